@@ -1,0 +1,88 @@
+"""Every failure this toolkit expects, as one tree.
+
+A message is one line: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
+Anything that is not a `ReleaseError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArchiveError",
+    "BuildError",
+    "CacheError",
+    "CheckError",
+    "DownloadError",
+    "InspectError",
+    "LockError",
+    "ReleaseError",
+    "SourceError",
+    "StageError",
+    "UsageError",
+    "WorkspaceError",
+]
+
+
+class ReleaseError(Exception):
+    """Something did not hold; the program exits with `exit_code`.
+
+    Args:
+        what: one sentence without a full stop: the act, its object, and what was found.
+        remedy: what a person can do about it, as an imperative; shown after the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, remedy: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """The message and its remedy on one line."""
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+
+class UsageError(ReleaseError):
+    """The words of a command do not make sense together, or name something that does not exist."""
+
+    exit_code = 2
+
+
+class WorkspaceError(ReleaseError):
+    """No checkout was found, or its data files cannot be read."""
+
+
+class SourceError(ReleaseError):
+    """A source does not serve the archive that was asked for."""
+
+
+class DownloadError(ReleaseError):
+    """The bytes of an archive could not be brought here, or were not the expected ones."""
+
+
+class CacheError(ReleaseError):
+    """The cache directory cannot be used."""
+
+
+class ArchiveError(ReleaseError):
+    """An archive breaks a rule of safe extraction, is damaged, or is not laid out as a runtime."""
+
+
+class LockError(ReleaseError):
+    """The lock cannot be read, does not know a version, or disagrees with a file's bytes."""
+
+
+class InspectError(ReleaseError):
+    """An executable cannot be read, or is not what its target promises."""
+
+
+class StageError(ReleaseError):
+    """A staging directory cannot be made."""
+
+
+class BuildError(ReleaseError):
+    """A wheel or sdist could not be built."""
+
+
+class CheckError(ReleaseError):
+    """A finished distribution does not hold what it promises."""

@@ -1,0 +1,194 @@
+"""`release/targets.toml` as typed values: every platform fact, and which of them this machine is.
+
+A `Target` is one Rust triple. Adding a platform is adding a table to the file; no code here or elsewhere asks for a
+particular triple.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from codex_release.errors import UsageError, WorkspaceError
+from codex_release.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "Target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One platform that Codex is built for.
+
+    Attributes:
+        triple: the Rust target triple, e.g. ``x86_64-unknown-linux-musl``.
+        format: the executables' format: ``elf``, ``mach-o`` or ``pe``.
+        machine: the instruction set the executables must be for, ``x86_64`` or ``aarch64``.
+        arch: the machine's name in wheel platform tags (PEP 425), e.g. ``amd64`` on Windows.
+        exe: the suffix of executables, ``.exe`` or nothing.
+        npm: the suffix of the npm platform package, e.g. ``linux-x64``.
+        runner: the CI runner that is such a machine.
+        system: what ``sys.platform`` says there.
+        machines: what ``platform.machine()`` may say there.
+    """
+
+    triple: str
+    format: str
+    machine: str
+    arch: str
+    exe: str
+    npm: str
+    runner: str
+    system: str
+    machines: tuple[str, ...]
+
+    def fill(self, pattern: str) -> str:
+        """A name pattern of the data file with this target's facts put in; ``{version}`` and the like stay."""
+        return pattern.replace("{triple}", self.triple).replace("{exe}", self.exe).replace("{npm}", self.npm)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a runtime tree looks like; patterns are globs over its paths (see `matches`)."""
+
+    descriptor: str
+    entrypoint: str
+    path_dir: str
+    prefixes: tuple[str, ...]
+    ignored: tuple[str, ...]
+    executables: tuple[str, ...]
+    optional: tuple[str, ...]
+    excluded: tuple[str, ...]
+    renames: Mapping[str, str]
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a file of the tree may run: it gets mode 0755 and is inspected."""
+        return matches(path, self.executables)
+
+    def is_optional(self, path: str) -> bool:
+        """Whether the runtime works without this file."""
+        return matches(path, self.optional)
+
+    def is_excluded(self, path: str) -> bool:
+        """Whether this file stays out of trees and wheels."""
+        return matches(path, self.excluded)
+
+    def mode(self, path: str) -> int:
+        """The permission bits of a file, by its role alone; what an archive says is not asked."""
+        return 0o755 if self.is_executable(path) else 0o644
+
+
+@dataclass(frozen=True)
+class GitHubFacts:
+    """Where and under which names GitHub serves releases."""
+
+    repository: str
+    tag: str
+    checksums: str
+    archives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NpmFacts:
+    """Under which names npm serves releases."""
+
+    package: str
+    version: str
+    archive: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All of `release/targets.toml`.
+
+    Attributes:
+        distribution: the runtime's distribution name.
+        module: its import package, the directory of the payload in a wheel.
+        size_limits: the largest file each project may upload, in bytes.
+    """
+
+    distribution: str
+    module: str
+    targets: tuple[Target, ...]
+    layout: Layout
+    github: GitHubFacts
+    npm: NpmFacts
+    size_limits: Mapping[str, int]
+
+    @classmethod
+    def load(cls, path: Path) -> Catalog:
+        """Read the data file.
+
+        Raises:
+            WorkspaceError: if it is missing, no TOML, or lacks a fact.
+        """
+        data = read_toml(path)
+        try:
+            return cls(
+                distribution=data["runtime"]["distribution"],
+                module=data["runtime"]["module"],
+                targets=tuple(Target(triple, **_tupled(table)) for triple, table in data["targets"].items()),
+                layout=Layout(**_tupled(data["layout"])),
+                github=GitHubFacts(**_tupled(data["sources"]["github"])),
+                npm=NpmFacts(**data["sources"]["npm"]),
+                size_limits=dict(data["size_limits"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise WorkspaceError(f"{path} lacks or misspells a fact: {error}") from error
+
+    @cached_property
+    def triples(self) -> tuple[str, ...]:
+        """The triples of all targets, in the file's order."""
+        return tuple(target.triple for target in self.targets)
+
+    def target(self, triple: str) -> Target:
+        """The target of a triple.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        for target in self.targets:
+            if target.triple == triple:
+                return target
+        raise UsageError(f"{triple!r} is not a target", remedy=f"choose one of {', '.join(self.triples)}")
+
+    def host(self) -> Target:
+        """The target whose executables run on this machine.
+
+        Raises:
+            UsageError: if Codex is not built for it.
+        """
+        machine = platform.machine()
+        for target in self.targets:
+            if target.system == sys.platform and machine in target.machines:
+                return target
+        raise UsageError(
+            f"Codex is not built for {sys.platform} on {machine}",
+            remedy=f"name a target with --target, one of {', '.join(self.triples)}",
+        )
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a POSIX path matches one of the glob patterns; ``**`` at the end takes everything below.
+
+    ``fnmatch`` lets ``*`` cross a slash; here it does not, so ``bin/*`` means the files right in ``bin``.
+    """
+    candidate = PurePosixPath(path)
+    for pattern in patterns:
+        if pattern.endswith("/**"):
+            if path.startswith(pattern[:-2]):
+                return True
+        elif len(candidate.parts) == pattern.count("/") + 1 and candidate.match(pattern):
+            return True
+    return False
+
+
+def _tupled(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A TOML table with its arrays as tuples, fit for a frozen dataclass."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
