@@ -1,0 +1,84 @@
+"""Files and directories that appear whole or not at all.
+
+Everything is written beside its final name and renamed into place, so a kill at any moment leaves the old state or
+the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["remove_tree", "replace", "scratch_directory", "scratch_file", "write_text"]
+
+_WINDOWS_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+def replace(source: Path, destination: Path) -> None:
+    """Rename over `destination`.
+
+    On Windows a virus scanner may hold a fresh file for a moment; the rename is tried again for about 1.5 s.
+    """
+    for delay in _WINDOWS_RETRY_S if sys.platform == "win32" else ():
+        try:
+            source.replace(destination)
+        except PermissionError:
+            time.sleep(delay)
+        else:
+            return
+    source.replace(destination)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file with LF line ends."""
+    with scratch_file(path) as scratch:
+        scratch.write_bytes(text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def scratch_file(path: Path) -> Iterator[Path]:
+    """A new empty file beside `path`; it takes that name when the block ends well and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        scratch.chmod(0o644)
+        replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def scratch_directory(path: Path) -> Iterator[Path]:
+    """A new empty directory beside `path`; it takes that name when the block ends well and vanishes otherwise.
+
+    `path` must not exist, or be an empty directory.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        if path.is_dir():
+            path.rmdir()
+        replace(scratch, path)
+    except BaseException:
+        remove_tree(scratch)
+        raise
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory and all below it; nothing happens if it is not there."""
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,85 @@
+"""Whether the client's wheel and sdist are what they promise, above all: pinned to exactly one runtime."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from codex_release.check.contents import (
+    entry_problems,
+    identity_problems,
+    read_contents,
+    record_problems,
+    size_problems,
+)
+from codex_release.errors import CheckError
+from codex_release.wheel_file import read_headers
+
+if TYPE_CHECKING:
+    from email.message import Message
+    from pathlib import Path
+
+    from codex_release.lock import Lock
+    from codex_release.targets import Catalog
+    from codex_release.wheel_file import WheelFile
+
+__all__ = ["check_client_sdist", "check_client_wheel", "pinned_runtime"]
+
+
+def check_client_wheel(wheel: WheelFile, catalog: Catalog, lock: Lock | None) -> tuple[list[str], str | None]:
+    """The problems of the client's wheel, and the runtime version it is pinned to."""
+    problems = size_problems(wheel.path, catalog.size_limits[wheel.distribution], wheel.distribution)
+    contents, damaged = read_contents(wheel)
+    problems += entry_problems(wheel) + damaged + record_problems(wheel, contents) + identity_problems(wheel)
+    return _with_pin(problems, wheel.metadata, catalog, lock)
+
+
+def check_client_sdist(path: Path, project: str, catalog: Catalog, lock: Lock | None) -> tuple[list[str], str | None]:
+    """The problems of the client's sdist, and the runtime version it is pinned to."""
+    problems = size_problems(path, catalog.size_limits[project], project)
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            top = path.name.removesuffix(".tar.gz")
+            odd = [name for name in archive.getnames() if not name.startswith(f"{top}/")]
+            problems += [f"{name} lies outside of {top}/" for name in odd]
+            file = archive.extractfile(f"{top}/PKG-INFO")
+            metadata = read_headers(file.read() if file else b"")
+    except (OSError, tarfile.TarError, KeyError, EOFError) as error:
+        return [*problems, f"it cannot be read as an sdist: {error}"], None
+    return _with_pin(problems, metadata, catalog, lock)
+
+
+def pinned_runtime(metadata: Message, catalog: Catalog) -> str:
+    """The runtime version that metadata pins (PEP 440).
+
+    Raises:
+        CheckError: if it does not depend on exactly one version of the runtime, unconditionally.
+    """
+    try:
+        requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+    except InvalidRequirement as error:
+        raise CheckError(f"a dependency cannot be understood: {error}") from error
+    pins = [each for each in requirements if canonicalize_name(each.name) == catalog.distribution]
+    specifiers = list(pins[0].specifier) if len(pins) == 1 else []
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or pins[0].marker or "*" in specifiers[0].version:
+        found = ", ".join(map(str, pins)) or "nothing"
+        raise CheckError(f"it must depend on {catalog.distribution}==VERSION and nothing else of it, found: {found}")
+    return specifiers[0].version
+
+
+def _with_pin(
+    problems: list[str], metadata: Message, catalog: Catalog, lock: Lock | None
+) -> tuple[list[str], str | None]:
+    try:
+        pinned = pinned_runtime(metadata, catalog)
+    except CheckError as error:
+        return [*problems, str(error)], None
+    if lock is not None and pinned != lock.version.pep440:
+        problems = [
+            *problems,
+            f"it is pinned to {catalog.distribution}=={pinned}, the lock knows {lock.version.pep440}",
+        ]
+    return problems, pinned

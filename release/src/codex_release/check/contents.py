@@ -1,0 +1,129 @@
+"""What holds for any wheel: RECORD tells of every file, and the name, WHEEL and METADATA tell the same."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING
+
+from packaging.tags import parse_tag
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from codex_release.digests import CHUNK, FileDigest
+from codex_release.entries import EntryRules
+from codex_release.errors import ArchiveError
+from codex_release.wheel import record_hash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_release.wheel_file import WheelFile
+
+__all__ = ["Contents", "entry_problems", "identity_problems", "read_contents", "record_problems", "size_problems"]
+
+_UNIX = 3
+
+Contents = dict[str, FileDigest]
+"""What each file of a wheel is, by its name."""
+
+
+def entry_problems(wheel: WheelFile) -> list[str]:
+    """Names that no installer should have to unpack, and entries that were not written on Unix terms."""
+    rules = EntryRules(wheel.path.name, wheel.path.stat().st_size)
+    problems = []
+    for info in wheel.zip.infolist():
+        try:
+            rules.admit(info.orig_filename, "directory" if info.is_dir() else "file", info.file_size)
+        except ArchiveError as error:
+            problems.append(str(error))
+        if info.create_system != _UNIX:
+            problems.append(f"{info.filename} was not written with Unix modes")
+    return problems
+
+
+def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tuple[Contents, list[str]]:
+    """Read and hash every file of a wheel.
+
+    Args:
+        wheel: the wheel.
+        copies: files to write out on the way, by name.
+
+    Returns:
+        what each file is, and a problem for each that cannot be read.
+    """
+    contents: Contents = {}
+    problems = []
+    for info in wheel.zip.infolist():
+        copy = (copies or {}).get(info.filename)
+        try:
+            with wheel.zip.open(info) as source:
+                if copy is None:
+                    contents[info.filename] = _hashed(source, None)
+                else:
+                    with copy.open("wb") as sink:
+                        contents[info.filename] = _hashed(source, sink)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            problems.append(f"{info.filename} is damaged: {error}")
+    return contents, problems
+
+
+def record_problems(wheel: WheelFile, contents: Contents) -> list[str]:
+    """Where RECORD and the files disagree (PEP 376 and 427)."""
+    own = f"{wheel.dist_info}RECORD"
+    problems = [f"RECORD lists {name}, which is not there" for name in wheel.record.keys() - set(wheel.names)]
+    for name, digest in contents.items():
+        row = wheel.record.get(name)
+        if row is None:
+            problems.append(f"RECORD does not list {name}")
+        elif name != own and row.hash != record_hash(digest.sha256):
+            problems.append(f"{name} has {record_hash(digest.sha256)}, RECORD says {row.hash or 'nothing'}")
+        elif name != own and row.size != str(digest.size):
+            problems.append(f"{name} has {digest.size} bytes, RECORD says {row.size or 'nothing'}")
+    return sorted(problems)
+
+
+def identity_problems(wheel: WheelFile) -> list[str]:
+    """Where the file's name, WHEEL and METADATA disagree about project, version and tags."""
+    problems = []
+    stated = frozenset(tag for value in wheel.wheel.get_all("Tag", []) for tag in parse_tag(value))
+    if stated != wheel.tags:
+        problems.append(f"WHEEL says {_joined(stated)}, the file's name {_joined(wheel.tags)}")
+    name = wheel.metadata.get("Name", "")
+    if canonicalize_name(name) != wheel.distribution:
+        problems.append(f"METADATA says the project is {name or 'nothing'}, the file's name {wheel.distribution}")
+    try:
+        version: object = Version(wheel.metadata.get("Version", ""))
+    except InvalidVersion as error:
+        version = error
+    if version != wheel.version:
+        problems.append(f"METADATA says the version is {version}, the file's name {wheel.version}")
+    if wheel.metadata.get("License-Expression") != "Apache-2.0":
+        problems.append("METADATA has no license expression Apache-2.0 (PEP 639)")
+    return problems
+
+
+def size_problems(path: Path, limit: int, project: str) -> list[str]:
+    """Whether a file is larger than the index takes."""
+    size = path.stat().st_size
+    if size <= limit:
+        return []
+    return [
+        f"{size} bytes are more than the limit of {limit} for {project}; once the index has granted the project more, "
+        f"raise size_limits.{project} in release/targets.toml and say why there"
+    ]
+
+
+def _hashed(source: IO[bytes], sink: IO[bytes] | None) -> FileDigest:
+    sha256, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK):
+        sha256.update(chunk)
+        size += len(chunk)
+        if sink:
+            sink.write(chunk)
+    return FileDigest(size, sha256.hexdigest())
+
+
+def _joined(tags: frozenset[object]) -> str:
+    return ", ".join(sorted(map(str, tags))) or "nothing"

@@ -1,0 +1,138 @@
+"""Checking files one by one, and a release as a set: one version, every target, the client beside it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+from codex_release.check.client import check_client_sdist, check_client_wheel
+from codex_release.check.metadata import metadata_problems
+from codex_release.check.runtime import Coverage, check_runtime
+from codex_release.errors import CheckError, ReleaseError
+from codex_release.wheel_file import WheelFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from codex_release.lock import Lock
+    from codex_release.targets import Catalog
+    from codex_release.tree import RuntimeTree
+
+__all__ = ["Verdict", "check_files", "check_set", "distributions_in"]
+
+_SDIST = ".tar.gz"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about one file.
+
+    Attributes:
+        path: the file.
+        problems: in words; none is a pass.
+        coverage: what a runtime wheel contributes to its release.
+        pin: the runtime version that a file of the client is pinned to.
+    """
+
+    path: Path
+    problems: tuple[str, ...]
+    coverage: Coverage | None = None
+    pin: str | None = None
+
+
+def distributions_in(directory: Path) -> list[Path]:
+    """The wheels and sdists right in a directory, sorted by name.
+
+    Raises:
+        CheckError: if there is none.
+    """
+    found = sorted(path for path in directory.iterdir() if path.suffix == ".whl" or path.name.endswith(_SDIST))
+    if not found:
+        raise CheckError(f"{directory} holds no wheel and no sdist", remedy="build them with: codex-release build")
+    return found
+
+
+def check_files(
+    paths: Sequence[Path],
+    catalog: Catalog,
+    lock: Lock | None,
+    known: Mapping[str, RuntimeTree] | None = None,
+    jobs: int = 1,
+) -> list[Verdict]:
+    """Check each file by itself.
+
+    Args:
+        paths: wheels and sdists.
+        catalog: the data file.
+        lock: what payloads and pins must be; `None` to judge the files by themselves.
+        known: by file name, the verified trees of wheels that were assembled just now.
+        jobs: how many to read at a time.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        asked = pool.submit(metadata_problems, paths)
+        verdicts = list(pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name)), paths))
+        said = asked.result()
+    if not said:
+        return verdicts
+    about = {path: [line for line in said if path.name in line] for path in paths}
+    rest = [line for line in said if not any(line in lines for lines in about.values())]
+    return [
+        replace(each, problems=(*each.problems, *about[each.path], *(rest if each.path == paths[0] else ())))
+        for each in verdicts
+    ]
+
+
+def check_set(verdicts: Sequence[Verdict], catalog: Catalog) -> list[str]:
+    """The problems of a release as a whole: platforms without a wheel, mixed versions, a client missing or astray."""
+    runtimes = [each.coverage for each in verdicts if each.coverage]
+    versions = sorted({each.version for each in runtimes} | {each.pin for each in verdicts if each.pin})
+    problems = []
+    if len(versions) != 1:
+        problems.append(f"there are {len(versions)} runtime versions, not one: {', '.join(versions)}")
+    for triple in catalog.triples:
+        wheels = [each for each in runtimes if each.triple == triple]
+        missing = {"any platform"} if not wheels else set[str]().union(*(each.expected for each in wheels))
+        for each in wheels:
+            missing -= each.platforms
+        problems += [f"{triple} has no wheel for {platform}" for platform in sorted(missing)]
+    for kind, suffix in {"wheel": ".whl", "sdist": _SDIST}.items():
+        count = sum(each.pin is not None and each.path.name.endswith(suffix) for each in verdicts)
+        if count != 1:
+            problems.append(f"there are {count} pinned {kind}s of the client, not one")
+    return problems
+
+
+def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: RuntimeTree | None) -> Verdict:
+    try:
+        if path.name.endswith(_SDIST):
+            return _check_sdist(path, catalog, lock)
+        with WheelFile.open(path) as wheel:
+            _refuse_unknown(wheel.distribution, catalog)
+            if wheel.distribution == catalog.distribution:
+                problems, coverage = check_runtime(wheel, catalog, lock, known)
+                return Verdict(path, tuple(problems), coverage=coverage)
+            problems, pin = check_client_wheel(wheel, catalog, lock)
+            return Verdict(path, tuple(problems), pin=pin)
+    except ReleaseError as error:
+        return Verdict(path, (str(error),))
+
+
+def _check_sdist(path: Path, catalog: Catalog, lock: Lock | None) -> Verdict:
+    try:
+        project, _ = parse_sdist_filename(path.name)
+    except InvalidSdistFilename as error:
+        raise CheckError(f"{path} does not have an sdist's name: {error}") from error
+    if project == catalog.distribution:
+        raise CheckError(f"{project} is wheels only: an sdist of it would hold the executables of one platform")
+    _refuse_unknown(project, catalog)
+    problems, pin = check_client_sdist(path, project, catalog, lock)
+    return Verdict(path, tuple(problems), pin=pin)
+
+
+def _refuse_unknown(project: str, catalog: Catalog) -> None:
+    if project not in catalog.size_limits:
+        raise CheckError(f"{project} is no project of this release", remedy=f"check {', '.join(catalog.size_limits)}")

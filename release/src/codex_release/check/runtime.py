@@ -1,0 +1,194 @@
+"""Whether a runtime wheel holds what it promises: the locked bytes, under tags its executables can keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.check.contents import (
+    Contents,
+    entry_problems,
+    identity_problems,
+    read_contents,
+    record_problems,
+    size_problems,
+)
+from codex_release.digests import FileDigest
+from codex_release.errors import CheckError, LockError, ReleaseError, UsageError
+from codex_release.inspect import inspect_tree
+from codex_release.lock import compare_files
+from codex_release.platform_tags import broken_promise
+from codex_release.tree import RuntimeTree
+from codex_release.versions import ReleaseVersion
+from codex_release.wheel import record_hash
+
+if TYPE_CHECKING:
+    from codex_release.inspect import Inspection
+    from codex_release.lock import Lock
+    from codex_release.targets import Catalog, Target
+    from codex_release.wheel_file import WheelFile
+
+__all__ = ["Coverage", "check_runtime"]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a runtime wheel contributes to its release.
+
+    Attributes:
+        version: of the runtime, in PEP 440's spelling.
+        triple: its target.
+        platforms: the platform tags it has.
+        expected: the platform tags that its target must have, over all its wheels.
+    """
+
+    version: str
+    triple: str
+    platforms: frozenset[str]
+    expected: frozenset[str]
+
+
+def check_runtime(
+    wheel: WheelFile, catalog: Catalog, lock: Lock | None, known: RuntimeTree | None = None
+) -> tuple[list[str], Coverage | None]:
+    """The problems of a runtime wheel, and what it contributes to its release if that can be told.
+
+    Args:
+        wheel: the wheel.
+        catalog: the data file.
+        lock: what the payload must be; `None` to judge the wheel by itself.
+        known: for a wheel that this process just assembled: the verified tree it put in, so that the payload need not
+            be unpacked again.
+    """
+    problems = size_problems(wheel.path, catalog.size_limits[catalog.distribution], catalog.distribution)
+    problems += (
+        entry_problems(wheel) + identity_problems(wheel) + _sbom_problems(wheel) + _mode_problems(wheel, catalog)
+    )
+    if wheel.wheel.get("Root-Is-Purelib") != "false":
+        problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
+    try:
+        target = _target(wheel, catalog)
+        if known is None:
+            contents, inspection = _unpacked(wheel, target, catalog, problems)
+        else:
+            contents, inspection = (
+                _assembled_contents(wheel, known, catalog),
+                inspect_tree(known, target, catalog.layout),
+            )
+        problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
+        if lock is not None:
+            problems += _lock_problems(wheel, target, catalog, lock, contents)
+    except ReleaseError as error:
+        return [*problems, str(error)], None
+    platforms = frozenset(tag.platform for tag in wheel.tags)
+    expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
+    return problems, Coverage(str(wheel.version), target.triple, platforms, expected)
+
+
+def _target(wheel: WheelFile, catalog: Catalog) -> Target:
+    """The target of a runtime wheel, by the descriptor in its payload.
+
+    Raises:
+        CheckError: if there is none, or it names no target, or another version than the wheel's.
+    """
+    name = f"{catalog.module}/{catalog.layout.descriptor}"
+    try:
+        described = json.loads(wheel.read(name))
+        target = catalog.target(described["target"])
+        version = ReleaseVersion.parse(described["version"]).pep440
+    except (ValueError, KeyError, TypeError, UsageError) as error:
+        raise CheckError(f"{name} cannot be understood: {error}") from error
+    if version != str(wheel.version):
+        raise CheckError(f"the payload is of version {version}, the wheel of {wheel.version}")
+    return target
+
+
+def _unpacked(wheel: WheelFile, target: Target, catalog: Catalog, problems: list[str]) -> tuple[Contents, Inspection]:
+    """Unpack the payload to look at it; files that cannot be read are added to the problems."""
+    prefix = f"{catalog.module}/"
+    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
+        root = Path(scratch)
+        paths = {name: name[len(prefix) :] for name in _payload(wheel, catalog)}
+        for path in paths.values():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+        contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
+        problems += damaged
+        tree = RuntimeTree(root, {path: contents[name] for name, path in paths.items() if name in contents})
+        return contents, inspect_tree(tree, target, catalog.layout)
+
+
+def _assembled_contents(wheel: WheelFile, known: RuntimeTree, catalog: Catalog) -> Contents:
+    """What the files are: the payload as it was verified, the few small ones read from the wheel."""
+    prefix = f"{catalog.module}/"
+    contents = {}
+    for info in wheel.zip.infolist():
+        digest = known.files.get(info.filename.removeprefix(prefix)) if info.filename.startswith(prefix) else None
+        if digest is None:
+            small = wheel.read(info.filename)
+            digest = FileDigest(len(small), hashlib.sha256(small).hexdigest())
+        elif digest.size != info.file_size:
+            raise CheckError(f"{info.filename} has {info.file_size} bytes in the wheel, {digest.size} in the tree")
+        contents[info.filename] = digest
+    return contents
+
+
+def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> list[str]:
+    """Whether every executable keeps the promise of every tag."""
+    return [
+        f"{path} breaks the promise of {tag.platform}: {reason}"
+        for path, executable in inspection.executables.items()
+        for tag in sorted(wheel.tags, key=str)
+        if (reason := broken_promise(tag.platform, target, executable))
+    ]
+
+
+def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
+    """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
+    payload = {name.removeprefix(f"{catalog.module}/"): contents[name] for name in _payload(wheel, catalog)}
+    try:
+        locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)
+        expected = {
+            path: digest
+            for path, digest in locked.files.items()
+            if not catalog.layout.is_excluded(path) and (path in payload or not catalog.layout.is_optional(path))
+        }
+        compare_files(expected, payload, expected_by="the lock", found_in="the wheel")
+    except (LockError, UsageError) as error:
+        return [str(error)]
+    return []
+
+
+def _mode_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:
+    problems = []
+    for info in wheel.zip.infolist():
+        path = info.filename.removeprefix(f"{catalog.module}/")
+        wanted = catalog.layout.mode(path) if path != info.filename else 0o644
+        mode = info.external_attr >> 16 & 0o7777
+        if mode != wanted:
+            problems.append(f"{info.filename} has mode {mode:04o}, its role wants {wanted:04o}")
+    return problems
+
+
+def _sbom_problems(wheel: WheelFile) -> list[str]:
+    """Whether there is one bill of materials (PEP 770) and its digests are those of RECORD."""
+    names = [name for name in wheel.names if name.startswith(f"{wheel.dist_info}sboms/")]
+    if len(names) != 1:
+        return [f"there are {len(names)} bills of materials in {wheel.dist_info}sboms/, not one"]
+    try:
+        files = [each for each in json.loads(wheel.read(names[0]))["components"] if each["type"] == "file"]
+        listed = {record_hash(each["hashes"][0]["content"]) for each in files}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return [f"the bill of materials cannot be understood: {error!r}"]
+    recorded = {row.hash for row in wheel.record.values()}
+    return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
+
+
+def _payload(wheel: WheelFile, catalog: Catalog) -> list[str]:
+    """The names of the runtime's own files: all below the package but the Python files of the template."""
+    prefix = f"{catalog.module}/"
+    own = {f"{prefix}{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
+    return [name for name in wheel.names if name.startswith(prefix) and name not in own and not name.endswith("/")]

@@ -1,0 +1,111 @@
+"""The program ``codex-release``: words to commands, answers and failures to people, machines and exit codes.
+
+It exits with 0, with 1 when something did not hold, and with 2 when the words make no sense. An expected failure is
+one line on standard error; Ctrl-C leaves nothing half-written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codex_release.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_COMMANDS = ("lock", "fetch", "inspect", "stage-runtime", "stage-sdk", "build", "check", "matrix", "cache")
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program's name; those of this process if not given.
+        script: the entry script in a checkout, if that is what was started: it tells where the checkout is.
+
+    Returns:
+        the exit code.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        return _run(arguments, script)
+    except ReleaseError as error:
+        sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("codex-release: interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our answer has left; the interpreter must not complain about it while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: argparse.Namespace, script: Path | None) -> int:
+    # What a command needs is imported once it is known to be wanted: --help answers at once.
+    from rich.console import Console
+
+    from codex_release.context import Context
+    from codex_release.http import Web
+    from codex_release.progress import progress_for
+    from codex_release.report import show
+    from codex_release.settings import Settings
+    from codex_release.workspace import Workspace
+
+    command = _module(arguments.command)
+    progress = progress_for(Console(stderr=True))
+    web = Web.connect(progress)
+    try:
+        context = Context(
+            workspace=Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd()),
+            settings=Settings.read(os.environ),
+            progress=progress,
+            web=web,
+            source_names=tuple(arguments.source),
+            lock_path=arguments.lock_file,
+        )
+        report = command.run(arguments, context)
+    finally:
+        web.close()
+    show(report, as_json=arguments.json)
+    return 0 if report.ok else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codex-release", description="Turns a Codex release into verified Python wheels."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in _COMMANDS:
+        module = _module(name)
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__.partition(": ")[2])
+        module.register(command)
+        command.add_argument("--json", action="store_true", help="answer in JSON")
+        command.add_argument("--repo", type=Path, metavar="DIR", help="the checkout; found by itself if not given")
+        command.add_argument("--lock-file", type=Path, metavar="FILE", help="another lock than the checkout's")
+        command.add_argument(
+            "--source",
+            action="append",
+            default=[],
+            metavar="S",
+            help="github, npm or a directory of archives; repeatable, asked in this order (github, npm)",
+        )
+    return parser
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"codex_release.commands.{command.replace('-', '_')}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

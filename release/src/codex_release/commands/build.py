@@ -1,0 +1,69 @@
+"""``build``: runtime wheels and the client pinned to them, staged, assembled and checked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.build import Builder, BuildRequest
+from codex_release.commands.options import add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.progress import megabytes
+from codex_release.report import Report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "build wheels, and the client pinned to them"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_targets(parser)
+    add_version(parser)
+    add_unlocked(parser)
+    parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
+    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Build.
+
+    Raises:
+        ReleaseError: if anything does not hold; the output directory is as it was then.
+    """
+    version = context.version(arguments.version)
+    if arguments.unlocked:
+        warn_unlocked(context, version)
+    lock = None if arguments.unlocked else context.lock
+    builder = Builder(context.catalog, context.workspace, context.fetcher, lock, context.progress)
+    built = builder.build(
+        BuildRequest(
+            version=version,
+            targets=context.targets(arguments.target, everything=arguments.all),
+            out=arguments.out,
+            sdk_version=arguments.sdk_version,
+            store=arguments.store,
+            epoch=context.settings.epoch,
+            jobs=context.jobs,
+        )
+    )
+    rows = [
+        (
+            each.artifact.name,
+            each.artifact.tag or each.artifact.kind,
+            megabytes(each.artifact.size),
+            each.artifact.sha256,
+            "unchanged" if each.reused else f"{each.artifact.seconds:.1f}",
+        )
+        for each in built
+    ]
+    data = [
+        {**asdict(each.artifact), "path": str(arguments.out / each.artifact.name), "reused": each.reused}
+        for each in built
+    ]
+    title = f"Codex {version} in {arguments.out}"
+    return Report(("file", "tag", "size", "sha256", "seconds"), rows, data, title=title)

@@ -1,0 +1,46 @@
+"""``cache``: what the cache holds, and making room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from codex_release.progress import megabytes
+from codex_release.report import Report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.cache import CacheEntry
+    from codex_release.context import Context
+
+HELP = "list, prune or clear the cache"
+_DAY_S = 86_400
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|prune|clear")
+    actions.add_parser("list", help="what is in it")
+    prune = actions.add_parser("prune", help="delete what was not used for a while, and broken downloads")
+    prune.add_argument("--days", type=float, default=30.0, metavar="N", help="unused for so many days (30)")
+    actions.add_parser("clear", help="delete everything that is not in use")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """List, prune or clear."""
+    cache = context.cache
+    if arguments.action == "list":
+        entries, verb = cache.entries(), "holds"
+    elif arguments.action == "prune":
+        entries, verb = cache.prune(unused_for_s=arguments.days * _DAY_S), "lost"
+    else:
+        entries, verb = cache.clear(), "lost"
+    rows = [(entry.kind, entry.path.name, megabytes(entry.size), _moment(entry)) for entry in entries]
+    data = [{"kind": entry.kind, "path": str(entry.path), "size": entry.size, "used": entry.used} for entry in entries]
+    total = megabytes(sum(entry.size for entry in entries))
+    return Report(("kind", "address", "size", "last used"), rows, data, title=f"{cache.root} {verb} {total}")
+
+
+def _moment(entry: CacheEntry) -> str:
+    return datetime.fromtimestamp(entry.used).astimezone().strftime("%Y-%m-%d %H:%M")

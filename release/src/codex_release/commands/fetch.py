@@ -1,0 +1,58 @@
+"""``fetch``: verified runtimes, in the cache and, on request, extracted into a directory."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.atomic import scratch_directory
+from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
+from codex_release.errors import UsageError
+from codex_release.progress import megabytes
+from codex_release.report import Report
+from codex_release.tree import copy_tree
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+    from codex_release.targets import Target
+
+HELP = "bring verified runtimes here"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_targets(parser)
+    add_version(parser)
+    add_unlocked(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="extract each runtime into DIR/TRIPLE")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Fetch the targets.
+
+    Raises:
+        ReleaseError: if one cannot be had, or its directory is in use.
+    """
+    targets = context.targets(arguments.target, everything=arguments.all)
+    version = context.version(arguments.version)
+    places = {target.triple: arguments.out / target.triple for target in targets} if arguments.out else {}
+    for place in places.values():
+        if place.exists() and any(place.iterdir()):
+            raise UsageError(f"{place} exists and is not empty", remedy="name a new directory with --out")
+
+    def fetch(target: Target) -> tuple[str, Path, int]:
+        tree = fetch_one(context, version, target, unlocked=arguments.unlocked, threads=len(targets) == 1).tree
+        place = places.get(target.triple)
+        if place is not None:
+            with scratch_directory(place) as scratch:
+                copy_tree(tree, scratch, context.catalog.layout)
+        return target.triple, place or tree.root, sum(digest.size for digest in tree.files.values())
+
+    with ThreadPoolExecutor(context.jobs) as pool:
+        fetched = list(pool.map(fetch, targets))
+    rows = [(triple, megabytes(size), str(place)) for triple, place, size in fetched]
+    data = [{"target": triple, "path": str(place), "size": size} for triple, place, size in fetched]
+    return Report(("target", "size", "path"), rows, data, title=f"Codex {version}")

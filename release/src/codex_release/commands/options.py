@@ -1,0 +1,57 @@
+"""Arguments and steps that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+    from codex_release.fetch import Fetched
+    from codex_release.targets import Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["add_targets", "add_unlocked", "add_version", "fetch_one", "warn_unlocked"]
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """``--target`` and ``--all``."""
+    parser.add_argument(
+        "--target", action="append", default=[], metavar="TRIPLE", help="a platform, repeatable; this machine's if none"
+    )
+    parser.add_argument("--all", action="store_true", help="every platform")
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """``--runtime-version``, not required."""
+    parser.add_argument(
+        "--runtime-version", dest="version", metavar="V", help="the Codex release; the locked one if not given"
+    )
+
+
+def add_unlocked(parser: argparse.ArgumentParser) -> None:
+    """``--unlocked``."""
+    parser.add_argument(
+        "--unlocked",
+        action="store_true",
+        help="take what a source's published digest vouches for, without the lock; not for releases",
+    )
+
+
+def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
+    """Say loudly that the lock is not asked."""
+    context.progress.note(
+        f"WARNING: UNLOCKED: {version} is not held against the lock; only its source vouches for these bytes. "
+        "Do not publish what comes of it."
+    )
+
+
+def fetch_one(
+    context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool, threads: bool = True
+) -> Fetched:
+    """A verified runtime, by the lock or by a published digest."""
+    if unlocked:
+        warn_unlocked(context, version)
+        return context.fetcher.published(version, target, threads=threads)
+    return context.fetcher.locked(version, target, context.lock.require(version, target), threads=threads)

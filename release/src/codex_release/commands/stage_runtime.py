@@ -1,0 +1,135 @@
+"""``stage-runtime``: a directory that ``python -m build --wheel`` turns into a runtime wheel."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.commands.options import add_unlocked, warn_unlocked
+from codex_release.errors import ArchiveError, InspectError, UsageError
+from codex_release.headers import looks_executable
+from codex_release.inspect import Inspection, infer_target, inspect_tree
+from codex_release.lock import LockedArchive, compare_files
+from codex_release.platform_tags import Variant, broken_promise, wheel_tag
+from codex_release.report import Report
+from codex_release.sbom import Provenance
+from codex_release.stage import stage_runtime
+from codex_release.tree import RuntimeTree, read_tree, unpack_tree
+from codex_release.versions import ReleaseVersion
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+    from codex_release.targets import Catalog, Target
+
+HELP = "make a buildable directory from a runtime"
+_MAGIC_BYTES = 64
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("staging_dir", type=Path, metavar="STAGING_DIR", help="a new or empty directory")
+    parser.add_argument(
+        "runtime", type=Path, metavar="RUNTIME", help="an executable, an archive or a package directory"
+    )
+    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
+    parser.add_argument("--target", metavar="TRIPLE", help="what it is for; told from the runtime if not given")
+    parser.add_argument(
+        "--platform-tag", metavar="P", help="the wheel's platform tag, if not the one its executables earn"
+    )
+    add_unlocked(parser)
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Stage.
+
+    Raises:
+        ReleaseError: if the runtime is not the locked one, or its executables cannot keep the tag.
+    """
+    catalog, version = context.catalog, ReleaseVersion.parse(arguments.version)
+    runtime: Path = arguments.runtime
+    if not runtime.exists():
+        raise UsageError(f"{runtime} does not exist")
+    target = catalog.target(arguments.target) if arguments.target else _target_of(runtime, catalog)
+    archives: dict[str, LockedArchive] = {}
+    if arguments.unlocked:
+        warn_unlocked(context, version)
+    else:
+        locked = context.lock.require(version, target)
+        archives = dict(locked.archives)
+    with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
+        tree = _tree_of(runtime, Path(scratch), target, version, catalog)
+        if not arguments.unlocked:
+            payload = {path: each for path, each in locked.files.items() if not catalog.layout.is_excluded(path)}
+            compare_files(payload, tree.files, expected_by="the lock", found_in=str(runtime))
+        inspection = inspect_tree(tree, target, catalog.layout)
+        variant = _variant(inspection, target, arguments.platform_tag)
+        provenance = Provenance(version, target, archives)
+        stage_runtime(arguments.staging_dir, tree, variant, provenance, catalog=catalog, workspace=context.workspace)
+    for other in inspection.variants:
+        if not arguments.platform_tag and other != variant:
+            context.progress.note(
+                f"{target.triple} yields a second wheel, for {'.'.join(other.platforms)}; "
+                f"stage it with --platform-tag {other.platforms[0]}"
+            )
+    tag = wheel_tag(variant.platforms)
+    data = {"path": str(arguments.staging_dir), "target": target.triple, "tag": tag, "version": version.pep440}
+    return Report(("target", "tag", "path"), [(target.triple, tag, str(arguments.staging_dir))], data)
+
+
+def _target_of(runtime: Path, catalog: Catalog) -> Target:
+    """What a runtime is for: a package directory says it, an executable shows it, an archive has it in its name."""
+    if runtime.is_dir():
+        descriptor = runtime / catalog.layout.descriptor
+        try:
+            return catalog.target(json.loads(descriptor.read_bytes())["target"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArchiveError(f"{runtime} is no package directory: {descriptor.name}: {error}") from error
+    if _is_executable(runtime):
+        return infer_target(runtime, catalog)
+    for target in catalog.targets:
+        if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
+            return target
+    raise UsageError(f"the name of {runtime} does not tell its target", remedy="name it with --target")
+
+
+def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersion, catalog: Catalog) -> RuntimeTree:
+    layout = catalog.layout
+    if runtime.is_dir():
+        return read_tree(runtime, layout=layout, target=target, version=version)
+    name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
+    files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version, threads=True)
+    return RuntimeTree(scratch, {path: digest for path, digest in files.items() if not layout.is_excluded(path)})
+
+
+def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -> Variant:
+    """The wheel to stage: the one with everything, or the fullest that keeps the tag that was asked for.
+
+    Raises:
+        InspectError: if none keeps it.
+    """
+    if platform_tag is None:
+        return inspection.variants[0]
+    platforms = tuple(sorted(platform_tag.split(".")))
+    reasons: list[str] = []
+    for variant in inspection.variants:
+        reasons = [
+            f"{path} breaks the promise of {platform}: {reason}"
+            for path, executable in inspection.executables.items()
+            if path not in variant.left_out
+            for platform in platforms
+            if (reason := broken_promise(platform, target, executable))
+        ]
+        if not reasons:
+            return Variant(platforms, variant.left_out)
+    raise InspectError(
+        reasons[0], remedy=f"leave --platform-tag out: the tag is {'.'.join(inspection.variants[-1].platforms)}"
+    )
+
+
+def _is_executable(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return looks_executable(opened.read(_MAGIC_BYTES))

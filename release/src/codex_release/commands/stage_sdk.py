@@ -1,0 +1,50 @@
+"""``stage-sdk``: a buildable directory of the client, pinned to exactly one runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.errors import LockError
+from codex_release.report import Report
+from codex_release.stage import stage_sdk
+from codex_release.versions import ReleaseVersion
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "make a buildable directory of the client, pinned to a runtime"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("staging_dir", type=Path, metavar="STAGING_DIR", help="a new or empty directory")
+    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
+    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Stage.
+
+    Raises:
+        LockError: if the lock does not know the runtime.
+        StageError: if the directory is in use or the metadata cannot be pinned.
+    """
+    version = ReleaseVersion.parse(arguments.version)
+    if version != context.lock.version:
+        raise LockError(
+            f"the lock knows {context.lock.version}, not {version}; a client is only pinned to a locked runtime",
+            remedy=f"pin it with: codex-release lock {version}",
+        )
+    own_version = stage_sdk(
+        arguments.staging_dir,
+        version,
+        sdk_version=arguments.sdk_version,
+        catalog=context.catalog,
+        workspace=context.workspace,
+    )
+    pin = f"{context.catalog.distribution}=={version.pep440}"
+    data = {"path": str(arguments.staging_dir), "version": own_version, "pin": pin}
+    return Report(("version", "pin", "path"), [(own_version, pin, str(arguments.staging_dir))], data)

@@ -1,0 +1,118 @@
+"""Everything a command works with, resolved once from its arguments and the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.cache import Cache
+from codex_release.errors import UsageError
+from codex_release.fetch import Fetcher
+from codex_release.http import Web
+from codex_release.lock import Lock
+from codex_release.npm_config import NpmConfig
+from codex_release.sources.directory import Directory
+from codex_release.sources.github import GitHub
+from codex_release.sources.npm import Npm
+from codex_release.targets import Catalog
+from codex_release.versions import ReleaseVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_release.progress import Progress
+    from codex_release.settings import Settings
+    from codex_release.sources import Source
+    from codex_release.targets import Target
+    from codex_release.workspace import Workspace
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What commands share; its parts are made when first used.
+
+    Attributes:
+        workspace: the checkout.
+        settings: the environment.
+        progress: where to show transfers and remarks.
+        web: the HTTP client.
+        source_names: what ``--source`` said, if it did.
+        lock_path: what ``--lock-file`` said, if it did.
+    """
+
+    workspace: Workspace
+    settings: Settings
+    progress: Progress
+    web: Web
+    source_names: tuple[str, ...] = ()
+    lock_path: Path | None = None
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The data file."""
+        return Catalog.load(self.workspace.targets_file)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """The cache."""
+        return Cache(self.settings.cache_dir)
+
+    @cached_property
+    def lock_file(self) -> Path:
+        """Where the lock is, or goes."""
+        return self.lock_path or self.workspace.lock_file
+
+    @cached_property
+    def lock(self) -> Lock:
+        """The lock."""
+        return Lock.read(self.lock_file)
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """Whom to ask, in this order.
+
+        Raises:
+            UsageError: if a name is neither a source nor a directory.
+        """
+        return [self._source(name) for name in self.source_names or self.settings.sources]
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Brings runtimes here."""
+        return Fetcher(self.catalog.layout, self.sources, self.cache, self.web)
+
+    @property
+    def jobs(self) -> int:
+        """How many things to do at a time: one a core."""
+        return os.cpu_count() or 1
+
+    def version(self, text: str | None) -> ReleaseVersion:
+        """The version that was named, else the locked one."""
+        return ReleaseVersion.parse(text) if text else self.lock.version
+
+    def targets(self, triples: Sequence[str], *, everything: bool) -> list[Target]:
+        """The targets that were named, all of them, or this machine's.
+
+        Raises:
+            UsageError: if a name is no target, or names and ``--all`` were given.
+        """
+        if everything and triples:
+            raise UsageError("--all and --target exclude each other")
+        if everything:
+            return list(self.catalog.targets)
+        return [self.catalog.target(triple) for triple in dict.fromkeys(triples)] or [self.catalog.host()]
+
+    def _source(self, name: str) -> Source:
+        if name == "github":
+            return GitHub(self.catalog.github, self.web, self.settings.github_api, self.settings.github_token)
+        if name == "npm":
+            return Npm(self.catalog.npm, self.web, NpmConfig.load(self.settings.environ, Path.cwd()))
+        directory = Path(name.removeprefix("directory:"))
+        if directory.is_dir():
+            return Directory(directory, self.catalog)
+        raise UsageError(f"{name!r} is no source", remedy="name github, npm, or an existing directory")

@@ -1,0 +1,245 @@
+"""Asking web servers, patiently: retries with backoff and jitter, rate limits, and messages without secrets.
+
+Connection errors, 429 and 5xx are tried again; ``Retry-After`` (RFC 9110) and GitHub's rate-limit reset say how long
+to wait, and the wait is shown. Proxies and CA settings come from the environment, as httpx reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import random
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from codex_release.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from codex_release.progress import Progress
+
+__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "shown_url"]
+
+T = TypeVar("T")
+
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How patient to be.
+
+    Attributes:
+        attempts: tries in a row without progress, the first one included.
+        first_delay_s: the pause after the first failure; it doubles each time, up to `max_delay_s`.
+        jitter: the share of each pause that is left to chance, so that many clients do not come back at once.
+        max_wait_s: the longest wait a server may ask for; a longer one is an error that names the time.
+        connect_timeout_s: how long a connection may take.
+        read_timeout_s: how long a server may be silent.
+        stall_window_s: a transfer slower than `stall_rate` bytes a second over this time counts as broken.
+        stall_rate: see `stall_window_s`.
+    """
+
+    attempts: int = 5
+    first_delay_s: float = 0.5
+    max_delay_s: float = 20.0
+    jitter: float = 0.25
+    max_wait_s: float = 300.0
+    connect_timeout_s: float = 15.0
+    read_timeout_s: float = 30.0
+    stall_window_s: float = 30.0
+    stall_rate: int = 1024
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, so that tests need not wait for either."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+
+class HttpError(DownloadError):
+    """A server refused for good.
+
+    Attributes:
+        status: the HTTP status, or `None` if there was no answer.
+    """
+
+    def __init__(self, what: str, *, status: int | None = None, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.status = status
+
+
+class TransientError(Exception):
+    """A failure worth another try.
+
+    Attributes:
+        wait_s: how long the server asks to wait, if it does.
+        progressed: whether some bytes arrived, so that the count of tries begins anew.
+    """
+
+    def __init__(self, what: str, *, wait_s: float | None = None, progressed: bool = False) -> None:
+        super().__init__(what)
+        self.wait_s = wait_s
+        self.progressed = progressed
+
+
+@dataclass(frozen=True)
+class Web:
+    """An HTTP client with a retry policy; safe to use from many threads."""
+
+    progress: Progress
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=Clock)
+    client: httpx.Client = field(default_factory=httpx.Client)
+
+    @classmethod
+    def connect(cls, progress: Progress, policy: RetryPolicy | None = None, clock: Clock | None = None) -> Web:
+        """A client with the timeouts of the policy and the environment's proxies and certificates."""
+        policy = policy or RetryPolicy()
+        client = httpx.Client(
+            follow_redirects=True,  # httpx drops the Authorization header when the host changes
+            timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
+            headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
+        )
+        return cls(progress, policy, clock or Clock(), client)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON value behind a URL.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or answers something else.
+        """
+        body = self.body(url, headers)
+        try:
+            return httpx.Response(200, content=body).json()
+        except ValueError as error:
+            raise HttpError(f"{shown_url(url)} did not answer JSON: {error}", status=200) from error
+
+    def body(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """The small body behind a URL.
+
+        Raises:
+            HttpError: if the server refuses or cannot be reached.
+        """
+
+        def read() -> bytes:
+            with self.stream(url, headers or {}) as response:
+                return response.read()
+
+        return self.retrying(url, read)
+
+    @contextlib.contextmanager
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """One try at a GET; the answer is good (2xx, or 416 for a range) when the block begins.
+
+        Raises:
+            TransientError: if another try may help; also for a connection that breaks inside the block.
+            HttpError: if none can.
+        """
+        try:
+            with self.client.stream("GET", url, headers=dict(headers)) as response:
+                if not response.is_success and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    self._refuse(response)
+                yield response
+        except httpx.TransportError as error:
+            raise self._broken(url, error) from error
+        except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.DecodingError) as error:
+            raise HttpError(f"{shown_url(url)}: {type(error).__name__}: {error}") from error
+
+    def retrying(self, url: str, operation: Callable[[], T]) -> T:
+        """Run `operation` until it succeeds or patience ends.
+
+        Raises:
+            HttpError: with the last failure.
+        """
+        failures = 0
+        while True:
+            try:
+                return operation()
+            except TransientError as error:
+                failures = 1 if error.progressed else failures + 1
+                if failures >= self.policy.attempts:
+                    raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
+                delay = error.wait_s if error.wait_s is not None else self._delay(failures)
+                if delay > self.policy.max_wait_s:
+                    moment = datetime.fromtimestamp(self.clock.now() + delay, timezone.utc)
+                    raise HttpError(
+                        f"{shown_url(url)}: {error} until {moment:%Y-%m-%d %H:%M:%S} UTC",
+                        remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
+                    ) from error
+                self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
+                self.clock.sleep(delay)
+
+    def _delay(self, failures: int) -> float:
+        policy = self.policy
+        delay = min(policy.first_delay_s * 2.0 ** (failures - 1), policy.max_delay_s)
+        return delay * (1 - policy.jitter + 2 * policy.jitter * self.clock.chance())
+
+    def _refuse(self, response: httpx.Response) -> None:
+        status = response.status_code
+        limited = status == httpx.codes.FORBIDDEN and (
+            response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
+        )
+        if limited or status in _RETRIED:
+            what = "rate limit reached" if limited or status == httpx.codes.TOO_MANY_REQUESTS else f"status {status}"
+            raise TransientError(what, wait_s=_asked_wait(response.headers, self.clock.now()))
+        raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
+
+    def _broken(self, url: str, error: httpx.TransportError) -> Exception:
+        """What a failed connection means: some failures no patience can mend."""
+        host = urlsplit(url).hostname
+        for cause in _causes(error):
+            if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+                return HttpError(f"{host} is unknown here (no network, or a proxy is needed)")
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return HttpError(
+                    f"the certificate of {host} is not trusted: {cause.verify_message}",
+                    remedy="name your CA file in SSL_CERT_FILE",
+                )
+        if isinstance(error, httpx.UnsupportedProtocol):
+            return HttpError(f"{shown_url(url)} is not an http or https URL")
+        return TransientError(str(error) or type(error).__name__)
+
+
+def shown_url(url: str) -> str:
+    """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds a server asks to wait: ``Retry-After`` as seconds or a date, else GitHub's rate-limit reset."""
+    if after := headers.get("retry-after"):
+        if after.isdecimal():
+            return float(after)
+        with contextlib.suppress(TypeError, ValueError):
+            return max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - now)
+    reset = headers.get("x-ratelimit-reset", "")
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        return max(0.0, float(reset) - now) + 1.0  # the reset is a whole second, ours may be early
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that led to it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -1,0 +1,144 @@
+"""What a person sees while bytes move: bars on a terminal, plain lines elsewhere. Always on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import (
+    Progress as RichBars,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Bars", "Lines", "Progress", "Silent", "Transfer", "megabytes", "progress_for"]
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes as a person reads it, in decimal megabytes."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
+class Transfer(Protocol):
+    """One running transfer."""
+
+    def advance(self, count: int) -> None:
+        """Count bytes; a negative number takes some back."""
+
+
+class Progress(Protocol):
+    """Where transfers and remarks are shown."""
+
+    def transfer(self, what: str, total: int | None) -> contextlib.AbstractContextManager[Transfer]:
+        """Show a transfer of `total` bytes (if known) until the block ends."""
+
+    def note(self, text: str) -> None:
+        """Show one line that stays."""
+
+
+class _Count:
+    """A transfer that only counts."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def advance(self, count: int) -> None:
+        self.done += count
+
+
+class Silent:
+    """Shows nothing."""
+
+    @contextlib.contextmanager
+    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:  # noqa: ARG002 - the protocol's signature
+        """Show nothing."""
+        yield _Count()
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
+class Lines:
+    """Plain lines, for logs and pipes: one when a transfer starts, one when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextlib.contextmanager
+    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:
+        """One line at the start and one with size, time and rate at the end."""
+        self.note(f"{what} ({megabytes(total)})" if total else what)
+        count, start = _Count(), time.monotonic()
+        yield count
+        seconds = max(time.monotonic() - start, 1e-9)
+        self.note(f"{what}: {megabytes(count.done)} in {seconds:.1f} s, {megabytes(int(count.done / seconds))}/s")
+
+    def note(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class Bars:
+    """Bars with rate and remaining time, for terminals."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = RichBars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._running = 0
+        self._guard = threading.Lock()
+
+    @contextlib.contextmanager
+    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:
+        """A bar until the block ends; the display runs while at least one transfer does."""
+        with self._guard:
+            self._running += 1
+            if self._running == 1:
+                self._bars.start()
+        task = self._bars.add_task(what, total=total)
+        try:
+            yield _Bar(self._bars, task)
+        finally:
+            self._bars.remove_task(task)
+            with self._guard:
+                self._running -= 1
+                if self._running == 0:
+                    self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """One line above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
+
+class _Bar:
+    """A transfer shown as a bar."""
+
+    def __init__(self, bars: RichBars, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+
+    def advance(self, count: int) -> None:
+        self._bars.advance(self._task, count)
+
+
+def progress_for(console: Console) -> Progress:
+    """Bars if the console is a terminal, lines if not."""
+    return Bars(console) if console.is_terminal else Lines(console)

@@ -1,0 +1,53 @@
+"""What a command answers, on standard output: a table for a person, plain lines for a log, JSON for a machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Report", "show"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A command's answer.
+
+    Attributes:
+        columns: the headings of its table.
+        rows: the cells, as text.
+        data: the same for machines.
+        title: stands above the table.
+        ok: whether everything held; otherwise the program exits with 1.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    data: Any
+    title: str = ""
+    ok: bool = True
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print an answer in the form that fits the reader."""
+    console = Console()
+    if as_json:
+        json.dump(report.data, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    elif console.is_terminal:
+        table = Table(title=report.title or None, title_justify="left")
+        for column in report.columns:
+            table.add_column(column, overflow="fold", justify="right" if column in {"size", "seconds"} else "left")
+        for row in report.rows:
+            table.add_row(*row)
+        console.print(table)
+    else:
+        for row in report.rows:
+            sys.stdout.write("  ".join(row).rstrip() + "\n")

@@ -1,0 +1,80 @@
+"""The small interface that all sources share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codex_release.digests import Digest
+    from codex_release.targets import Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["Archive", "LocalFile", "Origin", "Program", "Source", "WebFile"]
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """Bytes behind a URL.
+
+    Attributes:
+        url: where they are.
+        headers: what to send along; kept out of every representation, for a token may be among them.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """Bytes in a file on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Program:
+    """Bytes that a program prints."""
+
+    argv: tuple[str, ...]
+
+
+Origin = WebFile | LocalFile | Program
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One archive that a source has.
+
+    Attributes:
+        source: the source's name.
+        name: the archive's file name there.
+        origin: how to get its bytes.
+        size: its length in bytes, if the source says.
+        digests: what the source publishes about it; may be empty.
+    """
+
+    source: str
+    name: str
+    origin: Origin
+    size: int | None = None
+    digests: tuple[Digest, ...] = ()
+
+
+class Source(Protocol):
+    """Who serves archives."""
+
+    @property
+    def name(self) -> str:
+        """A short word for messages and for the lock, e.g. ``github``."""
+
+    def find(self, version: ReleaseVersion, target: Target) -> Archive:
+        """The best archive for a target of a version.
+
+        Raises:
+            SourceError: if there is none, or the source cannot be asked; it says why.
+        """

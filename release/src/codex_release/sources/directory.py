@@ -1,0 +1,55 @@
+"""A directory of archives that were brought here by other means: for machines without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codex_release.digests import checksum_of
+from codex_release.errors import SourceError
+from codex_release.sources.base import Archive, LocalFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_release.digests import Digest
+    from codex_release.targets import Catalog, Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["Directory"]
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The source ``directory``: files named as GitHub or npm name them, and a checksum file if there is one.
+
+    GitHub's asset names do not tell the version; put one release into one directory.
+    """
+
+    path: Path
+    catalog: Catalog
+    name: str = "directory"
+
+    def find(self, version: ReleaseVersion, target: Target) -> Archive:
+        """The best archive in the directory.
+
+        Raises:
+            SourceError: if there is none for the target.
+        """
+        names = self._names(version, target)
+        for name in names:
+            path = self.path / name
+            if path.is_file():
+                digest = self._checksum(name)
+                return Archive(self.name, name, LocalFile(path), path.stat().st_size, (digest,) if digest else ())
+        raise SourceError(f"{self.path} has no archive for {target.triple}", remedy=f"put {names[0]} there")
+
+    def _names(self, version: ReleaseVersion, target: Target) -> list[str]:
+        """The names to look for: npm's carry the version and so come first; `npm pack` puts the scope in front."""
+        npm = target.fill(self.catalog.npm.archive).replace("{version}", version.codex)
+        scope = self.catalog.npm.package.partition("/")[0].removeprefix("@")
+        return [npm, f"{scope}-{npm}", *(target.fill(pattern) for pattern in self.catalog.github.archives)]
+
+    def _checksum(self, name: str) -> Digest | None:
+        sums = self.path / self.catalog.github.checksums
+        return checksum_of(sums.read_text(encoding="utf-8"), name) if sums.is_file() else None

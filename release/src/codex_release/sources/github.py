@@ -1,0 +1,157 @@
+"""GitHub releases, through the REST API (``GET /repos/{owner}/{repo}/releases/tags/{tag}``), else the ``gh`` program.
+
+With a token an asset's bytes come from its API address, which redirects to another host (the token stays behind);
+without one from its public download address. When the API cannot be asked, ``gh`` is, if it is installed: it has its
+own login.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from codex_release.digests import Digest, checksum_of, published_digest
+from codex_release.errors import SourceError
+from codex_release.http import HttpError
+from codex_release.sources.base import Archive, Program, WebFile
+
+if TYPE_CHECKING:
+    from codex_release.http import Web
+    from codex_release.targets import GitHubFacts, Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["GitHub"]
+
+_GH_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class _Asset:
+    name: str
+    size: int | None
+    digest: Digest | None
+    origin: WebFile | Program
+
+
+@dataclass
+class GitHub:
+    """The source ``github``.
+
+    Args:
+        facts: the repository and its asset names.
+        web: the HTTP client.
+        api: the API's root, e.g. ``https://api.github.com``, or that of a GitHub Enterprise server.
+        token: sent to the API if given.
+    """
+
+    facts: GitHubFacts
+    web: Web
+    api: str
+    token: str | None = field(default=None, repr=False)
+    name: str = "github"
+    _answers: dict[str, dict[str, _Asset] | SourceError] = field(default_factory=dict, repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def find(self, version: ReleaseVersion, target: Target) -> Archive:
+        """The best archive among the release's assets, by the order in ``targets.toml``.
+
+        Raises:
+            SourceError: if the release cannot be read or has no archive for the target.
+        """
+        assets = self._release(version)
+        for pattern in self.facts.archives:
+            asset = assets.get(target.fill(pattern))
+            if asset:
+                digest = asset.digest or self._checksum(assets, asset.name)
+                return Archive(self.name, asset.name, asset.origin, asset.size, (digest,) if digest else ())
+        raise SourceError(f"release {version.tag} of {self.facts.repository} has no archive for {target.triple}")
+
+    def _release(self, version: ReleaseVersion) -> dict[str, _Asset]:
+        """The assets of a release by name; asked once, a failure is remembered too."""
+        with self._guard:
+            if version.tag not in self._answers:
+                try:
+                    self._answers[version.tag] = self._ask(version.tag)
+                except SourceError as error:
+                    self._answers[version.tag] = error
+            answer = self._answers[version.tag]
+        if isinstance(answer, SourceError):
+            raise answer
+        return answer
+
+    def _ask(self, tag: str) -> dict[str, _Asset]:
+        url = f"{self.api}/repos/{self.facts.repository}/releases/tags/{tag}"
+        try:
+            release = self.web.json(url, self._headers("application/vnd.github+json"))
+            return {asset["name"]: self._asset(asset) for asset in release["assets"]}
+        except HttpError as error:
+            problem = self._explain(error, tag)
+        except (KeyError, TypeError, AttributeError) as error:
+            problem = SourceError(f"GitHub's answer about {tag} has an unknown shape ({error!r})")
+        gh = shutil.which("gh")
+        if gh is None:
+            raise problem
+        try:
+            return self._ask_gh(gh, tag)
+        except SourceError as error:
+            raise SourceError(f"{problem}; and {error}") from problem
+
+    def _asset(self, asset: dict[str, Any]) -> _Asset:
+        if self.token:
+            origin = WebFile(asset["url"], self._headers("application/octet-stream"))
+        else:
+            origin = WebFile(asset["browser_download_url"])
+        return _Asset(asset["name"], asset.get("size"), published_digest(asset.get("digest")), origin)
+
+    def _ask_gh(self, gh: str, tag: str) -> dict[str, _Asset]:
+        repository = self.facts.repository
+        argv = [gh, "release", "view", tag, "--repo", repository, "--json", "assets"]
+        try:
+            ran = subprocess.run(argv, capture_output=True, text=True, timeout=_GH_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SourceError(f"gh could not be asked: {error}") from error
+        if ran.returncode != 0:
+            raise SourceError(f"gh failed: {' '.join(ran.stderr.split()) or f'exit code {ran.returncode}'}")
+        try:
+            listed = {asset["name"]: asset for asset in json.loads(ran.stdout)["assets"]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"gh's answer about {tag} has an unknown shape ({error!r})") from error
+        return {
+            name: _Asset(
+                name,
+                asset.get("size"),
+                published_digest(asset.get("digest")),
+                Program((gh, "release", "download", tag, "--repo", repository, "--pattern", name, "--output", "-")),
+            )
+            for name, asset in listed.items()
+        }
+
+    def _checksum(self, assets: dict[str, _Asset], name: str) -> Digest | None:
+        """An asset's digest from the release's checksum file; assets of before mid-2025 carry none themselves."""
+        sums = assets.get(self.facts.checksums)
+        if sums is None or not isinstance(sums.origin, WebFile):
+            return None
+        try:
+            text = self.web.body(sums.origin.url, sums.origin.headers).decode("utf-8", "replace")
+        except HttpError as error:
+            raise SourceError(f"{self.facts.checksums} cannot be read: {error}") from error
+        return checksum_of(text, name)
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        headers = {"Accept": accept, "X-GitHub-Api-Version": "2022-11-28"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
+
+    def _explain(self, error: HttpError, tag: str) -> SourceError:
+        repository = self.facts.repository
+        if error.status == 404:
+            hidden = "" if self.token else " (or it is private: set GH_TOKEN)"
+            return SourceError(f"GitHub has no release {tag} of {repository}{hidden}")
+        if error.status in {401, 403}:
+            return SourceError(f"GitHub refuses the {'token' if self.token else 'request'}: {error}")
+        return SourceError(f"GitHub cannot be asked: {error}")

@@ -1,0 +1,59 @@
+"""npm platform packages, through the registry the user's own npm configuration names.
+
+The registry's version document (``GET {registry}/{package}/{version}``) tells the tarball's address and its
+``dist.integrity``. No registry host stands in this project: it is read from the configuration, or asked of ``npm``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from codex_release.digests import parse_integrity
+from codex_release.errors import SourceError
+from codex_release.http import HttpError
+from codex_release.sources.base import Archive, WebFile
+
+if TYPE_CHECKING:
+    from codex_release.http import Web
+    from codex_release.npm_config import NpmConfig
+    from codex_release.targets import NpmFacts, Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["Npm"]
+
+
+@dataclass(frozen=True)
+class Npm:
+    """The source ``npm``."""
+
+    facts: NpmFacts
+    web: Web
+    config: NpmConfig = field(repr=False)
+    name: str = "npm"
+
+    def find(self, version: ReleaseVersion, target: Target) -> Archive:
+        """The platform package of a target.
+
+        Raises:
+            SourceError: if no registry is configured, it cannot be asked, or it lacks the package.
+        """
+        registry = self.config.registry(self.facts.package)
+        number = target.fill(self.facts.version).replace("{version}", version.codex)
+        url = f"{registry}/{quote(self.facts.package, safe='@')}/{number}"
+        try:
+            document = self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
+        except HttpError as error:
+            if error.status == 404:
+                raise SourceError(f"the npm registry has no {self.facts.package}@{number}") from error
+            raise SourceError(f"the npm registry cannot be asked: {error}") from error
+        try:
+            dist = document["dist"]
+            tarball = dist["tarball"]
+            digest = parse_integrity(dist.get("integrity"))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SourceError(f"the npm registry's answer about {number} has an unknown shape ({error!r})") from error
+        name = urlsplit(tarball).path.rpartition("/")[2]
+        origin = WebFile(tarball, self.config.authorization(tarball))
+        return Archive(self.name, name, origin, digests=(digest,) if digest else ())

@@ -1,0 +1,179 @@
+"""The runtime tree: a Codex runtime as files on this machine, always in the upstream package layout.
+
+Whatever shape an archive has (package, npm tarball, old layout, lone executable), its tree looks the same and says
+of every file what it is. A tree holds no mode bits worth reading: a file's role decides them when it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from codex_release.archive import unpack
+from codex_release.digests import FileDigest, file_digest
+from codex_release.entries import EntryRules
+from codex_release.errors import ArchiveError
+from codex_release.targets import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from codex_release.targets import Layout, Target
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "tree_key", "unpack_tree"]
+
+
+@dataclass(frozen=True)
+class RuntimeTree:
+    """A runtime on disk.
+
+    Attributes:
+        root: its top directory.
+        files: what each file below it is, by POSIX path.
+    """
+
+    root: Path
+    files: Mapping[str, FileDigest]
+
+    def without(self, left_out: frozenset[str]) -> RuntimeTree:
+        """The same tree without some of its files."""
+        return replace(self, files={path: digest for path, digest in self.files.items() if path not in left_out})
+
+
+def placer(layout: Layout, target: Target) -> Callable[[str], str | None]:
+    """The function from an archive's paths to the tree's; `None` for what does not belong to the runtime."""
+    prefixes = [target.fill(prefix) for prefix in layout.prefixes]
+    renames = {target.fill(old): target.fill(new) for old, new in layout.renames.items()}
+
+    def place(path: str) -> str | None:
+        for prefix in prefixes:
+            if path.startswith(prefix):
+                path = path[len(prefix) :]
+                break
+        else:
+            if matches(path, layout.ignored):
+                return None
+        return renames.get(path, path)
+
+    return place
+
+
+def unpack_tree(
+    archive: Path,
+    name: str,
+    into: Path,
+    *,
+    layout: Layout,
+    target: Target,
+    version: ReleaseVersion,
+    threads: bool = False,
+) -> dict[str, FileDigest]:
+    """Extract an archive as a tree.
+
+    Args:
+        archive: the archive file.
+        name: its name at its source.
+        into: an existing empty directory; excluded files are not written there.
+        layout: what a tree looks like.
+        target: what the archive should be for.
+        version: what release it should be of.
+        threads: see `archive.unpack`.
+
+    Returns:
+        what each file is, those included that the layout excludes from trees.
+
+    Raises:
+        ArchiveError: if it cannot be extracted, or is no runtime of that target and version.
+    """
+    files = unpack(archive, name, into, placer(layout, target), skip=layout.is_excluded, threads=threads)
+    _complete(into, files, layout=layout, target=target, version=version, name=name)
+    return dict(sorted(files.items()))
+
+
+def read_tree(root: Path, *, layout: Layout, target: Target, version: ReleaseVersion) -> RuntimeTree:
+    """Take a package directory as a tree, hashing every file that is not excluded.
+
+    Raises:
+        ArchiveError: if it holds links or special files, or is no runtime of that target and version.
+    """
+    rules = EntryRules(str(root), 1 << 40)
+    files = {}
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root).as_posix()
+        kind = "a link" if path.is_symlink() else "directory" if path.is_dir() else "file"
+        if not path.is_file() and kind == "file":
+            kind = "a special file"
+        rules.admit(relative, kind, 0)
+        if kind == "file" and not layout.is_excluded(relative):
+            files[relative] = file_digest(path)
+    _check(root, files, layout=layout, target=target, version=version, name=str(root))
+    return RuntimeTree(root, files)
+
+
+def copy_tree(tree: RuntimeTree, destination: Path, layout: Layout) -> None:
+    """Copy a tree's files, as fast as the file system can, with the modes of their roles.
+
+    Never links: an edit of the copy must not reach the original.
+    """
+    for path in tree.files:
+        copy = destination / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tree.root / path, copy)
+        copy.chmod(layout.mode(path))
+
+
+def tree_key(files: Mapping[str, FileDigest]) -> str:
+    """The address of a tree in the cache: the digest of what is in it."""
+    lines = "".join(f"{digest.sha256} {digest.size} {path}\n" for path, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _complete(
+    root: Path, files: dict[str, FileDigest], *, layout: Layout, target: Target, version: ReleaseVersion, name: str
+) -> None:
+    """Give a tree of before the package layout the descriptor it lacks, then hold it against what it should be."""
+    if layout.descriptor not in files and target.fill(layout.entrypoint) in files:
+        described = {
+            "layoutVersion": 1,
+            "version": version.codex,
+            "target": target.triple,
+            "variant": "codex",
+            "entrypoint": target.fill(layout.entrypoint),
+            "resourcesDir": "codex-resources",
+            "pathDir": layout.path_dir,
+        }
+        content = json.dumps(described, indent=2).encode()
+        (root / layout.descriptor).write_bytes(content)
+        files[layout.descriptor] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
+    _check(root, files, layout=layout, target=target, version=version, name=name)
+
+
+def _check(
+    root: Path,
+    files: Mapping[str, FileDigest],
+    *,
+    layout: Layout,
+    target: Target,
+    version: ReleaseVersion,
+    name: str,
+) -> None:
+    """Refuse a tree that is not the runtime of this target and version, by its own description."""
+    entrypoint = target.fill(layout.entrypoint)
+    if entrypoint not in files:
+        raise ArchiveError(f"{name} is no Codex runtime for {target.triple}: it has no {entrypoint}")
+    if layout.descriptor not in files:
+        raise ArchiveError(f"{name} is no package directory: it has no {layout.descriptor}")
+    try:
+        described = json.loads((root / layout.descriptor).read_bytes())
+        claims = {"target": described["target"], "version": described["version"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"{layout.descriptor} of {name} cannot be understood: {error!r}") from error
+    wanted = {"target": target.triple, "version": version.codex}
+    for what, value in wanted.items():
+        if claims[what] != value:
+            raise ArchiveError(f"{name} is of {what} {claims[what]}, not {value}")

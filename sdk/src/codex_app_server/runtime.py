@@ -1,0 +1,81 @@
+"""Which program is the runtime, and how it is called.
+
+The executable is the one the configuration names, else that of the installed ``codex-cli-bin``. `PATH` is not searched:
+what happens to lie there is of any version, and this client is made for one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from codex_app_server.errors import RuntimeNotFoundError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_app_server.config import AppServerConfig
+
+__all__ = ["find_executable", "launch_command", "launch_environment"]
+
+_NAME_ONE = "or name an executable with AppServerConfig(codex_bin=...)"
+_REMEDIES = f"install the package codex-cli-bin in the version this client is pinned to, {_NAME_ONE}"
+
+
+def find_executable(config: AppServerConfig) -> Path:
+    """The Codex executable to run, as an absolute path.
+
+    Raises:
+        RuntimeNotFoundError: if there is none, or what is named is no executable file.
+    """
+    if config.codex_bin is not None:
+        return _executable(config.codex_bin, "codex_bin")
+    try:
+        from codex_cli_bin import bundled_codex_path
+    except ImportError as error:
+        raise RuntimeNotFoundError(f"no Codex runtime is installed; {_REMEDIES}") from error
+    try:
+        path = bundled_codex_path()
+    except FileNotFoundError as error:
+        raise RuntimeNotFoundError(f"{error}; {_NAME_ONE}") from error  # it brings its own remedy
+    return _executable(path, "the executable of codex-cli-bin")
+
+
+def launch_command(config: AppServerConfig) -> list[str]:
+    """The command line of the runtime, program first.
+
+    Raises:
+        RuntimeNotFoundError: as `find_executable`.
+    """
+    if config.launch_args_override is not None:
+        return list(config.launch_args_override)
+    overrides = [word for override in config.config_overrides for word in ("--config", override)]
+    return [str(find_executable(config)), *overrides, "app-server"]
+
+
+def launch_environment(config: AppServerConfig) -> dict[str, str] | None:
+    """The environment of the runtime; None if it is just inherited."""
+    if not config.env:
+        return None
+    added = dict(config.env)
+    if sys.platform == "win32":
+        # Names have no case there, and `os.environ` says them in capitals: PATH and Path must not both be passed.
+        added = {name.upper(): value for name, value in added.items()}
+    return {**os.environ, **added}
+
+
+def _executable(name: str | os.PathLike[str], role: str) -> Path:
+    from pathlib import Path  # not at the top: whoever gives a whole command line does without its 4 ms
+
+    # Absolute, because a relative program would be looked up from the `cwd` that the runtime is given.
+    path = Path(name).absolute()
+    if path.is_dir():
+        problem = "is a directory"
+    elif not path.is_file():
+        problem = "does not exist"
+    elif not os.access(path, os.X_OK):
+        problem = "is not executable"
+    else:
+        return path
+    raise RuntimeNotFoundError(f"{role} {path} {problem}; {_REMEDIES}")

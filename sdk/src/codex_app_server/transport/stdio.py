@@ -1,0 +1,250 @@
+"""The runtime as a child process: three threads for its pipes, and one that waits for its end.
+
+The rules that keep everybody alive:
+
+- Each pipe belongs to one thread. No other thread reads, writes or closes it while that one runs.
+- Sending never blocks: bytes go into a queue. A caller keeps its timeout, and the reader keeps reading, even while the
+  runtime does not read; otherwise both sides could end up waiting for each other with full pipes.
+- stderr is always drained, and only its last bytes are kept.
+- The connection lives as long as the process, and its end is reported once, when the process is gone and its output is
+  read. Whatever goes wrong in a thread ends the process. The end of stdout alone would not do: a process that the
+  runtime started may have inherited it, and hold it open for hours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from codex_app_server._log import logger
+from codex_app_server.errors import RuntimeStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import IO
+
+__all__ = ["Ending", "StdioTransport"]
+
+_READ_SIZE = 32 * 1024
+_STDERR_BYTES = 8 * 1024
+_STDERR_LINES = 20
+
+# How long to wait, in seconds: for the runtime to leave by itself once its stdin is closed, for it to obey a signal,
+# and for what should only take a moment once one of its pipes, or all of it, is gone.
+_LEAVE_GRACE = 3.0
+_SIGNAL_GRACE = 2.0
+_MOMENT = 0.5
+
+_COLOUR = r"\x1b\[[0-9;]*m"
+if sys.platform == "win32":
+    _CREATION_FLAGS = subprocess.CREATE_NO_WINDOW
+else:
+    _CREATION_FLAGS = 0
+
+
+class Ending(NamedTuple):
+    """Why no more bytes will come.
+
+    Attributes:
+        reason: a clause, e.g. ``the runtime exited with code 3``.
+        exit_code: what the process returned, negative for a signal; None if it still runs.
+        stderr_tail: the last lines of stderr, oldest first.
+        failure: what `receive` raised, if that was it.
+    """
+
+    reason: str
+    exit_code: int | None = None
+    stderr_tail: tuple[str, ...] = ()
+    failure: BaseException | None = None
+
+
+class StdioTransport:
+    """Starts a runtime and moves bytes to and from it.
+
+    Args:
+        command: the command line, program first.
+        cwd: its working directory, or None for the current one.
+        env: its whole environment, or None for the current one.
+        receive: called with every chunk of its output, in a thread; what it raises ends the runtime.
+        ended: called once, in another thread, when there will be no more.
+
+    Raises:
+        RuntimeStartError: if the operating system does not start it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str | os.PathLike[str] | None,
+        env: Mapping[str, str] | None,
+        receive: Callable[[bytes], None],
+        ended: Callable[[Ending], None],
+    ) -> None:
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=env,
+                creationflags=_CREATION_FLAGS,
+                # Ctrl-C in a terminal goes to its whole foreground group, and would end the runtime before anybody
+                # here could decide that. In a session of its own it only leaves when told, or when stdin ends.
+                start_new_session=True,
+            )
+        except OSError as error:
+            where = f" in {os.fspath(cwd)}" if cwd is not None else ""
+            raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
+        self._receive = receive
+        self._ended = ended
+        self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
+        self._stderr = b""
+        self._dismissal: str | None = None
+        self._failure: BaseException | None = None
+        self._exited = threading.Event()
+        self._closing = threading.Lock()
+        self._reader, self._writer, self._drainer, self._watcher = self._threads = [
+            threading.Thread(target=target, name=f"codex-app-server {self._process.pid} {name}", daemon=True)
+            for target, name in (
+                (self._read, "stdout"),
+                (self._write, "stdin"),
+                (self._drain, "stderr"),
+                (self._watch, "exit"),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin to move bytes."""
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            # Pipes without an owner, and perhaps nobody to see the exit: `close` only has to tidy up.
+            self._process.kill()
+            self._process.wait()
+            self._exited.set()
+            raise
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines of stderr so far, oldest first, without colours."""
+        lines = re.sub(_COLOUR, "", self._stderr.decode(errors="replace")).splitlines()
+        return tuple(line.rstrip() for line in lines[-_STDERR_LINES:])
+
+    def send(self, data: bytes) -> None:
+        """Send, some time; never blocks. After the end it does nothing."""
+        self._outbox.put(data)
+
+    def close(self) -> None:
+        """Close stdin, and see that the runtime leaves: by itself, or by a signal it may handle, or by one it cannot.
+
+        May be called again, and by several threads; each returns when everything is done.
+        """
+        with self._closing:
+            try:
+                self._outbox.put(None)
+                self._see_off()
+            except BaseException:  # Ctrl-C while waiting
+                self._process.kill()
+                raise
+            self._clean_up()
+
+    def _see_off(self) -> None:
+        if self._exited.wait(_LEAVE_GRACE):
+            return
+        logger().warning("the runtime (process %d) did not leave when its stdin was closed", self._process.pid)
+        self._process.terminate()
+        if self._exited.wait(_SIGNAL_GRACE):
+            return
+        self._process.kill()
+        if not self._exited.wait(_SIGNAL_GRACE):
+            logger().error("the runtime (process %d) cannot be killed", self._process.pid)
+
+    def _clean_up(self) -> None:
+        process = self._process
+        _join(self._watcher, 3 * _MOMENT)
+        for thread, pipe in (
+            (self._reader, process.stdout),
+            (self._writer, process.stdin),
+            (self._drainer, process.stderr),
+        ):
+            if not _join(thread, _MOMENT):
+                # Its thread stays until then, and closes the pipe.
+                logger().warning("%s is still open: another process has inherited it", thread.name)
+            elif pipe is not None:
+                pipe.close()
+
+    def _watch(self) -> None:
+        exit_code = self._process.wait()
+        self._exited.set()
+        _join(self._reader, _MOMENT)
+        _join(self._drainer, _MOMENT)
+        reason = self._dismissal or _describe(exit_code)
+        self._ended(Ending(reason, exit_code, self.stderr_tail, self._failure))
+
+    def _read(self) -> None:
+        # The pipe is closed whatever happens: a runtime must not block on output that nobody reads.
+        with cast("IO[bytes]", self._process.stdout) as pipe:
+            try:
+                while data := os.read(pipe.fileno(), _READ_SIZE):
+                    self._receive(data)
+            except BaseException as error:
+                logger().exception("reading the runtime's output failed")
+                self._failure = error
+        if self._failure is None:
+            self._dismiss("the runtime closed its output", grace=_MOMENT)
+        else:
+            # Nobody can answer its questions any more, so it must not go on working.
+            self._dismiss(f"reading the runtime's output failed: {self._failure!r}", grace=0)
+
+    def _write(self) -> None:
+        with cast("IO[bytes]", self._process.stdin) as pipe:
+            try:
+                while (data := self._outbox.get()) is not None:
+                    rest = memoryview(data)
+                    while rest:
+                        rest = rest[os.write(pipe.fileno(), rest) :]
+                return
+            except OSError as error:
+                logger().debug("the runtime no longer reads: %s", error)
+        self._dismiss("the runtime closed its input", grace=_MOMENT)
+
+    def _drain(self) -> None:
+        with cast("IO[bytes]", self._process.stderr) as pipe:
+            while data := os.read(pipe.fileno(), _READ_SIZE):
+                self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
+                logger().debug("runtime: %s", data.decode(errors="replace").rstrip())
+
+    def _dismiss(self, reason: str, *, grace: float) -> None:
+        """End a process that can no longer be talked to, unless it is on its way out, or `close` is seeing to that."""
+        if self._exited.wait(grace) or self._closing.locked():
+            return
+        self._dismissal = reason
+        self._process.terminate()
+        if not self._exited.wait(_SIGNAL_GRACE):
+            self._process.kill()
+
+
+def _join(thread: threading.Thread, timeout: float) -> bool:
+    """Wait for a thread; whether it has ended or never began."""
+    if thread.ident is not None:
+        thread.join(timeout)
+    return not thread.is_alive()
+
+
+def _describe(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"the runtime exited with code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # a real-time signal has no name
+        name = f"signal {-exit_code}"
+    return f"the runtime was ended by {name}"

@@ -1,0 +1,85 @@
+"""What the client's tests share: scripted peers, a throw-away home, and a check that nothing is left behind.
+
+The fixture `codex_binary`, the path of a real executable, belongs to the whole project and is not defined here.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_app_server import AppServerConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PRELUDE = """
+import json, os, subprocess, sys, time
+
+def read():
+    line = sys.stdin.readline()
+    return json.loads(line) if line else None
+
+def write(message):
+    sys.stdout.write((message if isinstance(message, str) else json.dumps(message)) + "\\n")
+    sys.stdout.flush()
+
+def complain(text):
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+def greet(user_agent="peer/1.2.3 (Test)"):
+    request = read()
+    assert request["method"] == "initialize", request
+    write({"id": request["id"], "result": {"userAgent": user_agent, "params": request["params"], "pid": os.getpid()}})
+    assert read() == {"method": "initialized"}
+
+def wait_for_end():
+    while read() is not None:
+        pass
+"""
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Callable[..., AppServerConfig]:
+    """Makes the configuration of an app-server that does what a script says, with the words of `PRELUDE`."""
+
+    def make(script: str, **options: object) -> AppServerConfig:
+        path = tmp_path / "peer.py"
+        path.write_text(PRELUDE + textwrap.dedent(script), encoding="utf-8")
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(path)]
+        return AppServerConfig(launch_args_override=command, **options)  # type: ignore[arg-type]  # passed through
+
+    return make
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """The environment that gives a real runtime an empty home of its own."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    return {"CODEX_HOME": str(directory)}
+
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """The test must end with the threads, descriptors and child processes it began with."""
+    threads, descriptors = set(threading.enumerate()), _open_descriptors()
+    yield
+    assert set(threading.enumerate()) == threads
+    gc.collect()
+    assert _open_descriptors() == descriptors
+    if sys.platform != "win32":
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def _open_descriptors() -> int:
+    return 0 if sys.platform == "win32" else len(list(Path("/dev/fd").iterdir()))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codex_app_server.protocol.connection import Connection, refusal
+from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response, ServerRequest
+
+if TYPE_CHECKING:
+    from codex_app_server.protocol.messages import Message
+
+
+def test_a_conversation() -> None:
+    connection = Connection()
+
+    assert connection.request("one", {}) == (1, b'{"id":1,"method":"one","params":{}}\n')
+    assert connection.request("two", None) == (2, b'{"id":2,"method":"two"}\n')
+    assert connection.receive(b'{"id":2,"result":"b"}\n{"method":"tell"}\n{"id":1,') == [
+        Response(2, "b"),
+        Notification("tell", None),
+    ]
+    assert connection.receive(b'"error":{"code":5,"message":"no"}}\n') == [ErrorResponse(1, 5, "no", None)]
+
+
+def test_there_is_one_answer_to_a_request() -> None:
+    connection = Connection()
+    connection.request("one", None)
+    connection.receive(b'{"id":1,"result":"a"}\n')
+
+    (again,) = connection.receive(b'{"id":1,"result":"b"}\n')
+
+    assert again == Junk(b'{"id":1,"result":"b"}', "it answers no open request")
+
+
+@pytest.mark.parametrize("answer", [b'{"id":2,"result":0}', b'{"id":"1","result":0}', b'{"id":9,"error":{}}'])
+def test_an_answer_that_nobody_waits_for_leaves_the_others_open(answer: bytes) -> None:
+    connection = Connection()
+    connection.request("one", None)
+
+    (stray,) = connection.receive(answer + b"\n")
+
+    assert isinstance(stray, Junk)
+    assert connection.receive(b'{"id":1,"result":0}\n') == [Response(1, 0)]
+
+
+def test_an_answer_to_a_forgotten_request_is_junk() -> None:
+    connection = Connection()
+    request_id, _ = connection.request("one", None)
+    connection.forget(request_id)
+
+    (late,) = connection.receive(b'{"id":1,"result":0}\n')
+
+    assert isinstance(late, Junk)
+
+
+def test_a_request_that_json_cannot_say_is_not_open() -> None:
+    connection = Connection()
+
+    with pytest.raises(TypeError):
+        connection.request("one", {"value": object()})
+
+    assert connection.request("two", None)[0] == 1
+
+
+def test_blank_lines_are_nothing() -> None:
+    assert Connection().receive(b'\n\r\n  \n{"method":"tell"}\n') == [Notification("tell", None)]
+
+
+def test_the_last_line_may_lack_its_end() -> None:
+    connection = Connection()
+
+    assert connection.receive(b'{"method":"tell"}') == []
+    assert connection.end() == [Notification("tell", None)]
+    assert connection.end() == []
+
+
+def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
+    connection = Connection()
+    connection.receive(b'{"method":"te')
+
+    (rest,) = connection.end()
+
+    assert isinstance(rest, Junk)
+
+
+def test_a_refusal_grants_nothing_and_names_the_request() -> None:
+    answer = json.loads(refusal(ServerRequest("a", "item/commandExecution/requestApproval", {})))
+
+    assert answer["id"] == "a"
+    assert answer["error"]["code"] == -32601
+    assert "unsupported" in answer["error"]["message"]
+    assert "result" not in answer
+
+
+@settings(deadline=None)
+@given(
+    messages=st.lists(
+        st.sampled_from(
+            [
+                b'{"id":1,"result":{"text":"\xc3\xbc"}}',
+                b'{"id":2,"error":{"code":1,"message":"no"}}',
+                b'{"id":"q","method":"ask","params":{}}',
+                b'{"method":"tell","params":{"a":"\\n"}}',
+                b"garbage \xff",
+                b"",
+            ]
+        ),
+        max_size=8,
+    ),
+    cuts=st.lists(st.integers(min_value=0, max_value=400), max_size=12),
+    ended=st.booleans(),
+)
+def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], cuts: list[int], ended: bool) -> None:
+    stream = b"\n".join(messages) + (b"\n" if ended else b"")
+
+    def receive(chunks: list[bytes]) -> list[Message]:
+        connection = Connection()
+        connection.request("one", None)
+        connection.request("two", None)
+        return [message for chunk in chunks for message in connection.receive(chunk)] + connection.end()
+
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    pieces = [stream[start:stop] for start, stop in pairwise(edges)]
+
+    assert receive(pieces) == receive([stream])
