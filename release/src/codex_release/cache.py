@@ -8,17 +8,20 @@ Layout below its root::
     aliases/<name>         a text file that gives one address for another, e.g. of a sha512
     locks/<name>.lock      held while a process fills an address, so that the others wait
 
-Several processes may use it at once. An entry appears under its address whole or not at all.
+Several processes may use it at once. An entry appears under its address whole or not at all, and vanishes the same
+way; what a process is filling is nobody else's to delete. Names that begin with a dot are on their way in or out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import re
-import tempfile
+import secrets
+import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -28,12 +31,16 @@ from codex_release.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from codex_release.digests import Digest
 
 __all__ = ["Cache", "CacheEntry"]
 
 _KINDS = ("archives", "trees", "partial")
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
+_WRITING_S = 3600.0
+"""A dotted file of this age is not being written any more, it was left behind."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,10 @@ class CacheEntry:
 
 @dataclass(frozen=True)
 class Cache:
-    """A cache directory; it is made when something is first put in."""
+    """A cache directory; it is made when something is first put in.
+
+    Every method raises `CacheError` if the file system does not let it work.
+    """
 
     root: Path
 
@@ -67,16 +77,17 @@ class Cache:
         """Where the tree of this key lies, or would."""
         return self.root / "trees" / key
 
-    def partial(self, name: str) -> Path:
-        """Where a download goes until it is whole."""
-        path = self.root / "partial" / _safe(name)
-        self._make(path.parent)
-        return path
+    @contextlib.contextmanager
+    def partial(self, name: str) -> Iterator[Path]:
+        """Where a download goes until it is whole; nobody else touches it while the block runs."""
+        path = self._directory("partial") / _safe(name)
+        with self.exclusive(path.name):
+            yield path
 
     def find_archive(self, sha256: str) -> Path | None:
         """The archive of this digest, if it is here; this counts as use."""
         path = self.archive(sha256)
-        return _used(path) if path.is_file() else None
+        return path if path.is_file() and _is_used(path) else None
 
     def find_published(self, digest: Digest) -> Path | None:
         """The archive that has this digest, of whatever algorithm, if it is here; this counts as use."""
@@ -86,120 +97,172 @@ class Cache:
     def find_tree(self, key: str) -> Path | None:
         """The tree of this key, if it is here; this counts as use."""
         path = self.tree(key)
-        return _used(path) if path.is_dir() else None
+        return path if path.is_dir() and _is_used(path) else None
+
+    def adopt_archive(self, part: Path, sha256: str) -> Path:
+        """Give a whole download its address; if there is such an archive already, that one may stay."""
+        path = self._directory("archives") / sha256
+        with self.usable(f"{part} cannot become {path}"):
+            try:
+                replace(part, path)
+            except PermissionError:
+                if not path.is_file():  # else it is there and being read, which hinders the rename on Windows
+                    raise
+                part.unlink()
+        return path
 
     @contextlib.contextmanager
     def scratch_tree(self) -> Iterator[Path]:
         """A new empty directory to fill; it vanishes at the end of the block unless `adopt_tree` gave it an address."""
-        directory = self.root / "trees"
-        self._make(directory)
-        scratch = Path(tempfile.mkdtemp(prefix=".", dir=directory))
-        try:
-            yield scratch
-        finally:
-            remove_tree(scratch)
+        scratch = self._directory("trees") / f".{secrets.token_hex(8)}"
+        with self.exclusive(scratch.name):
+            with self.usable(f"{scratch} cannot be made"):
+                scratch.mkdir(mode=0o700)
+            try:
+                yield scratch
+            finally:
+                remove_tree(scratch)
+        with contextlib.suppress(OSError):  # nobody asks for this name again
+            self._lock_path(scratch.name).unlink()
 
     def adopt_tree(self, scratch: Path, key: str) -> Path:
         """Give a filled scratch directory its address; if there is such a tree already, that one stays."""
         path = self.tree(key)
-        scratch.chmod(0o755)
-        try:
-            if not path.is_dir():
-                replace(scratch, path)
-        except OSError:
-            if not path.is_dir():  # else somebody was faster, with the same content
-                raise
+        with self.usable(f"{scratch} cannot become {path}"):
+            scratch.chmod(0o755)
+            try:
+                if not path.is_dir():
+                    replace(scratch, path)
+            except OSError:
+                if not path.is_dir():  # else somebody was faster, with the same content
+                    raise
         return path
 
     def drop(self, path: Path) -> None:
         """Delete one entry."""
-        _delete(path)
+        with self.usable(f"{path} cannot be deleted"):
+            _delete(path)
 
     def alias(self, name: str) -> str | None:
         """The address noted under a name."""
-        try:
-            return (self.root / "aliases" / _safe(name)).read_text(encoding="ascii")
-        except FileNotFoundError:
-            return None
+        return _address(self.root / "aliases" / _safe(name))
 
     def set_alias(self, name: str, address: str) -> None:
         """Note an address under a name."""
-        write_text(self.root / "aliases" / _safe(name), address)
+        with self.usable(f"{name} cannot be noted"):
+            write_text(self._directory("aliases") / _safe(name), address)
 
     @contextlib.contextmanager
     def exclusive(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the lock of a name; one process (and one thread) works, the others wait and then find its result.
 
+        The operating system frees the lock of a process that dies.
+
         Args:
             name: what is going to be filled.
             on_wait: called once if somebody else holds it.
         """
-        lock = self._lock(name)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        lock = self._acquired(name)
+        if lock is None:
             on_wait()
-            lock.acquire()
+            lock = self._acquired(name, wait=True)
         try:
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def entries(self) -> list[CacheEntry]:
         """Everything in the cache, oldest use first."""
         found = []
         for kind in _KINDS:
-            directory = self.root / kind
-            for path in directory.iterdir() if directory.is_dir() else ():
-                if path.name.startswith("."):
-                    continue  # a scratch file of a process at work, or of one that was killed
-                with contextlib.suppress(FileNotFoundError):
-                    found.append(CacheEntry(kind, path, _size(path), path.stat().st_mtime))
+            for path in self._listed(kind):
+                if not path.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append(CacheEntry(kind, path, _size(path), path.stat().st_mtime))
         return sorted(found, key=lambda entry: entry.used)
 
     def prune(self, *, unused_for_s: float) -> list[CacheEntry]:
         """Delete what nobody used for so many seconds, and what killed processes left; returns what went."""
-        limit = time.time() - unused_for_s
-        gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry)]
-        for kind in (*_KINDS, "aliases"):
-            directory = self.root / kind
-            for path in directory.glob(".*") if directory.is_dir() else ():
-                with contextlib.suppress(FileNotFoundError):
-                    if path.stat().st_mtime < limit:
-                        _delete(path)
-        return gone
+        return self._sweep(time.time() - unused_for_s)
 
     def clear(self) -> list[CacheEntry]:
         """Delete everything that no running process is filling; returns what went."""
-        gone = self.prune(unused_for_s=-1)
-        remove_tree(self.root / "aliases")
+        return self._sweep(math.inf)
+
+    @contextlib.contextmanager
+    def usable(self, otherwise: str) -> Iterator[None]:
+        """Turn a failure of the file system inside the block into a `CacheError` that says what to do.
+
+        Args:
+            otherwise: what does not come about if it fails.
+        """
+        try:
+            yield
+        except (OSError, NotImplementedError) as error:
+            raise CacheError(
+                f"{otherwise} in the cache {self.root}: {error}",
+                remedy="make room there and let it be written, or name another directory in CODEX_RELEASE_CACHE",
+            ) from error
+
+    def _sweep(self, limit: float) -> list[CacheEntry]:
+        """Delete what was last used before a point in time."""
+        gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
+        for kind in _KINDS:
+            for path in self._listed(kind):
+                if path.name.startswith("."):
+                    self._remove(path, limit)
+        for path in self._listed("aliases"):
+            if path.name.startswith("."):
+                self._remove(path, min(limit, time.time() - _WRITING_S))
+            elif not self.archive(_address(path) or "-").is_file():
+                self._remove(path, math.inf)
         return gone
 
-    def _remove(self, entry: CacheEntry) -> bool:
-        lock = self._lock(entry.path.name)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+    def _remove(self, path: Path, limit: float) -> bool:
+        """Delete something, unless a process is filling it or used it since it was listed."""
+        lock = self._acquired(path.name)
+        if lock is None:
             return False
         try:
-            _delete(entry.path)
+            if path.stat().st_mtime >= limit:
+                return False
+            self.drop(path)
+        except FileNotFoundError:
+            return False
+        except CacheError as error:
+            # Windows does not delete what a process has open: it is in use.
+            if sys.platform == "win32" and isinstance(error.__cause__, PermissionError):
+                return False
+            raise
         finally:
             lock.release()
         return True
 
-    def _lock(self, name: str) -> FileLock:
-        path = self.root / "locks" / f"{_safe(name)}.lock"
-        self._make(path.parent)
-        return FileLock(path, thread_local=False)
+    def _acquired(self, name: str, *, wait: bool = False) -> FileLock | None:
+        """The lock of a name, held; `None` if somebody else holds it."""
+        lock = FileLock(self._lock_path(name), thread_local=False)
+        with self.usable(f"{name} cannot be locked"):
+            try:
+                lock.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                return None
+        return lock
 
-    def _make(self, directory: Path) -> None:
-        try:
+    def _lock_path(self, name: str) -> Path:
+        return self._directory("locks") / f"{_safe(name)}.lock"
+
+    def _directory(self, kind: str) -> Path:
+        """One of the directories below the root, made if it is not there."""
+        directory = self.root / kind
+        with self.usable(f"the directory {kind} cannot be made"):
             directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CacheError(
-                f"the cache directory {directory} cannot be made: {error}",
-                remedy="name a writable one in CODEX_RELEASE_CACHE",
-            ) from error
+        return directory
+
+    def _listed(self, kind: str) -> list[Path]:
+        directory = self.root / kind
+        with self.usable(f"the directory {kind} cannot be read"):
+            return list(directory.iterdir()) if directory.is_dir() else []
 
 
 def _safe(name: str) -> str:
@@ -207,11 +270,24 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
-def _used(path: Path) -> Path:
-    """Note that an entry was used now; a cache that is read-only still serves."""
-    with contextlib.suppress(OSError):
-        path.touch()
-    return path
+def _address(alias: Path) -> str | None:
+    """What an alias says, unless it is damaged."""
+    try:
+        text = alias.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if _ADDRESS.fullmatch(text) else None
+
+
+def _is_used(path: Path) -> bool:
+    """Note that an entry is used now; `False` if it has just been deleted. A cache that is read-only still serves."""
+    try:
+        os.utime(path)  # not touch(): that would make an empty file where the entry vanished
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _size(path: Path) -> int:
@@ -221,7 +297,11 @@ def _size(path: Path) -> int:
 
 
 def _delete(path: Path) -> None:
+    """Delete a file or a directory; a directory leaves its address at once, however long its files take."""
     if path.is_dir():
-        remove_tree(path)
+        doomed = path.with_name(f".{secrets.token_hex(8)}")
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(doomed)
+        remove_tree(doomed)
     else:
         path.unlink(missing_ok=True)

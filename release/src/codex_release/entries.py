@@ -10,15 +10,45 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from codex_release.errors import ArchiveError
 
-__all__ = ["EntryRules", "Limits"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\..*)?", re.IGNORECASE)
+__all__ = ["ByteStream", "Entry", "EntryRules", "Limits"]
+
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _DRIVE = re.compile(r"[A-Za-z]:")
+_PART_BYTES = 255
+"""The longest name of one file or directory that common file systems take, in bytes of UTF-8."""
+
+
+class ByteStream(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as its archive describes it: a claim, until `EntryRules` admitted it.
+
+    Attributes:
+        name: its path.
+        kind: ``file``, ``directory``, or what else it is, in words for a message.
+        size: in bytes; `None` if its archive does not say.
+        open: gives its bytes.
+    """
+
+    name: str
+    kind: str
+    size: int | None
+    open: Callable[[], AbstractContextManager[ByteStream]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +61,7 @@ class Limits:
         total_bytes: the size of all files together.
         ratio: extracted bytes for one of the archive, once `ratio_from` bytes came out.
         ratio_from: see `ratio`; below it, even an honest text compresses well.
-        name_length: characters in a name.
+        name_length: characters in a path.
     """
 
     files: int = 5_000
@@ -60,27 +90,28 @@ class EntryRules:
         self._spelling: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
 
-    def admit(self, name: str, kind: str, size: int) -> str:
+    def admit(self, name: str, kind: str, size: int | None) -> str:
         """The clean relative POSIX path of an entry.
 
         Args:
             name: as the archive has it.
-            kind: ``file``, ``directory``, or what else it is, in words for the message.
-            size: what its header claims, in bytes.
+            kind: see `Entry`.
+            size: what its header claims, in bytes; `None` if it does not.
 
         Raises:
             ArchiveError: naming the archive, the entry and the broken rule.
         """
         if kind not in {"file", "directory"}:
             self._refuse(name, f"is {kind}; only files and directories are extracted")
-        path = self._clean(name)
         self._entries += 1
         if self._entries > self._limits.files:
             raise ArchiveError(f"{self._archive} has more than {self._limits.files} entries")
-        if size > self._limits.file_bytes:
-            self._refuse(name, f"claims {size} bytes, more than {self._limits.file_bytes}")
+        path = self._clean(name)
+        self._measure(name, kind, size or 0)
         if path:
             self._occupy(name, path, kind)
+        elif kind == "file":
+            self._refuse(name, "is a file without a name")
         return path
 
     def grow(self, count: int) -> None:
@@ -105,9 +136,9 @@ class EntryRules:
             self._refuse(name, "has an absolute path")
         if ".." in re.split(r"[/\\]", name):
             self._refuse(name, "leads out of its directory")
-        if _FORBIDDEN.search(name):
+        if _FORBIDDEN.search(name) or not name.isprintable():  # which bytes that are no UTF-8 are not, either
             self._refuse(name, "has a character that not every file system can hold")
-        parts = [part for part in name.rstrip("/").split("/") if part != "."]
+        parts = [part for part in name.removesuffix("/").split("/") if part != "."]
         for part in parts:
             if not part:
                 self._refuse(name, "has an empty part in its path")
@@ -115,24 +146,51 @@ class EntryRules:
                 self._refuse(name, "has the name of a Windows device")
             if part.endswith((".", " ")) or part.startswith(" "):
                 self._refuse(name, "has a part that begins or ends in a way Windows drops")
+            if len(part.encode()) > _PART_BYTES:
+                self._refuse(name[:40] + "…", f"has a part of more than {_PART_BYTES} bytes")
         return "/".join(parts)
+
+    def _measure(self, name: str, kind: str, size: int) -> None:
+        """What an entry claims to hold can be true, and is not too much."""
+        if size < 0:
+            self._refuse(name, f"claims {size} bytes")
+        if size > self._limits.file_bytes:
+            self._refuse(name, f"claims {size} bytes, more than {self._limits.file_bytes}")
+        if kind == "directory" and size:
+            self._refuse(name, f"is a directory, but claims {size} bytes")
+        if kind == "file" and name.endswith("/"):
+            self._refuse(name, "is a file with the name of a directory")
 
     def _occupy(self, name: str, path: str, kind: str) -> None:
         """Take the path and the directories above it; a file's only once, and each in one spelling."""
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             ancestor = "/".join(parts[:depth])
-            taken_as = kind if depth == len(parts) else "directory"
-            folded = unicodedata.normalize("NFKC", ancestor).casefold()
-            spelled = self._spelling.setdefault(folded, ancestor)
-            if spelled != ancestor:
-                self._refuse(name, f"differs from {spelled} only in case or Unicode form")
+            for folded in _foldings(ancestor):
+                spelled = self._spelling.setdefault(folded, ancestor)
+                if spelled != ancestor:
+                    self._refuse(name, f"differs from {spelled} only in case or Unicode form")
             before = self._kinds.get(ancestor)
-            if before == "file" and taken_as == "directory" and kind == "file":
-                self._refuse(name, f"lies below {ancestor}, which is a file")
-            if before and "file" in {before, taken_as}:
+            if depth < len(parts):
+                if before == "file":
+                    self._refuse(name, f"lies below {ancestor}, which is a file")
+                self._kinds[ancestor] = "directory"
+            elif before == kind == "file":
                 self._refuse(name, "appears twice")
-            self._kinds[ancestor] = taken_as
+            elif before and before != kind:
+                self._refuse(name, "is both a file and a directory")
+            else:
+                self._kinds[ancestor] = kind
 
     def _refuse(self, name: str, why: str) -> NoReturn:
         raise ArchiveError(f"{self._archive}: the entry {name!r} {why}")
+
+
+def _foldings(path: str) -> set[str]:
+    """What file systems may take a path for: they compare without case, without Unicode form, or without either.
+
+    Where both are dropped the order of the steps can matter (ᾴ has an accent that lower case moves), so each counts.
+    """
+    composed = unicodedata.normalize("NFKC", path).casefold()
+    decomposed = unicodedata.normalize("NFD", path).casefold()
+    return {path.casefold(), path.upper(), composed, unicodedata.normalize("NFKC", decomposed)}

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import random
+import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,15 +23,20 @@ import httpx
 from codex_release.errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from codex_release.progress import Progress
 
-__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "shown_url"]
+__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "shown_text", "shown_url"]
 
 T = TypeVar("T")
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_UNKNOWN_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_FAIL})
+"""What a resolver says of a name that does not exist; ``EAI_AGAIN`` is not among them, it may pass."""
+_HEADER_VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
+_MOST_BODY = 32 << 20
+"""The largest answer that is read into memory, in bytes; archives go another way."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +106,36 @@ class Web:
     """An HTTP client with a retry policy; safe to use from many threads."""
 
     progress: Progress
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    clock: Clock = field(default_factory=Clock)
-    client: httpx.Client = field(default_factory=httpx.Client)
+    client: httpx.Client
+    policy: RetryPolicy
+    clock: Clock
 
     @classmethod
     def connect(cls, progress: Progress, policy: RetryPolicy | None = None, clock: Clock | None = None) -> Web:
-        """A client with the timeouts of the policy and the environment's proxies and certificates."""
+        """A client with the timeouts of the policy and the environment's proxies and certificates.
+
+        Raises:
+            HttpError: if the environment's settings cannot be used.
+        """
         policy = policy or RetryPolicy()
-        client = httpx.Client(
-            follow_redirects=True,  # httpx drops the Authorization header when the host changes
-            timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
-            headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
-        )
-        return cls(progress, policy, clock or Clock(), client)
+        try:
+            client = httpx.Client(
+                follow_redirects=True,  # httpx drops the Authorization header when the host changes
+                timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
+                headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
+            )
+        except OSError as error:
+            raise HttpError(
+                f"the certificates that the environment names cannot be read: {error}",
+                remedy="look at SSL_CERT_FILE and SSL_CERT_DIR",
+            ) from error
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            # Not chained: the text may hold a part of the proxy's password.
+            raise HttpError(
+                f"the proxy that the environment names cannot be used ({type(error).__name__})",
+                remedy="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY",
+            ) from None
+        return cls(progress, client, policy, clock or Clock())
 
     def close(self) -> None:
         """Close the connections."""
@@ -128,19 +150,24 @@ class Web:
         body = self.body(url, headers)
         try:
             return httpx.Response(200, content=body).json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HttpError(f"{shown_url(url)} did not answer JSON: {error}", status=200) from error
 
     def body(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """The small body behind a URL.
 
         Raises:
-            HttpError: if the server refuses or cannot be reached.
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
 
         def read() -> bytes:
+            body = bytearray()
             with self.stream(url, headers or {}) as response:
-                return response.read()
+                for chunk in self.watched(response.iter_bytes()):
+                    body += chunk
+                    if len(body) > _MOST_BODY:
+                        raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
+            return bytes(body)
 
         return self.retrying(url, read)
 
@@ -152,15 +179,41 @@ class Web:
             TransientError: if another try may help; also for a connection that breaks inside the block.
             HttpError: if none can.
         """
+        for name, value in headers.items():
+            if not _HEADER_VALUE.fullmatch(value):  # the HTTP library would quote it in its complaint
+                raise HttpError(
+                    f"the {name} header for {shown_url(url)} has characters that HTTP does not allow",
+                    remedy="look for spaces, line ends and other strays in the token or password",
+                )
         try:
             with self.client.stream("GET", url, headers=dict(headers)) as response:
-                if not response.is_success and response.status_code != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                unsatisfiable = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+                if not (response.is_success or (unsatisfiable and "Range" in headers)):
                     self._refuse(response)
                 yield response
         except httpx.TransportError as error:
-            raise self._broken(url, error) from error
-        except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.DecodingError) as error:
-            raise HttpError(f"{shown_url(url)}: {type(error).__name__}: {error}") from error
+            raise _broken(url, error) from error
+        except httpx.InvalidURL:
+            # Not chained: the text may hold a part of a password that stands in the URL.
+            raise HttpError(f"{shown_url(url)} is not an http or https URL") from None
+        except (httpx.TooManyRedirects, httpx.DecodingError) as error:
+            raise HttpError(f"{shown_url(url)}: {shown_text(str(error))}") from error
+
+    def watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks of a body as they arrive; one that only trickles is broken off, one that is slow is not.
+
+        Raises:
+            TransientError: if less than the policy's rate arrived over its time.
+        """
+        since, count = self.clock.monotonic(), 0
+        for chunk in chunks:
+            count += len(chunk)
+            elapsed = self.clock.monotonic() - since
+            if elapsed >= self.policy.stall_window_s:
+                if count < self.policy.stall_rate * elapsed:
+                    raise TransientError(f"only {count} bytes in {elapsed:.0f} s")
+                since, count = self.clock.monotonic(), 0
+            yield chunk
 
     def retrying(self, url: str, operation: Callable[[], T]) -> T:
         """Run `operation` until it succeeds or patience ends.
@@ -178,9 +231,8 @@ class Web:
                     raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
                 delay = error.wait_s if error.wait_s is not None else self._delay(failures)
                 if delay > self.policy.max_wait_s:
-                    moment = datetime.fromtimestamp(self.clock.now() + delay, timezone.utc)
                     raise HttpError(
-                        f"{shown_url(url)}: {error} until {moment:%Y-%m-%d %H:%M:%S} UTC",
+                        f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
                         remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
                     ) from error
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
@@ -201,27 +253,36 @@ class Web:
             raise TransientError(what, wait_s=_asked_wait(response.headers, self.clock.now()))
         raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
 
-    def _broken(self, url: str, error: httpx.TransportError) -> Exception:
-        """What a failed connection means: some failures no patience can mend."""
-        host = urlsplit(url).hostname
-        for cause in _causes(error):
-            if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-                return HttpError(f"{host} is unknown here (no network, or a proxy is needed)")
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return HttpError(
-                    f"the certificate of {host} is not trusted: {cause.verify_message}",
-                    remedy="name your CA file in SSL_CERT_FILE",
-                )
-        if isinstance(error, httpx.UnsupportedProtocol):
-            return HttpError(f"{shown_url(url)} is not an http or https URL")
-        return TransientError(str(error) or type(error).__name__)
-
 
 def shown_url(url: str) -> str:
     """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "<invalid URL>"
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def shown_text(text: str) -> str:
+    """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
+    return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
+
+
+def _broken(url: str, error: httpx.TransportError) -> Exception:
+    """What a failed connection means: some failures no patience can mend."""
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return HttpError(f"{shown_url(url)} is not an http or https URL")
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_HOST:
+            return HttpError(f"{error.request.url.host} is unknown here (no network, or a proxy is needed)")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return HttpError(
+                f"the certificate of {error.request.url.host} is not trusted: {cause.verify_message}",
+                remedy="name your CA file in SSL_CERT_FILE",
+            )
+    return TransientError(shown_text(str(error)) or type(error).__name__)
 
 
 def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:
@@ -229,12 +290,21 @@ def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:
     if after := headers.get("retry-after"):
         if after.isdecimal():
             return float(after)
-        with contextlib.suppress(TypeError, ValueError):
-            return max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - now)
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            date = email.utils.parsedate_to_datetime(after)
+            return max(0.0, date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp() - now)
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         return max(0.0, float(reset) - now) + 1.0  # the reset is a whole second, ours may be early
     return None
+
+
+def _moment(timestamp: float) -> str:
+    """A point in time as a person reads it."""
+    try:
+        return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):  # beyond the calendar
+        return "further notice"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

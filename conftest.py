@@ -1,0 +1,70 @@
+"""What all tests share: the checkout, the pinned runtimes of every target, and this machine's real executable.
+
+The runtimes come from the toolkit's own cache and are fetched when it lacks them, so a clean machine downloads about
+1 GB once. A test that needs one never skips: without it, it fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from codex_release.context import Context
+from codex_release.http import Web
+from codex_release.progress import Lines
+from codex_release.settings import Settings
+from codex_release.targets import Catalog
+from codex_release.tree import copy_tree
+from codex_release.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Workspace:
+    """This checkout."""
+    return Workspace(ROOT)
+
+
+@pytest.fixture(scope="session")
+def catalog(workspace: Workspace) -> Catalog:
+    """This checkout's targets."""
+    return Catalog.load(workspace.targets_file)
+
+
+@pytest.fixture(scope="session")
+def context(workspace: Workspace) -> Iterator[Context]:
+    """What a command would work with here."""
+    progress = Lines(Console(stderr=True))
+    web = Web.connect(progress)
+    yield Context(workspace, Settings.read(os.environ), progress, web)
+    web.close()
+
+
+@pytest.fixture(scope="session")
+def runtime_tree(context: Context) -> Callable[[str], Path]:
+    """For a triple, the root of its pinned runtime in package layout, every byte of it verified."""
+
+    @functools.cache
+    def tree(triple: str) -> Path:
+        target = context.catalog.target(triple)
+        locked = context.lock.require(context.lock.version, target)
+        return context.fetcher.locked(context.lock.version, target, locked).tree.root
+
+    return tree
+
+
+@pytest.fixture(scope="session")
+def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This machine's pinned Codex executable, ready to run, its helpers beside it."""
+    target = context.catalog.host()
+    locked = context.lock.require(context.lock.version, target)
+    tree = context.fetcher.locked(context.lock.version, target, locked).tree
+    root = tmp_path_factory.mktemp("runtime")
+    copy_tree(tree, root, context.catalog.layout)
+    return root / target.fill(context.catalog.layout.entrypoint)

@@ -1,0 +1,115 @@
+"""The demo behind ``dev.py demo``: real wheels of the pinned release, built, installed and answering on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from codex_release.progress import megabytes
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "build" / "demo"
+DIST = DEMO / "dist"
+ENVIRONMENT = DEMO / "env"
+STAMP = ENVIRONMENT / ".codex-demo.json"
+
+HANDSHAKE = """\
+import json, sys, time
+begun = time.perf_counter()
+from codex_app_server import AppServerClient, AppServerConfig
+with AppServerClient(AppServerConfig(env={"CODEX_HOME": sys.argv[1]})) as client:
+    found = client.metadata
+    print(json.dumps([found.server_name, found.server_version, found.user_agent, time.perf_counter() - begun]))
+"""
+
+
+def main() -> int:
+    """Build, install, run, and say what happened."""
+    built = build()
+    python = install(built)
+    with tempfile.TemporaryDirectory(prefix="codex-demo-") as home:
+        answers = [run_codex(python, home), run_handshake(python, home)]
+    show(built, answers)
+    return 0
+
+
+def build() -> list[dict[str, Any]]:
+    """This machine's runtime wheel and the client pinned to it, from the pinned release; what did not change is kept."""
+    command = [sys.executable, "-m", "codex_release", "build", "--out", str(DIST), "--json", "--repo", str(ROOT)]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if ran.returncode != 0:
+        sys.exit(ran.returncode)
+    files: list[dict[str, Any]] = json.loads(ran.stdout)
+    return files
+
+
+def install(built: list[dict[str, Any]]) -> Path:
+    """Both into a fresh environment, which is kept while the wheels are the same; its interpreter."""
+    python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = json.dumps([sys.version, sorted(each["sha256"] for each in built)])
+    if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
+        return python
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(ENVIRONMENT)
+    # Where a target has two wheels, pip chooses. No index is asked: only what was just built can come in.
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-index"]
+    subprocess.run([*pip, "--find-links", str(DIST), "codex-app-server-sdk"], check=True)
+    STAMP.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def run_codex(python: Path, home: str) -> tuple[str, str, float]:
+    """``codex --version``, by the console script of the installed runtime wheel."""
+    codex = shutil.which("codex", path=str(python.parent)) or "codex"
+    begun = time.perf_counter()
+    ran = subprocess.run(
+        [codex, "--version"], env={**os.environ, "CODEX_HOME": home}, capture_output=True, text=True, check=True
+    )
+    return "codex --version", ran.stdout.strip(), time.perf_counter() - begun
+
+
+def run_handshake(python: Path, home: str) -> tuple[str, str, float]:
+    """The client's ``initialize`` handshake with the runtime it is pinned to."""
+    # -P is not known to Python 3.10; from an empty directory nothing of the checkout can be imported either.
+    ran = subprocess.run([str(python), "-c", HANDSHAKE, home], cwd=home, capture_output=True, text=True, check=True)
+    name, version, agent, seconds = json.loads(ran.stdout)
+    return "initialize", f"{name} {version} ({agent})", seconds
+
+
+def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> None:
+    """What was built, and what answered."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a log can be scrolled
+    files = Table("file", "tag", title="Built, checked and installed", title_justify="left")
+    files.add_column("size", justify="right", no_wrap=True)
+    files.add_column("sha256")
+    files.add_column("seconds", justify="right", no_wrap=True)
+    for each in built:
+        tags = each["tag"].replace("py3-none-", "").replace(".", "\n") or each["kind"]
+        seconds = "unchanged" if each["reused"] else f"{each['seconds']:.1f}"
+        sha256 = f"{each['sha256'][:32]}\n{each['sha256'][32:]}"
+        files.add_row(each["name"], tags, megabytes(each["size"]), sha256, seconds)
+    told = Table("asked", "answer", title="Answered", title_justify="left")
+    told.add_column("seconds", justify="right", no_wrap=True)
+    for asked, answer, seconds_taken in answers:
+        told.add_row(asked, answer, f"{seconds_taken:.2f}")
+    console.print(files)
+    console.print(told)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Running programs in tests: the toolkit as its users start it, and other Pythons of this machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["codex_release", "environment_with", "finished", "interpreter", "python_of"]
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT_S = 600
+
+
+def finished(
+    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and insist on its exit code; `env` is put over this process's environment."""
+    ran = subprocess.run(
+        [str(word) for word in argv],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert ran.returncode == code, f"{argv} ended with {ran.returncode}, not {code}:\n{ran.stdout}\n{ran.stderr}"
+    return ran
+
+
+def codex_release(
+    *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run ``codex-release`` in a process of its own, from the checkout if not told otherwise."""
+    return finished(sys.executable, "-m", "codex_release", *arguments, cwd=cwd or ROOT, env=env, code=code)
+
+
+@functools.cache
+def interpreter(version: str) -> str:
+    """The path of another Python of this machine, e.g. of ``3.13``; a machine without it fails the test."""
+    on_path = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+    candidates = [on_path, *(str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    for candidate in filter(None, candidates):
+        # A version manager may leave a stand-in on PATH that only explains that it is not chosen.
+        if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    raise AssertionError(f"Python {version} is needed for this test: put it on PATH or into pyenv")
+
+
+def environment_with(directory: Path, version: str | None, *requirements: str | Path) -> Path:
+    """A new virtual environment with the given words for ``uv pip install``; its interpreter.
+
+    Args:
+        directory: where it goes.
+        version: of the Python, e.g. ``3.13``; this one if `None`.
+        requirements: paths, requirements and options.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    finished(interpreter(version) if version else sys.executable, "-m", "venv", directory)
+    python = python_of(directory)
+    if requirements:
+        finished(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *requirements, cwd=ROOT)
+    return python
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
