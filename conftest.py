@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_release import FakeRelease
 from rich.console import Console
 
 from codex_release.context import Context
@@ -42,7 +43,7 @@ def context(workspace: Workspace) -> Iterator[Context]:
     """What a command would work with here."""
     progress = Lines(Console(stderr=True))
     web = Web.connect(progress)
-    yield Context(workspace, Settings.read(os.environ), progress, web)
+    yield Context(lambda: workspace, Settings.read(os.environ), progress, web)
     web.close()
 
 
@@ -68,3 +69,9 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("runtime")
     copy_tree(tree, root, context.catalog.layout)
     return root / target.fill(context.catalog.layout.entrypoint)
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
+    """A whole release in miniature, see `fake_release`."""
+    return FakeRelease.make(tmp_path, monkeypatch, capsys)

@@ -34,15 +34,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="build, install and run the pinned runtime on this machine")
-    test = commands.add_parser("test", help="linters, type checks and tests")
-    test.add_argument("pytest", nargs="*", help="only these tests (pytest's words); linters and types are left out then")
+    commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
+    commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("setup", help="only make .venv")
-    arguments = parser.parse_args()
+    arguments, passed_on = parser.parse_known_args()
+    if passed_on and arguments.command not in {"test", "bench"}:
+        parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         if arguments.command == "demo":
             return run(set_up("release"), "scripts/demo.py")
         python = set_up("dev")
-        return run_tests(python, arguments.pytest) if arguments.command == "test" else 0
+        if arguments.command == "bench":
+            return run(python, "benchmarks/wheels.py", *passed_on)
+        return run_tests(python, passed_on) if arguments.command == "test" else 0
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"dev.py: {' '.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")
         return 1

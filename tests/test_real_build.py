@@ -93,7 +93,9 @@ def test_a_damaged_wheel_is_not_taken_for_unchanged(dist: Path, tmp_path: Path) 
 
 
 @pytest.fixture(scope="session")
-def plain_wheel(tmp_path_factory: pytest.TempPathFactory, runtime_tree: Callable[[str], Path], catalog: Catalog) -> Path:
+def plain_wheel(
+    tmp_path_factory: pytest.TempPathFactory, runtime_tree: Callable[[str], Path], catalog: Catalog
+) -> Path:
     """This machine's wheel, made with the plain tools from a staged directory."""
     directory = tmp_path_factory.mktemp("plain")
     stage = directory / "stage"
@@ -121,7 +123,9 @@ def test_our_wheel_is_no_larger_than_hatchlings(host_wheel: Path, plain_wheel: P
 def _contents(wheel: Path) -> dict[str, tuple[int, int, int]]:
     """Per file: permission bits, size and CRC."""
     with zipfile.ZipFile(wheel) as archive:
-        return {each.filename: (each.external_attr >> 16 & 0o777, each.file_size, each.CRC) for each in archive.infolist()}
+        return {
+            each.filename: (each.external_attr >> 16 & 0o777, each.file_size, each.CRC) for each in archive.infolist()
+        }
 
 
 @pytest.mark.parametrize("python", ["3.10", "3.13"])
@@ -156,12 +160,16 @@ def _install_with_pip(environment: Path, wheel: Path) -> None:
 
 
 def _install_with_uv(environment: Path, wheel: Path) -> None:
-    finished(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python_of(environment), "--no-index", wheel)
+    finished(
+        sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python_of(environment), "--no-index", wheel
+    )
 
 
 def _install_with_installer(environment: Path, wheel: Path) -> None:
     paths = json.loads(
-        finished(python_of(environment), "-c", "import json, sysconfig; print(json.dumps(sysconfig.get_paths()))").stdout
+        finished(
+            python_of(environment), "-c", "import json, sysconfig; print(json.dumps(sysconfig.get_paths()))"
+        ).stdout
     )
     destination = installer.destinations.SchemeDictionaryDestination(
         {scheme: paths[scheme] for scheme in ("purelib", "platlib", "scripts", "data")} | {"headers": paths["include"]},
@@ -199,7 +207,7 @@ def test_the_exit_code_of_codex_is_passed_on(host_wheel: Path, tmp_path: Path) -
 def test_a_missing_payload_is_one_clear_error(host_wheel: Path, tmp_path: Path) -> None:
     python = environment_with(tmp_path / "env", None)
     _install_with_uv(tmp_path / "env", host_wheel)
-    (binary,) = (tmp_path / "env").rglob("codex_cli_bin/bin/codex*[!t]")
+    (binary,) = (tmp_path / "env").rglob("codex_cli_bin/bin/codex")
     binary.unlink()
     said = finished(python, "-m", "codex_cli_bin", "--version", code=1).stderr
     assert str(binary) in said
@@ -222,7 +230,13 @@ PIP_PLATFORMS = {
     "win_amd64": "win_amd64.whl",
     "win_arm64": "win_arm64.whl",
 }
-PIP_UNSUPPORTED = ("macosx_10_11_x86_64", "manylinux_2_5_x86_64", "manylinux_2_17_i686", "win32", "musllinux_1_1_armv7l")
+PIP_UNSUPPORTED = (
+    "macosx_10_11_x86_64",
+    "manylinux_2_5_x86_64",
+    "manylinux_2_17_i686",
+    "win32",
+    "musllinux_1_1_armv7l",
+)
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -289,7 +303,9 @@ UV_PLATFORMS = {
 @pytest.mark.parametrize("platform", UV_PLATFORMS)
 def test_uv_resolves_the_right_wheel_for_every_python(platform: str, dist: Path, tmp_path: Path) -> None:
     for python in PYTHONS:
-        assert _uv_would_take(dist, python, platform, tmp_path) == UV_PLATFORMS[platform], python
+        taken = _uv_would_take(dist, python, platform, tmp_path)
+        assert taken is not None, python
+        assert taken.endswith(UV_PLATFORMS[platform])
 
 
 def test_uv_resolves_nothing_where_codex_cannot_run(dist: Path, tmp_path: Path) -> None:
@@ -297,7 +313,7 @@ def test_uv_resolves_nothing_where_codex_cannot_run(dist: Path, tmp_path: Path) 
 
 
 def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str | None:
-    """The end of the name of the wheel that uv resolves: it is offered one at a time, and all together must serve."""
+    """The wheel that uv resolves for a platform, or `None`."""
     command = [
         sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps", "--no-index", "--only-binary", ":all:",
         "--python-version", python, "--python-platform", platform, "--target", str(scratch / "target"), "--no-cache",
@@ -308,8 +324,8 @@ def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str
     )  # fmt: skip
     if whole.returncode != 0:
         return None
-    selected = [word for line in whole.stderr.splitlines() if "Selecting: codex-cli-bin" in line for word in line.split()]
-    return next(word.strip("()").partition("py3-none-")[2].rpartition(".m")[2] for word in selected if ".whl" in word)
+    (selected,) = [line for line in whole.stderr.splitlines() if "Selecting: codex-cli-bin" in line]
+    return selected.rpartition("(")[2].rstrip(")")
 
 
 @pytest.mark.parametrize(
@@ -352,10 +368,16 @@ def test_the_toolkit_works_as_a_plain_install_from_any_directory(tmp_path: Path)
     script = python.parent / "codex-release"
     assert finished(script, "matrix", "--json", "--repo", ROOT, cwd=outside).stdout == expected
     assert finished(script, "matrix", "--json", cwd=ROOT / "sdk" / "src").stdout == expected
-    assert finished(python, ROOT / "scripts" / "update_sdk_artifacts.py", "matrix", "--json", cwd=outside).stdout == expected
+    assert (
+        finished(python, ROOT / "scripts" / "update_sdk_artifacts.py", "matrix", "--json", cwd=outside).stdout
+        == expected
+    )
     said = finished(script, "matrix", cwd=outside, code=1).stderr
     assert "--repo DIR" in said
     assert len(said.splitlines()) == 1
-    assert importlib.metadata.version("codex-release") in finished(
-        python, "-c", "import codex_release, codex_app_server; print(codex_release.__version__)", cwd=outside
-    ).stdout
+    assert (
+        importlib.metadata.version("codex-release")
+        in finished(
+            python, "-c", "import codex_release, codex_app_server; print(codex_release.__version__)", cwd=outside
+        ).stdout
+    )

@@ -2,6 +2,9 @@
 
 The format is told by the first bytes, never by the name. Every entry passes the rules of `entries` before a byte of
 it is written, into a directory that was empty before; modes, owners and times of the archive are not taken over.
+
+An archive is one file with nothing around it: bytes behind its end are refused, for two tools may see two archives in
+such a file. Zero bytes, with which tar and gzip fill their last block, are none.
 """
 
 from __future__ import annotations
@@ -9,43 +12,44 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import importlib
+import io
 import stat
 import struct
-import tarfile
 import zipfile
 import zlib
-from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from codex_release.digests import CHUNK, FileDigest
-from codex_release.entries import EntryRules, Limits
+from codex_release.entries import ByteStream, Entry, EntryRules, Limits
 from codex_release.errors import ArchiveError
 from codex_release.headers import looks_executable
-
-try:
-    from isal import igzip, igzip_threaded, isal_zlib
-
-    _ISAL_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error,)
-except ImportError:  # Windows on ARM has no wheel of it
-    igzip = igzip_threaded = None
-    _ISAL_ERRORS = ()
-try:
-    import zstandard
-
-    _ZSTD_ERRORS: tuple[type[Exception], ...] = (zstandard.ZstdError,)
-except ImportError:  # Python 3.10 for Windows on ARM has no wheel of it
-    zstandard = None  # type: ignore[assignment]
-    _ZSTD_ERRORS = ()
+from codex_release.tarreader import tar_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
+
+    from typing_extensions import Self
 
 __all__ = ["unpack"]
 
+
+def _optional(module: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+# Windows on ARM has no wheel of isal; the standard library's gzip stands in.
+igzip, igzip_threaded, isal_zlib = (_optional(f"isal.{name}") for name in ("igzip", "igzip_threaded", "isal_zlib"))
+# Python 3.10 for Windows on ARM has no wheel of zstandard.
+zstandard = _optional("zstandard")
+
 _DAMAGED = (
-    tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -53,21 +57,19 @@ _DAMAGED = (
     EOFError,
     ValueError,  # numbers and text in headers
     OverflowError,
-    NotImplementedError,  # a compression method zipfile does not know
-    RuntimeError,  # an encrypted zip
-    *_ISAL_ERRORS,
-    *_ZSTD_ERRORS,
+    NotImplementedError,  # what zipfile does not know
+    RuntimeError,
+    *((isal_zlib.error,) if isal_zlib else ()),
+    *((zstandard.ZstdError,) if zstandard else ()),
 )
 
-
-@dataclass(frozen=True)
-class _Entry:
-    """One entry as its format describes it; a size of -1 is unknown, `open` gives the bytes."""
-
-    name: str
-    kind: str
-    size: int
-    open: Callable[[], IO[bytes] | _Counted]
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ZIP_ENCRYPTED = 0x1
+_ZIP_READ = 2 << 20
+"""What zipfile may read at once, in bytes: it takes in the whole directory of a zip before anybody can count it."""
+_ZIP_END = 22
+_ZSTD_STEP = 256
+"""How much of a zstd file is decompressed at a time; it may become 30 000 times as much."""
 
 
 def unpack(
@@ -97,10 +99,11 @@ def unpack(
     Raises:
         ArchiveError: if it is damaged or breaks a rule; `into` may then hold a part of it.
     """
-    rules = EntryRules(name, path.stat().st_size, limits)
-    tree_rules = EntryRules(f"the tree of {name}", path.stat().st_size, limits)
     found: dict[str, FileDigest] = {}
     try:
+        compressed = path.stat().st_size
+        rules = EntryRules(name, compressed, limits)
+        tree_rules = EntryRules(f"the tree of {name}", compressed, limits)
         with contextlib.ExitStack() as stack:
             for entry in _entries(path, name, stack, rules, threads=threads):
                 admitted = rules.admit(entry.name, entry.kind, entry.size)
@@ -113,80 +116,59 @@ def unpack(
         raise
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise ArchiveError(f"{name} cannot be extracted to {into}: {error}") from error  # e.g. a full disk
+            raise ArchiveError(f"{name} cannot be read: {error}") from error
         raise ArchiveError(f"{name} is damaged: {str(error) or type(error).__name__}") from error
     return found
 
 
-def _copy(entry: _Entry, destination: Path | None) -> FileDigest:
+def _copy(entry: Entry, destination: Path | None) -> FileDigest:
     """Read an entry to its end, and write it if there is a destination."""
     sha256, size = hashlib.sha256(), 0
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(entry.open())
-        sink = None
-        if destination is not None:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            sink = stack.enter_context(destination.open("xb", buffering=0))
+    with entry.open() as source, _NewFile(destination) if destination else contextlib.nullcontext() as sink:
         while chunk := source.read(CHUNK):
             size += len(chunk)
             sha256.update(chunk)
             if sink:
                 sink.write(chunk)
-    if size != entry.size and entry.size >= 0:
-        raise ArchiveError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
+    if entry.size not in (None, size):
+        raise ValueError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
     return FileDigest(size, sha256.hexdigest())
 
 
 def _entries(
     path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRules, *, threads: bool
-) -> Iterator[_Entry]:
+) -> Iterator[Entry]:
+    """The entries of an archive, whatever it is; `stack` closes it."""
     with path.open("rb") as file:
         head = file.read(512)
     if head.startswith(b"\x1f\x8b"):
-        return _tar_entries(stack.enter_context(_open_gzip(path, threads=threads)), rules)
+        # The tar headers count too: a bomb may hide in those.
+        return tar_entries(stack.enter_context(_Counted(_open_gzip(path, threads=threads), rules)))
     if head.startswith(b"PK"):
-        return _zip_entries(stack.enter_context(zipfile.ZipFile(path)), rules)
+        return _zip_entries(stack.enter_context(_ZipFile(path)), name, rules, stack)
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return _lone_entry(name.removesuffix(".zst"), -1, lambda: _Counted(_open_zstd(path), rules))
+        return iter([Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(_open_zstd(path), rules))])
     if looks_executable(head):
-        return _lone_entry(name, path.stat().st_size, lambda: _Counted(path.open("rb"), rules))
+        return iter([Entry(name, "file", path.stat().st_size, lambda: _Counted(path.open("rb"), rules))])
+    if not head:
+        raise ArchiveError(f"{name} is empty")
     raise ArchiveError(f"{name} is neither a gzipped tar, a zip, a zstd file nor an executable")
 
 
-def _tar_entries(stream: IO[bytes], rules: EntryRules) -> Iterator[_Entry]:
-    counted = _Counted(stream, rules)
-    with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|", bufsize=CHUNK, errorlevel=2) as tar:
-        for member in tar:
-            yield _Entry(member.name, _tar_kind(member), member.size, partial(_open_member, tar, member))
-    # tarfile stops at its end mark: read on, for the checksum at the end of the gzip stream, and for what may follow.
-    while counted.read(CHUNK):
-        pass
-
-
-def _open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    file = tar.extractfile(member)
-    if file is None:
-        raise ArchiveError(f"the entry {member.name!r} has no bytes")
-    return file
-
-
-def _tar_kind(member: tarfile.TarInfo) -> str:
-    if member.isdir():
-        return "directory"
-    if member.issparse():
-        return "a sparse file"
-    if member.isreg():
-        return "file"
-    kinds = {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.FIFOTYPE: "a named pipe"}
-    kinds |= {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device"}
-    return kinds.get(member.type, f"an entry of unknown type {member.type!r}")
-
-
-def _zip_entries(archive: zipfile.ZipFile, rules: EntryRules) -> Iterator[_Entry]:
+def _zip_entries(file: _ZipFile, name: str, rules: EntryRules, stack: contextlib.ExitStack) -> Iterator[Entry]:
+    archive = stack.enter_context(zipfile.ZipFile(file))
+    file.seek(-_ZIP_END - len(archive.comment), io.SEEK_END)
+    if file.read(4) != b"PK\5\6":  # zipfile looks for the end record anywhere in the last 64 KiB
+        raise ValueError("there are bytes behind its end")
     for info in archive.infolist():
         # orig_filename: zipfile cuts a name at a NUL and turns backslashes on Windows; the rules want to see them.
+        entry = f"{name}: the entry {info.orig_filename!r}"
+        if info.flag_bits & _ZIP_ENCRYPTED:
+            raise ArchiveError(f"{entry} is encrypted")
+        if info.compress_type not in _ZIP_METHODS:
+            raise ArchiveError(f"{entry} is compressed by method {info.compress_type}, which is not read here")
         opened = partial(_open_zipped, archive, info, rules)
-        yield _Entry(info.orig_filename, _zip_kind(info), info.file_size, opened)
+        yield Entry(info.orig_filename, _zip_kind(info), info.file_size, opened)
 
 
 def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, rules: EntryRules) -> _Counted:
@@ -194,49 +176,125 @@ def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, rules: EntryRu
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:
-    if info.orig_filename.endswith("/"):
-        return "directory"
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind in {0, stat.S_IFREG}:
-        return "file"
+    expected = stat.S_IFDIR if info.orig_filename.endswith("/") else stat.S_IFREG
+    if kind in {0, expected}:
+        return "directory" if expected == stat.S_IFDIR else "file"
     return {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe"}.get(kind, "a device or other special file")
 
 
-def _lone_entry(name: str, size: int, open_it: Callable[[], _Counted]) -> Iterator[_Entry]:
-    yield _Entry(name, "file", size, open_it)
-
-
 def _open_gzip(path: Path, *, threads: bool) -> IO[bytes]:
-    if igzip is None:
+    if igzip is None or igzip_threaded is None:
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if threads:
         return cast("IO[bytes]", igzip_threaded.open(path, "rb", threads=1))
     return cast("IO[bytes]", igzip.open(path, "rb"))
 
 
-def _open_zstd(path: Path) -> IO[bytes]:
+def _open_zstd(path: Path) -> _ZstdFile:
     if zstandard is None:
         raise ArchiveError(
             "zstd archives cannot be read here: the package zstandard is not installed",
             remedy="use the .tar.gz or .zip archive of the release",
         )
-    return cast("IO[bytes]", zstandard.open(path, "rb"))
+    return _ZstdFile(path.open("rb"), zstandard.ZstdDecompressor)
+
+
+class _Closeable(ByteStream, Protocol):
+    """A stream that somebody has to close."""
+
+    def close(self) -> object:
+        """Nothing is read any more."""
 
 
 class _Counted:
-    """A stream whose every byte counts against the limits, tar headers included: a bomb may hide in those."""
+    """A stream whose every byte counts against the limits."""
 
-    def __init__(self, stream: IO[bytes], rules: EntryRules) -> None:
+    def __init__(self, stream: _Closeable, rules: EntryRules) -> None:
         self._stream = stream
         self._rules = rules
 
-    def __enter__(self) -> _Counted:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         chunk = self._stream.read(size)
         self._rules.grow(len(chunk))
         return chunk
+
+
+class _NewFile:
+    """A file to write; what goes wrong here, a full disk for one, is no fault of the archive."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._blamed():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("xb")  # buffered: a raw file may take a part of what it is given, and not complain
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._blamed():
+            self._file.close()
+
+    def write(self, chunk: bytes) -> None:
+        with self._blamed():
+            self._file.write(chunk)
+
+    @contextlib.contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ArchiveError(f"{self._path} cannot be written: {error.strerror or error}") from error
+
+
+class _ZipFile(io.FileIO):
+    """A zip for `zipfile`, which believes the sizes it finds."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _ZIP_READ:
+            raise ValueError(f"its directory has {size} bytes, more than {_ZIP_READ}")
+        return super().read(size) or b""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise ValueError("its directory does not fit into it")
+        return super().seek(offset, whence)
+
+
+class _ZstdFile:
+    """A zstd file, frame after frame: the package's own reader takes a frame that was cut short for a whole one."""
+
+    def __init__(self, file: IO[bytes], decompressor: Callable[[], Any]) -> None:
+        self._file = file
+        self._decompressor = decompressor
+        self._frame = decompressor().decompressobj()
+        self._waiting = self._ready = b""
+
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self, size: int, /) -> bytes:
+        while not self._ready and self._advance():
+            pass
+        chunk, self._ready = self._ready[:size], self._ready[size:]
+        return chunk
+
+    def _advance(self) -> bool:
+        """Decompress a little more; whether there was more."""
+        data = self._waiting or self._file.read(_ZSTD_STEP)
+        if self._frame.eof:
+            if not data:
+                return False
+            self._frame = self._decompressor().decompressobj()
+        if not data:
+            raise EOFError("its last frame is cut short")
+        self._ready = self._frame.decompress(data)
+        self._waiting = self._frame.unused_data
+        return True

@@ -56,7 +56,8 @@ def scratch_file(path: Path) -> Iterator[Path]:
         scratch.chmod(0o644)
         replace(scratch, path)
     except BaseException:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows keeps a file that is still open; the reason it failed says more
+            scratch.unlink()
         raise
 
 

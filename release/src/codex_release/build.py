@@ -188,14 +188,13 @@ class Builder:
 
         def plan(target: Target) -> list[_Wheel]:
             begun = time.monotonic()
-            threads = len(targets) == 1
             archives: Mapping[str, LockedArchive]
             if self.lock is not None:
                 locked = self.lock.require(request.version, target)
-                fetched = self.fetcher.locked(request.version, target, locked, threads=threads)
+                fetched = self.fetcher.locked(request.version, target, locked)
                 archives = locked.archives
             else:
-                fetched = self.fetcher.published(request.version, target, threads=threads)
+                fetched = self.fetcher.published(request.version, target)
                 if fetched.archive is None:  # pragma: no cover - an unlocked fetch always unpacks
                     raise LockError(f"nothing vouches for {request.version} on {target.triple}")
                 archives = {fetched.archive.source: LockedArchive(fetched.archive.name, fetched.archive.digest)}

@@ -22,6 +22,7 @@ import secrets
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -31,7 +32,6 @@ from codex_release.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from codex_release.digests import Digest
 
@@ -122,8 +122,7 @@ class Cache:
                 yield scratch
             finally:
                 remove_tree(scratch)
-        with contextlib.suppress(OSError):  # nobody asks for this name again
-            self._lock_path(scratch.name).unlink()
+        self._forget_lock(scratch.name)
 
     def adopt_tree(self, scratch: Path, key: str) -> Path:
         """Give a filled scratch directory its address; if there is such a tree already, that one stays."""
@@ -162,15 +161,14 @@ class Cache:
             name: what is going to be filled.
             on_wait: called once if somebody else holds it.
         """
-        lock = self._acquired(name)
-        if lock is None:
+        lock = self._lock(name)
+        if not self._acquire(lock, timeout_s=0):
             on_wait()
-            lock = self._acquired(name, wait=True)
+            self._acquire(lock, timeout_s=-1)
         try:
             yield
         finally:
-            if lock is not None:
-                lock.release()
+            lock.release()
 
     def entries(self) -> list[CacheEntry]:
         """Everything in the cache, oldest use first."""
@@ -199,7 +197,7 @@ class Cache:
         """
         try:
             yield
-        except (OSError, NotImplementedError) as error:
+        except OSError as error:
             raise CacheError(
                 f"{otherwise} in the cache {self.root}: {error}",
                 remedy="make room there and let it be written, or name another directory in CODEX_RELEASE_CACHE",
@@ -208,21 +206,26 @@ class Cache:
     def _sweep(self, limit: float) -> list[CacheEntry]:
         """Delete what was last used before a point in time."""
         gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
-        for kind in _KINDS:
-            for path in self._listed(kind):
-                if path.name.startswith("."):
-                    self._remove(path, limit)
+        for path in self._listed("trees"):
+            if path.name.startswith(".") and self._remove(path, limit):
+                self._forget_lock(path.name)
         for path in self._listed("aliases"):
-            if path.name.startswith("."):
-                self._remove(path, min(limit, time.time() - _WRITING_S))
-            elif not self.archive(_address(path) or "-").is_file():
-                self._remove(path, math.inf)
+            with contextlib.suppress(FileNotFoundError):
+                is_left = path.name.startswith(".") and path.stat().st_mtime < time.time() - _WRITING_S
+                address = _address(path)
+                if is_left or not (path.name.startswith(".") or (address and self.archive(address).is_file())):
+                    self.drop(path)
         return gone
+
+    def _forget_lock(self, name: str) -> None:
+        """Delete the lock file of a name that is never used again; with others that would part those who wait."""
+        with contextlib.suppress(OSError):
+            Path(self._lock(name).lock_file).unlink()
 
     def _remove(self, path: Path, limit: float) -> bool:
         """Delete something, unless a process is filling it or used it since it was listed."""
-        lock = self._acquired(path.name)
-        if lock is None:
+        lock = self._lock(path.name)
+        if not self._acquire(lock, timeout_s=0):
             return False
         try:
             if path.stat().st_mtime >= limit:
@@ -239,18 +242,19 @@ class Cache:
             lock.release()
         return True
 
-    def _acquired(self, name: str, *, wait: bool = False) -> FileLock | None:
-        """The lock of a name, held; `None` if somebody else holds it."""
-        lock = FileLock(self._lock_path(name), thread_local=False)
-        with self.usable(f"{name} cannot be locked"):
-            try:
-                lock.acquire(timeout=-1 if wait else 0)
-            except Timeout:
-                return None
-        return lock
+    def _lock(self, name: str) -> FileLock:
+        return FileLock(self._directory("locks") / f"{_safe(name)}.lock", thread_local=False)
 
-    def _lock_path(self, name: str) -> Path:
-        return self._directory("locks") / f"{_safe(name)}.lock"
+    def _acquire(self, lock: FileLock, *, timeout_s: float) -> bool:
+        """Whether a lock is held now; a negative time waits for ever."""
+        with self.usable(f"{lock.lock_file} cannot be locked"):
+            try:
+                lock.acquire(timeout=timeout_s)
+            except Timeout:
+                return False
+            except NotImplementedError as error:
+                raise OSError(f"its file system has no locks: {error}") from error
+        return True
 
     def _directory(self, kind: str) -> Path:
         """One of the directories below the root, made if it is not there."""

@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     web = Web.connect(progress)
     try:
         context = Context(
-            workspace=Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd()),
+            find_workspace=lambda: Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd()),
             settings=Settings.read(os.environ),
             progress=progress,
             web=web,

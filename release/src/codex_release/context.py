@@ -21,7 +21,7 @@ from codex_release.targets import Catalog
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from codex_release.progress import Progress
     from codex_release.settings import Settings
@@ -37,7 +37,7 @@ class Context:
     """What commands share; its parts are made when first used.
 
     Attributes:
-        workspace: the checkout.
+        find_workspace: looks for the checkout.
         settings: the environment.
         progress: where to show transfers and remarks.
         web: the HTTP client.
@@ -45,12 +45,17 @@ class Context:
         lock_path: what ``--lock-file`` said, if it did.
     """
 
-    workspace: Workspace
+    find_workspace: Callable[[], Workspace]
     settings: Settings
     progress: Progress
     web: Web
     source_names: tuple[str, ...] = ()
     lock_path: Path | None = None
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The checkout."""
+        return self.find_workspace()
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -56,7 +56,7 @@ class Fetcher:
     cache: Cache
     web: Web
 
-    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget, *, threads: bool = True) -> Fetched:
+    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
         """The runtime that the lock describes, every file of it proved.
 
         It comes from the cache, from a cached archive, or from the first source that serves exactly these bytes. A
@@ -66,7 +66,6 @@ class Fetcher:
             version: the release.
             target: the platform.
             locked: what the lock says of the two.
-            threads: see `archive.unpack`.
 
         Raises:
             ReleaseError: if no source can serve it, with the reason of each.
@@ -83,41 +82,40 @@ class Fetcher:
                 if path := self.cache.find_archive(archive.digest.sha256):
                     stored = StoredArchive(path, archive.name, source, archive.digest)
                     try:
-                        return self._unpacked(stored, version, target, locked=locked, threads=threads)
+                        return self._unpacked(stored, version, target, locked=locked)
                     except ReleaseError as error:
                         self._drop(path, str(error))
             return self._first_served(
-                version, target, lambda archive: self._from_source(archive, version, target, locked, threads=threads)
+                version, target, lambda archive: self._from_source(archive, version, target, locked)
             )
 
-    def published(self, version: ReleaseVersion, target: Target, *, threads: bool = True) -> Fetched:
+    def published(self, version: ReleaseVersion, target: Target) -> Fetched:
         """The runtime that a source's own published digest vouches for; no lock is asked.
 
         Raises:
             ReleaseError: if no source can serve it with a digest, with the reason of each.
         """
-        return self._first_served(version, target, lambda archive: self.from_archive(archive, version, target, threads))
 
-    def from_archive(self, archive: Archive, version: ReleaseVersion, target: Target, threads: bool = True) -> Fetched:
-        """The runtime in one particular archive, by its published digest.
+        def use(archive: Archive) -> Fetched:
+            if not archive.digests:
+                raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
+            return self.served(archive, version, target)
+
+        return self._first_served(version, target, use)
+
+    def served(self, archive: Archive, version: ReleaseVersion, target: Target) -> Fetched:
+        """The runtime in one particular archive, as it is served now, held against what its source publishes of it.
 
         Raises:
-            ReleaseError: if it cannot be had, has no published digest, or is no runtime of that target and version.
+            ReleaseError: if it cannot be had, or is no runtime of that target and version.
         """
-        if not archive.digests:
-            raise DownloadError(
-                f"{archive.source} publishes no digest for {archive.name}, so nothing vouches for its bytes",
-                remedy="use another source, or a version that the lock knows",
-            )
-        return self._unpacked(download(archive, self.cache, self.web), version, target, locked=None, threads=threads)
+        return self._unpacked(download(archive, self.cache, self.web), version, target, locked=None)
 
-    def _from_source(
-        self, archive: Archive, version: ReleaseVersion, target: Target, locked: LockedTarget, *, threads: bool
-    ) -> Fetched:
+    def _from_source(self, archive: Archive, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
         pinned = locked.archives.get(archive.source)
         expected = pinned.digest if pinned and pinned.name == archive.name else None
         stored = download(archive, self.cache, self.web, expected=expected)
-        return self._unpacked(stored, version, target, locked=locked, threads=threads)
+        return self._unpacked(stored, version, target, locked=locked)
 
     def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], Fetched]) -> Fetched:
         failures = []
@@ -138,7 +136,6 @@ class Fetcher:
         target: Target,
         *,
         locked: LockedTarget | None,
-        threads: bool,
     ) -> Fetched:
         with self.cache.scratch_tree() as scratch:
             files = unpack_tree(
@@ -148,7 +145,6 @@ class Fetcher:
                 layout=self.layout,
                 target=target,
                 version=version,
-                threads=threads,
             )
             if locked is not None:
                 name = f"{stored.name} from {stored.source}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.errors import InspectError
-from codex_release.headers import Executable, looks_executable, read_executable
+from codex_release.headers import HEAD_SIZE, Executable, looks_executable, read_executable
 from codex_release.platform_tags import Variant, variants
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from codex_release.tree import RuntimeTree
 
 __all__ = ["Inspection", "infer_target", "inspect_tree"]
-
-_MAGIC_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,7 @@ def inspect_tree(tree: RuntimeTree, target: Target, layout: Layout) -> Inspectio
                 f"{path} is an executable, but has no executable's place in the layout",
                 remedy="add its pattern to layout.executables in targets.toml",
             )
-    found = variants(target, executables, layout.is_optional)
-    if not all(variant.platforms for variant in found):
-        raise InspectError(f"the executables for {target.triple} fit under no wheel tag")
-    return Inspection(executables, found)
+    return Inspection(executables, variants(target, executables, layout.is_optional))
 
 
 def infer_target(executable: Path, catalog: Catalog) -> Target:
@@ -82,5 +77,8 @@ def _described(executable: Executable) -> str:
 
 
 def _looks_executable(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return looks_executable(opened.read(_MAGIC_BYTES))
+    try:
+        with file.open("rb") as opened:
+            return looks_executable(opened.read(HEAD_SIZE))
+    except OSError as error:
+        raise InspectError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -8,6 +8,7 @@ a file.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import tomlkit
 
 from codex_release.atomic import write_text
 from codex_release.digests import FileDigest
-from codex_release.errors import LockError, WorkspaceError
+from codex_release.errors import LockError, UsageError, WorkspaceError
 from codex_release.toml import parse_toml
 from codex_release.versions import ReleaseVersion
 
@@ -100,7 +101,7 @@ class Lock:
         document = tomlkit.document()
         document["schema"] = _SCHEMA
         document["version"] = str(self.version)
-        targets = tomlkit.table(is_super_table=True)
+        targets = tomlkit.table(is_super_table=bool(self.targets))
         for triple, locked in sorted(self.targets.items()):
             table = tomlkit.table(is_super_table=True)
             archives, files = tomlkit.table(), tomlkit.table()
@@ -118,7 +119,7 @@ class Lock:
         """Read a lock; `name` is what an error calls it.
 
         Raises:
-            LockError: if it is not a lock of a known schema.
+            LockError: if it is not a lock of a known schema, or says something no lock can mean.
         """
         try:
             data = parse_toml(text, name)
@@ -130,7 +131,9 @@ class Lock:
             )
         except WorkspaceError as error:
             raise LockError(error.what) from error
-        except (KeyError, TypeError, AttributeError) as error:
+        except UsageError as error:
+            raise LockError(f"{name} is not a lock: {error.what}") from error
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise LockError(f"{name} is not a complete lock: {error!r}") from error
 
     @classmethod
@@ -193,9 +196,21 @@ def _inline(fields: dict[str, Any]) -> tomlkit.items.InlineTable:
 
 def _locked_target(table: Mapping[str, Any]) -> LockedTarget:
     return LockedTarget(
-        archives={
-            source: LockedArchive(entry["name"], FileDigest(entry["size"], entry["sha256"]))
-            for source, entry in table["archives"].items()
-        },
-        files={path: FileDigest(entry["size"], entry["sha256"]) for path, entry in table["files"].items()},
+        archives={source: _locked_archive(entry) for source, entry in table["archives"].items()},
+        files={path: _file_digest(entry) for path, entry in table["files"].items()},
     )
+
+
+def _locked_archive(entry: Mapping[str, Any]) -> LockedArchive:
+    if not isinstance(entry["name"], str):
+        raise TypeError(f"{entry['name']!r} is no name")
+    return LockedArchive(entry["name"], _file_digest(entry))
+
+
+def _file_digest(entry: Mapping[str, Any]) -> FileDigest:
+    size, sha256 = entry["size"], entry["sha256"]
+    if type(size) is not int or size < 0:  # True is an int, and not meant
+        raise ValueError(f"{size!r} is no size")
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError(f"{sha256!r} is no sha256")
+    return FileDigest(size, sha256)

@@ -26,6 +26,10 @@ _GLIBC_FLOOR = (2, 17)
 _GLIBC_ALIASES = {(2, 17): "manylinux2014"}
 """The names of before PEP 600, for tools that know no others."""
 _MUSL_FLOOR = (1, 1)
+_GLIBC_LOADER = re.compile(r"/lib(?:64)?/ld(?:64|-linux-[\w-]+)\.so\.\d", re.ASCII)
+"""Where distributions of glibc have its dynamic linker; what asks for another one starts on none of them."""
+_MACOS_FLOORS = {"x86_64": (10, 9), "arm64": (11, 0)}
+"""The oldest macOS a tag is written for, by machine; installers know no tag of Apple silicon before macOS 11."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def variants(
     """The wheels to make from a tree.
 
     Usually one. If an optional executable needs more than the others, there are two: one that has everything and
-    tags as narrow as that needs, and one for all other systems that does without it. Installers prefer the narrower
-    tag where they accept both.
+    tags as narrow as that needs, and one for all other systems that does without it. They share no tag, and installers
+    prefer the narrower where they accept both.
 
     Args:
         target: what the executables are for.
@@ -56,20 +60,25 @@ def variants(
         is_optional: whether the runtime works without the file at a path.
 
     Raises:
-        InspectError: if the required executables fit under no tag.
+        InspectError: if there are no required executables, or they fit under no tag.
     """
     required = {path: each for path, each in executables.items() if not is_optional(path)}
+    if not required:
+        raise InspectError(f"the runtime for {target.triple} has no executable")
     widest = _platforms(target, required)
+    if not widest:
+        needs = [f"{path} needs {each.interpreter}" for path, each in required.items() if not _glibc_needed(each)]
+        raise InspectError(f"the executables for {target.triple} fit under no wheel tag: {', '.join(needs)}")
     everything = _platforms(target, executables)
-    if everything == widest:
-        return (Variant(widest),)
-    breaking = frozenset(
-        path
-        for path, each in executables.items()
-        if is_optional(path) and any(broken_promise(tag, target, each) for tag in widest)
-    )
-    reduced = Variant(widest, breaking)
-    return (Variant(everything), reduced) if everything else (reduced,)
+    found = [Variant(everything)] if everything else []
+    if others := tuple(tag for tag in widest if tag not in everything):
+        breaking = {path for path in executables.keys() - required.keys() if _breaks(others, target, executables[path])}
+        found.append(Variant(others, frozenset(breaking)))
+    for variant in found:
+        for path in sorted(executables.keys() - variant.left_out):
+            if broken := _breaks(variant.platforms, target, executables[path]):
+                raise InspectError(f"{path} fits under no wheel tag for {target.triple}: {broken}")
+    return tuple(found)
 
 
 def wheel_tag(platforms: tuple[str, ...]) -> str:
@@ -85,6 +94,8 @@ def broken_promise(platform: str, target: Target, executable: Executable) -> str
             tag = match.groupdict()
             if tag["arch"] != target.arch:
                 return f"it is for {target.arch}"
+            if target.machine not in executable.machines:
+                return f"it is for {'+'.join(executable.machines)}"
             return judge((int(tag.get("major", 0)), int(tag.get("minor", 0))), executable)
     return "that tag is not known"
 
@@ -118,13 +129,23 @@ def _windows(_: tuple[int, int], executable: Executable) -> str | None:
     return None if executable.format == "pe" else f"it is {executable.format}"
 
 
+_VERSION = r"(?P<major>[0-9]{1,4})_(?P<minor>[0-9]{1,4})"
+
 _JUDGES: dict[str, Callable[[tuple[int, int], Executable], str | None]] = {
-    r"manylinux_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)": _manylinux,
+    rf"manylinux_{_VERSION}_(?P<arch>\w+)": _manylinux,
     r"manylinux2014_(?P<arch>\w+)": _manylinux2014,
-    r"musllinux_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)": _musllinux,
-    r"macosx_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>x86_64|arm64)": _macos,
+    rf"musllinux_{_VERSION}_(?P<arch>\w+)": _musllinux,
+    rf"macosx_{_VERSION}_(?P<arch>x86_64|arm64)": _macos,
     r"win_(?P<arch>amd64|arm64)": _windows,
 }
+
+
+def _breaks(platforms: tuple[str, ...], target: Target, executable: Executable) -> str | None:
+    """The first of the tags whose promise an executable cannot keep, and why."""
+    for platform in platforms:
+        if reason := broken_promise(platform, target, executable):
+            return f"{platform}: {reason}"
+    return None
 
 
 def _platforms(target: Target, executables: Mapping[str, Executable]) -> tuple[str, ...]:
@@ -147,7 +168,7 @@ def _linux_platforms(target: Target, executables: Mapping[str, Executable]) -> l
 
 
 def _macos_platforms(target: Target, executables: Mapping[str, Executable]) -> list[str]:
-    oldest = []
+    oldest = [_MACOS_FLOORS[target.arch]]
     for path, each in executables.items():
         if each.minos is None:
             raise InspectError(f"{path} names no oldest macOS, so no tag can be derived")
@@ -174,7 +195,7 @@ def _glibc_needed(executable: Executable) -> tuple[int, int] | None:
     """The glibc an executable needs: (0, 0) if it is static, `None` if it is dynamic and not for glibc."""
     if executable.static:
         return (0, 0)
-    if executable.interpreter is not None and "ld-musl" in executable.interpreter:
+    if executable.interpreter is not None and not _GLIBC_LOADER.fullmatch(executable.interpreter):
         return None
     return executable.glibc or (0, 0)
 

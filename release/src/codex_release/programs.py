@@ -5,6 +5,7 @@ None of them may hang for ever, ask a question, or bring a secret into a message
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import tempfile
 import threading
@@ -16,9 +17,8 @@ from codex_release.errors import DownloadError, SourceError
 from codex_release.http import shown_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from io import BufferedReader
-    from types import TracebackType
 
 __all__ = ["answer", "printed"]
 
@@ -31,7 +31,13 @@ def answer(argv: Sequence[str], *, timeout_s: float) -> str:
     """
     try:
         ran = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
         )
     except OSError as error:
         raise SourceError(f"{_name(argv)} cannot be started: {error}") from error
@@ -53,7 +59,7 @@ def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, 
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
         except OSError as error:
             raise DownloadError(f"{_name(argv)} cannot be started: {error}") from error
-        with process, _Watch(process, silence_s) as watch:
+        with process, _watching(process, silence_s) as watch:
             output = cast("BufferedReader", process.stdout)
             try:
                 while chunk := output.read1(CHUNK):
@@ -75,34 +81,37 @@ class _Watch:
     Attributes:
         heard: to be set when it printed something.
         is_lost: whether it was ended.
+        is_over: to be set when there is nothing more to watch.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], silence_s: float) -> None:
         self.heard = threading.Event()
         self.is_lost = False
+        self.is_over = False
         self._process = process
         self._silence_s = silence_s
-        self._is_over = False
-        self._thread = threading.Thread(target=self._wait, name="silence watch", daemon=True)
 
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self._is_over = True
-        self.heard.set()
-        self._thread.join()
-
-    def _wait(self) -> None:
-        while not self._is_over:
+    def run(self) -> None:
+        """Watch until it is over."""
+        while not self.is_over:
             if not self.heard.wait(self._silence_s):
                 self.is_lost = True
                 self._process.kill()
                 return
             self.heard.clear()
+
+
+@contextlib.contextmanager
+def _watching(process: subprocess.Popen[bytes], silence_s: float) -> Iterator[_Watch]:
+    watch = _Watch(process, silence_s)
+    thread = threading.Thread(target=watch.run, name="silence watch", daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        watch.is_over = True
+        watch.heard.set()
+        thread.join()
 
 
 def _name(argv: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,6 +21,8 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
 __all__ = ["Bars", "Lines", "Progress", "Silent", "Transfer", "megabytes", "progress_for"]
 
@@ -41,8 +42,8 @@ class Transfer(Protocol):
 class Progress(Protocol):
     """Where transfers and remarks are shown."""
 
-    def transfer(self, what: str, total: int | None) -> contextlib.AbstractContextManager[Transfer]:
-        """Show a transfer of `total` bytes (if known) until the block ends."""
+    def transfer(self, what: str, total: int | None, done: int = 0) -> contextlib.AbstractContextManager[Transfer]:
+        """Show a transfer of `total` bytes (if known), `done` of which are here already, until the block ends."""
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
@@ -62,7 +63,7 @@ class Silent:
     """Shows nothing."""
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:  # noqa: ARG002 - the protocol's signature
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:  # noqa: ARG002 - the protocol
         """Show nothing."""
         yield _Count()
 
@@ -77,9 +78,11 @@ class Lines:
         self._console = console
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:
-        """One line at the start and one with size, time and rate at the end."""
-        self.note(f"{what} ({megabytes(total)})" if total else what)
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+        """One line at the start and one with what came, time and rate at the end; none there if it fails."""
+        facts = [megabytes(total)] if total else []
+        facts += [f"{megabytes(done)} are here"] if done else []
+        self.note(f"{what} ({', '.join(facts)})" if facts else what)
         count, start = _Count(), time.monotonic()
         yield count
         seconds = max(time.monotonic() - start, 1e-9)
@@ -87,7 +90,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """One line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class Bars:
@@ -95,7 +98,7 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         self._bars = RichBars(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -107,13 +110,13 @@ class Bars:
         self._guard = threading.Lock()
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None) -> Iterator[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
         """A bar until the block ends; the display runs while at least one transfer does."""
         with self._guard:
-            self._running += 1
-            if self._running == 1:
+            if self._running == 0:
                 self._bars.start()
-        task = self._bars.add_task(what, total=total)
+            self._running += 1
+        task = self._bars.add_task(what, total=total, completed=done)
         try:
             yield _Bar(self._bars, task)
         finally:
@@ -125,7 +128,7 @@ class Bars:
 
     def note(self, text: str) -> None:
         """One line above the bars."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(text, markup=False, emoji=False, highlight=False)
 
 
 class _Bar:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "Target"]
+
+_TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
+"""What the values of a fact are, by the type of its field."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +129,23 @@ class Catalog:
         """Read the data file.
 
         Raises:
-            WorkspaceError: if it is missing, no TOML, or lacks a fact.
+            WorkspaceError: if it is missing, no TOML, or lacks or misspells a fact.
         """
         data = read_toml(path)
         try:
             return cls(
                 distribution=data["runtime"]["distribution"],
                 module=data["runtime"]["module"],
-                targets=tuple(Target(triple, **_tupled(table)) for triple, table in data["targets"].items()),
-                layout=Layout(**_tupled(data["layout"])),
-                github=GitHubFacts(**_tupled(data["sources"]["github"])),
-                npm=NpmFacts(**data["sources"]["npm"]),
+                targets=tuple(
+                    Target(**_facts(table, Target, triple=triple)) for triple, table in data["targets"].items()
+                ),
+                layout=Layout(**_facts(data["layout"], Layout)),
+                github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
+                npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
             )
-        except (KeyError, TypeError) as error:
-            raise WorkspaceError(f"{path} lacks or misspells a fact: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
 
     @cached_property
     def triples(self) -> tuple[str, ...]:
@@ -189,6 +194,11 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
     return False
 
 
-def _tupled(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A TOML table with its arrays as tuples, fit for a frozen dataclass."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:
+    """A TOML table as the arguments of a frozen dataclass: arrays as tuples, and each value of its field's type."""
+    facts = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()} | more
+    for field in fields(kind):
+        expected = _TYPES[str(field.type)]
+        if not isinstance(facts[field.name], expected):
+            raise TypeError(f"{field.name} is {facts[field.name]!r}")
+    return facts

@@ -71,7 +71,7 @@ def unpack_tree(
     layout: Layout,
     target: Target,
     version: ReleaseVersion,
-    threads: bool = False,
+    threads: bool = True,
 ) -> dict[str, FileDigest]:
     """Extract an archive as a tree.
 

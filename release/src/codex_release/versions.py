@@ -17,7 +17,8 @@ __all__ = ["ReleaseVersion"]
 
 _TAG_PREFIX = "rust-v"
 _PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
-_SPELLING = re.compile(r"(?:rust-v|v)?\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+|(?:a|b|rc)\d+)?")
+# A number has at most 18 digits: enough for a date and time, and nothing that Python takes long to convert.
+_SPELLING = re.compile(r"(?:rust-v|v)?N\.N\.N(?:-(?:alpha|beta|rc)\.N|(?:a|b|rc)N)?".replace("N", "[0-9]{1,18}"))
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,10 @@ class Workspace:
         elif script is not None:
             candidates = [script.resolve().parent.parent]
         else:
-            candidates = [cwd, *cwd.parents]
+            start = cwd.absolute()
+            candidates = [start, *start.parents]
         for candidate in candidates:
-            if (candidate / _MARKER).is_file():
+            if _is_checkout(candidate):
                 return cls(candidate.resolve())
         where = f"{candidates[0]}" if len(candidates) == 1 else f"{cwd} or a directory above it"
         raise WorkspaceError(
@@ -73,3 +74,11 @@ class Workspace:
     def license(self) -> Path:
         """The licence text that every distribution carries."""
         return self.root / "LICENSE"
+
+
+def _is_checkout(directory: Path) -> bool:
+    """Whether the data file is there, and not out of reach: a directory may be closed, or its name no name at all."""
+    try:
+        return (directory / _MARKER).is_file()
+    except OSError:
+        return False

@@ -20,11 +20,12 @@ _DAY_S = 86_400
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|prune|clear")
-    actions.add_parser("list", help="what is in it")
-    prune = actions.add_parser("prune", help="delete what was not used for a while, and broken downloads")
-    prune.add_argument("--days", type=float, default=30.0, metavar="N", help="unused for so many days (30)")
-    actions.add_parser("clear", help="delete everything that is not in use")
+    parser.add_argument(
+        "action",
+        choices=("list", "prune", "clear"),
+        help="show what is in it, delete what was not used for a while, or delete everything that is not in use",
+    )
+    parser.add_argument("--days", type=float, default=30.0, metavar="N", help="prune: unused for so many days (30)")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Report:

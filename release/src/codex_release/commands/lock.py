@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from codex_release.versions import ReleaseVersion
 
 HELP = "write the lock for a version, or check it"
+_PUBLISHERS = ("github", "npm")
+"""Whose archives are recorded: a directory is where a copy lies, not who publishes it."""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -83,13 +85,16 @@ def _observe(version: ReleaseVersion, target: Target, context: Context) -> Locke
     archives = {
         name: LockedArchive(fetched.archive.name, fetched.archive.digest)
         for name, fetched in served.items()
-        if fetched.archive is not None and name != "directory"  # a directory is where a copy lies, not who serves it
+        if fetched.archive is not None and name in _PUBLISHERS
     }
     return LockedTarget(archives, reference.all_files)
 
 
 def _fetch(source: Source, version: ReleaseVersion, target: Target, context: Context) -> Fetched:
-    return context.fetcher.from_archive(source.find(version, target), version, target, threads=False)
+    archive = source.find(version, target)
+    if not archive.digests:
+        context.progress.note(f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now")
+    return context.fetcher.served(archive, version, target)
 
 
 def _compare(lock: Lock, fresh: Lock) -> None:

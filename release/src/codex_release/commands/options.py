@@ -47,11 +47,9 @@ def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
     )
 
 
-def fetch_one(
-    context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool, threads: bool = True
-) -> Fetched:
+def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool) -> Fetched:
     """A verified runtime, by the lock or by a published digest."""
     if unlocked:
         warn_unlocked(context, version)
-        return context.fetcher.published(version, target, threads=threads)
-    return context.fetcher.locked(version, target, context.lock.require(version, target), threads=threads)
+        return context.fetcher.published(version, target)
+    return context.fetcher.locked(version, target, context.lock.require(version, target))

@@ -101,7 +101,7 @@ def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersi
     if runtime.is_dir():
         return read_tree(runtime, layout=layout, target=target, version=version)
     name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
-    files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version, threads=True)
+    files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version)
     return RuntimeTree(scratch, {path: digest for path, digest in files.items() if not layout.is_excluded(path)})
 
 

@@ -21,14 +21,18 @@ __all__ = ["Directory"]
 
 @dataclass(frozen=True)
 class Directory:
-    """The source ``directory``: files named as GitHub or npm name them, and a checksum file if there is one.
+    """A directory as source: files named as GitHub or npm name them, and a checksum file if there is one.
 
     GitHub's asset names do not tell the version; put one release into one directory.
     """
 
     path: Path
     catalog: Catalog
-    name: str = "directory"
+
+    @property
+    def name(self) -> str:
+        """The directory's path."""
+        return str(self.path)
 
     def find(self, version: ReleaseVersion, target: Target) -> Archive:
         """The best archive in the directory.
@@ -52,4 +56,9 @@ class Directory:
 
     def _checksum(self, name: str) -> Digest | None:
         sums = self.path / self.catalog.github.checksums
-        return checksum_of(sums.read_text(encoding="utf-8"), name) if sums.is_file() else None
+        if not sums.is_file():
+            return None
+        try:
+            return checksum_of(sums.read_text(encoding="utf-8", errors="replace"), name)
+        except OSError as error:
+            raise SourceError(f"{sums} cannot be read: {error}") from error

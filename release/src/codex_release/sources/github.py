@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from codex_release.digests import Digest, checksum_of, published_digest
 from codex_release.errors import SourceError
 from codex_release.http import HttpError
+from codex_release.programs import answer
 from codex_release.sources.base import Archive, Program, WebFile
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["GitHub"]
 
 _GH_TIMEOUT_S = 60
+_MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,13 @@ class GitHub:
         url = f"{self.api}/repos/{self.facts.repository}/releases/tags/{tag}"
         try:
             release = self.web.json(url, self._headers("application/vnd.github+json"))
-            return {asset["name"]: self._asset(asset) for asset in release["assets"]}
+            return {asset["name"]: self._asset(asset) for asset in _uploaded(release)}
         except HttpError as error:
             problem = self._explain(error, tag)
-        except (KeyError, TypeError, AttributeError) as error:
+            problem.__cause__ = error
+        except _MISSHAPEN as error:
             problem = SourceError(f"GitHub's answer about {tag} has an unknown shape ({error!r})")
+            problem.__cause__ = error
         gh = shutil.which("gh")
         if gh is None:
             raise problem
@@ -101,7 +105,7 @@ class GitHub:
             raise SourceError(f"{problem}; and {error}") from problem
 
     def _asset(self, asset: dict[str, Any]) -> _Asset:
-        if self.token:
+        if self.token and urlsplit(asset["url"])[:2] == urlsplit(self.api)[:2]:  # the token is for the API alone
             origin = WebFile(asset["url"], self._headers("application/octet-stream"))
         else:
             origin = WebFile(asset["browser_download_url"])
@@ -109,16 +113,10 @@ class GitHub:
 
     def _ask_gh(self, gh: str, tag: str) -> dict[str, _Asset]:
         repository = self.facts.repository
-        argv = [gh, "release", "view", tag, "--repo", repository, "--json", "assets"]
+        said = answer([gh, "release", "view", tag, "--repo", repository, "--json", "assets"], timeout_s=_GH_TIMEOUT_S)
         try:
-            ran = subprocess.run(argv, capture_output=True, text=True, timeout=_GH_TIMEOUT_S, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SourceError(f"gh could not be asked: {error}") from error
-        if ran.returncode != 0:
-            raise SourceError(f"gh failed: {' '.join(ran.stderr.split()) or f'exit code {ran.returncode}'}")
-        try:
-            listed = {asset["name"]: asset for asset in json.loads(ran.stdout)["assets"]}
-        except (ValueError, KeyError, TypeError) as error:
+            listed = {asset["name"]: asset for asset in _uploaded(json.loads(said))}
+        except _MISSHAPEN as error:
             raise SourceError(f"gh's answer about {tag} has an unknown shape ({error!r})") from error
         return {
             name: _Asset(
@@ -155,3 +153,17 @@ class GitHub:
         if error.status in {401, 403}:
             return SourceError(f"GitHub refuses the {'token' if self.token else 'request'}: {error}")
         return SourceError(f"GitHub cannot be asked: {error}")
+
+
+def _uploaded(release: Any) -> list[dict[str, Any]]:
+    """The assets of a release as the API and ``gh`` list them, without those whose upload was broken off.
+
+    Raises:
+        KeyError, TypeError, AttributeError: if it is no release.
+    """
+    assets = [asset for asset in release["assets"] if asset.get("state", "uploaded") == "uploaded"]
+    for asset in assets:
+        texts = [asset["name"], *(asset[key] for key in ("url", "browser_download_url") if key in asset)]
+        if not (all(isinstance(text, str) for text in texts) and isinstance(asset.get("size"), (int, type(None)))):
+            raise TypeError("an asset's name, address or size")
+    return assets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from codex_release.digests import parse_integrity
 from codex_release.errors import SourceError
@@ -40,7 +40,10 @@ class Npm:
             SourceError: if no registry is configured, it cannot be asked, or it lacks the package.
         """
         registry = self.config.registry(self.facts.package)
-        number = target.fill(self.facts.version).replace("{version}", version.codex)
+        number, name = (
+            target.fill(pattern).replace("{version}", version.codex)
+            for pattern in (self.facts.version, self.facts.archive)  # a registry may name its tarballs as it likes
+        )
         url = f"{registry}/{quote(self.facts.package, safe='@')}/{number}"
         try:
             document = self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
@@ -50,10 +53,8 @@ class Npm:
             raise SourceError(f"the npm registry cannot be asked: {error}") from error
         try:
             dist = document["dist"]
-            tarball = dist["tarball"]
+            origin = WebFile(dist["tarball"], self.config.authorization(dist["tarball"]))
             digest = parse_integrity(dist.get("integrity"))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SourceError(f"the npm registry's answer about {number} has an unknown shape ({error!r})") from error
-        name = urlsplit(tarball).path.rpartition("/")[2]
-        origin = WebFile(tarball, self.config.authorization(tarball))
         return Archive(self.name, name, origin, digests=(digest,) if digest else ())

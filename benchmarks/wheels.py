@@ -1,0 +1,228 @@
+"""From archives on disk to finished wheels: this toolkit against the plain way, in one run, in turn.
+
+The plain way is what one would write without it: ``tarfile``, a copy into the package, ``python -m build --wheel
+--no-isolation``. Ours is ``codex-release build`` of the same pinned archives, with nothing but them in the cache,
+every proof and check included; it makes the client too. Both are whole processes, timed from outside; the median of several counts.
+
+    python3 scripts/dev.py bench            everything, about ten minutes on two cores
+    python3 scripts/dev.py bench --runs 1   once
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from codex_release.context import Context
+from codex_release.http import Web
+from codex_release.inspect import inspect_tree
+from codex_release.platform_tags import Variant
+from codex_release.progress import Lines
+from codex_release.sbom import Provenance
+from codex_release.settings import Settings
+from codex_release.stage import stage_runtime
+from codex_release.targets import Target
+from codex_release.tree import RuntimeTree
+from codex_release.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+LINUX = "x86_64-unknown-linux-musl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One timed process: wall seconds, and the peak of its whole tree's memory (PSS, in MiB) where it can be read."""
+
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What the plain way needs of each target: the archive, and the template with the tag its wheel has to carry."""
+
+    target: Target
+    archive: Path
+    stage: Path
+
+
+def main() -> int:
+    """Measure and print; exit code 1 if a bound is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each side that count (3)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)  # this program as its own plain side
+    arguments = parser.parse_args()
+    if arguments.plain:
+        plain_side(arguments.plain)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="codex-bench-") as scratch:
+        rows = measure(Path(scratch), arguments.runs)
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("work", "plain", "ours", "ratio or figure", "bound", title=f"median of {arguments.runs}")
+        for row in rows:
+            table.add_row(*(str(row[key]) for key in ("work", "plain", "ours", "figure", "bound")))
+        Console(width=140 if not sys.stdout.isatty() else None).print(table)
+    return 0 if all(row["held"] for row in rows) else 1
+
+
+def measure(scratch: Path, runs: int) -> list[dict[str, object]]:
+    """All figures, as rows of a table."""
+    archives = fetch_archives(scratch / "archives")
+    one_plain, one_ours = in_turn(runs, lambda: plain(scratch, archives, [LINUX]), lambda: ours(scratch, [LINUX]))
+    size_plain = next((scratch / "plain-out").glob("*.whl")).stat().st_size
+    size_ours = next((scratch / "dist").glob("codex_cli_bin*.whl")).stat().st_size
+    six_plain, six_ours = in_turn(runs, lambda: plain(scratch, archives, list(archives)), lambda: ours(scratch, []))
+    unchanged = [ours(scratch, [], fresh=False) for _ in range(runs)]
+    memory = max(run.memory for run in six_ours)
+    return [
+        _ratio("one Linux wheel, archive to wheel", one_plain, one_ours, 0.30),
+        _row("its size", f"{size_plain:,} B", f"{size_ours:,} B", size_ours / size_plain, "at most 1", 1.0),
+        _ratio("all six targets, plain one after another", six_plain, six_ours, 1 / 6),
+        _row("all six, peak memory of the process tree", "", f"{memory:.0f} MiB", memory, "at most 1024", 1024.0),
+        _row("build with nothing changed", "", "", _median(unchanged), "under 2 s", 2.0),
+    ]
+
+
+def in_turn(runs: int, first: Callable[[], Run], second: Callable[[], Run]) -> tuple[list[Run], list[Run]]:
+    """Two sides A B A B …, so that a drift of the machine's speed meets both."""
+    pairs = [(first(), second()) for _ in range(runs)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def fetch_archives(directory: Path) -> dict[str, Plain]:
+    """The pinned archives in a directory of their own, and the templates for the plain side."""
+    web = Web.connect(Lines(Console(stderr=True)))
+    context = Context(lambda: Workspace(ROOT), Settings.read(os.environ), web.progress, web)
+    version, found = context.lock.version, {}
+    for target in context.catalog.targets:
+        locked = context.lock.require(version, target)
+        fetched = context.fetcher.locked(version, target, locked)
+        archive = next(iter(locked.archives.values()))
+        cached = context.cache.find_archive(archive.digest.sha256)
+        if cached is None:
+            sys.exit(
+                f"{archive.name} is not in the cache; empty it with `codex-release cache clear` and run this again"
+            )
+        directory.mkdir(exist_ok=True)
+        shutil.copyfile(cached, directory / archive.digest.sha256)
+        variant = inspect_tree(fetched.tree, target, context.catalog.layout).variants[0]
+        found[target.triple] = Plain(
+            target, directory / archive.digest.sha256, _template(directory, context, fetched.tree, variant, target)
+        )
+    web.close()
+    return found
+
+
+def _template(directory: Path, context: Context, tree: RuntimeTree, variant: Variant, target: Target) -> Path:
+    stage = directory / f"template-{target.triple}"
+    provenance = Provenance(context.lock.version, target, {})
+    stage_runtime(stage, tree, variant, provenance, catalog=context.catalog, workspace=context.workspace, payload=False)
+    return stage
+
+
+def ours(scratch: Path, triples: list[str], *, fresh: bool = True) -> Run:
+    """``codex-release build`` from the archives on disk, with an empty cache if `fresh`."""
+    if fresh:
+        shutil.rmtree(scratch / "dist", ignore_errors=True)
+        shutil.rmtree(scratch / "cache", ignore_errors=True)
+        # The archives are on disk, as in any cache that fetched them before; no runtime is extracted.
+        shutil.copytree(
+            scratch / "archives", scratch / "cache" / "archives", ignore=shutil.ignore_patterns("template-*")
+        )
+    targets = [word for triple in triples for word in ("--target", triple)] or ["--all"]
+    return timed(
+        [
+            sys.executable, "-m", "codex_release", "build", *targets, "--repo", str(ROOT), "--out", str(scratch / "dist"),
+        ],
+        {"CODEX_RELEASE_CACHE": str(scratch / "cache")},
+    )  # fmt: skip
+
+
+def plain(scratch: Path, archives: dict[str, Plain], triples: list[str]) -> Run:
+    """The plain way for these targets, one after another, in one process."""
+    shutil.rmtree(scratch / "plain-out", ignore_errors=True)
+    work = [[str(archives[triple].archive), str(archives[triple].stage), triple] for triple in triples]
+    order = scratch / "plain.json"
+    order.write_text(json.dumps({"work": work, "scratch": str(scratch)}), encoding="utf-8")
+    return timed([sys.executable, __file__, "--plain", str(order)], {})
+
+
+def plain_side(order: Path) -> None:
+    """Extract, copy, build: what the plain way does for each archive."""
+    asked = json.loads(order.read_text(encoding="utf-8"))
+    scratch = Path(asked["scratch"])
+    for archive, template, triple in asked["work"]:
+        extracted, stage = scratch / "plain-tree", scratch / "plain-stage"
+        with tarfile.open(archive) as tar:
+            tar.extractall(extracted, filter="data")
+        shutil.copytree(template, stage)
+        tree = extracted / "package" / "vendor" / triple
+        shutil.copytree(
+            tree, stage / "src" / "codex_cli_bin", dirs_exist_ok=True, ignore=shutil.ignore_patterns("voice")
+        )
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(scratch / "plain-out")]
+        subprocess.run([*command, str(stage)], check=True, capture_output=True)
+        shutil.rmtree(extracted)
+        shutil.rmtree(stage)
+
+
+def timed(command: list[str], environment: dict[str, str]) -> Run:
+    """Run a process to its end; sample the memory of it and all its children ten times a second."""
+    begun, peak = time.perf_counter(), 0
+    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, _proportional(watched))
+            time.sleep(0.1)
+        seconds = time.perf_counter() - begun
+    if process.returncode != 0:
+        sys.exit(f"{command} failed with exit code {process.returncode}")
+    return Run(seconds, peak / 2**20)
+
+
+def _proportional(process: psutil.Process) -> int:
+    """The memory of a process tree, pages that processes share counted once; 0 where the system does not tell."""
+    total = 0
+    try:
+        for each in (process, *process.children(recursive=True)):
+            total += getattr(each.memory_full_info(), "pss", 0)
+    except psutil.Error:
+        pass  # it ended in between
+    return total
+
+
+def _median(runs: list[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def _ratio(work: str, theirs: list[Run], mine: list[Run], bound: float) -> dict[str, object]:
+    ratio = _median(mine) / _median(theirs)
+    return _row(work, f"{_median(theirs):.1f} s", f"{_median(mine):.1f} s", ratio, f"at most {bound:.3f}", bound)
+
+
+def _row(work: str, plain_figure: str, our_figure: str, figure: float, bound: str, limit: float) -> dict[str, object]:
+    return {
+        "work": work, "plain": plain_figure, "ours": our_figure, "figure": f"{figure:.3f}", "bound": bound, "held": figure <= limit,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

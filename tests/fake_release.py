@@ -1,0 +1,90 @@
+"""A whole release in miniature: a checkout of its own, archives of fake runtimes for every target, and their lock.
+
+Everything is real but the executables, which are a few hundred bytes; so the whole road takes a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import archives
+
+from codex_release.cli import main
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["FakeRelease", "Ran"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class FakeRelease:
+    """A checkout whose lock pins fake runtimes, and the directory that serves them.
+
+    Attributes:
+        root: the checkout.
+        archives: the directory with the archives.
+        capsys: catches what commands print.
+    """
+
+    root: Path
+    archives: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @classmethod
+    def make(cls, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
+        """A new one below a directory, with an empty cache; it is locked already."""
+        root, served = directory / "checkout", directory / "archives"
+        (root / "release").mkdir(parents=True)
+        served.mkdir()
+        shutil.copyfile(ROOT / "release" / "targets.toml", root / "release" / "targets.toml")
+        shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
+        shutil.copytree(ROOT / "runtime_template", root / "runtime_template")
+        shutil.copytree(ROOT / "sdk" / "src", root / "sdk" / "src")
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copyfile(ROOT / "sdk" / name, root / "sdk" / name)
+        for target in archives.CATALOG.targets:
+            packed = archives.package_tar(target)
+            (served / packed.name).write_bytes(packed.data)
+        monkeypatch.setenv("CODEX_RELEASE_CACHE", str(directory / "cache"))
+        monkeypatch.delenv("CODEX_RELEASE_SOURCES", raising=False)
+        release = cls(root, served, capsys)
+        release.ran("lock", archives.VERSION)
+        return release
+
+    @property
+    def lock_file(self) -> Path:
+        """The lock of the checkout."""
+        return self.root / "release" / "runtime.lock.toml"
+
+    def ran(self, *words: str | Path, code: int = 0, source: Path | None = None) -> Ran:
+        """Run a command on this checkout with its archives as the only source, and insist on its exit code."""
+        self.capsys.readouterr()
+        arguments = [str(word) for word in words]
+        arguments += ["--repo", str(self.root), "--source", str(source or self.archives)]
+        found = main(arguments)
+        said = self.capsys.readouterr()
+        assert found == code, f"{arguments} ended with {found}, not {code}:\n{said.out}\n{said.err}"
+        return Ran(found, said.out, said.err)
+
+    def refused(self, *words: str | Path, code: int = 1, source: Path | None = None) -> str:
+        """The one line with which a command refuses, without the program's name."""
+        said = self.ran(*words, code=code, source=source)
+        *notes, line = said.err.splitlines()
+        assert line.startswith("codex-release: ")
+        assert not any(note.startswith("codex-release: ") for note in notes)
+        return line.removeprefix("codex-release: ")

@@ -1,0 +1,449 @@
+"""The commands as a person types them, on a whole release in miniature: what they make, and how they refuse."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import archives
+import pytest
+import tomlkit
+from fake_release import FakeRelease
+from programs import codex_release, finished
+
+from codex_release.cli import main
+from codex_release.lock import Lock
+
+VERSION = archives.VERSION
+TRIPLES = archives.CATALOG.triples
+LINUX = "x86_64-unknown-linux-musl"
+ARM_LINUX = "aarch64-unknown-linux-musl"
+
+
+def packed(release: FakeRelease, triple: str) -> Path:
+    """A target's archive."""
+    return release.archives / archives.package_tar(archives.CATALOG.target(triple)).name
+
+
+def replace_in_archive(archive: Path, path: str, content: bytes) -> None:
+    """Write an archive anew with other bytes in one of its files."""
+    with tarfile.open(archive) as source:
+        files = {member.name: source.extractfile(member) for member in source if member.isreg()}
+        contents = {name: file.read() for name, file in files.items() if file}
+    contents[path] = content
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as sink:
+        for name, data in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            sink.addfile(info, io.BytesIO(data))
+    archive.write_bytes(gzip.compress(target.getvalue()))
+
+
+# --- lock
+
+
+def test_lock_records_every_file_of_every_target(release: FakeRelease) -> None:
+    lock = Lock.read(release.lock_file)
+    assert set(lock.targets) == set(TRIPLES)
+    assert "codex-resources/voice/bin/codex-voice-host" in lock.targets[LINUX].files
+    release.ran("lock", "--check")
+
+
+def test_lock_check_names_the_file_and_both_digests(release: FakeRelease) -> None:
+    pinned = Lock.read(release.lock_file).targets[LINUX].files["codex-resources/bwrap"].sha256
+    target = archives.CATALOG.target(LINUX)
+    replace_in_archive(packed(release, LINUX), "codex-resources/bwrap", archives.executable(target, "another"))
+    line = release.refused("lock", "--check")
+    assert "codex-resources/bwrap" in line
+    assert pinned in line
+    assert line.count("sha256 ") == 1
+
+
+def test_sources_that_disagree_about_a_file_are_refused(release: FakeRelease, tmp_path: Path) -> None:
+    before = release.lock_file.read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in release.archives.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    replace_in_archive(
+        other / packed(release, LINUX).name, "bin/codex", archives.executable(archives.CATALOG.target(LINUX), "evil")
+    )
+    line = release.refused("lock", VERSION, "--source", str(other))
+    assert "bin/codex" in line
+    assert str(other) in line
+    assert release.lock_file.read_bytes() == before
+
+
+def test_a_target_that_nobody_serves_is_no_lock(release: FakeRelease) -> None:
+    before = release.lock_file.read_bytes()
+    packed(release, LINUX).unlink()
+    assert LINUX in release.refused("lock", VERSION)
+    assert release.lock_file.read_bytes() == before
+
+
+def test_lock_wants_a_version(release: FakeRelease) -> None:
+    assert "lock 0.169.0" in release.refused("lock", code=2)
+
+
+def test_a_version_may_be_written_in_three_ways(release: FakeRelease) -> None:
+    for spelling in (VERSION, f"rust-v{VERSION}"):
+        release.ran("fetch", "--target", LINUX, "--runtime-version", spelling)
+    assert "is not a Codex version" in release.refused("fetch", "--runtime-version", "latest", code=2)
+
+
+# --- fetch
+
+
+def test_fetch_extracts_a_runtime_that_can_run(release: FakeRelease, tmp_path: Path) -> None:
+    release.ran("fetch", "--target", LINUX, "--out", tmp_path / "out")
+    tree = tmp_path / "out" / LINUX
+    modes = {
+        path.relative_to(tree).as_posix(): path.stat().st_mode & 0o777 for path in tree.rglob("*") if path.is_file()
+    }
+    assert modes["bin/codex"] == modes["codex-path/rg"] == modes["codex-resources/bwrap"] == 0o755
+    assert modes["codex-package.json"] == 0o644
+    assert not any("voice" in path for path in modes)
+    assert "is not empty" in release.refused("fetch", "--target", LINUX, "--out", tmp_path / "out", code=2)
+
+
+def test_fetch_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:
+    release.ran("fetch", "--target", LINUX, "--json")
+    (listed,) = json.loads(release.ran("fetch", "--target", LINUX, "--json").out)
+    binary = Path(listed["path"], "bin", "codex")
+    whole = binary.read_bytes()
+    binary.write_bytes(whole[::-1])
+    said = release.ran("fetch", "--target", LINUX, "--out", tmp_path / "out")
+    assert "damaged" in said.err
+    assert (tmp_path / "out" / LINUX / "bin" / "codex").read_bytes() == whole
+
+
+def test_the_reasons_of_all_sources_are_shown_together(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(release, LINUX).unlink()
+    monkeypatch.setenv("CODEX_RELEASE_CACHE", str(tmp_path / "empty"))
+    (tmp_path / "none").mkdir()
+    line = release.refused("fetch", "--target", LINUX, "--source", str(tmp_path / "none"))
+    assert str(release.archives) in line
+    assert str(tmp_path / "none") in line
+    assert "--source DIR" in line
+
+
+def test_a_byte_that_the_lock_does_not_know_is_refused(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_RELEASE_CACHE", str(tmp_path / "empty"))
+    evil = archives.executable(archives.CATALOG.target(LINUX), "evil")
+    replace_in_archive(packed(release, LINUX), "bin/codex", evil)
+    line = release.refused("build", "--target", LINUX, "--out", tmp_path / "dist")
+    assert "bin/codex" in line
+    assert "the lock says" in line
+    assert not list((tmp_path / "dist").iterdir())
+
+
+# --- build
+
+
+def test_build_all_makes_a_complete_release(release: FakeRelease, tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    built = json.loads(release.ran("build", "--all", "--out", dist, "--json").out)
+    assert {each["name"] for each in built} == {path.name for path in dist.glob("[!.]*")}
+    assert [each["target"] for each in built if each["kind"] == "wheel" and each["target"]].count(ARM_LINUX) == 2
+    verdicts = json.loads(release.ran("check", dist, "--json").out)
+    assert not any(verdicts.values())
+
+
+def test_build_refuses_a_version_the_lock_does_not_know(release: FakeRelease, tmp_path: Path) -> None:
+    line = release.refused("build", "--runtime-version", "0.170.0", "--out", tmp_path / "dist")
+    assert "the lock knows" in line
+    assert "codex-release lock 0.170.0" in line
+    assert not (tmp_path / "dist").exists()
+
+
+def test_unlocked_needs_a_published_digest_and_says_so_loudly(release: FakeRelease, tmp_path: Path) -> None:
+    words = ("build", "--unlocked", "--target", LINUX, "--out", tmp_path / "dist")
+    assert "no digest" in release.refused(*words)
+    sums = "".join(
+        f"{_sha256(path)}  {path.name}\n"
+        for path in release.archives.iterdir()
+        if path.name.startswith("codex-package")
+    )
+    (release.archives / "codex-package_SHA256SUMS").write_text(sums)
+    said = release.ran(*words)
+    assert "WARNING: UNLOCKED" in said.err
+    assert len(list((tmp_path / "dist").glob("*.whl"))) == 2
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_only_what_changed_is_built_again(release: FakeRelease, tmp_path: Path) -> None:
+    words = ("build", "--target", LINUX, "--target", ARM_LINUX, "--out", tmp_path / "dist", "--json")
+    assert not any(each["reused"] for each in json.loads(release.ran(*words).out))
+    assert all(each["reused"] for each in json.loads(release.ran(*words).out))
+    readme = release.root / "sdk" / "README.md"
+    readme.write_text(readme.read_text() + "\nMore.\n")
+    again = json.loads(release.ran(*words).out)
+    assert [each["reused"] for each in again] == [True, True, True, False, False]
+
+
+def test_a_build_with_other_settings_supersedes_the_earlier_one(release: FakeRelease, tmp_path: Path) -> None:
+    words = ("build", "--target", LINUX, "--out", tmp_path / "dist")
+    release.ran(*words)
+    release.ran(*words, "--sdk-version", f"{VERSION}.post1")
+    names = {path.name for path in (tmp_path / "dist").glob("codex_app_server_sdk*")}
+    assert names == {
+        f"codex_app_server_sdk-{VERSION}.post1-py3-none-any.whl",
+        f"codex_app_server_sdk-{VERSION}.post1.tar.gz",
+    }
+
+
+def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: Path) -> None:
+    release.ran("build", "--store", "--target", LINUX, "--out", tmp_path / "dist")
+    (wheel,) = (tmp_path / "dist").glob("codex_cli_bin*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.getinfo("codex_cli_bin/bin/codex").compress_type == zipfile.ZIP_STORED
+    release.ran("check", wheel)
+
+
+def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    release.ran("build", "--target", LINUX, "--out", dist)
+    before = {path.name: path.read_bytes() for path in dist.iterdir()}
+    targets = release.root / "release" / "targets.toml"
+    targets.write_text(targets.read_text().replace("codex-cli-bin = 209_715_200", "codex-cli-bin = 100"))
+    line = release.refused("build", "--target", LINUX, "--out", dist)
+    assert "raise size_limits.codex-cli-bin in release/targets.toml" in line
+    assert {path.name: path.read_bytes() for path in dist.iterdir()} == before
+
+
+def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    slow = release.root / "runtime_template" / "build_backend.py"
+    slow.write_text(
+        slow.read_text().replace(
+            "    staged = _staged()\n", "    import time; time.sleep(60)\n    staged = _staged()\n"
+        )
+    )
+    words = [
+        "build",
+        "--target",
+        LINUX,
+        "--out",
+        str(dist),
+        "--repo",
+        str(release.root),
+        "--source",
+        str(release.archives),
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "codex_release", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not list(dist.glob(".codex-release-*/stage-0")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and all it started
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "codex-release: interrupted"
+    assert "Traceback" not in said
+    assert not list(dist.iterdir())
+
+
+# --- staging
+
+
+def test_staging_a_package_directory_builds_with_plain_tools_and_refuses_an_sdist(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    release.ran("fetch", "--target", LINUX, "--out", tmp_path / "tree")
+    stage = tmp_path / "stage"
+    release.ran("stage-runtime", stage, tmp_path / "tree" / LINUX, "--runtime-version", VERSION)
+    build = (sys.executable, "-m", "build", "--no-isolation", stage)
+    finished(*build, "--wheel")
+    (wheel,) = (stage / "dist").glob("*.whl")
+    release.ran("check", wheel)
+    refused = finished(*build, "--sdist", code=1)
+    assert "codex-cli-bin has no source distribution" in refused.stdout + refused.stderr
+    refused = finished(*build, code=1)
+    assert "codex-cli-bin has no source distribution" in refused.stdout + refused.stderr
+    refused = finished(*build, "--wheel", "--outdir", tmp_path / "out", env={"HATCH_BUILD_NO_HOOKS": "1"}, code=1)
+    assert "Is HATCH_BUILD_NO_HOOKS set?" in refused.stdout + refused.stderr
+    assert not list((tmp_path / "out").glob("*.whl"))
+
+
+def test_the_template_alone_builds_nothing(release: FakeRelease, tmp_path: Path) -> None:
+    template = release.root / "runtime_template"
+    (template / "LICENSE").write_text("")
+    refused = finished(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, template, code=1
+    )
+    assert "codex-release stage-runtime STAGING_DIR RUNTIME --runtime-version V" in refused.stdout + refused.stderr
+
+
+def test_staging_takes_an_archive_and_tells_its_target_by_name(release: FakeRelease, tmp_path: Path) -> None:
+    said = release.ran(
+        "stage-runtime", tmp_path / "stage", packed(release, LINUX), "--runtime-version", VERSION, "--json"
+    )
+    assert json.loads(said.out)["target"] == LINUX
+    assert (tmp_path / "stage" / "src" / "codex_cli_bin" / "bin" / "codex").stat().st_mode & 0o777 == 0o755
+
+
+def test_staging_takes_a_lone_binary_only_unlocked(release: FakeRelease, tmp_path: Path) -> None:
+    lone = archives.bare(archives.CATALOG.target("aarch64-apple-darwin"))
+    (tmp_path / "codex").write_bytes(lone.data)
+    words = ("stage-runtime", tmp_path / "stage", tmp_path / "codex", "--runtime-version", VERSION)
+    assert "lacks bin/codex-code-mode-host" in release.refused(*words)
+    assert not (tmp_path / "stage").exists()
+    said = release.ran(*words, "--unlocked", "--json")
+    assert json.loads(said.out)["tag"].startswith("py3-none-macosx_")
+
+
+def test_staging_keeps_to_a_narrower_tag_and_refuses_a_wider_one(release: FakeRelease, tmp_path: Path) -> None:
+    archive = packed(release, ARM_LINUX)
+    words = (archive, "--runtime-version", VERSION)
+    said = release.ran("stage-runtime", tmp_path / "whole", *words)
+    assert "--platform-tag manylinux2014_aarch64" in said.err
+    assert (tmp_path / "whole" / "src" / "codex_cli_bin" / "codex-path" / "rg").is_file()
+    release.ran("stage-runtime", tmp_path / "narrow", *words, "--platform-tag", "musllinux_1_2_aarch64")
+    assert not (tmp_path / "narrow" / "src" / "codex_cli_bin" / "codex-path").exists()
+    line = release.refused("stage-runtime", tmp_path / "wide", *words, "--platform-tag", "manylinux_2_17_x86_64")
+    assert "breaks the promise of manylinux_2_17_x86_64" in line
+    assert not (tmp_path / "wide").exists()
+
+
+def test_staging_into_a_used_directory_is_refused(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "mine").write_text("kept")
+    for words in (("stage-sdk",), ("stage-runtime", packed(release, LINUX))):
+        line = release.refused(words[0], tmp_path / "stage", *words[1:], "--runtime-version", VERSION)
+        assert "is not empty" in line
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        ["codex-cli-bin"],
+        ["codex_cli_bin>=0.1,<9; python_version > '3'"],
+        ["Codex.CLI-bin[extra]==0.1", "rich>=13", "codex-cli-bin!=2"],
+    ],
+)
+def test_stage_sdk_pins_exactly_whatever_was_there_before(
+    before: list[str], release: FakeRelease, tmp_path: Path
+) -> None:
+    project = release.root / "sdk" / "pyproject.toml"
+    document = tomlkit.parse(project.read_text())
+    document["project"]["dependencies"] = before  # type: ignore[index]  # tomlkit's items are typed loosely
+    project.write_text(tomlkit.dumps(document))
+    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", "1.2.post3")
+    staged = tomlkit.parse((tmp_path / "stage" / "pyproject.toml").read_text())["project"]
+    others = [each for each in before if each.startswith("rich")]
+    assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]  # type: ignore[index]  # the same
+    assert staged["version"] == "1.2.post3"  # type: ignore[index]  # the same
+
+
+def test_stage_sdk_refuses_what_cannot_be_pinned(release: FakeRelease, tmp_path: Path) -> None:
+    assert "codex-release lock 0.1.0" in release.refused("stage-sdk", tmp_path / "a", "--runtime-version", "0.1.0")
+    line = release.refused("stage-sdk", tmp_path / "a", "--runtime-version", VERSION, "--sdk-version", "one")
+    assert "'one' is not a PEP 440 version" in line
+    project = release.root / "sdk" / "pyproject.toml"
+    project.write_text(project.read_text().replace('version = "0.1.0"', 'dynamic = ["version"]'))
+    assert "dynamic" in release.refused("stage-sdk", tmp_path / "a", "--runtime-version", VERSION)
+    assert not (tmp_path / "a").exists()
+
+
+# --- inspect, matrix, cache
+
+
+def test_inspect_shows_what_executables_need(release: FakeRelease, tmp_path: Path) -> None:
+    release.ran("fetch", "--target", ARM_LINUX, "--out", tmp_path)
+    shown = json.loads(release.ran("inspect", tmp_path / ARM_LINUX, "--json").out)
+    assert shown["executables"]["codex-path/rg"]["interpreter"] == "/lib/ld-linux-aarch64.so.1"
+    assert shown["tags"] == [
+        "py3-none-manylinux_2_18_aarch64",
+        "py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64",
+    ]
+    lines = release.ran("inspect", tmp_path / ARM_LINUX / "bin" / "codex").out.splitlines()
+    assert "static" in lines[0]
+
+
+def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("#!/bin/sh\n")
+    assert "it is a text file" in release.refused("inspect", tmp_path / "text")
+    assert "does not exist" in release.refused("inspect", tmp_path / "missing", code=2)
+
+
+def test_matrix_is_what_github_actions_reads(release: FakeRelease) -> None:
+    matrix = json.loads(release.ran("matrix", "--json").out)
+    assert [each["target"] for each in matrix["include"]] == list(TRIPLES)
+    assert all(each["runner"] for each in matrix["include"])
+
+
+def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:
+    release.ran("fetch", "--all")
+    assert len(json.loads(release.ran("cache", "list", "--json").out)) == len(TRIPLES)
+    assert not json.loads(release.ran("cache", "prune", "--days", "1", "--json").out)
+    assert len(json.loads(release.ran("cache", "clear", "--json").out)) == len(TRIPLES)
+    assert not json.loads(release.ran("cache", "list", "--json").out)
+
+
+# --- the program
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["no-such-command"], ["build", "--all", "--target", LINUX], ["build", "--target", "vax"]]
+)
+def test_words_that_make_no_sense_exit_with_two(words: list[str], release: FakeRelease) -> None:
+    try:
+        code = main([*words, *(["--repo", str(release.root)] if words else [])])
+    except SystemExit as error:  # argparse's own way
+        code = int(error.code or 0)
+    assert code == 2
+
+
+def test_a_source_that_is_none_is_a_usage_error(release: FakeRelease, tmp_path: Path) -> None:
+    line = release.refused("fetch", source=tmp_path / "nowhere", code=2)
+    assert "name github, npm, or an existing directory" in line
+
+
+def test_a_broken_data_file_is_one_line(release: FakeRelease) -> None:
+    targets = release.root / "release" / "targets.toml"
+    targets.write_text("[[[")
+    assert "is not valid TOML" in release.refused("matrix")
+
+
+def test_a_missing_lock_says_how_to_write_one(release: FakeRelease) -> None:
+    release.lock_file.unlink()
+    assert "codex-release lock VERSION" in release.refused("fetch")
+
+
+def test_help_answers_for_every_command() -> None:
+    listed = codex_release("--help").stdout
+    for command in ("lock", "fetch", "inspect", "stage-runtime", "stage-sdk", "build", "check", "matrix", "cache"):
+        assert command in listed
+        assert "--json" in codex_release(command, "--help").stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:
+    command = [sys.executable, "-m", "codex_release", "matrix", "--repo", str(release.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()

@@ -1,0 +1,629 @@
+"""Downloads: resumed rather than repeated, shared between processes, and never found under a name unverified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from loopback import Files, Loopback, Reply, cut_at, held_at, instead, status, trickling, well
+from recording import IMPATIENT, RecordedClock, RecordedProgress, connected, told
+
+from codex_release.cache import Cache
+from codex_release.digests import Digest, FileDigest
+from codex_release.download import StoredArchive, download
+from codex_release.errors import CacheError, DownloadError
+from codex_release.http import HttpError, RetryPolicy, Web
+from codex_release.sources import Archive, LocalFile, Program, WebFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from loopback import Fault
+
+BODY = random.Random(1).randbytes((3 << 20) + 123)
+OTHER = random.Random(2).randbytes(len(BODY))
+SIZE = len(BODY)
+SHA256 = hashlib.sha256(BODY).hexdigest()
+SHA512 = hashlib.sha512(BODY).hexdigest()
+EXPECTED = FileDigest(SIZE, SHA256)
+SIXTY = int(SIZE * 0.6)
+DOWNLOADER = Path(__file__).with_name("downloader.py")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files({"/archive.tgz": BODY})
+
+
+@pytest.fixture
+def server(files: Files) -> Iterator[Loopback]:
+    with Loopback(files) as running:
+        yield running
+
+
+@pytest.fixture
+def archive(server: Loopback) -> Archive:
+    return Archive("web", "archive.tgz", WebFile(f"{server.url}/archive.tgz"), SIZE, (Digest("sha256", SHA256),))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def progress() -> RecordedProgress:
+    return RecordedProgress()
+
+
+@pytest.fixture
+def clock() -> RecordedClock:
+    return RecordedClock()
+
+
+@pytest.fixture
+def web(progress: RecordedProgress, clock: RecordedClock) -> Iterator[Web]:
+    with connected(progress, clock=clock) as made:
+        yield made
+
+
+def partials(cache: Cache) -> list[Path]:
+    return sorted((cache.root / "partial").glob("*"))
+
+
+def archives(cache: Cache) -> list[str]:
+    return sorted(path.name for path in (cache.root / "archives").glob("*"))
+
+
+def leave_part(cache: Cache, data: bytes, archive: Archive) -> None:
+    """What a killed download of the archive would have left."""
+    digest = archive.digests[0].hex[:12] if archive.digests else "any"
+    with cache.partial(f"{archive.source}-{archive.name}-{digest}") as path:
+        path.write_bytes(data)
+
+
+def assert_is_kept(stored: StoredArchive, cache: Cache) -> None:
+    assert stored.digest == EXPECTED
+    assert stored.path == cache.archive(SHA256)
+    assert stored.path.read_bytes() == BODY
+    assert partials(cache) == []
+
+
+class TestOneDownload:
+    def test_the_bytes_lie_under_their_digest_and_are_not_asked_for_again(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        stored = download(archive, cache, web)
+        assert_is_kept(stored, cache)
+        assert (stored.name, stored.source) == ("archive.tgz", "web")
+        assert download(archive, cache, web) == stored
+        assert server.ranges == [None]
+        assert [(each.what, each.total, each.done) for each in progress.transfers] == [
+            ("archive.tgz from web", SIZE, SIZE)
+        ]
+        assert progress.notes == []
+
+    def test_a_connection_cut_at_sixty_percent_is_resumed_and_no_byte_sent_twice(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        server.fail("/archive", cut_at(0.6))
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [None, f"bytes={SIXTY}-"]
+        assert [exchange.sent for exchange in server.exchanges] == [SIXTY, SIZE - SIXTY]
+        assert progress.transfers[0].done == SIZE
+        assert len(progress.notes) == 1
+
+    def test_a_connection_that_brings_something_may_break_more_often_than_one_that_does_not(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, clock: RecordedClock
+    ) -> None:
+        server.fail("/archive", cut_at(0.5), status(500), cut_at(0.75), status(500))
+        with connected(RecordedProgress(), RetryPolicy(attempts=3), clock) as web:
+            assert_is_kept(download(archive, cache, web), cache)
+        assert clock.slept == [0.5, 1.0, 0.5, 1.0]
+        assert server.sent == SIZE
+
+    def test_errors_for_longer_than_patience_are_one_error_and_the_part_stays(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        server.fail("/archive", cut_at(0.6), *[status(503)] * 9)
+        with pytest.raises(HttpError, match=r"/archive.tgz: status 503, 3 times in a row$"):
+            download(archive, cache, web)
+        assert len(server.exchanges) == 3
+        assert [path.stat().st_size for path in partials(cache)] == [SIXTY]
+        assert archives(cache) == []
+
+    def test_the_next_run_completes_what_a_failed_one_left(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        leave_part(cache, BODY[:SIXTY], archive)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [f"bytes={SIXTY}-"]
+        assert server.sent == SIZE - SIXTY
+        assert progress.transfers[0].done == SIZE
+
+    def test_a_part_that_is_whole_needs_no_request(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        leave_part(cache, BODY, archive)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.exchanges == []
+
+    def test_a_missing_archive_is_an_error_at_once(self, server: Loopback, cache: Cache, web: Web) -> None:
+        with pytest.raises(HttpError, match="/nothing.tgz answered 404"):
+            download(Archive("web", "nothing.tgz", WebFile(f"{server.url}/nothing.tgz")), cache, web)
+        assert len(server.exchanges) == 1
+
+
+class TestResuming:
+    def test_a_part_of_other_bytes_is_discarded_and_begun_anew(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        leave_part(cache, OTHER[:SIXTY], archive)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [f"bytes={SIXTY}-", None]
+        assert progress.notes == ["archive.tgz: the resumed download is damaged, starting anew"]
+
+    def test_a_whole_part_of_other_bytes_is_begun_anew(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        leave_part(cache, OTHER, archive)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [None]
+
+    @pytest.mark.parametrize("size", [SIZE, None])
+    def test_a_part_longer_than_the_archive_is_begun_anew(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, size: int | None
+    ) -> None:
+        leave_part(cache, BODY + b"more", archive)
+        assert_is_kept(download(replace(archive, size=size), cache, web), cache)
+        assert server.ranges[-1] is None
+
+    def test_a_server_without_ranges_sends_everything_again(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files, progress: RecordedProgress
+    ) -> None:
+        files.ranges = False
+        leave_part(cache, BODY[:SIXTY], archive)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert [exchange.status for exchange in server.exchanges] == [200]
+        assert progress.transfers[0].done == SIZE
+
+    def test_a_server_that_answers_another_range_is_asked_for_everything(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        leave_part(cache, BODY[:SIXTY], archive)
+        early = Reply(206, BODY[SIXTY - 7 :], {"Content-Range": f"bytes {SIXTY - 7}-{SIZE - 1}/{SIZE}"})
+        server.fail("/archive", instead(early))
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [f"bytes={SIXTY}-", None]
+
+    def test_a_file_that_has_another_length_by_now_is_asked_for_from_its_start(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        leave_part(cache, BODY[:SIXTY], archive)
+        longer = Reply(206, BODY[SIXTY:], {"Content-Range": f"bytes {SIXTY}-{SIZE + 9}/{SIZE + 10}"}, announced=SIZE)
+        server.fail("/archive", instead(longer))
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [f"bytes={SIXTY}-", None]
+
+    def test_all_bytes_but_no_end_are_recognised_as_whole(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        # No size is known; the server announces more than there is and breaks off: 416 then says that this was all.
+        server.fail("/archive", instead(Reply(200, BODY, announced=SIZE + 10)))
+        assert_is_kept(download(replace(archive, size=None), cache, web), cache)
+        assert [exchange.status for exchange in server.exchanges] == [200, 416]
+
+    def test_a_416_that_makes_no_sense_begins_anew(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        leave_part(cache, BODY[:SIXTY], archive)
+        server.fail("/archive", status(416))
+        assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [f"bytes={SIXTY}-", None]
+
+    def test_a_server_that_always_breaks_off_at_the_same_place_is_given_up(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files
+    ) -> None:
+        files.ranges = False
+        server.fail("/archive", *[cut_at(0.6)] * 50)
+        with pytest.raises(HttpError, match="3 times in a row"):
+            download(archive, cache, web)
+        assert len(server.exchanges) <= 4
+
+    def test_a_file_shorter_than_its_source_says_is_given_up(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files
+    ) -> None:
+        files.files["/archive.tgz"] = BODY[:SIXTY]
+        with pytest.raises(DownloadError):
+            download(archive, cache, web)
+        assert len(server.exchanges) <= 7
+        assert archives(cache) == []
+
+    def test_without_a_digest_a_part_of_an_earlier_run_is_not_trusted(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        unvouched = replace(archive, digests=())
+        leave_part(cache, OTHER[:SIXTY], unvouched)  # the same name, perhaps of another release
+        assert_is_kept(download(unvouched, cache, web), cache)
+        assert server.ranges == [None]
+
+    def test_without_a_digest_a_broken_connection_is_still_resumed(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        server.fail("/archive", cut_at(0.6))
+        assert_is_kept(download(replace(archive, digests=(), size=None), cache, web), cache)
+        assert server.ranges == [None, f"bytes={SIXTY}-"]
+
+
+class TestVerifying:
+    @pytest.mark.parametrize("digest", [Digest("sha256", "ab" * 32), Digest("sha512", "cd" * 64)], ids=str)
+    def test_a_wrong_digest_is_refused_and_nothing_stays(
+        self, archive: Archive, cache: Cache, web: Web, digest: Digest, server: Loopback
+    ) -> None:
+        with pytest.raises(DownloadError, match=f"web says {digest.hex}") as caught:
+            download(replace(archive, digests=(digest,)), cache, web)
+        assert "--source" in str(caught.value)
+        assert archives(cache) == []
+        assert partials(cache) == []
+        assert len(server.exchanges) == 1  # a second time would bring the same
+
+    def test_bytes_other_than_the_locks_are_refused(self, archive: Archive, cache: Cache, web: Web) -> None:
+        with pytest.raises(DownloadError, match=f"has sha256 {SHA256}, the lock says {'ab' * 32}"):
+            download(replace(archive, digests=()), cache, web, expected=FileDigest(SIZE, "ab" * 32))
+        assert archives(cache) == []
+        assert partials(cache) == []
+
+    @pytest.mark.parametrize("expected", [FileDigest(SIZE, "ab" * 32), FileDigest(SIZE + 1, SHA256)], ids=str)
+    def test_a_source_that_contradicts_the_lock_is_not_even_asked(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, expected: FileDigest
+    ) -> None:
+        with pytest.raises(DownloadError, match=r"archive\.tgz has \w+ \w+ says web, the lock says"):
+            download(archive, cache, web, expected=expected)
+        assert server.exchanges == []
+
+    def test_the_cache_is_no_way_around_the_lock(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files
+    ) -> None:
+        by_sha512 = replace(archive, digests=(Digest("sha512", SHA512),))
+        download(by_sha512, cache, web)
+        files.files["/archive.tgz"] = OTHER
+        with pytest.raises(DownloadError, match=f"web says {SHA512}"):
+            download(by_sha512, cache, web, expected=FileDigest(SIZE, hashlib.sha256(OTHER).hexdigest()))
+
+    def test_more_than_there_should_be_is_cut_short(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        server.fail("/archive", instead(Reply(200, BODY * 4, announced=-1)))
+        with pytest.raises(DownloadError, match=f"serves more than the {SIZE} bytes"):
+            download(archive, cache, web)
+        assert server.sent < 4 * SIZE
+        assert partials(cache) == []
+
+    def test_the_locks_size_shows_a_file_that_ended_too_early(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        server.fail("/archive", instead(Reply(200, BODY[:SIXTY], announced=-1)))
+        assert_is_kept(download(replace(archive, size=None), cache, web, expected=EXPECTED), cache)
+        assert server.ranges == [None, f"bytes={SIXTY}-"]
+
+    def test_an_archive_by_its_sha512_is_found_again_by_either_digest(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        by_sha512 = replace(archive, source="npm", size=None, digests=(Digest("sha512", SHA512),))
+        assert_is_kept(download(by_sha512, cache, web), cache)
+        for known in (by_sha512, archive):
+            assert download(known, cache, web).path == cache.archive(SHA256)
+        assert download(replace(archive, digests=()), cache, web, expected=EXPECTED).path == cache.archive(SHA256)
+        assert len(server.exchanges) == 1
+
+    @pytest.mark.parametrize("damaged", [b"", BODY[:SIXTY], OTHER], ids=["empty", "truncated", "other"])
+    def test_a_cache_entry_that_was_damaged_since_is_fetched_anew(
+        self, archive: Archive, cache: Cache, web: Web, progress: RecordedProgress, damaged: bytes
+    ) -> None:
+        download(archive, cache, web).path.write_bytes(damaged)
+        assert_is_kept(download(archive, cache, web), cache)
+        assert any("damaged cache entry" in note for note in progress.notes)
+
+    def test_an_alias_that_lies_is_not_believed(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files
+    ) -> None:
+        other = hashlib.sha256(OTHER).hexdigest()
+        cache.archive(other).parent.mkdir(parents=True)
+        cache.archive(other).write_bytes(OTHER)
+        cache.set_alias(f"sha512:{SHA512}", other)
+        assert_is_kept(download(replace(archive, digests=(Digest("sha512", SHA512),)), cache, web), cache)
+
+
+class TestSlowness:
+    def test_a_trickle_is_ended_by_the_stall_rule_and_resumed(
+        self, archive: Archive, cache: Cache, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        server.fail("/archive", trickling(100, 0.02))
+        policy = RetryPolicy(attempts=2, stall_window_s=0.2, stall_rate=100_000)
+        with connected(progress, policy) as web:
+            assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges[0] is None
+        assert server.ranges[1] is not None
+        assert "bytes in 0 s; trying again" in progress.notes[0]
+
+    def test_trickles_only_are_one_error(self, archive: Archive, cache: Cache, server: Loopback) -> None:
+        server.fail("/archive", *[trickling(100, 0.02)] * 9)
+        policy = RetryPolicy(attempts=2, stall_window_s=0.1, stall_rate=100_000)
+        with connected(RecordedProgress(), policy) as web, pytest.raises(HttpError, match="2 times in a row"):
+            download(archive, cache, web)
+        assert len(server.exchanges) == 2
+
+    def test_a_server_that_falls_silent_is_left_and_asked_for_the_rest(
+        self, archive: Archive, cache: Cache, server: Loopback
+    ) -> None:
+        server.fail("/archive", held_at(0.6, threading.Event()))
+        with connected(RecordedProgress(), replace(IMPATIENT, read_timeout_s=0.2)) as web:
+            assert_is_kept(download(archive, cache, web), cache)
+        assert server.ranges == [None, f"bytes={SIXTY}-"]
+
+    def test_a_slow_transfer_that_keeps_the_rate_is_left_alone(
+        self, archive: Archive, cache: Cache, server: Loopback
+    ) -> None:
+        server.fail("/archive", trickling(1 << 18, 0.03))
+        with connected(RecordedProgress(), RetryPolicy(stall_window_s=0.05, stall_rate=100_000)) as web:
+            download(archive, cache, web)
+        assert len(server.exchanges) == 1
+
+
+def run_downloader(cache: Cache, server: Loopback, **options: object) -> subprocess.Popen[str]:
+    argv = [sys.executable, str(DOWNLOADER), str(cache.root), f"{server.url}/archive.tgz", str(SIZE), SHA256]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload, no-any-return]  # options of Popen
+
+
+def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+class TestManyAtOnce:
+    def test_a_download_that_was_killed_is_completed_by_the_next_run(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+    ) -> None:
+        server.fail("/archive", held_at(0.6, threading.Event()))
+        with run_downloader(cache, server) as process:
+            # Python buffers a few kilobytes; what it has written by then is what a kill leaves.
+            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            process.kill()
+        (part,) = partials(cache)
+        left = part.stat().st_size
+        assert 0 < left <= SIXTY
+        assert archives(cache) == []
+        assert_is_kept(download(replace(archive, size=None, digests=()), cache, web, expected=EXPECTED), cache)
+        assert server.ranges == [None, f"bytes={left}-"]
+        assert server.exchanges[1].sent == SIZE - left
+
+    def test_two_processes_share_one_download(self, cache: Cache, server: Loopback) -> None:
+        release = threading.Event()
+        server.fail("/archive", held_at(0.6, release))
+        with run_downloader(cache, server) as first:
+            wait_until(lambda: server.exchanges)
+            with run_downloader(cache, server) as second:
+                assert second.stdout is not None
+                assert "another download of it is running, waiting for it" in second.stdout.readline()
+                release.set()
+                ends = [process.communicate(timeout=30) for process in (first, second)]
+        assert [process.returncode for process in (first, second)] == [0, 0], ends
+        assert all(stdout.strip() == str(cache.archive(SHA256)) for stdout, _ in ends)
+        assert server.ranges == [None]
+        assert server.sent == SIZE
+
+    def test_many_threads_share_one_download(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        release = threading.Event()
+        server.fail("/archive", held_at(0.6, release))
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [pool.submit(download, archive, cache, web) for _ in range(8)]
+            wait_until(lambda: len(progress.notes) == 7)
+            release.set()
+            stored = {future.result(timeout=30) for future in waiting}
+        assert len(stored) == 1
+        assert_is_kept(stored.pop(), cache)
+        assert server.sent == SIZE
+
+    def test_when_the_first_fails_the_one_that_waited_goes_on_from_there(
+        self, archive: Archive, cache: Cache, server: Loopback, progress: RecordedProgress
+    ) -> None:
+        release = threading.Event()
+        server.fail("/archive", held_at(0.6, release))
+        with run_downloader(cache, server) as process:
+            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            with ThreadPoolExecutor(1) as pool, connected(progress) as web:
+                waiting = pool.submit(download, replace(archive, digests=()), cache, web, expected=EXPECTED)
+                wait_until(lambda: progress.notes)
+                process.kill()
+                assert_is_kept(waiting.result(timeout=30), cache)
+        assert server.ranges[1] is not None
+        assert server.sent <= SIZE + (1 << 17)
+
+    def test_clearing_the_cache_leaves_a_running_download_alone(self, cache: Cache, server: Loopback) -> None:
+        release = threading.Event()
+        server.fail("/archive", held_at(0.6, release))
+        with run_downloader(cache, server) as process:
+            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            assert cache.clear() == []
+            assert len(partials(cache)) == 1
+            release.set()
+            stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, stderr) == (0, "")
+        assert stdout.strip() == str(cache.archive(SHA256))
+        assert server.ranges == [None]
+
+
+class TestCachesThatCannotBeUsed:
+    def test_a_cache_that_is_no_directory(self, archive: Archive, web: Web, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(CacheError, match="cannot be made") as caught:
+            download(archive, Cache(tmp_path / "file"), web)
+        assert caught.value.remedy is not None
+        assert "CODEX_RELEASE_CACHE" in caught.value.remedy
+
+    @pytest.mark.parametrize("kind", ["partial", "archives", "locks"])
+    def test_a_cache_with_something_in_the_way(
+        self, archive: Archive, cache: Cache, web: Web, kind: str
+    ) -> None:
+        cache.root.mkdir()
+        (cache.root / kind).write_bytes(b"")
+        with pytest.raises(CacheError) as caught:
+            download(archive, cache, web)
+        assert caught.value.remedy is not None
+
+    def test_a_part_that_cannot_be_written(self, archive: Archive, cache: Cache, web: Web) -> None:
+        (cache.root / "partial" / f"web-archive.tgz-{SHA256[:12]}").mkdir(parents=True)
+        with pytest.raises(CacheError, match=r"^archive.tgz cannot be kept in the cache .*; make room there"):
+            download(archive, cache, web)
+
+    @posix_only
+    def test_a_full_disk_is_one_line_and_what_was_written_stays(
+        self, archive: Archive, cache: Cache, server: Loopback, web: Web
+    ) -> None:
+        import resource
+
+        def limit() -> None:  # no file may grow beyond: writing fails with EFBIG, much as with ENOSPC
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        with run_downloader(cache, server, preexec_fn=limit) as process:
+            stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, stdout) == (1, "")
+        assert stderr.startswith("CacheError: archive.tgz cannot be kept in the cache ")
+        assert stderr.count("\n") == 1
+        assert "make room there" in stderr
+        assert [path.stat().st_size for path in partials(cache)] == [1 << 20]
+        assert_is_kept(download(archive, cache, web, expected=EXPECTED), cache)
+        assert server.ranges[1:] == [f"bytes={1 << 20}-"]
+
+    @posix_only
+    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_cache_that_may_not_be_written(self, archive: Archive, cache: Cache, web: Web) -> None:
+        cache.root.mkdir(mode=0o500)
+        with pytest.raises(CacheError, match="Permission denied"):
+            download(archive, cache, web)
+
+
+class TestLocalFiles:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "archive.tgz"
+        path.write_bytes(BODY)
+        return path
+
+    def test_a_local_file_stays_where_it_is(self, path: Path, cache: Cache, web: Web) -> None:
+        stored = download(Archive("directory", path.name, LocalFile(path), SIZE), cache, web, expected=EXPECTED)
+        assert (stored.path, stored.digest) == (path, EXPECTED)
+        assert not cache.root.exists()
+
+    def test_a_local_file_of_other_bytes_is_refused_and_not_deleted(self, path: Path, cache: Cache, web: Web) -> None:
+        with pytest.raises(DownloadError, match="the lock says"):
+            download(
+                Archive("directory", path.name, LocalFile(path)), cache, web, expected=FileDigest(SIZE, "ab" * 32)
+            )
+        assert path.read_bytes() == BODY
+
+    def test_a_local_file_that_is_gone(self, path: Path, cache: Cache, web: Web) -> None:
+        path.unlink()
+        with pytest.raises(DownloadError, match=r"archive\.tgz cannot be read"):
+            download(Archive("directory", path.name, LocalFile(path)), cache, web)
+
+
+def python(code: str) -> Program:
+    return Program((sys.executable, "-c", code))
+
+
+class TestPrograms:
+    @pytest.fixture
+    def printing(self, archive: Archive, tmp_path: Path) -> Archive:
+        (tmp_path / "body").write_bytes(BODY)
+        code = f"import sys; sys.stdout.buffer.write(open({str(tmp_path / 'body')!r}, 'rb').read())"
+        return replace(archive, origin=python(code))
+
+    def test_what_a_program_prints_is_kept(
+        self, printing: Archive, cache: Cache, web: Web, progress: RecordedProgress
+    ) -> None:
+        assert_is_kept(download(printing, cache, web), cache)
+        assert progress.transfers[0].done == SIZE
+
+    def test_a_program_cannot_resume(self, printing: Archive, cache: Cache, web: Web) -> None:
+        leave_part(cache, BODY[:SIXTY], printing)
+        assert_is_kept(download(printing, cache, web), cache)
+
+    def test_a_program_that_prints_other_bytes_runs_once(
+        self, printing: Archive, cache: Cache, web: Web, tmp_path: Path, progress: RecordedProgress
+    ) -> None:
+        leave_part(cache, BODY[:SIXTY], printing)
+        (tmp_path / "body").write_bytes(OTHER)
+        with pytest.raises(DownloadError, match="web says"):
+            download(printing, cache, web)
+        assert len(progress.transfers) == 1
+        assert partials(cache) == []
+
+    def test_a_program_that_fails_is_quoted_without_signed_addresses(
+        self, archive: Archive, cache: Cache, web: Web
+    ) -> None:
+        complaint = 'Get \\"https://storage/asset?sig=SIGNED\\":\\n dial tcp: timeout'
+        code = f'import sys; print("half"); sys.stderr.write("{complaint}"); sys.exit(4)'
+        with pytest.raises(DownloadError) as caught:
+            download(replace(archive, origin=python(code)), cache, web)
+        program = Path(sys.executable).stem
+        assert str(caught.value) == (
+            f'{program} failed with exit code 4: Get "https://storage/asset": dial tcp: timeout'
+        )
+        assert "SIGNED" not in told(caught.value)
+        assert partials(cache) == []
+
+    def test_a_program_that_does_not_exist(self, archive: Archive, cache: Cache, web: Web, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match="gh cannot be started"):
+            download(replace(archive, origin=Program((str(tmp_path / "gh"), "x"))), cache, web)
+
+    def test_a_program_that_hangs_is_ended(self, archive: Archive, cache: Cache) -> None:
+        hanging = replace(archive, origin=python("import time; print('half', flush=True); time.sleep(60)"))
+        begin, threads = time.monotonic(), threading.active_count()
+        policy = RetryPolicy(connect_timeout_s=0.2, read_timeout_s=0.2)
+        with connected(RecordedProgress(), policy) as web, pytest.raises(DownloadError, match="was ended: it printed"):
+            download(hanging, cache, web)
+        assert time.monotonic() - begin < 10
+        assert threading.active_count() == threads
+
+    def test_a_program_is_ended_when_its_bytes_cannot_be_kept(self, archive: Archive, cache: Cache, web: Web) -> None:
+        (cache.root / "partial" / f"web-archive.tgz-{SHA256[:12]}").mkdir(parents=True)
+        endless = python("import sys\nwhile True: sys.stdout.write('x' * 65536)")
+        with pytest.raises(CacheError):
+            download(replace(archive, origin=endless), cache, web)
+
+
+@pytest.mark.parametrize("fault", [status(500), cut_at(0.3), well])
+def test_tokens_and_signatures_show_nowhere(
+    archive: Archive, cache: Cache, server: Loopback, progress: RecordedProgress, fault: Fault
+) -> None:
+    secret = "ghp_SecretSecret"
+    origin = WebFile(f"{server.url}/archive.tgz?sig={secret}", {"Authorization": f"Bearer {secret}"})
+    wrong = replace(archive, origin=origin, digests=(Digest("sha512", "ab" * 64),))
+    server.fail("/archive", *[fault] * 9)
+    with connected(progress) as web, pytest.raises(DownloadError) as caught:
+        download(wrong, cache, web)
+    assert server.requests[0].headers["authorization"] == f"Bearer {secret}"
+    assert secret not in told(caught.value, progress)
