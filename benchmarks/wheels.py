@@ -2,7 +2,8 @@
 
 The plain way is what one would write without it: ``tarfile``, a copy into the package, ``python -m build --wheel
 --no-isolation``. Ours is ``codex-release build`` of the same pinned archives, with nothing but them in the cache,
-every proof and check included; it makes the client too. Both are whole processes, timed from outside; the median of several counts.
+every proof and check included; it makes the client too. Both are whole processes, timed from outside; the median of
+several counts.
 
     python3 scripts/dev.py bench            everything, about ten minutes on two cores
     python3 scripts/dev.py bench --runs 1   once
@@ -20,7 +21,6 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +31,18 @@ from rich.table import Table
 from codex_release.context import Context
 from codex_release.http import Web
 from codex_release.inspect import inspect_tree
-from codex_release.platform_tags import Variant
 from codex_release.progress import Lines
 from codex_release.sbom import Provenance
 from codex_release.settings import Settings
 from codex_release.stage import stage_runtime
-from codex_release.targets import Target
-from codex_release.tree import RuntimeTree
 from codex_release.workspace import Workspace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codex_release.tree import RuntimeTree
+    from codex_release.targets import Target
+    from codex_release.platform_tags import Variant
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 LINUX = "x86_64-unknown-linux-musl"
@@ -150,10 +154,18 @@ def ours(scratch: Path, triples: list[str], *, fresh: bool = True) -> Run:
     targets = [word for triple in triples for word in ("--target", triple)] or ["--all"]
     return timed(
         [
-            sys.executable, "-m", "codex_release", "build", *targets, "--repo", str(ROOT), "--out", str(scratch / "dist"),
+            sys.executable,
+            "-m",
+            "codex_release",
+            "build",
+            *targets,
+            "--repo",
+            str(ROOT),
+            "--out",
+            str(scratch / "dist"),
         ],
         {"CODEX_RELEASE_CACHE": str(scratch / "cache")},
-    )  # fmt: skip
+    )
 
 
 def plain(scratch: Path, archives: dict[str, Plain], triples: list[str]) -> Run:
@@ -220,8 +232,13 @@ def _ratio(work: str, theirs: list[Run], mine: list[Run], bound: float) -> dict[
 
 def _row(work: str, plain_figure: str, our_figure: str, figure: float, bound: str, limit: float) -> dict[str, object]:
     return {
-        "work": work, "plain": plain_figure, "ours": our_figure, "figure": f"{figure:.3f}", "bound": bound, "held": figure <= limit,
-    }  # fmt: skip
+        "work": work,
+        "plain": plain_figure,
+        "ours": our_figure,
+        "figure": f"{figure:.3f}",
+        "bound": bound,
+        "held": figure <= limit,
+    }
 
 
 if __name__ == "__main__":

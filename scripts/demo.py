@@ -1,4 +1,4 @@
-"""The demo behind ``dev.py demo``: real wheels of the pinned release, built, installed and answering on this machine."""
+"""The demo behind ``dev.py demo``: wheels of the pinned release, built, installed and answering on this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def build() -> list[dict[str, Any]]:
-    """This machine's runtime wheel and the client pinned to it, from the pinned release; what did not change is kept."""
+    """This machine's runtime wheel and the client pinned to it; what did not change is kept."""
     command = [sys.executable, "-m", "codex_release", "build", "--out", str(DIST), "--json", "--repo", str(ROOT)]
     ran = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if ran.returncode != 0:

@@ -76,7 +76,6 @@ class NpmServer:
             "repository": {"type": "git", "url": "git+https://github.com/openai/codex.git", "directory": "codex-cli"},
             "_id": f"{package}@{version}",
             "dist": {**dist, **self.changes},
-            "_npmOperationalInternal": {"host": "s3://npm-registry-packages-npm-production", "tmp": "tmp/codex"},
         }
 
     def answer(self, request: Request) -> Reply:

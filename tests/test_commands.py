@@ -349,13 +349,13 @@ def test_stage_sdk_pins_exactly_whatever_was_there_before(
 ) -> None:
     project = release.root / "sdk" / "pyproject.toml"
     document = tomlkit.parse(project.read_text())
-    document["project"]["dependencies"] = before  # type: ignore[index]  # tomlkit's items are typed loosely
+    document["project"]["dependencies"] = before
     project.write_text(tomlkit.dumps(document))
     release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", "1.2.post3")
     staged = tomlkit.parse((tmp_path / "stage" / "pyproject.toml").read_text())["project"]
     others = [each for each in before if each.startswith("rich")]
-    assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]  # type: ignore[index]  # the same
-    assert staged["version"] == "1.2.post3"  # type: ignore[index]  # the same
+    assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]
+    assert staged["version"] == "1.2.post3"
 
 
 def test_stage_sdk_refuses_what_cannot_be_pinned(release: FakeRelease, tmp_path: Path) -> None:

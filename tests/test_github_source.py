@@ -1,4 +1,4 @@
-"""The source ``github``: which asset it picks, where it sends the token, and what it does when GitHub does not answer."""
+"""The source ``github``: which asset it picks, who gets to see the token, and what happens when GitHub is away."""
 
 from __future__ import annotations
 
@@ -241,7 +241,9 @@ class TestGitHubNotAnswering:
     ) -> None:
         reset = str(int(clock.now_s) + 3000)
         github.api.fail("/tags/", status(403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}))
-        with pytest.raises(SourceError, match=r"rate limit reached until 2027-01-15 08:50:01 UTC; .*GH_TOKEN") as caught:
+        with pytest.raises(
+            SourceError, match=r"rate limit reached until 2027-01-15 08:50:01 UTC; .*GH_TOKEN"
+        ) as caught:
             source(github, web).find(VERSION, TARGET)
         assert "\n" not in str(caught.value)
         assert clock.slept == []
@@ -260,7 +262,7 @@ class TestGitHubNotAnswering:
 
     def test_a_token_that_is_not_good_is_said_to_be_refused(self, github: GitHubServer, web: Web) -> None:
         github.token = "another"
-        with pytest.raises(SourceError, match="GitHub refuses the token: .* answered 401"):
+        with pytest.raises(SourceError, match=r"GitHub refuses the token: .* answered 401"):
             source(github, web, TOKEN).find(VERSION, TARGET)
 
     def test_server_errors_to_the_end(self, github: GitHubServer, web: Web) -> None:
@@ -270,13 +272,16 @@ class TestGitHubNotAnswering:
 
     def test_a_silent_server(self, github: GitHubServer, progress: RecordedProgress, clock: RecordedClock) -> None:
         github.api.fail("/tags/", silent, silent)
-        with connected(progress, RetryPolicy(attempts=2, read_timeout_s=0.1), clock) as web:
-            with pytest.raises(SourceError, match="GitHub cannot be asked: .* timed out"):
-                source(github, web).find(VERSION, TARGET)
+        policy = RetryPolicy(attempts=2, read_timeout_s=0.1)
+        with (
+            connected(progress, policy, clock) as web,
+            pytest.raises(SourceError, match=r"cannot be asked: .* timed out"),
+        ):
+            source(github, web).find(VERSION, TARGET)
 
     def test_what_is_not_json(self, github: GitHubServer, web: Web) -> None:
         github.api.fail("/tags/", instead(Reply(200, b"<html>Log in to the wireless network")))
-        with pytest.raises(SourceError, match="GitHub cannot be asked: .* did not answer JSON"):
+        with pytest.raises(SourceError, match=r"GitHub cannot be asked: .* did not answer JSON"):
             source(github, web).find(VERSION, TARGET)
 
     @pytest.mark.parametrize(
@@ -371,7 +376,9 @@ class TestTheGhProgram:
     @pytest.mark.parametrize("said", ["", "no json", "[]", '{"assets": [7]}', '{"assets": [{"size": 1}]}'])
     def test_an_answer_of_another_shape(self, github: GitHubServer, web: Web, bin_dir: Path, said: str) -> None:
         fake_program(bin_dir, "gh", f"print({said!r})")
-        with pytest.raises(SourceError, match=f"GitHub cannot be asked: .*; and gh's answer about {TAG} has an unknown"):
+        with pytest.raises(
+            SourceError, match=f"GitHub cannot be asked: .*; and gh's answer about {TAG} has an unknown"
+        ):
             source(github, web).find(VERSION, TARGET)
 
     def test_a_program_that_cannot_be_started(self, github: GitHubServer, web: Web, bin_dir: Path) -> None:

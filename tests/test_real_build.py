@@ -134,15 +134,33 @@ def test_another_python_umask_timezone_and_place_give_the_same_bytes(
 ) -> None:
     interpreter = environment_with(tmp_path / "env", python, "--require-hashes", "-r", "requirements/release.txt")
     finished(
-        sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--python", interpreter,
-        "./release", cwd=ROOT,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--python",
+        interpreter,
+        "./release",
+        cwd=ROOT,
+    )
     previous = os.umask(0o077)
     try:
         finished(
-            interpreter, "-m", "codex_release", "build", "--repo", ROOT, "--out", tmp_path / "elsewhere",
-            cwd=tmp_path, env={"TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
-        )  # fmt: skip
+            interpreter,
+            "-m",
+            "codex_release",
+            "build",
+            "--repo",
+            ROOT,
+            "--out",
+            tmp_path / "elsewhere",
+            cwd=tmp_path,
+            env={"TZ": "Pacific/Kiritimati", "LC_ALL": "C"},
+        )
     finally:
         os.umask(previous)
     again = tmp_path / "elsewhere" / host_wheel.name
@@ -245,12 +263,34 @@ def _pip_would_take(dist: Path, python: str, *platforms: str) -> str | None:
     flags = [word for platform in platforms for word in ("--platform", platform)]
     ran = subprocess.run(
         [
-            sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-",
-            "--target", "unused", "--no-index", "--find-links", str(dist), "--no-deps", "--only-binary", ":all:",
-            "--python-version", python, "--implementation", "cp", *flags, f"codex-cli-bin=={VERSION}",
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+            "--report",
+            "-",
+            "--target",
+            "unused",
+            "--no-index",
+            "--find-links",
+            str(dist),
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--python-version",
+            python,
+            "--implementation",
+            "cp",
+            *flags,
+            f"codex-cli-bin=={VERSION}",
         ],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if ran.returncode != 0:
         assert "No matching distribution found" in ran.stderr
         return None
@@ -280,9 +320,25 @@ def test_pip_resolves_nothing_where_codex_cannot_run(platform: str, dist: Path) 
 
 def test_pip_downloads_the_wheel_it_resolves(dist: Path, tmp_path: Path) -> None:
     finished(
-        sys.executable, "-m", "pip", "download", "-q", "--no-index", "--find-links", dist, "--no-deps", "-d", tmp_path,
-        "--only-binary", ":all:", "--platform", "macosx_12_0_x86_64", "--python-version", "3.14", f"codex-cli-bin=={VERSION}",
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-index",
+        "--find-links",
+        dist,
+        "--no-deps",
+        "-d",
+        tmp_path,
+        "--only-binary",
+        ":all:",
+        "--platform",
+        "macosx_12_0_x86_64",
+        "--python-version",
+        "3.14",
+        f"codex-cli-bin=={VERSION}",
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["codex_cli_bin-0.169.0-py3-none-macosx_10_12_x86_64.whl"]
 
 
@@ -315,13 +371,30 @@ def test_uv_resolves_nothing_where_codex_cannot_run(dist: Path, tmp_path: Path) 
 def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str | None:
     """The wheel that uv resolves for a platform, or `None`."""
     command = [
-        sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps", "--no-index", "--only-binary", ":all:",
-        "--python-version", python, "--python-platform", platform, "--target", str(scratch / "target"), "--no-cache",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-deps",
+        "--no-index",
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        python,
+        "--python-platform",
+        platform,
+        "--target",
+        str(scratch / "target"),
+        "--no-cache",
+    ]
     whole = subprocess.run(
         [*command, "--find-links", str(dist), "--verbose", f"codex-cli-bin=={VERSION}"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if whole.returncode != 0:
         return None
     (selected,) = [line for line in whole.stderr.splitlines() if "Selecting: codex-cli-bin" in line]
@@ -338,12 +411,32 @@ def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str
 )
 def test_executables_are_those_of_openais_own_wheels(triple: str, platform: str, tmp_path: Path) -> None:
     codex_release(
-        "build", "--unlocked", "--source", "npm", "--runtime-version", "0.163.0", "--target", triple, "--out", tmp_path / "ours",
-    )  # fmt: skip
+        "build",
+        "--unlocked",
+        "--source",
+        "npm",
+        "--runtime-version",
+        "0.163.0",
+        "--target",
+        triple,
+        "--out",
+        tmp_path / "ours",
+    )
     finished(
-        sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "theirs", "--only-binary", ":all:",
-        "--platform", platform, "openai-codex-cli-bin==0.163.0",
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "-d",
+        tmp_path / "theirs",
+        "--only-binary",
+        ":all:",
+        "--platform",
+        platform,
+        "openai-codex-cli-bin==0.163.0",
+    )
     ours = _recorded(next((tmp_path / "ours").glob("codex_cli_bin-*.whl")))
     theirs = _recorded(next((tmp_path / "theirs").glob("*.whl")))
     executables = {name for name in theirs if "/bin/" in name or "/codex-path/" in name or name.endswith(".exe")}

@@ -115,14 +115,16 @@ class Cache:
     def scratch_tree(self) -> Iterator[Path]:
         """A new empty directory to fill; it vanishes at the end of the block unless `adopt_tree` gave it an address."""
         scratch = self._directory("trees") / f".{secrets.token_hex(8)}"
-        with self.exclusive(scratch.name):
-            with self.usable(f"{scratch} cannot be made"):
-                scratch.mkdir(mode=0o700)
-            try:
-                yield scratch
-            finally:
-                remove_tree(scratch)
-        self._forget_lock(scratch.name)
+        try:
+            with self.exclusive(scratch.name):
+                with self.usable(f"{scratch} cannot be made"):
+                    scratch.mkdir(mode=0o700)
+                try:
+                    yield scratch
+                finally:
+                    remove_tree(scratch)
+        finally:
+            self._forget_lock(scratch.name)
 
     def adopt_tree(self, scratch: Path, key: str) -> Path:
         """Give a filled scratch directory its address; if there is such a tree already, that one stays."""
@@ -207,8 +209,10 @@ class Cache:
         """Delete what was last used before a point in time."""
         gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
         for path in self._listed("trees"):
-            if path.name.startswith(".") and self._remove(path, limit):
-                self._forget_lock(path.name)
+            if path.name.startswith("."):
+                self._remove(path, limit)
+                if not path.exists():
+                    self._forget_lock(path.name)
         for path in self._listed("aliases"):
             with contextlib.suppress(FileNotFoundError):
                 is_left = path.name.startswith(".") and path.stat().st_mtime < time.time() - _WRITING_S

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from codex_release.cache import Cache
 from codex_release.errors import UsageError
 from codex_release.fetch import Fetcher
-from codex_release.http import Web
 from codex_release.lock import Lock
 from codex_release.npm_config import NpmConfig
 from codex_release.sources.directory import Directory
@@ -21,6 +20,7 @@ from codex_release.targets import Catalog
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
+    from codex_release.http import Web
     from collections.abc import Callable, Sequence
 
     from codex_release.progress import Progress

@@ -73,7 +73,7 @@ def published_digest(text: object) -> Digest | None:
 
 
 def parse_integrity(text: object) -> Digest | None:
-    """The strongest known digest of a Subresource Integrity string (npm's ``dist.integrity``), `None` if there is none."""
+    """The strongest digest of a Subresource Integrity string (npm's ``dist.integrity``), `None` if none is known."""
     if not isinstance(text, str):
         return None
     found = {}

@@ -109,10 +109,8 @@ def size_problems(path: Path, limit: int, project: str) -> list[str]:
     size = path.stat().st_size
     if size <= limit:
         return []
-    return [
-        f"{size} bytes are more than the limit of {limit} for {project}; once the index has granted the project more, "
-        f"raise size_limits.{project} in release/targets.toml and say why there"
-    ]
+    remedy = f"once the index has granted more, raise size_limits.{project} in release/targets.toml and say why there"
+    return [f"{size} bytes are more than the limit of {limit} for {project}; {remedy}"]
 
 
 def _hashed(source: IO[bytes], sink: IO[bytes] | None) -> FileDigest:

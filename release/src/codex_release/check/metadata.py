@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,21 +24,27 @@ if TYPE_CHECKING:
 __all__ = ["metadata_problems"]
 
 _TIMEOUT_S = 120
-_SMALL = 1 << 20
 
 
 def metadata_problems(paths: Iterable[Path]) -> list[str]:
-    """What the two programs say against these wheels and sdists; empty if nothing."""
-    files = list(paths)
-    wheels = [str(path) for path in files if path.suffix == ".whl"]
-    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
-        copies = [str(_without_payload(path, Path(scratch))) for path in files]
-        problems = _ask("twine", ["check", "--strict", *copies])
-    return problems + (_ask("check_wheel_contents", wheels) if wheels else [])
+    """What the two programs say against these wheels and sdists; empty if nothing.
+
+    A wheel that cannot be read is passed over: that is found elsewhere.
+    """
+    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch, ThreadPoolExecutor(2) as pool:
+        copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
+        readable = {path: copy for path, copy in copies.items() if copy}
+        wheels = [str(path) for path in readable if path.suffix == ".whl"]
+        asked = []
+        if readable:
+            asked.append(pool.submit(_ask, "twine", ["check", "--strict", *map(str, readable.values())]))
+        if wheels:
+            asked.append(pool.submit(_ask, "check_wheel_contents", wheels))
+        return [problem for answer in asked for problem in answer.result()]
 
 
-def _without_payload(path: Path, directory: Path) -> Path:
-    """A copy of a wheel that holds only its small files; an sdist is small as it is."""
+def _metadata_copy(path: Path, directory: Path) -> Path | None:
+    """A copy of a wheel that holds only its metadata; an sdist is small as it is."""
     copy = directory / path.name
     if path.suffix != ".whl":
         shutil.copyfile(path, copy)
@@ -44,10 +52,10 @@ def _without_payload(path: Path, directory: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as sink:
             for info in source.infolist():
-                if info.file_size < _SMALL:
+                if ".dist-info/" in info.filename:
                     sink.writestr(info, source.read(info))
-    except (OSError, zipfile.BadZipFile) as error:
-        raise CheckError(f"{path} cannot be read as a wheel: {error}") from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
     return copy
 
 

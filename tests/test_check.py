@@ -1,0 +1,294 @@
+"""What the check finds: each promise of a finished wheel, broken once."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import shutil
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import archives
+import executables
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from fake_release import FakeRelease
+from packageurl import PackageURL
+
+VERSION = archives.VERSION
+LINUX = "x86_64-unknown-linux-musl"
+DIST_INFO = f"codex_cli_bin-{VERSION}.dist-info"
+CODEX = "codex_cli_bin/bin/codex"
+
+Edit = Callable[[dict[str, tuple[int, bytes]]], None]
+
+
+@pytest.fixture
+def wheel(release: FakeRelease, tmp_path: Path) -> Path:
+    """A good runtime wheel for x86-64 Linux."""
+    release.ran("build", "--target", LINUX, "--out", tmp_path / "dist")
+    (found,) = (tmp_path / "dist").glob("codex_cli_bin*.whl")
+    return found
+
+
+def edited(wheel: Path, edit: Edit, *, name: str | None = None, record: bool = True) -> Path:
+    """The wheel with its files changed (name to mode and bytes), and a RECORD that fits if `record`."""
+    with zipfile.ZipFile(wheel) as source:
+        files = {each.filename: (each.external_attr >> 16 & 0o777, source.read(each)) for each in source.infolist()}
+    edit(files)
+    if record:
+        text = io.StringIO()
+        for path, (_, data) in files.items():
+            if path != f"{DIST_INFO}/RECORD":
+                digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+                csv.writer(text, lineterminator="\n").writerow((path, f"sha256={digest}", len(data)))
+        text.write(f"{DIST_INFO}/RECORD,,\n")
+        files[f"{DIST_INFO}/RECORD"] = (0o644, text.getvalue().encode())
+    result = wheel.parent / "edited" / (name or wheel.name)
+    result.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as sink:
+        for path, (mode, data) in files.items():
+            info = zipfile.ZipInfo(path)
+            info.create_system, info.external_attr = 3, (0o100000 | mode) << 16
+            sink.writestr(info, data)
+    return result
+
+
+def problems(release: FakeRelease, wheel: Path, *words: str) -> str:
+    """What the check says against a file, which must be something."""
+    verdicts = json.loads(release.ran("check", wheel, "--json", *words, code=1).out)
+    return "\n".join(verdicts[str(wheel)])
+
+
+def replaced(path: str, old: bytes, new: bytes) -> Edit:
+    """Other bytes in one file."""
+
+    def edit(files: dict[str, tuple[int, bytes]]) -> None:
+        mode, data = files[path]
+        assert old in data
+        files[path] = (mode, data.replace(old, new))
+
+    return edit
+
+
+def put(path: str, data: bytes, mode: int = 0o644) -> Edit:
+    """One file more, or another."""
+    return lambda files: files.update({path: (mode, data)})
+
+
+def without(path: str) -> Edit:
+    """One file less."""
+
+    def edit(files: dict[str, tuple[int, bytes]]) -> None:
+        del files[path]
+
+    return edit
+
+
+def test_a_good_wheel_passes(release: FakeRelease, wheel: Path) -> None:
+    assert release.ran("check", wheel).out.split() == [str(wheel), "passes"]
+    release.ran("check", edited(wheel, lambda files: None))
+
+
+def test_another_byte_in_the_payload_is_found_by_record_and_by_the_lock(release: FakeRelease, wheel: Path) -> None:
+    other = archives.executable(archives.CATALOG.target(LINUX), "another")
+    found = problems(release, edited(wheel, put(CODEX, other, 0o755), record=False))
+    assert f"{CODEX} has sha256=" in found
+    assert "bin/codex of the wheel has sha256" in found
+    found = problems(release, edited(wheel, put(CODEX, other, 0o755)))
+    assert "RECORD says" not in found
+    assert "the lock says" in found
+    assert "the bill of materials lists a file" in problems(
+        release, edited(wheel, put(CODEX, other, 0o755)), "--unlocked"
+    )
+
+
+def test_files_that_record_does_not_list_and_lists_that_lack_their_file(release: FakeRelease, wheel: Path) -> None:
+    extra = edited(wheel, put("codex_cli_bin/codex-resources/extra.txt", b"x"), record=False)
+    assert "RECORD does not list codex_cli_bin/codex-resources/extra.txt" in problems(release, extra)
+    missing = edited(wheel, without("codex_cli_bin/py.typed"), record=False)
+    assert "RECORD lists codex_cli_bin/py.typed, which is not there" in problems(release, missing)
+
+
+def test_a_payload_file_too_many_or_too_few(release: FakeRelease, wheel: Path) -> None:
+    extra = edited(wheel, put("codex_cli_bin/codex-resources/extra.txt", b"x"))
+    assert "has codex-resources/extra.txt, which the lock does not know" in problems(release, extra)
+    missing = edited(wheel, without("codex_cli_bin/codex-resources/bwrap"))
+    assert "lacks codex-resources/bwrap" in problems(release, missing)
+
+
+def test_an_executable_that_breaks_the_tag(release: FakeRelease, wheel: Path) -> None:
+    dynamic = executables.elf(interpreter="/lib64/ld-linux-x86-64.so.2", glibc=("2.31",))
+    found = problems(release, edited(wheel, put(CODEX, dynamic, 0o755)))
+    assert "bin/codex breaks the promise of manylinux2014_x86_64: it needs glibc 2.31" in found
+    assert "bin/codex breaks the promise of musllinux_1_1_x86_64" in found
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (executables.elf("aarch64"), "is elf aarch64, but x86_64-unknown-linux-musl needs elf x86_64"),
+        (b"#!/bin/sh\nexit 0\n", "text file"),
+        (executables.elf()[:-1], "damaged"),
+    ],
+)
+def test_an_executable_that_is_none_or_another_machines(
+    data: bytes, reason: str, release: FakeRelease, wheel: Path
+) -> None:
+    assert reason in problems(release, edited(wheel, put(CODEX, data, 0o755)))
+
+
+def test_a_name_that_promises_more_than_the_wheel_says(release: FakeRelease, wheel: Path) -> None:
+    renamed = edited(wheel, lambda files: None, name=f"codex_cli_bin-{VERSION}-py3-none-manylinux_2_5_x86_64.whl")
+    found = problems(release, renamed)
+    assert "WHEEL says py3-none-manylinux2014_x86_64" in found
+    unsorted = f"codex_cli_bin-{VERSION}-py3-none-musllinux_1_1_x86_64.manylinux2014_x86_64.manylinux_2_17_x86_64.whl"
+    assert "does not have a wheel's name" in problems(release, edited(wheel, lambda files: None, name=unsorted))
+    version = wheel.name.replace(VERSION, "0.168.0")
+    assert "the payload is of version" in problems(release, edited(wheel, lambda files: None, name=version))
+
+
+def test_modes_that_do_not_fit_the_role(release: FakeRelease, wheel: Path) -> None:
+    def edit(files: dict[str, tuple[int, bytes]]) -> None:
+        files[CODEX] = (0o644, files[CODEX][1])
+        files["codex_cli_bin/codex-package.json"] = (0o777, files["codex_cli_bin/codex-package.json"][1])
+
+    found = problems(release, edited(wheel, edit))
+    assert f"{CODEX} has mode 0644, its role wants 0755" in found
+    assert "codex-package.json has mode 0777, its role wants 0644" in found
+
+
+def test_metadata_that_is_not_what_it_should_be(release: FakeRelease, wheel: Path) -> None:
+    pure = edited(wheel, replaced(f"{DIST_INFO}/WHEEL", b"Root-Is-Purelib: false", b"Root-Is-Purelib: true"))
+    assert "pass as pure Python" in problems(release, pure)
+    other = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"License-Expression: Apache-2.0\n", b""))
+    assert "no license expression" in problems(release, other)
+    bare = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))
+    assert "twine" in problems(release, bare)
+
+
+def _without_description(files: dict[str, tuple[int, bytes]]) -> bytes:
+    headers = files[f"{DIST_INFO}/METADATA"][1].partition(b"\n\n")[0]
+    return b"\n".join(line for line in headers.splitlines() if not line.startswith(b"Description")) + b"\n"
+
+
+def test_a_missing_bill_of_materials(release: FakeRelease, wheel: Path) -> None:
+    bare = edited(wheel, without(f"{DIST_INFO}/sboms/codex-cli-bin.cdx.json"))
+    assert "there are 0 bills of materials" in problems(release, bare)
+
+
+def test_what_is_no_zip_and_what_is_damaged(release: FakeRelease, wheel: Path) -> None:
+    broken = wheel.parent / "broken" / wheel.name
+    broken.parent.mkdir()
+    broken.write_bytes(wheel.read_bytes()[:-100])
+    assert "cannot be read as a wheel" in problems(release, broken)
+    data = bytearray(wheel.read_bytes())
+    data[200:210] = bytes(10)
+    broken.write_bytes(data)
+    assert "damaged" in problems(release, broken)
+
+
+def test_a_wheel_above_the_size_limit_says_how_to_raise_it(release: FakeRelease, wheel: Path) -> None:
+    targets = release.root / "release" / "targets.toml"
+    targets.write_text(targets.read_text().replace("codex-cli-bin = 209_715_200", "codex-cli-bin = 1_000"))
+    assert "raise size_limits.codex-cli-bin in release/targets.toml" in problems(release, wheel)
+
+
+def test_a_runtime_of_another_version_than_the_lock(release: FakeRelease, wheel: Path) -> None:
+    text = release.lock_file.read_text()
+    release.lock_file.write_text(text.replace(f'version = "{VERSION}"', 'version = "0.200.0"', 1))
+    assert f"the lock knows 0.200.0, not {VERSION}" in problems(release, wheel)
+
+
+# --- the client and the set
+
+
+def test_a_client_that_is_not_pinned_exactly(release: FakeRelease, wheel: Path) -> None:
+    (client,) = wheel.parent.glob("codex_app_server_sdk*.whl")
+    metadata = f"codex_app_server_sdk-{VERSION}.dist-info/METADATA"
+    pin = f"codex-cli-bin=={VERSION}".encode()
+    for loose in (b"codex-cli-bin>=0.1", b"codex-cli-bin==0.169.*", pin + b"; python_version > '3'", b"rich"):
+        changed = wheel.parent / "loose" / client.name
+        changed.parent.mkdir(exist_ok=True)
+        with zipfile.ZipFile(client) as source, zipfile.ZipFile(changed, "w") as sink:
+            for info in source.infolist():
+                data = source.read(info)
+                sink.writestr(info, data.replace(pin, loose) if info.filename == metadata else data)
+        assert "it must depend on codex-cli-bin==VERSION" in problems(release, changed)
+
+
+def test_an_sdist_of_the_runtime_is_refused(release: FakeRelease, wheel: Path) -> None:
+    sdist = wheel.parent / f"codex_cli_bin-{VERSION}.tar.gz"
+    with tarfile.open(sdist, "w:gz"):
+        pass
+    assert "wheels only" in problems(release, sdist)
+
+
+def test_a_file_that_belongs_to_no_project_of_the_release(release: FakeRelease, wheel: Path) -> None:
+    stranger = wheel.parent / "stranger-1.0-py3-none-any.whl"
+    shutil.copyfile(wheel, stranger)
+    assert "stranger is no project of this release" in problems(release, stranger)
+
+
+def test_an_incomplete_release_is_refused_platform_by_platform(release: FakeRelease, tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    release.ran("build", "--all", "--out", dist)
+    (dist / f"codex_cli_bin-{VERSION}-py3-none-win_arm64.whl").unlink()
+    (reduced,) = dist.glob("*musllinux*aarch64.whl")
+    reduced.unlink()
+    (dist / f"codex_app_server_sdk-{VERSION}.tar.gz").unlink()
+    verdicts = json.loads(release.ran("check", dist, "--json", code=1).out)
+    assert verdicts.pop(str(dist)) == [
+        "aarch64-unknown-linux-musl has no wheel for manylinux2014_aarch64",
+        "aarch64-unknown-linux-musl has no wheel for manylinux_2_17_aarch64",
+        "aarch64-unknown-linux-musl has no wheel for musllinux_1_1_aarch64",
+        "aarch64-pc-windows-msvc has no wheel for any platform",
+        "there are 0 pinned sdists of the client, not one",
+    ]
+    assert not any(verdicts.values())
+
+
+def test_an_empty_directory_is_no_release(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "holds no wheel" in release.refused("check", tmp_path / "empty")
+    assert "does not exist" in release.refused("check", tmp_path / "missing", code=2)
+
+
+# --- the bill of materials
+
+
+def test_the_bill_of_materials_is_valid_and_tells_of_every_file(release: FakeRelease, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"{DIST_INFO}/sboms/codex-cli-bin.cdx.json").decode()
+        payload = {name.removeprefix("codex_cli_bin/"): archive.read(name) for name in archive.namelist()}
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document = json.loads(text)
+    described = {
+        each["name"]: each["hashes"][0]["content"] for each in document["components"] if each["type"] == "file"
+    }
+    assert described == {path: hashlib.sha256(payload[path]).hexdigest() for path in described}
+    assert {"bin/codex", "codex-path/rg", "codex-package.json"} <= described.keys()
+    (codex,) = [each for each in document["components"] if each["type"] == "application"]
+    assert codex["version"] == VERSION
+    refs = {each["bom-ref"] for each in document["components"]} | {document["metadata"]["component"]["bom-ref"]}
+    for dependency in document["dependencies"]:
+        assert {dependency["ref"], *dependency["dependsOn"]} <= refs
+    for purl in (codex["purl"], document["metadata"]["component"]["purl"]):
+        assert PackageURL.from_string(purl).version in {VERSION, f"rust-v{VERSION}"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the umask is a POSIX matter")
+def test_two_builds_of_one_lock_are_the_same_bytes(release: FakeRelease, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        release.ran("build", "--all", "--out", tmp_path / name)
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("[!.]*")} for name in ("one", "two")
+    )
+    assert first == second

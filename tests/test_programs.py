@@ -1,0 +1,145 @@
+"""Archives that a program prints: kept and verified like any, and the program never outlives the wish for them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from recording import RecordedProgress, connected, told
+
+from codex_release.cache import Cache
+from codex_release.digests import Digest, FileDigest
+from codex_release.download import StoredArchive, download
+from codex_release.errors import CacheError, DownloadError, SourceError
+from codex_release.http import RetryPolicy
+from codex_release.programs import answer
+from codex_release.sources import Archive, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codex_release.http import Web
+
+BODY = random.Random(1).randbytes((3 << 20) + 123)
+OTHER = random.Random(2).randbytes(len(BODY))
+SIZE = len(BODY)
+SHA256 = hashlib.sha256(BODY).hexdigest()
+PART = f"github-archive.tgz-{SHA256[:12]}"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def progress() -> RecordedProgress:
+    return RecordedProgress()
+
+
+@pytest.fixture
+def web(progress: RecordedProgress) -> Iterator[Web]:
+    with connected(progress) as made:
+        yield made
+
+
+def printed_by(code: str) -> Archive:
+    """The archive, as this Python code prints it."""
+    origin = Program((sys.executable, "-c", code))
+    return Archive("github", "archive.tgz", origin, SIZE, (Digest("sha256", SHA256),))
+
+
+def leave_part(cache: Cache, data: bytes) -> None:
+    """What a killed download of the archive would have left."""
+    with cache.partial(PART) as path:
+        path.write_bytes(data)
+
+
+def partials(cache: Cache) -> list[Path]:
+    return sorted((cache.root / "partial").glob("*"))
+
+
+def assert_is_kept(stored: StoredArchive, cache: Cache) -> None:
+    assert stored.digest == FileDigest(SIZE, SHA256)
+    assert stored.path.read_bytes() == BODY
+    assert partials(cache) == []
+
+
+class TestPrograms:
+    @pytest.fixture
+    def printing(self, tmp_path: Path) -> Archive:
+        (tmp_path / "body").write_bytes(BODY)
+        code = f"import sys; sys.stdout.buffer.write(open({str(tmp_path / 'body')!r}, 'rb').read())"
+        return printed_by(code)
+
+    def test_what_a_program_prints_is_kept(
+        self, printing: Archive, cache: Cache, web: Web, progress: RecordedProgress
+    ) -> None:
+        assert_is_kept(download(printing, cache, web), cache)
+        assert progress.transfers[0].done == SIZE
+
+    def test_a_program_cannot_resume(self, printing: Archive, cache: Cache, web: Web) -> None:
+        leave_part(cache, BODY[:100_000])
+        assert_is_kept(download(printing, cache, web), cache)
+
+    def test_a_program_that_prints_other_bytes_runs_once(
+        self, printing: Archive, cache: Cache, web: Web, tmp_path: Path, progress: RecordedProgress
+    ) -> None:
+        leave_part(cache, BODY[:100_000])
+        (tmp_path / "body").write_bytes(OTHER)
+        with pytest.raises(DownloadError, match="github says"):
+            download(printing, cache, web)
+        assert len(progress.transfers) == 1
+        assert partials(cache) == []
+
+    def test_a_program_that_fails_is_quoted_without_signed_addresses(self, cache: Cache, web: Web) -> None:
+        complaint = 'Get \\"https://storage/asset?sig=SIGNED\\":\\n dial tcp: timeout'
+        code = f'import sys; print("half"); sys.stderr.write("{complaint}"); sys.exit(4)'
+        with pytest.raises(DownloadError) as caught:
+            download(printed_by(code), cache, web)
+        program = Path(sys.executable).stem
+        assert str(caught.value) == (
+            f'{program} failed with exit code 4: Get "https://storage/asset": dial tcp: timeout'
+        )
+        assert "SIGNED" not in told(caught.value)
+        assert partials(cache) == []
+
+    def test_a_program_that_does_not_exist(self, cache: Cache, web: Web, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match="gh cannot be started"):
+            download(replace(printed_by(""), origin=Program((str(tmp_path / "gh"), "x"))), cache, web)
+
+    def test_a_program_that_hangs_is_ended(self, cache: Cache) -> None:
+        hanging = printed_by("import time; print('half', flush=True); time.sleep(60)")
+        begin, threads = time.monotonic(), threading.active_count()
+        policy = RetryPolicy(connect_timeout_s=0.2, read_timeout_s=0.2)
+        with connected(RecordedProgress(), policy) as web, pytest.raises(DownloadError, match="was ended: it printed"):
+            download(hanging, cache, web)
+        assert time.monotonic() - begin < 10
+        assert threading.active_count() == threads
+
+    def test_a_program_is_ended_when_its_bytes_cannot_be_kept(self, cache: Cache, web: Web) -> None:
+        (cache.root / "partial" / PART).mkdir(parents=True)
+        endless = printed_by("import sys\nwhile True: sys.stdout.write('x' * 65536)")
+        with pytest.raises(CacheError):
+            download(endless, cache, web)
+
+
+class TestAnswers:
+    def test_what_a_program_says_is_text_whatever_its_bytes(self) -> None:
+        code = "import sys; sys.stdout.buffer.write('grün'.encode() + b'\\xff')"
+        assert answer([sys.executable, "-c", code], timeout_s=20) == "grün\ufffd"
+
+    def test_a_program_that_asks_gets_no_answer(self) -> None:
+        with pytest.raises(SourceError, match="EOFError"):
+            answer([sys.executable, "-c", "input('Password: ')"], timeout_s=20)
+
+    def test_a_program_that_fails_without_a_word(self) -> None:
+        with pytest.raises(SourceError, match="failed with exit code 3: it does not say why"):
+            answer([sys.executable, "-c", "raise SystemExit(3)"], timeout_s=20)
