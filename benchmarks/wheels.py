@@ -21,8 +21,10 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from rich.console import Console
@@ -36,24 +38,14 @@ from codex_release.sbom import Provenance
 from codex_release.settings import Settings
 from codex_release.stage import stage_runtime
 from codex_release.workspace import Workspace
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from codex_release.tree import RuntimeTree
-    from codex_release.targets import Target
     from codex_release.platform_tags import Variant
-    from collections.abc import Callable
+    from codex_release.targets import Target
+    from codex_release.tree import RuntimeTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LINUX = "x86_64-unknown-linux-musl"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One timed process: wall seconds, and the peak of its whole tree's memory (PSS, in MiB) where it can be read."""
-
-    seconds: float
-    memory: float
 
 
 @dataclass(frozen=True)
@@ -95,17 +87,17 @@ def measure(scratch: Path, runs: int) -> list[dict[str, object]]:
     size_ours = next((scratch / "dist").glob("codex_cli_bin*.whl")).stat().st_size
     six_plain, six_ours = in_turn(runs, lambda: plain(scratch, archives, list(archives)), lambda: ours(scratch, []))
     unchanged = [ours(scratch, [], fresh=False) for _ in range(runs)]
-    memory = max(run.memory for run in six_ours)
+    memory = ours(scratch, [], measure=peak_memory)
     return [
         _ratio("one Linux wheel, archive to wheel", one_plain, one_ours, 0.30),
         _row("its size", f"{size_plain:,} B", f"{size_ours:,} B", size_ours / size_plain, "at most 1", 1.0),
         _ratio("all six targets, plain one after another", six_plain, six_ours, 1 / 6),
         _row("all six, peak memory of the process tree", "", f"{memory:.0f} MiB", memory, "at most 1024", 1024.0),
-        _row("build with nothing changed", "", "", _median(unchanged), "under 2 s", 2.0),
+        _row("build with nothing changed", "", "", statistics.median(unchanged), "under 2 s", 2.0),
     ]
 
 
-def in_turn(runs: int, first: Callable[[], Run], second: Callable[[], Run]) -> tuple[list[Run], list[Run]]:
+def in_turn(runs: int, first: Callable[[], float], second: Callable[[], float]) -> tuple[list[float], list[float]]:
     """Two sides A B A B …, so that a drift of the machine's speed meets both."""
     pairs = [(first(), second()) for _ in range(runs)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -142,33 +134,58 @@ def _template(directory: Path, context: Context, tree: RuntimeTree, variant: Var
     return stage
 
 
-def ours(scratch: Path, triples: list[str], *, fresh: bool = True) -> Run:
-    """``codex-release build`` from the archives on disk, with an empty cache if `fresh`."""
+def timed(command: list[str], environment: dict[str, str]) -> float:
+    """Run a process to its end; its wall seconds."""
+    begun = time.perf_counter()
+    subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
+
+
+def peak_memory(command: list[str], environment: dict[str, str]) -> float:
+    """Run a process to its end; the peak of the memory of it and all its children (PSS, in MiB), ten samples a second.
+
+    Not while the clock runs: taking such a sample holds up the process.
+    """
+    peak = 0
+    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, _proportional(watched))
+            time.sleep(0.1)
+    if process.returncode != 0:
+        sys.exit(f"{command} failed with exit code {process.returncode}")
+    return peak / 2**20
+
+
+def _proportional(process: psutil.Process) -> int:
+    """The memory of a process tree, pages that processes share counted once; 0 where the system does not tell."""
+    total = 0
+    try:
+        for each in (process, *process.children(recursive=True)):
+            total += getattr(each.memory_full_info(), "pss", 0)
+    except psutil.Error:
+        pass  # it ended in between
+    return total
+
+
+Measure = Callable[[list[str], dict[str, str]], float]
+"""Runs a command with an environment and gives a figure."""
+
+
+def ours(scratch: Path, triples: list[str], *, fresh: bool = True, measure: Measure = timed) -> float:
+    """``codex-release build``; if `fresh`, with the archives on disk, as in any cache, and nothing made of them yet."""
     if fresh:
         shutil.rmtree(scratch / "dist", ignore_errors=True)
         shutil.rmtree(scratch / "cache", ignore_errors=True)
-        # The archives are on disk, as in any cache that fetched them before; no runtime is extracted.
         shutil.copytree(
             scratch / "archives", scratch / "cache" / "archives", ignore=shutil.ignore_patterns("template-*")
         )
     targets = [word for triple in triples for word in ("--target", triple)] or ["--all"]
-    return timed(
-        [
-            sys.executable,
-            "-m",
-            "codex_release",
-            "build",
-            *targets,
-            "--repo",
-            str(ROOT),
-            "--out",
-            str(scratch / "dist"),
-        ],
-        {"CODEX_RELEASE_CACHE": str(scratch / "cache")},
-    )
+    program = [sys.executable, "-m", "codex_release", "build", *targets, "--repo", str(ROOT)]
+    return measure([*program, "--out", str(scratch / "dist")], {"CODEX_RELEASE_CACHE": str(scratch / "cache")})
 
 
-def plain(scratch: Path, archives: dict[str, Plain], triples: list[str]) -> Run:
+def plain(scratch: Path, archives: dict[str, Plain], triples: list[str]) -> float:
     """The plain way for these targets, one after another, in one process."""
     shutil.rmtree(scratch / "plain-out", ignore_errors=True)
     work = [[str(archives[triple].archive), str(archives[triple].stage), triple] for triple in triples]
@@ -196,38 +213,16 @@ def plain_side(order: Path) -> None:
         shutil.rmtree(stage)
 
 
-def timed(command: list[str], environment: dict[str, str]) -> Run:
-    """Run a process to its end; sample the memory of it and all its children ten times a second."""
-    begun, peak = time.perf_counter(), 0
-    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
-        watched = psutil.Process(process.pid)
-        while process.poll() is None:
-            peak = max(peak, _proportional(watched))
-            time.sleep(0.1)
-        seconds = time.perf_counter() - begun
-    if process.returncode != 0:
-        sys.exit(f"{command} failed with exit code {process.returncode}")
-    return Run(seconds, peak / 2**20)
-
-
-def _proportional(process: psutil.Process) -> int:
-    """The memory of a process tree, pages that processes share counted once; 0 where the system does not tell."""
-    total = 0
-    try:
-        for each in (process, *process.children(recursive=True)):
-            total += getattr(each.memory_full_info(), "pss", 0)
-    except psutil.Error:
-        pass  # it ended in between
-    return total
-
-
-def _median(runs: list[Run]) -> float:
-    return statistics.median(run.seconds for run in runs)
-
-
-def _ratio(work: str, theirs: list[Run], mine: list[Run], bound: float) -> dict[str, object]:
-    ratio = _median(mine) / _median(theirs)
-    return _row(work, f"{_median(theirs):.1f} s", f"{_median(mine):.1f} s", ratio, f"at most {bound:.3f}", bound)
+def _ratio(work: str, theirs: list[float], mine: list[float], bound: float) -> dict[str, object]:
+    ratio = statistics.median(mine) / statistics.median(theirs)
+    return _row(
+        work,
+        f"{statistics.median(theirs):.1f} s",
+        f"{statistics.median(mine):.1f} s",
+        ratio,
+        f"at most {bound:.3f}",
+        bound,
+    )
 
 
 def _row(work: str, plain_figure: str, our_figure: str, figure: float, bound: str, limit: float) -> dict[str, object]:

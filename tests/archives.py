@@ -284,7 +284,7 @@ def gnu_long_name(name: str) -> bytes:
 
 def gzipped(data: bytes) -> bytes:
     """A gzip file."""
-    return gzip.compress(data, 6, mtime=0)
+    return gzip.compress(data, 1, mtime=0)
 
 
 def zstd(data: bytes) -> bytes:
@@ -322,7 +322,7 @@ class Zipped:
 
 def zip_file(*entries: Zipped, comment: bytes = b"") -> bytes:
     """A zip (PKZIP APPNOTE 6.3), made by Unix."""
-    data, directory = b"", b""
+    data, directory = bytearray(), bytearray()
     for entry in entries:
         packed = _deflated(entry.data) if entry.method == 8 else entry.data
         crc32 = zlib.crc32(entry.data) if entry.crc32 is None else entry.crc32
@@ -339,7 +339,7 @@ def zip_file(*entries: Zipped, comment: bytes = b"") -> bytes:
         directory += struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, entry.mode << 16, offset) + name
     counts = struct.pack("<HHHH", 0, 0, len(entries), len(entries))
     end = b"PK\5\6" + counts + struct.pack("<IIH", len(directory), len(data), len(comment)) + comment
-    return data + directory + end
+    return bytes(data + directory + end)
 
 
 def _plain(files: Mapping[str, bytes]) -> list[bytes]:

@@ -43,7 +43,7 @@ def fake_program(directory: Path, name: str, code: str) -> Path:
     """Put a Python program under a name; it notes the words it is called with, see `calls_of`."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
-    noting = f"import json, sys\nwith open({f'{path}-calls'!r}, 'a') as calls:\n    print(json.dumps(sys.argv[1:]), file=calls)"
+    noting = f"import json, sys\nprint(json.dumps(sys.argv[1:]), file=open({f'{path}-calls'!r}, 'a'))"
     path.write_text(f"#!{sys.executable} -I\n{noting}\n{code}", encoding="utf-8")
     path.chmod(0o755)
     return path

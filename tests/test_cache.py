@@ -165,9 +165,8 @@ class TestAddresses:
         assert [each.name for each in (cache.root / "trees").iterdir()] == [KEY]
 
     def test_a_tree_that_fails_leaves_nothing_not_even_a_lock(self, cache: Cache) -> None:
-        with pytest.raises(FileExistsError), cache.scratch_tree() as scratch:
-            (scratch / "file").mkdir()
-            (scratch / "file").mkdir()
+        with pytest.raises(FileNotFoundError), cache.scratch_tree() as scratch:
+            shutil.copytree(cache.root / "nothing", scratch / "file")
         assert [path for path in cache.root.rglob("*") if path.is_file()] == []
         assert list((cache.root / "trees").iterdir()) == []
 

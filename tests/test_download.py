@@ -150,11 +150,12 @@ class TestOneDownload:
         assert server.sent == SIZE - SIXTY
         assert progress.transfers[0].done == SIZE
 
+    @pytest.mark.parametrize("size", [SIZE, None])
     def test_a_part_that_is_whole_needs_no_request(
-        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, size: int | None
     ) -> None:
         leave_part(cache, BODY, archive)
-        assert_is_kept(download(archive, cache, web), cache)
+        assert_is_kept(download(replace(archive, size=size), cache, web), cache)
         assert server.exchanges == []
 
     def test_a_missing_archive_is_an_error_at_once(self, server: Loopback, cache: Cache, web: Web) -> None:
@@ -179,13 +180,13 @@ class TestResuming:
         assert_is_kept(download(archive, cache, web), cache)
         assert server.ranges == [None]
 
-    @pytest.mark.parametrize("size", [SIZE, None])
+    @pytest.mark.parametrize(("size", "ranges"), [(SIZE, [None]), (None, [f"bytes={SIZE + 4}-", None])])
     def test_a_part_longer_than_the_archive_is_begun_anew(
-        self, archive: Archive, cache: Cache, web: Web, server: Loopback, size: int | None
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, size: int | None, ranges: list[str | None]
     ) -> None:
         leave_part(cache, BODY + b"more", archive)
         assert_is_kept(download(replace(archive, size=size), cache, web), cache)
-        assert server.ranges[-1] is None
+        assert server.ranges == ranges
 
     def test_a_server_without_ranges_sends_everything_again(
         self, archive: Archive, cache: Cache, web: Web, server: Loopback, files: Files, progress: RecordedProgress
@@ -197,13 +198,14 @@ class TestResuming:
         assert progress.transfers[0].done == SIZE
 
     def test_a_server_that_answers_another_range_is_asked_for_everything(
-        self, archive: Archive, cache: Cache, web: Web, server: Loopback
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, progress: RecordedProgress
     ) -> None:
         leave_part(cache, BODY[:SIXTY], archive)
         early = Reply(206, BODY[SIXTY - 7 :], {"Content-Range": f"bytes {SIXTY - 7}-{SIZE - 1}/{SIZE}"})
         server.fail("/archive", instead(early))
         assert_is_kept(download(archive, cache, web), cache)
         assert server.ranges == [f"bytes={SIXTY}-", None]
+        assert "the server does not serve the missing range, starting anew" in progress.notes[0]
 
     def test_a_file_that_has_another_length_by_now_is_asked_for_from_its_start(
         self, archive: Archive, cache: Cache, web: Web, server: Loopback

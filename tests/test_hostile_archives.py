@@ -645,15 +645,19 @@ def test_what_is_no_runtime_of_that_target_and_version_is_refused(case: str, pla
 # --- What a refusal costs, and what else may go wrong
 
 
+@cache
+def header_bomb(flag: str) -> bytes:
+    """As large as an honest archive, so that no ratio stops it: 48 MiB of header for 1 MB of noise."""
+    bomb = tar_entry("pax", bytes(48 << 20), flag=flag.encode())
+    return gzipped(tar(tar_entry("noise", noise(1_000_000)), bomb, tar_entry("good")))
+
+
 @pytest.mark.parametrize("flag", ["x", "g", "L"])
 def test_a_bomb_in_a_header_is_refused_without_eating_memory(flag: str, threads: bool, place: Surroundings) -> None:
-    # As large as an honest archive, so that no ratio stops it: 64 MiB of header for 2 MB of noise.
-    bomb = tar_entry("pax", bytes(64 << 20), flag=flag.encode())
-    path = place.archive(gzipped(tar(tar_entry("noise", noise(2_000_000)), bomb, tar_entry("good"))))
-    del bomb
+    path = place.archive(header_bomb(flag))
     tracemalloc.start()
     try:
-        with pytest.raises(ArchiveError, match="an extension header claims 67108864 bytes"):
+        with pytest.raises(ArchiveError, match="an extension header claims 50331648 bytes"):
             unpack(path, "bomb.tar.gz", place.into, lambda name: name, threads=threads)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

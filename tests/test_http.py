@@ -11,6 +11,7 @@ import ssl
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from loopback import Files, Loopback, Reply, instead, silent, status, trickling, well
 from recording import RecordedClock, RecordedProgress, connected, told
@@ -103,11 +104,13 @@ def test_a_connection_that_breaks_in_a_header_or_body_is_tried_again(
 
 
 @pytest.mark.parametrize("code", [429, 503])
-@pytest.mark.parametrize("after", [b"7", email.utils.formatdate(NOW + 7, usegmt=True).encode()])
+@pytest.mark.parametrize(
+    "after", ["7", email.utils.formatdate(NOW + 7, usegmt=True), "Fri, 15 Jan 2027 09:00:07 +0100"]
+)
 def test_retry_after_is_honoured_as_seconds_and_as_a_date(
-    server: Loopback, web: Web, clock: RecordedClock, progress: RecordedProgress, code: int, after: bytes
+    server: Loopback, web: Web, clock: RecordedClock, progress: RecordedProgress, code: int, after: str
 ) -> None:
-    server.fail("/value", status(code, {"Retry-After": after.decode()}))
+    server.fail("/value", status(code, {"Retry-After": after}))
     web.json(f"{server.url}/value")
     assert clock.slept == [7.0]
     assert progress.notes[0].endswith("; trying again in 7.0 s")
@@ -293,6 +296,18 @@ def test_the_query_of_a_signed_address_is_in_no_message(
         web.body(f"{server.url}/value?X-Amz-Signature={SECRET}#{SECRET}")
     assert SECRET in server.requests[0].query
     assert SECRET not in told(caught.value, progress)
+
+
+def test_nor_is_it_in_what_the_http_library_complains_of(progress: RecordedProgress, clock: RecordedClock) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"cannot reach {request.url}", request=request)
+
+    with httpx.Client(transport=httpx.MockTransport(fail)) as client:
+        web = Web(progress, client, RetryPolicy(attempts=2), clock.clock)
+        with pytest.raises(HttpError) as caught:
+            web.body(f"https://storage.example/x?sig={SECRET}")
+    assert str(caught.value).startswith("https://storage.example/x: cannot reach https://storage.example/x, 2 times")
+    assert SECRET not in "".join([str(caught.value), *progress.notes])
 
 
 @pytest.mark.parametrize("token", [f"{SECRET}\n", f" {SECRET}", f"{SECRET}é", f"{SECRET}\x00"])

@@ -126,9 +126,11 @@ class TestPrograms:
 
     def test_a_program_is_ended_when_its_bytes_cannot_be_kept(self, cache: Cache, web: Web) -> None:
         (cache.root / "partial" / PART).mkdir(parents=True)
-        endless = printed_by("import sys\nwhile True: sys.stdout.write('x' * 65536)")
+        lasting = printed_by("import time; print('half', flush=True); time.sleep(60)")
+        begin = time.monotonic()
         with pytest.raises(CacheError):
-            download(endless, cache, web)
+            download(lasting, cache, web)
+        assert time.monotonic() - begin < 5
 
 
 class TestAnswers:

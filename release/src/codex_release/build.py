@@ -19,7 +19,7 @@ from codex_release.atomic import replace as move
 from codex_release.build_record import Artifact, BuildRecord, digest_of, fingerprint, toolkit_fingerprint
 from codex_release.check import check_files
 from codex_release.deflater import Deflater
-from codex_release.digests import file_digest
+from codex_release.digests import FileDigest, file_digest
 from codex_release.errors import CheckError, LockError
 from codex_release.inspect import inspect_tree
 from codex_release.lock import Lock, LockedArchive
@@ -165,10 +165,11 @@ class Builder:
         """Make the parts that changed, and move them to the output once all have passed."""
         scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
         try:
-            wheels = self._trees(request, inputs)
-            made, known = self._assemble(request, wheels, scratch)
-            if _CLIENT in inputs:
-                made += self._client(request, inputs[_CLIENT], scratch)
+            with ThreadPoolExecutor(1) as aside:
+                client = aside.submit(self._client, request, inputs[_CLIENT], scratch) if _CLIENT in inputs else None
+                wheels = self._trees(request, inputs)
+                made, known = self._assemble(request, wheels, scratch)
+                made += client.result() if client else []
             files = [scratch / artifact.name for _, artifact in made]
             for verdict in check_files(files, self.catalog, self.lock, known, request.jobs):
                 if verdict.problems:
@@ -227,7 +228,7 @@ class Builder:
 
             def finish(index: int) -> tuple[str, Artifact]:
                 begun = time.monotonic()
-                path = assemble(
+                path, digest = assemble(
                     skeletons[index],
                     shipped[index],
                     scratch,
@@ -238,7 +239,7 @@ class Builder:
                 )
                 wheel = wheels[index]
                 seconds = wheel.fetch_seconds + time.monotonic() - begun
-                return path.name, _artifact(path, wheel.target.triple, wheel.inputs, seconds)
+                return path.name, _artifact(path, digest, wheel.target.triple, wheel.inputs, seconds)
 
             finished = list(pool.map(finish, range(len(wheels))))
         for wheel, tree, (name, artifact) in zip(wheels, shipped, finished, strict=True):
@@ -277,7 +278,7 @@ class Builder:
         def make(kind: str) -> tuple[str, Artifact]:
             begun = time.monotonic()
             path = build_distribution(kind, stage, scratch, epoch=request.epoch)
-            return _CLIENT, _artifact(path, "", inputs, time.monotonic() - begun)
+            return _CLIENT, _artifact(path, file_digest(path), "", inputs, time.monotonic() - begun)
 
         with ThreadPoolExecutor(request.jobs) as pool:
             return list(pool.map(make, ("wheel", "sdist")))
@@ -295,8 +296,7 @@ class Builder:
         BuildRecord(parts).write(request.out)
 
 
-def _artifact(path: Path, target: str, inputs: str, seconds: float) -> Artifact:
-    digest = file_digest(path)
+def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, seconds: float) -> Artifact:
     kind = "wheel" if path.suffix == ".whl" else "sdist"
     tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
     return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, round(seconds, 2))

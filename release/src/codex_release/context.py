@@ -20,9 +20,9 @@ from codex_release.targets import Catalog
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
-    from codex_release.http import Web
     from collections.abc import Callable, Sequence
 
+    from codex_release.http import Web
     from codex_release.progress import Progress
     from codex_release.settings import Settings
     from codex_release.sources import Source

@@ -167,7 +167,7 @@ def _basic(user: str, password: str, where: str) -> str:
 
 
 def _scopes(url: str) -> Iterator[str]:
-    """The keys that may hold credentials for a URL: ``//host/a/``, ``//host/a``, ``//host/``, ``//host``, in this order."""
+    """The keys that may hold credentials for a URL: ``//host/a/``, ``//host/a``, ``//host/``, ``//host``."""
     parts = urlsplit(url)
     port = None if parts.port == _DEFAULT_PORTS.get(parts.scheme) else parts.port
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

@@ -106,7 +106,7 @@ def assemble(
     layout: Layout,
     deflater: Deflater,
     epoch: int,
-) -> Path:
+) -> tuple[Path, FileDigest]:
     """Write the wheel of a tree.
 
     Args:
@@ -117,6 +117,9 @@ def assemble(
         layout: for the modes.
         deflater: the pool that compresses them.
         epoch: the date of the entries, in seconds since 1970.
+
+    Returns:
+        the wheel, and what its bytes are.
 
     Raises:
         BuildError: if the skeleton is no such wheel or holds a payload of its own.
@@ -144,8 +147,8 @@ def assemble(
             writer.add(name, 0o644, compress(content))
             rows.append(_Row(name, FileDigest(len(content), hashlib.sha256(content).hexdigest())))
         writer.add(record, 0o644, compress(_record_text(rows, record).encode()))
-        writer.close()
-    return wheel
+        digest = writer.close()
+    return wheel, digest
 
 
 def record_hash(sha256: str) -> str:

@@ -7,12 +7,14 @@ read; a fixed date, fixed modes, "made by Unix" on every host.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
 import time
 from dataclasses import dataclass
 from typing import IO
 
+from codex_release.digests import FileDigest
 from codex_release.errors import BuildError
 
 __all__ = ["Compressed", "ZipWriter", "dos_time"]
@@ -66,6 +68,7 @@ class ZipWriter:
         self._file = file
         self._date, self._time = dos_time(epoch)
         self._offset = 0
+        self._sha256 = hashlib.sha256()
         self._directory: list[bytes] = []
 
     def add(self, name: str, mode: int, entry: Compressed) -> None:
@@ -87,14 +90,16 @@ class ZipWriter:
         self._write(_LOCAL.pack(b"PK\x03\x04", *common) + encoded)
         self._write(entry.data)
 
-    def close(self) -> None:
-        """Write the directory; the file stays open."""
+    def close(self) -> FileDigest:
+        """Write the directory and say what the whole zip is; the file stays open."""
         begin = self._offset
         for entry in self._directory:
             self._write(entry)
         count = len(self._directory)
         self._write(_END.pack(b"PK\x05\x06", 0, 0, count, count, self._offset - begin, begin, 0))
+        return FileDigest(self._offset, self._sha256.hexdigest())
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._file.write(data)
+        self._sha256.update(data)
         self._offset += len(data)
