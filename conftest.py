@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from fake_release import FakeRelease
+from packaging.tags import sys_tags
+from packaging.utils import parse_wheel_filename
+from programs import codex_release
 from rich.console import Console
 
 from codex_release.context import Context
@@ -69,6 +72,25 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("runtime")
     copy_tree(tree, root, context.catalog.layout)
     return root / target.fill(context.catalog.layout.entrypoint)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole release, built as a release engineer would."""
+    out = tmp_path_factory.mktemp("release") / "dist"
+    codex_release("build", "--all", "--out", out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def host_wheel(dist: Path) -> Path:
+    """The wheel of the release that this machine's pip would take."""
+    return min(
+        (rank, path)
+        for path in dist.glob("codex_cli_bin-*.whl")
+        for rank, tag in enumerate(sys_tags())
+        if tag in parse_wheel_filename(path.name)[3]
+    )[1]
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from codex_release.http import Clock, RetryPolicy, Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pytest
 
     from codex_release.progress import Transfer
 
-__all__ = ["IMPATIENT", "RecordedClock", "RecordedProgress", "RecordedTransfer", "connected", "told"]
+__all__ = ["IMPATIENT", "RecordedClock", "RecordedProgress", "RecordedTransfer", "connected", "direct", "told"]
 
 IMPATIENT = RetryPolicy(attempts=3, connect_timeout_s=5.0, read_timeout_s=5.0)
 """Three tries; the timeouts are there for a server that fails the test, not for the test."""
@@ -86,6 +89,18 @@ def connected(
         yield web
     finally:
         web.close()
+
+
+def direct(monkeypatch: pytest.MonkeyPatch, no_certificates: Path) -> None:
+    """Let no proxy stand between the client and the loopback, and spare it this machine's certificates.
+
+    Args:
+        monkeypatch: restores the environment.
+        no_certificates: a directory without any; reading those of a machine takes longer than most tests.
+    """
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(no_certificates))
 
 
 def told(*things: object) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from loopback import Files, Loopback, held_at
-from recording import RecordedProgress, connected
+from recording import RecordedProgress, connected, direct
 
 from codex_release.cache import Cache
 from codex_release.digests import Digest, FileDigest
@@ -40,8 +40,8 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX"
 
 
 @pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from fake_programs import calls_of, fake_gh, fake_program
 from github_server import SIGNATURE, GitHubServer, github_server
 from loopback import Loopback, Reply, cut_at, instead, json_reply, silent, status
-from recording import RecordedClock, RecordedProgress, connected, told
+from recording import RecordedClock, RecordedProgress, connected, direct, told
 
 from codex_release.cache import Cache
 from codex_release.digests import Digest
@@ -46,7 +46,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in fo
 @pytest.fixture(autouse=True)
 def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only directory on PATH, so that no real ``gh`` answers."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    direct(monkeypatch, tmp_path)
     directory = tmp_path / "bin"
     monkeypatch.setenv("PATH", str(directory))
     return directory

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import Loopback, Reply, cut_at, instead, json_reply, status
 from npm_server import NpmServer, integrity, npm_server
-from recording import RecordedProgress, connected, told
+from recording import RecordedProgress, connected, direct, told
 
 from codex_release.cache import Cache
 from codex_release.digests import Digest, parse_integrity
@@ -43,7 +43,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in fo
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user without an ``.npmrc``, on a machine without ``npm``."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    direct(monkeypatch, tmp_path)
     directory = tmp_path / "home"
     directory.mkdir()
     for variable in ("HOME", "USERPROFILE"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import sys
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from recording import RecordedProgress, connected, told
+from recording import RecordedProgress, RecordedTransfer, connected, direct, told
 
 from codex_release.cache import Cache
 from codex_release.digests import Digest, FileDigest
 from codex_release.download import StoredArchive, download
-from codex_release.errors import CacheError, DownloadError, SourceError
+from codex_release.errors import DownloadError, SourceError
 from codex_release.http import RetryPolicy
 from codex_release.programs import answer
 from codex_release.sources import Archive, Program
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codex_release.http import Web
+    from codex_release.progress import Transfer
 
 BODY = random.Random(1).randbytes((3 << 20) + 123)
 OTHER = random.Random(2).randbytes(len(BODY))
 SIZE = len(BODY)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 PART = f"github-archive.tgz-{SHA256[:12]}"
+
+
+@pytest.fixture(autouse=True)
+def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -124,11 +131,19 @@ class TestPrograms:
         assert time.monotonic() - begin < 10
         assert threading.active_count() == threads
 
-    def test_a_program_is_ended_when_its_bytes_cannot_be_kept(self, cache: Cache, web: Web) -> None:
-        (cache.root / "partial" / PART).mkdir(parents=True)
-        lasting = printed_by("import time; print('half', flush=True); time.sleep(60)")
+    def test_a_program_is_ended_when_a_person_interrupts(self, cache: Cache) -> None:
+        class Interrupted(RecordedTransfer):
+            def advance(self, count: int) -> None:
+                raise KeyboardInterrupt
+
+        class Display(RecordedProgress):
+            @contextlib.contextmanager
+            def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+                yield Interrupted(what, total, done)
+
         begin = time.monotonic()
-        with pytest.raises(CacheError):
+        lasting = printed_by("import time; print('half', flush=True); time.sleep(60)")
+        with connected(Display()) as web, pytest.raises(KeyboardInterrupt):
             download(lasting, cache, web)
         assert time.monotonic() - begin < 5
 

@@ -17,11 +17,8 @@ import installer
 import installer.destinations
 import installer.sources
 import pytest
-from packaging.tags import sys_tags
-from packaging.utils import parse_wheel_filename
 from programs import ROOT, codex_release, environment_with, finished, python_of
 
-from codex_release.context import Context
 from codex_release.targets import Catalog
 
 VERSION = "0.169.0"
@@ -35,25 +32,6 @@ RUNTIMES = {
     "codex_cli_bin-0.169.0-py3-none-win_arm64.whl",
 }
 CLIENT = {"codex_app_server_sdk-0.169.0-py3-none-any.whl", "codex_app_server_sdk-0.169.0.tar.gz"}
-
-
-@pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Path:
-    """A whole release, built as a release engineer would."""
-    out = tmp_path_factory.mktemp("release") / "dist"
-    codex_release("build", "--all", "--out", out)
-    return out
-
-
-@pytest.fixture(scope="session")
-def host_wheel(dist: Path) -> Path:
-    """The wheel of the release that this machine's pip would take."""
-    return min(
-        (rank, path)
-        for path in dist.glob("codex_cli_bin-*.whl")
-        for rank, tag in enumerate(sys_tags())
-        if tag in parse_wheel_filename(path.name)[3]
-    )[1]
 
 
 def test_a_release_is_seven_runtime_wheels_and_the_client(dist: Path) -> None:

@@ -1,0 +1,201 @@
+"""The data file of targets: what it says holds together, and what it may not say is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import archives
+import pytest
+from archives import CATALOG
+
+from codex_release import targets
+from codex_release.errors import UsageError, WorkspaceError
+from codex_release.targets import Catalog, Target, matches
+
+FILE = Path(__file__).parents[1] / "release" / "targets.toml"
+LAYOUT = CATALOG.layout
+
+each_target = pytest.mark.parametrize("target", CATALOG.targets, ids=lambda target: target.triple)
+
+
+def test_a_target_is_found_by_its_triple() -> None:
+    for triple in CATALOG.triples:
+        assert CATALOG.target(triple).triple == triple
+
+
+def test_an_unknown_triple_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as refused:
+        CATALOG.target("riscv64gc-unknown-linux-gnu")
+    assert str(refused.value) == (
+        f"'riscv64gc-unknown-linux-gnu' is not a target; choose one of {', '.join(CATALOG.triples)}"
+    )
+
+
+def test_no_two_targets_are_the_same_to_a_source_an_index_or_a_machine() -> None:
+    for distinct in (
+        [target.triple for target in CATALOG.targets],
+        [target.npm for target in CATALOG.targets],
+        [target.runner for target in CATALOG.targets],
+        [(target.format, target.machine) for target in CATALOG.targets],
+        [(target.system, machine) for target in CATALOG.targets for machine in target.machines],
+    ):
+        assert len(distinct) == len(set(distinct))
+
+
+@each_target
+def test_a_triple_agrees_with_the_facts_about_it(target: Target) -> None:
+    machine, *_, system = re.split("-", target.triple.replace("-msvc", "").replace("-musl", ""))
+    assert target.machine == machine
+    facts = {"linux": ("elf", "linux", ""), "darwin": ("mach-o", "darwin", ""), "windows": ("pe", "win32", ".exe")}
+    assert (target.format, target.system, target.exe) == facts[system]
+    assert target.npm.startswith(target.system)
+
+
+@each_target
+def test_a_machine_gets_the_target_whose_executables_it_runs(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "sys", SimpleNamespace(platform=target.system))
+    for machine in target.machines:
+        monkeypatch.setattr(targets, "platform", SimpleNamespace(machine=lambda machine=machine: machine))
+        assert CATALOG.host() == target
+
+
+@pytest.mark.parametrize(
+    ("system", "machine"), [("linux", "riscv64"), ("freebsd14", "amd64"), ("darwin", "ppc"), ("", "")]
+)
+def test_a_machine_that_codex_is_not_built_for_is_told_so(
+    system: str, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "sys", SimpleNamespace(platform=system))
+    monkeypatch.setattr(targets, "platform", SimpleNamespace(machine=lambda: machine))
+    with pytest.raises(UsageError, match=f"^Codex is not built for {system} on {machine}; name a target with --target"):
+        CATALOG.host()
+
+
+def test_this_machine_has_a_target() -> None:
+    assert CATALOG.host() in CATALOG.targets
+
+
+def test_a_pattern_is_filled_with_what_the_target_knows_and_nothing_else() -> None:
+    target = CATALOG.target("aarch64-pc-windows-msvc")
+    assert (
+        target.fill("{triple}{exe} {npm} {version} {tag}") == "aarch64-pc-windows-msvc.exe win32-arm64 {version} {tag}"
+    )
+
+
+# --- Layout
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "expected"),
+    [
+        ("bin/codex", "bin/*", True),
+        ("bin/a/codex", "bin/*", False),
+        ("a/bin/codex", "bin/*", False),
+        ("bin", "bin/*", False),
+        ("Bin/codex", "bin/*", False),
+        ("codex.exe", "*.exe", True),
+        ("bin/codex.exe", "*.exe", False),
+        ("codex", "codex", True),
+        ("codex-resources/voice/bin/host", "codex-resources/voice/**", True),
+        ("codex-resources/voice/x", "codex-resources/voice/**", True),
+        ("codex-resources/voice", "codex-resources/voice/**", False),
+        ("codex-resources/voices/x", "codex-resources/voice/**", False),
+        ("a/codex-resources/voice/x", "codex-resources/voice/**", False),
+        ("", "*", False),
+    ],
+)
+def test_a_pattern_means_one_level_unless_it_ends_in_two_stars(path: str, pattern: str, expected: bool) -> None:
+    assert matches(path, [pattern]) is expected
+    assert matches(path, ["nothing/**", pattern]) is expected
+    assert not matches(path, [])
+
+
+@each_target
+def test_every_file_of_a_runtime_has_its_role(target: Target) -> None:
+    for path, data in archives.runtime(target).items():
+        if LAYOUT.is_excluded(path):
+            assert path.startswith("codex-resources/voice/")
+            continue
+        runs = not data.startswith(b"{")
+        assert LAYOUT.is_executable(path) is runs
+        assert LAYOUT.mode(path) == (0o755 if runs else 0o644)
+        assert LAYOUT.is_optional(path) is path.startswith("codex-path/")
+
+
+@each_target
+def test_what_the_runtime_cannot_do_without_is_neither_optional_nor_excluded(target: Target) -> None:
+    for path in (target.fill(LAYOUT.entrypoint), LAYOUT.descriptor):
+        assert not LAYOUT.is_optional(path)
+        assert not LAYOUT.is_excluded(path)
+    assert LAYOUT.is_executable(target.fill(LAYOUT.entrypoint))
+
+
+# --- The file
+
+
+def load(tmp_path: Path, text: str) -> Catalog:
+    path = tmp_path / "targets.toml"
+    path.write_text(text, encoding="utf-8")
+    return Catalog.load(path)
+
+
+def test_a_platform_is_added_by_adding_a_table(tmp_path: Path) -> None:
+    table = """
+[targets.riscv64gc-unknown-linux-musl]
+format = "elf"
+machine = "riscv64"
+arch = "riscv64"
+exe = ""
+npm = "linux-riscv64"
+runner = "ubuntu-24.04-riscv"
+system = "linux"
+machines = ["riscv64"]
+"""
+    catalog = load(tmp_path, FILE.read_text(encoding="utf-8") + table)
+    assert catalog.triples == (*CATALOG.triples, "riscv64gc-unknown-linux-musl")
+    assert catalog.target("riscv64gc-unknown-linux-musl").machines == ("riscv64",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('format = "elf"\n', "", "format"),
+        ('format = "elf"', 'fromat = "elf"', "format"),
+        ('format = "elf"', "format = 1", "format"),
+        ('machines = ["AMD64", "x86_64"]', 'machines = "AMD64"', "machines"),
+        ('exe = ".exe"', 'exe = ".exe"\ncolour = "blue"', "colour"),
+        ('descriptor = "codex-package.json"\n', "", "descriptor"),
+        ('optional = ["codex-path/*"]', 'optional = "codex-path/*"', "optional"),
+        ("[layout.renames]", "[renames]", "renames"),
+        ("[layout", "[lay", "layout"),
+        ("[size_limits]", "[size]", "size_limits"),
+        ("[sources.npm]", "[sources.pnpm]", "npm"),
+        ('package = "@openai/codex"', "package = []", "package"),
+        ("[targets.", "[target.", "targets"),
+        ('module = "codex_cli_bin"\n', "", "module"),
+    ],
+)
+def test_a_missing_or_misspelled_fact_is_named(old: str, new: str, named: str, tmp_path: Path) -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(WorkspaceError, match=rf"targets\.toml lacks or misspells a fact: .*{named}"):
+        load(tmp_path, text.replace(old, new))
+
+
+@pytest.mark.parametrize("text", ["targets = 1", "targets = []", "[targets]\nx = 1", "[runtime]\n", ""])
+def test_a_file_of_another_shape_is_refused(text: str, tmp_path: Path) -> None:
+    whole = f'{text}\n[runtime]\ndistribution = "x"\nmodule = "x"\n' if "runtime" not in text else text
+    with pytest.raises(WorkspaceError, match=r"targets\.toml lacks or misspells a fact"):
+        load(tmp_path, whole)
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"targets\.toml cannot be read"):
+        Catalog.load(tmp_path / "targets.toml")
+    with pytest.raises(WorkspaceError, match=r"targets\.toml is not valid TOML"):
+        load(tmp_path, "[targets")
+    (tmp_path / "targets.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(WorkspaceError, match=r"targets\.toml cannot be read"):
+        Catalog.load(tmp_path / "targets.toml")
