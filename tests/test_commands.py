@@ -381,6 +381,9 @@ def test_inspect_shows_what_executables_need(release: FakeRelease, tmp_path: Pat
     ]
     lines = release.ran("inspect", tmp_path / ARM_LINUX / "bin" / "codex").out.splitlines()
     assert "static" in lines[0]
+    archived = json.loads(release.ran("inspect", packed(release, ARM_LINUX), "--json").out)
+    assert archived["tags"] == shown["tags"]
+    assert shown["executables"].items() <= archived["executables"].items()
 
 
 def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""``inspect``: what the executables of a package directory, an archive or a lone file are, and the tags they earn."""
+"""``inspect``: what the executables of a package directory, an archive, a wheel or a lone file are, and their tags."""
 
 from __future__ import annotations
 
+import re
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.archive import unpack
 from codex_release.errors import InspectError, UsageError
 from codex_release.headers import Executable, looks_executable, read_executable
-from codex_release.inspect import infer_target
 from codex_release.platform_tags import variants, wheel_tag
 from codex_release.report import Report
 
@@ -16,14 +18,19 @@ if TYPE_CHECKING:
     import argparse
 
     from codex_release.context import Context
+    from codex_release.targets import Catalog, Layout, Target
 
 HELP = "read executables and show what they need"
 _MAGIC_BYTES = 64
+_ARCHIVES = (b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd")
+_ENTRYPOINT = re.compile(r"(?:^|/)bin/codex(?:\.exe)?$")
 
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="an executable, or a package directory")
+    parser.add_argument(
+        "path", type=Path, metavar="PATH", help="an executable, a package directory, an archive or a wheel"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Report:
@@ -31,22 +38,19 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
 
     Raises:
         InspectError: if a file cannot be read as an executable, or there is none.
+        ArchiveError: if an archive cannot be extracted.
         UsageError: if the path does not exist.
     """
     path: Path = arguments.path
-    if path.is_file():
-        executables = {path.name: read_executable(path)}
-    elif path.is_dir():
-        executables = {
-            file.relative_to(path).as_posix(): read_executable(file)
-            for file in sorted(path.rglob("*"))
-            if file.is_file() and _begins_as_executable(file)
-        }
-    else:
+    if not path.exists():
         raise UsageError(f"{path} does not exist")
+    with tempfile.TemporaryDirectory(prefix="codex-inspect-") as scratch:
+        root = _directory(path, Path(scratch))
+        executables = _executables(root) if root else {path.name: read_executable(path)}
     if not executables:
         raise InspectError(f"{path} holds no executable")
-    tags = _tags(path, executables, context)
+    target = _target(executables, context.catalog)
+    tags = _tags(executables, target, context.catalog.layout) if target else []
     rows = [
         (
             name,
@@ -65,23 +69,39 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     return Report(columns, rows, data, title=str(path))
 
 
-def _tags(path: Path, executables: dict[str, Executable], context: Context) -> list[str]:
-    """The tags of the wheels that a directory (or a lone executable) would yield; none if it is no target's."""
-    layout = context.catalog.layout
-    entrypoint = next(
-        (
-            path / name
-            for name in executables
-            if name in {f"bin/codex{target.exe}" for target in context.catalog.targets}
-        ),
-        path,
-    )
-    if not entrypoint.is_file():
-        return []
-    try:
-        target = infer_target(entrypoint, context.catalog)
-    except InspectError:
-        return []
+def _directory(path: Path, scratch: Path) -> Path | None:
+    """The files to look at: the directory itself, what an archive or wheel holds, or `None` for a lone file."""
+    if path.is_dir():
+        return path
+    with path.open("rb") as file:
+        head = file.read(_MAGIC_BYTES)
+    if not head.startswith(_ARCHIVES):
+        return None
+    unpack(path, path.name, scratch, lambda name: name)
+    return scratch
+
+
+def _executables(root: Path) -> dict[str, Executable]:
+    """Every executable below a directory, by its path in the runtime tree if there is one."""
+    files = {file.relative_to(root).as_posix(): file for file in sorted(root.rglob("*")) if file.is_file()}
+    found = {name: read_executable(file) for name, file in files.items() if _begins_as_executable(file)}
+    tops = [name.removesuffix(".exe").removesuffix("bin/codex") for name in found if _ENTRYPOINT.search(name)]
+    top = tops[0] if len(tops) == 1 else ""
+    return {name.removeprefix(top): each for name, each in found.items()}
+
+
+def _target(executables: dict[str, Executable], catalog: Catalog) -> Target | None:
+    """The target of a runtime, by its entry point; of a lone executable, by itself."""
+    for target in catalog.targets:
+        entrypoint = target.fill(catalog.layout.entrypoint)
+        judged = executables.get(entrypoint) or (next(iter(executables.values())) if len(executables) == 1 else None)
+        if judged and judged.format == target.format and target.machine in judged.machines:
+            return target
+    return None
+
+
+def _tags(executables: dict[str, Executable], target: Target, layout: Layout) -> list[str]:
+    """The tags of the wheels that these would yield."""
     shipped = {name: found for name, found in executables.items() if not layout.is_excluded(name)}
     return [wheel_tag(variant.platforms) for variant in variants(target, shipped, layout.is_optional)]
 
