@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,14 +95,16 @@ def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)  # a log can be scrolled
-    files = Table("file", "tag", title="Built, checked and installed", title_justify="left")
+    files = Table(title="Built, checked and installed", title_justify="left")
+    files.add_column("file", overflow="fold")
+    files.add_column("tag", no_wrap=True)
     files.add_column("size", justify="right", no_wrap=True)
-    files.add_column("sha256")
+    files.add_column("sha256", no_wrap=True)
     files.add_column("seconds", justify="right", no_wrap=True)
     for each in built:
         tags = each["tag"].replace("py3-none-", "").replace(".", "\n") or each["kind"]
         seconds = "unchanged" if each["reused"] else f"{each['seconds']:.1f}"
-        sha256 = f"{each['sha256'][:32]}\n{each['sha256'][32:]}"
+        sha256 = "\n".join(re.findall(".{16}" if console.width < 130 else ".{32}", each["sha256"]))
         files.add_row(each["name"], tags, megabytes(each["size"]), sha256, seconds)
     told = Table("asked", "answer", title="Answered", title_justify="left")
     told.add_column("seconds", justify="right", no_wrap=True)

@@ -6,8 +6,15 @@ reads the executables, `stage` makes a buildable directory, `wheel` assembles, `
 program around all of it. Nothing here imports the client.
 """
 
-from importlib import metadata
-
 __all__ = ["__version__"]
 
-__version__ = metadata.version("codex-release")
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """``__version__`` is looked up only when asked for: reading metadata takes longer than most commands need."""
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("codex-release")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -151,9 +151,11 @@ def _user_files(variables: Mapping[str, str]) -> list[Path]:
 def _global_files(environ: Mapping[str, str]) -> list[Path]:
     """The machine-wide file, ``<prefix>/etc/npmrc``; the prefix is where the ``npm`` program is, save on Windows."""
     if sys.platform == "win32":
-        return [Path(environ["APPDATA"], "npm", "etc", "npmrc")] if "APPDATA" in environ else []
-    npm = shutil.which("npm")
-    return [Path(npm).parent.parent / "etc" / "npmrc"] if npm else []
+        prefix = Path(environ["APPDATA"], "npm") if "APPDATA" in environ else None
+    else:
+        npm = shutil.which("npm")
+        prefix = Path(npm).parent.parent if npm else None
+    return [prefix / "etc" / "npmrc"] if prefix else []
 
 
 def _basic(user: str, password: str, where: str) -> str:
