@@ -450,3 +450,9 @@ def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+def test_an_output_path_that_is_a_file_is_one_line(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert str(tmp_path / "file") in release.refused("build", "--target", LINUX, "--out", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"

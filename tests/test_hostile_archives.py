@@ -146,6 +146,7 @@ PAIRS = {
     "differing in Unicode form": ("bin/\xe9", "bin/e\u0301", "only in case or Unicode form"),
     "differing in compatibility form": ("bin/\ufb01", "bin/fi", "only in case or Unicode form"),
     "differing in case of two letters": ("straße", "STRASSE", "only in case or Unicode form"),
+    "differing in the dot of a letter": ("\u0131", "i", "only in case or Unicode form"),
     "differing in the order of accents": ("\u03b1\u0345\u0301", "\u03b1\u03b9\u0301", "only in case or Unicode form"),
     "file as a directory": ("bin", "bin/codex", "lies below bin, which is a file"),
     "directory as a file": ("bin/codex", "bin", "is both a file and a directory"),

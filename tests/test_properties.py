@@ -525,6 +525,7 @@ def test_what_is_admitted_lies_below_its_root_on_every_system(drawn: list[tuple[
             assert message.isprintable()
             continue
         assert kind in ("file", "directory")
+        assert size is None or 0 <= size <= 2 << 30
         assert not path.startswith("/")
         if not path:
             assert kind == "directory"

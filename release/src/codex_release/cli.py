@@ -42,13 +42,16 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     except ReleaseError as error:
         sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
         return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("codex-release: interrupted\n")
-        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our answer has left; the interpreter must not complain about it while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a directory that is not ours: the machine's word, not a bug
+        sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("codex-release: interrupted\n")
+        return _INTERRUPTED
 
 
 def _run(arguments: argparse.Namespace, script: Path | None) -> int:

@@ -84,6 +84,8 @@ class Fetcher:
                     try:
                         return self._unpacked(stored, version, target, locked=locked)
                     except ReleaseError as error:
+                        if file_digest(path) == archive.digest:
+                            raise  # it is what it should be, so the failure lies elsewhere
                         self._drop(path, str(error))
             return self._first_served(
                 version, target, lambda archive: self._from_source(archive, version, target, locked)
@@ -137,20 +139,17 @@ class Fetcher:
         *,
         locked: LockedTarget | None,
     ) -> Fetched:
-        with self.cache.scratch_tree() as scratch:
-            files = unpack_tree(
-                stored.path,
-                stored.name,
-                scratch,
-                layout=self.layout,
-                target=target,
-                version=version,
-            )
+        # The archive's lock keeps a process that makes room from taking it away meanwhile.
+        with self.cache.exclusive(stored.digest.sha256), self.cache.scratch_tree() as scratch:
+            files = unpack_tree(stored.path, stored.name, scratch, layout=self.layout, target=target, version=version)
             if locked is not None:
                 name = f"{stored.name} from {stored.source}"
                 compare_files(locked.files, files, expected_by="the lock", found_in=name)
             payload = self._payload(files)
-            root = self.cache.adopt_tree(scratch, tree_key(payload))
+            key = tree_key(payload)
+            if (present := self.cache.find_tree(key)) and not _is_whole(RuntimeTree(present, payload)):
+                self._drop(present, "the cached tree")
+            root = self.cache.adopt_tree(scratch, key)
         return Fetched(RuntimeTree(root, payload), files, stored)
 
     def _payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:

@@ -211,6 +211,6 @@ def _file_digest(entry: Mapping[str, Any]) -> FileDigest:
     size, sha256 = entry["size"], entry["sha256"]
     if type(size) is not int or size < 0:  # True is an int, and not meant
         raise ValueError(f"{size!r} is no size")
-    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError(f"{sha256!r} is no sha256")
     return FileDigest(size, sha256)

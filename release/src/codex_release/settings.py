@@ -57,7 +57,7 @@ class Settings:
             cache_dir=Path(cache) if cache else Path(platformdirs.user_cache_dir("codex-release", appauthor=False)),
             sources=tuple(word.strip() for word in order.split(",") if word.strip()),
             github_api=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
-            github_token=environ.get("GH_TOKEN") or environ.get("GITHUB_TOKEN") or None,
+            github_token=environ.get("GH_TOKEN", "").strip() or environ.get("GITHUB_TOKEN", "").strip() or None,
             epoch=source_date_epoch(environ),
             environ=dict(environ),
         )
