@@ -387,8 +387,7 @@ def unknown_hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def certified(tmp_path: Path) -> ssl.SSLContext:
     """A server's TLS context with a certificate that it signed itself, ``certificate.pem``."""
     openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl program to make a certificate with")
+    assert openssl is not None, "this test makes a certificate with the openssl program: install it"
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 -batch"
     command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
