@@ -58,7 +58,6 @@ _DAMAGED = (
     ValueError,  # numbers and text in headers
     OverflowError,
     NotImplementedError,  # what zipfile does not know
-    RuntimeError,
     *((isal_zlib.error,) if isal_zlib else ()),
     *((zstandard.ZstdError,) if zstandard else ()),
 )

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from build import BuildBackendException, BuildException, ProjectBuilder
 from pyproject_hooks import quiet_subprocess_runner
 
-from build import BuildBackendException, BuildException, ProjectBuilder
 from codex_release.atomic import scratch_file
 from codex_release.deflater import compress
 from codex_release.digests import FileDigest
