@@ -613,6 +613,26 @@ NO_RUNTIMES: Mapping[str, tuple[Callable[[], bytes], str]] = {
         lambda: described(b"{"),
         "codex-package.json of runtime.tar.gz cannot be understood",
     ),
+    "descriptor that is deeper than any parser": (
+        lambda: described(b"[" * 60_000),
+        "codex-package.json of runtime.tar.gz cannot be understood: RecursionError",
+    ),
+    "descriptor that is too large": (
+        lambda: described(b" " * 70_000 + archives.descriptor(LINUX)),
+        "codex-package.json of runtime.tar.gz has more than 65536 bytes",
+    ),
+    "descriptor that clears the screen": (
+        lambda: described(json.dumps({"target": "\x1b[2J", "version": VERSION}).encode()),
+        r"is of target '\x1b[2J', not ",
+    ),
+    "directory in place of a descriptor": (
+        lambda: packed({"bin/codex": b"x", "codex-package.json/x": b"x"}),
+        "the tree of runtime.tar.gz: the entry 'codex-package.json' is both a file and a directory",
+    ),
+    "descriptor in another case": (
+        lambda: packed({"bin/codex": b"x", "Codex-Package.json": b"x"}),
+        "the tree of runtime.tar.gz: the entry 'codex-package.json' differs from Codex-Package.json only in case",
+    ),
     "descriptor that is a list": (
         lambda: described(b"[]"),
         "codex-package.json of runtime.tar.gz cannot be understood",

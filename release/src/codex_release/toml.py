@@ -26,7 +26,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number of absurd length
         raise WorkspaceError(f"{name} is not valid TOML: {error}") from error
 
 

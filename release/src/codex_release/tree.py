@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "tree_key", "unpack_tree"]
 
+_DESCRIPTOR_BYTES = 64 << 10
+"""The largest descriptor that is read; real ones have about 200 bytes."""
+
 
 @dataclass(frozen=True)
 class RuntimeTree:
@@ -110,7 +113,10 @@ def read_tree(root: Path, *, layout: Layout, target: Target, version: ReleaseVer
             kind = "a special file"
         rules.admit(relative, kind, 0)
         if kind == "file" and not layout.is_excluded(relative):
-            files[relative] = file_digest(path)
+            try:
+                files[relative] = file_digest(path)
+            except OSError as error:
+                raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
     _check(root, files, layout=layout, target=target, version=version, name=str(root))
     return RuntimeTree(root, files)
 
@@ -147,8 +153,14 @@ def _complete(
             "resourcesDir": "codex-resources",
             "pathDir": layout.path_dir,
         }
+        rules = EntryRules(f"the tree of {name}", 1)
+        for path in (*files, layout.descriptor):  # no other file may be in its place, or differ only in case
+            rules.admit(path, "file", 0)
         content = json.dumps(described, indent=2).encode()
-        (root / layout.descriptor).write_bytes(content)
+        try:
+            (root / layout.descriptor).write_bytes(content)
+        except OSError as error:
+            raise ArchiveError(f"{root / layout.descriptor} cannot be written: {error.strerror or error}") from error
         files[layout.descriptor] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
     _check(root, files, layout=layout, target=target, version=version, name=name)
 
@@ -168,12 +180,14 @@ def _check(
         raise ArchiveError(f"{name} is no Codex runtime for {target.triple}: it has no {entrypoint}")
     if layout.descriptor not in files:
         raise ArchiveError(f"{name} is no package directory: it has no {layout.descriptor}")
+    if files[layout.descriptor].size > _DESCRIPTOR_BYTES:
+        raise ArchiveError(f"{layout.descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
     try:
         described = json.loads((root / layout.descriptor).read_bytes())
         claims = {"target": described["target"], "version": described["version"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArchiveError(f"{layout.descriptor} of {name} cannot be understood: {error!r}") from error
     wanted = {"target": target.triple, "version": version.codex}
     for what, value in wanted.items():
         if claims[what] != value:
-            raise ArchiveError(f"{name} is of {what} {claims[what]}, not {value}")
+            raise ArchiveError(f"{name} is of {what} {claims[what]!r}, not {value!r}")
