@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -190,6 +191,26 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:
+    served = (release.archives / f"codex-package-{LINUX}.tar.gz").read_bytes()
+    sha256 = hashlib.sha256(served).hexdigest()
+    pin = f'npm = {{name = "codex.tgz", size = {len(served)}, sha256 = "{sha256}"}}'
+    table = f"[targets.{LINUX}.archives]\n"
+    release.lock_file.write_text(release.lock_file.read_text().replace(table, table + pin + "\n"))
+    release.ran("cache", "clear")
+    cached = Path(os.environ["CODEX_RELEASE_CACHE"]) / "archives" / sha256
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(served[:-20])
+    said = release.ran("build", "--target", LINUX, "--out", tmp_path / "first")
+    assert "a damaged cache entry is dropped" in said.err
+    assert not cached.exists()
+    cached.write_bytes(served)
+    assert "dropped" not in release.ran("build", "--target", LINUX, "--out", tmp_path / "second").err
+    for path in (tmp_path / "first").glob("*.whl"):
+        assert (tmp_path / "second" / path.name).read_bytes() == path.read_bytes()
+    assert not list((cached.parent.parent / "trees").glob("*"))
+
+
 def test_only_what_changed_is_built_again(release: FakeRelease, tmp_path: Path) -> None:
     words = ("build", "--target", LINUX, "--target", ARM_LINUX, "--out", tmp_path / "dist", "--json")
     assert not any(each["reused"] for each in json.loads(release.ran(*words).out))
@@ -252,7 +273,7 @@ def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, 
     with subprocess.Popen(
         [sys.executable, "-m", "codex_release", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        while not list(dist.glob(".codex-release-*/stage-0")):
+        while not list(dist.glob(f".codex-release-*/{LINUX}-0/stage")):
             assert process.poll() is None
             time.sleep(0.02)
         time.sleep(0.3)

@@ -15,7 +15,6 @@ import shutil
 import stat
 import struct
 import tarfile
-import threading
 import tracemalloc
 import zipfile
 from dataclasses import dataclass
@@ -67,16 +66,15 @@ SMALL = Limits(total_bytes=1_000)
 FEW = Limits(files=50)
 TIGHT = Limits(ratio_from=1 << 20)
 
-READERS = ("isal on a thread", "isal", "standard library")
+READERS = ("isal", "standard library")
 
 
 @pytest.fixture(params=READERS)
-def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Gzip in each of the ways it is read; the value of `threads` for it."""
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Gzip in each of the ways it is read; the name of the library that does it."""
     if request.param == "standard library":
         monkeypatch.setattr(archive, "igzip", None)
-        monkeypatch.setattr(archive, "igzip_threaded", None)
-    return bool(request.param != "isal")
+    return str(request.param)
 
 
 # --- The corpus
@@ -522,7 +520,7 @@ def place(tmp_path: Path) -> Surroundings:
     return Surroundings(tmp_path)
 
 
-def refuse(parent: Path, case: str, *, as_tree: bool, threads: bool) -> None:
+def refuse(parent: Path, case: str, *, as_tree: bool) -> None:
     """Extract an archive of the corpus and be refused for the right reason."""
     hostile = CORPUS[case]
     place = Surroundings(parent)
@@ -533,7 +531,7 @@ def refuse(parent: Path, case: str, *, as_tree: bool, threads: bool) -> None:
         else partial(unpack, place=lambda name: name, limits=hostile.limits)
     )
     with pytest.raises(ArchiveError) as refused:
-        extract(path, hostile.name, place.into, threads=threads)
+        extract(path, hostile.name, place.into)
     message = str(refused.value)
     assert hostile.reason in message
     assert hostile.name in message
@@ -542,18 +540,18 @@ def refuse(parent: Path, case: str, *, as_tree: bool, threads: bool) -> None:
     assert not (Path(place.into.anchor) / "canary").exists()
 
 
-def refuse_both_ways(parent: Path, case: str, monkeypatch: pytest.MonkeyPatch, *, threads: bool = False) -> None:
+def refuse_both_ways(parent: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Be refused as an archive of files and as a runtime."""
-    refuse(parent / "unpack", case, as_tree=False, threads=threads)
-    monkeypatch.setattr(tree, "unpack", partial(unpack, limits=CORPUS[case].limits))
-    refuse(parent / "unpack_tree", case, as_tree=True, threads=threads)
+    refuse(parent / "unpack", case, as_tree=False)
+    monkeypatch.setattr(tree, "stream", partial(archive.stream, limits=CORPUS[case].limits))
+    refuse(parent / "unpack_tree", case, as_tree=True)
 
 
 @pytest.mark.parametrize("case", TARS)
 def test_a_hostile_tar_is_refused_for_its_own_reason(
-    case: str, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse_both_ways(tmp_path, case, monkeypatch, threads=threads)
+    refuse_both_ways(tmp_path, case, monkeypatch)
 
 
 @pytest.mark.parametrize("case", ONE_WAY)
@@ -678,12 +676,12 @@ def header_bomb(flag: str) -> bytes:
 
 
 @pytest.mark.parametrize("flag", ["x", "g", "L"])
-def test_a_bomb_in_a_header_is_refused_without_eating_memory(flag: str, threads: bool, place: Surroundings) -> None:
+def test_a_bomb_in_a_header_is_refused_without_eating_memory(flag: str, reader: str, place: Surroundings) -> None:
     path = place.archive(header_bomb(flag))
     tracemalloc.start()
     try:
         with pytest.raises(ArchiveError, match="an extension header claims 50331648 bytes"):
-            unpack(path, "bomb.tar.gz", place.into, lambda name: name, threads=threads)
+            unpack(path, "bomb.tar.gz", place.into, lambda name: name)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -711,12 +709,10 @@ def test_a_bomb_is_refused_by_the_real_limits_without_eating_memory(kind: str, p
 
 
 @pytest.mark.parametrize("case", ["bomb behind the end mark", "gzip cut in half", "parent directory"])
-def test_a_refusal_leaves_no_thread_and_no_open_file(case: str, place: Surroundings) -> None:
+def test_a_refusal_leaves_no_open_file(case: str, place: Surroundings) -> None:
     path = place.archive(hostile_bytes(case))
-    before = threading.active_count()
     with pytest.raises(ArchiveError):
-        unpack(path, "hostile", place.into, lambda name: name, limits=CORPUS[case].limits, threads=True)
-    assert threading.active_count() == before
+        unpack(path, "hostile", place.into, lambda name: name, limits=CORPUS[case].limits)
     path.unlink()  # which Windows refuses while it is open
 
 
@@ -905,10 +901,10 @@ def test_the_layouts_of_one_release_become_one_tree(target: Target, tmp_path: Pa
     assert found[0] == found[1] == found[2]
 
 
-def test_every_way_to_read_gzip_gives_the_same_tree(threads: bool, place: Surroundings) -> None:
+def test_every_way_to_read_gzip_gives_the_same_tree(reader: str, place: Surroundings) -> None:
     made = archives.npm_tarball(LINUX)
     path = place.archive(made.data)
-    found = unpack_tree(path, made.name, place.into, layout=LAYOUT, target=LINUX, version=RELEASE, threads=threads)
+    found = unpack_tree(path, made.name, place.into, layout=LAYOUT, target=LINUX, version=RELEASE)
     assert found == digests(made.files)
     assert place.written().keys() < found.keys()
 
@@ -948,9 +944,7 @@ FORMATS = {"ustar": tarfile.USTAR_FORMAT, "GNU": tarfile.GNU_FORMAT, "pax": tarf
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_tars_of_a_maintained_writer_are_read_as_it_meant_them(
-    kind: str, threads: bool, place: Surroundings
-) -> None:
+def test_the_tars_of_a_maintained_writer_are_read_as_it_meant_them(kind: str, reader: str, place: Surroundings) -> None:
     files = {
         "short": b"x" * 1_000,
         "empty": b"",
@@ -970,7 +964,7 @@ def test_the_tars_of_a_maintained_writer_are_read_as_it_meant_them(
             info.size, info.mtime = len(data), 1.5 if kind == "pax" else 1
             made.addfile(info, io.BytesIO(data))
     path = place.archive(written.getvalue())
-    assert unpack(path, "x.tar.gz", place.into, lambda name: name, threads=threads) == digests(files)
+    assert unpack(path, "x.tar.gz", place.into, lambda name: name) == digests(files)
     place.check()
 
 
@@ -985,15 +979,15 @@ def test_a_tar_of_before_posix_is_read(place: Surroundings) -> None:
     assert list(unpack(path, "x.tar.gz", place.into, lambda name: name)) == ["bin/codex"]
 
 
-def test_zero_bytes_behind_tar_and_gzip_are_padding(threads: bool, place: Surroundings) -> None:
+def test_zero_bytes_behind_tar_and_gzip_are_padding(reader: str, place: Surroundings) -> None:
     path = place.archive(gzipped(tar(tar_entry("codex", b"x"), end=bytes(10_240))) + bytes(512))
-    assert list(unpack(path, "x.tar.gz", place.into, lambda name: name, threads=threads)) == ["codex"]
+    assert list(unpack(path, "x.tar.gz", place.into, lambda name: name)) == ["codex"]
 
 
-def test_a_gzip_of_several_members_is_one_stream(threads: bool, place: Surroundings) -> None:
+def test_a_gzip_of_several_members_is_one_stream(reader: str, place: Surroundings) -> None:
     data = tar(tar_entry("codex", noise(9_000)))
     path = place.archive(gzipped(data[:1_000]) + gzipped(b"") + gzipped(data[1_000:]))
-    assert unpack(path, "x.tar.gz", place.into, lambda name: name, threads=threads)["codex"].size == 9_000
+    assert unpack(path, "x.tar.gz", place.into, lambda name: name)["codex"].size == 9_000
 
 
 def test_a_zstd_of_several_frames_is_one_stream(place: Surroundings) -> None:

@@ -18,6 +18,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
@@ -29,12 +30,13 @@ from codex_release.tarreader import tar_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import ModuleType
 
     from typing_extensions import Self
 
-__all__ = ["unpack"]
+__all__ = ["Directory", "Sink", "Writer", "stream", "unpack"]
 
 
 def _optional(module: str) -> ModuleType | None:
@@ -45,7 +47,7 @@ def _optional(module: str) -> ModuleType | None:
 
 
 # Windows on ARM has no wheel of isal; the standard library's gzip stands in.
-igzip, igzip_threaded, isal_zlib = (_optional(f"isal.{name}") for name in ("igzip", "igzip_threaded", "isal_zlib"))
+igzip, isal_zlib = _optional("isal.igzip"), _optional("isal.isal_zlib")
 # Python 3.10 for Windows on ARM has no wheel of zstandard.
 zstandard = _optional("zstandard")
 
@@ -71,6 +73,36 @@ _ZSTD_STEP = 256
 """How much of a zstd file is decompressed at a time; it may become 30 000 times as much."""
 
 
+class Writer(Protocol):
+    """What takes the bytes of one file."""
+
+    def write(self, chunk: bytes, /) -> object:
+        """Append."""
+
+
+class Sink(Protocol):
+    """Where the files of an archive go."""
+
+    def create(self, path: str, size: int | None) -> AbstractContextManager[Writer]:
+        """Begin a file; it is whole at the end of the block, and worthless if that is left by an exception.
+
+        Args:
+            path: where it belongs; every rule for names holds.
+            size: in bytes, if the archive says it.
+        """
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory on disk as a sink; it was empty before."""
+
+    root: Path
+
+    def create(self, path: str, size: int | None) -> _NewFile:  # noqa: ARG002 - the disk does not ask
+        """Begin a file below the root."""
+        return _NewFile(self.root / path)
+
+
 def unpack(
     path: Path,
     name: str,
@@ -79,24 +111,35 @@ def unpack(
     *,
     skip: Callable[[str], bool] = lambda _: False,
     limits: Limits | None = None,
-    threads: bool = False,
 ) -> dict[str, FileDigest]:
-    """Extract an archive.
+    """Extract an archive into an existing empty directory; see `stream`."""
+    return stream(path, name, Directory(into), place, skip=skip, limits=limits)
+
+
+def stream(
+    path: Path,
+    name: str,
+    sink: Sink,
+    place: Callable[[str], str | None],
+    *,
+    skip: Callable[[str], bool] = lambda _: False,
+    limits: Limits | None = None,
+) -> dict[str, FileDigest]:
+    """Read an archive from front to back.
 
     Args:
         path: the archive.
         name: its name at its source; a lone executable takes its name in the tree from it.
-        into: an existing empty directory.
+        sink: where its files go.
         place: for an entry's path, its path in the tree, or `None` to drop it.
-        skip: for a path in the tree, whether its bytes are only read and hashed, not written.
+        skip: for a path in the tree, whether its bytes are only read and hashed, not given to the sink.
         limits: how much the archive may hold.
-        threads: decompress on a thread of its own: faster for one archive, no gain for many at once.
 
     Returns:
         what each file of the tree is, the skipped ones included.
 
     Raises:
-        ArchiveError: if it is damaged or breaks a rule; `into` may then hold a part of it.
+        ArchiveError: if it is damaged or breaks a rule; the sink may then hold a part of it.
     """
     found: dict[str, FileDigest] = {}
     try:
@@ -104,13 +147,13 @@ def unpack(
         rules = EntryRules(name, compressed, limits)
         tree_rules = EntryRules(f"the tree of {name}", compressed, limits)
         with contextlib.ExitStack() as stack:
-            for entry in _entries(path, name, stack, rules, threads=threads):
+            for entry in _entries(path, name, stack, rules):
                 admitted = rules.admit(entry.name, entry.kind, entry.size)
                 target = place(admitted) if entry.kind == "file" else None
                 if target is None:
                     continue
                 target = tree_rules.admit(target, "file", entry.size)
-                found[target] = _copy(entry, None if skip(target) else into / target)
+                found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size))
     except ArchiveError:
         raise
     except _DAMAGED as error:
@@ -120,29 +163,27 @@ def unpack(
     return found
 
 
-def _copy(entry: Entry, destination: Path | None) -> FileDigest:
-    """Read an entry to its end, and write it if there is a destination."""
+def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None) -> FileDigest:
+    """Read an entry to its end, and write it if there is a place for it."""
     sha256, size = hashlib.sha256(), 0
-    with entry.open() as source, _NewFile(destination) if destination else contextlib.nullcontext() as sink:
+    with entry.open() as source, create() if create else contextlib.nullcontext() as writer:
         while chunk := source.read(CHUNK):
             size += len(chunk)
             sha256.update(chunk)
-            if sink:
-                sink.write(chunk)
-    if entry.size not in (None, size):
-        raise ValueError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
+            if writer:
+                writer.write(chunk)
+        if entry.size not in (None, size):
+            raise ValueError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
     return FileDigest(size, sha256.hexdigest())
 
 
-def _entries(
-    path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRules, *, threads: bool
-) -> Iterator[Entry]:
+def _entries(path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRules) -> Iterator[Entry]:
     """The entries of an archive, whatever it is; `stack` closes it."""
     with path.open("rb") as file:
         head = file.read(512)
     if head.startswith(b"\x1f\x8b"):
         # The tar headers count too: a bomb may hide in those.
-        return tar_entries(stack.enter_context(_Counted(_open_gzip(path, threads=threads), rules)))
+        return tar_entries(stack.enter_context(_Counted(_open_gzip(path), rules)))
     if head.startswith(b"PK"):
         return _zip_entries(stack.enter_context(_ZipFile(path)), name, rules, stack)
     if head.startswith(b"\x28\xb5\x2f\xfd"):
@@ -182,12 +223,8 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
     return {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe"}.get(kind, "a device or other special file")
 
 
-def _open_gzip(path: Path, *, threads: bool) -> IO[bytes]:
-    if igzip is None or igzip_threaded is None:
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    if threads:
-        return cast("IO[bytes]", igzip_threaded.open(path, "rb", threads=1))
-    return cast("IO[bytes]", igzip.open(path, "rb"))
+def _open_gzip(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", (igzip or gzip).open(path, "rb"))
 
 
 def _open_zstd(path: Path) -> _ZstdFile:

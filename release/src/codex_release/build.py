@@ -16,26 +16,27 @@ from typing import TYPE_CHECKING
 
 from codex_release.atomic import remove_tree
 from codex_release.atomic import replace as move
+from codex_release.backend import Backend
 from codex_release.build_record import Artifact, BuildRecord, digest_of, fingerprint, toolkit_fingerprint
-from codex_release.check import check_files
+from codex_release.check import Assembled, check_files
 from codex_release.deflater import Deflater
 from codex_release.digests import FileDigest, file_digest
-from codex_release.errors import CheckError, LockError
-from codex_release.inspect import inspect_tree
+from codex_release.errors import CheckError
 from codex_release.lock import Lock, LockedArchive
+from codex_release.payload import Payload
 from codex_release.sbom import Provenance
 from codex_release.stage import stage_runtime, stage_sdk
 from codex_release.tree import tree_key
-from codex_release.wheel import assemble, build_distribution, submit_payload
+from codex_release.wheel import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codex_release.download import StoredArchive
     from codex_release.fetch import Fetcher
     from codex_release.platform_tags import Variant
     from codex_release.progress import Progress
     from codex_release.targets import Catalog, Target
-    from codex_release.tree import RuntimeTree
     from codex_release.versions import ReleaseVersion
     from codex_release.workspace import Workspace
 
@@ -77,14 +78,10 @@ class Built:
 
 @dataclass(frozen=True)
 class _Wheel:
-    """A runtime wheel in the making."""
+    """A runtime wheel that was just made, and what is in it."""
 
-    target: Target
-    tree: RuntimeTree
-    variant: Variant
-    provenance: Provenance
-    inputs: str
-    fetch_seconds: float
+    artifact: Artifact
+    content: Assembled
 
 
 @dataclass(frozen=True)
@@ -165,11 +162,16 @@ class Builder:
         """Make the parts that changed, and move them to the output once all have passed."""
         scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
         try:
-            with ThreadPoolExecutor(1) as aside:
-                client = aside.submit(self._client, request, inputs[_CLIENT], scratch) if _CLIENT in inputs else None
-                wheels = self._trees(request, inputs)
-                made, known = self._assemble(request, wheels, scratch)
+            with Backend(request.epoch) as backend, ThreadPoolExecutor(1) as aside:
+                client = (
+                    aside.submit(self._client, request, inputs[_CLIENT], scratch, backend)
+                    if _CLIENT in inputs
+                    else None
+                )
+                wheels = self._wheels(request, inputs, scratch, backend)
+                made = [(each.artifact.target, each.artifact) for each in wheels]
                 made += client.result() if client else []
+            known = {each.artifact.name: each.content for each in wheels}
             files = [scratch / artifact.name for _, artifact in made]
             for verdict in check_files(files, self.catalog, self.lock, known, request.jobs):
                 if verdict.problems:
@@ -183,105 +185,115 @@ class Builder:
             parts[part] = (*parts.get(part, ()), artifact)
         return parts
 
-    def _trees(self, request: BuildRequest, inputs: Mapping[str, str]) -> list[_Wheel]:
-        """The verified trees of the changed targets, and the wheels that follow from their executables."""
+    def _wheels(
+        self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path, backend: Backend
+    ) -> list[_Wheel]:
+        """The wheels of the changed targets: as many at a time as there are jobs, the largest first."""
         targets = [target for target in request.targets if target.triple in inputs]
-
-        def plan(target: Target) -> list[_Wheel]:
-            begun = time.monotonic()
-            archives: Mapping[str, LockedArchive]
-            if self.lock is not None:
-                locked = self.lock.require(request.version, target)
-                fetched = self.fetcher.locked(request.version, target, locked)
-                archives = locked.archives
-            else:
-                fetched = self.fetcher.published(request.version, target)
-                if fetched.archive is None:  # pragma: no cover - an unlocked fetch always unpacks
-                    raise LockError(f"nothing vouches for {request.version} on {target.triple}")
-                archives = {fetched.archive.source: LockedArchive(fetched.archive.name, fetched.archive.digest)}
-            inspection = inspect_tree(fetched.tree, target, self.catalog.layout)
-            provenance = Provenance(request.version, target, archives)
-            spent = (time.monotonic() - begun) / len(inspection.variants)
-            return [
-                _Wheel(target, fetched.tree, variant, provenance, inputs[target.triple], spent)
-                for variant in inspection.variants
-            ]
-
-        with ThreadPoolExecutor(request.jobs) as pool:
-            return [wheel for planned in pool.map(plan, targets) for wheel in planned]
-
-    def _assemble(
-        self, request: BuildRequest, wheels: Sequence[_Wheel], scratch: Path
-    ) -> tuple[list[tuple[str, Artifact]], dict[str, RuntimeTree]]:
-        """Skeletons by hatchling, then all wheels at once; the deflater bounds threads and memory."""
-        if not wheels:
-            return [], {}
-        self.progress.note(f"compressing {len(wheels)} wheel{'s' if len(wheels) > 1 else ''}")
-        made: list[tuple[str, Artifact]] = []
-        known: dict[str, RuntimeTree] = {}
+        if not targets:
+            return []
+        self.progress.note(f"building the wheels of {len(targets)} platform{'s' if len(targets) > 1 else ''}")
         # The outer pool is left last: closing the deflater first ends whoever still waits for it.
-        with ThreadPoolExecutor(len(wheels)) as pool, Deflater(request.jobs) as deflater:
-            shipped = [wheel.tree.without(wheel.variant.left_out) for wheel in wheels]
-            for tree in shipped:
-                submit_payload(tree, deflater, store=request.store)
-            skeletons = self._skeletons(request, wheels, scratch)
+        with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
+            begun = {}
+            for target in self._in_turn(targets):
+                payload = Payload(
+                    target,
+                    self.catalog.layout,
+                    deflater,
+                    ahead=max(1, request.jobs // len(targets)),
+                    store=request.store,
+                )
+                begun[target.triple] = pool.submit(
+                    self._wheels_of, payload, request, inputs[target.triple], scratch, backend
+                )
+            try:
+                return [wheel for target in targets for wheel in begun[target.triple].result()]
+            finally:
+                for each in begun.values():
+                    each.cancel()
 
-            def finish(index: int) -> tuple[str, Artifact]:
-                begun = time.monotonic()
+    def _in_turn(self, targets: Sequence[Target]) -> list[Target]:
+        """A large one, two small ones, and so on: so what is in memory at a time fits, and no large one is last."""
+        if self.lock is None:
+            return list(targets)
+        locked = self.lock.targets
+        size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
+        falling = sorted(targets, key=lambda target: -size[target])
+        return [falling.pop(0 if number % 3 == 0 else -1) for number in range(len(targets))]
+
+    def _wheels_of(
+        self, payload: Payload, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
+    ) -> list[_Wheel]:
+        """One target's wheels: read the archive into memory, verify, compress, assemble."""
+        begun = time.monotonic()
+        target = payload.target
+        try:
+            files, archives = self._read(request.version, payload)
+            provenance = Provenance(request.version, target, archives)
+            wheels = []
+            for number, variant in enumerate(payload.inspection().variants):
+                work = scratch / f"{target.triple}-{number}"
+                skeleton = self._skeleton(work, files, variant, provenance, backend)
+                shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 path, digest = assemble(
-                    skeletons[index],
-                    shipped[index],
+                    skeleton,
+                    shipped,
+                    payload.entry,
                     scratch,
                     module=self.catalog.module,
                     layout=self.catalog.layout,
-                    deflater=deflater,
                     epoch=request.epoch,
                 )
-                wheel = wheels[index]
-                seconds = wheel.fetch_seconds + time.monotonic() - begun
-                return path.name, _artifact(path, digest, wheel.target.triple, wheel.inputs, seconds)
+                artifact = _artifact(path, digest, target.triple, inputs, time.monotonic() - begun)
+                wheels.append(_Wheel(artifact, Assembled(shipped, payload.inspection(variant.left_out))))
+            return wheels
+        finally:
+            payload.release()
 
-            finished = list(pool.map(finish, range(len(wheels))))
-        for wheel, tree, (name, artifact) in zip(wheels, shipped, finished, strict=True):
-            made.append((wheel.target.triple, artifact))
-            known[name] = tree
-        return made, known
+    def _read(
+        self, version: ReleaseVersion, payload: Payload
+    ) -> tuple[Mapping[str, FileDigest], Mapping[str, LockedArchive]]:
+        """Read a runtime into a payload; what its files are, and the archives that hold them."""
+        target = payload.target
+        locked = self.lock.require(version, target) if self.lock else None
 
-    def _skeletons(self, request: BuildRequest, wheels: Sequence[_Wheel], scratch: Path) -> list[Path]:
-        """Hatchling's wheels without payload, one for each wheel to make."""
+        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Mapping[str, LockedArchive]]:
+            payload.release()  # what an archive before this one left
+            files = self.fetcher.payload(self.fetcher.read(stored, payload, version, target, locked))
+            found = {stored.source: LockedArchive(stored.name, stored.digest)}
+            return files, locked.archives if locked else found
 
-        def make(index: int) -> Path:
-            wheel = wheels[index]
-            stage = scratch / f"stage-{index}"
-            stage_runtime(
-                stage,
-                wheel.tree,
-                wheel.variant,
-                wheel.provenance,
-                catalog=self.catalog,
-                workspace=self.workspace,
-                payload=False,
-            )
-            out = scratch / f"skeleton-{index}"
-            return build_distribution("wheel", stage, out, epoch=request.epoch, settings={"payload": "omit"})
+        return self.fetcher.archive(version, target, locked, read)
 
-        with ThreadPoolExecutor(request.jobs) as pool:
-            return list(pool.map(make, range(len(wheels))))
+    def _skeleton(
+        self,
+        scratch: Path,
+        files: Mapping[str, FileDigest],
+        variant: Variant,
+        provenance: Provenance,
+        backend: Backend,
+    ) -> Path:
+        """Hatchling's wheel without the payload."""
+        stage = scratch / "stage"
+        stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
+        return backend.build("wheel", stage, scratch / "skeleton", {"payload": "omit"})
 
-    def _client(self, request: BuildRequest, inputs: str, scratch: Path) -> list[tuple[str, Artifact]]:
+    def _client(
+        self, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
+    ) -> list[tuple[str, Artifact]]:
         """The client's wheel and sdist, pinned to the runtime."""
         stage = scratch / "stage-client"
         stage_sdk(
             stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
         )
 
-        def make(kind: str) -> tuple[str, Artifact]:
+        made = []
+        for kind in ("wheel", "sdist"):
             begun = time.monotonic()
-            path = build_distribution(kind, stage, scratch, epoch=request.epoch)
-            return _CLIENT, _artifact(path, file_digest(path), "", inputs, time.monotonic() - begun)
-
-        with ThreadPoolExecutor(request.jobs) as pool:
-            return list(pool.map(make, ("wheel", "sdist")))
+            path = backend.build(kind, stage, scratch)
+            made.append((_CLIENT, _artifact(path, file_digest(path), "", inputs, time.monotonic() - begun)))
+        return made
 
     def _remember(self, request: BuildRequest, record: BuildRecord, made: Mapping[str, tuple[Artifact, ...]]) -> None:
         """Note what was made; files of earlier builds that it supersedes go."""

@@ -1,13 +1,13 @@
 """Compressing many files on all cores, within a memory budget.
 
 libdeflate wants a whole file and its result in memory, and gives the same bytes for any number of threads; it
-releases the GIL. So threads take files, the largest first, and a file waits until it fits beside those at work.
+releases the GIL. So threads take files, the largest first, and nobody gets room for a file before it fits beside
+those that are there.
 """
 
 from __future__ import annotations
 
 import bisect
-import mmap
 import os
 import threading
 from concurrent.futures import CancelledError, Future
@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 import deflate
 
-from codex_release.errors import BuildError
+from codex_release.buffer import Buffer
 from codex_release.zipwriter import DEFLATED, STORED, Compressed
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -31,18 +30,21 @@ LEVEL, LARGE_LEVEL = 6, 5
 """libdeflate's levels for most files and for large ones.
 
 On Codex's executables 6 is 0.7 % smaller than zlib's 6 in under a third of its time, 9 gains another 0.7 % in thrice as
-long. The main executables take most of the time: with 5 for them every wheel is made 12 % faster, and still is smaller
-than zlib would make it.
+long. Nearly all of the time goes into two executables: with 5 for them every wheel is made 15 % faster, and still is no
+larger than zlib would make it.
 """
 
-LARGE = 128 << 20
+LARGE = 64 << 20
 """Files from this size on, in bytes, are compressed with `LARGE_LEVEL`."""
 
-_OUTPUT_SHARE = 0.45
-"""Executables compress to 0.37-0.43 of their size: what to set aside for the result."""
+_OUTPUT_SHARE = 0.38
+"""The large executables compress to 0.34-0.40 of their size: what to set aside for the result."""
+
+_SPARED = 32 << 20
+"""Buffers from this size on, in bytes, are used again: to have new memory cleared takes as long as to hash it."""
 
 
-def compress(data: bytes | mmap.mmap, *, store: bool = False) -> Compressed:
+def compress(data: bytes | memoryview, *, store: bool = False) -> Compressed:
     """One entry's bytes, deflated where that makes them smaller."""
     crc32 = deflate.crc32(data)
     size = len(data)
@@ -53,30 +55,29 @@ def compress(data: bytes | mmap.mmap, *, store: bool = False) -> Compressed:
     return Compressed(STORED, crc32, size, bytes(data))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Task:
-    """One file to compress, for one wheel or several."""
+    """One file to compress."""
 
-    path: Path
-    size: int
+    buffer: Buffer
     store: bool
     future: Future[Compressed] = field(default_factory=Future)
-    uses: int = 1
 
 
 class Deflater:
     """A pool of threads that compress files.
 
     Args:
-        threads: how many; all cores if not given.
-        budget: how many bytes inputs and unclaimed results may take together; a larger single file still passes.
+        threads: how many; one a core if not given.
+        budget: how many bytes files and their results may take together; a larger single file still passes.
     """
 
-    def __init__(self, threads: int | None = None, budget: int = 900_000_000) -> None:
+    def __init__(self, threads: int | None = None, budget: int = 1_000_000_000) -> None:
         self._budget = budget
-        self._used = 0
+        self._used = 0  # by buffers and results, in bytes
+        self._claims: dict[Buffer, int] = {}  # of files on their way: their buffer, and what to expect of the result
+        self._spare: list[Buffer] = []
         self._waiting: list[_Task] = []
-        self._tasks: dict[Path, _Task] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._threads = [
@@ -86,42 +87,44 @@ class Deflater:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, path: Path, *, store: bool = False) -> None:
-        """Have a file compressed; the largest of those that wait is taken first.
+    def buffer(self, size: int | None) -> Buffer:
+        """Room for one file, once there is memory for it and its result; ends with `submit` or `discard`.
 
-        A file that two wheels hold is compressed once. Each use takes the `result` and ends with `release`.
-        """
-        with self._changed:
-            if task := self._tasks.get(path):
-                task.uses += 1
-                return
-            task = _Task(path, path.stat().st_size, store)
-            self._tasks[path] = task
-            bisect.insort(self._waiting, task, key=lambda each: -each.size)
-            self._changed.notify_all()
-
-    def result(self, path: Path) -> Compressed:
-        """What a submitted file compresses to; waits for it.
+        Args:
+            size: of the file in bytes, if it is known.
 
         Raises:
-            BuildError: if the pool was closed before.
+            CancelledError: if the pool is closed before.
         """
         with self._changed:
-            future = self._tasks[path].future
-        try:
-            return future.result()
-        except CancelledError as error:
-            raise BuildError(f"{path} was not compressed: the build was stopped") from error
+            # If no file is on its way, nothing becomes free by waiting.
+            self._changed.wait_for(lambda: self._closing or not self._claims or self._fits(size or 0))
+            if self._closing:
+                raise CancelledError
+            buffer = self._spared(size or 0) or Buffer(size)
+            self._claim(buffer, size or 0)
+            return buffer
 
-    def release(self, path: Path) -> None:
-        """End one use of a file's result, once it is written; with the last use its memory is given back."""
+    def submit(self, buffer: Buffer, *, store: bool = False) -> Future[Compressed]:
+        """Have a filled buffer compressed, the largest of those that wait first.
+
+        The result takes memory until it is given to `release`.
+        """
+        task = _Task(buffer, store)
         with self._changed:
-            task = self._tasks[path]
-            task.uses -= 1
-            if task.uses == 0:
-                del self._tasks[path]
-                self._used -= len(task.future.result().data)
-                self._changed.notify_all()
+            self._claim(buffer, buffer.size)  # which may not have been known before
+            bisect.insort(self._waiting, task, key=lambda each: -each.buffer.size)
+            self._changed.notify_all()
+        return task.future
+
+    def discard(self, buffer: Buffer) -> None:
+        """Give a buffer back that was not submitted."""
+        self._finish(buffer, kept=0)
+
+    def release(self, result: Future[Compressed]) -> None:
+        """Give back the memory of a result, be it finished or not; nobody asks for it any more."""
+        if not result.cancel():
+            result.add_done_callback(self._forget)
 
     def __enter__(self) -> Self:
         return self
@@ -134,48 +137,75 @@ class Deflater:
             self._closing = True
             for task in self._waiting:
                 task.future.cancel()
-            self._waiting.clear()
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        for buffer in self._spare:
+            buffer.close()
 
     def _work(self) -> None:
         while task := self._next():
-            claimed = _claim(task.size)
+            if not task.future.set_running_or_notify_cancel():
+                self._finish(task.buffer, kept=0)
+                continue
             try:
-                entry = _compress_file(task.path, store=task.store)
+                with task.buffer.view() as data:
+                    entry = compress(data, store=task.store)
             except BaseException as error:
-                self._give(claimed)
+                self._finish(task.buffer, kept=0)
                 task.future.set_exception(error)
             else:
-                self._give(claimed - len(entry.data))
+                self._finish(task.buffer, kept=len(entry.data))
                 task.future.set_result(entry)
 
     def _next(self) -> _Task | None:
-        """The largest waiting task that fits, its memory claimed; `None` when the pool closes."""
+        """The largest waiting task; `None` when the pool closes and none waits."""
         with self._changed:
-            while not self._closing:
-                for task in self._waiting:
-                    if self._used == 0 or self._used + _claim(task.size) <= self._budget:
-                        self._waiting.remove(task)
-                        self._used += _claim(task.size)
-                        return task
-                self._changed.wait()
-            return None
+            self._changed.wait_for(lambda: self._closing or self._waiting)
+            return self._waiting.pop(0) if self._waiting else None
 
-    def _give(self, count: int) -> None:
+    def _fits(self, size: int) -> bool:
+        """Whether there is memory for a file, once all spare buffers are given up."""
+        return self._used - sum(each.capacity for each in self._spare) + _needed(size) <= self._budget
+
+    def _spared(self, size: int) -> Buffer | None:
+        """A spare buffer for a large file, the smallest that will do; others go while there is no room for them."""
+        fitting = [each for each in self._spare if each.capacity >= size >= _SPARED]
+        found = min(fitting, key=lambda each: each.capacity, default=None)
+        if found:
+            self._spare.remove(found)
+            self._used -= found.capacity
+        while self._spare and self._used + max(_needed(size), found.capacity if found else 0) > self._budget:
+            buffer = self._spare.pop(0)
+            self._used -= buffer.capacity
+            buffer.close()
+        return found
+
+    def _claim(self, buffer: Buffer, size: int) -> None:
+        """Set memory aside for a buffer and what its `size` bytes will compress to."""
+        claim = buffer.capacity + _needed(size) - size
+        self._used += claim - self._claims.get(buffer, 0)
+        self._claims[buffer] = claim
+
+    def _finish(self, buffer: Buffer, *, kept: int) -> None:
+        """Nobody needs a buffer's bytes any more; so much memory is kept for their result."""
         with self._changed:
-            self._used -= count
+            self._used += kept - self._claims.pop(buffer)
+            if buffer.capacity >= _SPARED and not self._closing:
+                buffer.clear()
+                self._spare.append(buffer)
+                self._used += buffer.capacity
+            else:
+                buffer.close()
             self._changed.notify_all()
 
+    def _forget(self, result: Future[Compressed]) -> None:
+        if result.exception() is None:
+            with self._changed:
+                self._used -= len(result.result().data)
+                self._changed.notify_all()
 
-def _claim(size: int) -> int:
+
+def _needed(size: int) -> int:
+    """The memory that a file and its result take."""
     return size + int(size * _OUTPUT_SHARE)
-
-
-def _compress_file(path: Path, *, store: bool) -> Compressed:
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:  # nothing to map
-            return compress(b"", store=store)
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return compress(data, store=store)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from codex_release.archive import Directory
 from codex_release.digests import FileDigest, file_digest
 from codex_release.download import StoredArchive, download
 from codex_release.errors import DownloadError, ReleaseError, SourceError
 from codex_release.lock import compare_files
-from codex_release.tree import RuntimeTree, tree_key, unpack_tree
+from codex_release.tree import RuntimeTree, stream_tree, tree_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from codex_release.archive import Sink
     from codex_release.cache import Cache
     from codex_release.http import Web
     from codex_release.lock import LockedTarget
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from codex_release.versions import ReleaseVersion
 
 __all__ = ["Fetched", "Fetcher"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Fetcher:
         Raises:
             ReleaseError: if no source can serve it, with the reason of each.
         """
-        files = self._payload(locked.files)
+        files = self.payload(locked.files)
         key = tree_key(files)
         with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
             if root := self.cache.find_tree(key):
@@ -78,18 +82,79 @@ class Fetcher:
                 if _is_whole(tree):
                     return Fetched(tree, locked.files, None)
                 self._drop(root, "the cached tree")
-            for source, archive in locked.archives.items():
-                if path := self.cache.find_archive(archive.digest.sha256):
-                    stored = StoredArchive(path, archive.name, source, archive.digest)
-                    try:
-                        return self._unpacked(stored, version, target, locked=locked)
-                    except ReleaseError as error:
-                        if file_digest(path) == archive.digest:
-                            raise  # it is what it should be, so the failure lies elsewhere
-                        self._drop(path, str(error))
-            return self._first_served(
-                version, target, lambda archive: self._from_source(archive, version, target, locked)
-            )
+            return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
+
+    def archive(
+        self, version: ReleaseVersion, target: Target, locked: LockedTarget | None, use: Callable[[StoredArchive], _T]
+    ) -> _T:
+        """Have a runtime's archive here, and use it.
+
+        It comes from the cache or from the first source that serves it; one that cannot be used is passed over.
+
+        Args:
+            version: the release.
+            target: the platform.
+            locked: what the lock says of the two; `None` to take what a source's published digest vouches for.
+            use: what is done with it, `read` most of all; called again with the next archive after a `ReleaseError`.
+
+        Returns:
+            what `use` returned.
+
+        Raises:
+            ReleaseError: if no archive can be used, with the reason of each.
+        """
+        for source, pinned in locked.archives.items() if locked else ():
+            if path := self.cache.find_archive(pinned.digest.sha256):
+                try:
+                    return use(StoredArchive(path, pinned.name, source, pinned.digest))
+                except ReleaseError as error:
+                    if file_digest(path) == pinned.digest:
+                        raise  # it is what it should be, so the failure lies elsewhere
+                    self._drop(path, str(error))
+
+        def serve(archive: Archive) -> _T:
+            if locked is None and not archive.digests:
+                raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
+            pinned = locked.archives.get(archive.source) if locked else None
+            expected = pinned.digest if pinned and pinned.name == archive.name else None
+            return use(download(archive, self.cache, self.web, expected=expected))
+
+        return self._first_served(version, target, serve)
+
+    def read(
+        self,
+        stored: StoredArchive,
+        sink: Sink,
+        version: ReleaseVersion,
+        target: Target,
+        locked: LockedTarget | None,
+    ) -> dict[str, FileDigest]:
+        """Read an archive as a tree, and hold every file of it against the lock.
+
+        Args:
+            stored: the archive.
+            sink: where the files go; they are proved once this returns, not before.
+            version: what release it should be of.
+            target: what it should be for.
+            locked: what every file should be; `None` if there is no lock to ask.
+
+        Returns:
+            what every file is, those included that are left out of trees.
+
+        Raises:
+            ReleaseError: if it is anything else than that runtime.
+        """
+        # The archive's lock keeps a process that makes room from taking it away meanwhile.
+        with self.cache.exclusive(stored.digest.sha256):
+            files = stream_tree(stored.path, stored.name, sink, layout=self.layout, target=target, version=version)
+        if locked is not None:
+            name = f"{stored.name} from {stored.source}"
+            compare_files(locked.files, files, expected_by="the lock", found_in=name)
+        return files
+
+    def payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
+        """Those of an archive's files that belong into trees and wheels."""
+        return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
 
     def published(self, version: ReleaseVersion, target: Target) -> Fetched:
         """The runtime that a source's own published digest vouches for; no lock is asked.
@@ -97,13 +162,7 @@ class Fetcher:
         Raises:
             ReleaseError: if no source can serve it with a digest, with the reason of each.
         """
-
-        def use(archive: Archive) -> Fetched:
-            if not archive.digests:
-                raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
-            return self.served(archive, version, target)
-
-        return self._first_served(version, target, use)
+        return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
 
     def served(self, archive: Archive, version: ReleaseVersion, target: Target) -> Fetched:
         """The runtime in one particular archive, as it is served now, held against what its source publishes of it.
@@ -111,15 +170,9 @@ class Fetcher:
         Raises:
             ReleaseError: if it cannot be had, or is no runtime of that target and version.
         """
-        return self._unpacked(download(archive, self.cache, self.web), version, target, locked=None)
+        return self._unpacked(download(archive, self.cache, self.web), version, target, None)
 
-    def _from_source(self, archive: Archive, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
-        pinned = locked.archives.get(archive.source)
-        expected = pinned.digest if pinned and pinned.name == archive.name else None
-        stored = download(archive, self.cache, self.web, expected=expected)
-        return self._unpacked(stored, version, target, locked=locked)
-
-    def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], Fetched]) -> Fetched:
+    def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
         failures = []
         for source in self.sources:
             try:
@@ -132,28 +185,16 @@ class Fetcher:
         )
 
     def _unpacked(
-        self,
-        stored: StoredArchive,
-        version: ReleaseVersion,
-        target: Target,
-        *,
-        locked: LockedTarget | None,
+        self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
     ) -> Fetched:
-        # The archive's lock keeps a process that makes room from taking it away meanwhile.
-        with self.cache.exclusive(stored.digest.sha256), self.cache.scratch_tree() as scratch:
-            files = unpack_tree(stored.path, stored.name, scratch, layout=self.layout, target=target, version=version)
-            if locked is not None:
-                name = f"{stored.name} from {stored.source}"
-                compare_files(locked.files, files, expected_by="the lock", found_in=name)
-            payload = self._payload(files)
+        with self.cache.scratch_tree() as scratch:
+            files = self.read(stored, Directory(scratch), version, target, locked)
+            payload = self.payload(files)
             key = tree_key(payload)
             if (present := self.cache.find_tree(key)) and not _is_whole(RuntimeTree(present, payload)):
                 self._drop(present, "the cached tree")
             root = self.cache.adopt_tree(scratch, key)
         return Fetched(RuntimeTree(root, payload), files, stored)
-
-    def _payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
-        return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
 
     def _note_waiting(self, version: ReleaseVersion, target: Target) -> None:
         self.web.progress.note(f"{version} for {target.triple}: another process is fetching it, waiting for it")

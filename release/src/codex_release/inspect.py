@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.errors import InspectError
-from codex_release.headers import HEAD_SIZE, Executable, looks_executable, read_executable
+from codex_release.headers import HEAD_SIZE, Executable, looks_executable, opened, read_executable, read_image
 from codex_release.platform_tags import Variant, variants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from codex_release.headers import Span
     from codex_release.targets import Catalog, Layout, Target
     from codex_release.tree import RuntimeTree
 
-__all__ = ["Inspection", "infer_target", "inspect_tree"]
+__all__ = ["Inspection", "conclude", "infer_target", "inspect_file", "inspect_tree"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,45 @@ def inspect_tree(tree: RuntimeTree, target: Target, layout: Layout) -> Inspectio
     """
     executables = {}
     for path in tree.files:
-        file = tree.root / path
-        if layout.is_executable(path):
-            executables[path] = _matching(file, path, target)
-        elif _looks_executable(file):
+        with opened(tree.root / path) as image:
+            if found := inspect_file(image, path, target, layout):
+                executables[path] = found
+    return conclude(executables, target, layout)
+
+
+def inspect_file(image: Span, path: str, target: Target, layout: Layout) -> Executable | None:
+    """What one file of a runtime is; `None` for data.
+
+    Args:
+        image: its bytes.
+        path: its place in the tree.
+        target: what it should be for.
+        layout: where executables lie.
+
+    Raises:
+        InspectError: see `inspect_tree`.
+    """
+    if layout.is_executable(path):
+        found = read_image(image)
+        if found.format != target.format or target.machine not in found.machines:
             raise InspectError(
-                f"{path} is an executable, but has no executable's place in the layout",
-                remedy="add its pattern to layout.executables in targets.toml",
+                f"{path} is {_described(found)}, but {target.triple} needs {target.format} {target.machine}"
             )
+        return found
+    if looks_executable(image.read(0, min(image.size, HEAD_SIZE), "beginning")):
+        raise InspectError(
+            f"{path} is an executable, but has no executable's place in the layout",
+            remedy="add its pattern to layout.executables in targets.toml",
+        )
+    return None
+
+
+def conclude(executables: Mapping[str, Executable], target: Target, layout: Layout) -> Inspection:
+    """The wheels that follow from a runtime's executables.
+
+    Raises:
+        InspectError: if no tag can be kept.
+    """
     return Inspection(executables, variants(target, executables, layout.is_optional))
 
 
@@ -65,20 +97,5 @@ def infer_target(executable: Path, catalog: Catalog) -> Target:
     raise InspectError(f"{executable} is {_described(found)}, which is no target")
 
 
-def _matching(file: Path, path: str, target: Target) -> Executable:
-    found = read_executable(file)
-    if found.format != target.format or target.machine not in found.machines:
-        raise InspectError(f"{path} is {_described(found)}, but {target.triple} needs {target.format} {target.machine}")
-    return found
-
-
 def _described(executable: Executable) -> str:
     return f"{executable.format} {'+'.join(executable.machines)}"
-
-
-def _looks_executable(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return looks_executable(opened.read(HEAD_SIZE))
-    except OSError as error:
-        raise InspectError(f"{file} cannot be read: {error.strerror or error}") from error

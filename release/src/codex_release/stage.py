@@ -22,8 +22,10 @@ from codex_release.sbom import Provenance, sbom_json
 from codex_release.tree import RuntimeTree, copy_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from codex_release.digests import FileDigest
     from codex_release.platform_tags import Variant
     from codex_release.targets import Catalog
     from codex_release.versions import ReleaseVersion
@@ -37,29 +39,29 @@ _SBOM = "codex-cli-bin.cdx.json"
 
 def stage_runtime(
     directory: Path,
-    tree: RuntimeTree,
+    files: Mapping[str, FileDigest],
     variant: Variant,
     provenance: Provenance,
     *,
     catalog: Catalog,
     workspace: Workspace,
-    payload: bool = True,
+    root: Path | None = None,
 ) -> None:
     """Make the build directory of one runtime wheel.
 
     Args:
         directory: must not exist, or be empty; it appears whole or not at all.
-        tree: the runtime.
+        files: what the runtime's files are.
         variant: the wheel's tags, and what is left out of it.
         provenance: for the bill of materials.
         catalog: the data file.
         workspace: where template and licence are.
-        payload: whether to copy the tree in; without it only a tool that adds the payload itself can use the stage.
+        root: the runtime's tree, to be copied in; without it only a tool that adds the payload can use the stage.
 
     Raises:
         StageError: if the directory is in use, or something cannot be read or written.
     """
-    shipped = tree.without(variant.left_out)
+    shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
     target, version = provenance.target, provenance.version
     _refuse_used(directory)
     try:
@@ -67,7 +69,7 @@ def stage_runtime(
             shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
             shutil.copyfile(workspace.license, scratch / "LICENSE")
             _edit_toml(scratch / "pyproject.toml", version=version.pep440)
-            (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped.files, catalog).encode())
+            (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
             staged = {
                 "version": version.codex,
                 "target": target.triple,
@@ -76,8 +78,8 @@ def stage_runtime(
                 "sbom": _SBOM,
             }
             (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
-            if payload:
-                copy_tree(shipped, scratch / "src" / catalog.module, catalog.layout)
+            if root is not None:
+                copy_tree(RuntimeTree(root, shipped), scratch / "src" / catalog.module, catalog.layout)
     except OSError as error:
         raise StageError(f"{directory} cannot be staged: {error}") from error
 

@@ -6,26 +6,28 @@ of every file what it is. A tree holds no mode bits worth reading: a file's role
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codex_release.archive import unpack
+from codex_release.archive import Directory, stream
 from codex_release.digests import FileDigest, file_digest
 from codex_release.entries import EntryRules
 from codex_release.errors import ArchiveError
 from codex_release.targets import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from codex_release.archive import Sink, Writer
     from codex_release.targets import Layout, Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "tree_key", "unpack_tree"]
+__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "stream_tree", "tree_key", "unpack_tree"]
 
 _DESCRIPTOR_BYTES = 64 << 10
 """The largest descriptor that is read; real ones have about 200 bytes."""
@@ -74,27 +76,42 @@ def unpack_tree(
     layout: Layout,
     target: Target,
     version: ReleaseVersion,
-    threads: bool = True,
 ) -> dict[str, FileDigest]:
-    """Extract an archive as a tree.
+    """Extract an archive as a tree, into an existing empty directory; see `stream_tree`."""
+    sink = Directory(into)
+    return stream_tree(archive, name, sink, layout=layout, target=target, version=version)
+
+
+def stream_tree(
+    archive: Path,
+    name: str,
+    sink: Sink,
+    *,
+    layout: Layout,
+    target: Target,
+    version: ReleaseVersion,
+) -> dict[str, FileDigest]:
+    """Read an archive as a tree, whatever its own layout is.
 
     Args:
         archive: the archive file.
         name: its name at its source.
-        into: an existing empty directory; excluded files are not written there.
+        sink: where the tree's files go; excluded ones do not.
         layout: what a tree looks like.
         target: what the archive should be for.
         version: what release it should be of.
-        threads: see `archive.unpack`.
 
     Returns:
         what each file is, those included that the layout excludes from trees.
 
     Raises:
-        ArchiveError: if it cannot be extracted, or is no runtime of that target and version.
+        ArchiveError: if it cannot be read, or is no runtime of that target and version.
     """
-    files = unpack(archive, name, into, placer(layout, target), skip=layout.is_excluded, threads=threads)
-    _complete(into, files, layout=layout, target=target, version=version, name=name)
+    watched = _Watched(sink, layout.descriptor)
+    files = stream(archive, name, watched, placer(layout, target), skip=layout.is_excluded)
+    if layout.descriptor not in files and target.fill(layout.entrypoint) in files:
+        _describe(watched, files, layout=layout, target=target, version=version, name=name)
+    _check(files, lambda: bytes(watched.content), layout=layout, target=target, version=version, name=name)
     return dict(sorted(files.items()))
 
 
@@ -117,7 +134,8 @@ def read_tree(root: Path, *, layout: Layout, target: Target, version: ReleaseVer
                 files[relative] = file_digest(path)
             except OSError as error:
                 raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
-    _check(root, files, layout=layout, target=target, version=version, name=str(root))
+    descriptor = root / layout.descriptor
+    _check(files, descriptor.read_bytes, layout=layout, target=target, version=version, name=str(root))
     return RuntimeTree(root, files)
 
 
@@ -139,35 +157,58 @@ def tree_key(files: Mapping[str, FileDigest]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _complete(
-    root: Path, files: dict[str, FileDigest], *, layout: Layout, target: Target, version: ReleaseVersion, name: str
+class _Watched:
+    """A sink that keeps a copy of one small file."""
+
+    def __init__(self, sink: Sink, path: str) -> None:
+        self._sink = sink
+        self._path = path
+        self.content = bytearray()
+
+    @contextlib.contextmanager
+    def create(self, path: str, size: int | None) -> Iterator[Writer]:
+        """Begin a file."""
+        with self._sink.create(path, size) as writer:
+            yield _Twice(writer, self.content) if path == self._path else writer
+
+
+@dataclass(frozen=True)
+class _Twice:
+    """Writes to a file, and keeps as much of it as a descriptor may have."""
+
+    writer: Writer
+    kept: bytearray
+
+    def write(self, chunk: bytes, /) -> None:
+        self.writer.write(chunk)
+        self.kept.extend(chunk[: _DESCRIPTOR_BYTES - len(self.kept)])
+
+
+def _describe(
+    sink: Sink, files: dict[str, FileDigest], *, layout: Layout, target: Target, version: ReleaseVersion, name: str
 ) -> None:
-    """Give a tree of before the package layout the descriptor it lacks, then hold it against what it should be."""
-    if layout.descriptor not in files and target.fill(layout.entrypoint) in files:
-        described = {
-            "layoutVersion": 1,
-            "version": version.codex,
-            "target": target.triple,
-            "variant": "codex",
-            "entrypoint": target.fill(layout.entrypoint),
-            "resourcesDir": "codex-resources",
-            "pathDir": layout.path_dir,
-        }
-        rules = EntryRules(f"the tree of {name}", 1)
-        for path in (*files, layout.descriptor):  # no other file may be in its place, or differ only in case
-            rules.admit(path, "file", 0)
-        content = json.dumps(described, indent=2).encode()
-        try:
-            (root / layout.descriptor).write_bytes(content)
-        except OSError as error:
-            raise ArchiveError(f"{root / layout.descriptor} cannot be written: {error.strerror or error}") from error
-        files[layout.descriptor] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
-    _check(root, files, layout=layout, target=target, version=version, name=name)
+    """Give a tree of before the package layout the descriptor it lacks."""
+    described = {
+        "layoutVersion": 1,
+        "version": version.codex,
+        "target": target.triple,
+        "variant": "codex",
+        "entrypoint": target.fill(layout.entrypoint),
+        "resourcesDir": "codex-resources",
+        "pathDir": layout.path_dir,
+    }
+    rules = EntryRules(f"the tree of {name}", 1)
+    for path in (*files, layout.descriptor):  # no other file may be in its place, or differ only in case
+        rules.admit(path, "file", 0)
+    content = json.dumps(described, indent=2).encode()
+    with sink.create(layout.descriptor, len(content)) as writer:
+        writer.write(content)
+    files[layout.descriptor] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
 
 
 def _check(
-    root: Path,
     files: Mapping[str, FileDigest],
+    read_descriptor: Callable[[], bytes],
     *,
     layout: Layout,
     target: Target,
@@ -183,7 +224,7 @@ def _check(
     if files[layout.descriptor].size > _DESCRIPTOR_BYTES:
         raise ArchiveError(f"{layout.descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
     try:
-        described = json.loads((root / layout.descriptor).read_bytes())
+        described = json.loads(read_descriptor())
         claims = {"target": described["target"], "version": described["version"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArchiveError(f"{layout.descriptor} of {name} cannot be understood: {error!r}") from error

@@ -13,11 +13,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from build import BuildBackendException, BuildException, ProjectBuilder
-from pyproject_hooks import quiet_subprocess_runner
 
 from codex_release.atomic import scratch_file
 from codex_release.deflater import compress
@@ -26,13 +22,13 @@ from codex_release.errors import BuildError
 from codex_release.zipwriter import ZipWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
-    from codex_release.deflater import Deflater
     from codex_release.targets import Layout
-    from codex_release.tree import RuntimeTree
+    from codex_release.zipwriter import Compressed
 
-__all__ = ["assemble", "build_distribution", "record_hash", "source_date_epoch", "submit_payload"]
+__all__ = ["assemble", "record_hash", "source_date_epoch"]
 
 _DEFAULT_EPOCH = 1580601600
 """2020-02-02, hatchling's own date for what is built without ``SOURCE_DATE_EPOCH``."""
@@ -44,39 +40,6 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
     return int(value) if value.isdecimal() else _DEFAULT_EPOCH
 
 
-def build_distribution(
-    kind: str, project: Path, out: Path, *, epoch: int, settings: Mapping[str, str] | None = None
-) -> Path:
-    """Run a project's build backend (PEP 517) in a process of its own, in this environment.
-
-    Args:
-        kind: ``wheel`` or ``sdist``.
-        project: the staged directory.
-        out: where the file goes.
-        epoch: the date of its entries.
-        settings: config settings for the backend.
-
-    Raises:
-        BuildError: if the backend fails, with the last line of what it said.
-    """
-    said: list[str] = []
-
-    def run(command: list[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        environment = {**(extra_environ or {}), "SOURCE_DATE_EPOCH": str(epoch)}
-        try:
-            quiet_subprocess_runner(command, cwd, environment)
-        except Exception as error:
-            output = getattr(error, "output", b"") or b""
-            said.extend(output.decode("utf-8", "replace").strip().splitlines()[-1:])
-            raise
-
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        return Path(ProjectBuilder(project, runner=run).build(kind, out, settings or {}))  # type: ignore[arg-type]
-    except (BuildException, BuildBackendException) as error:
-        raise BuildError(f"the {kind} of {project} cannot be built: {said[-1] if said else error}") from error
-
-
 @dataclass(frozen=True)
 class _Row:
     """One line of RECORD."""
@@ -85,37 +48,25 @@ class _Row:
     digest: FileDigest
 
 
-def submit_payload(tree: RuntimeTree, deflater: Deflater, *, store: bool = False) -> None:
-    """Begin to compress a tree's files; `assemble` takes the results.
-
-    Args:
-        tree: the payload, verified.
-        deflater: the pool that compresses.
-        store: do not compress: a larger wheel, made and installed in less time.
-    """
-    for path in tree.files:
-        deflater.submit(tree.root / path, store=store)
-
-
 def assemble(
     skeleton: Path,
-    tree: RuntimeTree,
+    files: Mapping[str, FileDigest],
+    entry: Callable[[str], Compressed],
     out: Path,
     *,
     module: str,
     layout: Layout,
-    deflater: Deflater,
     epoch: int,
 ) -> tuple[Path, FileDigest]:
-    """Write the wheel of a tree.
+    """Write the wheel of a runtime.
 
     Args:
         skeleton: hatchling's wheel without the payload; the result takes its name.
-        tree: the payload, verified, and submitted to the deflater.
+        files: the payload, verified.
+        entry: gives the compressed bytes of a file.
         out: the directory of the result; it appears there whole or not at all.
         module: the package directory that receives the payload.
         layout: for the modes.
-        deflater: the pool that compresses them.
         epoch: the date of the entries, in seconds since 1970.
 
     Returns:
@@ -126,7 +77,7 @@ def assemble(
     """
     small = _skeleton_files(skeleton)
     record = next((name for name in small if name.endswith(".dist-info/RECORD")), None)
-    clashes = {f"{module}/{path}" for path in tree.files} & small.keys()
+    clashes = {f"{module}/{path}" for path in files} & small.keys()
     if record is None or clashes:
         raise BuildError(f"{skeleton.name} cannot take the payload: {sorted(clashes) or 'it has no RECORD'}")
     del small[record]
@@ -134,14 +85,9 @@ def assemble(
     wheel = out / skeleton.name
     with scratch_file(wheel) as scratch, scratch.open("wb") as file:
         writer = ZipWriter(file, epoch)
-        # The largest first: it is compressed first too, so no result waits in memory for one before it.
-        for path, digest in sorted(tree.files.items(), key=lambda item: (-item[1].size, item[0])):
-            entry = deflater.result(tree.root / path)
-            if entry.size != digest.size:
-                raise BuildError(f"{tree.root / path} has {entry.size} bytes, not {digest.size}: it was changed")
-            writer.add(f"{module}/{path}", layout.mode(path), entry)
-            del entry
-            deflater.release(tree.root / path)
+        # The largest first, which is most of what an installer waits for.
+        for path, digest in sorted(files.items(), key=lambda item: (-item[1].size, item[0])):
+            writer.add(f"{module}/{path}", layout.mode(path), entry(path))
             rows.append(_Row(f"{module}/{path}", digest))
         for name, content in small.items():
             writer.add(name, 0o644, compress(content))

@@ -6,5 +6,6 @@ empty list is a pass.
 """
 
 from codex_release.check.release import check_files, check_set, distributions_in
+from codex_release.check.runtime import Assembled
 
-__all__ = ["check_files", "check_set", "distributions_in"]
+__all__ = ["Assembled", "check_files", "check_set", "distributions_in"]

@@ -10,7 +10,7 @@ from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
 from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.metadata import metadata_problems
-from codex_release.check.runtime import Coverage, check_runtime
+from codex_release.check.runtime import Assembled, Coverage, check_runtime
 from codex_release.errors import CheckError, ReleaseError
 from codex_release.wheel_file import WheelFile
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from codex_release.lock import Lock
     from codex_release.targets import Catalog
-    from codex_release.tree import RuntimeTree
 
 __all__ = ["Verdict", "check_files", "check_set", "distributions_in"]
 
@@ -60,7 +59,7 @@ def check_files(
     paths: Sequence[Path],
     catalog: Catalog,
     lock: Lock | None,
-    known: Mapping[str, RuntimeTree] | None = None,
+    known: Mapping[str, Assembled] | None = None,
     jobs: int = 1,
 ) -> list[Verdict]:
     """Check each file by itself.
@@ -69,7 +68,7 @@ def check_files(
         paths: wheels and sdists.
         catalog: the data file.
         lock: what payloads and pins must be; `None` to judge the files by themselves.
-        known: by file name, the verified trees of wheels that were assembled just now.
+        known: by file name, what is in wheels that were assembled just now.
         jobs: how many to read at a time.
     """
     with ThreadPoolExecutor(jobs) as pool:
@@ -106,7 +105,7 @@ def check_set(verdicts: Sequence[Verdict], catalog: Catalog) -> list[str]:
     return problems
 
 
-def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: RuntimeTree | None) -> Verdict:
+def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None) -> Verdict:
     try:
         if path.name.endswith(_SDIST):
             return _check_sdist(path, catalog, lock)

@@ -27,12 +27,14 @@ from codex_release.versions import ReleaseVersion
 from codex_release.wheel import record_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codex_release.inspect import Inspection
     from codex_release.lock import Lock
     from codex_release.targets import Catalog, Target
     from codex_release.wheel_file import WheelFile
 
-__all__ = ["Coverage", "check_runtime"]
+__all__ = ["Assembled", "Coverage", "check_runtime"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,21 @@ class Coverage:
     expected: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """What is known of a wheel's payload because this process verified it and put it in.
+
+    Attributes:
+        files: what each file is.
+        inspection: what the executables are.
+    """
+
+    files: Mapping[str, FileDigest]
+    inspection: Inspection
+
+
 def check_runtime(
-    wheel: WheelFile, catalog: Catalog, lock: Lock | None, known: RuntimeTree | None = None
+    wheel: WheelFile, catalog: Catalog, lock: Lock | None, known: Assembled | None = None
 ) -> tuple[list[str], Coverage | None]:
     """The problems of a runtime wheel, and what it contributes to its release if that can be told.
 
@@ -61,8 +76,7 @@ def check_runtime(
         wheel: the wheel.
         catalog: the data file.
         lock: what the payload must be; `None` to judge the wheel by itself.
-        known: for a wheel that this process just assembled: the verified tree it put in, so that the payload need not
-            be unpacked again.
+        known: of a wheel that this process just assembled, so that its payload need not be unpacked again.
     """
     problems = size_problems(wheel.path, catalog.size_limits[catalog.distribution], catalog.distribution)
     problems += (
@@ -75,10 +89,7 @@ def check_runtime(
         if known is None:
             contents, inspection = _unpacked(wheel, target, catalog, problems)
         else:
-            contents, inspection = (
-                _assembled_contents(wheel, known, catalog),
-                inspect_tree(known, target, catalog.layout),
-            )
+            contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
         problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
         if lock is not None:
             problems += _lock_problems(wheel, target, catalog, lock, contents)
@@ -121,7 +132,7 @@ def _unpacked(wheel: WheelFile, target: Target, catalog: Catalog, problems: list
         return contents, inspect_tree(tree, target, catalog.layout)
 
 
-def _assembled_contents(wheel: WheelFile, known: RuntimeTree, catalog: Catalog) -> Contents:
+def _assembled_contents(wheel: WheelFile, known: Assembled, catalog: Catalog) -> Contents:
     """What the files are: the payload as it was verified, the few small ones read from the wheel."""
     prefix = f"{catalog.module}/"
     contents = {}
@@ -131,7 +142,7 @@ def _assembled_contents(wheel: WheelFile, known: RuntimeTree, catalog: Catalog) 
             small = wheel.read(info.filename)
             digest = FileDigest(len(small), hashlib.sha256(small).hexdigest())
         elif digest.size != info.file_size:
-            raise CheckError(f"{info.filename} has {info.file_size} bytes in the wheel, {digest.size} in the tree")
+            raise CheckError(f"{info.filename} has {info.file_size} bytes in the wheel, {digest.size} in the runtime")
         contents[info.filename] = digest
     return contents
 

@@ -68,7 +68,15 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
         provenance = Provenance(version, target, archives)
-        stage_runtime(arguments.staging_dir, tree, variant, provenance, catalog=catalog, workspace=context.workspace)
+        stage_runtime(
+            arguments.staging_dir,
+            tree.files,
+            variant,
+            provenance,
+            catalog=catalog,
+            workspace=context.workspace,
+            root=tree.root,
+        )
     for other in inspection.variants:
         if not arguments.platform_tag and other != variant:
             context.progress.note(

@@ -6,6 +6,7 @@ It seeks, and reads a few kilobytes of a 300 MB file. Whatever a file holds, the
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from codex_release.errors import InspectError
@@ -14,9 +15,10 @@ from codex_release.headers.executable import Executable
 from codex_release.headers.reader import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["HEAD_SIZE", "Executable", "looks_executable", "read_executable"]
+__all__ = ["HEAD_SIZE", "Executable", "Span", "looks_executable", "opened", "read_executable", "read_image"]
 
 HEAD_SIZE = 8
 """How many first bytes of a file `looks_executable` wants."""
@@ -35,21 +37,36 @@ def looks_executable(head: bytes) -> bool:
     return any(recognizes(head) for recognizes, _ in _FORMATS)
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Span]:
+    """A file to look into.
+
+    Raises:
+        InspectError: if it cannot be read, also inside the block.
+    """
+    try:
+        with path.open("rb") as file:
+            yield Span.whole(file, path)
+    except OSError as error:
+        raise InspectError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
 def read_executable(path: Path) -> Executable:
     """The facts of an executable or shared library, from its headers alone.
 
     Raises:
         InspectError: if the file cannot be read, is none, is damaged, or is shorter than its headers say.
     """
-    try:
-        with path.open("rb") as file:
-            image = Span.whole(file, path)
-            head = image.read(0, min(image.size, _EXCERPT), "beginning")
-            for recognizes, read in _FORMATS:
-                if recognizes(head):
-                    return read(image)
-    except OSError as error:
-        raise InspectError(f"{path} cannot be read: {error.strerror or error}") from error
+    with opened(path) as image:
+        return read_image(image)
+
+
+def read_image(image: Span) -> Executable:
+    """The same, of one that is open or in memory."""
+    head = image.read(0, min(image.size, _EXCERPT), "beginning")
+    for recognizes, read in _FORMATS:
+        if recognizes(head):
+            return read(image)
     raise image.refusal(f"is no executable: {_described(head)}")
 
 

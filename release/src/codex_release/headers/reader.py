@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from codex_release.errors import InspectError
 
@@ -17,10 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
     from struct import Struct
 
-__all__ = ["MOST", "Span"]
+__all__ = ["MOST", "Image", "Span"]
 
 MOST = 4096
 """No table that is read has more entries (Codex's own have some tens), and no string more bytes (Linux's PATH_MAX)."""
+
+
+class Image(Protocol):
+    """An executable's bytes, in a file or in memory."""
+
+    def seek(self, offset: int, /) -> object:
+        """Read from there on."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +38,13 @@ class Span:
     """A stretch of an open file; offsets are relative to its start.
 
     Attributes:
-        file: the file, seekable.
+        file: where the bytes are.
         name: what messages call this span.
         start: where it begins in the file, in bytes.
         size: its length in bytes.
     """
 
-    file: BinaryIO
+    file: Image
     name: str
     start: int
     size: int
