@@ -285,6 +285,8 @@ def test_the_bill_of_materials_is_valid_and_tells_of_every_file(release: FakeRel
 
 def test_two_builds_of_one_lock_are_the_same_bytes(release: FakeRelease, tmp_path: Path) -> None:
     for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".gitignore").write_text(f"# of a repository around {name}\n")
         release.ran("build", "--all", "--out", tmp_path / name)
     first, second = (
         {path.name: path.read_bytes() for path in (tmp_path / name).glob("[!.]*")} for name in ("one", "two")

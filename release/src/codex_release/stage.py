@@ -113,6 +113,8 @@ def stage_sdk(
                 shutil.copyfile(workspace.sdk / name, scratch / name)
             shutil.copyfile(workspace.license, scratch / "LICENSE")
             shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=_IGNORED)
+            # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
+            (scratch / ".gitignore").write_bytes(b"/dist/\n")
             _edit_toml(
                 scratch / "pyproject.toml",
                 version=own_version,
