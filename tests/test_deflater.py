@@ -56,7 +56,7 @@ class TestBuffer:
 class TestDeflater:
     @pytest.mark.parametrize("announced", [True, False])
     def test_what_comes_out_is_the_file(self, announced: bool) -> None:
-        with Deflater(2) as deflater:
+        with Deflater(3) as deflater:
             results = {
                 data: deflater.submit(filled(deflater.buffer(len(data) if announced else None), data))
                 for data in (TEXT, NOISE, b"")
@@ -73,7 +73,7 @@ class TestDeflater:
         assert (entry.method, entry.data) == (STORED, TEXT)
 
     def test_nobody_gets_room_that_the_budget_does_not_have(self) -> None:
-        with Deflater(1, budget=1_000) as deflater:
+        with Deflater(2, budget=1_000) as deflater:
             first = deflater.buffer(600)
             waiter = threading.Thread(target=lambda: deflater.discard(deflater.buffer(600)))
             waiter.start()
@@ -83,8 +83,20 @@ class TestDeflater:
             waiter.join(5)
             assert not waiter.is_alive()
 
+    def test_there_are_no_more_files_on_their_way_than_threads(self) -> None:
+        with Deflater(2) as deflater:
+            first, second = deflater.buffer(10), deflater.buffer(10)
+            waiter = threading.Thread(target=lambda: deflater.discard(deflater.buffer(10)))
+            waiter.start()
+            waiter.join(0.1)
+            assert waiter.is_alive()
+            deflater.discard(first)
+            waiter.join(5)
+            assert not waiter.is_alive()
+            deflater.discard(second)
+
     def test_a_result_takes_memory_until_it_is_released(self) -> None:
-        with Deflater(1, budget=len(NOISE) * 2) as deflater:
+        with Deflater(2, budget=len(NOISE) * 2) as deflater:
             result = deflater.submit(filled(deflater.buffer(len(NOISE)), NOISE))
             result.result()
             blocking = deflater.buffer(10)  # so that there is somebody to wait for

@@ -197,13 +197,7 @@ class Builder:
         with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
             begun = {}
             for target in self._in_turn(targets):
-                payload = Payload(
-                    target,
-                    self.catalog.layout,
-                    deflater,
-                    ahead=max(1, request.jobs // len(targets)),
-                    store=request.store,
-                )
+                payload = Payload(target, self.catalog.layout, deflater, store=request.store)
                 begun[target.triple] = pool.submit(
                     self._wheels_of, payload, request, inputs[target.triple], scratch, backend
                 )

@@ -1,8 +1,8 @@
 """Compressing many files on all cores, within a memory budget.
 
 libdeflate wants a whole file and its result in memory, and gives the same bytes for any number of threads; it
-releases the GIL. So threads take files, the largest first, and nobody gets room for a file before it fits beside
-those that are there.
+releases the GIL. So threads take files, the largest first. Nobody gets room for a file before it fits into memory
+beside those that are on their way, and before there are fewer of them than threads: that many keep all cores busy.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Deflater:
             thread.start()
 
     def buffer(self, size: int | None) -> Buffer:
-        """Room for one file, once there is memory for it and its result; ends with `submit` or `discard`.
+        """Room for one file, once it is its turn; ends with `submit` or `discard`.
 
         Args:
             size: of the file in bytes, if it is known.
@@ -97,8 +97,7 @@ class Deflater:
             CancelledError: if the pool is closed before.
         """
         with self._changed:
-            # If no file is on its way, nothing becomes free by waiting.
-            self._changed.wait_for(lambda: self._closing or not self._claims or self._fits(size or 0))
+            self._changed.wait_for(lambda: self._closing or self._has_room(size or 0))
             if self._closing:
                 raise CancelledError
             buffer = self._spared(size or 0) or Buffer(size)
@@ -164,9 +163,11 @@ class Deflater:
             self._changed.wait_for(lambda: self._closing or self._waiting)
             return self._waiting.pop(0) if self._waiting else None
 
-    def _fits(self, size: int) -> bool:
-        """Whether there is memory for a file, once all spare buffers are given up."""
-        return self._used - sum(each.capacity for each in self._spare) + _needed(size) <= self._budget
+    def _has_room(self, size: int) -> bool:
+        """Whether one more file may come; if none is on its way, nothing would become free by waiting."""
+        used = self._used - sum(each.capacity for each in self._spare)  # those can be given up
+        fits = used + _needed(size) <= self._budget and len(self._claims) < len(self._threads)
+        return fits or not self._claims
 
     def _spared(self, size: int) -> Buffer | None:
         """A spare buffer for a large file, the smallest that will do; others go while there is no room for them."""

@@ -6,7 +6,6 @@ Each file is read into a buffer, looked at, and handed to the compressing thread
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from codex_release.errors import InspectError
@@ -34,18 +33,13 @@ class Payload:
         target: what they should be for.
         layout: where executables lie.
         deflater: the pool that compresses them.
-        ahead: how many files may be in memory at a time. Where other payloads keep the cores busy, more than one gains
-            nothing.
         store: do not compress: a larger wheel, made and installed in less time.
     """
 
-    def __init__(
-        self, target: Target, layout: Layout, deflater: Deflater, *, ahead: int = 1, store: bool = False
-    ) -> None:
+    def __init__(self, target: Target, layout: Layout, deflater: Deflater, *, store: bool = False) -> None:
         self.target = target
         self._layout = layout
         self._deflater = deflater
-        self._ahead = ahead
         self._store = store
         self._executables: dict[str, Executable] = {}
         self._refusals: list[InspectError] = []
@@ -53,9 +47,7 @@ class Payload:
 
     @contextlib.contextmanager
     def create(self, path: str, size: int | None) -> Iterator[Buffer]:
-        """Take in one file; waits until there is memory for it."""
-        earlier = list(self._entries.values())
-        wait(earlier[: len(earlier) - self._ahead + 1])
+        """Take in one file; waits until it is its turn."""
         buffer = self._deflater.buffer(size)
         try:
             yield buffer
