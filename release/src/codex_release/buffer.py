@@ -5,12 +5,29 @@ Anonymous maps, not `bytearray`: a heap keeps what it was given, and files of 30
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import mmap
+import sys
 
-__all__ = ["Buffer"]
+__all__ = ["Buffer", "return_freed_memory"]
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_OWN_MAP = 4 << 20
 
 _UNKNOWN = 16 << 20
 """The room a file of unknown size begins with, in bytes."""
+
+
+def return_freed_memory() -> None:
+    """Have glibc give back what is freed in large pieces, as other systems do.
+
+    Of itself it learns from the first large piece that comes back to keep up to 64 MB for each thread (mallopt(3),
+    M_MMAP_THRESHOLD): 100 MB over all, while compressed files come and go.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # musl has no such habit, and no such function
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _OWN_MAP)
 
 
 class Buffer:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["BuildRequest", "Builder", "Built"]
 
 _CLIENT = "client"
+_APART = 3
+"""How many targets it takes for two of them to be kept apart."""
 
 
 @dataclass(frozen=True)
@@ -208,13 +210,18 @@ class Builder:
                     each.cancel()
 
     def _in_turn(self, targets: Sequence[Target]) -> list[Target]:
-        """A large one, two small ones, and so on: so what is in memory at a time fits, and no large one is last."""
+        """The largest first, so that none of them is left over at the end; but the two largest not side by side.
+
+        Together those would not fit into the memory there is, and one core would have nothing to do.
+        """
         if self.lock is None:
             return list(targets)
         locked = self.lock.targets
         size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
-        falling = sorted(targets, key=lambda target: -size[target])
-        return [falling.pop(0 if number % 3 == 0 else -1) for number in range(len(targets))]
+        order = sorted(targets, key=lambda target: -size[target])
+        if len(order) > _APART:
+            order.insert(-1, order.pop(1))
+        return order
 
     def _wheels_of(
         self, payload: Payload, request: BuildRequest, inputs: str, scratch: Path, backend: Backend

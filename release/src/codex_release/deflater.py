@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import deflate
 
-from codex_release.buffer import Buffer
+from codex_release.buffer import Buffer, return_freed_memory
 from codex_release.zipwriter import DEFLATED, STORED, Compressed
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Deflater:
         budget: how many bytes files and their results may take together; a larger single file still passes.
     """
 
-    def __init__(self, threads: int | None = None, budget: int = 1_000_000_000) -> None:
+    def __init__(self, threads: int | None = None, budget: int = 1_020_000_000) -> None:
+        return_freed_memory()
         self._budget = budget
         self._used = 0  # by buffers and results, in bytes
         self._claims: dict[Buffer, int] = {}  # of files on their way: their buffer, and what to expect of the result
