@@ -45,7 +45,7 @@ def catalog(workspace: Workspace) -> Catalog:
 def context(workspace: Workspace) -> Iterator[Context]:
     """What a command would work with here."""
     progress = Lines(Console(stderr=True))
-    web = Web.connect(progress)
+    web = Web(progress)
     yield Context(lambda: workspace, Settings.read(os.environ), progress, web)
     web.close()
 

@@ -12,6 +12,7 @@ several counts.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import shutil
@@ -81,6 +82,7 @@ def main() -> int:
 
 def measure(scratch: Path, runs: int) -> list[dict[str, object]]:
     """All figures, as rows of a table."""
+    compileall.compile_dir(ROOT / "release" / "src", quiet=1)  # as an installation does
     archives = fetch_archives(scratch / "archives")
     one_plain, one_ours = in_turn(runs, lambda: plain(scratch, archives, [LINUX]), lambda: ours(scratch, [LINUX]))
     size_plain, size_ours = next(sizes(scratch))
@@ -112,7 +114,7 @@ def in_turn(runs: int, first: Callable[[], float], second: Callable[[], float]) 
 
 def fetch_archives(directory: Path) -> dict[str, Plain]:
     """The pinned archives in a directory of their own, and the templates for the plain side."""
-    web = Web.connect(Lines(Console(stderr=True)))
+    web = Web(Lines(Console(stderr=True)))
     context = Context(lambda: Workspace(ROOT), Settings.read(os.environ), web.progress, web)
     version, found = context.lock.version, {}
     for target in context.catalog.targets:

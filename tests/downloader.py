@@ -32,7 +32,7 @@ class _Notes(Silent):
 def main(argv: Sequence[str]) -> int:
     """Download; an expected failure is one line on standard error and exit code 1."""
     root, url, size, sha256 = argv
-    web = Web.connect(_Notes())
+    web = Web(_Notes())
     archive = Archive("web", "archive.tgz", WebFile(url), int(size))
     try:
         stored = download(archive, Cache(Path(root)), web, expected=FileDigest(int(size), sha256))

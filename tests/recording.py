@@ -84,7 +84,7 @@ def connected(
     progress: RecordedProgress, policy: RetryPolicy = IMPATIENT, clock: RecordedClock | None = None
 ) -> Iterator[Web]:
     """The real HTTP client, with time and display recorded, closed at the end."""
-    web = Web.connect(progress, policy, (clock or RecordedClock()).clock)
+    web = Web(progress, policy, (clock or RecordedClock()).clock)
     try:
         yield web
     finally:

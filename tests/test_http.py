@@ -275,7 +275,7 @@ def test_settings_of_the_environment_that_cannot_be_used(
             monkeypatch.delenv(variable)
     monkeypatch.setenv(name, value)
     with pytest.raises(HttpError, match=f"the {found}") as caught:
-        Web.connect(progress)
+        _ = Web(progress).client
     assert name in str(caught.value)
     assert SECRET not in told(caught.value)
 
@@ -304,7 +304,7 @@ def test_nor_is_it_in_what_the_http_library_complains_of(progress: RecordedProgr
         raise httpx.ConnectError(f"cannot reach {request.url}", request=request)
 
     with httpx.Client(transport=httpx.MockTransport(fail)) as client:
-        web = Web(progress, client, RetryPolicy(attempts=2), clock.clock)
+        web = Web(progress, RetryPolicy(attempts=2), clock.clock, lambda _: client)
         with pytest.raises(HttpError) as caught:
             web.body(f"https://storage.example/x?sig={SECRET}")
     assert str(caught.value).startswith("https://storage.example/x: cannot reach https://storage.example/x, 2 times")

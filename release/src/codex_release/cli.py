@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
 
     command = _module(arguments.command)
     progress = progress_for(Console(stderr=True))
-    web = Web.connect(progress)
+    web = Web(progress)
     try:
         context = Context(
             find_workspace=lambda: Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd()),

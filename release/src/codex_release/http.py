@@ -12,6 +12,7 @@ import random
 import re
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -101,45 +102,48 @@ class TransientError(Exception):
         self.progressed = progressed
 
 
-@dataclass(frozen=True)
 class Web:
-    """An HTTP client with a retry policy; safe to use from many threads."""
+    """An HTTP client with a retry policy; safe to use from many threads.
 
-    progress: Progress
-    client: httpx.Client
-    policy: RetryPolicy
-    clock: Clock
+    It is made when it is first used: reading certificates takes a tenth of a second, and many builds ask nobody.
 
-    @classmethod
-    def connect(cls, progress: Progress, policy: RetryPolicy | None = None, clock: Clock | None = None) -> Web:
-        """A client with the timeouts of the policy and the environment's proxies and certificates.
+    Args:
+        progress: where waits and retries are shown.
+        policy: the timeouts, and how often to try.
+        clock: the time.
+        connect: makes the client; from the environment's proxies and certificates if not given.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        connect: Callable[[RetryPolicy], httpx.Client] | None = None,
+    ) -> None:
+        self.progress = progress
+        self.policy = policy or RetryPolicy()
+        self.clock = clock or Clock()
+        self._connect = connect or _connect
+        self._connecting = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    @property
+    def client(self) -> httpx.Client:
+        """The client.
 
         Raises:
             HttpError: if the environment's settings cannot be used.
         """
-        policy = policy or RetryPolicy()
-        try:
-            client = httpx.Client(
-                follow_redirects=True,  # httpx drops the Authorization header when the host changes
-                timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
-                headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
-            )
-        except OSError as error:
-            raise HttpError(
-                f"the certificates that the environment names cannot be read: {error}",
-                remedy="look at SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from error
-        except (httpx.InvalidURL, ValueError, ImportError) as error:
-            # Not chained: the text may hold a part of the proxy's password.
-            raise HttpError(
-                f"the proxy that the environment names cannot be used ({type(error).__name__})",
-                remedy="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY",
-            ) from None
-        return cls(progress, client, policy, clock or Clock())
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect(self.policy)
+            return self._client
 
     def close(self) -> None:
         """Close the connections."""
-        self.client.close()
+        if self._client is not None:
+            self._client.close()
 
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON value behind a URL.
@@ -268,6 +272,27 @@ def shown_url(url: str) -> str:
 def shown_text(text: str) -> str:
     """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
     return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
+
+
+def _connect(policy: RetryPolicy) -> httpx.Client:
+    """A client with the timeouts of the policy and the environment's proxies and certificates."""
+    try:
+        return httpx.Client(
+            follow_redirects=True,  # httpx drops the Authorization header when the host changes
+            timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
+            headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
+        )
+    except OSError as error:
+        raise HttpError(
+            f"the certificates that the environment names cannot be read: {error}",
+            remedy="look at SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from error
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        # Not chained: the text may hold a part of the proxy's password.
+        raise HttpError(
+            f"the proxy that the environment names cannot be used ({type(error).__name__})",
+            remedy="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY",
+        ) from None
 
 
 def _broken(url: str, error: httpx.TransportError) -> Exception:
