@@ -155,13 +155,15 @@ def timed(command: list[str], environment: dict[str, str]) -> float:
 def peak_memory(command: list[str], environment: dict[str, str]) -> float:
     """Run a process to its end; the peak of the memory of it and all its children (PSS, in MiB), ten samples a second.
 
-    Not while the clock runs: taking such a sample holds up the process.
+    The lesser of two samples in a row counts: a child that is just being started still has its parent's memory, and
+    shows it a second time. Not while the clock runs: taking such a sample holds up the process.
     """
-    peak = 0
+    peak = before = 0
     with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL) as process:
         watched = psutil.Process(process.pid)
         while process.poll() is None:
-            peak = max(peak, _proportional(watched))
+            now = _proportional(watched)
+            peak, before = max(peak, min(before, now)), now
             time.sleep(0.1)
     if process.returncode != 0:
         sys.exit(f"{command} failed with exit code {process.returncode}")

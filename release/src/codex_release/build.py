@@ -10,6 +10,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -233,14 +234,15 @@ class Builder:
             files, archives = self._read(request.version, payload)
             provenance = Provenance(request.version, target, archives)
             wheels = []
-            for number, variant in enumerate(payload.inspection().variants):
+            variants = payload.inspection().variants
+            for number, variant in enumerate(variants):
                 work = scratch / f"{target.triple}-{number}"
                 skeleton = self._skeleton(work, files, variant, provenance, backend)
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 path, digest = assemble(
                     skeleton,
                     shipped,
-                    payload.entry,
+                    partial(payload.entry, keep=variant != variants[-1]),
                     scratch,
                     module=self.catalog.module,
                     layout=self.catalog.layout,

@@ -72,7 +72,7 @@ class Deflater:
         budget: how many bytes files and their results may take together; a larger single file still passes.
     """
 
-    def __init__(self, threads: int | None = None, budget: int = 1_000_000_000) -> None:
+    def __init__(self, threads: int | None = None, budget: int = 1_020_000_000) -> None:
         return_freed_memory()
         self._budget = budget
         self._used = 0  # by buffers and results, in bytes

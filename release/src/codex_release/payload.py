@@ -68,9 +68,17 @@ class Payload:
         shipped = {path: each for path, each in self._executables.items() if path not in left_out}
         return conclude(shipped, self.target, self._layout)
 
-    def entry(self, path: str) -> Compressed:
-        """What a file compresses to; waits for it."""
-        return self._entries[path].result()
+    @contextlib.contextmanager
+    def entry(self, path: str, *, keep: bool = False) -> Iterator[Compressed]:
+        """What a file compresses to; waits for it.
+
+        Args:
+            path: its place in the tree.
+            keep: whether it will be asked for again; if not, its memory is given back at the end of the block.
+        """
+        yield self._entries[path].result()
+        if not keep:
+            self._deflater.release(self._entries.pop(path))
 
     def release(self) -> None:
         """Forget everything; the memory of the results is given back."""

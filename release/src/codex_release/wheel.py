@@ -23,6 +23,7 @@ from codex_release.zipwriter import ZipWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from codex_release.targets import Layout
@@ -51,7 +52,7 @@ class _Row:
 def assemble(
     skeleton: Path,
     files: Mapping[str, FileDigest],
-    entry: Callable[[str], Compressed],
+    entry: Callable[[str], AbstractContextManager[Compressed]],
     out: Path,
     *,
     module: str,
@@ -63,7 +64,7 @@ def assemble(
     Args:
         skeleton: hatchling's wheel without the payload; the result takes its name.
         files: the payload, verified.
-        entry: gives the compressed bytes of a file.
+        entry: gives the compressed bytes of a file, which are not needed any more at the end of its block.
         out: the directory of the result; it appears there whole or not at all.
         module: the package directory that receives the payload.
         layout: for the modes.
@@ -87,7 +88,8 @@ def assemble(
         writer = ZipWriter(file, epoch)
         # The largest first, which is most of what an installer waits for.
         for path, digest in sorted(files.items(), key=lambda item: (-item[1].size, item[0])):
-            writer.add(f"{module}/{path}", layout.mode(path), entry(path))
+            with entry(path) as compressed:
+                writer.add(f"{module}/{path}", layout.mode(path), compressed)
             rows.append(_Row(f"{module}/{path}", digest))
         for name, content in small.items():
             writer.add(name, 0o644, compress(content))
