@@ -72,7 +72,7 @@ class Deflater:
         budget: how many bytes files and their results may take together; a larger single file still passes.
     """
 
-    def __init__(self, threads: int | None = None, budget: int = 1_020_000_000) -> None:
+    def __init__(self, threads: int | None = None, budget: int = 1_010_000_000) -> None:
         return_freed_memory()
         self._budget = budget
         self._used = 0  # by buffers and results, in bytes
@@ -144,19 +144,27 @@ class Deflater:
             buffer.close()
 
     def _work(self) -> None:
-        while task := self._next():
-            if not task.future.set_running_or_notify_cancel():
-                self._finish(task.buffer, kept=0)
-                continue
-            try:
-                with task.buffer.view() as data:
-                    entry = compress(data, store=task.store)
-            except BaseException as error:
-                self._finish(task.buffer, kept=0)
-                task.future.set_exception(error)
-            else:
-                self._finish(task.buffer, kept=len(entry.data))
-                task.future.set_result(entry)
+        while self._compress_next():
+            pass
+
+    def _compress_next(self) -> bool:
+        """Do one task, and keep nothing of it: a result that a waiting thread remembers is memory nobody counts."""
+        task = self._next()
+        if task is None:
+            return False
+        if not task.future.set_running_or_notify_cancel():
+            self._finish(task.buffer, kept=0)
+            return True
+        try:
+            with task.buffer.view() as data:
+                entry = compress(data, store=task.store)
+        except BaseException as error:
+            self._finish(task.buffer, kept=0)
+            task.future.set_exception(error)
+        else:
+            self._finish(task.buffer, kept=len(entry.data))
+            task.future.set_result(entry)
+        return True
 
     def _next(self) -> _Task | None:
         """The largest waiting task; `None` when the pool closes and none waits."""

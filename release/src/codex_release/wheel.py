@@ -90,6 +90,7 @@ def assemble(
         for path, digest in sorted(files.items(), key=lambda item: (-item[1].size, item[0])):
             with entry(path) as compressed:
                 writer.add(f"{module}/{path}", layout.mode(path), compressed)
+            del compressed  # its memory is given back; the next one may be long in coming
             rows.append(_Row(f"{module}/{path}", digest))
         for name, content in small.items():
             writer.add(name, 0o644, compress(content))
