@@ -1,0 +1,156 @@
+"""The embedded model server, spoken to directly and through the real runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codex_app_server import AppServerClient, AsyncAppServerClient
+from codex_app_server.testing import Answer, Cut, Failure, ModelServer, Text, ToolCall
+
+if TYPE_CHECKING:
+    from codex_app_server.protocol.messages import Notification
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+
+def asked(server: ModelServer, body: object, path: str = "/v1/responses") -> tuple[int, list[dict[str, Any]]]:
+    """Status and events of an answer over HTTP."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=10)
+    try:
+        connection.request("POST", path, json.dumps(body))
+        response = connection.getresponse()
+        text = response.read().decode()
+        if response.status != 200:
+            return response.status, [json.loads(text)]
+        return response.status, [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    finally:
+        connection.close()
+
+
+class TestServer:
+    def test_answers_come_in_order_then_the_default(self) -> None:
+        with ModelServer(Text("one"), lambda request: Text(request.texts[0]), default=Text("last")) as model:
+            said = []
+            for text in "abc":
+                body = {"input": [{"role": "user", "content": [{"type": "input_text", "text": text}]}]}
+                said.append([event["delta"] for event in asked(model, body)[1] if "delta" in event])
+            assert said == [["one"], ["b"], ["last"]]
+            assert [request.texts for request in model.requests] == [["a"], ["b"], ["c"]]
+
+    def test_a_message_is_streamed_in_pieces_between_its_begin_and_its_end(self) -> None:
+        with ModelServer([Text("to be"), ToolCall("shout", {"text": "now"})]) as model:
+            _, events = asked(model, {})
+        assert [event["type"].removeprefix("response.") for event in events] == [
+            "created",
+            "output_item.added",
+            "output_text.delta",
+            "output_text.delta",
+            "output_item.done",
+            "output_item.done",
+            "completed",
+        ]
+        assert events[4]["item"]["content"] == [{"type": "output_text", "text": "to be"}]
+        assert json.loads(events[5]["item"]["arguments"]) == {"text": "now"}
+
+    def test_failures_and_cuts(self) -> None:
+        with ModelServer(Failure(429, "slow down", "rate_limit"), Cut(Text("a b c d"), after=3)) as model:
+            status, (said,) = asked(model, {})
+            assert (status, said["error"]["message"]) == (429, "slow down")
+            assert len(asked(model, {})[1]) == 3
+            assert asked(model, {}, "/elsewhere")[0] == 404
+
+    def test_waiting_for_requests_has_a_limit(self) -> None:
+        with ModelServer() as model, pytest.raises(TimeoutError, match="there were 0 requests"):
+            model.wait_for_requests(1, 0.05)
+
+    def test_a_long_answer_does_not_hold_up_the_end(self) -> None:
+        began = time.monotonic()
+        with ModelServer(Text(deltas=["a"] * 100, delay_s=10)) as model:
+            connection = http.client.HTTPConnection("127.0.0.1", int(model.url.rpartition(":")[2]), timeout=10)
+            connection.request("POST", "/v1/responses", "{}")
+            model.wait_for_requests(1)
+            connection.close()
+        model.close()
+        assert time.monotonic() - began < 5
+
+    def test_its_homes_vanish_with_it(self) -> None:
+        with ModelServer() as model:
+            configs = [model.config(env={"ADDED": "yes"}, client_name="me") for _ in range(2)]
+            homes = [Path(config.env["CODEX_HOME"]) for config in configs if config.env]
+            assert all((home / "config.toml").is_file() for home in homes)
+            assert configs[0].client_name == "me"
+        assert len(set(homes)) == 2
+        assert not any(home.exists() for home in homes)
+
+
+# Whole turns, on the real runtime.
+
+
+def run_turn(client: AppServerClient, text: str = "hi", **thread: object) -> list[Notification]:
+    """All events of one turn in a new thread."""
+    started: Any = client.request("thread/start", thread)
+    params = {"threadId": started["thread"]["id"], "input": [{"type": "text", "text": text}]}
+    _, stream = client.start_turn("turn/start", params)
+    return list(client.events(stream))
+
+
+def final(events: list[Notification]) -> Any:
+    assert events[-1].method == "turn/completed"
+    return events[-1].params["turn"]  # type: ignore[index,call-overload]
+
+
+def deltas(events: list[Notification]) -> str:
+    return "".join(
+        event.params["delta"]  # type: ignore[index,call-overload,misc]
+        for event in events
+        if event.method == "item/agentMessage/delta"
+    )
+
+
+def test_a_real_turn_streams_what_the_model_says(codex_binary: Path) -> None:
+    with ModelServer(Text("Hello from the model.")) as model:
+        with AppServerClient(model.config(codex_bin=codex_binary)) as client:
+            events = run_turn(client, "say hello")
+        assert final(events)["status"] == "completed"
+        assert deltas(events) == "Hello from the model."
+        assert "say hello" in model.requests[0].texts
+
+
+def test_the_same_with_asyncio_and_several_turns_at_once(codex_binary: Path) -> None:
+    async def turn(client: AsyncAppServerClient, number: int) -> str:
+        started: Any = await client.request("thread/start", {})
+        params = {"threadId": started["thread"]["id"], "input": [{"type": "text", "text": f"turn {number}"}]}
+        _, stream = await client.start_turn("turn/start", params)
+        return deltas([event async for event in client.events(stream)])
+
+    async def run(model: ModelServer) -> list[str]:
+        async with AsyncAppServerClient(model.config(codex_bin=codex_binary)) as client:
+            return await asyncio.gather(*(turn(client, number) for number in range(10)))
+
+    with ModelServer(default=lambda request: Text(f"answer to {request.texts[-1]}")) as model:
+        assert asyncio.run(run(model)) == [f"answer to turn {number}" for number in range(10)]
+
+
+def test_an_approval_that_nobody_handles_is_not_granted(codex_binary: Path, tmp_path: Path) -> None:
+    with ModelServer(ToolCall("exec_command", {"cmd": "touch made"}), Text("Well.")) as model:
+        with AppServerClient(model.config(codex_bin=codex_binary, cwd=tmp_path)) as client:
+            events = run_turn(client, approvalPolicy="untrusted", cwd=str(tmp_path))
+        assert final(events)["status"] in {"completed", "interrupted", "failed"}
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "answer", [Failure(500), Failure(429), Cut(Text("a b c d"), after=3)], ids=["500", "429", "cut"]
+)
+def test_what_goes_wrong_with_the_model_ends_the_turn_as_failed(answer: Answer, codex_binary: Path) -> None:
+    with ModelServer(answer) as model, AppServerClient(model.config(codex_bin=codex_binary)) as client:
+        turn = final(run_turn(client))
+        assert turn["status"] == "failed"
+        assert turn["error"]["message"]
