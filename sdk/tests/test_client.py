@@ -58,9 +58,9 @@ def wait_for_threads(client: AppServerClient) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "_LEAVE_GRACE", 0.2)
-    monkeypatch.setattr(stdio, "_SIGNAL_GRACE", 0.5)
-    monkeypatch.setattr(stdio, "_MOMENT", 0.2)
+    monkeypatch.setattr(stdio, "LEAVE_GRACE", 0.2)
+    monkeypatch.setattr(stdio, "SIGNAL_GRACE", 0.5)
+    monkeypatch.setattr(stdio, "MOMENT", 0.2)
 
 
 class Waiting(threading.Thread):

@@ -15,51 +15,65 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import Message
 
 
+def conversation() -> Connection:
+    return Connection(100)
+
+
+def receive(connection: Connection, data: bytes) -> list[Message]:
+    connection.receive(data)
+    return connection.advance().messages
+
+
+def end(connection: Connection) -> list[Message]:
+    connection.end()
+    return connection.advance().messages
+
+
 def test_a_conversation() -> None:
-    connection = Connection()
+    connection = conversation()
 
     assert connection.request("one", {}) == (1, b'{"id":1,"method":"one","params":{}}\n')
     assert connection.request("two", None) == (2, b'{"id":2,"method":"two"}\n')
-    assert connection.receive(b'{"id":2,"result":"b"}\n{"method":"tell"}\n{"id":1,') == [
+    assert receive(connection, b'{"id":2,"result":"b"}\n{"method":"tell"}\n{"id":1,') == [
         Response(2, "b"),
         Notification("tell", None),
     ]
-    assert connection.receive(b'"error":{"code":5,"message":"no"}}\n') == [ErrorResponse(1, 5, "no", None)]
+    assert receive(connection, b'"error":{"code":5,"message":"no"}}\n') == [ErrorResponse(1, 5, "no", None)]
 
 
 def test_there_is_one_answer_to_a_request() -> None:
-    connection = Connection()
+    connection = conversation()
     connection.request("one", None)
-    connection.receive(b'{"id":1,"result":"a"}\n')
+    receive(connection, b'{"id":1,"result":"a"}\n')
 
-    (again,) = connection.receive(b'{"id":1,"result":"b"}\n')
+    (again,) = receive(connection, b'{"id":1,"result":"b"}\n')
 
     assert again == Junk(b'{"id":1,"result":"b"}', "it answers no open request")
 
 
 @pytest.mark.parametrize("answer", [b'{"id":2,"result":0}', b'{"id":"1","result":0}', b'{"id":9,"error":{}}'])
 def test_an_answer_that_nobody_waits_for_leaves_the_others_open(answer: bytes) -> None:
-    connection = Connection()
+    connection = conversation()
     connection.request("one", None)
 
-    (stray,) = connection.receive(answer + b"\n")
+    (stray,) = receive(connection, answer + b"\n")
 
     assert isinstance(stray, Junk)
-    assert connection.receive(b'{"id":1,"result":0}\n') == [Response(1, 0)]
+    assert receive(connection, b'{"id":1,"result":0}\n') == [Response(1, 0)]
 
 
 def test_an_answer_to_a_forgotten_request_is_junk() -> None:
-    connection = Connection()
+    connection = conversation()
     request_id, _ = connection.request("one", None)
     connection.forget(request_id)
 
-    (late,) = connection.receive(b'{"id":1,"result":0}\n')
+    (late,) = receive(connection, b'{"id":1,"result":0}\n')
 
     assert isinstance(late, Junk)
 
 
 def test_a_request_that_json_cannot_say_is_not_open() -> None:
-    connection = Connection()
+    connection = conversation()
 
     with pytest.raises(TypeError):
         connection.request("one", {"value": object()})
@@ -68,22 +82,22 @@ def test_a_request_that_json_cannot_say_is_not_open() -> None:
 
 
 def test_blank_lines_are_nothing() -> None:
-    assert Connection().receive(b'\n\r\n  \n{"method":"tell"}\n') == [Notification("tell", None)]
+    assert receive(conversation(), b'\n\r\n  \n{"method":"tell"}\n') == [Notification("tell", None)]
 
 
 def test_the_last_line_may_lack_its_end() -> None:
-    connection = Connection()
+    connection = conversation()
 
-    assert connection.receive(b'{"method":"tell"}') == []
-    assert connection.end() == [Notification("tell", None)]
-    assert connection.end() == []
+    assert receive(connection, b'{"method":"tell"}') == []
+    assert end(connection) == [Notification("tell", None)]
+    assert end(connection) == []
 
 
 def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
-    connection = Connection()
-    connection.receive(b'{"method":"te')
+    connection = conversation()
+    receive(connection, b'{"method":"te')
 
-    (rest,) = connection.end()
+    (rest,) = end(connection)
 
     assert isinstance(rest, Junk)
 
@@ -118,13 +132,13 @@ def test_a_refusal_grants_nothing_and_names_the_request() -> None:
 def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], cuts: list[int], ended: bool) -> None:
     stream = b"\n".join(messages) + (b"\n" if ended else b"")
 
-    def receive(chunks: list[bytes]) -> list[Message]:
-        connection = Connection()
+    def received(chunks: list[bytes]) -> list[Message]:
+        connection = conversation()
         connection.request("one", None)
         connection.request("two", None)
-        return [message for chunk in chunks for message in connection.receive(chunk)] + connection.end()
+        return [message for chunk in chunks for message in receive(connection, chunk)] + end(connection)
 
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[start:stop] for start, stop in pairwise(edges)]
 
-    assert receive(pieces) == receive([stream])
+    assert received(pieces) == received([stream])

@@ -12,6 +12,7 @@ a program does not touch is never loaded.
 TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it would cost more than this whole module
 if TYPE_CHECKING:
     from codex_app_server._version import __version__
+    from codex_app_server.aclient import AsyncAppServerClient
     from codex_app_server.client import AppServerClient
     from codex_app_server.config import AppServerConfig
     from codex_app_server.errors import (
@@ -22,20 +23,25 @@ if TYPE_CHECKING:
         RuntimeStartError,
         StartupTimeoutError,
         TransportClosedError,
+        TurnOverflowError,
     )
     from codex_app_server.protocol.handshake import InitializeResult
+    from codex_app_server.protocol.messages import Notification
 
 __all__ = [
     "AppServerClient",
     "AppServerConfig",
     "AppServerError",
+    "AsyncAppServerClient",
     "InitializeResult",
     "JsonRpcError",
+    "Notification",
     "RequestTimeoutError",
     "RuntimeNotFoundError",
     "RuntimeStartError",
     "StartupTimeoutError",
     "TransportClosedError",
+    "TurnOverflowError",
     "__version__",
 ]
 
@@ -43,13 +49,16 @@ _HOMES = {
     "AppServerClient": "client",
     "AppServerConfig": "config",
     "AppServerError": "errors",
+    "AsyncAppServerClient": "aclient",
     "InitializeResult": "protocol.handshake",
     "JsonRpcError": "errors",
+    "Notification": "protocol.messages",
     "RequestTimeoutError": "errors",
     "RuntimeNotFoundError": "errors",
     "RuntimeStartError": "errors",
     "StartupTimeoutError": "errors",
     "TransportClosedError": "errors",
+    "TurnOverflowError": "errors",
     "__version__": "_version",
 }
 

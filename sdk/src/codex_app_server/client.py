@@ -1,37 +1,59 @@
-"""The client for threads: calls go out from any number of them, one reader brings the answers back.
+"""The client for threads: calls go out from any number of them, one reader brings in what the runtime says.
 
 Every waiting call has a queue of its own, into which exactly one thing is put: its answer, or the end of the
-connection. What an answer means, and which call it belongs to, is decided in `protocol`; how bytes travel, in
+connection. What an answer or an event means, and whose it is, is decided in `protocol`; how bytes travel, in
 `transport`.
+
+Who reads: the reader thread takes in bytes, and reads them only where somebody waits for what they may say. A consumer
+that is busy finds bytes when it comes back, and reads them itself. So a stream costs no switch between threads, and
+what nobody reads yet stays small: beyond `READ_AHEAD` bytes the runtime has to wait.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
 from codex_app_server.config import AppServerConfig
-from codex_app_server.errors import JsonRpcError, RequestTimeoutError, StartupTimeoutError, TransportClosedError
+from codex_app_server.errors import (
+    AppServerError,
+    JsonRpcError,
+    RequestTimeoutError,
+    StartupTimeoutError,
+    TransportClosedError,
+    TurnOverflowError,
+)
 from codex_app_server.protocol.connection import Connection, refusal
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
+from codex_app_server.protocol.streams import turn_of
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.transport.stdio import Ending, StdioTransport
+from codex_app_server.transport.ending import Ending
+from codex_app_server.transport.stdio import StdioTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import TypeAlias
 
     from typing_extensions import Self
 
-    from codex_app_server.protocol.messages import JsonValue, Message
+    from codex_app_server.protocol.connection import Progress
+    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.protocol.streams import Stream
 
     _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
 
-__all__ = ["AppServerClient"]
+__all__ = ["READ_AHEAD", "SLICE", "AppServerClient", "closed", "overflow", "package_version"]
+
+READ_AHEAD = 4 << 20
+"""How many bytes are kept that nobody wants to read yet."""
+
+SLICE = 64
+"""How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
 
 
 class AppServerClient:
@@ -53,10 +75,12 @@ class AppServerClient:
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
-        self._lock = threading.Lock()  # guards the three below
-        self._connection = Connection()
+        self._lock = threading.Lock()  # guards the four below
+        self._connection = Connection(self._config.max_buffered_events)
         self._waiting: dict[int | str, _Waiter] = {}
+        self._takers: dict[Stream, SimpleQueue[None]] = {}
         self._ending: Ending | None = None
+        self._wanted = threading.Condition(self._lock)  # that the reader may go on
         self._transport = StdioTransport(
             launch_command(self._config),
             cwd=self._config.cwd,
@@ -92,6 +116,72 @@ class AppServerClient:
         """
         return self._call(method, params, self._config.request_timeout_s)
 
+    def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Stream]:
+        """Call a protocol method that begins a turn, and keep what happens in it.
+
+        Args:
+            method: ``turn/start``, or another one whose answer names a turn.
+            params: its parameters.
+
+        Returns:
+            the answer, and the stream of the turn, for `take`.
+
+        Raises:
+            AppServerError: as `request`; also if the answer names no turn.
+        """
+        result = self._call(method, params, self._config.request_timeout_s, announces_turn=True)
+        turn_id = turn_of(result)
+        with self._lock:
+            stream = self._connection.streams.of(turn_id) if turn_id is not None else None
+        if stream is None:
+            raise AppServerError(f"the answer to {method} names no turn")
+        return result, stream
+
+    def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]:
+        """The next events of a turn, one at least; none when all were taken.
+
+        Args:
+            stream: of `start_turn`; one thread at a time may wait for it.
+            timeout: how long to wait, in seconds; None is without limit.
+
+        Raises:
+            TurnOverflowError: if events are missing because nobody took them in time.
+            TransportClosedError: if the connection ended before the turn did.
+            TimeoutError: if the time is up.
+        """
+        while True:
+            with self._lock:
+                if stream.events or stream.is_complete or stream.has_overflowed or self._ending:
+                    return self._taken(stream)
+                if not self._connection.unread_bytes:
+                    stream.wanted = True
+                    taker = self._takers[stream] = SimpleQueue()
+                    progress = None
+                else:
+                    progress = self._connection.advance(SLICE)
+                    self._wanted.notify()
+            if progress is not None:
+                self._dispatch(progress)
+                continue
+            try:
+                taker.get(timeout=timeout)
+            except Empty:
+                raise TimeoutError(f"nothing happened in turn {stream.turn_id} within {timeout:g} s") from None
+            finally:
+                with self._lock:
+                    stream.wanted = False
+                    self._takers.pop(stream, None)
+
+    def events(self, stream: Stream) -> Iterator[Notification]:
+        """The events of a turn to its end, ``turn/completed`` included; raises as `take`."""
+        while batch := self.take(stream):
+            yield from batch
+
+    def drop(self, stream: Stream) -> None:
+        """Nobody will take this stream's events any more."""
+        with self._lock:
+            self._connection.streams.close(stream)
+
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
 
@@ -114,7 +204,7 @@ class AppServerClient:
         params = initialize_params(
             name=config.client_name,
             title=config.client_title,
-            version=config.client_version or _package_version(),
+            version=config.client_version or package_version(),
             experimental_api=config.experimental_api,
         )
         try:
@@ -127,12 +217,14 @@ class AppServerClient:
         self._transport.send(encode_notification("initialized"))
         return InitializeResult.from_answer(answer, client_name=config.client_name)
 
-    def _call(self, method: str, params: Mapping[str, object] | None, timeout: float | None) -> JsonValue:
+    def _call(
+        self, method: str, params: Mapping[str, object] | None, timeout: float | None, *, announces_turn: bool = False
+    ) -> JsonValue:
         waiter: _Waiter = SimpleQueue()
         with self._lock:
             if self._ending is not None:
-                raise _closed(f"{method} was not sent", self._ending) from self._ending.failure
-            request_id, data = self._connection.request(method, params)
+                raise closed(f"{method} was not sent", self._ending) from self._ending.failure
+            request_id, data = self._connection.request(method, params, announces_turn=announces_turn)
             self._waiting[request_id] = waiter
         try:
             self._transport.send(data)
@@ -148,20 +240,42 @@ class AppServerClient:
             return outcome.result
         if isinstance(outcome, ErrorResponse):
             raise JsonRpcError(outcome.code, outcome.message, outcome.data, method=method)
-        raise _closed(f"{method} got no answer", outcome) from outcome.failure
+        raise closed(f"{method} got no answer", outcome) from outcome.failure
 
-    # What follows runs in the transport's threads (`_end` also in that of a caller of `close`).
+    def _taken(self, stream: Stream) -> deque[Notification]:
+        """What a stream has; its end or its failure if it has nothing more."""
+        if stream.events:
+            return stream.take()
+        if stream.has_overflowed:
+            raise overflow(stream, self._config.max_buffered_events)
+        if not stream.is_complete and self._ending is not None:
+            raise closed(f"turn {stream.turn_id} did not end", self._ending) from self._ending.failure
+        return deque()
+
+    # What follows runs in the transport's threads, `_dispatch` and `_end` also in those of callers.
 
     def _receive(self, data: bytes) -> None:
+        connection = self._connection
         with self._lock:
-            messages = self._connection.receive(data)
-        self._dispatch(messages)
+            connection.receive(data)
+            self._wanted.wait_for(self._may_go_on)
+            if self._ending or not (connection.is_urgent or self._takers):
+                return
+            progress = connection.advance()
+        self._dispatch(progress)
+
+    def _may_go_on(self) -> bool:
+        connection = self._connection
+        return bool(
+            connection.unread_bytes < READ_AHEAD or connection.is_urgent or self._takers or self._ending is not None
+        )
 
     def _ended(self, ending: Ending) -> None:
         try:
             with self._lock:
-                messages = self._connection.end()
-            self._dispatch(messages)
+                self._connection.end()
+                progress = self._connection.advance()
+            self._dispatch(progress)
         finally:
             self._end(ending)
 
@@ -169,12 +283,19 @@ class AppServerClient:
         with self._lock:
             self._ending = self._ending or ending
             waiters = list(self._waiting.values())
+            takers = list(self._takers.values())
             self._waiting.clear()
+            self._wanted.notify_all()
         for waiter in waiters:
             waiter.put(ending)
+        for taker in takers:
+            taker.put(None)
 
-    def _dispatch(self, messages: Iterable[Message]) -> None:
-        for message in messages:
+    def _dispatch(self, progress: Progress) -> None:
+        for stream in progress.ready:
+            if taker := self._takers.get(stream):
+                taker.put(None)
+        for message in progress.messages:
             if isinstance(message, Response | ErrorResponse):
                 with self._lock:
                     waiter = self._waiting.pop(message.id, None)
@@ -189,12 +310,19 @@ class AppServerClient:
                 )
 
 
-def _closed(what: str, ending: Ending) -> TransportClosedError:
+def closed(what: str, ending: Ending) -> TransportClosedError:
+    """The error that the connection is over."""
     # A new one for every call: an exception that several threads raise collects the tracebacks of all.
     return TransportClosedError(f"{what}: {ending.reason}", exit_code=ending.exit_code, stderr_tail=ending.stderr_tail)
 
 
-def _package_version() -> str:
+def overflow(stream: Stream, limit: int) -> TurnOverflowError:
+    """The error that a stream has lost events."""
+    return TurnOverflowError(f"more than {limit} events of turn {stream.turn_id} waited to be read")
+
+
+def package_version() -> str:
+    """The version of this package, for the handshake."""
     # Imported while the runtime boots, which takes longer.
     from codex_app_server._version import __version__
 

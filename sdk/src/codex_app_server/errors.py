@@ -21,6 +21,7 @@ __all__ = [
     "RuntimeStartError",
     "StartupTimeoutError",
     "TransportClosedError",
+    "TurnOverflowError",
 ]
 
 
@@ -76,6 +77,13 @@ class StartupTimeoutError(AppServerError, TimeoutError):
     def __str__(self) -> str:
         """What happened, then what the runtime said last."""
         return _quoting(super().__str__(), self.stderr_tail)
+
+
+class TurnOverflowError(AppServerError):
+    """More events of a turn waited to be read than `AppServerConfig.max_buffered_events`; the later ones are lost.
+
+    The turn itself goes on, and so do all others.
+    """
 
 
 class JsonRpcError(AppServerError):

@@ -8,10 +8,10 @@ cannot read, and the request on it would wait forever.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
 __all__ = [
@@ -38,6 +38,10 @@ RequestId: TypeAlias = "int | str"
 
 METHOD_NOT_FOUND = -32601
 _INTERNAL_ERROR = -32603
+_SHOWN = 200
+
+_scan: Callable[[str, int], tuple[JsonValue, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
+"""What `json.loads` stands on and takes three times as long as; it stops where the value ends."""
 
 
 class Response(NamedTuple):
@@ -64,11 +68,31 @@ class ServerRequest(NamedTuple):
     params: JsonValue
 
 
-class Notification(NamedTuple):
-    """Something the runtime tells."""
+class Notification:
+    """Something the runtime tells.
 
-    method: str
-    params: JsonValue
+    Attributes:
+        method: the protocol's name of the event, e.g. ``turn/completed``.
+        params: what it says, as plain JSON values.
+    """
+
+    __slots__ = ("method", "params")
+
+    def __init__(self, method: str, params: JsonValue = None) -> None:
+        self.method = method
+        self.params = params
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Notification):
+            return NotImplemented
+        return self.method == other.method and self.params == other.params
+
+    __hash__ = None  # type: ignore[assignment]  # its params are mutable
+
+    def __repr__(self) -> str:
+        """Method and params; cut short, for params can be megabytes."""
+        params = repr(self.params)
+        return f"Notification({self.method!r}, {params if len(params) < _SHOWN else params[:_SHOWN] + '…'})"
 
 
 class Junk(NamedTuple):
@@ -89,26 +113,44 @@ Message: TypeAlias = "Response | ErrorResponse | ServerRequest | Notification | 
 def parse(line: bytes) -> Message:
     """The message on a line."""
     try:
-        message = json.loads(line.decode())
+        text = line.decode()
+        message, end = _scan(text, 0)
+        if end != len(text):
+            message = json.loads(text)  # there is white space around it, or more than that
+    except StopIteration:  # it begins with none of what a JSON value begins with, but perhaps with white space
+        return _parse_slowly(line)
     except (ValueError, RecursionError) as error:
         return Junk(line, f"not JSON: {error}")
+    return _message(line, message)
+
+
+def _parse_slowly(line: bytes) -> Message:
+    try:
+        return _message(line, json.loads(line.decode()))
+    except (ValueError, RecursionError) as error:
+        return Junk(line, f"not JSON: {error}")
+
+
+def _message(line: bytes, message: JsonValue) -> Message:
+    """The message that a JSON value is."""
     if not isinstance(message, dict):
         return Junk(line, "not a JSON object")
     method = message.get("method")
     request_id = message.get("id")
-    # By type, not `isinstance`: `true` is no id, and neither is 1.0, but both equal the id 1.
-    if request_id is not None and type(request_id) not in (int, str):
-        return Junk(line, "its id is neither a string nor an integer")
-    if isinstance(method, str):
-        if request_id is None:
-            return Notification(method, message.get("params"))
-        return ServerRequest(request_id, method, message.get("params"))
     if request_id is None:
+        if isinstance(method, str):
+            return Notification(method, message.get("params"))
         return Junk(line, "it has neither a method nor an id")
+    # By type, not `isinstance`: `true` is no id, and neither is 1.0, but both equal the id 1.
+    if type(request_id) not in (int, str):
+        return Junk(line, "its id is neither a string nor an integer")
+    known_id = cast("RequestId", request_id)
+    if isinstance(method, str):
+        return ServerRequest(known_id, method, message.get("params"))
     if message.get("error") is not None:
-        return _error_response(request_id, message["error"])
+        return _error_response(known_id, message["error"])
     if "result" in message:
-        return Response(request_id, message["result"])
+        return Response(known_id, message["result"])
     return Junk(line, "it has an id, but no method, result or error")
 
 

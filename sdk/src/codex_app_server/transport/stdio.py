@@ -14,16 +14,23 @@ The rules that keep everybody alive:
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
-import sys
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from codex_app_server._log import logger
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.transport.ending import (
+    CREATION_FLAGS,
+    LEAVE_GRACE,
+    MOMENT,
+    SIGNAL_GRACE,
+    STDERR_BYTES,
+    Ending,
+    describe_exit,
+    last_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,36 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Ending", "StdioTransport"]
 
 _READ_SIZE = 32 * 1024
-_STDERR_BYTES = 8 * 1024
-_STDERR_LINES = 20
-
-# How long to wait, in seconds: for the runtime to leave by itself once its stdin is closed, for it to obey a signal,
-# and for what should only take a moment once one of its pipes, or all of it, is gone.
-_LEAVE_GRACE = 3.0
-_SIGNAL_GRACE = 2.0
-_MOMENT = 0.5
-
-_COLOUR = r"\x1b\[[0-9;]*m"
-if sys.platform == "win32":
-    _CREATION_FLAGS = subprocess.CREATE_NO_WINDOW
-else:
-    _CREATION_FLAGS = 0
-
-
-class Ending(NamedTuple):
-    """Why no more bytes will come.
-
-    Attributes:
-        reason: a clause, e.g. ``the runtime exited with code 3``.
-        exit_code: what the process returned, negative for a signal; None if it still runs.
-        stderr_tail: the last lines of stderr, oldest first.
-        failure: what `receive` raised, if that was it.
-    """
-
-    reason: str
-    exit_code: int | None = None
-    stderr_tail: tuple[str, ...] = ()
-    failure: BaseException | None = None
 
 
 class StdioTransport:
@@ -95,7 +72,7 @@ class StdioTransport:
                 stderr=subprocess.PIPE,
                 cwd=cwd,
                 env=env,
-                creationflags=_CREATION_FLAGS,
+                creationflags=CREATION_FLAGS,
                 # Ctrl-C in a terminal goes to its whole foreground group, and would end the runtime before anybody
                 # here could decide that. In a session of its own it only leaves when told, or when stdin ends.
                 start_new_session=True,
@@ -136,8 +113,7 @@ class StdioTransport:
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """The last lines of stderr so far, oldest first, without colours."""
-        lines = re.sub(_COLOUR, "", self._stderr.decode(errors="replace")).splitlines()
-        return tuple(line.rstrip() for line in lines[-_STDERR_LINES:])
+        return last_lines(self._stderr)
 
     def send(self, data: bytes) -> None:
         """Send, some time; never blocks. After the end it does nothing."""
@@ -158,25 +134,25 @@ class StdioTransport:
             self._clean_up()
 
     def _see_off(self) -> None:
-        if self._exited.wait(_LEAVE_GRACE):
+        if self._exited.wait(LEAVE_GRACE):
             return
         logger().warning("the runtime (process %d) did not leave when its stdin was closed", self._process.pid)
         self._process.terminate()
-        if self._exited.wait(_SIGNAL_GRACE):
+        if self._exited.wait(SIGNAL_GRACE):
             return
         self._process.kill()
-        if not self._exited.wait(_SIGNAL_GRACE):
+        if not self._exited.wait(SIGNAL_GRACE):
             logger().error("the runtime (process %d) cannot be killed", self._process.pid)
 
     def _clean_up(self) -> None:
         process = self._process
-        _join(self._watcher, 3 * _MOMENT)
+        _join(self._watcher, 3 * MOMENT)
         for thread, pipe in (
             (self._reader, process.stdout),
             (self._writer, process.stdin),
             (self._drainer, process.stderr),
         ):
-            if not _join(thread, _MOMENT):
+            if not _join(thread, MOMENT):
                 # Its thread stays until then, and closes the pipe.
                 logger().warning("%s is still open: another process has inherited it", thread.name)
             elif pipe is not None:
@@ -185,9 +161,9 @@ class StdioTransport:
     def _watch(self) -> None:
         exit_code = self._process.wait()
         self._exited.set()
-        _join(self._reader, _MOMENT)
-        _join(self._drainer, _MOMENT)
-        reason = self._dismissal or _describe(exit_code)
+        _join(self._reader, MOMENT)
+        _join(self._drainer, MOMENT)
+        reason = self._dismissal or describe_exit(exit_code)
         self._ended(Ending(reason, exit_code, self.stderr_tail, self._failure))
 
     def _read(self) -> None:
@@ -200,7 +176,7 @@ class StdioTransport:
                 logger().exception("reading the runtime's output failed")
                 self._failure = error
         if self._failure is None:
-            self._dismiss("the runtime closed its output", grace=_MOMENT)
+            self._dismiss("the runtime closed its output", grace=MOMENT)
         else:
             # Nobody can answer its questions any more, so it must not go on working.
             self._dismiss(f"reading the runtime's output failed: {self._failure!r}", grace=0)
@@ -215,12 +191,12 @@ class StdioTransport:
                 return
             except OSError as error:
                 logger().debug("the runtime no longer reads: %s", error)
-        self._dismiss("the runtime closed its input", grace=_MOMENT)
+        self._dismiss("the runtime closed its input", grace=MOMENT)
 
     def _drain(self) -> None:
         with cast("IO[bytes]", self._process.stderr) as pipe:
             while data := os.read(pipe.fileno(), _READ_SIZE):
-                self._stderr = (self._stderr + data)[-_STDERR_BYTES:]
+                self._stderr = (self._stderr + data)[-STDERR_BYTES:]
                 logger().debug("runtime: %s", data.decode(errors="replace").rstrip())
 
     def _dismiss(self, reason: str, *, grace: float) -> None:
@@ -229,7 +205,7 @@ class StdioTransport:
             return
         self._dismissal = reason
         self._process.terminate()
-        if not self._exited.wait(_SIGNAL_GRACE):
+        if not self._exited.wait(SIGNAL_GRACE):
             self._process.kill()
 
 
@@ -238,13 +214,3 @@ def _join(thread: threading.Thread, timeout: float) -> bool:
     if thread.ident is not None:
         thread.join(timeout)
     return not thread.is_alive()
-
-
-def _describe(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"the runtime exited with code {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:  # a real-time signal has no name
-        name = f"signal {-exit_code}"
-    return f"the runtime was ended by {name}"

@@ -1,0 +1,214 @@
+"""The runtime as a child process of an event loop: no thread, and nothing that blocks.
+
+The same promises as `transport.stdio`: sending never waits, stderr is always drained and only its last bytes are kept,
+and the end is reported once, when the process is gone and its output is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING, cast
+
+from codex_app_server._log import logger
+from codex_app_server.errors import RuntimeStartError
+from codex_app_server.transport.ending import (
+    CREATION_FLAGS,
+    LEAVE_GRACE,
+    MOMENT,
+    SIGNAL_GRACE,
+    STDERR_BYTES,
+    Ending,
+    describe_exit,
+    last_lines,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["AsyncStdioTransport"]
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+class AsyncStdioTransport(asyncio.SubprocessProtocol):
+    """Starts a runtime and moves bytes to and from it.
+
+    Args:
+        receive: called with every chunk of its output; what it raises ends the runtime.
+        ended: called once, when there will be no more.
+    """
+
+    def __init__(self, *, receive: Callable[[bytes], None], ended: Callable[[Ending], None]) -> None:
+        self._receive = receive
+        self._ended = ended
+        self._process: asyncio.SubprocessTransport | None = None
+        self._stderr = b""
+        self._dismissal: str | None = None
+        self._failure: BaseException | None = None
+        self._is_paused = False
+        self._has_reported = False
+        self._gone = asyncio.Event()
+
+    async def start(
+        self, command: Sequence[str], *, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None
+    ) -> None:
+        """Start the process.
+
+        Args:
+            command: the command line, program first.
+            cwd: its working directory, or None for the current one.
+            env: its whole environment, or None for the current one.
+
+        Raises:
+            RuntimeStartError: if the operating system does not start it.
+        """
+        try:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: self,
+                *command,
+                cwd=cwd,
+                env=env,
+                creationflags=CREATION_FLAGS,
+                start_new_session=True,  # as in `transport.stdio`
+            )
+        except OSError as error:
+            where = f" in {os.fspath(cwd)}" if cwd is not None else ""
+            raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines of stderr so far, oldest first, without colours."""
+        return last_lines(self._stderr)
+
+    def send(self, data: bytes) -> None:
+        """Send, some time. After the end it does nothing."""
+        pipe = self._pipe(_STDIN)
+        if pipe is not None and not pipe.is_closing():
+            cast("asyncio.WriteTransport", pipe).write(data)
+
+    def pause(self) -> None:
+        """Let the runtime wait with its output until `resume`."""
+        if not self._is_paused and (pipe := self._pipe(_STDOUT)) is not None:
+            self._is_paused = True
+            cast("asyncio.ReadTransport", pipe).pause_reading()
+
+    def resume(self) -> None:
+        """Take its output again."""
+        if self._is_paused and (pipe := self._pipe(_STDOUT)) is not None:
+            self._is_paused = False
+            cast("asyncio.ReadTransport", pipe).resume_reading()
+
+    async def close(self) -> None:
+        """Close stdin, and see that the runtime leaves: by itself, or by a signal it may handle, or by one it cannot.
+
+        May be called again, and by several tasks; each returns when the process is gone.
+        """
+        process = self._process
+        if process is None:
+            return
+        try:
+            self.resume()
+            if (pipe := self._pipe(_STDIN)) is not None:
+                pipe.close()
+            await self._see_off(process)
+        except BaseException:  # a task that is cancelled while it waits
+            _kill(process)
+            raise
+        finally:
+            process.close()
+
+    async def _see_off(self, process: asyncio.SubprocessTransport) -> None:
+        if await self._leaves_within(LEAVE_GRACE):
+            return
+        logger().warning("the runtime (process %d) did not leave when its stdin was closed", process.get_pid())
+        _terminate(process)
+        if await self._leaves_within(SIGNAL_GRACE):
+            return
+        _kill(process)
+        if not await self._leaves_within(SIGNAL_GRACE):
+            logger().error("the runtime (process %d) cannot be killed", process.get_pid())
+
+    async def _leaves_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._gone.wait(), seconds)
+        except (TimeoutError, asyncio.TimeoutError):  # two classes until Python 3.11
+            return False
+        return True
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The process runs."""
+        self._process = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """It wrote something."""
+        if fd == _STDERR:
+            self._stderr = (self._stderr + data)[-STDERR_BYTES:]
+            logger().debug("runtime: %s", data.decode(errors="replace").rstrip())
+            return
+        try:
+            self._receive(data)
+        except BaseException as error:
+            logger().exception("reading the runtime's output failed")
+            # Nobody can answer its questions any more, so it must not go on working.
+            self._failure = self._failure or error
+            self._dismiss(f"reading the runtime's output failed: {error!r}", grace=0)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """It closed one of its pipes, which a process on its way out does."""
+        if fd == _STDOUT:
+            self._dismiss("the runtime closed its output", grace=MOMENT)
+        elif fd == _STDIN and exc is not None:
+            logger().debug("the runtime no longer reads: %s", exc)
+            self._dismiss("the runtime closed its input", grace=MOMENT)
+
+    def process_exited(self) -> None:
+        """It is gone; what it wrote last may still be in the pipes, and its children may hold them open for hours."""
+        self._gone.set()
+        self.resume()
+        asyncio.get_running_loop().call_later(MOMENT, self._report)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the exit code says more
+        """It is gone, and everything it wrote is read."""
+        self._report()
+
+    def _report(self) -> None:
+        if self._has_reported:
+            return
+        self._has_reported = True
+        code = self._process.get_returncode() if self._process else None
+        reason = self._dismissal or describe_exit(code or 0)
+        self._ended(Ending(reason, code, self.stderr_tail, self._failure))
+
+    def _dismiss(self, reason: str, *, grace: float) -> None:
+        """End a process that can no longer be talked to, unless it is on its way out."""
+
+        def end() -> None:
+            if (
+                self._process is None
+                or self._gone.is_set()
+                or (pipe := self._pipe(_STDIN)) is None
+                or pipe.is_closing()
+            ):
+                return
+            self._dismissal = reason
+            _terminate(self._process)
+            asyncio.get_running_loop().call_later(SIGNAL_GRACE, _kill, self._process)
+
+        asyncio.get_running_loop().call_later(grace, end)
+
+    def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
+        return self._process.get_pipe_transport(fd) if self._process else None
+
+
+def _terminate(process: asyncio.SubprocessTransport) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+
+
+def _kill(process: asyncio.SubprocessTransport) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()

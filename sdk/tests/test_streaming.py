@@ -1,0 +1,329 @@
+"""Events of turns, the same with threads and with asyncio: in order, complete, bounded, and in nobody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from codex_app_server import AppServerClient, AppServerConfig, AppServerError, TransportClosedError
+from codex_app_server.aclient import AsyncAppServerClient
+from codex_app_server.client import READ_AHEAD
+from codex_app_server.errors import TurnOverflowError
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.protocol.streams import Stream
+
+    Peer = Callable[..., AppServerConfig]
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+# Words for scripts: a turn that is started by any request, and its events.
+TURNS = """
+def started(turn):
+    request = read()
+    write({"id": request["id"], "result": {"turn": {"id": turn}}})
+
+def delta(turn, text):
+    write({"method": "item/agentMessage/delta", "params": {"turnId": turn, "itemId": "i", "delta": text}})
+
+def completed(turn):
+    write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": turn, "status": "completed"}}})
+
+greet()
+"""
+
+
+class Client(Protocol):
+    """What both clients can do, awaited."""
+
+    async def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue: ...
+
+    async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Stream]: ...
+
+    async def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]: ...
+
+    async def close(self) -> None: ...
+
+    def drop(self, stream: Stream) -> None: ...
+
+    @property
+    def unread(self) -> int: ...
+
+
+class Threaded:
+    """The client for threads, every call in a thread of its own."""
+
+    def __init__(self, config: AppServerConfig) -> None:
+        self.client = AppServerClient(config)
+
+    async def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+        return await asyncio.to_thread(self.client.request, method, params)
+
+    async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Stream]:
+        return await asyncio.to_thread(self.client.start_turn, method, params)
+
+    async def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]:
+        return await asyncio.to_thread(self.client.take, stream, timeout)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.client.close)
+
+    def drop(self, stream: Stream) -> None:
+        self.client.drop(stream)
+
+    @property
+    def unread(self) -> int:
+        return self.client._connection.unread_bytes
+
+
+class Async(AsyncAppServerClient):
+    """The client for asyncio."""
+
+    @property
+    def unread(self) -> int:
+        return self._connection.unread_bytes
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def opened(request: pytest.FixtureRequest) -> Callable[[AppServerConfig], object]:
+    """Opens a client of either kind."""
+
+    @asynccontextmanager
+    async def open_client(config: AppServerConfig) -> AsyncIterator[Client]:
+        client: Client
+        if request.param == "threads":
+            client = Threaded(config)
+        else:
+            client = Async(config)
+            await client.start()
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    return open_client
+
+
+@pytest.fixture
+def script(peer: Peer, opened: Callable[..., object]) -> Callable[..., None]:
+    """Plays a scene: a peer with the words of `TURNS`, and a client that does something with it."""
+
+    def play(lines: str, scene: Callable[[Client], Coroutine[object, object, None]], **options: object) -> None:
+        async def run() -> None:
+            async with opened(peer(TURNS + lines, **options)) as client:  # type: ignore[attr-defined]
+                await asyncio.wait_for(scene(client), 20)
+
+        asyncio.run(run())
+
+    return play
+
+
+async def texts(client: Client, stream: Stream) -> list[str]:
+    """The deltas of a turn, read to its end."""
+    found = []
+    while events := await client.take(stream, 10):
+        found += [event.params.get("delta", event.method) for event in events]  # type: ignore[union-attr]
+    return found  # type: ignore[return-value]
+
+
+def test_a_turn_is_read_to_its_end(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        result, stream = await client.start_turn("turn/start", {})
+        assert result == {"turn": {"id": "a"}}
+        assert await texts(client, stream) == ["0", "1", "2", "turn/completed"]
+        assert not await client.take(stream, 1)  # and stays there
+
+    script("started('a'); [delta('a', str(n)) for n in range(3)]; completed('a'); wait_for_end()", scene)
+
+
+def test_events_that_overtake_the_answer_are_not_lost(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        assert await texts(client, stream) == ["early", "turn/completed"]
+
+    lines = """
+request = read()
+delta("a", "early"); delta("stranger", "x"); completed("a")
+write({"id": request["id"], "result": {"turn": {"id": "a"}}})
+wait_for_end()
+"""
+    script(lines, scene)
+
+
+def test_turns_side_by_side_do_not_mix(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        streams = [(await client.start_turn("turn/start", {}))[1] for _ in range(8)]
+        read = await asyncio.gather(*(texts(client, stream) for stream in reversed(streams)))
+        for number, found in enumerate(reversed(read)):
+            assert found == [f"{number}.{n}" for n in range(200)] + ["turn/completed"]
+
+    lines = """
+for turn in range(8): started(str(turn))
+for n in range(200):
+    for turn in range(8): delta(str(turn), f"{turn}.{n}")
+for turn in range(8): completed(str(turn))
+wait_for_end()
+"""
+    script(lines, scene)
+
+
+def test_who_reads_too_late_gets_an_error_and_nobody_else_does(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        slow, fast = [(await client.start_turn("turn/start", {}))[1] for _ in range(2)]
+        await client.request("send")
+        assert await texts(client, fast) == ["0", "turn/completed"]
+        assert len(await client.take(slow)) == 10
+        with pytest.raises(TurnOverflowError, match="more than 10 events of turn slow waited to be read"):
+            await client.take(slow)
+
+    lines = """
+started("slow"); started("fast")
+request = read()
+for n in range(50): delta("slow", str(n))
+delta("fast", "0"); completed("fast")
+write({"id": request["id"], "result": {}})
+wait_for_end()
+"""
+    script(lines, scene, max_buffered_events=10)
+
+
+def test_what_nobody_reads_makes_the_runtime_wait(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        before = -1
+        while client.unread != before:  # until nothing more comes in
+            before = client.unread
+            await asyncio.sleep(0.3)
+        assert READ_AHEAD <= client.unread < READ_AHEAD + 300_000
+        assert len(stream.events) < 100
+        assert len(await texts(client, stream)) == 2_001
+
+    script("started('a'); [delta('a', 'x' * 4_000) for n in range(2_000)]; completed('a'); wait_for_end()", scene)
+
+
+def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        began = time.monotonic()
+        while stream.has_overflowed or len(stream.events) < 20_001:  # the peer's last word comes after the answer
+            await asyncio.sleep(0.01)
+            assert time.monotonic() - began < 10
+        (waited,) = (event.params for event in stream.take() if event.method == "waited")
+        assert isinstance(waited, dict)
+        assert isinstance(seconds := waited["seconds"], float)
+        assert seconds < 0.2
+
+    lines = """
+started("a")
+for n in range(20_000): delta("a", "some words")
+began = time.monotonic()
+write({"id": "q", "method": "ask", "params": {}})
+assert "error" in read()
+write({"method": "waited", "params": {"turnId": "a", "seconds": time.monotonic() - began}})
+write({"id": "r", "method": "ask", "params": {}})
+wait_for_end()
+"""
+    script(lines, scene)
+
+
+def test_a_runtime_that_dies_in_a_turn_ends_it_with_the_reason(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        assert [event.params["delta"] for event in await client.take(stream)] == ["last"]  # type: ignore[index,call-overload]
+        with pytest.raises(TransportClosedError, match="turn a did not end: the runtime exited with code 7") as caught:
+            await client.take(stream)
+        assert caught.value.stderr_tail == ("so long",)
+
+    script("started('a'); delta('a', 'last'); complain('so long'); sys.exit(7)", scene)
+
+
+def test_closing_ends_whoever_waits_for_events(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        waiting = asyncio.create_task(client.take(stream))
+        await asyncio.sleep(0.1)
+        await client.close()
+        with pytest.raises(TransportClosedError, match="the client was closed"):
+            await asyncio.wait_for(waiting, 1)
+
+    script("started('a'); wait_for_end()", scene)
+
+
+def test_waiting_has_a_limit_if_one_is_given_and_can_be_taken_up_again(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        _, stream = await client.start_turn("turn/start", {})
+        with pytest.raises(TimeoutError, match=r"nothing happened in turn a within 0\.05 s"):
+            await client.take(stream, 0.05)
+        await client.request("go on")
+        assert await texts(client, stream) == ["0", "turn/completed"]
+
+    lines = """
+started('a'); request = read(); write({"id": request["id"], "result": {}})
+delta('a', '0'); completed('a'); wait_for_end()
+"""
+    script(lines, scene)
+
+
+def test_a_failed_start_leaves_no_stream_and_the_client_works(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        with pytest.raises(AppServerError, match="turn/start failed: no"):
+            await client.start_turn("turn/start", {})
+        with pytest.raises(AppServerError, match="the answer to turn/start names no turn"):
+            await client.start_turn("turn/start", {})
+        _, stream = await client.start_turn("turn/start", {})
+        client.drop(stream)
+        assert await client.request("fine") == {}
+
+    lines = """
+write({"id": read()["id"], "error": {"code": -32600, "message": "no"}})
+write({"id": read()["id"], "result": {}})
+started("a"); delta("a", "x")
+write({"id": read()["id"], "result": {}})
+wait_for_end()
+"""
+    script(lines, scene)
+
+
+def test_a_cancelled_task_leaves_the_client_usable(peer: Peer) -> None:
+    async def run() -> None:
+        async with AsyncAppServerClient(peer(TURNS + lines)) as client:
+            _, stream = await client.start_turn("turn/start", {})
+            for waiting in (client.take(stream), client.request("never answered")):
+                task = asyncio.create_task(waiting)
+                await asyncio.sleep(0.05)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await client.request("echo") == {}
+            assert not client._takers
+            assert not client._waiting
+
+    lines = 'started("a"); read(); write({"id": read()["id"], "result": {}}); wait_for_end()'
+    asyncio.run(run())
+
+
+def test_an_async_client_starts_once_with_its_first_call(peer: Peer) -> None:
+    async def run() -> None:
+        client = AsyncAppServerClient(
+            peer("greet(); [write({'id': read()['id'], 'result': n}) for n in range(3)]; read()")
+        )
+        try:
+            with pytest.raises(RuntimeError, match="was not started"):
+                _ = client.metadata
+            assert sorted(await asyncio.gather(*(client.request("n") for _ in range(3)))) == [0, 1, 2]  # type: ignore[type-var]
+            assert client.metadata.server_version == "1.2.3"
+        finally:
+            await client.close()
+            await client.close()
+        with pytest.raises(TransportClosedError, match="was closed"):
+            await client.request("late")
+
+    asyncio.run(run())
