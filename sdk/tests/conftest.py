@@ -73,6 +73,8 @@ def leaves_nothing() -> Iterator[None]:
     """The test must end with the threads, descriptors and child processes it began with."""
     threads, descriptors = set(threading.enumerate()), _open_descriptors()
     yield
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(1)  # asyncio's own, which waited for a process that is gone, may just be on its way out
     assert set(threading.enumerate()) == threads
     gc.collect()
     assert _open_descriptors() == descriptors
