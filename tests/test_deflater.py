@@ -115,6 +115,7 @@ class TestDeflater:
 
     def test_large_buffers_are_used_again_and_give_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("codex_release.deflater._SPARED", 1_000)
+        monkeypatch.setattr("codex_release.deflater._ROOMS", (len(TEXT), 300_000))
         with Deflater(1, budget=400_000) as deflater:
             first = deflater.buffer(len(TEXT))
             result = deflater.submit(filled(first, TEXT))

@@ -34,20 +34,22 @@ class Buffer:
     """A file in memory: written from front to back, then read anywhere.
 
     Args:
-        size: how many bytes it will hold, if that is known. A page takes memory only once it is written to.
+        capacity: how many bytes it can hold; without it, it grows. A page takes memory only once it is written to, so
+            room that nobody fills costs nothing.
     """
 
-    def __init__(self, size: int | None) -> None:
-        self._map = _room(_UNKNOWN if size is None else size)
+    def __init__(self, capacity: int | None) -> None:
+        self._map = _room(_UNKNOWN if capacity is None else capacity)
         self._at = 0
         self.size = 0
-        self._grows = size is None
+        self._grows = capacity is None
+        self._used = 0
 
     def write(self, chunk: bytes, /) -> None:
         """Append.
 
         Raises:
-            ValueError: if that is more than the size that was given.
+            ValueError: if that is more than the capacity that was given.
         """
         end = self.size + len(chunk)
         if end > len(self._map):
@@ -75,12 +77,18 @@ class Buffer:
         """How many bytes there is room for."""
         return len(self._map)
 
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory it takes: as much as was ever in it."""
+        return max(self._used, self.size)
+
     def view(self) -> memoryview:
         """All that was written, without a copy; to be released before `close`."""
         return memoryview(self._map)[: self.size]
 
     def clear(self) -> None:
         """Make ready for another file, of at most `capacity` bytes."""
+        self._used = self.memory
         self.size = self._at = 0
 
     def close(self) -> None:

@@ -41,7 +41,10 @@ _OUTPUT_SHARE = 0.38
 """The large executables compress to 0.34-0.40 of their size: what to set aside for the result."""
 
 _SPARED = 32 << 20
-"""Buffers from this size on, in bytes, are used again: to have new memory cleared takes as long as to hash it."""
+"""Buffers for files of so many bytes or more are used again: to have new memory cleared takes as long as hashing it."""
+
+_ROOMS = (128 << 20, 512 << 20)
+"""What such buffers have room for, in bytes: few sizes, so that one that is free mostly fits the next file."""
 
 
 def compress(data: bytes | memoryview, *, store: bool = False) -> Compressed:
@@ -101,7 +104,7 @@ class Deflater:
             self._changed.wait_for(lambda: self._closing or self._has_room(size or 0))
             if self._closing:
                 raise CancelledError
-            buffer = self._spared(size or 0) or Buffer(size)
+            buffer = self._spared(size or 0) or Buffer(size and _room_for(size))
             self._claim(buffer, size or 0)
             return buffer
 
@@ -174,26 +177,26 @@ class Deflater:
 
     def _has_room(self, size: int) -> bool:
         """Whether one more file may come; if none is on its way, nothing would become free by waiting."""
-        used = self._used - sum(each.capacity for each in self._spare)  # those can be given up
+        used = self._used - sum(each.memory for each in self._spare)  # those can be given up
         fits = used + _needed(size) <= self._budget and len(self._claims) < len(self._threads)
         return fits or not self._claims
 
     def _spared(self, size: int) -> Buffer | None:
         """A spare buffer for a large file, the smallest that will do; others go while there is no room for them."""
         fitting = [each for each in self._spare if each.capacity >= size >= _SPARED]
-        found = min(fitting, key=lambda each: each.capacity, default=None)
+        found = min(fitting, key=lambda each: (each.capacity, abs(each.memory - size)), default=None)
         if found:
             self._spare.remove(found)
-            self._used -= found.capacity
-        while self._spare and self._used + max(_needed(size), found.capacity if found else 0) > self._budget:
+            self._used -= found.memory
+        while self._spare and self._used + _needed(size, found) > self._budget:
             buffer = self._spare.pop(0)
-            self._used -= buffer.capacity
+            self._used -= buffer.memory
             buffer.close()
         return found
 
     def _claim(self, buffer: Buffer, size: int) -> None:
         """Set memory aside for a buffer and what its `size` bytes will compress to."""
-        claim = buffer.capacity + _needed(size) - size
+        claim = _needed(size, buffer)
         self._used += claim - self._claims.get(buffer, 0)
         self._claims[buffer] = claim
 
@@ -204,7 +207,7 @@ class Deflater:
             if buffer.capacity >= _SPARED and not self._closing:
                 buffer.clear()
                 self._spare.append(buffer)
-                self._used += buffer.capacity
+                self._used += buffer.memory
             else:
                 buffer.close()
             self._changed.notify_all()
@@ -216,6 +219,11 @@ class Deflater:
                 self._changed.notify_all()
 
 
-def _needed(size: int) -> int:
-    """The memory that a file and its result take."""
-    return size + int(size * _OUTPUT_SHARE)
+def _needed(size: int, buffer: Buffer | None = None) -> int:
+    """The memory that a file and its result take, in a buffer that may have held a larger one."""
+    return max(size, buffer.memory if buffer else 0) + int(size * _OUTPUT_SHARE)
+
+
+def _room_for(size: int) -> int:
+    """The capacity of a new buffer for a file of `size` bytes."""
+    return next((room for room in _ROOMS if _SPARED <= size <= room), size)
