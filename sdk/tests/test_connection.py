@@ -8,25 +8,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection, refusal
-from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response, ServerRequest
+from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
+from codex_app_server.protocol.streams import EVERYTHING
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import Message
 
 
-def conversation() -> Connection:
-    return Connection(100)
+class Conversation(Connection):
+    """A connection with somebody who listens to everything."""
+
+    def __init__(self) -> None:
+        super().__init__(100)
+        self.heard = self.streams.listen(EVERYTHING)
 
 
-def receive(connection: Connection, data: bytes) -> list[Message]:
+def conversation() -> Conversation:
+    return Conversation()
+
+
+def receive(connection: Conversation, data: bytes) -> list[Message]:
+    """What comes of it: answers, questions and junk first, then what was told."""
     connection.receive(data)
-    return connection.advance().messages
+    return [*connection.advance().messages, *connection.heard.take()]
 
 
-def end(connection: Connection) -> list[Message]:
+def end(connection: Conversation) -> list[Message]:
     connection.end()
-    return connection.advance().messages
+    return [*connection.advance().messages, *connection.heard.take()]
 
 
 def test_a_conversation() -> None:
@@ -62,14 +72,28 @@ def test_an_answer_that_nobody_waits_for_leaves_the_others_open(answer: bytes) -
     assert receive(connection, b'{"id":1,"result":0}\n') == [Response(1, 0)]
 
 
-def test_an_answer_to_a_forgotten_request_is_junk() -> None:
+def test_the_answer_to_an_abandoned_request_is_dropped() -> None:
     connection = conversation()
     request_id, _ = connection.request("one", None)
-    connection.forget(request_id)
+    connection.abandon(request_id)
 
-    (late,) = receive(connection, b'{"id":1,"result":0}\n')
+    assert receive(connection, b'{"id":1,"result":0}\n') == []
+    (again,) = receive(connection, b'{"id":1,"result":0}\n')
+    assert isinstance(again, Junk)
 
-    assert isinstance(late, Junk)
+
+def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:
+    connection = conversation()
+    request_id, _ = connection.request("turn/start", {"threadId": "t"}, announces_turn=True)
+    connection.abandon(request_id)
+
+    connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
+    progress = connection.advance()
+
+    assert progress.messages == []
+    (interrupt,) = map(json.loads, progress.replies)
+    assert interrupt == {"id": 2, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
+    assert receive(connection, b'{"id":2,"result":{}}\n') == []
 
 
 def test_a_request_that_json_cannot_say_is_not_open() -> None:
@@ -102,15 +126,6 @@ def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
     assert isinstance(rest, Junk)
 
 
-def test_a_refusal_grants_nothing_and_names_the_request() -> None:
-    answer = json.loads(refusal(ServerRequest("a", "item/commandExecution/requestApproval", {})))
-
-    assert answer["id"] == "a"
-    assert answer["error"]["code"] == -32601
-    assert "unsupported" in answer["error"]["message"]
-    assert "result" not in answer
-
-
 @settings(deadline=None)
 @given(
     messages=st.lists(
@@ -132,11 +147,13 @@ def test_a_refusal_grants_nothing_and_names_the_request() -> None:
 def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], cuts: list[int], ended: bool) -> None:
     stream = b"\n".join(messages) + (b"\n" if ended else b"")
 
-    def received(chunks: list[bytes]) -> list[Message]:
+    def received(chunks: list[bytes]) -> tuple[list[Message], list[Message]]:
         connection = conversation()
         connection.request("one", None)
         connection.request("two", None)
-        return [message for chunk in chunks for message in receive(connection, chunk)] + end(connection)
+        messages = [message for chunk in chunks for message in receive(connection, chunk)] + end(connection)
+        told = [message for message in messages if isinstance(message, Notification)]
+        return told, [message for message in messages if not isinstance(message, Notification)]
 
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[start:stop] for start, stop in pairwise(edges)]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from codex_app_server import AppServerClient, AppServerConfig, AppServerError, TransportClosedError
-from codex_app_server.aclient import AsyncAppServerClient
-from codex_app_server.client import READ_AHEAD
-from codex_app_server.errors import TurnOverflowError
+from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
+from codex_app_server.adriver import AsyncDriver
+from codex_app_server.driver import READ_AHEAD, Driver
 
 if TYPE_CHECKING:
     from collections import deque
@@ -42,9 +41,9 @@ greet()
 
 
 class Client(Protocol):
-    """What both clients can do, awaited."""
+    """What both drivers can do, awaited."""
 
-    async def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue: ...
+    async def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue: ...
 
     async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Stream]: ...
 
@@ -59,13 +58,13 @@ class Client(Protocol):
 
 
 class Threaded:
-    """The client for threads, every call in a thread of its own."""
+    """The driver for threads, every call in a thread of its own."""
 
     def __init__(self, config: AppServerConfig) -> None:
-        self.client = AppServerClient(config)
+        self.client = Driver(config)
 
-    async def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
-        return await asyncio.to_thread(self.client.request, method, params)
+    async def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+        return await asyncio.to_thread(self.client.call, method, params)
 
     async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Stream]:
         return await asyncio.to_thread(self.client.start_turn, method, params)
@@ -84,8 +83,8 @@ class Threaded:
         return self.client._connection.unread_bytes
 
 
-class Async(AsyncAppServerClient):
-    """The client for asyncio."""
+class Async(AsyncDriver):
+    """The driver for asyncio."""
 
     @property
     def unread(self) -> int:
@@ -178,10 +177,10 @@ wait_for_end()
 def test_who_reads_too_late_gets_an_error_and_nobody_else_does(script: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         slow, fast = [(await client.start_turn("turn/start", {}))[1] for _ in range(2)]
-        await client.request("send")
+        await client.call("send")
         assert await texts(client, fast) == ["0", "turn/completed"]
         assert len(await client.take(slow)) == 10
-        with pytest.raises(TurnOverflowError, match="more than 10 events of turn slow waited to be read"):
+        with pytest.raises(EventOverflowError, match="more than 10 events of turn slow waited to be read"):
             await client.take(slow)
 
     lines = """
@@ -262,7 +261,7 @@ def test_waiting_has_a_limit_if_one_is_given_and_can_be_taken_up_again(script: C
         _, stream = await client.start_turn("turn/start", {})
         with pytest.raises(TimeoutError, match=r"nothing happened in turn a within 0\.05 s"):
             await client.take(stream, 0.05)
-        await client.request("go on")
+        await client.call("go on")
         assert await texts(client, stream) == ["0", "turn/completed"]
 
     lines = """
@@ -280,7 +279,7 @@ def test_a_failed_start_leaves_no_stream_and_the_client_works(script: Callable[.
             await client.start_turn("turn/start", {})
         _, stream = await client.start_turn("turn/start", {})
         client.drop(stream)
-        assert await client.request("fine") == {}
+        assert await client.call("fine") == {}
 
     lines = """
 write({"id": read()["id"], "error": {"code": -32600, "message": "no"}})
@@ -294,17 +293,20 @@ wait_for_end()
 
 def test_a_cancelled_task_leaves_the_client_usable(peer: Peer) -> None:
     async def run() -> None:
-        async with AsyncAppServerClient(peer(TURNS + lines)) as client:
+        client = AsyncDriver(peer(TURNS + lines))
+        try:
             _, stream = await client.start_turn("turn/start", {})
-            for waiting in (client.take(stream), client.request("never answered")):
+            for waiting in (client.take(stream), client.call("never answered")):
                 task = asyncio.create_task(waiting)
                 await asyncio.sleep(0.05)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            assert await client.request("echo") == {}
+            assert await client.call("echo") == {}
             assert not client._takers
             assert not client._waiting
+        finally:
+            await client.close()
 
     lines = 'started("a"); read(); write({"id": read()["id"], "result": {}}); wait_for_end()'
     asyncio.run(run())
@@ -312,18 +314,16 @@ def test_a_cancelled_task_leaves_the_client_usable(peer: Peer) -> None:
 
 def test_an_async_client_starts_once_with_its_first_call(peer: Peer) -> None:
     async def run() -> None:
-        client = AsyncAppServerClient(
-            peer("greet(); [write({'id': read()['id'], 'result': n}) for n in range(3)]; read()")
-        )
+        client = AsyncDriver(peer("greet(); [write({'id': read()['id'], 'result': n}) for n in range(3)]; read()"))
         try:
             with pytest.raises(RuntimeError, match="was not started"):
                 _ = client.metadata
-            assert sorted(await asyncio.gather(*(client.request("n") for _ in range(3)))) == [0, 1, 2]  # type: ignore[type-var]
+            assert sorted(await asyncio.gather(*(client.call("n") for _ in range(3)))) == [0, 1, 2]  # type: ignore[type-var]
             assert client.metadata.server_version == "1.2.3"
         finally:
             await client.close()
             await client.close()
         with pytest.raises(TransportClosedError, match="was closed"):
-            await client.request("late")
+            await client.call("late")
 
     asyncio.run(run())

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_app_server.protocol.connection import Connection
-from codex_app_server.protocol.messages import Notification
-from codex_app_server.protocol.streams import Stream, Streams, turn_of
+from codex_app_server.protocol.messages import Notification, Response
+from codex_app_server.protocol.streams import EVERYTHING, Stream, Streams, Topic, turn_of
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.protocol.messages import JsonValue, Message
 
 
 def delta(turn: str, text: str = "") -> Notification:
@@ -27,6 +27,13 @@ def completed(turn: str) -> Notification:
 
 def line(message: dict[str, object]) -> bytes:
     return json.dumps(message).encode() + b"\n"
+
+
+def deliver(streams: Streams, event: Notification) -> list[Stream]:
+    """Deliver an event; the streams that were wanted."""
+    ready: list[Stream] = []
+    streams.deliver(event, ready)
+    return ready
 
 
 def opened(streams: Streams, turn: str) -> Stream:
@@ -60,7 +67,7 @@ def test_events_go_to_their_own_turn_and_end_with_its_completion() -> None:
     one, two = opened(streams, "one"), opened(streams, "two")
 
     for event in (delta("one"), delta("two"), delta("one"), completed("one")):
-        streams.deliver(event)
+        deliver(streams, event)
 
     assert [event.method for event in one.take()] == ["item/agentMessage/delta"] * 2 + ["turn/completed"]
     assert (one.is_complete, two.is_complete, len(two.events)) == (True, False, 1)
@@ -71,11 +78,10 @@ def test_events_may_come_before_the_answer_that_announces_their_turn() -> None:
     streams = Streams(10)
     streams.expect()
 
-    early = streams.deliver(delta("one", "early"))
+    deliver(streams, delta("one", "early"))
     stream = streams.announced({"turn": {"id": "one"}})
 
     assert stream is not None
-    assert stream is early is streams.of("one")
     assert [event.params for event in stream.events] == [{"turnId": "one", "delta": "early"}]
 
 
@@ -83,20 +89,100 @@ def test_early_events_that_turn_out_to_be_nobodys_are_dropped() -> None:
     streams = Streams(10)
     streams.expect()
     streams.expect()
-    streams.deliver(delta("strange"))
+    deliver(streams, delta("strange"))
     streams.announced({"turn": {"id": "one"}})
 
     assert streams.announced(None) is None  # the second request failed
 
-    assert streams.of("strange") is None
-    assert streams.deliver(delta("strange")) is None
+    streams.expect()
+    strange = streams.announced({"turn": {"id": "strange"}})
+    assert strange is not None
+    assert not strange.events
 
 
-def test_an_event_of_no_turn_or_of_a_strange_one_has_no_stream() -> None:
+def test_a_turn_whose_owner_is_gone_keeps_nothing() -> None:
     streams = Streams(10)
+    stream: Stream | None = opened(streams, "one")
+    del stream
 
-    assert streams.deliver(Notification("account/updated", {})) is None
-    assert streams.deliver(delta("strange")) is None
+    deliver(streams, delta("one"))
+
+    assert not streams._turns
+    assert not opened(streams, "one").events
+
+
+@pytest.mark.parametrize(
+    ("topic", "params"),
+    [
+        (Topic("turn", "a"), {"turnId": "a", "threadId": "t"}),
+        (Topic("thread", "t"), {"turnId": "a", "threadId": "t"}),
+        (Topic("thread", "t"), {"thread": {"id": "t"}}),
+        (Topic("login", "l"), {"loginId": "l", "success": True}),
+        (Topic("process", "p"), {"processHandle": "p"}),
+        (Topic("process", "p"), {"processId": "p", "deltaBase64": ""}),
+        (EVERYTHING, {"turnId": "a"}),
+        (EVERYTHING, None),
+    ],
+)
+def test_listeners_hear_what_is_about_their_topic(topic: Topic, params: JsonValue) -> None:
+    streams = Streams(10)
+    one, two, other = streams.listen(topic), streams.listen(topic), streams.listen(Topic("thread", "other"))
+    one.wanted = True
+
+    assert deliver(streams, Notification("told", params)) == [one]
+
+    assert [len(stream.events) for stream in (one, two, other)] == [1, 1, 0]
+    assert not one.wanted
+
+
+@pytest.mark.parametrize(
+    ("topic", "params"),
+    [
+        (Topic("process", "p"), {"processId": "p", "itemId": "i", "threadId": "t"}),  # the runtime's own
+        (Topic("thread", "t"), {"threadId": 1}),
+        (Topic("thread", "t"), ["t"]),
+    ],
+)
+def test_listeners_hear_nothing_else(topic: Topic, params: JsonValue) -> None:
+    streams = Streams(10)
+    stream = streams.listen(topic)
+
+    deliver(streams, Notification("told", params))
+
+    assert not stream.events
+
+
+@pytest.mark.parametrize(
+    ("topic", "last"),
+    [
+        (Topic("turn", "x"), Notification("turn/completed", {"turn": {"id": "x"}})),
+        (Topic("thread", "x"), Notification("thread/closed", {"threadId": "x"})),
+        (Topic("login", "x"), Notification("account/login/completed", {"loginId": "x"})),
+        (Topic("process", "x"), Notification("process/exited", {"processHandle": "x"})),
+    ],
+)
+def test_a_topic_ends_with_its_last_event(topic: Topic, last: Notification) -> None:
+    streams = Streams(10)
+    stream, everything = streams.listen(topic), streams.listen(EVERYTHING)
+
+    deliver(streams, last)
+
+    assert stream.is_complete
+    assert list(stream.take()) == [last]
+    assert not everything.is_complete
+
+
+def test_a_listener_that_is_gone_is_forgotten() -> None:
+    streams = Streams(10)
+    held, dropped = streams.listen(EVERYTHING), streams.listen(Topic("thread", "t"))
+    streams.close(held)
+    del dropped
+
+    deliver(streams, Notification("told"))
+
+    assert not held.events
+    assert held.is_complete
+    assert not streams._listening
 
 
 def test_a_full_stream_fails_alone_and_keeps_what_it_had() -> None:
@@ -104,11 +190,11 @@ def test_a_full_stream_fails_alone_and_keeps_what_it_had() -> None:
     full, other = opened(streams, "full"), opened(streams, "other")
 
     for number in range(3):
-        streams.deliver(delta("full", str(number)))
-    streams.deliver(delta("other"))
+        deliver(streams, delta("full", str(number)))
+    deliver(streams, delta("other"))
 
     assert [event.params["delta"] for event in full.take()] == ["0", "1"]  # type: ignore[index,call-overload]
-    streams.deliver(delta("full", "late"))
+    deliver(streams, delta("full", "late"))
     assert full.has_overflowed
     assert not full.events  # nothing with a gap in it
     assert not other.has_overflowed
@@ -120,7 +206,7 @@ def test_a_closed_stream_takes_nothing_more() -> None:
 
     streams.close(stream)
 
-    assert streams.deliver(delta("one")) is None
+    deliver(streams, delta("one"))
     assert not stream.events
 
 
@@ -138,19 +224,19 @@ def test_no_interleaving_loses_or_misroutes_an_event(data: st.DataObject, turns:
         waiting.append([line({"id": request_id, "result": {"turn": {"id": f"t{number}"}}})])
     noise = [b"garbage\n", b"\n", line({"method": "other"}), line({"method": "delta", "params": {"turnId": "x"}})]
 
-    received = []
+    messages: list[Message] = []
     while any(waiting):
         queue = data.draw(st.sampled_from([each for each in waiting if each]))
         connection.receive(queue.pop(0))
         if data.draw(st.booleans()):
             connection.receive(data.draw(st.sampled_from(noise)))
-        received += connection.advance(data.draw(st.sampled_from([None, 1, 2]))).messages
-    received += connection.advance().messages
+        messages += connection.advance(data.draw(st.sampled_from([None, 1, 2]))).messages
+    messages += connection.advance().messages
 
+    streams = {message.result["turn"]["id"]: message.stream for message in messages if isinstance(message, Response)}  # type: ignore[index,call-overload]
     for number in range(turns):
-        stream = connection.streams.of(f"t{number}")
+        stream = streams[f"t{number}"]
         assert stream is not None
         assert stream.is_complete
         params = [event.params for event in stream.take()]
         assert params[:-1] == [{"turnId": f"t{number}", "n": n} for n in range(4)]
-    assert connection.streams.of("x") is None

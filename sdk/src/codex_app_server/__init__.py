@@ -1,9 +1,9 @@
 """Drives Codex from Python through its app-server.
 
-    from codex_app_server import AppServerClient
+    from codex_app_server import Codex
 
-    with AppServerClient() as client:
-        print(client.metadata.server_version)
+    with Codex() as codex:
+        print(codex.thread_start().run("What is in this directory?").final_response)
 
 The public names are imported when they are first used (PEP 562): importing the package itself costs nothing, and what
 a program does not touch is never loaded.
@@ -13,53 +13,207 @@ TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it 
 if TYPE_CHECKING:
     from codex_app_server._version import __version__
     from codex_app_server.aclient import AsyncAppServerClient
+    from codex_app_server.acodex import AsyncCodex
+    from codex_app_server.aliases import ServiceTier, TurnCompletedNotificationPayload
+    from codex_app_server.asubscription import AsyncSubscription
+    from codex_app_server.athread import AsyncThread
+    from codex_app_server.aturn import AsyncTurn
     from codex_app_server.client import AppServerClient
+    from codex_app_server.codex import Codex
     from codex_app_server.config import AppServerConfig
     from codex_app_server.errors import (
         AppServerError,
+        AppServerRpcError,
+        EventOverflowError,
+        ExperimentalApiError,
+        InternalRpcError,
+        InvalidParamsError,
+        InvalidRequestError,
         JsonRpcError,
+        MethodNotFoundError,
+        ParseError,
         RequestTimeoutError,
+        RetryLimitExceededError,
         RuntimeNotFoundError,
         RuntimeStartError,
+        ServerBusyError,
         StartupTimeoutError,
         TransportClosedError,
-        TurnOverflowError,
+        TurnFailedError,
+    )
+    from codex_app_server.generated import (
+        AskForApproval,
+        Personality,
+        PlanType,
+        ReasoningEffort,
+        ReasoningSummary,
+        SandboxMode,
+        SandboxPolicy,
+        ThreadForkParams,
+        ThreadItem,
+        ThreadListParams,
+        ThreadResumeParams,
+        ThreadSortKey,
+        ThreadSourceKind,
+        ThreadStartParams,
+        ThreadTokenUsageUpdatedNotification,
+        TurnStartParams,
+        TurnStatus,
+        TurnSteerParams,
+    )
+    from codex_app_server.handlers import Handlers
+    from codex_app_server.inputs import (
+        ImageInput,
+        Input,
+        InputItem,
+        LocalImageInput,
+        MentionInput,
+        RunInput,
+        SkillInput,
+        TextInput,
     )
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import Notification
+    from codex_app_server.results import RunResult, TurnResult
+    from codex_app_server.retry import is_retryable_error, retry_on_overload
+    from codex_app_server.subscription import Subscription
+    from codex_app_server.thread import Thread
+    from codex_app_server.turn import Turn
 
 __all__ = [
     "AppServerClient",
     "AppServerConfig",
     "AppServerError",
+    "AppServerRpcError",
+    "AskForApproval",
     "AsyncAppServerClient",
+    "AsyncCodex",
+    "AsyncSubscription",
+    "AsyncThread",
+    "AsyncTurn",
+    "Codex",
+    "EventOverflowError",
+    "ExperimentalApiError",
+    "Handlers",
+    "ImageInput",
     "InitializeResult",
+    "Input",
+    "InputItem",
+    "InternalRpcError",
+    "InvalidParamsError",
+    "InvalidRequestError",
     "JsonRpcError",
+    "LocalImageInput",
+    "MentionInput",
+    "MethodNotFoundError",
     "Notification",
+    "ParseError",
+    "Personality",
+    "PlanType",
+    "ReasoningEffort",
+    "ReasoningSummary",
     "RequestTimeoutError",
+    "RetryLimitExceededError",
+    "RunInput",
+    "RunResult",
     "RuntimeNotFoundError",
     "RuntimeStartError",
+    "SandboxMode",
+    "SandboxPolicy",
+    "ServerBusyError",
+    "ServiceTier",
+    "SkillInput",
     "StartupTimeoutError",
+    "Subscription",
+    "TextInput",
+    "Thread",
+    "ThreadForkParams",
+    "ThreadItem",
+    "ThreadListParams",
+    "ThreadResumeParams",
+    "ThreadSortKey",
+    "ThreadSourceKind",
+    "ThreadStartParams",
+    "ThreadTokenUsageUpdatedNotification",
     "TransportClosedError",
-    "TurnOverflowError",
+    "Turn",
+    "TurnCompletedNotificationPayload",
+    "TurnFailedError",
+    "TurnResult",
+    "TurnStartParams",
+    "TurnStatus",
+    "TurnSteerParams",
     "__version__",
+    "is_retryable_error",
+    "retry_on_overload",
 ]
 
 _HOMES = {
     "AppServerClient": "client",
     "AppServerConfig": "config",
     "AppServerError": "errors",
+    "AppServerRpcError": "errors",
+    "AskForApproval": "generated",
     "AsyncAppServerClient": "aclient",
+    "AsyncCodex": "acodex",
+    "AsyncSubscription": "asubscription",
+    "AsyncThread": "athread",
+    "AsyncTurn": "aturn",
+    "Codex": "codex",
+    "EventOverflowError": "errors",
+    "ExperimentalApiError": "errors",
+    "Handlers": "handlers",
+    "ImageInput": "inputs",
     "InitializeResult": "protocol.handshake",
+    "Input": "inputs",
+    "InputItem": "inputs",
+    "InternalRpcError": "errors",
+    "InvalidParamsError": "errors",
+    "InvalidRequestError": "errors",
     "JsonRpcError": "errors",
+    "LocalImageInput": "inputs",
+    "MentionInput": "inputs",
+    "MethodNotFoundError": "errors",
     "Notification": "protocol.messages",
+    "ParseError": "errors",
+    "Personality": "generated",
+    "PlanType": "generated",
+    "ReasoningEffort": "generated",
+    "ReasoningSummary": "generated",
     "RequestTimeoutError": "errors",
+    "RetryLimitExceededError": "errors",
+    "RunInput": "inputs",
+    "RunResult": "results",
     "RuntimeNotFoundError": "errors",
     "RuntimeStartError": "errors",
+    "SandboxMode": "generated",
+    "SandboxPolicy": "generated",
+    "ServerBusyError": "errors",
+    "ServiceTier": "aliases",
+    "SkillInput": "inputs",
     "StartupTimeoutError": "errors",
+    "Subscription": "subscription",
+    "TextInput": "inputs",
+    "Thread": "thread",
+    "ThreadForkParams": "generated",
+    "ThreadItem": "generated",
+    "ThreadListParams": "generated",
+    "ThreadResumeParams": "generated",
+    "ThreadSortKey": "generated",
+    "ThreadSourceKind": "generated",
+    "ThreadStartParams": "generated",
+    "ThreadTokenUsageUpdatedNotification": "generated",
     "TransportClosedError": "errors",
-    "TurnOverflowError": "errors",
+    "Turn": "turn",
+    "TurnCompletedNotificationPayload": "aliases",
+    "TurnFailedError": "errors",
+    "TurnResult": "results",
+    "TurnStartParams": "generated",
+    "TurnStatus": "generated",
+    "TurnSteerParams": "generated",
     "__version__": "_version",
+    "is_retryable_error": "retry",
+    "retry_on_overload": "retry",
 }
 
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from codex_app_server.handlers import Handlers
+
 __all__ = ["AppServerConfig"]
 
 
@@ -30,6 +32,7 @@ class AppServerConfig:
         client_title: the client's name for people.
         client_version: the client's version; without it, the version of this package.
         experimental_api: whether methods and fields that Codex marks as experimental may be used.
+        handlers: the functions that answer the runtime's questions, approvals for one; without them all are declined.
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
         startup_timeout_s: how long starting may take, up to the answer to ``initialize``, in seconds.
         request_timeout_s: how long a request may wait for its answer, in seconds; None is without limit.
@@ -48,6 +51,7 @@ class AppServerConfig:
     client_title: str = "Codex app-server Python SDK"
     client_version: str | None = None
     experimental_api: bool = False
+    handlers: Handlers | None = None
     max_buffered_events: int = 100_000
     startup_timeout_s: float = 30.0
     request_timeout_s: float | None = None

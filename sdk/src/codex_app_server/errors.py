@@ -12,16 +12,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.results import TurnResult
 
 __all__ = [
     "AppServerError",
+    "AppServerRpcError",
+    "EventOverflowError",
+    "ExperimentalApiError",
+    "InternalRpcError",
+    "InvalidParamsError",
+    "InvalidRequestError",
     "JsonRpcError",
+    "MethodNotFoundError",
+    "ParseError",
     "RequestTimeoutError",
+    "RetryLimitExceededError",
     "RuntimeNotFoundError",
     "RuntimeStartError",
+    "ServerBusyError",
     "StartupTimeoutError",
     "TransportClosedError",
-    "TurnOverflowError",
+    "TurnFailedError",
+    "rpc_error",
 ]
 
 
@@ -79,11 +91,31 @@ class StartupTimeoutError(AppServerError, TimeoutError):
         return _quoting(super().__str__(), self.stderr_tail)
 
 
-class TurnOverflowError(AppServerError):
-    """More events of a turn waited to be read than `AppServerConfig.max_buffered_events`; the later ones are lost.
+class EventOverflowError(AppServerError):
+    """More events of a stream waited to be read than `AppServerConfig.max_buffered_events`; the later ones are lost.
 
     The turn itself goes on, and so do all others.
     """
+
+
+class ExperimentalApiError(AppServerError):
+    """A call, or an option of one, needs `AppServerConfig.experimental_api`; nothing was sent."""
+
+
+class TurnFailedError(AppServerError):
+    """A turn did not complete: it failed, or was interrupted.
+
+    Attributes:
+        result: what there is of it.
+    """
+
+    def __init__(self, result: TurnResult) -> None:
+        super().__init__(result)
+        self.result = result
+
+    def __str__(self) -> str:
+        """Which turn, how it ended, and why."""
+        return f"turn {self.result.turn_id} did not complete: {self.result.failure}"
 
 
 class JsonRpcError(AppServerError):
@@ -107,6 +139,81 @@ class JsonRpcError(AppServerError):
         """The method, the runtime's words and the code."""
         failed = f"{self.method} failed" if self.method else "request failed"
         return f"{failed}: {self.message} (code {self.code})"
+
+
+class AppServerRpcError(JsonRpcError):
+    """An error whose kind is known by its code: the ones below, and what Codex may add."""
+
+
+class ParseError(AppServerRpcError):
+    """The runtime could not read a message (-32700)."""
+
+
+class InvalidRequestError(AppServerRpcError):
+    """The runtime would not do it (-32600): Codex says so of most mistakes."""
+
+
+class MethodNotFoundError(AppServerRpcError):
+    """The runtime does not know the method (-32601, and what Codex says instead): it is older than the call."""
+
+
+class InvalidParamsError(AppServerRpcError):
+    """The runtime does not take these parameters (-32602)."""
+
+
+class InternalRpcError(AppServerRpcError):
+    """Something failed inside of the runtime (-32603)."""
+
+
+class ServerBusyError(AppServerRpcError):
+    """The runtime has too much to do (-32099 to -32000, overloaded); later the same may succeed."""
+
+
+class RetryLimitExceededError(ServerBusyError):
+    """The runtime itself has tried as often as it may."""
+
+
+_BY_CODE: dict[int, type[AppServerRpcError]] = {
+    -32700: ParseError,
+    -32600: InvalidRequestError,
+    -32601: MethodNotFoundError,
+    -32602: InvalidParamsError,
+    -32603: InternalRpcError,
+}
+_SERVER_ERRORS = range(-32099, -31999)
+_OVERLOADED = {"server_overloaded", "serverOverloaded"}
+
+
+def rpc_error(code: int, message: str, data: JsonValue, *, method: str) -> JsonRpcError:
+    """The error that an answer stands for.
+
+    Args:
+        code: of the answer.
+        message: of the answer.
+        data: of the answer.
+        method: what was called.
+    """
+    return _kind(code, message, data, method)(code, message, data, method=method)
+
+
+def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpcError]:
+    if code in _SERVER_ERRORS:
+        if "retry limit" in message.lower() or "too many failed attempts" in message.lower():
+            return RetryLimitExceededError
+        return ServerBusyError if _says_overloaded(data) else AppServerRpcError
+    # Codex reads a request as one of those it knows, and says which words it expected: no error has a code for it.
+    if code in {-32600, -32601} and f"unknown variant `{method}`" in message:
+        return MethodNotFoundError
+    return _BY_CODE.get(code, JsonRpcError)
+
+
+def _says_overloaded(data: JsonValue) -> bool:
+    """Whether an error's data name the overload, at whatever depth and in whatever spelling."""
+    if isinstance(data, str):
+        return data in _OVERLOADED
+    if isinstance(data, dict):
+        return any(key in _OVERLOADED or _says_overloaded(value) for key, value in data.items())
+    return isinstance(data, list) and any(map(_says_overloaded, data))
 
 
 def _quoting(what: str, stderr_tail: tuple[str, ...]) -> str:

@@ -3,10 +3,11 @@
 The rules:
 
 - The client numbers its requests from 1; an answer belongs to the open request with its id, and there is one answer.
+- A request may be abandoned: its answer is dropped when it comes. If that announces a turn, the turn is interrupted,
+  for nobody will ever see it.
 - An answer without an open request, and a line that is no message, are events too (`Junk`): the driver logs them, and
   the conversation goes on.
-- A request of the server must be answered, or the runtime waits forever. Whoever cannot handle one sends `refusal`,
-  which grants nothing.
+- A request of the server must be answered, or the runtime waits forever; what with, `answering` decides.
 - What is received is kept as bytes (`inbox`) until somebody wants it and lets the conversation `advance`; events of
   turns then go to `streams`.
 
@@ -19,12 +20,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codex_app_server.protocol.inbox import Inbox
 from codex_app_server.protocol.messages import (
-    METHOD_NOT_FOUND,
     ErrorResponse,
     Junk,
     Notification,
     Response,
-    encode_error,
     encode_request,
     parse,
 )
@@ -33,22 +32,31 @@ from codex_app_server.protocol.streams import Streams
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.protocol.messages import Message, RequestId, ServerRequest
+    from codex_app_server.protocol.messages import Message, RequestId
     from codex_app_server.protocol.streams import Stream
 
-__all__ = ["Connection", "Progress", "refusal"]
+__all__ = ["Connection", "Progress"]
 
 
 class Progress(NamedTuple):
     """What came of a step.
 
     Attributes:
-        messages: everything but the events of turns, in order; an answer closes its open request.
+        messages: answers, which close their open request, questions of the server and junk, in order.
         ready: streams that were `wanted` and have something now; they are not wanted any more.
+        replies: bytes to send on, of the conversation's own accord.
     """
 
     messages: list[Message]
     ready: list[Stream]
+    replies: list[bytes]
+
+
+class _Request(NamedTuple):
+    """A request without an answer yet."""
+
+    thread_id: str | None
+    announces_turn: bool
 
 
 class Connection:
@@ -61,7 +69,8 @@ class Connection:
     def __init__(self, max_buffered_events: int) -> None:
         self._inbox = Inbox()
         self._last_id = 0
-        self._open: dict[RequestId, bool] = {}
+        self._open: dict[RequestId, _Request] = {}
+        self._abandoned: dict[RequestId, _Request] = {}
         self.streams = Streams(max_buffered_events)
 
     @property
@@ -89,15 +98,22 @@ class Connection:
         """
         data = encode_request(self._last_id + 1, method, params)
         self._last_id += 1
-        self._open[self._last_id] = announces_turn
+        thread_id = params.get("threadId") if params else None
+        self._open[self._last_id] = _Request(thread_id if isinstance(thread_id, str) else None, announces_turn)
         if announces_turn:
             self.streams.expect()
         return self._last_id, data
 
-    def forget(self, request_id: int) -> None:
+    def abandon(self, request_id: int) -> None:
         """Nobody waits for this request any more."""
-        if self._open.pop(request_id, False):
-            self.streams.announced(None)
+        if request := self._open.pop(request_id, None):
+            self._abandoned[request_id] = request
+
+    def interrupt(self, thread_id: str, turn_id: str) -> bytes:
+        """What to send to have a turn stopped, whose answer nobody waits for."""
+        request_id, data = self.request("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+        self.abandon(request_id)
+        return data
 
     def receive(self, data: bytes) -> None:
         """Take in what arrived."""
@@ -109,31 +125,27 @@ class Connection:
 
     def advance(self, count: int | None = None) -> Progress:
         """Read the next lines, so many at most, or all of them."""
-        progress = Progress([], [])
+        progress = Progress([], [], [])
         for line in self._inbox.take(len(self._inbox) if count is None else count):
             message = parse(line)
             if type(message) is Notification:
-                stream = self.streams.deliver(message)
-                if stream is None:
-                    progress.messages.append(message)
-                elif stream.wanted:
-                    stream.wanted = False
-                    progress.ready.append(stream)
+                self.streams.deliver(message, progress.ready)
+            elif isinstance(message, Response | ErrorResponse):
+                self._answered(line, message, progress)
             elif line and not line.isspace():
-                progress.messages.append(self._match(line, message))
+                progress.messages.append(message)
         return progress
 
-    def _match(self, line: bytes, message: Message) -> Message:
-        """An answer, with the request that it belongs to closed; anything else as it is."""
-        if isinstance(message, Response | ErrorResponse):
-            announces_turn = self._open.pop(message.id, None)
-            if announces_turn is None:
-                return Junk(line, "it answers no open request")
-            if announces_turn:
-                self.streams.announced(message.result if isinstance(message, Response) else None)
-        return message
-
-
-def refusal(request: ServerRequest) -> bytes:
-    """The answer to a server's request that nobody handles: an error, so that nothing counts as granted."""
-    return encode_error(request.id, METHOD_NOT_FOUND, f"unsupported: this client does not handle {request.method}")
+    def _answered(self, line: bytes, answer: Response | ErrorResponse, progress: Progress) -> None:
+        awaited = self._open.pop(answer.id, None)
+        request = awaited or self._abandoned.pop(answer.id, None)
+        if request is None:
+            progress.messages.append(Junk(line, "it answers no open request"))
+            return
+        stream = None
+        if request.announces_turn:
+            stream = self.streams.announced(answer.result if isinstance(answer, Response) else None)
+        if awaited is not None:
+            progress.messages.append(answer._replace(stream=stream) if isinstance(answer, Response) else answer)
+        elif stream is not None and request.thread_id is not None:
+            progress.replies.append(self.interrupt(request.thread_id, stream.topic.id))

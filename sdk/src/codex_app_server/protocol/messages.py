@@ -8,11 +8,13 @@ cannot read, and the request on it would wait forever.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
+
+    from codex_app_server.protocol.streams import Stream
 
 __all__ = [
     "METHOD_NOT_FOUND",
@@ -27,6 +29,7 @@ __all__ = [
     "encode_error",
     "encode_notification",
     "encode_request",
+    "encode_result",
     "parse",
 ]
 
@@ -44,11 +47,21 @@ _scan: Callable[[str, int], tuple[JsonValue, int]] = json.JSONDecoder().scan_onc
 """What `json.loads` stands on and takes three times as long as; it stops where the value ends."""
 
 
+_UNREAD: Any = object()
+
+
 class Response(NamedTuple):
-    """The result of a request."""
+    """The result of a request.
+
+    Attributes:
+        id: of the request.
+        result: as plain JSON values.
+        stream: of the turn that it announces, if it does.
+    """
 
     id: RequestId
     result: JsonValue
+    stream: Stream | None = None
 
 
 class ErrorResponse(NamedTuple):
@@ -76,11 +89,24 @@ class Notification:
         params: what it says, as plain JSON values.
     """
 
-    __slots__ = ("method", "params")
+    __slots__ = ("_payload", "method", "params")
 
     def __init__(self, method: str, params: JsonValue = None) -> None:
         self.method = method
         self.params = params
+        self._payload: Any = _UNREAD
+
+    @property
+    def payload(self) -> Any:
+        """What it says, as the model that belongs to the method; made when it is first asked for.
+
+        The payload of a method that this client does not know is `params`. `isinstance` tells type checkers which
+        model it is; its type is open, so that ``event.payload.delta`` needs no proof.
+        """
+        payload = self._payload
+        if payload is _UNREAD:
+            payload = self._payload = _payload_of(self.method, self.params)
+        return payload
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Notification):
@@ -108,6 +134,14 @@ class Junk(NamedTuple):
 
 
 Message: TypeAlias = "Response | ErrorResponse | ServerRequest | Notification | Junk"
+
+
+def _payload_of(method: str, params: JsonValue) -> Any:
+    """The payload; the models are only loaded when there is one to make."""
+    global _payload_of  # noqa: PLW0603 - the import is done once, not for every event
+    from codex_app_server.payloads import payload_of as _payload_of
+
+    return _payload_of(method, params)
 
 
 def parse(line: bytes) -> Message:
@@ -172,6 +206,11 @@ def encode_request(request_id: RequestId, method: str, params: Mapping[str, obje
 def encode_notification(method: str, params: Mapping[str, object] | None = None) -> bytes:
     """A notification as a line; raises as `encode_request`."""
     return _line(_call(method, params))
+
+
+def encode_result(request_id: RequestId, result: JsonValue) -> bytes:
+    """The answer to a server's request, as a line; raises as `encode_request`."""
+    return _line({"id": request_id, "result": result})
 
 
 def encode_error(request_id: RequestId, code: int, message: str) -> bytes:

@@ -1,28 +1,60 @@
-"""Whose event is it: every turn has a stream of its own, with one consumer and a bound.
+"""Whose event is it: each consumer has a stream of its own, with a bound.
 
 The rules:
 
-- A notification that names a turn belongs to the stream of that turn; every other one belongs to nobody in particular.
-- A turn is announced by the answer to the request that starts it. Its first events may come before that answer: while
-  such a request is open, the events of unknown turns are kept, and those that then turn out to be nobody's are dropped.
-- A stream ends with ``turn/completed``, that one included.
+- A turn has one owner. Its stream begins with the turn: the turn is announced by the answer to the request that starts
+  it, and where its first events come before that answer, they are kept while such a request is open. Those that then
+  turn out to be nobody's are dropped.
+- Beside that anybody may listen to a turn, a thread, a login or a process, or to everything, from when they ask on.
+- A stream ends with the last event of what it is about (`LAST`), that one included.
 - A stream keeps at most so many events. One more, and it fails: its consumer gets what was kept, then the error. No
   other stream knows.
+- A stream lives as long as somebody holds it; events for it are dropped when nobody does.
 
 Nothing here waits, and nothing is for several threads at once; the drivers see to that.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["Stream", "Streams", "turn_of"]
+__all__ = ["EVERYTHING", "LAST", "Stream", "Streams", "Topic", "turn_of"]
 
-_LAST = "turn/completed"
+
+class Topic(NamedTuple):
+    """What a stream is about.
+
+    Attributes:
+        kind: ``turn``, ``thread``, ``login`` or ``process``; empty for everything.
+        id: of which one.
+    """
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.kind} {self.id}" if self.kind else "the connection"
+
+
+EVERYTHING = Topic("", "")
+
+LAST = {
+    "": frozenset[str](),
+    "turn": frozenset({"turn/completed"}),
+    "thread": frozenset({"thread/closed"}),
+    "login": frozenset({"account/login/completed", "mcpServer/oauthLogin/completed"}),
+    "process": frozenset({"process/exited"}),
+}
+"""After which event nothing more comes, by the kind of topic."""
+
+_NAMED_BY = {"threadId": "thread", "loginId": "login", "processHandle": "process"}
+"""The members of a notification's params that name what it is about; `_topics` knows the rest."""
 
 
 def turn_of(params: JsonValue) -> str | None:
@@ -36,25 +68,26 @@ def turn_of(params: JsonValue) -> str | None:
 
 
 class Stream:
-    """The events of one turn that nobody has taken yet.
+    """The events that one consumer has not taken yet.
 
     Attributes:
-        turn_id: whose.
+        topic: what they are about.
         events: in their order.
-        is_complete: whether the turn's last event came; no other follows.
+        is_complete: whether the last event came; no other follows.
         has_overflowed: whether there were too many, and some are missing.
         wanted: set by a driver whose consumer waits.
     """
 
-    __slots__ = ("_limit", "events", "has_overflowed", "is_complete", "turn_id", "wanted")
+    __slots__ = ("__weakref__", "_lasts", "_limit", "events", "has_overflowed", "is_complete", "topic", "wanted")
 
-    def __init__(self, turn_id: str, limit: int) -> None:
-        self.turn_id = turn_id
+    def __init__(self, topic: Topic, limit: int) -> None:
+        self.topic = topic
         self.events: deque[Notification] = deque()
         self.is_complete = False
         self.has_overflowed = False
         self.wanted = False
         self._limit = limit
+        self._lasts = LAST[topic.kind]
 
     def put(self, event: Notification) -> None:
         """Add an event, unless there are too many."""
@@ -62,7 +95,7 @@ class Stream:
             self.has_overflowed = True
         elif not self.has_overflowed:
             self.events.append(event)
-        if event.method == _LAST:
+        if event.method in self._lasts:
             self.is_complete = True
 
     def take(self) -> deque[Notification]:
@@ -80,46 +113,94 @@ class Streams:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._open: dict[str, Stream] = {}
-        self._unknown: dict[str, Stream] = {}
+        self._turns: dict[str, weakref.ref[Stream]] = {}
+        self._unannounced: dict[str, Stream] = {}
         self._announcing = 0
+        self._listening: dict[Topic, weakref.WeakSet[Stream]] = {}
 
     def expect(self) -> None:
         """A request was sent whose answer will announce a turn."""
         self._announcing += 1
 
     def announced(self, result: JsonValue) -> Stream | None:
-        """Such a request was answered, or given up (`None`): the stream of the turn that the answer names."""
+        """Such a request was answered, or failed (`None`): the stream of the turn that the answer names."""
         self._announcing -= 1
         turn_id = turn_of(result)
         stream = None
         if turn_id is not None:
-            stream = self._open.get(turn_id) or self._unknown.pop(turn_id, None) or Stream(turn_id, self._limit)
-            self._open[turn_id] = stream
+            stream = self._owned(turn_id) or self._unannounced.pop(turn_id, None) or self._stream("turn", turn_id)
+            # Not a `WeakValueDictionary`: looking into one takes twice as long, and every event does that.
+            self._turns[turn_id] = weakref.ref(stream, lambda _: self._turns.pop(turn_id, None))
         if not self._announcing:
-            self._unknown.clear()
+            self._unannounced.clear()
         return stream
 
-    def of(self, turn_id: str) -> Stream | None:
-        """The open stream of a turn."""
-        return self._open.get(turn_id)
+    def listen(self, topic: Topic) -> Stream:
+        """A new stream of what is said about something from now on."""
+        stream = Stream(topic, self._limit)
+        self._listening.setdefault(topic, weakref.WeakSet()).add(stream)
+        return stream
 
-    def deliver(self, event: Notification) -> Stream | None:
-        """Give an event to its stream; `None` if it has none."""
+    def deliver(self, event: Notification, ready: list[Stream]) -> None:
+        """Give an event to its streams; those that were `wanted` are added to `ready`, and not wanted any more."""
         turn_id = turn_of(event.params)
-        if turn_id is None:
-            return None
-        stream = self._open.get(turn_id)
-        if stream is None:
-            if not self._announcing:
-                return None
-            stream = self._unknown.get(turn_id)
-            if stream is None:
-                stream = self._unknown[turn_id] = Stream(turn_id, self._limit)
-        stream.put(event)
-        return stream
+        if turn_id is not None:
+            known = self._turns.get(turn_id)
+            stream = known() if known is not None else self._of_unannounced(turn_id)
+            if stream is not None:
+                stream.put(event)
+                if stream.wanted:
+                    stream.wanted = False
+                    ready.append(stream)
+        if self._listening:
+            self._tell(event, turn_id, ready)
 
     def close(self, stream: Stream) -> None:
-        """Nobody will take this stream's events any more."""
-        if self._open.get(stream.turn_id) is stream:
-            del self._open[stream.turn_id]
+        """Nobody will take this stream's events any more; it counts as complete."""
+        stream.is_complete = True
+        if self._owned(stream.topic.id) is stream:
+            del self._turns[stream.topic.id]
+        listeners = self._listening.get(stream.topic)
+        if listeners is not None:
+            listeners.discard(stream)
+
+    def _stream(self, kind: str, topic_id: str) -> Stream:
+        return Stream(Topic(kind, topic_id), self._limit)
+
+    def _owned(self, turn_id: str) -> Stream | None:
+        known = self._turns.get(turn_id)
+        return known() if known is not None else None
+
+    def _of_unannounced(self, turn_id: str) -> Stream | None:
+        if not self._announcing:
+            return None
+        stream = self._unannounced.get(turn_id)
+        if stream is None:
+            stream = self._unannounced[turn_id] = self._stream("turn", turn_id)
+        return stream
+
+    def _tell(self, event: Notification, turn_id: str | None, ready: list[Stream]) -> None:
+        for topic in [*_topics(event.params, turn_id), EVERYTHING]:
+            for stream in self._listening.get(topic, ()):
+                stream.put(event)
+                if stream.wanted:
+                    stream.wanted = False
+                    ready.append(stream)
+        for topic in [topic for topic, listeners in self._listening.items() if not listeners]:
+            del self._listening[topic]
+
+
+def _topics(params: JsonValue, turn_id: str | None) -> list[Topic]:
+    """What a notification is about, by its params."""
+    if not isinstance(params, dict):
+        return []
+    topics = [Topic("turn", turn_id)] if turn_id is not None else []
+    for member, kind in _NAMED_BY.items():
+        if isinstance(found := params.get(member), str):
+            topics.append(Topic(kind, found))
+    if isinstance(thread := params.get("thread"), dict) and isinstance(found := thread.get("id"), str):
+        topics.append(Topic("thread", found))
+    # `command/exec` calls a process so; in an item the word means a process of the runtime's own.
+    if "itemId" not in params and isinstance(found := params.get("processId"), str):
+        topics.append(Topic("process", found))
+    return topics

@@ -1,0 +1,121 @@
+"""The front door for asyncio: Codex, its threads and its models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_app_server.adriver import AsyncDriver
+from codex_app_server.ahead import load_models_ahead
+from codex_app_server.athread import AsyncThread
+from codex_app_server.calling import params_of, thread_named_by
+from codex_app_server.generated.afront import AsyncCodexOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.aclient import AsyncAppServerClient
+    from codex_app_server.config import AppServerConfig
+    from codex_app_server.generated import ModelListResponse, ThreadListResponse
+    from codex_app_server.handlers import Handlers
+    from codex_app_server.protocol.handshake import InitializeResult
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["AsyncCodex"]
+
+
+class AsyncCodex(AsyncCodexOptions):
+    """A running Codex, for any number of threads and turns at once.
+
+        async with AsyncCodex() as codex:
+            thread = await codex.thread_start()
+            print((await thread.run("What is in this directory?")).final_response)
+
+    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises what
+    `Codex` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
+
+    Args:
+        config: how to start it; without it, the installed runtime with its own settings.
+    """
+
+    def __init__(self, config: AppServerConfig | None = None) -> None:
+        load_models_ahead()
+        self._driver = AsyncDriver(config)
+
+    @property
+    def metadata(self) -> InitializeResult:
+        """What the runtime said of itself in the handshake."""
+        return self._driver.metadata
+
+    @property
+    def handlers(self) -> Handlers:
+        """The functions that answer the runtime's questions; may be replaced at any time."""
+        return self._driver.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Handlers) -> None:
+        self._driver.handlers = handlers
+
+    @property
+    def client(self) -> AsyncAppServerClient:
+        """The same connection as a client with every method of the protocol."""
+        from codex_app_server.aclient import AsyncAppServerClient
+
+        return AsyncAppServerClient.over(self._driver)
+
+    async def thread_archive(self, thread_id: str) -> None:
+        """Put a thread away: lists leave it out."""
+        await self._driver.call("thread/archive", {"threadId": thread_id})
+
+    async def thread_unarchive(self, thread_id: str) -> AsyncThread:
+        """Take a thread out of the archive again."""
+        return await self._thread("thread/unarchive", {"threadId": thread_id})
+
+    async def models(self, *, include_hidden: bool = False) -> ModelListResponse:
+        """The models that may be chosen.
+
+        Args:
+            include_hidden: also those that pickers do not show.
+        """
+        from codex_app_server.models import decode
+
+        answer = await self._driver.call("model/list", {"includeHidden": include_hidden})
+        response: ModelListResponse = decode("ModelListResponse", answer)
+        return response
+
+    async def close(self) -> None:
+        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
+        await self._driver.close()
+
+    async def __aenter__(self) -> Self:
+        await self._driver.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _thread_start(self, options: Mapping[str, object]) -> AsyncThread:
+        return await self._thread("thread/start", options)
+
+    async def _thread_resume(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread:
+        return await self._thread("thread/resume", {"threadId": thread_id, **options})
+
+    async def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread:
+        return await self._thread("thread/fork", {"threadId": thread_id, **options})
+
+    async def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
+        from codex_app_server.models import decode
+
+        response: ThreadListResponse = decode("ThreadListResponse", await self._call("thread/list", options))
+        return response
+
+    async def _thread(self, method: str, options: Mapping[str, object]) -> AsyncThread:
+        return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method))
+
+    async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
+        params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
+        return await self._driver.call(method, params)

@@ -1,0 +1,18 @@
+"""Public names for what the protocol spells otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+from codex_app_server.generated import TurnCompletedNotification
+
+__all__ = ["ServiceTier", "TurnCompletedNotificationPayload"]
+
+ServiceTier: TypeAlias = str
+"""Which service level a turn gets; the protocol leaves the words to the provider."""
+
+TurnCompletedNotificationPayload: TypeAlias = TurnCompletedNotification
+"""The payload of ``turn/completed``."""

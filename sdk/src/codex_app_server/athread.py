@@ -1,0 +1,79 @@
+"""One thread, for asyncio: a conversation with the agent, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from codex_app_server.aturn import AsyncTurn
+from codex_app_server.calling import params_of
+from codex_app_server.errors import TurnFailedError
+from codex_app_server.generated.afront import AsyncThreadOptions
+from codex_app_server.inputs import TextInput, input_items
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.adriver import AsyncDriver
+    from codex_app_server.generated import ThreadReadResponse
+    from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.results import RunResult
+
+__all__ = ["AsyncThread"]
+
+
+class AsyncThread(AsyncThreadOptions):
+    """A thread of an `AsyncCodex`, which starts, resumes, forks and archives it."""
+
+    def __init__(self, driver: AsyncDriver, thread_id: str) -> None:
+        self._driver = driver
+        self._id = thread_id
+
+    @property
+    def id(self) -> str:
+        """The thread's id; `AsyncCodex.thread_resume` takes it, in another process too."""
+        return self._id
+
+    async def read(self, *, include_turns: bool = False) -> ThreadReadResponse:
+        """What the runtime has stored of the thread.
+
+        Args:
+            include_turns: with all its turns and their items.
+        """
+        from codex_app_server.models import decode
+
+        answer = await self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
+        response: ThreadReadResponse = decode("ThreadReadResponse", answer)
+        return response
+
+    async def set_name(self, name: str) -> None:
+        """Give the thread a name, for lists."""
+        await self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+
+    async def compact(self) -> None:
+        """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
+        await self._driver.call("thread/compact/start", {"threadId": self._id})
+
+    def __repr__(self) -> str:
+        """Its id."""
+        return f"<{type(self).__name__} {self._id}>"
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks."""
+        return f"thread `{self._id}`"
+
+    async def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> AsyncTurn:
+        config = self._driver.config
+        whole = {"threadId": self._id, "input": input_items(given), **options}
+        params = params_of("turn/start", whole, experimental_api=config.experimental_api)
+        _, stream = await self._driver.start_turn("turn/start", params, timeout)
+        return AsyncTurn(self._driver, self._id, stream)
+
+    async def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
+        now = asyncio.get_running_loop().time
+        begun = now()
+        turn = await self._turn(TextInput(given) if isinstance(given, str) else given, options, timeout)
+        result = await turn.run(timeout=None if timeout is None else begun + timeout - now())
+        if not result.is_completed:
+            raise TurnFailedError(result)
+        return result

@@ -1,0 +1,126 @@
+"""The front door: Codex, its threads and its models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_app_server.ahead import load_models_ahead
+from codex_app_server.calling import params_of, thread_named_by
+from codex_app_server.driver import Driver
+from codex_app_server.generated.front import CodexOptions
+from codex_app_server.thread import Thread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.client import AppServerClient
+    from codex_app_server.config import AppServerConfig
+    from codex_app_server.generated import ModelListResponse, ThreadListResponse
+    from codex_app_server.handlers import Handlers
+    from codex_app_server.protocol.handshake import InitializeResult
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["Codex"]
+
+
+class Codex(CodexOptions):
+    """A running Codex, for any number of threads and turns at once.
+
+        with Codex() as codex:
+            print(codex.thread_start().run("What is in this directory?").final_response)
+
+    The constructor starts the runtime; `close`, or the end of a ``with`` block, stops it. All methods may be called
+    from any thread.
+
+    Args:
+        config: how to start it; without it, the installed runtime with its own settings.
+
+    Raises:
+        RuntimeNotFoundError: if there is no runtime.
+        RuntimeStartError: if it cannot be started.
+        StartupTimeoutError: if it does not answer ``initialize`` in time.
+        TransportClosedError: if it ends before it answers.
+        JsonRpcError: if it refuses the handshake.
+    """
+
+    def __init__(self, config: AppServerConfig | None = None) -> None:
+        load_models_ahead()
+        self._driver = Driver(config)
+
+    @property
+    def metadata(self) -> InitializeResult:
+        """What the runtime said of itself in the handshake."""
+        return self._driver.metadata
+
+    @property
+    def handlers(self) -> Handlers:
+        """The functions that answer the runtime's questions; may be replaced at any time."""
+        return self._driver.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Handlers) -> None:
+        self._driver.handlers = handlers
+
+    @property
+    def client(self) -> AppServerClient:
+        """The same connection as a client with every method of the protocol."""
+        from codex_app_server.client import AppServerClient
+
+        return AppServerClient.over(self._driver)
+
+    def thread_archive(self, thread_id: str) -> None:
+        """Put a thread away: lists leave it out."""
+        self._driver.call("thread/archive", {"threadId": thread_id})
+
+    def thread_unarchive(self, thread_id: str) -> Thread:
+        """Take a thread out of the archive again."""
+        return self._thread("thread/unarchive", {"threadId": thread_id})
+
+    def models(self, *, include_hidden: bool = False) -> ModelListResponse:
+        """The models that may be chosen.
+
+        Args:
+            include_hidden: also those that pickers do not show.
+        """
+        from codex_app_server.models import decode
+
+        answer = self._driver.call("model/list", {"includeHidden": include_hidden})
+        response: ModelListResponse = decode("ModelListResponse", answer)
+        return response
+
+    def close(self) -> None:
+        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _thread_start(self, options: Mapping[str, object]) -> Thread:
+        return self._thread("thread/start", options)
+
+    def _thread_resume(self, thread_id: str, options: Mapping[str, object]) -> Thread:
+        return self._thread("thread/resume", {"threadId": thread_id, **options})
+
+    def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> Thread:
+        return self._thread("thread/fork", {"threadId": thread_id, **options})
+
+    def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
+        from codex_app_server.models import decode
+
+        response: ThreadListResponse = decode("ThreadListResponse", self._call("thread/list", options))
+        return response
+
+    def _thread(self, method: str, options: Mapping[str, object]) -> Thread:
+        return Thread(self._driver, thread_named_by(self._call(method, options), method))
+
+    def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
+        params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
+        return self._driver.call(method, params)

@@ -1,0 +1,368 @@
+"""The driver for threads: calls go out from any number of them, one reader brings in what the runtime says.
+
+Every waiting call has a queue of its own, into which exactly one thing is put: its answer, or the end of the
+connection. What an answer or an event means, and whose it is, is decided in `protocol`; how bytes travel, in
+`transport`.
+
+Who reads: the reader thread takes in bytes, and reads them only where somebody waits for what they may say. A consumer
+that is busy finds bytes when it comes back, and reads them itself. So a stream costs no switch between threads, and
+what nobody reads yet stays small: beyond `READ_AHEAD` bytes the runtime has to wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from inspect import isawaitable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from codex_app_server._log import logger
+from codex_app_server.config import AppServerConfig
+from codex_app_server.errors import (
+    AppServerError,
+    EventOverflowError,
+    RequestTimeoutError,
+    StartupTimeoutError,
+    TransportClosedError,
+    rpc_error,
+)
+from codex_app_server.handlers import Handlers
+from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.handshake import InitializeResult, initialize_params
+from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
+from codex_app_server.runtime import launch_command, launch_environment
+from codex_app_server.transport.ending import Ending
+from codex_app_server.transport.stdio import StdioTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
+
+    from codex_app_server.protocol.connection import Progress
+    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.protocol.streams import Stream, Topic
+
+    _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
+
+__all__ = ["READ_AHEAD", "SLICE", "Driver", "closed", "overflow", "package_version"]
+
+READ_AHEAD = 4 << 20
+"""How many bytes are kept that nobody wants to read yet."""
+
+SLICE = 64
+"""How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
+
+
+class Driver:
+    """A running Codex app-server, for any number of threads at once.
+
+    The constructor starts the runtime and does the handshake; `close` stops it.
+
+    Args:
+        config: how to start it; without it, the installed runtime with its own settings.
+
+    Raises:
+        RuntimeNotFoundError: if there is no runtime.
+        RuntimeStartError: if it cannot be started.
+        StartupTimeoutError: if it does not answer ``initialize`` in time.
+        TransportClosedError: if it ends before it answers.
+        JsonRpcError: if it refuses the handshake.
+    """
+
+    def __init__(self, config: AppServerConfig | None = None) -> None:
+        self._config = config or AppServerConfig()
+        self.handlers = self._config.handlers or Handlers()
+        self._lock = threading.Lock()  # guards the four below
+        self._connection = Connection(self._config.max_buffered_events)
+        self._waiting: dict[int | str, _Waiter] = {}
+        self._takers: dict[Stream, SimpleQueue[None]] = {}
+        self._ending: Ending | None = None
+        self._wanted = threading.Condition(self._lock)  # that the reader may go on
+        self._transport = StdioTransport(
+            launch_command(self._config),
+            cwd=self._config.cwd,
+            env=launch_environment(self._config),
+            receive=self._receive,
+            ended=self._ended,
+        )
+        try:
+            self._transport.start()
+            self._metadata = self._initialize()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def metadata(self) -> InitializeResult:
+        """What the runtime said of itself in the handshake."""
+        return self._metadata
+
+    @property
+    def config(self) -> AppServerConfig:
+        """How it was started."""
+        return self._config
+
+    def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+        """Call a protocol method by its name, and wait for the result.
+
+        Args:
+            method: e.g. ``model/list``.
+            params: its parameters, of JSON values; with None none are sent.
+
+        Raises:
+            JsonRpcError: if the runtime answers with an error.
+            RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
+            TransportClosedError: if the runtime ends, or the client is or gets closed.
+            TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+        """
+        return self._call(method, params, self._config.request_timeout_s).result
+
+    def start_turn(
+        self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
+    ) -> tuple[JsonValue, Stream]:
+        """Call a protocol method that begins a turn, and keep what happens in it.
+
+        Args:
+            method: ``turn/start``, or another one whose answer names a turn.
+            params: its parameters.
+            timeout: how long to wait for the answer, in seconds; None is as long as for any call.
+
+        Returns:
+            the answer, and the stream of the turn, for `take`. If the call is broken off, the turn is interrupted.
+
+        Raises:
+            AppServerError: as `call`; also if the answer names no turn.
+        """
+        limit = self._config.request_timeout_s if timeout is None else timeout
+        response = self._call(method, params, limit, announces_turn=True)
+        if response.stream is None:
+            raise AppServerError(f"the answer to {method} names no turn")
+        return response.result, response.stream
+
+    def interrupt(self, thread_id: str, turn_id: str) -> None:
+        """Have a turn stopped, without waiting for anything."""
+        with self._lock:
+            if self._ending is None:
+                self._transport.send(self._connection.interrupt(thread_id, turn_id))
+
+    def listen(self, topic: Topic) -> Stream:
+        """What is said about something from now on, for `take`."""
+        with self._lock:
+            return self._connection.streams.listen(topic)
+
+    def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]:
+        """The next events of a stream, one at least; none when all were taken.
+
+        Args:
+            stream: of `start_turn` or `listen`; one thread at a time may wait for it.
+            timeout: how long to wait, in seconds; None is without limit.
+
+        Raises:
+            EventOverflowError: if events are missing because nobody took them in time.
+            TransportClosedError: if the connection ended before the stream did.
+            TimeoutError: if the time is up.
+        """
+        while True:
+            with self._lock:
+                if stream.events or stream.is_complete or stream.has_overflowed or self._ending:
+                    return self._taken(stream)
+                if not self._connection.unread_bytes:
+                    stream.wanted = True
+                    taker = self._takers[stream] = SimpleQueue()
+                    progress = None
+                else:
+                    progress = self._connection.advance(SLICE)
+                    self._wanted.notify()
+            if progress is not None:
+                self._dispatch(progress)
+                continue
+            try:
+                taker.get(timeout=timeout)
+            except Empty:
+                raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
+            finally:
+                with self._lock:
+                    stream.wanted = False
+                    self._takers.pop(stream, None)
+
+    def drop(self, stream: Stream) -> None:
+        """Nobody will take this stream's events any more; who waits for one gets the end."""
+        with self._lock:
+            self._connection.streams.close(stream)
+            taker = self._takers.get(stream)
+        if taker is not None:
+            taker.put(None)
+
+    def close(self) -> None:
+        """End every waiting call with `TransportClosedError`, and stop the runtime.
+
+        May be called again, and from any thread. Returns when the process is gone; this takes about 10 ms, or some
+        seconds if it has to be forced.
+        """
+        self._end(Ending("the client was closed"))
+        self._transport.close()
+
+    def _initialize(self) -> InitializeResult:
+        config = self._config
+        params = initialize_params(
+            name=config.client_name,
+            title=config.client_title,
+            version=config.client_version or package_version(),
+            experimental_api=config.experimental_api,
+        )
+        try:
+            answer = self._call("initialize", params, config.startup_timeout_s).result
+        except RequestTimeoutError:
+            raise StartupTimeoutError(
+                f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
+                stderr_tail=self._transport.stderr_tail,
+            ) from None
+        self._transport.send(encode_notification("initialized"))
+        return InitializeResult.from_answer(answer, client_name=config.client_name)
+
+    def _call(
+        self, method: str, params: Mapping[str, object] | None, timeout: float | None, *, announces_turn: bool = False
+    ) -> Response:
+        waiter: _Waiter = SimpleQueue()
+        with self._lock:
+            if self._ending is not None:
+                raise closed(f"{method} was not sent", self._ending) from self._ending.failure
+            request_id, data = self._connection.request(method, params, announces_turn=announces_turn)
+            self._waiting[request_id] = waiter
+        try:
+            self._transport.send(data)
+            outcome = waiter.get(timeout=timeout)
+        except BaseException as error:  # its time is up, or Ctrl-C: either way nobody will look into the queue again
+            with self._lock:
+                self._connection.abandon(request_id)
+                self._waiting.pop(request_id, None)
+            if isinstance(error, Empty):
+                raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s") from None
+            raise
+        if isinstance(outcome, Response):
+            return outcome
+        if isinstance(outcome, ErrorResponse):
+            raise rpc_error(outcome.code, outcome.message, outcome.data, method=method)
+        raise closed(f"{method} got no answer", outcome) from outcome.failure
+
+    def _taken(self, stream: Stream) -> deque[Notification]:
+        """What a stream has; its end or its failure if it has nothing more."""
+        if stream.events:
+            return stream.take()
+        if stream.has_overflowed:
+            raise overflow(stream, self._config.max_buffered_events)
+        if not stream.is_complete and self._ending is not None:
+            raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
+        return deque()
+
+    # What follows runs in the transport's threads, `_dispatch` and `_end` also in those of callers.
+
+    def _receive(self, data: bytes) -> None:
+        connection = self._connection
+        with self._lock:
+            connection.receive(data)
+            self._wanted.wait_for(self._may_go_on)
+            if self._ending or not (connection.is_urgent or self._takers):
+                return
+            progress = connection.advance()
+        self._dispatch(progress)
+
+    def _may_go_on(self) -> bool:
+        connection = self._connection
+        return bool(
+            connection.unread_bytes < READ_AHEAD or connection.is_urgent or self._takers or self._ending is not None
+        )
+
+    def _ended(self, ending: Ending) -> None:
+        try:
+            with self._lock:
+                self._connection.end()
+                progress = self._connection.advance()
+            self._dispatch(progress)
+        finally:
+            self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
+        with self._lock:
+            self._ending = self._ending or ending
+            waiters = list(self._waiting.values())
+            takers = list(self._takers.values())
+            self._waiting.clear()
+            self._wanted.notify_all()
+        for waiter in waiters:
+            waiter.put(ending)
+        for taker in takers:
+            taker.put(None)
+
+    def _dispatch(self, progress: Progress) -> None:
+        for stream in progress.ready:
+            if taker := self._takers.get(stream):
+                taker.put(None)
+        for data in progress.replies:
+            self._transport.send(data)
+        for message in progress.messages:
+            if isinstance(message, Response | ErrorResponse):
+                with self._lock:
+                    waiter = self._waiting.pop(message.id, None)
+                if waiter is not None:
+                    waiter.put(message)
+            elif isinstance(message, ServerRequest):
+                self._ask(message)
+            elif isinstance(message, Junk):
+                logger().warning(
+                    "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
+                )
+
+    def _ask(self, request: ServerRequest) -> None:
+        """Have a question answered, off the reader: a person may think about it for an hour."""
+        from codex_app_server.answering import decline, handler_of
+
+        handler = handler_of(request, self.handlers)
+        if handler is None:
+            self._transport.send(decline(request))
+            return
+        name = f"codex-app-server handler of {request.method}"
+        threading.Thread(target=self._consult, args=(request, handler), name=name, daemon=True).start()
+
+    def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:
+        from codex_app_server.answering import answer, decline, question
+
+        try:
+            given = handler(question(request))
+            if isawaitable(given):
+                given = _awaited(given)
+            data = answer(request, given)
+        except BaseException:
+            logger().exception("the handler of %s failed: declined", request.method)
+            data = decline(request)
+        self._transport.send(data)
+
+
+def _awaited(given: Awaitable[object]) -> object:
+    """The result of an async handler, in an event loop of its own."""
+    import asyncio
+
+    async def wait() -> object:
+        return await given
+
+    return asyncio.run(wait())
+
+
+def closed(what: str, ending: Ending) -> TransportClosedError:
+    """The error that the connection is over."""
+    # A new one for every call: an exception that several threads raise collects the tracebacks of all.
+    return TransportClosedError(f"{what}: {ending.reason}", exit_code=ending.exit_code, stderr_tail=ending.stderr_tail)
+
+
+def overflow(stream: Stream, limit: int) -> EventOverflowError:
+    """The error that a stream has lost events."""
+    return EventOverflowError(f"more than {limit} events of {stream.topic} waited to be read")
+
+
+def package_version() -> str:
+    """The version of this package, for the handshake."""
+    # Imported while the runtime boots, which takes longer.
+    from codex_app_server._version import __version__
+
+    return __version__

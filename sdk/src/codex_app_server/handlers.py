@@ -1,0 +1,75 @@
+"""What a program has to say when the runtime asks: one function for each kind of question.
+
+A function may be plain or async. It gets the question as a model and returns an answer: the model of the protocol, the
+same as a mapping, or the short form that the attribute names. `None` declines, and so does an exception, which is
+logged. Whatever has no function is declined too: nothing is granted that nobody granted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import Literal, TypeAlias
+
+    from codex_app_server import generated as g
+
+    _Question = TypeVar("_Question")
+    _Answer = TypeVar("_Answer")
+    Handler: TypeAlias = Callable[
+        [_Question], _Answer | Mapping[str, object] | Awaitable[_Answer | Mapping[str, object] | None] | None
+    ]
+    Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
+    Legacy: TypeAlias = Literal["approved", "approved_for_session", "abort"]
+
+__all__ = ["Handlers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handlers:
+    """The functions that answer the runtime's questions; each may be left out.
+
+    Attributes:
+        command_approval: whether a command may run (``item/commandExecution/requestApproval``); ``"accept"``,
+            ``"acceptForSession"``, ``"decline"`` or ``"cancel"``, which also ends the turn.
+        file_change_approval: whether files may be changed (``item/fileChange/requestApproval``); the same words.
+        permissions_approval: which of the permissions that a tool wants it gets (``item/permissions/requestApproval``).
+        user_input: what the person says to the tool's questions (``item/tool/requestUserInput``); or a mapping from a
+            question's id to the answer or answers.
+        mcp_elicitation: what the person says to an MCP server (``mcpServer/elicitation/request``); or the action alone.
+        tool_call: what a tool of this program gives (``item/tool/call``); or a text. The tools are announced with the
+            option ``dynamic_tools`` of `Codex.thread_start`.
+        token_refresh: new tokens, for a program that logs in by itself (``account/chatgptAuthTokens/refresh``).
+        attestation: a token that vouches for this program (``attestation/generate``); or the token alone.
+        current_time: what time it is (``currentTime/read``); or seconds since 1970 alone.
+        patch_approval: as `file_change_approval`, in the words of the first protocol (``applyPatchApproval``).
+        exec_approval: as `command_approval`, in the words of the first protocol (``execCommandApproval``).
+    """
+
+    command_approval: (
+        Handler[g.CommandExecutionRequestApprovalParams, g.CommandExecutionRequestApprovalResponse | Decision] | None
+    ) = None
+    file_change_approval: (
+        Handler[g.FileChangeRequestApprovalParams, g.FileChangeRequestApprovalResponse | Decision] | None
+    ) = None
+    permissions_approval: Handler[g.PermissionsRequestApprovalParams, g.PermissionsRequestApprovalResponse] | None = (
+        None
+    )
+    user_input: (
+        Handler[g.ToolRequestUserInputParams, g.ToolRequestUserInputResponse | Mapping[str, str | Sequence[str]]] | None
+    ) = None
+    mcp_elicitation: (
+        Handler[
+            g.McpServerElicitationRequestParams,
+            g.McpServerElicitationRequestResponse | Literal["accept", "decline", "cancel"],
+        ]
+        | None
+    ) = None
+    tool_call: Handler[g.DynamicToolCallParams, g.DynamicToolCallResponse | str] | None = None
+    token_refresh: Handler[g.ChatgptAuthTokensRefreshParams, g.ChatgptAuthTokensRefreshResponse] | None = None
+    attestation: Handler[g.AttestationGenerateParams, g.AttestationGenerateResponse | str] | None = None
+    current_time: Handler[g.CurrentTimeReadParams, g.CurrentTimeReadResponse | int] | None = None
+    patch_approval: Handler[g.ApplyPatchApprovalParams, g.ApplyPatchApprovalResponse | Legacy] | None = None
+    exec_approval: Handler[g.ExecCommandApprovalParams, g.ExecCommandApprovalResponse | Legacy] | None = None

@@ -1,0 +1,59 @@
+"""Listening to what the runtime tells about one thing, or to everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_app_server.protocol.streams import EVERYTHING, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.driver import Driver
+    from codex_app_server.protocol.messages import Notification
+    from codex_app_server.protocol.streams import Stream
+
+__all__ = ["Subscription", "topic_of"]
+
+
+class Subscription:
+    """What is told from its creation on, to be iterated over once; `AppServerClient.subscribe` makes it.
+
+    Iterating raises `EventOverflowError` if events were not read in time and there were too many, and
+    `TransportClosedError` if the connection ends first.
+    """
+
+    def __init__(self, driver: Driver, stream: Stream) -> None:
+        self._driver = driver
+        self._stream = stream
+
+    def close(self) -> None:
+        """Listen no longer; whoever iterates comes to the end."""
+        self._driver.drop(self._stream)
+
+    def __iter__(self) -> Iterator[Notification]:
+        while batch := self._driver.take(self._stream):
+            yield from batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def topic_of(**ids: str | None) -> Topic:
+    """What to listen to, from at most one id by its kind.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    topics = [Topic(kind, topic_id) for kind, topic_id in ids.items() if topic_id is not None]
+    if len(topics) > 1:
+        raise ValueError(f"a subscription is to one thing, not to {' and '.join(map(str, topics))}")
+    return topics[0] if topics else EVERYTHING

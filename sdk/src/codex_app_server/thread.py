@@ -1,0 +1,78 @@
+"""One thread: a conversation with the agent, in turns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from codex_app_server.calling import params_of
+from codex_app_server.errors import TurnFailedError
+from codex_app_server.generated.front import ThreadOptions
+from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.driver import Driver
+    from codex_app_server.generated import ThreadReadResponse
+    from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.results import RunResult
+
+__all__ = ["Thread"]
+
+
+class Thread(ThreadOptions):
+    """A thread of a `Codex`, which starts, resumes, forks and archives it."""
+
+    def __init__(self, driver: Driver, thread_id: str) -> None:
+        self._driver = driver
+        self._id = thread_id
+
+    @property
+    def id(self) -> str:
+        """The thread's id; `Codex.thread_resume` takes it, in another process too."""
+        return self._id
+
+    def read(self, *, include_turns: bool = False) -> ThreadReadResponse:
+        """What the runtime has stored of the thread.
+
+        Args:
+            include_turns: with all its turns and their items.
+        """
+        from codex_app_server.models import decode
+
+        answer = self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
+        response: ThreadReadResponse = decode("ThreadReadResponse", answer)
+        return response
+
+    def set_name(self, name: str) -> None:
+        """Give the thread a name, for lists."""
+        self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+
+    def compact(self) -> None:
+        """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
+        self._driver.call("thread/compact/start", {"threadId": self._id})
+
+    def __repr__(self) -> str:
+        """Its id."""
+        return f"<{type(self).__name__} {self._id}>"
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks."""
+        return f"thread `{self._id}`"
+
+    def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> Turn:
+        config = self._driver.config
+        whole = {"threadId": self._id, "input": input_items(given), **options}
+        params = params_of("turn/start", whole, experimental_api=config.experimental_api)
+        _, stream = self._driver.start_turn("turn/start", params, timeout)
+        return Turn(self._driver, self._id, stream)
+
+    def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
+        begun = time.monotonic()
+        turn = self._turn(TextInput(given) if isinstance(given, str) else given, options, timeout)
+        result = turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+        if not result.is_completed:
+            raise TurnFailedError(result)
+        return result

@@ -1,0 +1,127 @@
+"""One turn: its events as they happen, its result, and the two ways to meddle."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from codex_app_server.inputs import input_items
+from codex_app_server.results import TurnFold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codex_app_server.driver import Driver
+    from codex_app_server.inputs import Input
+    from codex_app_server.protocol.messages import Notification
+    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.results import TurnResult
+
+__all__ = ["Turn"]
+
+
+class Turn:
+    """A turn that was started with `Thread.turn`. It has one consumer: either `stream` or `run`, once."""
+
+    def __init__(self, driver: Driver, thread_id: str, stream: Stream) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._stream = stream
+        self._unclaimed = [True]
+
+    @property
+    def id(self) -> str:
+        """The turn's id."""
+        return self._stream.topic.id
+
+    @property
+    def thread_id(self) -> str:
+        """The id of the thread it belongs to."""
+        return self._thread_id
+
+    def stream(self) -> Iterator[Notification]:
+        """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
+
+        Leaving the loop early does not stop the turn; `interrupt` does.
+
+        Raises:
+            RuntimeError: if the turn has a consumer already.
+            EventOverflowError: if events were not read in time, and there were too many.
+            TransportClosedError: if the connection ends before the turn does.
+        """
+        self._claim()
+        return self._events()
+
+    def run(self, *, timeout: float | None = None) -> TurnResult:
+        """Wait for the turn to end.
+
+        Args:
+            timeout: how long, in seconds; then the turn is interrupted. It is too when the wait is broken off.
+
+        Returns:
+            what came of it; a turn that failed says so in its `status` and `error`.
+
+        Raises:
+            TimeoutError: if it takes longer.
+            RuntimeError: if the turn has a consumer already.
+            TransportClosedError: if the connection ends before the turn does.
+        """
+        self._claim()
+        fold = TurnFold()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            while batch := self._driver.take(self._stream, _left(deadline)):
+                for event in batch:
+                    fold.add(event)
+        except BaseException as error:
+            self._driver.interrupt(self._thread_id, self.id)
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"turn {self.id} did not end within {timeout:g} s") from None
+            raise
+        finally:
+            self._driver.drop(self._stream)
+        return fold.result(self._thread_id, self.id)
+
+    def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
+        """Say more to the turn while it goes on.
+
+        Raises:
+            JsonRpcError: if it has ended, or is of a kind that does not listen.
+        """
+        params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
+        self._driver.call("turn/steer", params)
+
+    def interrupt(self) -> None:
+        """Stop the turn; it then ends with the status ``interrupted``.
+
+        Raises:
+            JsonRpcError: if it has ended already.
+        """
+        self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+
+    def __repr__(self) -> str:
+        """Its id."""
+        return f"<{type(self).__name__} {self.id}>"
+
+    def _claim(self) -> None:
+        try:
+            self._unclaimed.pop()  # one step, so that of two threads one gets it
+        except IndexError:
+            raise RuntimeError(f"turn {self.id} has a consumer already") from None
+
+    def _events(self) -> Iterator[Notification]:
+        try:
+            while batch := self._driver.take(self._stream):
+                yield from batch
+        finally:
+            self._driver.drop(self._stream)
+
+
+def _left(deadline: float | None) -> float | None:
+    """How many seconds are left; `TimeoutError` if none."""
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

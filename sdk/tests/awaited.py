@@ -1,0 +1,49 @@
+"""Synchronous objects behind awaits, so that one scene plays with both kinds of client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from codex_app_server import AppServerClient, Codex, Thread, Turn
+
+__all__ = ["Awaited", "awaited"]
+
+_WRAPPED = (AppServerClient, Codex, Thread, Turn)
+_END = object()
+
+
+class Awaited:
+    """Every call of a method runs in a thread of its own; what it returns is wrapped likewise."""
+
+    def __init__(self, wrapped: object) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._wrapped, name)
+        if name == "stream":
+            return lambda: _stepwise(value())
+        if not callable(value):
+            return value
+
+        async def call(*args: object, **options: object) -> object:
+            result = await asyncio.to_thread(value, *args, **options)
+            return awaited(result)
+
+        return call
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "_wrapped":
+            super().__setattr__(name, value)
+        else:
+            setattr(self._wrapped, name, value)
+
+
+def awaited(result: object) -> Any:
+    """A client, thread or turn behind awaits; anything else as it is."""
+    return Awaited(result) if isinstance(result, _WRAPPED) else result
+
+
+async def _stepwise(iterator: Any) -> Any:
+    while (event := await asyncio.to_thread(next, iterator, _END)) is not _END:
+        yield event

@@ -1,0 +1,472 @@
+"""Codex, its threads and turns on the real binary, the same with threads and with asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import os
+import signal
+import zlib
+from contextlib import asynccontextmanager
+from struct import pack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from awaited import awaited
+
+from codex_app_server import (
+    AppServerConfig,
+    AsyncCodex,
+    Codex,
+    EventOverflowError,
+    Handlers,
+    ImageInput,
+    InvalidRequestError,
+    JsonRpcError,
+    LocalImageInput,
+    MentionInput,
+    MethodNotFoundError,
+    SkillInput,
+    TextInput,
+    TransportClosedError,
+    TurnFailedError,
+)
+from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem
+from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+DONE = Text("Done.")
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., None]:
+    """Plays a scene with a client of either kind, on the real binary and an embedded model."""
+
+    @asynccontextmanager
+    async def opened(config: AppServerConfig) -> AsyncIterator[Any]:
+        if request.param == "asyncio":
+            async with AsyncCodex(config) as codex:
+                yield codex
+            return
+        codex = await asyncio.to_thread(Codex, config)
+        try:
+            yield awaited(codex)
+        finally:
+            await asyncio.to_thread(codex.close)
+
+    def run(scene: Any, *answers: Any, default: Any = DONE, **options: Any) -> None:
+        async def acted() -> None:
+            with ModelServer(*answers, default=default) as model:
+                async with opened(model.config(codex_bin=codex_binary, **options)) as codex:
+                    await asyncio.wait_for(scene(codex, model), 60)
+
+        asyncio.run(acted())
+
+    return run
+
+
+async def collected(turn: Any) -> list[Any]:
+    return [event async for event in turn.stream()]
+
+
+def command(line: str) -> ToolCall:
+    return ToolCall("exec_command", {"cmd": line})
+
+
+def picture(red: int) -> bytes:
+    """A PNG of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
+
+    pixel = zlib.compress(bytes([0, red, 0, 0]))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", pixel)
+        + chunk(b"IEND", b"")
+    )
+
+
+class TestTurns:
+    def test_run_gives_text_items_usage_and_status(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            result = await thread.run("Say hello")
+
+            assert result.text == result.final_response == "Hello there."
+            assert result.status == "completed"
+            assert result.error is None
+            assert result.thread_id == thread.id
+            assert result.usage.token_usage.last.total_tokens == 15
+            assert [item.type for item in result.items] == ["userMessage", "agentMessage"]
+            message = result.items[-1]
+            assert isinstance(message, AgentMessageThreadItem)
+            assert message.text == "Hello there."
+            assert "Say hello" in model.requests[0].texts
+
+        play(scene, Text("Hello there."))
+
+    def test_stream_gives_every_event_to_the_end(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            turn = await (await codex.thread_start()).turn(TextInput("go"))
+            events = await collected(turn)
+
+            assert events[0].method == "turn/started"
+            assert events[0].payload.turn.id == turn.id
+            assert events[-1].method == "turn/completed"
+            deltas = [event.payload.delta for event in events if event.method == "item/agentMessage/delta"]
+            assert deltas == ["a ", "b ", "c"]
+
+        play(scene, Text("a b c"))
+
+    def test_a_turn_has_one_consumer(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            turn = await (await codex.thread_start()).turn(TextInput("go"))
+            await turn.run()
+            with pytest.raises(RuntimeError, match="has a consumer"):
+                await turn.run()
+            with pytest.raises(RuntimeError, match="has a consumer"):
+                turn.stream()
+
+        play(scene)
+
+    def test_a_failed_turn_says_so_and_thread_run_raises(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            turn = await thread.turn(TextInput("go"))
+            result = await turn.run()
+            assert result.status == "failed"
+            assert result.error.message
+            with pytest.raises(TurnFailedError, match="failed") as caught:
+                await thread.run("again")
+            assert caught.value.result.status == "failed"
+            assert (await thread.run("and again")).text == "fine"
+
+        play(scene, Failure(500), Failure(429), Text("fine"))
+
+    def test_steering_adds_to_a_running_turn(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            turn = await (await codex.thread_start()).turn(TextInput("go"))
+            await asyncio.to_thread(model.wait_for_requests, 1)
+            await turn.steer(TextInput("more of that"))
+            result = await turn.run()
+            assert result.status == "completed"
+            assert "more of that" in model.requests[-1].texts
+
+        play(scene, Text("one two three four", delay_s=0.1))
+
+    def test_interrupting_ends_a_turn(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            turn = await (await codex.thread_start()).turn(TextInput("go"))
+            await asyncio.to_thread(model.wait_for_requests, 1)
+            await turn.interrupt()
+            assert (await turn.run()).status == "interrupted"
+
+        play(scene, Text("word " * 200, delay_s=0.1))
+
+    def test_a_timeout_interrupts_and_leaves_the_thread_usable(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            with pytest.raises(TimeoutError, match=r"within 0\.5 s"):
+                await thread.run("go", timeout=0.5)
+            assert (await thread.run("again", timeout=20)).text == "fine"
+            assert len(model.requests) == 2
+
+        play(scene, Text("word " * 200, delay_s=0.1), Text("fine"))
+
+    def test_many_turns_at_once_do_not_mix(self, play: Callable[..., None]) -> None:
+        def echo(request: Any) -> Text:
+            return Text(f"you said {request.texts[-1]}")
+
+        async def scene(codex: Any, _: ModelServer) -> None:
+            async def one(number: int) -> str:
+                thread = await codex.thread_start(ephemeral=True)
+                return (await thread.run(f"number {number}")).text  # type: ignore[no-any-return]
+
+            texts = await asyncio.gather(*(one(number) for number in range(50)))
+            assert texts == [f"you said number {number}" for number in range(50)]
+
+        play(scene, default=echo)
+
+    def test_what_is_not_read_in_time_overflows(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            turn = await thread.turn(TextInput("go"))
+            while (await thread.read(include_turns=True)).thread.turns[0].status != "completed":
+                await asyncio.sleep(0.02)  # an answer that comes later makes the client read all that came before
+            with pytest.raises(EventOverflowError, match="more than 5 events"):
+                await collected(turn)
+
+        play(scene, Text("a b c d e f g h i j k"), max_buffered_events=5)
+
+
+class TestInputs:
+    def test_pictures_reach_the_model(self, play: Callable[..., None], tmp_path: Path) -> None:
+        path = tmp_path / "red.png"
+        path.write_bytes(picture(255))
+        url = "data:image/png;base64," + base64.b64encode(picture(128)).decode()
+
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            await thread.run([TextInput("look"), ImageInput(url), LocalImageInput(path)])
+            images = [
+                part["image_url"]
+                for item in model.requests[0].body["input"]
+                for part in item.get("content", [])
+                if part.get("type") == "input_image"
+            ]
+            assert len(images) == 2
+            assert all(image.startswith("data:image/png;base64,") for image in images)
+
+        play(scene)
+
+    def test_skills_and_mentions_are_taken(self, play: Callable[..., None], tmp_path: Path) -> None:
+        skill = tmp_path / "SKILL.md"
+        skill.write_text("---\nname: greet\ndescription: greets\n---\nSay hello.", encoding="utf-8")
+
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            given = [TextInput("$greet"), SkillInput("greet", skill), MentionInput("app", "app://x")]
+            assert (await thread.run(given)).status == "completed"
+
+        play(scene)
+
+    def test_a_schema_for_the_answer_is_passed_on(self, play: Callable[..., None]) -> None:
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            await thread.run("count", output_schema=schema)
+            assert model.requests[0].body["text"]["format"]["schema"] == schema
+
+        play(scene, Text('{"n": 1}'))
+
+    def test_options_of_thread_and_turn_reach_the_model(self, play: Callable[..., None], tmp_path: Path) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start(
+                cwd=tmp_path, developer_instructions="be brief", sandbox="read-only", approval_policy="never"
+            )
+            await thread.run("go", model="gpt-5-mini", effort="high", summary="concise")
+            body = model.requests[0].body
+            assert body["model"] == "gpt-5-mini"
+            assert body["reasoning"]["effort"] == "high"
+            assert "be brief" in str(body)
+
+        play(scene)
+
+    @pytest.mark.parametrize("wrong", ["text", 5, [TextInput("a"), "b"]])
+    def test_turn_takes_inputs_only(self, play: Callable[..., None], wrong: Any) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            with pytest.raises(TypeError, match="an input is made of"):
+                await thread.turn(wrong)
+            assert not model.requests
+
+        play(scene)
+
+
+class TestThreads:
+    def test_the_life_of_a_thread(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            await thread.run("first")
+            await thread.set_name("my thread")
+            assert thread.id in [each.id for each in (await codex.thread_list(limit=10)).data]
+
+            read = (await thread.read(include_turns=True)).thread
+            assert read.name == "my thread"
+            assert len(read.turns) == 1
+
+            fork = await codex.thread_fork(thread.id)
+            assert fork.id != thread.id
+            await fork.run("in the fork")
+
+            await codex.thread_archive(thread.id)
+            assert thread.id not in [each.id for each in (await codex.thread_list()).data]
+            assert (await codex.thread_unarchive(thread.id)).id == thread.id
+
+            resumed = await codex.thread_resume(thread.id)
+            assert (await resumed.run("second")).status == "completed"
+            assert len((await resumed.read(include_turns=True)).thread.turns) == 2
+
+        play(scene)
+
+    def test_compacting_is_a_turn_of_its_own(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            await thread.run("first")
+            await thread.compact()
+            await asyncio.to_thread(model.wait_for_requests, 2)
+            assert (await thread.run("second", timeout=20)).status == "completed"
+
+        play(scene)
+
+    def test_models_are_listed(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            shown = (await codex.models()).data
+            every = (await codex.models(include_hidden=True)).data
+            assert shown
+            assert {model.id for model in shown} <= {model.id for model in every}
+
+        play(scene)
+
+    def test_what_does_not_exist_is_an_error(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            with pytest.raises(JsonRpcError):
+                await codex.thread_resume("00000000-0000-0000-0000-000000000000")
+            with pytest.raises(MethodNotFoundError):
+                await awaited(codex.client).request("no/such/method", {})
+            with pytest.raises(InvalidRequestError):
+                await codex.thread_archive("not an id")
+
+        play(scene)
+
+
+class TestQuestions:
+    """Approvals, tools and input: asked of the program, and never granted by themselves."""
+
+    @pytest.mark.parametrize(
+        ("answer", "happens"), [("accept", True), ("decline", False), (None, False), ("yes please", False)]
+    )
+    def test_a_command_runs_if_and_only_if_it_is_accepted(
+        self, play: Callable[..., None], tmp_path: Path, answer: str | None, happens: bool
+    ) -> None:
+        asked: list[Any] = []
+
+        def decide(request: Any) -> Any:
+            asked.append(request)
+            return answer
+
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
+            result = await thread.run("touch it")
+            assert (tmp_path / "made").exists() is happens
+            (request,) = asked
+            assert request.thread_id == thread.id
+            assert "touch made" in request.command
+            (item,) = (each for each in result.items if isinstance(each, CommandExecutionThreadItem))
+            assert (item.status == "completed") is happens
+
+        play(scene, command("touch made"), handlers=Handlers(command_approval=decide))
+
+    @pytest.mark.parametrize("handlers", [None, Handlers()])
+    def test_what_nobody_handles_is_declined_with_one_line_in_the_log(
+        self, play: Callable[..., None], tmp_path: Path, handlers: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
+            await thread.run("touch it")
+            assert not (tmp_path / "made").exists()
+
+        with caplog.at_level(logging.WARNING, "codex_app_server"):
+            play(scene, command("touch made"), handlers=handlers)
+        (line,) = [each.message for each in caplog.records if "requestApproval" in each.message]
+        assert "Handlers.command_approval" in line
+
+    def test_a_handler_that_raises_declines(
+        self, play: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def fail(_: Any) -> str:
+            raise LookupError("nobody at home")
+
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
+            assert (await thread.run("touch it")).status == "completed"
+            assert not (tmp_path / "made").exists()
+
+        play(scene, command("touch made"), handlers=Handlers(command_approval=fail))
+        assert "nobody at home" in caplog.text
+
+    def test_a_slow_person_stalls_nobody(self, play: Callable[..., None], tmp_path: Path) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            release = asyncio.Event()
+
+            async def think(_: Any) -> str:
+                await release.wait()
+                return "accept"
+
+            if not isinstance(codex, AsyncCodex):
+                return  # `test_a_slow_person_in_a_thread_stalls_nobody` is its twin
+            codex.handlers = Handlers(command_approval=think)
+            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
+            slow = asyncio.create_task(thread.run("touch it"))
+            await asyncio.to_thread(model.wait_for_requests, 1)
+            other = await codex.thread_start()
+            assert (await other.run("meanwhile", timeout=20)).text == "Done."
+            assert not slow.done()
+            release.set()
+            assert (await slow).status == "completed"
+            assert (tmp_path / "made").exists()
+
+        play(scene, command("touch made"))
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_a_python_function_is_a_tool(self, play: Callable[..., None], is_async: bool) -> None:
+        def answer(request: Any) -> str:
+            return str(request.arguments["a"] * 7)
+
+        async def answer_later(request: Any) -> str:
+            await asyncio.sleep(0.01)
+            return answer(request)
+
+        tool = {
+            "type": "function",
+            "name": "times_seven",
+            "description": "multiplies",
+            "inputSchema": {"type": "object", "properties": {"a": {"type": "integer"}}},
+        }
+
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start(dynamic_tools=[tool])
+            await thread.run("calculate")
+            assert "42" in str(model.requests[1].tool_outputs)
+
+        handlers = Handlers(tool_call=answer_later if is_async else answer)
+        play(scene, ToolCall("times_seven", {"a": 6}), handlers=handlers, experimental_api=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_a_runtime_that_is_killed_ends_every_wait(play: Callable[..., None]) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        wrapped = getattr(codex, "_wrapped", codex)
+        turn = await (await codex.thread_start()).turn(TextInput("go"))
+        await asyncio.to_thread(model.wait_for_requests, 1)
+        waiting = asyncio.ensure_future(turn.run())
+        await asyncio.sleep(0.2)
+        os.kill(_process_of(wrapped), signal.SIGKILL)
+        with pytest.raises(TransportClosedError) as caught:
+            await asyncio.wait_for(waiting, 2)
+        assert caught.value.exit_code == -signal.SIGKILL
+
+    play(scene, Text("word " * 100, delay_s=0.1))
+
+
+def _process_of(codex: Any) -> int:
+    process = codex._driver._transport._process
+    return process.get_pid() if isinstance(codex, AsyncCodex) else process.pid  # type: ignore[no-any-return]
+
+
+def test_a_cancelled_run_interrupts_its_turn(codex_binary: Path) -> None:
+    async def run() -> None:
+        with ModelServer(Text("word " * 200, delay_s=0.1), default=Text("fine")) as model:
+            async with AsyncCodex(model.config(codex_bin=codex_binary)) as codex:
+                thread = await codex.thread_start()
+                for wait in (0.0, 0.005, 0.5):  # before the turn is announced, about then, and after
+                    task = asyncio.create_task(thread.run("go"))
+                    await asyncio.sleep(wait)
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                assert (await thread.run("again", timeout=20)).text == "fine"
+                turns = (await thread.read(include_turns=True)).thread.turns
+                assert [turn.status for turn in turns][-1] == "completed"
+                assert "inProgress" not in [turn.status for turn in turns]
+
+    asyncio.run(run())
