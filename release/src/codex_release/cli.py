@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = ("lock", "fetch", "inspect", "stage-runtime", "stage-sdk", "build", "check", "matrix", "cache")
+_COMMANDS = (
+    "lock",
+    "fetch",
+    "inspect",
+    "stage-runtime",
+    "stage-sdk",
+    "generate-types",
+    "build",
+    "check",
+    "matrix",
+    "cache",
+)
 _INTERRUPTED = 128 + signal.SIGINT
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "DownloadError",
     "InspectError",
     "LockError",
+    "ProtocolError",
     "ReleaseError",
     "SourceError",
     "StageError",
@@ -74,6 +75,10 @@ class LockError(ReleaseError):
 
 class InspectError(ReleaseError):
     """An executable cannot be read, or is not what its target promises."""
+
+
+class ProtocolError(ReleaseError):
+    """The runtime's schema cannot be had, or is not what the generator of the client's types understands."""
 
 
 class StageError(ReleaseError):

@@ -61,6 +61,16 @@ class Workspace:
         return self.root / "release" / "runtime.lock.toml"
 
     @property
+    def protocol_file(self) -> Path:
+        """What the generator of the client's protocol layer cannot read out of the schema."""
+        return self.root / "release" / "protocol.toml"
+
+    @property
+    def generated(self) -> Path:
+        """The client's protocol layer, all of it generated."""
+        return self.sdk / "src" / "codex_app_server" / "generated"
+
+    @property
     def runtime_template(self) -> Path:
         """The runtime's package without its payload."""
         return self.root / "runtime_template"

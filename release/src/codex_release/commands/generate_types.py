@@ -1,0 +1,58 @@
+"""``generate-types``: regenerate the client's protocol layer from the pinned runtime's own schema."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.commands.options import fetch_one
+from codex_release.errors import UsageError
+from codex_release.protocol.generate import differing, print_files, write
+from codex_release.protocol.rules import Rules
+from codex_release.report import Report
+from codex_release.tree import copy_tree
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "write the client's typed protocol layer, or check it"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if something would change")
+    parser.add_argument("--codex", type=Path, metavar="PATH", help="the executable to ask; the pinned one if not given")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Generate, and write or compare.
+
+    Raises:
+        UsageError: if ``--codex`` names no file.
+        ReleaseError: if the runtime cannot be had, or its schema is not understood.
+    """
+    rules = Rules.load(context.workspace.protocol_file)
+    directory = context.workspace.generated
+    files = _files(arguments.codex, rules, context)
+    changed = differing(files, directory) if arguments.check else write(files, directory)
+    verb = "differs" if arguments.check else "written"
+    shown = [(verb, str(directory / path)) for path in changed] or [("unchanged", str(directory))]
+    data = {"directory": str(directory), "files": list(files), "changed": changed}
+    return Report(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
+
+
+def _files(named: Path | None, rules: Rules, context: Context) -> dict[str, str]:
+    """What the executable that was named, or the pinned one, says has to be there."""
+    if named is not None:
+        if not named.is_file():
+            raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
+        return print_files(named.absolute(), rules)
+    target = context.catalog.host()
+    tree = fetch_one(context, context.lock.version, target, unlocked=False).tree
+    with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
+        # A tree in the cache has no executable bits, and is not to get any.
+        copy_tree(tree, Path(scratch), context.catalog.layout)
+        return print_files(Path(scratch) / target.fill(context.catalog.layout.entrypoint), rules)

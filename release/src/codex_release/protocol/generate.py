@@ -1,0 +1,78 @@
+"""All generated files, by their paths: rendered in memory, compared with what is there, written if wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_release.atomic import write_text
+from codex_release.protocol.normalise import normalise
+from codex_release.protocol.options import with_value_aliases
+from codex_release.protocol.render_front import render_front
+from codex_release.protocol.render_methods import render_methods
+from codex_release.protocol.render_models import render_names, render_rooms
+from codex_release.protocol.render_registry import render_registry
+from codex_release.protocol.rooms import rooms_of_definitions
+from codex_release.protocol.schema import print_schema, runtime_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codex_release.protocol.rules import Rules
+    from codex_release.protocol.schema import Schema
+
+__all__ = ["differing", "files_for", "print_files", "write"]
+
+_KINDS = ("*.py", "*.pyi")
+
+
+def print_files(executable: Path, rules: Rules) -> dict[str, str]:
+    """What a runtime's schema makes of the generated package: path within it to text.
+
+    Args:
+        executable: a Codex executable that runs on this machine.
+        rules: what the schema does not say.
+
+    Raises:
+        ProtocolError: if it prints no schema, or one that the generator does not understand.
+    """
+    schema = print_schema(executable, experimental=True)
+    stable = print_schema(executable, experimental=False)
+    return files_for(schema, stable, rules, runtime_version(executable))
+
+
+def files_for(schema: Schema, stable: Schema, rules: Rules, version: str) -> dict[str, str]:
+    """The same, of schemas that were printed: with everything experimental, and without."""
+    plain = normalise(schema, stable, rules)
+    protocol, rooms = with_value_aliases(plain, rules, rooms_of_definitions(plain, rules))
+    files = {
+        **render_rooms(protocol, rooms, version),
+        **render_names(rooms, version),
+        "registry.py": render_registry(protocol, rooms, version),
+        "front.py": render_front(protocol, rules, rooms, version, is_async=False),
+        "afront.py": render_front(protocol, rules, rooms, version, is_async=True),
+        **render_methods(protocol, rules, rooms, version, is_async=False),
+        **render_methods(protocol, rules, rooms, version, is_async=True),
+    }
+    return dict(sorted(files.items()))
+
+
+def differing(files: Mapping[str, str], directory: Path) -> list[str]:
+    """The paths whose file is missing, superfluous or not exactly as it would be written, sorted."""
+    present = {path.relative_to(directory).as_posix() for kind in _KINDS for path in directory.rglob(kind)}
+    return sorted(
+        path
+        for path in present | files.keys()
+        if path not in files or path not in present or (directory / path).read_bytes() != files[path].encode()
+    )
+
+
+def write(files: Mapping[str, str], directory: Path) -> list[str]:
+    """Make a directory hold exactly these files; returns which were not so before."""
+    changed = differing(files, directory)
+    for path in changed:
+        if path in files:
+            write_text(directory / path, files[path])
+        else:
+            (directory / path).unlink()
+    return changed

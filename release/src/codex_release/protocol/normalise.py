@@ -1,0 +1,346 @@
+"""From JSON schema to shapes: what each definition is, decided by its structure alone.
+
+The schema has a few idioms for what other languages call enums and unions, and this module knows exactly these:
+
+* strings only: an enumeration, also if they come in several parts;
+* objects that share a member with one fixed string each: a tagged union, and members beside them belong to each object;
+* strings and objects with one known member: a keyed union;
+* anything else: a union by shape.
+
+Objects without a name of their own get one: that of their place. What fits none of the idioms is an error, not a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from codex_release.errors import ProtocolError
+from codex_release.protocol.naming import attribute, member, pascal
+from codex_release.protocol.shapes import (
+    Alias,
+    ClientRequest,
+    Definition,
+    Enumeration,
+    Field,
+    KeyedUnion,
+    ListOf,
+    Literals,
+    MapOf,
+    Named,
+    Nullable,
+    OneOf,
+    Protocol,
+    Scalar,
+    ServerRequest,
+    ShapeUnion,
+    Struct,
+    TaggedUnion,
+    Type,
+    names_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from codex_release.protocol.rules import Rules
+    from codex_release.protocol.schema import Schema
+
+__all__ = ["normalise"]
+
+_SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+_JSON = Scalar("json")
+_PROSE = frozenset({"$schema", "title", "description", "default"})
+_REF = "#/definitions/"
+
+
+def normalise(schema: Schema, stable: Schema, rules: Rules) -> Protocol:
+    """The protocol that a schema describes.
+
+    Args:
+        schema: with everything experimental.
+        stable: without.
+        rules: what a schema does not say.
+
+    Raises:
+        ProtocolError: if the schema has something this module does not know.
+    """
+    definitions = _Reader.read(schema, rules)
+    known = _Reader.read(stable, rules)
+    marked = {name: _marked(definition, known.get(name)) for name, definition in sorted(definitions.items())}
+    return Protocol(
+        definitions=marked,
+        client_requests=tuple(
+            _client_request(method, params, method not in stable.client_requests, marked, rules)
+            for method, params in sorted(schema.client_requests.items())
+        ),
+        server_requests=tuple(
+            _server_request(method, params, marked, rules) for method, params in sorted(schema.server_requests.items())
+        ),
+        notifications={
+            method: _params_name(method, params, marked) for method, params in sorted(schema.notifications.items())
+        },
+    )
+
+
+@dataclass
+class _Reader:
+    """Definitions as they are being read; naming an inline object adds one."""
+
+    rules: Rules
+    found: dict[str, Definition] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, schema: Schema, rules: Rules) -> dict[str, Definition]:
+        reader = cls(rules)
+        for name, body in schema.definitions.items():
+            is_left_out = any(fnmatchcase(name, pattern) for pattern in rules.left_out_definitions)
+            if not is_left_out and name not in rules.path_definitions:
+                reader.add(reader.definition(name, body))
+        return {name: _flattened(definition, reader.found) for name, definition in reader.found.items()}
+
+    def add(self, definition: Definition) -> Named:
+        """Keep a definition, under a name that no other one has."""
+        if definition.name in self.found:
+            raise ProtocolError(f"two definitions of the schema would be called {definition.name}")
+        self.found[definition.name] = definition
+        return Named(definition.name)
+
+    def definition(self, name: str, schema: Mapping[str, Any]) -> Definition:
+        """What a named schema is."""
+        options = schema.get("oneOf") or schema.get("anyOf")
+        if options:
+            return self.union(name, schema, options)
+        if "enum" in schema:
+            return _enumeration(name, schema["enum"])
+        if _is_object(schema) and not schema.get("additionalProperties"):
+            return Struct(name, self.fields(name, schema))
+        if _is_object(schema) and "properties" in schema:  # with others beside the known ones, which any struct keeps
+            return Struct(name, self.fields(name, schema))
+        return Alias(name, self.type(schema, name))
+
+    def union(self, name: str, schema: Mapping[str, Any], options: Sequence[Mapping[str, Any]]) -> Definition:
+        """What several options are together."""
+        strings = [value for option in options for value in option.get("enum", ())]
+        objects = [option for option in options if _is_object(option) and "properties" in option]
+        if len(strings) and all("enum" in option for option in options):
+            return _enumeration(name, strings)
+        if len(objects) == len(options) and (tag := _tag(objects)):
+            return self.tagged(name, tag, schema, objects)
+        if "properties" in schema:
+            raise ProtocolError(f"{name} has members and options, but nothing that tells the options apart")
+        keyed = [option for option in objects if len(option["properties"]) == 1 == len(option.get("required", ()))]
+        # An option that is anything at all says that there may be more; that holds of every union.
+        others = [each for each in options if "enum" not in each and each not in keyed and not _is_vague(each)]
+        if strings and keyed and not others:
+            return self.keyed(name, strings, keyed)
+        return self.by_shape(name, options)
+
+    def tagged(
+        self, name: str, tag: str, schema: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
+    ) -> Definition:
+        """A union of objects with a tag."""
+        variants = {}
+        for each in objects:
+            value = each["properties"][tag]["enum"][0]
+            alike = sum(pascal(other) == pascal(value) for other in variants)  # ``openai/form`` and ``openaiForm``
+            variant = f"{pascal(value)}{alike + 1 if alike else ''}{name}"
+            fields = self.fields(variant, _merged(schema, each), tag)
+            variants[value] = self.add(Struct(variant, fields, attribute(tag, self.rules.reserved))).name
+        return TaggedUnion(name, tag, variants)
+
+    def keyed(self, name: str, strings: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> Definition:
+        """A union of strings and of objects with one member."""
+        variants = {}
+        for each in objects:
+            (key,) = each["properties"]
+            inner = self.type(each["properties"][key], name + pascal(key))
+            wrapper = Struct(pascal(key) + name, (self.field(key, inner, is_required=True),))
+            variants[key] = self.add(wrapper).name
+        return KeyedUnion(name, tuple(strings), variants)
+
+    def by_shape(self, name: str, options: Sequence[Mapping[str, Any]]) -> Definition:
+        """A union without anything that tells its options apart but what they are."""
+        types = []
+        for option in options:
+            others = [set(other.get("properties", ())) for other in options if other is not option]
+            own = [key for key in option.get("required", ()) if not any(key in other for other in others)]
+            types.append(self.type(option, pascal(own[0] if own else "") + name))
+        present = tuple(kind for kind in types if kind != Scalar("null"))
+        if len(present) < len(types):
+            return Alias(name, Nullable(_one_of(present)))
+        return ShapeUnion(name, present)
+
+    def fields(self, name: str, schema: Mapping[str, Any], tag: str | None = None) -> tuple[Field, ...]:
+        """The members of an object."""
+        required = schema.get("required", ())
+        fields = []
+        for wire, body in sorted(schema.get("properties", {}).items()):
+            kind = self.type(body, name + pascal(wire))
+            if wire == tag and isinstance(kind, Literals):
+                fields.append(self.field(wire, kind, is_required=False, default=kind.values[0]))
+            elif wire in required:
+                fields.append(self.field(wire, kind, is_required=True))
+            else:
+                default = body.get("default") if isinstance(body, dict) else None
+                optional = Nullable(kind) if default is None and kind != _JSON else kind
+                fields.append(self.field(wire, _once_nullable(optional), is_required=False, default=default))
+        if len({each.name for each in fields}) < len(fields):
+            raise ProtocolError(f"two members of {name} would have the same name in Python")
+        return tuple(fields)
+
+    def field(self, wire: str, kind: Type, *, is_required: bool, default: object = None) -> Field:
+        """One member."""
+        return Field(attribute(wire, self.rules.reserved), wire, kind, is_required, default)
+
+    def type(self, schema: Any, name: str) -> Type:
+        """What a schema in a place is; an object that is described right there is given the name."""
+        body = {} if schema is True else {key: value for key, value in schema.items() if key not in _PROSE}
+        options = body.get("allOf") or body.get("oneOf") or body.get("anyOf")
+        if not body:
+            return _JSON
+        if "$ref" in body:
+            return self.reference(body["$ref"])
+        if options and "properties" not in body:
+            return self.inline(options, name)
+        if "enum" in body:
+            return Literals(tuple(body["enum"]))
+        kinds = body["type"] if isinstance(body.get("type"), list) else [body.get("type")]
+        present = [kind for kind in kinds if kind != "null"]
+        if len(present) != 1:
+            return Scalar("null") if not present else _JSON
+        inner = self.plain(present[0], body, name)
+        return Nullable(inner) if len(kinds) > 1 else inner
+
+    def plain(self, kind: str | None, body: Mapping[str, Any], name: str) -> Type:
+        """What a schema with one type is."""
+        if kind == "array":
+            return ListOf(self.type(body.get("items", True), name + "Item"))
+        if kind == "object" and "properties" in body:
+            return self.add(Struct(name, self.fields(name, body)))
+        if kind == "object":
+            return MapOf(self.type(body.get("additionalProperties", True), name + "Value"))
+        if kind is None or kind not in _SCALARS:
+            raise ProtocolError(f"{name} is of a type that the generator does not know: {kind}")
+        return Scalar(_SCALARS[kind])
+
+    def reference(self, ref: str) -> Type:
+        """What another definition is."""
+        name = ref.removeprefix(_REF).rpartition("/")[2]
+        return Scalar("path") if name in self.rules.path_definitions else Named(name)
+
+    def inline(self, options: Sequence[Any], name: str) -> Type:
+        """What options are together that no definition lists."""
+        types = tuple(self.type(option, name) for option in options)
+        present = tuple(kind for kind in types if kind != Scalar("null"))
+        kind = _one_of(present)
+        return _once_nullable(Nullable(kind)) if len(present) < len(types) else kind
+
+
+def _enumeration(name: str, values: Iterable[str]) -> Enumeration:
+    members = tuple((member(value), value) for value in values)
+    if len({key for key, _ in members}) < len(members):
+        raise ProtocolError(f"two members of {name} would have the same name in Python")
+    return Enumeration(name, members)
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object"
+
+
+def _is_vague(schema: Mapping[str, Any]) -> bool:
+    return isinstance(schema.get("type"), list) and "null" not in schema["type"]
+
+
+def _tag(objects: Sequence[Mapping[str, Any]]) -> str | None:
+    """The member that has a fixed string in each of some objects, another one in each."""
+    for wire, body in objects[0]["properties"].items():
+        bodies = [each["properties"].get(wire) for each in objects]
+        if isinstance(body, dict) and all(isinstance(each, dict) and len(each.get("enum", ())) == 1 for each in bodies):
+            values = {each["enum"][0] for each in bodies if each}
+            if len(values) == len(objects):
+                return str(wire)
+    return None
+
+
+def _merged(union: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    """A variant with the members of its union, and with those that only some of its own options have."""
+    properties = {**union.get("properties", {}), **variant["properties"]}
+    for option in [*variant.get("anyOf", ()), *variant.get("oneOf", ())]:
+        properties |= option["properties"]
+    return {"properties": properties, "required": [*union.get("required", ()), *variant.get("required", ())]}
+
+
+def _one_of(types: tuple[Type, ...]) -> Type:
+    return types[0] if len(types) == 1 else OneOf(types)
+
+
+def _once_nullable(kind: Type) -> Type:
+    return kind.inner if isinstance(kind, Nullable) and isinstance(kind.inner, Nullable) else kind
+
+
+def _flattened(definition: Definition, all_of_them: Mapping[str, Definition]) -> Definition:
+    """A union by shape with the options of those among its options; if no class is among them, just an alias."""
+    if not isinstance(definition, ShapeUnion):
+        return definition
+    options: list[Type] = []
+    for option in definition.options:
+        inner = all_of_them.get(option.name) if isinstance(option, Named) else None
+        if isinstance(inner, ShapeUnion):
+            flat = _flattened(inner, all_of_them)
+            options.extend(flat.options if isinstance(flat, ShapeUnion) else [option])
+        else:
+            options.append(option)
+    if not any(name for option in options for name in names_in(option)):
+        return Alias(definition.name, OneOf(tuple(options)))
+    return replace(definition, options=tuple(options))
+
+
+def _marked(definition: Definition, stable: Definition | None) -> Definition:
+    """A definition that knows what of it is experimental."""
+    if stable is None:
+        return replace(definition, is_experimental=True)
+    if isinstance(definition, Struct) and isinstance(stable, Struct):
+        known = {each.wire for each in stable.fields}
+        fields = (replace(each, is_experimental=each.wire not in known) for each in definition.fields)
+        return replace(definition, fields=tuple(fields))
+    return definition
+
+
+def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
+    """The definition of a method's parameters, which must have one."""
+    name = _optional_params(params)
+    if name is None or name not in definitions:
+        raise ProtocolError(f"the parameters of {method} have no definition")
+    return name
+
+
+def _optional_params(params: Any) -> str | None:
+    """The definition of a method's parameters; None if it has none."""
+    options = [params, *params.get("anyOf", ())] if isinstance(params, dict) else []
+    return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
+
+
+def _result_name(method: str, params: str | None, definitions: Mapping[str, Definition], rules: Rules) -> str:
+    """The definition of a method's result."""
+    guesses = [rules.results.get(method), params.removesuffix("Params") + "Response" if params else None]
+    for guess in [*guesses, pascal(method) + "Response"]:
+        if guess in definitions and guess is not None:
+            return guess
+    raise ProtocolError(
+        f"the result of {method} has none of the names that it could have",
+        remedy="name it under [results] in release/protocol.toml",
+    )
+
+
+def _client_request(
+    method: str, schema: Any, is_experimental: bool, definitions: Mapping[str, Definition], rules: Rules
+) -> ClientRequest:
+    params = _optional_params(schema)
+    return ClientRequest(method, params, _result_name(method, params, definitions, rules), is_experimental)
+
+
+def _server_request(method: str, schema: Any, definitions: Mapping[str, Definition], rules: Rules) -> ServerRequest:
+    params = _params_name(method, schema, definitions)
+    return ServerRequest(method, params, _result_name(method, params, definitions, rules))

@@ -1,0 +1,185 @@
+"""The parameters of a protocol method as the options of a Python method: names, annotations, defaults.
+
+What a person passes is typed more widely than what the runtime sends: strings beside enums, paths beside strings, any
+sequence or mapping where JSON has arrays and objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from codex_release.protocol.shapes import (
+    Alias,
+    Enumeration,
+    ListOf,
+    Literals,
+    MapOf,
+    Named,
+    Nullable,
+    OneOf,
+    Scalar,
+    Struct,
+)
+from codex_release.protocol.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from codex_release.protocol.rules import Rules
+    from codex_release.protocol.shapes import Field, Protocol, Type
+
+__all__ = ["Option", "Options", "with_value_aliases"]
+
+_INLINE = 86
+"""How many columns an option of an enum may take that says its strings itself; beyond, they get a name of their own."""
+
+_PATH = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword-only option.
+
+    Attributes:
+        name: in Python.
+        wire: in JSON.
+        annotation: its type.
+        is_required: whether it has no default; the default is None, which is not sent.
+        is_experimental: as of `Field`.
+    """
+
+    name: str
+    wire: str
+    annotation: str
+    is_required: bool
+    is_experimental: bool
+
+    @property
+    def declaration(self) -> str:
+        """The option in a signature."""
+        return f"{self.name}: {self.annotation}{'' if self.is_required else ' = None'}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Makes options from definitions."""
+
+    protocol: Protocol
+    rules: Rules
+
+    def of(self, params: str | None) -> list[Option] | None:
+        """The options for the parameters of a method; None if it takes none at all.
+
+        Parameters that are a union are one option, which takes any of the union's models.
+        """
+        if params is None:
+            return None
+        definition = self.protocol.definitions[params]
+        if not isinstance(definition, Struct):
+            return [Option("params", "", self.annotation(Named(params)), is_required=True, is_experimental=False)]
+        return [self._option(field) for field in definition.fields]
+
+    def annotation(self, kind: Type, *, is_path: bool = False) -> str:
+        """The type of what may be passed.
+
+        Args:
+            kind: what the protocol takes.
+            is_path: whether its strings are paths.
+        """
+        match kind:
+            case Scalar("path"):
+                return _PATH
+            case Scalar("str"):
+                return _PATH if is_path else "str"
+            case Scalar("json"):
+                return "object"
+            case Scalar(name):
+                return name
+            case Literals(values):
+                return _literal(values)
+            case Named(name):
+                return self._named(name, is_path=is_path)
+            case ListOf(inner):
+                return f"Sequence[{self.annotation(inner, is_path=is_path)}]"
+            case MapOf(inner):
+                return f"Mapping[str, {self.annotation(inner, is_path=is_path)}]"
+            case Nullable(inner):
+                return _with_none(self.annotation(inner, is_path=is_path))
+            case OneOf(options):
+                return " | ".join(self.annotation(option, is_path=is_path) for option in options)
+
+    def names(self, params: str | None, without: Collection[str] = ()) -> Iterator[str]:
+        """The definitions that the annotations of a method's options name, but for those of some wire names."""
+        definition = self.protocol.definitions[params] if params else None
+        if isinstance(definition, Struct):
+            for field in definition.fields:
+                if field.wire not in without:
+                    yield from self._names(field.type)
+        elif params:
+            yield params
+
+    def _option(self, field: Field) -> Option:
+        is_path = field.wire in self.rules.path_options
+        annotation = self.annotation(field.type, is_path=is_path)
+        if not field.is_required:
+            annotation = _with_none(annotation)
+        return Option(field.name, field.wire, annotation, field.is_required, field.is_experimental)
+
+    def _named(self, name: str, *, is_path: bool) -> str:
+        definition = self.protocol.definitions[name]
+        if isinstance(definition, Enumeration):
+            values = tuple(value for _, value in definition.members)
+            return f"{name} | {_literal(values) if _is_short(definition) else _value_alias(name)}"
+        if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
+            return self.annotation(definition.type, is_path=is_path)
+        return name
+
+    def _names(self, kind: Type) -> Iterator[str]:
+        match kind:
+            case Named(name):
+                definition = self.protocol.definitions[name]
+                if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
+                    yield from self._names(definition.type)
+                    return
+                yield name
+                if isinstance(definition, Enumeration) and not _is_short(definition):
+                    yield _value_alias(name)
+            case ListOf(inner) | MapOf(inner) | Nullable(inner):
+                yield from self._names(inner)
+            case OneOf(options):
+                for option in options:
+                    yield from self._names(option)
+            case Scalar() | Literals():
+                pass
+
+
+def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
+    """The protocol and its rooms with a name for the strings of each long enum that is an option."""
+    options = Options(protocol, rules)
+    wanted = {name for request in protocol.client_requests for name in options.names(request.params)}
+    added = {
+        name: Alias(_value_alias(name), Literals(tuple(value for _, value in definition.members)))
+        for name, definition in protocol.definitions.items()
+        if isinstance(definition, Enumeration) and _value_alias(name) in wanted
+    }
+    definitions = {**protocol.definitions, **{alias.name: alias for alias in added.values()}}
+    homes = {**rooms, **{alias.name: rooms[name] for name, alias in added.items()}}
+    return replace(protocol, definitions=dict(sorted(definitions.items()))), homes
+
+
+def _value_alias(name: str) -> str:
+    return f"{name}Value"
+
+
+def _literal(values: tuple[str, ...]) -> str:
+    return f"Literal[{', '.join(map(quoted, values))}]"
+
+
+def _is_short(definition: Enumeration) -> bool:
+    # An option is called about what its type is called.
+    return 2 * len(definition.name) + len(_literal(tuple(value for _, value in definition.members))) <= _INLINE
+
+
+def _with_none(annotation: str) -> str:
+    return annotation if annotation == "object" or annotation.endswith("| None") else f"{annotation} | None"

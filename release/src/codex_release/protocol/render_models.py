@@ -1,0 +1,266 @@
+"""The rooms of the models: of each a table, which the client interprets when a model is first needed, and a stub.
+
+A table is text, a few lines to a definition, because text costs nothing until it is read. Its first line says what it
+is, the others are its parts::
+
+    model [TAG]      NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON
+    enum             NAME[=VALUE]
+    union TAG        VALUE=MODEL
+    keyed            "VALUE", or KEY=MODEL
+    shape            TYPE
+    alias            TYPE, on several lines if it is several
+
+A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a string in quotes, the name of a definition,
+``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | `` between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from codex_release.protocol.shapes import (
+    Alias,
+    Enumeration,
+    KeyedUnion,
+    ListOf,
+    Literals,
+    MapOf,
+    Named,
+    Nullable,
+    OneOf,
+    Scalar,
+    ShapeUnion,
+    Struct,
+    TaggedUnion,
+    definition_types,
+    names_in,
+)
+from codex_release.protocol.text import WIDTH, bracketed, docstring, header, imports, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codex_release.protocol.shapes import Definition, Field, Protocol, Type
+
+__all__ = ["render_names", "render_rooms"]
+
+_PACKAGE = "codex_app_server.generated"
+_IN_STUB = {"json": "JsonValue", "path": "str"}
+_TABLE_GETTER = '''
+
+def __getattr__(name: str) -> object:
+    """A model, which is created now."""
+    from codex_app_server.models import from_room
+
+    return from_room(__name__, name)
+'''
+_PACKAGE_GETTER = '''
+from __future__ import annotations
+
+
+def __getattr__(name: str) -> object:
+    """A model, which is created now."""
+    from codex_app_server.models import from_package
+
+    return from_package(name)
+'''
+
+
+def render_rooms(protocol: Protocol, rooms: Mapping[str, str], version: str) -> dict[str, str]:
+    """The table and the stub of each room, by their paths within the generated package.
+
+    Args:
+        protocol: the definitions.
+        rooms: definition to room.
+        version: of the runtime.
+    """
+    files = {}
+    for room in sorted(set(rooms.values())):
+        definitions = [each for name, each in protocol.definitions.items() if rooms[name] == room]
+        about = header(f"Models: {room.replace('_', ' ')}.", version)
+        files[f"{room}.py"] = about + _table(definitions, protocol)
+        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol).text(definitions)
+    return files
+
+
+def render_names(rooms: Mapping[str, str], version: str) -> dict[str, str]:
+    """The package itself, where every model can be imported from."""
+    about = header("The protocol as this client knows it: every model, by its name.", version)
+    stars = "".join(f"from {_PACKAGE}.{room} import *\n" for room in sorted(set(rooms.values())))
+    return {"__init__.py": about + _PACKAGE_GETTER, "__init__.pyi": f"{about}\n{stars}"}
+
+
+def _table(definitions: Iterable[Definition], protocol: Protocol) -> str:
+    entries = []
+    for definition in definitions:
+        kind, *parts = _lines(definition, protocol)
+        inner = "".join(f"        {part}\n" for part in parts)
+        entries.append(f'    "{definition.name}": """{kind}\n{inner}    """,\n')
+    return f"\nfrom __future__ import annotations\n\nTABLE: dict[str, str] = {{\n{''.join(entries)}}}\n{_TABLE_GETTER}"
+
+
+def _lines(definition: Definition, protocol: Protocol) -> list[str]:
+    """A definition in the words of the table."""
+    match definition:
+        case Struct():
+            kind = f"model {definition.tag}" if definition.tag else "model"
+            return [kind, *(_field_line(field, protocol) for field in definition.fields)]
+        case Enumeration():
+            return ["enum", *(_pair(name, value) for name, value in definition.members)]
+        case TaggedUnion():
+            return [f"union {definition.tag}", *(f"{value}={name}" for value, name in definition.variants.items())]
+        case KeyedUnion():
+            keys = (f"{key}={name}" for key, name in definition.variants.items())
+            return ["keyed", *map(quoted, definition.values), *keys]
+        case ShapeUnion():
+            return ["shape", *(_words(option, protocol) for option in definition.options)]
+        case Alias():
+            return ["alias", *_words(definition.type, protocol).split(" | ")]
+
+
+def _field_line(field: Field, protocol: Protocol) -> str:
+    default = "" if field.is_required else f" = {json.dumps(field.default)}"
+    return f"{_pair(field.name, field.wire)}: {_words(field.type, protocol)}{default}"
+
+
+def _pair(name: str, wire: str) -> str:
+    return name if name == wire else f"{name}={wire}"
+
+
+def _words(kind: Type, protocol: Protocol) -> str:
+    """A type in the words of the table; aliases are resolved."""
+    match kind:
+        case Scalar("path"):
+            return "str"
+        case Scalar(name):
+            return name
+        case Literals(values):
+            return " | ".join(map(quoted, values))
+        case Named(name):
+            definition = protocol.definitions[name]
+            return _words(definition.type, protocol) if isinstance(definition, Alias) else name
+        case ListOf(inner):
+            return f"list[{_words(inner, protocol)}]"
+        case MapOf(inner):
+            return f"dict[{_words(inner, protocol)}]"
+        case Nullable(inner):
+            return f"{_words(inner, protocol)} | None"
+        case OneOf(options):
+            return " | ".join(_words(option, protocol) for option in options)
+
+
+class _Stub:
+    """Writes the stub of one room."""
+
+    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol) -> None:
+        self._room = room
+        self._rooms = rooms
+        self._protocol = protocol
+
+    def text(self, definitions: Iterable[Definition]) -> str:
+        definitions = list(definitions)
+        body = "".join(self._definition(each) for each in definitions)
+        return f"\n{self._imports(definitions, body)}{body}"
+
+    def _imports(self, definitions: Iterable[Definition], body: str) -> str:
+        ours = defaultdict(list)
+        for definition in definitions:
+            for name in (name for kind in definition_types(definition) for name in names_in(kind)):
+                if self._rooms[name] != self._room:
+                    ours[f"{_PACKAGE}.{self._rooms[name]}"].append(name)
+        # A model of the protocol may be called Model itself.
+        bases = [name for name in ("Model", "TaggedModel") if f"(_{name})" in body]
+        ours["codex_app_server.models"] = [f"{name} as _{name}" for name in bases]
+        ours["codex_app_server.protocol.messages"] = ["JsonValue"] if "JsonValue" in body else []
+        standard = {
+            "enum": ["Enum"] if "(str, Enum)" in body else [],
+            "typing": [name for name in ("Literal", "TypeAlias") if f"{name}[" in body or f": {name} " in body],
+        }
+        blocks = [imports(standard), imports(ours)]
+        return "\n".join(block for block in blocks if block)
+
+    def _definition(self, definition: Definition) -> str:
+        match definition:
+            case Struct():
+                return self._struct(definition)
+            case Enumeration():
+                members = "".join(f"    {name} = {quoted(value)}\n" for name, value in definition.members)
+                remark = _remark(definition)
+                return f"\nclass {definition.name}(str, Enum):\n{remark}{chr(10) if remark else ''}{members}"
+            case TaggedUnion():
+                return self._alias(definition, list(definition.variants.values()))
+            case KeyedUnion():
+                return self._alias(definition, [_literal(definition.values), *definition.variants.values()])
+            case ShapeUnion():
+                return self._alias(definition, [self._annotation(option) for option in definition.options])
+            case Alias(_, Literals(values)):
+                return self._alias(definition, [_literal(values)])
+            case Alias(_, OneOf(options)):
+                return self._alias(definition, [self._annotation(option) for option in options])
+            case Alias():
+                return self._alias(definition, [self._annotation(definition.type)])
+
+    def _struct(self, definition: Struct) -> str:
+        base = "_TaggedModel" if definition.tag else "_Model"
+        lines = "".join(
+            f"    {field.name}: {self._annotation(field.type)}{'' if field.is_required else ' = ...'}\n"
+            for field in definition.fields
+        )
+        remark = _remark(definition)
+        body = f"{remark}\n{lines}" if remark and lines else remark + lines
+        return f"\nclass {definition.name}({base}):{f'{chr(10)}{body}' if body else f' ...{chr(10)}'}"
+
+    def _alias(self, definition: Definition, options: list[str]) -> str:
+        line = f"{definition.name}: TypeAlias = {' | '.join(options)}\n"
+        if len(line) <= WIDTH + 1:
+            return f"\n{line}"
+        if len(options) == 1:
+            return f"\n{_long_literal(f'{definition.name}: TypeAlias = ', options[0], '')}"
+        together = f"    {' | '.join(options)}\n"
+        if len(together) <= WIDTH + 1:
+            return f"\n{definition.name}: TypeAlias = (\n{together})\n"
+        lines = [_long_literal("", each, "    ") if len(each) > WIDTH - 6 else f"{each}\n" for each in options]
+        first, *others = lines
+        return f"\n{definition.name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
+
+    def _annotation(self, kind: Type) -> str:
+        """The type of a field, as the runtime's value has it after decoding."""
+        match kind:
+            case Scalar(name):
+                return _IN_STUB.get(name, name)
+            case Literals(values):
+                return _literal(values)
+            case Named(name):
+                return name
+            case ListOf(inner):
+                return f"list[{self._annotation(inner)}]"
+            case MapOf(inner):
+                return f"dict[str, {self._annotation(inner)}]"
+            case Nullable(inner):
+                return f"{self._annotation(inner)} | None"
+            case OneOf(options):
+                return " | ".join(self._annotation(option) for option in options)
+
+
+def _remark(definition: Struct | Enumeration) -> str:
+    """What the docstring of a class says, if anything is experimental."""
+    if definition.is_experimental:
+        return docstring(["Experimental."], "    ")
+    fields = definition.fields if isinstance(definition, Struct) else ()
+    names = [f"`{field.name}`" for field in fields if field.is_experimental]
+    line = f"Experimental: {', '.join(names)}."
+    if not names:
+        return ""
+    return docstring([line] if len(line) < WIDTH - 10 else ["Experimental in part.", line], "    ")
+
+
+def _literal(values: Iterable[str]) -> str:
+    return f"Literal[{', '.join(map(quoted, values))}]"
+
+
+def _long_literal(before: str, literal: str, indent: str) -> str:
+    """A ``Literal[...]`` with a line for each of its strings."""
+    values = json.loads(literal.removeprefix("Literal"))
+    return bracketed(f"{before}Literal[", [*map(quoted, values)], "]", indent).lstrip() + "\n"

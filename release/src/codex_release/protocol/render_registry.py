@@ -1,0 +1,96 @@
+"""``generated/registry.py``: which methods there are and what they carry, as data that costs nothing to import."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from codex_release.protocol.shapes import Struct
+from codex_release.protocol.text import WIDTH, bracketed, header, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codex_release.protocol.shapes import ClientRequest, Protocol
+
+__all__ = ["experimental_fields", "render_registry"]
+
+_ABOUT = "The protocol as data: its methods, the models they carry, and the room of each model."
+_ROOMS_ABOUT = "Name of a model to the module in this package that has it."
+_NOTIFICATIONS_ABOUT = "Method of an event to the model of what it says."
+_SERVER_ABOUT = "Method that the runtime calls to the models of its parameters and of the answer."
+_CLIENT_ABOUT = (
+    "Method to the model of its parameters (None if it takes none), the model of its result, whether the method is\n"
+    "experimental, and the wire names of the parameters that are."
+)
+_CLIENT_REQUESTS = """\
+CLIENT_REQUESTS: dict[str, tuple[str | None, str, bool, frozenset[str]]] = {
+    method: (params, result, is_experimental, frozenset(fields.split()))
+    for method, (params, result, is_experimental, fields) in _CLIENT_REQUESTS.items()
+}
+"""
+
+
+def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str) -> str:
+    """The module.
+
+    Args:
+        protocol: what is registered.
+        rooms: definition to room, of all that the client can load.
+        version: of the runtime.
+    """
+    clients = [_client(request, protocol) for request in protocol.client_requests]
+    servers = [
+        _entry(request.method, [quoted(request.params), quoted(request.result)]) for request in protocol.server_requests
+    ]
+    events = [f"    {quoted(method)}: {quoted(name)},\n" for method, name in protocol.notifications.items()]
+    return (
+        header(_ABOUT, version)
+        + "\nfrom __future__ import annotations\n\n"
+        + f'__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "ROOMS", "SERVER_REQUESTS"]\n\n{_names(rooms)}'
+        + _table("NOTIFICATIONS: dict[str, str]", events, _NOTIFICATIONS_ABOUT)
+        + _table("SERVER_REQUESTS: dict[str, tuple[str, str]]", servers, _SERVER_ABOUT)
+        + f'\n_CLIENT_REQUESTS = {{\n{"".join(clients)}}}\n\n{_CLIENT_REQUESTS}"""{_CLIENT_ABOUT}\n"""\n'
+    )
+
+
+def experimental_fields(request: ClientRequest, protocol: Protocol) -> tuple[str, ...]:
+    """The wire names of a method's experimental parameters, in their order; none if the whole method is."""
+    params = protocol.definitions[request.params] if request.params else None
+    if request.is_experimental or not isinstance(params, Struct):
+        return ()
+    return tuple(field.wire for field in params.fields if field.is_experimental)
+
+
+def _names(rooms: Mapping[str, str]) -> str:
+    """``ROOMS``, written as lists of names: a thousand lines of pairs would tell a reader less."""
+    lines = []
+    for room in sorted(set(rooms.values())):
+        names = " ".join(sorted(name for name, home in rooms.items() if home == room))
+        inner = textwrap.fill(names, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False)
+        lines.append(f'    "{room}": """\n{inner}\n    """,\n')
+    return (
+        f"_NAMES = {{\n{''.join(lines)}}}\n\n"
+        "ROOMS: dict[str, str] = {name: room for room, names in _NAMES.items() for name in names.split()}\n"
+        f'"""{_ROOMS_ABOUT}"""\n'
+    )
+
+
+def _table(target: str, entries: Iterable[str], about: str) -> str:
+    return f'\n{target} = {{\n{"".join(entries)}}}\n"""{about}"""\n'
+
+
+def _client(request: ClientRequest, protocol: Protocol) -> str:
+    fields = " ".join(experimental_fields(request, protocol))
+    params = quoted(request.params) if request.params else "None"
+    parts = [params, quoted(request.result), str(request.is_experimental)]
+    entry = _entry(request.method, [*parts, quoted(fields)])
+    if max(map(len, entry.splitlines())) <= WIDTH:
+        return entry
+    indent = " " * 8
+    filled = textwrap.fill(fields, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return _entry(request.method, [*parts, f'"""\n{filled}\n{indent}"""'])
+
+
+def _entry(method: str, parts: list[str]) -> str:
+    return bracketed(f"{quoted(method)}: (", parts, "),", "    ") + "\n"

@@ -1,0 +1,107 @@
+"""`release/protocol.toml` as typed values: what the schema does not say and the generator has to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from codex_release.errors import WorkspaceError
+from codex_release.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["FrontMethod", "RoomRule", "Rules"]
+
+
+@dataclass(frozen=True)
+class RoomRule:
+    """What a room of the generated models takes first.
+
+    Attributes:
+        name: of the module.
+        methods: prefixes of protocol methods.
+        definitions: names of definitions.
+    """
+
+    name: str
+    methods: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrontMethod:
+    """A method of the high-level interface whose options are those of a protocol method.
+
+    Attributes:
+        owner: the class it belongs to, ``Codex`` or ``Thread``.
+        name: of the method.
+        method: whose parameters its options are.
+        result: what it returns; None if it is what the protocol method returns.
+        arguments: what comes before the options, name to type.
+        given: the wire names that are no options, because an argument or the object itself says them.
+        extra: options of its own, name to type.
+    """
+
+    owner: str
+    name: str
+    method: str
+    result: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The whole file.
+
+    Attributes:
+        rooms: in the order in which they take definitions.
+        results: method to name of its result, where no rule finds it.
+        path_definitions: definitions that are paths.
+        path_options: wire names of options that are paths.
+        left_out_definitions: glob patterns of definitions that nobody needs.
+        left_out_methods: methods that get no Python method.
+        reserved: what no attribute can be called.
+        front: the high-level methods.
+        front_names: the homes of the names in `front`: a module, and where there is an asynchronous twin, its module.
+    """
+
+    rooms: tuple[RoomRule, ...]
+    results: Mapping[str, str]
+    path_definitions: frozenset[str]
+    path_options: frozenset[str]
+    left_out_definitions: tuple[str, ...]
+    left_out_methods: frozenset[str]
+    reserved: frozenset[str]
+    front: tuple[FrontMethod, ...]
+    front_names: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def load(cls, path: Path) -> Rules:
+        """Read the file.
+
+        Raises:
+            WorkspaceError: if it cannot be read, or lacks something or has too much.
+        """
+        tables = read_toml(path)
+        try:
+            return cls(
+                rooms=tuple(RoomRule(**_frozen(table)) for table in tables["rooms"]),
+                results=dict(tables["results"]),
+                path_definitions=frozenset(tables["paths"]["definitions"]),
+                path_options=frozenset(tables["paths"]["options"]),
+                left_out_definitions=tuple(tables["left_out"]["definitions"]),
+                left_out_methods=frozenset(tables["left_out"]["methods"]),
+                reserved=frozenset(tables["reserved"]["attributes"]),
+                front=tuple(FrontMethod(**_frozen(table)) for table in tables["front"]),
+                front_names={name: tuple(homes) for name, homes in tables["front_names"].items()},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise WorkspaceError(f"{path} is not as the generator needs it: {error!r}") from error
+
+
+def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}

@@ -1,0 +1,45 @@
+"""How the generated methods make a call: all that they need to know, and nothing of how it is done.
+
+A generated method names its protocol method, its options by their wire names, and the model of the result; whoever
+inherits the methods sends the one, and decodes the other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["AsyncCalls", "Calls"]
+
+_Result = TypeVar("_Result")
+
+
+class Calls(ABC):
+    """What the synchronous methods stand on."""
+
+    # The name of the result's model stands for its type: to import the model for its type's sake would load pydantic
+    # before a byte is sent. The type is that which the generated method around this call declares.
+    @abstractmethod
+    def _call(  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeVarUse]  # only the return type has it
+        self, method: str, options: Mapping[str, object] | object | None, result: str
+    ) -> _Result:
+        """Make a call, and wait for its result.
+
+        Args:
+            method: the protocol's name, e.g. ``thread/start``.
+            options: the parameters by their wire names, as `encoding.encode_options` takes them, or a model that is
+                all of them; None if the method takes no parameters.
+            result: the name of the result's model.
+        """
+
+
+class AsyncCalls(ABC):
+    """What the asynchronous methods stand on; as `Calls`."""
+
+    @abstractmethod
+    async def _call(  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeVarUse]  # only the return type has it
+        self, method: str, options: Mapping[str, object] | object | None, result: str
+    ) -> _Result: ...

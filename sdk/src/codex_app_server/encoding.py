@@ -1,0 +1,74 @@
+"""What a caller passes, as JSON values: models, enums, paths, and whatever knows how to say itself.
+
+Nothing here imports pydantic: whoever passes a model has done so already, and a model is known by what it can do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["encode_options"]
+
+
+def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValue]:
+    """The parameters of a call.
+
+    Args:
+        options: by their wire names; or a model that is all of them. Models say themselves with the fields that were
+            set and no others; so does anything with a method ``to_wire()`` that gives JSON values.
+
+    Returns:
+        what to send: the options that are not None. A None further inside is a null.
+
+    Raises:
+        TypeError: if an option is, or holds, something that is none of these and no JSON value either; the message
+            names the option.
+    """
+    if isinstance(options, Mapping):
+        return {name: _encoded(value, name) for name, value in options.items() if value is not None}
+    encoded = _encoded(options, "params")
+    if not isinstance(encoded, dict):
+        raise TypeError(f"params must be a model, not {type(options).__name__}")
+    return encoded
+
+
+def _encoded(value: object, name: str) -> JsonValue:
+    """A value for JSON; `name` is where it stands, for the message."""
+    if value is None or type(value) in (str, bool, int, float):
+        return cast("JsonValue", value)
+    if isinstance(value, Enum):
+        return _encoded(value.value, name)
+    # By their class: a model may have a field of any name.
+    if callable(getattr(type(value), "model_dump", None)):
+        return _encoded_model(value)
+    if callable(to_wire := getattr(type(value), "to_wire", None)):
+        return _encoded(to_wire(value), name)
+    if isinstance(value, os.PathLike):
+        return _encoded(os.fspath(value), name)
+    if isinstance(value, Mapping):
+        return {_key(key, name): _encoded(each, f"{name}.{key}") for key, each in value.items()}
+    if isinstance(value, str):  # of a subclass: plain from here on
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return cast("JsonValue", value)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
+        return [_encoded(each, f"{name}[{index}]") for index, each in enumerate(value)]
+    raise TypeError(f"{name}: {type(value).__name__} cannot be sent; it takes models, enums, paths and JSON values")
+
+
+def _encoded_model(model: object) -> JsonValue:
+    """What of a model was set, under its wire names; what the runtime once sent in an odd type goes back as it came."""
+    dump = model.model_dump  # type: ignore[attr-defined]  # a method of every model, see above
+    return cast("JsonValue", dump(mode="json", by_alias=True, exclude_unset=True, warnings=False))
+
+
+def _key(key: object, name: str) -> str:
+    if isinstance(key, str):
+        return str.__str__(key.value if isinstance(key, Enum) else key)
+    raise TypeError(f"{name}: the key {key!r} is not a string")
