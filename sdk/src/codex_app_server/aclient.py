@@ -115,6 +115,6 @@ class AsyncAppServerClient(AsyncMethods):
     ) -> None:
         await self.close()
 
-    async def _call(self, method: str, options: Mapping[str, object], result: str) -> Any:
+    async def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return decode(result, await self._driver.call(method, params))

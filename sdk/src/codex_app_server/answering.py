@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server._log import logger
-from codex_app_server.encoding import encode
+from codex_app_server.encoding import encode_options
 from codex_app_server.protocol.messages import METHOD_NOT_FOUND, encode_error, encode_result
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def answer(request: ServerRequest, given: object) -> bytes:
     try:
         if not isinstance(given, Model):
             given = load(SERVER_REQUESTS[request.method][1]).model_validate(rule.short(given))
-        return encode_result(request.id, encode(given))
+        return encode_result(request.id, encode_options(given))
     except (TypeError, ValueError):
         logger().exception("what Handlers.%s returned is no answer to %s: declined", rule.handler, request.method)
         return decline(request)

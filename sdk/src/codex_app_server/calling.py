@@ -18,29 +18,29 @@ __all__ = ["params_of", "thread_named_by"]
 _REMEDY = "set AppServerConfig(experimental_api=True)"
 
 
-def params_of(method: str, options: Mapping[str, object], *, experimental_api: bool) -> Mapping[str, JsonValue] | None:
+def params_of(
+    method: str, options: Mapping[str, object] | object | None, *, experimental_api: bool
+) -> dict[str, JsonValue] | None:
     """What to send for the options of a typed call.
 
     Args:
         method: the protocol's name.
-        options: by their names on the wire; None is not sent.
+        options: by their names on the wire, of which None is not sent; or a model that is all of them; None if the
+            method takes no parameters.
         experimental_api: whether methods and options that Codex marks as experimental may be used.
-
-    Returns:
-        the parameters; None if the method takes none.
 
     Raises:
         ExperimentalApiError: if it needs `experimental_api`.
         TypeError: if JSON cannot say an option.
     """
-    model, _, is_experimental, experimental_options = CLIENT_REQUESTS[method]
-    params = encode_options(options)
+    params = None if options is None else encode_options(options)
     if not experimental_api:
-        if is_experimental:
+        request = CLIENT_REQUESTS[method]
+        if request[2]:
             raise ExperimentalApiError(f"{method} is experimental: {_REMEDY}")
-        if used := sorted(experimental_options & params.keys()):
+        if used := sorted(request[3] & (params or {}).keys()):
             raise ExperimentalApiError(f"the options {', '.join(used)} of {method} are experimental: {_REMEDY}")
-    return None if model is None else params
+    return params
 
 
 def thread_named_by(answer: JsonValue, method: str) -> str:

@@ -120,6 +120,6 @@ class AppServerClient(Methods):
     ) -> None:
         self.close()
 
-    def _call(self, method: str, options: Mapping[str, object], result: str) -> Any:
+    def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return decode(result, self._driver.call(method, params))
