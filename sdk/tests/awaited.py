@@ -7,7 +7,7 @@ from typing import Any
 
 from codex_app_server import AppServerClient, Codex, Thread, Turn
 
-__all__ = ["Awaited", "awaited"]
+__all__ = ["Awaited", "awaited", "stepwise"]
 
 _WRAPPED = (AppServerClient, Codex, Thread, Turn)
 _END = object()
@@ -22,7 +22,7 @@ class Awaited:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._wrapped, name)
         if name == "stream":
-            return lambda: _stepwise(value())
+            return lambda: stepwise(value())
         if not callable(value):
             return value
 
@@ -44,6 +44,7 @@ def awaited(result: object) -> Any:
     return Awaited(result) if isinstance(result, _WRAPPED) else result
 
 
-async def _stepwise(iterator: Any) -> Any:
+async def stepwise(iterator: Any) -> Any:
+    """An iterator, each step of it in a thread."""
     while (event := await asyncio.to_thread(next, iterator, _END)) is not _END:
         yield event

@@ -52,7 +52,7 @@ subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(3)"
 
 
 def wait_for_threads(client: AppServerClient) -> None:
-    for thread in client._transport._threads:
+    for thread in client._driver._transport._threads:
         thread.join(10)
 
 
@@ -72,7 +72,7 @@ class Waiting(threading.Thread):
         self.method = method
         self.error: Exception | None = None
         self.start()
-        while not client._waiting:
+        while not client._driver._waiting:
             time.sleep(0.001)
 
     def run(self) -> None:
@@ -256,7 +256,7 @@ def test_a_request_that_waits_too_long_is_given_up(peer: Peer, caplog: pytest.Lo
         with pytest.raises(RequestTimeoutError, match=r"slow got no answer within 0\.2 s"):
             client.request("slow")
         assert client.request("next") == "in time"
-        assert not client._waiting
+        assert not client._driver._waiting
     assert "it answers no open request" in caplog.text
 
 
@@ -467,7 +467,7 @@ def test_closing_from_many_threads_at_once(peer: Peer) -> None:
         for closing in [pool.submit(client.close) for _ in range(8)]:
             closing.result(10)
 
-    assert client._transport._process.returncode == 0
+    assert client._driver._transport._process.returncode == 0
 
 
 def test_closing_while_calls_go_on(peer: Peer) -> None:
@@ -488,7 +488,7 @@ def test_closing_while_calls_go_on(peer: Peer) -> None:
 
 def test_a_dead_runtime_can_be_closed(peer: Peer) -> None:
     client = AppServerClient(peer("greet()"))
-    client._transport._watcher.join(10)
+    client._driver._transport._watcher.join(10)
     client.close()
 
     with pytest.raises(TransportClosedError, match="exited with code 0"):
@@ -500,7 +500,7 @@ def test_a_runtime_that_stays_is_terminated(peer: Peer, caplog: pytest.LogCaptur
     client = AppServerClient(peer("greet(); wait_for_end(); time.sleep(60)"))
     client.close()
 
-    assert client._transport._process.returncode != 0
+    assert client._driver._transport._process.returncode != 0
     assert "did not leave" in caplog.text
 
 
@@ -511,7 +511,7 @@ def test_a_runtime_that_ignores_signals_is_killed(peer: Peer) -> None:
     client = AppServerClient(peer(script))
     client.close()
 
-    assert client._transport._process.returncode == -9
+    assert client._driver._transport._process.returncode == -9
 
 
 @pytest.mark.usefixtures("impatient")
@@ -521,7 +521,7 @@ def test_a_runtime_that_does_not_read_can_be_closed(peer: Peer) -> None:
         client.request("large", {"text": "x" * 1_000_000})
     client.close()
 
-    assert client._transport._process.returncode != 0
+    assert client._driver._transport._process.returncode != 0
 
 
 @pytest.mark.usefixtures("impatient")
@@ -537,7 +537,7 @@ def test_an_interrupted_close_kills_the_runtime(peer: Peer, monkeypatch: pytest.
             client.close()
     client.close()
 
-    assert client._transport._process.returncode != 0
+    assert client._driver._transport._process.returncode != 0
 
 
 @posix_only
@@ -548,7 +548,7 @@ def test_closing_does_not_wait_for_a_stranger_that_holds_the_pipes(peer: Peer) -
     client.close()
 
     assert time.monotonic() - began < 1.8
-    assert client._transport._process.returncode == 0
+    assert client._driver._transport._process.returncode == 0
     wait_for_threads(client)
 
 

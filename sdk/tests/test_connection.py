@@ -152,7 +152,7 @@ def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], 
         connection.request("one", None)
         connection.request("two", None)
         messages = [message for chunk in chunks for message in receive(connection, chunk)] + end(connection)
-        told = [message for message in messages if isinstance(message, Notification)]
+        told: list[Message] = [message for message in messages if isinstance(message, Notification)]
         return told, [message for message in messages if not isinstance(message, Notification)]
 
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import AppServerClient, AsyncAppServerClient
+from codex_app_server import AsyncCodex, Codex, TextInput
 from codex_app_server.testing import Answer, Cut, Failure, ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -93,12 +93,9 @@ class TestServer:
 # Whole turns, on the real runtime.
 
 
-def run_turn(client: AppServerClient, text: str = "hi", **thread: object) -> list[Notification]:
+def run_turn(codex: Codex, text: str = "hi", **options: Any) -> list[Notification]:
     """All events of one turn in a new thread."""
-    started: Any = client.request("thread/start", thread)
-    params = {"threadId": started["thread"]["id"], "input": [{"type": "text", "text": text}]}
-    _, stream = client.start_turn("turn/start", params)
-    return list(client.events(stream))
+    return list(codex.thread_start(**options).turn(TextInput(text)).stream())
 
 
 def final(events: list[Notification]) -> Any:
@@ -116,23 +113,21 @@ def deltas(events: list[Notification]) -> str:
 
 def test_a_real_turn_streams_what_the_model_says(codex_binary: Path) -> None:
     with ModelServer(Text("Hello from the model.")) as model:
-        with AppServerClient(model.config(codex_bin=codex_binary)) as client:
-            events = run_turn(client, "say hello")
+        with Codex(model.config(codex_bin=codex_binary)) as codex:
+            events = run_turn(codex, "say hello")
         assert final(events)["status"] == "completed"
         assert deltas(events) == "Hello from the model."
         assert "say hello" in model.requests[0].texts
 
 
 def test_the_same_with_asyncio_and_several_turns_at_once(codex_binary: Path) -> None:
-    async def turn(client: AsyncAppServerClient, number: int) -> str:
-        started: Any = await client.request("thread/start", {})
-        params = {"threadId": started["thread"]["id"], "input": [{"type": "text", "text": f"turn {number}"}]}
-        _, stream = await client.start_turn("turn/start", params)
-        return deltas([event async for event in client.events(stream)])
+    async def turn(codex: AsyncCodex, number: int) -> str:
+        started = await (await codex.thread_start()).turn(TextInput(f"turn {number}"))
+        return deltas([event async for event in started.stream()])
 
     async def run(model: ModelServer) -> list[str]:
-        async with AsyncAppServerClient(model.config(codex_bin=codex_binary)) as client:
-            return await asyncio.gather(*(turn(client, number) for number in range(10)))
+        async with AsyncCodex(model.config(codex_bin=codex_binary)) as codex:
+            return await asyncio.gather(*(turn(codex, number) for number in range(10)))
 
     with ModelServer(default=lambda request: Text(f"answer to {request.texts[-1]}")) as model:
         assert asyncio.run(run(model)) == [f"answer to turn {number}" for number in range(10)]
@@ -140,8 +135,8 @@ def test_the_same_with_asyncio_and_several_turns_at_once(codex_binary: Path) -> 
 
 def test_an_approval_that_nobody_handles_is_not_granted(codex_binary: Path, tmp_path: Path) -> None:
     with ModelServer(ToolCall("exec_command", {"cmd": "touch made"}), Text("Well.")) as model:
-        with AppServerClient(model.config(codex_bin=codex_binary, cwd=tmp_path)) as client:
-            events = run_turn(client, approvalPolicy="untrusted", cwd=str(tmp_path))
+        with Codex(model.config(codex_bin=codex_binary, cwd=tmp_path)) as codex:
+            events = run_turn(codex, approval_policy="untrusted", cwd=tmp_path)
         assert final(events)["status"] in {"completed", "interrupted", "failed"}
     assert not (tmp_path / "made").exists()
 
@@ -150,7 +145,7 @@ def test_an_approval_that_nobody_handles_is_not_granted(codex_binary: Path, tmp_
     "answer", [Failure(500), Failure(429), Cut(Text("a b c d"), after=3)], ids=["500", "429", "cut"]
 )
 def test_what_goes_wrong_with_the_model_ends_the_turn_as_failed(answer: Answer, codex_binary: Path) -> None:
-    with ModelServer(answer) as model, AppServerClient(model.config(codex_bin=codex_binary)) as client:
-        turn = final(run_turn(client))
+    with ModelServer(answer) as model, Codex(model.config(codex_bin=codex_binary)) as codex:
+        turn = final(run_turn(codex))
         assert turn["status"] == "failed"
         assert turn["error"]["message"]

@@ -346,8 +346,10 @@ def _in_thread(handler: Callable[[Any], object], asked: object) -> asyncio.Futur
             set_it(value)
 
     def run() -> None:
+        value: object
+        report: Callable[[Any], None] = outcome.set_result
         try:
-            report, value = outcome.set_result, handler(asked)
+            value = handler(asked)
         except BaseException as error:
             report, value = outcome.set_exception, error
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits

@@ -31,7 +31,7 @@ class AsyncThread(AsyncThreadOptions):
 
     @property
     def id(self) -> str:
-        """The thread's id; `AsyncCodex.thread_resume` takes it, in another process too."""
+        """The thread's id; `thread_resume` takes it, in another process too."""
         return self._id
 
     async def read(self, *, include_turns: bool = False) -> ThreadReadResponse:

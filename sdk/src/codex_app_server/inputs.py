@@ -121,9 +121,12 @@ def input_items(given: Input) -> list[JsonValue]:
     Raises:
         TypeError: if it is something else; a bare string is for `Thread.run` only.
     """
-    items = given if isinstance(given, list | tuple) else [given]
-    for item in items:
-        if not isinstance(item, _ITEMS):
-            hint = "; say TextInput(...)" if isinstance(item, str) else ""
-            raise TypeError(f"an input is made of {', '.join(kind.__name__ for kind in _ITEMS)}, not {item!r}{hint}")
-    return [item.to_wire() for item in items]
+    items: list[object] = [*given] if isinstance(given, list) else [given]
+    return [_wire(item) for item in items]
+
+
+def _wire(item: object) -> JsonValue:
+    if isinstance(item, _ITEMS):
+        return item.to_wire()
+    hint = "; say TextInput(...)" if isinstance(item, str) else ""
+    raise TypeError(f"an input is made of {', '.join(kind.__name__ for kind in _ITEMS)}, not {item!r}{hint}")

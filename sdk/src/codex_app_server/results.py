@@ -61,7 +61,8 @@ class TurnResult:
     @cached_property
     def status(self) -> TurnStatus:
         """How it ended: completed, interrupted or failed; a plain string if this client does not know the word."""
-        return _decoded("TurnStatus", self._turn.get("status"))
+        status: TurnStatus = _decoded("TurnStatus", self._turn.get("status"))
+        return status
 
     @cached_property
     def error(self) -> TurnError | None:

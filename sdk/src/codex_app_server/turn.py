@@ -76,7 +76,7 @@ class Turn:
         except BaseException as error:
             self._driver.interrupt(self._thread_id, self.id)
             if isinstance(error, TimeoutError):
-                raise TimeoutError(f"turn {self.id} did not end within {timeout:g} s") from None
+                raise TimeoutError(f"turn {self.id} did not end in time, and was interrupted") from None
             raise
         finally:
             self._driver.drop(self._stream)

@@ -1,0 +1,167 @@
+"""A thousand times over: nothing is left, and nothing grows."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from codex_app_server import AppServerConfig, AsyncCodex, Codex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Peer = Callable[..., AppServerConfig]
+
+TIMES = 1_000
+WARM_UP = 50
+GROWTH = 4 << 20
+"""Of memory, in bytes, that the allocator may be allowed."""
+
+# A thread whose turns go on until they are interrupted.
+ENDLESS = """
+greet()
+count = 0
+while (request := read()) is not None:
+    method = request["method"]
+    if method == "thread/start":
+        write({"id": request["id"], "result": {"thread": {"id": "t"}}})
+    elif method == "turn/start":
+        count += 1
+        write({"id": request["id"], "result": {"turn": {"id": str(count)}}})
+        write({"method": "item/agentMessage/delta", "params": {"threadId": "t", "turnId": str(count), "delta": "x"}})
+    elif method == "turn/interrupt":
+        turn = {"id": request["params"]["turnId"], "status": "interrupted"}
+        write({"method": "turn/completed", "params": {"threadId": "t", "turn": turn}})
+        write({"id": request["id"], "result": {}})
+    else:
+        write({"id": request["id"], "result": {"interrupted": count}})
+"""
+
+
+class Census:
+    """What this process has, now and later."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        gc.collect()
+        self._children = len(self._process.children())
+        self._threads = threading.active_count()
+        self._descriptors = self._count_descriptors()
+        self._memory = self._process.memory_info().rss
+
+    def check(self) -> None:
+        """Nothing more than at the beginning, and hardly more memory."""
+        gc.collect()
+        assert len(self._process.children()) == self._children
+        assert threading.active_count() == self._threads
+        assert self._count_descriptors() == self._descriptors
+        grown = self._process.memory_info().rss - self._memory
+        assert grown < GROWTH, f"{grown / 1e6:.1f} MB more"
+
+    def _count_descriptors(self) -> int:
+        return self._process.num_handles() if os.name == "nt" else self._process.num_fds()
+
+
+def test_opening_and_closing_leaves_nothing(peer: Peer) -> None:
+    config = peer("greet(); wait_for_end()")
+
+    def cycle() -> None:
+        with Codex(config):
+            pass
+
+    for _ in range(WARM_UP):
+        cycle()
+    census = Census()
+    for _ in range(TIMES):
+        cycle()
+    census.check()
+
+
+def test_opening_and_closing_leaves_nothing_with_asyncio(peer: Peer) -> None:
+    config = peer("greet(); wait_for_end()")
+
+    async def run() -> None:
+        async def cycle() -> None:
+            async with AsyncCodex(config):
+                pass
+
+        for _ in range(WARM_UP):
+            await cycle()
+        census = Census()
+        for _ in range(TIMES):
+            await cycle()
+        census.check()
+
+    asyncio.run(run())
+
+
+def test_the_real_runtime_leaves_nothing(codex_binary: Path, home: dict[str, str]) -> None:
+    config = AppServerConfig(codex_bin=codex_binary, env=home)
+
+    def cycle() -> None:
+        with Codex(config) as codex:
+            codex.client.request("account/read", {})
+
+    for _ in range(5):
+        cycle()
+    census = Census()
+    for _ in range(20):
+        cycle()
+    census.check()
+
+
+def test_cancelled_turns_leave_nothing(peer: Peer) -> None:
+    async def run() -> None:
+        async with AsyncCodex(peer(ENDLESS)) as codex:
+            thread = await codex.thread_start()
+
+            async def cycle(number: int) -> None:
+                task = asyncio.create_task(thread.run("go"))
+                # Before anything is sent, before the answer, or in the midst of the turn.
+                await asyncio.sleep([0, 0.0005, 0.003][number % 3])
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+            for number in range(WARM_UP):
+                await cycle(number)
+            census = Census()
+            for number in range(TIMES):
+                await cycle(number)
+            await codex.client.request("done", {})
+            census.check()
+            connection = codex._driver._connection
+            assert not connection._open
+            assert not connection._abandoned
+            assert not connection.streams._turns
+            assert not connection.streams._unannounced
+
+    asyncio.run(run())
+
+
+def test_turns_that_took_too_long_leave_nothing(peer: Peer) -> None:
+    with Codex(peer(ENDLESS)) as codex:
+        thread = codex.thread_start()
+
+        def cycle() -> None:
+            with pytest.raises(TimeoutError):
+                thread.run("go", timeout=0.002)
+
+        for _ in range(WARM_UP):
+            cycle()
+        census = Census()
+        for _ in range(TIMES):
+            cycle()
+        codex.client.request("done", {})
+        census.check()
+        connection = codex._driver._connection
+        assert not connection._open
+        assert not connection._abandoned
+        assert not connection.streams._turns

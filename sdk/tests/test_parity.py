@@ -1,0 +1,74 @@
+"""The twins: the same names, parameters, defaults and words, with and without `await`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+from codex_app_server import (
+    AppServerClient,
+    AsyncAppServerClient,
+    AsyncCodex,
+    AsyncSubscription,
+    AsyncThread,
+    AsyncTurn,
+    Codex,
+    Subscription,
+    Thread,
+    Turn,
+)
+
+TWINS: list[tuple[type, type]] = [
+    (Codex, AsyncCodex),
+    (Thread, AsyncThread),
+    (Turn, AsyncTurn),
+    (AppServerClient, AsyncAppServerClient),
+    (Subscription, AsyncSubscription),
+]
+_SPELLED = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__"}
+
+
+def members(kind: type) -> dict[str, Any]:
+    """What a class offers, inherited or not."""
+    return {
+        name: inspect.getattr_static(kind, name)
+        for name in dir(kind)
+        if not name.startswith("_") or name in {*_SPELLED, *_SPELLED.values()}
+    }
+
+
+def plain(annotation: object) -> str:
+    """An annotation without what makes it async."""
+    return re.sub(r"\bAsync(?=[A-Z])", "", str(annotation))
+
+
+@pytest.mark.parametrize(("kind", "twin"), TWINS, ids=lambda kind: kind.__name__)
+def test_twins_have_the_same_names(kind: type, twin: type) -> None:
+    assert {_SPELLED.get(name, name) for name in members(kind)} == set(members(twin))
+
+
+@pytest.mark.parametrize(("kind", "twin"), TWINS, ids=lambda kind: kind.__name__)
+def test_methods_of_twins_have_the_same_parameters_and_words(kind: type, twin: type) -> None:
+    twins = members(twin)
+    for name, member in members(kind).items():
+        other = twins[_SPELLED.get(name, name)]
+        if isinstance(member, classmethod):
+            member, other = member.__func__, other.__func__
+        if isinstance(member, property):
+            assert inspect.getdoc(member) == inspect.getdoc(other), name
+            continue
+        ours, theirs = inspect.signature(member), inspect.signature(other)
+        assert [plain(each) for each in ours.parameters.values()] == [
+            plain(each) for each in theirs.parameters.values()
+        ], name
+        assert plain(ours.return_annotation) == plain(theirs.return_annotation), name
+        assert inspect.getdoc(member) == inspect.getdoc(other), name
+
+
+def test_every_public_method_says_what_it_does() -> None:
+    for kind in [each for twins in TWINS for each in twins]:
+        for name, member in members(kind).items():
+            assert name.startswith("__") or inspect.getdoc(member), f"{kind.__name__}.{name}"

@@ -1,0 +1,86 @@
+"""The client against older runtimes than its own: what they can do works, what they cannot is a clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from programs import codex_release
+
+from codex_app_server import (
+    AppServerConfig,
+    AsyncCodex,
+    Codex,
+    MethodNotFoundError,
+    TextInput,
+    TransportClosedError,
+)
+from codex_app_server.generated.registry import CLIENT_REQUESTS
+from codex_app_server.testing import Failure, ModelServer, Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSIONS = ["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0"]
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def old_binary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The executable of a release, as its source vouches for it."""
+    out = tmp_path_factory.mktemp("old")
+    codex_release("fetch", "--runtime-version", request.param, "--unlocked", "--out", out)
+    (binary,) = (path for path in out.glob("*/bin/codex*") if path.stem == "codex")
+    yield binary
+    shutil.rmtree(out)  # 300 MB each
+
+
+def test_a_conversation(old_binary: Path, tmp_path: Path) -> None:
+    with ModelServer(Text("one two"), Text("three"), Failure(500)) as model:
+        config = model.config(codex_bin=old_binary)
+        with Codex(config) as codex:
+            assert codex.metadata.server_version in str(old_binary.parents[1]) or codex.metadata.server_version
+            thread = codex.thread_start(cwd=tmp_path)
+            result = thread.run("count")
+            assert result.final_response == result.text == "one two"
+            assert result.status == "completed"
+            assert [item.type for item in result.items][-1] == "agentMessage"
+            assert result.usage is None or result.usage.token_usage.total.total_tokens > 0
+
+            events = list(thread.turn(TextInput("more")).stream())
+            assert [event.payload.delta for event in events if event.method == "item/agentMessage/delta"] == ["three"]
+            assert all(event.payload is not None for event in events)
+            assert events[-1].payload.turn.status == "completed"
+
+            assert thread.turn(TextInput("fail")).run().status == "failed"
+            assert thread.id in [each.id for each in codex.thread_list().data]
+            assert len(thread.read(include_turns=True).thread.turns) == 3
+            assert codex.models().data
+
+
+def test_the_same_with_asyncio(old_binary: Path) -> None:
+    async def run(config: AppServerConfig) -> None:
+        async with AsyncCodex(config) as codex:
+            thread = await codex.thread_start()
+            assert (await thread.run("hello")).text == "Done."
+            assert (await codex.models()).data
+
+    with ModelServer() as model:
+        asyncio.run(run(model.config(codex_bin=old_binary)))
+
+
+def test_a_method_that_a_runtime_lacks_is_not_found(old_binary: Path) -> None:
+    """Every method without parameters that need something real is called; a validation error would be ours."""
+    with ModelServer() as model, Codex(model.config(codex_bin=old_binary)) as codex:
+        missing = []
+        for method in ("thread/queue/list", "project/list", "no/such/method"):
+            try:
+                codex.client.request(method, {"threadId": "00000000-0000-0000-0000-000000000000"})
+            except MethodNotFoundError:
+                missing.append(method)
+            except TransportClosedError:
+                raise
+            except Exception as error:
+                assert method in CLIENT_REQUESTS, error
+        assert "no/such/method" in missing
