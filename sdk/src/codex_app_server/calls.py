@@ -7,10 +7,7 @@ inherits the methods sends the one, and decodes the other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import TypeVar
 
 __all__ = ["AsyncCalls", "Calls"]
 
@@ -23,15 +20,13 @@ class Calls(ABC):
     # The name of the result's model stands for its type: to import the model for its type's sake would load pydantic
     # before a byte is sent. The type is that which the generated method around this call declares.
     @abstractmethod
-    def _call(  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeVarUse]  # only the return type has it
-        self, method: str, options: Mapping[str, object] | object | None, result: str
-    ) -> _Result:
+    def _call(self, method: str, options: object, result: str) -> _Result:  # type: ignore[type-var]  # see above
         """Make a call, and wait for its result.
 
         Args:
             method: the protocol's name, e.g. ``thread/start``.
-            options: the parameters by their wire names, as `encoding.encode_options` takes them, or a model that is
-                all of them; None if the method takes no parameters.
+            options: the parameters by their wire names, or a model that is all of them, both for
+                `encoding.encode_options`; None if the method takes no parameters.
             result: the name of the result's model.
         """
 
@@ -40,6 +35,5 @@ class AsyncCalls(ABC):
     """What the asynchronous methods stand on; as `Calls`."""
 
     @abstractmethod
-    async def _call(  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeVarUse]  # only the return type has it
-        self, method: str, options: Mapping[str, object] | object | None, result: str
-    ) -> _Result: ...
+    async def _call(self, method: str, options: object, result: str) -> _Result:
+        """Make a call, and wait for its result; as in `Calls`."""

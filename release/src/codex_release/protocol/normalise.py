@@ -141,7 +141,7 @@ class _Reader:
         self, name: str, tag: str, schema: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
     ) -> Definition:
         """A union of objects with a tag."""
-        variants = {}
+        variants: dict[str, str] = {}
         for each in objects:
             value = each["properties"][tag]["enum"][0]
             alike = sum(pascal(other) == pascal(value) for other in variants)  # ``openai/form`` and ``openaiForm``

@@ -67,8 +67,10 @@ def rooms_of_definitions(protocol: Protocol, rules: Rules) -> dict[str, str]:
 def _definitions_by_method(protocol: Protocol) -> dict[str, list[str]]:
     """What each method says and gets."""
     found = {method: [name] for method, name in protocol.notifications.items()}
-    for request in (*protocol.client_requests, *protocol.server_requests):
-        found[request.method] = [name for name in (request.params, request.result) if name]
+    for server in protocol.server_requests:
+        found[server.method] = [server.params, server.result]
+    for client in protocol.client_requests:
+        found[client.method] = [name for name in (client.params, client.result) if name]
     return found
 
 

@@ -107,7 +107,7 @@ def _loaded(path: Path) -> Any:
 
 def _flattened(definitions: dict[str, Any]) -> dict[str, Any]:
     """The definitions of both versions of the protocol under one roof; what both have must be the same."""
-    newer = definitions[_V2]
+    newer: dict[str, Any] = definitions[_V2]
     older = {name: schema for name, schema in definitions.items() if name != _V2}
     for name in older.keys() & newer.keys():
         if _bare(older[name]) != _bare(newer[name]):

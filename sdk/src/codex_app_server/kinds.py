@@ -1,0 +1,137 @@
+"""What the definitions of the protocol are and can do, as far as that takes no pydantic: enums and unions.
+
+Every kind can do four things: say its Python type, read what the runtime sent (never raises), hold what a person passes
+to the schema (raises), and describe itself in JSON schema. Kinds of objects are in `models`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Literal, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from enum import Enum
+
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+
+__all__ = ["EnumKind", "Kind", "UnionKind"]
+
+
+class Kind(ABC):
+    """A definition.
+
+    Attributes:
+        read: makes something of what the runtime sent; never raises. An attribute, because a method would cost a call.
+    """
+
+    read: Callable[[object], object]
+
+    @property
+    @abstractmethod
+    def type(self) -> Any:
+        """A class, or what else can stand in an annotation."""
+
+    @abstractmethod
+    def build(self, value: object) -> object:
+        """What a person passes, as what the schema calls for.
+
+        Raises:
+            ValueError: if it is not that; pydantic's ``ValidationError`` is one.
+        """
+
+    @abstractmethod
+    def described(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The JSON schema."""
+
+
+class EnumKind(Kind):
+    """One of some strings, which are members of a class."""
+
+    def __init__(self, cls: type[Enum]) -> None:
+        self._cls = cls
+        members: dict[object, object] = {member.value: member for member in cls}
+
+        def read(value: object) -> object:
+            return members.get(value, value) if type(value) is str else value
+
+        self.read = read
+
+    @property
+    def type(self) -> type[Enum]:
+        """The class."""
+        return self._cls
+
+    def build(self, value: object) -> object:
+        """The member."""
+        return self._cls(value)
+
+    def described(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:  # noqa: ARG002  # nothing is nested here
+        """The strings."""
+        return {"type": "string", "enum": [member.value for member in self._cls]}
+
+
+class UnionKind(Kind):
+    """One of several models, told apart by a tag or by the only member they have; or one of some strings.
+
+    Args:
+        tag: the member that tells, by its wire name; empty if it is the only member that does.
+        values: the strings.
+        variants: value of the tag, or name of the member, to name of the model.
+        kind: finds the kind of a name.
+        unknown: the kind of variants that are not known.
+    """
+
+    def __init__(
+        self,
+        tag: str,
+        values: tuple[str, ...],
+        variants: dict[str, str],
+        kind: Callable[[str], Kind],
+        unknown: Kind,
+    ) -> None:
+        self._tag = tag
+        self._values = values
+        self._variants = variants
+        self._kind = kind
+        self._accepted = {*variants.values(), unknown.type.__name__}
+
+        def read(value: object) -> object:
+            if type(value) is not dict:
+                return value
+            name = self._variant(value)
+            return (kind(name) if name else unknown).read(value)
+
+        self.read = read
+
+    @property
+    def type(self) -> Any:
+        """A ``Union``."""
+        strings: tuple[Any, ...] = (Literal[self._values],) if self._values else ()
+        models = tuple(self._kind(name).type for name in self._variants.values())
+        return Union[strings + models]  # noqa: UP007  # `|` is for what is known beforehand
+
+    def build(self, value: object) -> object:
+        """One of the strings, a model, or a model made of an object."""
+        if isinstance(value, str) and value in self._values:
+            return value
+        if any(cls.__name__ in self._accepted for cls in type(value).__mro__):
+            return value
+        name = self._variant(value) if isinstance(value, dict) else None
+        if name is None:
+            where = f"its {self._tag} must be" if self._tag else "it must be"
+            raise ValueError(f"{where} one of: {', '.join([*self._values, *self._variants])}")
+        return self._kind(name).build(value)
+
+    def described(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Any of them."""
+        strings = [{"type": "string", "enum": list(self._values)}] if self._values else []
+        return {"anyOf": [*strings, *(self._kind(name).described(handler) for name in self._variants.values())]}
+
+    def _variant(self, value: dict[str, object]) -> str | None:
+        """The name of the model that an object is, if it is known."""
+        if self._tag:
+            tag = value.get(self._tag)
+            return self._variants.get(tag) if isinstance(tag, str) else None
+        return self._variants.get(next(iter(value))) if len(value) == 1 else None

@@ -1,0 +1,117 @@
+"""The words of the generated rooms' tables, read: what an entry says, without making anything of it.
+
+The first line of an entry is what it is, the others are its parts::
+
+    model [TAG]      NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON; TAG is the attribute that tells variants apart
+    enum             NAME[=VALUE]
+    union TAG        VALUE=MODEL
+    keyed            "VALUE", or KEY=MODEL
+    shape            TYPE
+    alias            TYPE, on several lines if it is several
+
+A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a string in quotes, the name of an entry,
+``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | `` between.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Entry", "Part", "parse_entry", "parse_field", "parse_type"]
+
+_Made = TypeVar("_Made")
+_TOKEN = re.compile(r'"[^"]*"|\w+|[][|]')
+
+
+class Entry(NamedTuple):
+    """An entry of a table.
+
+    Attributes:
+        kind: ``model``, ``enum``, ``union``, ``keyed``, ``shape`` or ``alias``.
+        tag: what tells variants apart, if there is such a thing.
+        parts: its lines.
+    """
+
+    kind: str
+    tag: str
+    parts: list[str]
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """The parts of the form ``LEFT=RIGHT``; of others both are the same."""
+        for part in self.parts:
+            left, _, right = part.partition("=")
+            yield left, right or left
+
+
+class Part(NamedTuple):
+    """A field of a model.
+
+    Attributes:
+        name: the attribute.
+        wire: the member in JSON.
+        type: for `parse_type`.
+        is_required: whether it has no default.
+        default: a JSON value.
+    """
+
+    name: str
+    wire: str
+    type: str
+    is_required: bool
+    default: object
+
+
+def parse_entry(text: str) -> Entry:
+    """What an entry says."""
+    head, *lines = text.split("\n")
+    kind, _, tag = head.partition(" ")
+    return Entry(kind, tag, [part for line in lines if (part := line.strip())])
+
+
+def parse_field(line: str) -> Part:
+    """What a part of a model says."""
+    names, _, rest = line.partition(": ")
+    name, _, wire = names.partition("=")
+    kind, equals, default = rest.partition(" = ")
+    return Part(name, wire or name, kind, not equals, json.loads(default) if equals else None)
+
+
+def parse_type(
+    text: str,
+    named: Callable[[str], _Made],
+    generic: Callable[[str, _Made], _Made],
+    together: Callable[[tuple[_Made, ...]], _Made],
+) -> _Made:
+    """What a type is made to.
+
+    Args:
+        text: the type.
+        named: makes something of a name, or of a string in quotes.
+        generic: of ``list`` or ``dict`` and of what is in the brackets.
+        together: of several.
+    """
+    tokens = _TOKEN.findall(text)
+    tokens.reverse()
+
+    def several() -> _Made:
+        found = [one()]
+        while tokens and tokens[-1] == "|":
+            tokens.pop()
+            found.append(one())
+        return together(tuple(found)) if len(found) > 1 else found[0]
+
+    def one() -> _Made:
+        name = tokens.pop()
+        if not tokens or tokens[-1] != "[":
+            return named(name)
+        tokens.pop()
+        inner = several()
+        tokens.pop()
+        return generic(name, inner)
+
+    return several()
