@@ -15,19 +15,19 @@ from codex_app_server import (
     Codex,
     MethodNotFoundError,
     TextInput,
-    TransportClosedError,
 )
 from codex_app_server.generated.registry import CLIENT_REQUESTS
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VERSIONS = ["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0"]
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def old_binary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def old_binary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The executable of a release, as its source vouches for it."""
     out = tmp_path_factory.mktemp("old")
     codex_release("fetch", "--runtime-version", request.param, "--unlocked", "--out", out)
@@ -40,7 +40,7 @@ def test_a_conversation(old_binary: Path, tmp_path: Path) -> None:
     with ModelServer(Text("one two"), Text("three"), Failure(500)) as model:
         config = model.config(codex_bin=old_binary)
         with Codex(config) as codex:
-            assert codex.metadata.server_version in str(old_binary.parents[1]) or codex.metadata.server_version
+            assert codex.metadata.server_version
             thread = codex.thread_start(cwd=tmp_path)
             result = thread.run("count")
             assert result.final_response == result.text == "one two"
@@ -71,16 +71,13 @@ def test_the_same_with_asyncio(old_binary: Path) -> None:
 
 
 def test_a_method_that_a_runtime_lacks_is_not_found(old_binary: Path) -> None:
-    """Every method without parameters that need something real is called; a validation error would be ours."""
+    """Not a validation error of ours: each of these is known today, and none of them in 0.115.0."""
+    params = {"threadId": "00000000-0000-0000-0000-000000000000"}
     with ModelServer() as model, Codex(model.config(codex_bin=old_binary)) as codex:
-        missing = []
-        for method in ("thread/queue/list", "project/list", "no/such/method"):
-            try:
-                codex.client.request(method, {"threadId": "00000000-0000-0000-0000-000000000000"})
-            except MethodNotFoundError:
-                missing.append(method)
-            except TransportClosedError:
-                raise
-            except Exception as error:
-                assert method in CLIENT_REQUESTS, error
-        assert "no/such/method" in missing
+        with pytest.raises(MethodNotFoundError):
+            codex.client.request("no/such/method", params)
+        if codex.metadata.server_version == "0.115.0":
+            for method in ("thread/queue/list", "thread/delete"):
+                assert method in CLIENT_REQUESTS
+                with pytest.raises(MethodNotFoundError):
+                    codex.client.request(method, params)

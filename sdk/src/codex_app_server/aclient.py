@@ -8,7 +8,6 @@ from codex_app_server.adriver import AsyncDriver
 from codex_app_server.asubscription import AsyncSubscription
 from codex_app_server.calling import params_of
 from codex_app_server.generated.amethods import AsyncMethods
-from codex_app_server.models import decode
 from codex_app_server.subscription import topic_of
 
 if TYPE_CHECKING:
@@ -116,5 +115,7 @@ class AsyncAppServerClient(AsyncMethods):
         await self.close()
 
     async def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
+        from codex_app_server.models import decode  # not at the top: pydantic costs a tenth of a second
+
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return decode(result, await self._driver.call(method, params))

@@ -79,11 +79,11 @@ class AsyncCodex(AsyncCodexOptions):
         Args:
             include_hidden: also those that pickers do not show.
         """
+        from codex_app_server.generated import ModelListResponse
         from codex_app_server.models import decode
 
         answer = await self._driver.call("model/list", {"includeHidden": include_hidden})
-        response: ModelListResponse = decode("ModelListResponse", answer)
-        return response
+        return decode(ModelListResponse, answer)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
@@ -108,10 +108,10 @@ class AsyncCodex(AsyncCodexOptions):
         return await self._thread("thread/fork", {"threadId": thread_id, **options})
 
     async def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
+        from codex_app_server.generated import ThreadListResponse
         from codex_app_server.models import decode
 
-        response: ThreadListResponse = decode("ThreadListResponse", await self._call("thread/list", options))
-        return response
+        return decode(ThreadListResponse, await self._call("thread/list", options))
 
     async def _thread(self, method: str, options: Mapping[str, object]) -> AsyncThread:
         return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method))

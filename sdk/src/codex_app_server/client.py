@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from codex_app_server.calling import params_of
 from codex_app_server.driver import Driver
 from codex_app_server.generated.methods import Methods
-from codex_app_server.models import decode
 from codex_app_server.subscription import Subscription, topic_of
 
 if TYPE_CHECKING:
@@ -121,5 +120,7 @@ class AppServerClient(Methods):
         self.close()
 
     def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
+        from codex_app_server.models import decode  # not at the top: pydantic costs a tenth of a second
+
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return decode(result, self._driver.call(method, params))

@@ -85,11 +85,11 @@ class Codex(CodexOptions):
         Args:
             include_hidden: also those that pickers do not show.
         """
+        from codex_app_server.generated import ModelListResponse
         from codex_app_server.models import decode
 
         answer = self._driver.call("model/list", {"includeHidden": include_hidden})
-        response: ModelListResponse = decode("ModelListResponse", answer)
-        return response
+        return decode(ModelListResponse, answer)
 
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
@@ -113,10 +113,10 @@ class Codex(CodexOptions):
         return self._thread("thread/fork", {"threadId": thread_id, **options})
 
     def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
+        from codex_app_server.generated import ThreadListResponse
         from codex_app_server.models import decode
 
-        response: ThreadListResponse = decode("ThreadListResponse", self._call("thread/list", options))
-        return response
+        return decode(ThreadListResponse, self._call("thread/list", options))
 
     def _thread(self, method: str, options: Mapping[str, object]) -> Thread:
         return Thread(self._driver, thread_named_by(self._call(method, options), method))

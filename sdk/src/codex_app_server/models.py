@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["Model", "Ref", "TaggedModel", "UnknownObject", "decode", "from_package", "from_room", "load"]
+__all__ = ["Model", "Ref", "TaggedModel", "UnknownObject", "decode", "decoder", "from_package", "from_room", "load"]
 
-_T = TypeVar("_T", "Model", Enum)
+_T = TypeVar("_T", bound="Model | Enum")
 _PACKAGE = "codex_app_server.generated"
 _DECODING = object()
 """The validation context of what the runtime sent; in any other, references are strict."""
@@ -146,9 +146,18 @@ def decode(kind: str | type[_T], value: object) -> object:
     """
     decoder = _decoders.get(kind)
     if decoder is None:
-        decoder = _kind(kind).read if isinstance(kind, str) else _kind_of(kind).read
+        decoder = _kind(kind).read if isinstance(kind, str) else _kind_of(cast("type[Model] | type[Enum]", kind)).read
         _decoders[kind] = decoder
     return decoder(value)
+
+
+def decoder(name: str) -> Callable[[object], object]:
+    """`decode` for one model, for who has many of them to decode.
+
+    Raises:
+        LookupError: if the protocol has no model of that name.
+    """
+    return _kind(name).read
 
 
 def from_room(module: str, name: str) -> object:

@@ -40,11 +40,11 @@ class Thread(ThreadOptions):
         Args:
             include_turns: with all its turns and their items.
         """
+        from codex_app_server.generated import ThreadReadResponse
         from codex_app_server.models import decode
 
         answer = self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
-        response: ThreadReadResponse = decode("ThreadReadResponse", answer)
-        return response
+        return decode(ThreadReadResponse, answer)
 
     def set_name(self, name: str) -> None:
         """Give the thread a name, for lists."""
