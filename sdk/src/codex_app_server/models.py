@@ -146,7 +146,7 @@ def decode(kind: str | type[_T], value: object) -> object:
     """
     decoder = _decoders.get(kind)
     if decoder is None:
-        decoder = _kind(kind).read if isinstance(kind, str) else _kind_of(cast("type[Model] | type[Enum]", kind)).read
+        decoder = _kind(kind).read if isinstance(kind, str) else _kind_of(cast("type[Model | Enum]", kind)).read
         _decoders[kind] = decoder
     return decoder(value)
 
