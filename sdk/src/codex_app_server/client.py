@@ -57,6 +57,11 @@ class AppServerClient(Methods):
         return self._driver.metadata
 
     @property
+    def skipped_lines(self) -> int:
+        """How many lines of the runtime's output made no sense; each is in the log."""
+        return self._driver.skipped_lines
+
+    @property
     def handlers(self) -> Handlers:
         """The functions that answer the runtime's questions; may be replaced at any time."""
         return self._driver.handlers

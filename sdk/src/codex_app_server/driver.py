@@ -73,6 +73,7 @@ class Driver:
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
         self.handlers = self._config.handlers or Handlers()
+        self.skipped_lines = 0
         self._lock = threading.Lock()  # guards the four below
         self._connection = Connection(self._config.max_buffered_events)
         self._waiting: dict[int | str, _Waiter] = {}
@@ -310,6 +311,7 @@ class Driver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
+                self.skipped_lines += 1
                 logger().warning(
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )
