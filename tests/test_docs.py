@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from programs import ROOT, TIMEOUT_S, environment_with, finished, python_of
 
+from codex_app_server.testing import ModelServer, Text
 from codex_release.context import Context
 
 DOCUMENTS = sorted(
@@ -135,13 +136,33 @@ def test_the_toolkits_readme_works(clone: Path, tmp_path: Path, context: Context
     assert len(list((clone / "staged" / "dist").glob("*.whl"))) == 1
 
 
-@pytest.mark.parametrize("document", ["runtime_template/README.md", "sdk/README.md"])
-def test_the_package_pages_work(document: str, dist: Path, tmp_path: Path) -> None:
+def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
     python = environment_with(tmp_path / "env", None)
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist), "CODEX_HOME": str(tmp_path)}
-    run_commands(ROOT / document, tmp_path, python.parent, env)
-    snippets = [block.text for block in blocks(ROOT / document) if block.language == "python"]
-    assert snippets
-    for snippet in snippets:
-        said = finished(python, "-c", snippet, cwd=tmp_path, env=env).stdout
-        assert "0.169.0" in said or said.endswith("/bin/codex\n")
+    document = ROOT / "runtime_template" / "README.md"
+    run_commands(document, tmp_path, python.parent, env)
+    for snippet in python_blocks(document):
+        assert finished(python, "-c", snippet, cwd=tmp_path, env=env).stdout.endswith("/bin/codex\n")
+
+
+def test_the_page_of_the_client_works(dist: Path, tmp_path: Path) -> None:
+    """Its snippets say nothing of a model, so the home they run with names an embedded one."""
+    python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/client.txt")
+    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)}
+    document = ROOT / "sdk" / "README.md"
+    run_commands(document, tmp_path, python.parent, env)
+    with ModelServer(default=Text("This is what the model says.")) as model:
+        home = dict(model.config().env or {})
+        said = [
+            finished(python, "-c", each, cwd=tmp_path, env={**env, **home}).stdout for each in python_blocks(document)
+        ]
+    assert said[0] == said[2] == "This is what the model says.\n"
+    assert said[1] == "This is what the model says."
+    assert "It said hi." in said[3]
+
+
+def python_blocks(document: Path) -> list[str]:
+    """The Python snippets of a document."""
+    found = [block.text for block in blocks(document) if block.language == "python"]
+    assert found
+    return found
