@@ -7,6 +7,7 @@ to the schema (raises), and describe itself in JSON schema. Kinds of objects are
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class UnionKind(Kind):
 
         self.read = read
 
-    @property
+    @cached_property
     def type(self) -> Any:
         """A ``Union``."""
         strings: tuple[Any, ...] = (Literal[self._values],) if self._values else ()

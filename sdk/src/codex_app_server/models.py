@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 import threading
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, cast, overload
 
@@ -205,13 +205,16 @@ class _ModelKind(Kind):
         return self._validate(value, context=_DECODING)
 
     def described(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = cast("core_schema.ModelSchema", self._cls.__pydantic_core_schema__)
+        # With a name of its own pydantic describes a model once, however many refer to it.
+        ref = f"{self._cls.__module__}.{self._cls.__qualname__}:{id(self._cls)}"
+        reference = core_schema.definition_reference_schema(ref)
         active: set[object] = _describing.__dict__.setdefault("active", set())
-        if self._cls in active and "ref" in schema:  # it refers to itself
-            return handler(core_schema.definition_reference_schema(schema["ref"]))
+        if self._cls in active:  # it refers to itself
+            return handler(reference)
         active.add(self._cls)
         try:
-            return handler(schema)
+            definition = cast("CoreSchema", {**self._cls.__pydantic_core_schema__, "ref": ref})
+            return handler(core_schema.definitions_schema(reference, [definition]))
         finally:
             active.discard(self._cls)
 
@@ -248,7 +251,7 @@ class _ShapeKind(Kind):
 
         self.read = read
 
-    @property
+    @cached_property
     def type(self) -> Any:
         """A ``Union``."""
         return _parsed(" | ".join(self._options), load)
@@ -318,7 +321,7 @@ def _kind(name: str) -> Kind:
         return _kinds[name]
 
 
-def _kind_of(cls: type[Model | Enum]) -> Kind:
+def _kind_of(cls: type[Any]) -> Kind:
     """The kind of a class, which may be a user's own."""
     known = _kinds.get(cls.__name__)
     if isinstance(known, (_ModelKind, EnumKind)) and known.type is cls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -65,8 +66,9 @@ def print_schema(executable: Path, *, experimental: bool) -> Schema:
     """
     with tempfile.TemporaryDirectory(prefix="codex-schema-") as scratch:
         options = ["--experimental"] if experimental else []
-        _run([str(executable), "app-server", "generate-json-schema", *options, "--out", scratch])
-        return Schema.read(Path(scratch))
+        printed = Path(scratch) / "schema"
+        _run([str(executable), "app-server", "generate-json-schema", *options, "--out", str(printed)], Path(scratch))
+        return Schema.read(printed)
 
 
 def runtime_version(executable: Path) -> str:
@@ -75,14 +77,15 @@ def runtime_version(executable: Path) -> str:
     Raises:
         ProtocolError: if it cannot be run or says something else.
     """
-    words = _run([str(executable), "--version"]).split()
+    with tempfile.TemporaryDirectory(prefix="codex-home-") as scratch:
+        words = _run([str(executable), "--version"], Path(scratch)).split()
     if not words:
         raise ProtocolError(f"{executable} --version printed nothing")
     return words[-1]
 
 
-def _run(argv: Sequence[str]) -> str:
-    """What a program prints."""
+def _run(argv: Sequence[str], home: Path) -> str:
+    """What a runtime prints; it leaves its traces in a home of its own."""
     try:
         ran = subprocess.run(
             argv,
@@ -91,6 +94,7 @@ def _run(argv: Sequence[str]) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
+            env={**os.environ, "CODEX_HOME": str(home)},
             timeout=_TIMEOUT_S,
         )
     except subprocess.CalledProcessError as error:
