@@ -1,0 +1,277 @@
+"""Reads the client's code as text: which public names there are, and what each one's signature and docstring say.
+
+Nothing is imported, so what comes out depends neither on the Python that reads nor on what is installed. Annotations
+are what the code says, word for word.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Alias", "Class", "Function", "Parameter", "Source"]
+
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function, or a field of a class.
+
+    Attributes:
+        name: its name; with its stars if it takes several.
+        type: its annotation; empty without one.
+        default: what it is if it is not given; None if it has to be.
+        is_keyword_only: whether it is passed by name only.
+    """
+
+    name: str
+    type: str
+    default: str | None = None
+    is_keyword_only: bool = False
+
+    def __str__(self) -> str:
+        """As it stands in the code."""
+        words = f"{self.name}: {self.type}" if self.type else self.name
+        if self.default is None:
+            return words
+        return f"{words} = {self.default}" if self.type else f"{words}={self.default}"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function, a method or a property.
+
+    Attributes:
+        name: its name.
+        parameters: without ``self``.
+        result: its annotation.
+        doc: its docstring, as `ast.get_docstring` cleans it.
+        is_property: whether it is read like an attribute.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    result: str
+    doc: str
+    is_property: bool = False
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class.
+
+    Attributes:
+        name: its name.
+        bases: the names of what it inherits from.
+        doc: its docstring.
+        fields: its annotated attributes; of a plain class, none.
+        constructor: the parameters of ``__init__``; empty where there is none.
+        methods: its public ones, properties among them, in the order of the code; first inherited options.
+        values: of an enum.
+    """
+
+    name: str
+    bases: tuple[str, ...]
+    doc: str
+    fields: tuple[Parameter, ...]
+    constructor: tuple[Parameter, ...]
+    methods: tuple[Function, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A name for a type.
+
+    Attributes:
+        name: its name.
+        type: what it stands for.
+        doc: the string below it.
+    """
+
+    name: str
+    type: str
+    doc: str
+
+
+class Source:
+    """The code of a package.
+
+    Args:
+        root: the package's directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._modules: dict[str, ast.Module] = {}
+
+    @cached_property
+    def homes(self) -> dict[str, str]:
+        """The public names, each with the module it lives in."""
+        found: dict[str, str] = ast.literal_eval(_value_of(self._module(""), "_HOMES"))
+        return found
+
+    def exported(self, module: str) -> list[tuple[str, str]]:
+        """The names in a package's ``__all__``, each with the module it is imported from."""
+        tree = self._module(module)
+        names: list[str] = ast.literal_eval(_value_of(tree, "__all__"))
+        return [(name, _imported(tree)[name]) for name in names]
+
+    def read(self, module: str, name: str) -> Class | Function | Alias:
+        """What a module says of a name.
+
+        Raises:
+            LookupError: if there is no such name in it.
+        """
+        overloads = []
+        for node, following in _with_following(self._module(module)):
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                return self._class(module, node)
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                if _is_overload(node):
+                    overloads.append(_function(node))
+                    continue
+                function = _function(node)  # its words; its signature says less than that of its most general overload
+                return replace(overloads[-1], doc=function.doc) if overloads else function
+            if isinstance(node, ast.AnnAssign | ast.Assign) and _name_of(node) == name and node.value is not None:
+                return Alias(name, _text(node.value) or ast.unparse(node.value), _string(following))
+        raise LookupError(f"{module} does not define {name}")
+
+    def room_of(self, model: str) -> str:
+        """The module of a generated model."""
+        names: dict[str, str] = ast.literal_eval(_value_of(self._module("generated.registry"), "_NAMES"))
+        return next(f"generated.{room}" for room, words in names.items() if model in words.split())
+
+    def rooms_of_methods(self) -> dict[str, tuple[Function, ...]]:
+        """The generated methods of the client, by their room."""
+        tree = self._module("generated.methods")
+        (together,) = _nodes(tree, ast.ClassDef)
+        rooms = {}
+        for base in together.bases:
+            home = _imported(tree)[ast.unparse(base)]
+            rooms[home.rpartition(".")[2]] = self._class_of(home, ast.unparse(base)).methods
+        return rooms
+
+    def _module(self, name: str) -> ast.Module:
+        if name not in self._modules:
+            path = self._root.joinpath(*name.split(".")) if name else self._root
+            candidates = (path.with_suffix(".pyi"), path.with_suffix(".py"), path / "__init__.py")
+            file = next(each for each in candidates if each.is_file())
+            self._modules[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        return self._modules[name]
+
+    def _class_of(self, module: str, name: str) -> Class:
+        node = next(each for each in _nodes(self._module(module), ast.ClassDef) if each.name == name)
+        return self._class(module, node)
+
+    def _class(self, module: str, node: ast.ClassDef) -> Class:
+        methods: list[Function] = []
+        constructors = [_function(each) for each in _nodes(node, ast.FunctionDef) if each.name == "__init__"]
+        for base in map(ast.unparse, node.bases):
+            # The options of the front are inherited from generated classes; the whole protocol has a table of its own.
+            home = _imported(self._module(module)).get(base, "")
+            if home.startswith("generated.") and base.endswith("Options"):
+                methods += self._class_of(home, base).methods
+        methods += [_function(each) for each in _nodes(node, ast.FunctionDef) if _is_public(each)]
+        return Class(
+            node.name,
+            tuple(map(ast.unparse, node.bases)),
+            ast.get_docstring(node) or "",
+            tuple(
+                Parameter(str(_name_of(each)), ast.unparse(each.annotation), _unparsed(each.value))
+                for each in _nodes(node, ast.AnnAssign)
+            ),
+            constructors[0].parameters if constructors else (),
+            tuple(methods),
+            tuple(str(ast.literal_eval(each.value)) for each in _nodes(node, ast.Assign)) if _is_enum(node) else (),
+        )
+
+
+def _function(node: ast.FunctionDef) -> Function:
+    decorators = {ast.unparse(each) for each in node.decorator_list}
+    return Function(
+        node.name,
+        tuple(_parameters(node.args)),
+        _unparsed(node.returns) or "",
+        ast.get_docstring(node) or "",
+        is_property=bool(decorators & {"property", "cached_property"}),
+    )
+
+
+def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(positional) - len(arguments.defaults)) + [*arguments.defaults]
+    for each, default in zip(positional, defaults, strict=True):
+        if each.arg not in {"self", "cls"}:
+            yield Parameter(each.arg, _unparsed(each.annotation) or "", _unparsed(default))
+    if arguments.vararg:
+        yield Parameter(f"*{arguments.vararg.arg}", _unparsed(arguments.vararg.annotation) or "")
+    for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield Parameter(each.arg, _unparsed(each.annotation) or "", _unparsed(default), is_keyword_only=True)
+    if arguments.kwarg:
+        yield Parameter(f"**{arguments.kwarg.arg}", _unparsed(arguments.kwarg.annotation) or "")
+
+
+def _is_public(node: ast.FunctionDef) -> bool:
+    """Whether it is for users: setters are told by their property, class methods are for the package itself."""
+    decorators = {ast.unparse(each) for each in node.decorator_list}
+    return not node.name.startswith("_") and not any(
+        word == "classmethod" or word.endswith(".setter") for word in decorators
+    )
+
+
+def _is_overload(node: ast.FunctionDef) -> bool:
+    return any(ast.unparse(each) == "overload" for each in node.decorator_list)
+
+
+def _is_enum(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base) == "Enum" for base in node.bases)
+
+
+def _nodes(parent: ast.Module | ast.ClassDef, kind: type[_Node]) -> list[_Node]:
+    return [node for node in parent.body if isinstance(node, kind)]
+
+
+def _with_following(tree: ast.Module) -> Iterator[tuple[ast.stmt, ast.stmt | None]]:
+    return zip(tree.body, [*tree.body[1:], None], strict=True)
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """The names that a module imports from this package, each with its module."""
+    return {
+        alias.asname or alias.name: node.module.partition(".")[2]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def _value_of(tree: ast.Module, name: str) -> ast.expr:
+    """What a module assigns to a name."""
+    return next(node.value for node in _nodes(tree, ast.Assign) if _name_of(node) == name)
+
+
+def _name_of(node: ast.Assign | ast.AnnAssign) -> str | None:
+    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _unparsed(node: ast.expr | None) -> str | None:
+    return None if node is None else ast.unparse(node)
+
+
+def _string(node: ast.stmt | None) -> str:
+    """The docstring of an alias: a string that stands on its own below it."""
+    return _text(node.value) if isinstance(node, ast.Expr) else ""
+
+
+def _text(node: ast.expr) -> str:
+    """What a string says; empty if it is none."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
