@@ -2,10 +2,15 @@
 
 Commands run in a copy of the checkout, in the order of their document. What needs an index to hold our packages finds
 them in a directory of fresh wheels instead.
+
+The language of a block says what becomes of it: ``python`` runs, in a process of its own, and with pytest if it holds a
+test; ``py``, which every highlighter takes for the same, is for what needs a person or an account. The types of both are
+checked. A ``text`` right behind a snippet is what it prints.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from programs import ROOT, TIMEOUT_S, environment_with, finished, python_of
+from programs import ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
 
 from codex_app_server.testing import ModelServer, Text
 from codex_release.context import Context
@@ -26,24 +31,38 @@ DOCUMENTS = sorted(
         ["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 )
-LANGUAGES = {"sh", "python", "text", "mermaid", "toml"}
+LANGUAGES = {"sh", "python", "py", "text", "mermaid", "toml"}
+CLIENT_PAGES = [each for each in DOCUMENTS if each.parent == ROOT / "sdk" / "docs"]
 NOT_RUN = {
     "python3 scripts/dev.py test": "it is what runs this very test",
 }
+NO_FIXTURE = importlib.util.find_spec("codex_app_server.pytest_plugin") is None
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a document."""
+    """A fenced block of a document.
+
+    Attributes:
+        language: what it is written in.
+        text: what it says.
+        directly: whether nothing but a blank line stands between it and the block before.
+    """
 
     language: str
     text: str
+    directly: bool
 
 
 def blocks(document: Path) -> list[Block]:
     """The fenced blocks of a document, in order."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [Block(language, text) for language, text in found]
+    text = document.read_text(encoding="utf-8")
+    found: list[Block] = []
+    end = -1
+    for each in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        found.append(Block(each[1], each[2], directly=end >= 0 and text[end : each.start()] == "\n\n"))
+        end = each.end()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -145,20 +164,102 @@ def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
         assert finished(python, "-c", snippet, cwd=tmp_path, env=env).stdout.endswith("/bin/codex\n")
 
 
-def test_the_page_of_the_client_works(dist: Path, tmp_path: Path) -> None:
-    """Its snippets say nothing of a model, so the home they run with names an embedded one."""
-    python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/client.txt")
+@pytest.fixture(scope="module")
+def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the released client, as its page says to install it, and pytest."""
+    directory = tmp_path_factory.mktemp("client")
+    python = environment_with(directory / "env", None, "--require-hashes", "-r", "requirements/client.txt")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)}
+    run_commands(ROOT / "sdk" / "README.md", directory, python.parent, env)
+    finished(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, f"pytest=={pytest.__version__}")
+    return python
+
+
+def test_the_page_of_the_client_works(with_client: Path, tmp_path: Path) -> None:
+    """Its snippets say nothing of a model, so the home they run with names an embedded one."""
     document = ROOT / "sdk" / "README.md"
-    run_commands(document, tmp_path, python.parent, env)
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
         said = [
-            finished(python, "-c", each, cwd=tmp_path, env={**env, **home}).stdout for each in python_blocks(document)
+            finished(with_client, "-c", each, cwd=tmp_path, env=home).stdout for each in python_blocks(document)
         ]
     assert said[0] == said[2] == "This is what the model says.\n"
     assert said[1] == "This is what the model says."
     assert "It said hi." in said[3]
+
+
+@pytest.mark.parametrize("document", CLIENT_PAGES, ids=lambda path: path.stem)
+def test_the_commands_and_snippets_of_the_clients_documents_work(
+    document: Path, with_client: Path, dist: Path, tmp_path: Path
+) -> None:
+    run_commands(document, tmp_path, with_client.parent, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)})
+    run_snippets(document, with_client, tmp_path)
+
+
+def run_snippets(document: Path, python: Path, cwd: Path) -> None:
+    """Run the snippets of a document in their order, and compare what they print with what the document says."""
+    with ModelServer(default=Text("This is what the model says.")) as model:
+        home = dict(model.config().env or {})
+        every = blocks(document)
+        for number, (block, following) in enumerate(zip(every, [*every[1:], None], strict=True)):
+            if block.language != "python" or (NO_FIXTURE and "codex_model_server" in block.text):
+                continue
+            if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
+                path = cwd / f"test_snippet_{number}.py"
+                path.write_text(block.text, encoding="utf-8")
+                finished(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", path, cwd=cwd, env=home)
+                continue
+            said = finished(python, "-c", block.text, cwd=cwd, env=home).stdout
+            if following is not None and following.language == "text" and following.directly:
+                assert said == following.text, f"{document.name}, the snippet before {following.text!r}"
+
+
+def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
+    names = []
+    for document in [ROOT / "sdk" / "README.md", *CLIENT_PAGES]:
+        for number, block in enumerate(blocks(document)):
+            if block.language in {"python", "py"}:
+                names.append(f"{document.stem.replace('-', '_').lower()}_{number}.py")
+                (tmp_path / names[-1]).write_text(block.text, encoding="utf-8")
+    finished(sys.executable, "-m", "mypy", "--strict", "--config-file=", *names, cwd=tmp_path, env={"MYPYPATH": ""})
+
+
+def test_the_api_reference_says_what_the_code_says() -> None:
+    finished(sys.executable, "scripts/api_reference.py", "--check", cwd=ROOT)
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.13"])
+def test_the_api_reference_is_the_same_whichever_python_writes_it(version: str) -> None:
+    finished(interpreter(version), "scripts/api_reference.py", "--check", cwd=ROOT)
+
+
+def test_a_name_that_is_new_must_find_its_place_in_the_api_reference(clone: Path, tmp_path: Path) -> None:
+    checkout = shutil.copytree(clone, tmp_path / "checkout")
+    for name, old, new in [
+        ("retry.py", "Call `op`, and again", "Call `op` once more"),
+        ("__init__.py", '    "__version__": "_version",', '    "__version__": "_version",\n    "New": "nowhere",'),
+    ]:
+        path = checkout / "sdk" / "src" / "codex_app_server" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        finished(sys.executable, "scripts/api_reference.py", "--check", cwd=checkout, code=1)
+        path.write_text(text, encoding="utf-8")
+    finished(sys.executable, "scripts/api_reference.py", "--check", cwd=checkout)
+
+
+def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) -> None:
+    """Strictly, so that a link or an anchor that leads nowhere fails; without a network, which nothing of it asks for."""
+    python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/docs.txt")
+    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    site = tmp_path / "site"
+    finished(python, "-m", "mkdocs", "build", "--strict", "--site-dir", site, cwd=clone, env=nowhere)
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(CLIENT_PAGES)
+    for page in pages:
+        loaded = re.findall(r"<(?:script|link|img)\b[^>]*(?:src|href)=\"?(https?:)?//", page.read_text(encoding="utf-8"))
+        assert not loaded, page
+    assert "streamed" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
 
 
 def python_blocks(document: Path) -> list[str]:
