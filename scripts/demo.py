@@ -65,9 +65,10 @@ def install(built: list[dict[str, Any]]) -> Path:
         return python
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(ENVIRONMENT)
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "client.txt")], check=True)
     # Where a target has two wheels, pip chooses. No index is asked: only what was just built can come in.
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-index"]
-    subprocess.run([*pip, "--find-links", str(DIST), "codex-app-server-sdk"], check=True)
+    subprocess.run([*pip, "--no-index", "--find-links", str(DIST), "codex-app-server-sdk"], check=True)
     STAMP.write_text(wanted, encoding="utf-8")
     return python
 

@@ -137,7 +137,7 @@ def test_the_toolkits_readme_works(clone: Path, tmp_path: Path, context: Context
 
 @pytest.mark.parametrize("document", ["runtime_template/README.md", "sdk/README.md"])
 def test_the_package_pages_work(document: str, dist: Path, tmp_path: Path) -> None:
-    python = environment_with(tmp_path / "env", None)
+    python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/client.txt")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist), "CODEX_HOME": str(tmp_path)}
     run_commands(ROOT / document, tmp_path, python.parent, env)
     snippets = [block.text for block in blocks(ROOT / document) if block.language == "python"]
