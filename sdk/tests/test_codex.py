@@ -16,6 +16,7 @@ from awaited import awaited, stepwise
 from codex_app_server import (
     AsyncCodex,
     EventOverflowError,
+    ExperimentalApiError,
     ImageInput,
     InvalidRequestError,
     JsonRpcError,
@@ -25,6 +26,7 @@ from codex_app_server import (
     SkillInput,
     Subscription,
     TextInput,
+    ThreadStartParams,
     TransportClosedError,
     TurnFailedError,
 )
@@ -267,6 +269,25 @@ class TestThreads:
             resumed = await codex.thread_resume(thread.id)
             assert (await resumed.run("second")).status == "completed"
             assert len((await resumed.read(include_turns=True)).thread.turns) == 2
+
+        play(scene)
+
+    def test_a_model_of_the_parameters_will_do(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            client = awaited(codex.client)
+            started = await client.request("thread/start", ThreadStartParams(ephemeral=True))
+            assert started["thread"]["ephemeral"] is True
+            assert (await client.thread_loaded_list()).data == [started["thread"]["id"]]
+
+        play(scene)
+
+    def test_what_is_experimental_is_refused_before_it_is_sent(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            with pytest.raises(ExperimentalApiError, match="experimental_api=True"):
+                await awaited(codex.client).project_list()
+            with pytest.raises(ExperimentalApiError, match="dynamicTools"):
+                await codex.thread_start(dynamic_tools=[])
+            assert (await codex.thread_start()).id
 
         play(scene)
 

@@ -167,7 +167,7 @@ async def use_async(codex: AsyncCodex) -> None:
 
 def call(client: AppServerClient) -> None:
     start = ThreadStartParams(cwd=".", sandbox=SandboxMode("read-only"))
-    started = client.request("thread/start", start.model_dump(by_alias=True, exclude_unset=True))
+    started = client.request("thread/start", start)
     print(started, client.thread_loaded_list(limit=1).data)
     for params in (
         ThreadResumeParams(thread_id="t"),
