@@ -15,6 +15,7 @@ __all__ = [
     "InspectError",
     "LockError",
     "ReleaseError",
+    "RuntimeSetupError",
     "SourceError",
     "StageError",
     "UsageError",
@@ -86,3 +87,7 @@ class BuildError(ReleaseError):
 
 class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
+
+
+class RuntimeSetupError(ReleaseError):
+    """The runtime cannot be installed into an environment, or it cannot be told which one."""
