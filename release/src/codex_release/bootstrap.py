@@ -185,6 +185,8 @@ class Bootstrap:
 
     def whats_wrong(self) -> str | None:
         """Why what is installed is not this version, whole; `None` if there is nothing to do."""
+        if any(self.environment.site.glob(f".{self.catalog.module}[-.]*")):
+            return "an installation is under way, or was broken off"
         return whats_wrong(self.environment.site, self.expected, self.catalog)
 
     def install(self, context: Context) -> bool:

@@ -23,7 +23,7 @@ from codex_release.console_script import console_script
 from codex_release.digests import FileDigest
 from codex_release.errors import RuntimeSetupError, SourceError
 from codex_release.inspect import inspect_tree
-from codex_release.installed import dist_infos, owner_of
+from codex_release.installed import dist_infos, owner_of, whats_wrong
 from codex_release.progress import megabytes
 from codex_release.record import record_text
 from codex_release.sbom import Provenance
@@ -71,7 +71,7 @@ def install(plan: Bootstrap, context: Context) -> bool:
 
     with _explained(plan, context), environment.exclusive(module, on_wait=wait):
         finish_broken_off(module, (environment.site, environment.scripts))
-        wrong = plan.whats_wrong()
+        wrong = whats_wrong(environment.site, plan.expected, plan.catalog)
         if wrong is not None:
             context.progress.note(f"installing {plan.catalog.distribution} {plan.version.pep440}: {wrong}")
             _replace(plan, context)
@@ -205,11 +205,12 @@ def _explained(plan: Bootstrap, context: Context) -> Iterator[None]:
 
 def _without_network(plan: Bootstrap, context: Context) -> str:
     """Which files would do, and where to put them."""
-    places = [
-        f"{archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
+    known = [
+        f"put {archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
         for archive in plan.locked.archives.values()
     ]
-    return f"put {' or '.join(places)}, or name the directory it lies in in CODEX_RELEASE_SOURCES"
+    asset = plan.target.fill(plan.catalog.github.archives[0])
+    return " or ".join([*known, f"name a directory that holds {asset} in CODEX_RELEASE_SOURCES"])
 
 
 def _remedy(plan: Bootstrap, error: OSError) -> str | None:

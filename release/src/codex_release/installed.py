@@ -7,10 +7,9 @@ what the package's own. All three must agree with the bytes that are there.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name
 
 from codex_release.digests import FileDigest, file_digest, file_digests
 from codex_release.errors import LockError
@@ -57,9 +56,14 @@ def dist_infos(site: Path, distribution: str) -> dict[str, str]:
     found = {}
     for path in site.glob("*.dist-info"):
         project, _, version = path.name.removesuffix(".dist-info").partition("-")
-        if canonicalize_name(project) == canonicalize_name(distribution):
+        if _normalized(project) == _normalized(distribution):
             found[path.name] = version
     return found
+
+
+def _normalized(project: str) -> str:
+    """A project's name as it compares (PEP 503); packaging says the same and takes 10 ms to load."""
+    return re.sub(r"[-_.]+", "-", project).lower()
 
 
 def owner_of(site: Path, module: str) -> str | None:

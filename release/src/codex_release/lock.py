@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from codex_release.atomic import write_text
 from codex_release.digests import FileDigest
 from codex_release.errors import LockError, UsageError, WorkspaceError
 from codex_release.toml import parse_toml
@@ -155,6 +154,8 @@ class Lock:
 
     def write(self, path: Path) -> None:
         """Write the lock file, whole or not at all."""
+        from codex_release.atomic import write_text
+
         write_text(path, self.dumps())
 
 

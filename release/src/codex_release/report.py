@@ -38,17 +38,16 @@ def show(report: Report, *, as_json: bool) -> None:
         json.dump(report.data, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    from rich.console import Console  # it takes longer to load than some commands take
-    from rich.table import Table
+    if sys.stdout.isatty():
+        from rich.console import Console  # it takes longer to load than some commands take
+        from rich.table import Table
 
-    console = Console()
-    if console.is_terminal:
         table = Table(title=report.title or None, title_justify="left")
         for column in report.columns:
             table.add_column(column, overflow="fold", justify="right" if column in {"size", "seconds"} else "left")
         for row in report.rows:
             table.add_row(*row)
-        console.print(table)
+        Console().print(table)
     else:
         for row in report.rows:
             sys.stdout.write("  ".join(row).rstrip() + "\n")
