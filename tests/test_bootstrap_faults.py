@@ -15,6 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import archives
 import pytest
@@ -115,7 +116,7 @@ def _stages(changes: list[str]) -> list[int]:
     assert len(numbers) >= 4  # the note, the package, the script, the metadata
     for kind in set(changes):
         alike = [number for number, change in enumerate(changes, 1) if change == kind]
-        numbers |= {alike[0], *alike[:: max(1, len(alike) // 3)], alike[-1]}
+        numbers |= {alike[0], alike[len(alike) // 2], alike[-1]}
     return sorted(numbers)
 
 
@@ -384,14 +385,14 @@ def test_a_copy_that_goes_wrong_twice_is_an_error(
     release: FakeRelease, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that does not give back what it was given; there is none to be had here."""
-    copy = shutil.copyfile
 
-    def wrong(source: Path, destination: Path) -> None:
-        copy(source, destination)
-        with destination.open("r+b") as file:
-            file.write(b"?")
+    def wrong(reading: IO[bytes], writing: IO[bytes]) -> int:
+        chunk = reading.read().swapcase()
+        writing.write(chunk)
+        writing.flush()
+        return len(chunk)
 
-    monkeypatch.setattr("codex_release.tree._copy_file", wrong)
+    monkeypatch.setattr("codex_release.tree._copy_piece", wrong)
     said = release.refused("bootstrap", "--python", place.python)
     assert "is not what was unpacked; check the disks" in said
     assert place.version() is None

@@ -94,8 +94,7 @@ class Fetcher:
         def copies_whole(tree: RuntimeTree) -> bool:
             if not all((tree.root / path).is_file() for path in tree.files):
                 return False
-            copy_tree(tree, into, self.layout)
-            return _is_whole(replace(tree, root=into))
+            return copy_tree(tree, into, self.layout) == tree.files
 
         with self._filling(version, target, locked) as key:
             found = self._cached(key, locked, copies_whole)
