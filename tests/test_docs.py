@@ -115,6 +115,9 @@ def test_the_readme_works_for_a_stranger(clone: Path, tmp_path: Path, context: C
     said = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
     assert "codex-cli 0.169.0" in said
     assert "codex_app_server_sdk 0.169.0" in said
+    assert re.search(
+        r"│ turn +│ Hello from Codex itself, with a scripted model\. \(8 deltas, the first after [\d.]+ s\)", said
+    )
     assert said.count("unchanged") == 0
     again = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
     assert again.count("unchanged") == 3
@@ -150,7 +153,7 @@ def test_the_page_of_the_client_works(dist: Path, tmp_path: Path) -> None:
     python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/client.txt")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)}
     document = ROOT / "sdk" / "README.md"
-    run_commands(document, tmp_path, python.parent, env)
+    run_commands(document, tmp_path, python.parent, {**env, "CODEX_HOME": str(tmp_path)})
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
         said = [
