@@ -1,19 +1,29 @@
-"""From archives on disk to finished wheels: this toolkit against the plain way, in one run, in turn.
+"""From archives to finished wheels and to an installed runtime: this toolkit against the plain way, in turn.
 
 The plain way is what one would write without it: ``tarfile``, a copy into the package, ``python -m build --wheel
 --no-isolation``. Ours is ``codex-release build`` of the same pinned archives, with nothing but them in the cache,
-every proof and check included; it makes the client too. Both are whole processes, timed from outside; the median of
-several counts.
+every proof and check included; it makes the client too.
 
-    python3 scripts/dev.py bench            everything, about ten minutes on two cores
-    python3 scripts/dev.py bench --runs 1   once
+Plain, a runtime gets into an environment by a download, ``tarfile``, a copy into the package and ``pip install
+--target``; ours is ``codex-release bootstrap`` into a fresh virtual environment. A server on loopback has the archive.
+
+All are whole processes, timed from outside; the median of several counts.
+
+    python3 scripts/dev.py bench                    everything, about ten minutes on two cores
+    python3 scripts/dev.py bench --runs 1           once
+    python3 scripts/dev.py bench --only bootstrap   the rows of the runtime in an environment
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import compileall
+import contextlib
+import hashlib
+import http.server
 import json
+import math
 import os
 import shutil
 import statistics
@@ -21,8 +31,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+import venv
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +51,7 @@ from codex_release.progress import Lines
 from codex_release.sbom import Provenance
 from codex_release.settings import Settings
 from codex_release.stage import stage_runtime
+from codex_release.targets import Catalog
 from codex_release.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,6 +76,7 @@ def main() -> int:
     """Measure and print; exit code 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="runs of each side that count (3)")
+    parser.add_argument("--only", choices=("wheels", "bootstrap"), help="not all rows")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)  # this program as its own plain side
     arguments = parser.parse_args()
@@ -69,7 +84,7 @@ def main() -> int:
         plain_side(arguments.plain)
         return 0
     with tempfile.TemporaryDirectory(prefix="codex-bench-") as scratch:
-        rows = measure(Path(scratch), arguments.runs)
+        rows = measure(Path(scratch), arguments.runs, arguments.only)
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -80,10 +95,16 @@ def main() -> int:
     return 0 if all(row["held"] for row in rows) else 1
 
 
-def measure(scratch: Path, runs: int) -> list[dict[str, object]]:
+def measure(scratch: Path, runs: int, only: str | None) -> list[dict[str, object]]:
     """All figures, as rows of a table."""
     compileall.compile_dir(ROOT / "release" / "src", quiet=1)  # as an installation does
     archives = fetch_archives(scratch / "archives")
+    rows = measure_wheels(scratch, runs, archives) if only != "bootstrap" else []
+    return rows + (measure_bootstrap(scratch, runs, archives) if only != "wheels" else [])
+
+
+def measure_wheels(scratch: Path, runs: int, archives: dict[str, Plain]) -> list[dict[str, object]]:
+    """The rows of the wheels."""
     one_plain, one_ours = in_turn(runs, lambda: plain(scratch, archives, [LINUX]), lambda: ours(scratch, [LINUX]))
     size_plain, size_ours = next(sizes(scratch))
     six_plain, six_ours = in_turn(runs, lambda: plain(scratch, archives, list(archives)), lambda: ours(scratch, []))
@@ -97,6 +118,26 @@ def measure(scratch: Path, runs: int) -> list[dict[str, object]]:
         _row("their sizes, the least favourable", "", "", largest, "at most 1", 1.0),
         _row("all six, peak memory of the process tree", "", f"{memory:.0f} MiB", memory, "at most 1024", 1024.0),
         _row("build with nothing changed", "", "", statistics.median(unchanged), "under 2 s", 2.0),
+    ]
+
+
+def measure_bootstrap(scratch: Path, runs: int, archives: dict[str, Plain]) -> list[dict[str, object]]:
+    """The rows of the runtime in an environment of this machine."""
+    here = next(each for each in archives.values() if each.target == Catalog.load(Workspace(ROOT).targets_file).host())
+    with serving(here) as registry:
+        sides: list[Callable[[], float]] = [
+            lambda: plain_install(scratch, here, registry),
+            lambda: bootstrap(scratch, registry, cache=False),
+            lambda: bootstrap(scratch, registry),
+            lambda: call(scratch),
+            lambda: bootstrap(scratch, registry, environment=False),
+        ]
+        theirs, cold, warm, calls, whole = zip(*([side() for side in sides] for _ in range(runs)), strict=True)
+    return [
+        _ratio("a runtime into an environment, archive on a server", theirs, cold, 1 / 7),
+        _ratio("the same, runtime in the cache", theirs, warm, 1 / 25),
+        _row("installed already, the call", "", "", statistics.median(calls), "under 0.3 s", 0.3),
+        _row("installed already, the whole process", "", "", statistics.median(whole), "", math.inf),
     ]
 
 
@@ -207,11 +248,92 @@ def plain(scratch: Path, archives: dict[str, Plain], triples: list[str]) -> floa
     return timed([sys.executable, __file__, "--plain", str(order)], {})
 
 
+@contextlib.contextmanager
+def serving(archive: Plain) -> Iterator[str]:
+    """A registry on loopback that has one archive; its URL."""
+    digest = base64.b64encode(hashlib.sha512(archive.archive.read_bytes()).digest()).decode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served, is_tarball = archive.archive, self.path.endswith(".tgz")
+            dist = {"tarball": f"{url}/archive.tgz", "integrity": f"sha512-{digest}"}
+            document = json.dumps({"dist": dist}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(served.stat().st_size if is_tarball else len(document)))
+            self.end_headers()
+            if is_tarball:
+                self.wfile.flush()
+                with served.open("rb") as file:
+                    self.connection.sendfile(file)
+            else:
+                self.wfile.write(document)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        urllib.request.urlopen(f"{url}/archive.tgz").read()  # both sides find the archive in the server's memory
+        yield url
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def bootstrap(scratch: Path, registry: str, *, cache: bool = True, environment: bool = True) -> float:
+    """``codex-release bootstrap``.
+
+    Args:
+        scratch: where everything is.
+        registry: whom to ask.
+        cache: keep what was fetched by an earlier run.
+        environment: into a new environment; else into that of an earlier run.
+    """
+    if not cache:
+        shutil.rmtree(scratch / "bootstrap-cache", ignore_errors=True)
+    if environment:
+        shutil.rmtree(scratch / "environment", ignore_errors=True)
+        venv.create(scratch / "environment", symlinks=os.name != "nt")
+    python = str(_python(scratch / "environment"))
+    program = [sys.executable, "-m", "codex_release", "bootstrap", "--python", python, "--repo", str(ROOT)]
+    settings = {"CODEX_RELEASE_CACHE": str(scratch / "bootstrap-cache"), "NPM_CONFIG_REGISTRY": registry}
+    return timed([*program, "--source", "npm"], settings)
+
+
+def call(scratch: Path) -> float:
+    """``ensure_runtime_package_installed`` in a fresh interpreter, whose start and import are not counted."""
+    code = (
+        "import sys, time; from codex_release.bootstrap import ensure_runtime_package_installed as ensure\n"
+        "begun = time.perf_counter(); ensure(sys.argv[1]); print(time.perf_counter() - begun)"
+    )
+    argv = [sys.executable, "-c", code, str(_python(scratch / "environment"))]
+    return float(subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def _python(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def plain_install(scratch: Path, archive: Plain, registry: str) -> float:
+    """The plain way of a runtime into a directory of packages."""
+    shutil.rmtree(scratch / "plain-target", ignore_errors=True)
+    order = scratch / "plain.json"
+    work = [[f"{registry}/archive.tgz", str(archive.stage), archive.target.triple]]
+    order.write_text(json.dumps({"work": work, "scratch": str(scratch), "install": True}), encoding="utf-8")
+    return timed([sys.executable, __file__, "--plain", str(order)], {})
+
+
 def plain_side(order: Path) -> None:
-    """Extract, copy, build: what the plain way does for each archive."""
+    """Download if need be, extract, copy, build or install: what the plain way does for each archive."""
     asked = json.loads(order.read_text(encoding="utf-8"))
     scratch = Path(asked["scratch"])
     for archive, template, triple in asked["work"]:
+        if asked.get("install"):
+            archive, _ = urllib.request.urlretrieve(archive, scratch / "plain-archive")  # noqa: PLW2901
         extracted, stage = scratch / "plain-tree", scratch / "plain-stage"
         with tarfile.open(archive) as tar:
             tar.extractall(extracted, filter="data")
@@ -221,17 +343,20 @@ def plain_side(order: Path) -> None:
             tree, stage / "src" / "codex_cli_bin", dirs_exist_ok=True, ignore=shutil.ignore_patterns("voice")
         )
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(scratch / "plain-out")]
+        if asked.get("install"):
+            command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+            command.append(str(scratch / "plain-target"))
         subprocess.run([*command, str(stage)], check=True, capture_output=True)
         shutil.rmtree(extracted)
         shutil.rmtree(stage)
 
 
-def _ratio(work: str, theirs: list[float], mine: list[float], bound: float) -> dict[str, object]:
+def _ratio(work: str, theirs: Sequence[float], mine: Sequence[float], bound: float) -> dict[str, object]:
     ratio = statistics.median(mine) / statistics.median(theirs)
     return _row(
         work,
         f"{statistics.median(theirs):.1f} s",
-        f"{statistics.median(mine):.1f} s",
+        f"{statistics.median(mine):.2f} s",
         ratio,
         f"at most {bound:.3f}",
         bound,

@@ -36,13 +36,27 @@ with AppServerClient(AppServerConfig(env={"CODEX_HOME": sys.argv[1]})) as client
     print(json.dumps([found.server_name, found.server_version, found.user_agent, time.perf_counter() - begun]))
 """
 
+TURN = """\
+import json, time
+begun = time.perf_counter()
+from codex_app_server import Codex, TextInput
+from codex_app_server.testing import ModelServer, Text
+with ModelServer(Text("Hello from Codex itself, with a scripted model.")) as model, Codex(model.config()) as codex:
+    times, pieces = [], []
+    for event in codex.thread_start().turn(TextInput("Say hello.")).stream():
+        if event.method == "item/agentMessage/delta":
+            times.append(time.perf_counter() - begun)
+            pieces.append(event.payload.delta)
+    print(json.dumps(["".join(pieces), len(pieces), times[0], time.perf_counter() - begun]))
+"""
+
 
 def main() -> int:
     """Build, install, run, and say what happened."""
     built = build()
     python = install(built)
     with tempfile.TemporaryDirectory(prefix="codex-demo-") as home:
-        answers = [run_codex(python, home), run_handshake(python, home)]
+        answers = [run_codex(python, home), run_handshake(python, home), run_turn(python, home)]
     show(built, answers)
     return 0
 
@@ -85,10 +99,14 @@ def run_codex(python: Path, home: str) -> tuple[str, str, float]:
 
 def run_handshake(python: Path, home: str) -> tuple[str, str, float]:
     """The client's ``initialize`` handshake with the runtime it is pinned to."""
-    # -P is not known to Python 3.10; from an empty directory nothing of the checkout can be imported either.
-    ran = subprocess.run([str(python), "-c", HANDSHAKE, home], cwd=home, capture_output=True, text=True, check=True)
-    name, version, agent, seconds = json.loads(ran.stdout)
+    name, version, agent, seconds = _run_script(python, HANDSHAKE, home)
     return "initialize", f"{name} {version} ({agent})", seconds
+
+
+def run_turn(python: Path, home: str) -> tuple[str, str, float]:
+    """A whole turn of the real runtime, streamed; the model is the one that the client embeds for tests."""
+    text, deltas, first, seconds = _run_script(python, TURN, home)
+    return "turn", f"{text} ({deltas} deltas, the first after {first:.2f} s)", seconds
 
 
 def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> None:
@@ -113,6 +131,13 @@ def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> 
         told.add_row(asked, answer, f"{seconds_taken:.2f}")
     console.print(files)
     console.print(told)
+
+
+def _run_script(python: Path, script: str, home: str) -> Any:
+    """What a script in the demo's environment says, as JSON."""
+    # -P is not known to Python 3.10; from an empty directory nothing of the checkout can be imported either.
+    ran = subprocess.run([str(python), "-c", script, home], cwd=home, capture_output=True, text=True, check=True)
+    return json.loads(ran.stdout)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ checked. A ``text`` right behind a snippet is what it prints.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -36,7 +35,6 @@ CLIENT_PAGES = [each for each in DOCUMENTS if each.parent == ROOT / "sdk" / "doc
 NOT_RUN = {
     "python3 scripts/dev.py test": "it is what runs this very test",
 }
-NO_FIXTURE = importlib.util.find_spec("codex_app_server.pytest_plugin") is None
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,9 @@ def test_the_readme_works_for_a_stranger(clone: Path, tmp_path: Path, context: C
     said = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
     assert "codex-cli 0.169.0" in said
     assert "codex_app_server_sdk 0.169.0" in said
+    assert re.search(
+        r"│ turn +│ Hello from Codex itself, with a scripted model\. \(8 deltas, the first after [\d.]+ s\)", said
+    )
     assert said.count("unchanged") == 0
     again = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
     assert again.count("unchanged") == 3
@@ -170,7 +171,7 @@ def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("client")
     python = environment_with(directory / "env", None, "--require-hashes", "-r", "requirements/client.txt")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)}
-    run_commands(ROOT / "sdk" / "README.md", directory, python.parent, env)
+    run_commands(ROOT / "sdk" / "README.md", directory, python.parent, {**env, "CODEX_HOME": str(directory)})
     finished(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, f"pytest=={pytest.__version__}")
     return python
 
@@ -180,9 +181,7 @@ def test_the_page_of_the_client_works(with_client: Path, tmp_path: Path) -> None
     document = ROOT / "sdk" / "README.md"
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
-        said = [
-            finished(with_client, "-c", each, cwd=tmp_path, env=home).stdout for each in python_blocks(document)
-        ]
+        said = [finished(with_client, "-c", each, cwd=tmp_path, env=home).stdout for each in python_blocks(document)]
     assert said[0] == said[2] == "This is what the model says.\n"
     assert said[1] == "This is what the model says."
     assert "It said hi." in said[3]
@@ -202,7 +201,7 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
         home = dict(model.config().env or {})
         every = blocks(document)
         for number, (block, following) in enumerate(zip(every, [*every[1:], None], strict=True)):
-            if block.language != "python" or (NO_FIXTURE and "codex_model_server" in block.text):
+            if block.language != "python":
                 continue
             if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
                 path = cwd / f"test_snippet_{number}.py"
@@ -216,7 +215,7 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
 
 def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
     names = []
-    for document in [ROOT / "sdk" / "README.md", *CLIENT_PAGES]:
+    for document in CLIENT_PAGES:
         for number, block in enumerate(blocks(document)):
             if block.language in {"python", "py"}:
                 names.append(f"{document.stem.replace('-', '_').lower()}_{number}.py")
@@ -257,7 +256,9 @@ def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) ->
     pages = list(site.rglob("*.html"))
     assert len(pages) > len(CLIENT_PAGES)
     for page in pages:
-        loaded = re.findall(r"<(?:script|link|img)\b[^>]*(?:src|href)=\"?(https?:)?//", page.read_text(encoding="utf-8"))
+        loaded = re.findall(
+            r"<(?:script|link|img)\b[^>]*(?:src|href)=\"?(https?:)?//", page.read_text(encoding="utf-8")
+        )
         assert not loaded, page
     assert "streamed" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
 

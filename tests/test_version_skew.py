@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from programs import codex_release
+from programs import codex_release, finished
 
 from codex_app_server import (
     AppServerConfig,
@@ -81,3 +83,15 @@ def test_a_method_that_a_runtime_lacks_is_not_found(old_binary: Path) -> None:
                 assert method in CLIENT_REQUESTS
                 with pytest.raises(MethodNotFoundError):
                     codex.client.request(method, params)
+
+
+def test_the_doctor_names_what_a_runtime_lacks(old_binary: Path) -> None:
+    with ModelServer() as model:
+        env = {"CODEX_HOME": str(dict(model.config().env or {})["CODEX_HOME"])}
+        said = finished(
+            sys.executable, "-m", "codex_app_server", "doctor", "--json", "--codex-bin", old_binary, env=env
+        ).stdout
+    found = json.loads(said)
+    lacking = found["protocol"]["methods"]["unknown"]
+    assert ("thread/delete" in lacking) is (found["runtime_version"] == "0.115.0")
+    assert any("does not know" in each["what"] for each in found["problems"]) is (found["runtime_version"] != "0.169.0")

@@ -5,20 +5,26 @@ The fixture `codex_binary`, the path of a real executable, belongs to the whole 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
 import textwrap
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from awaited import awaited
 
-from codex_app_server import AppServerConfig
+from codex_app_server import AppServerConfig, AsyncCodex, Codex
+from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+_DONE = Text("Done.")
 
 PRELUDE = """
 import json, os, subprocess, sys, time
@@ -58,6 +64,33 @@ def peer(tmp_path: Path) -> Callable[..., AppServerConfig]:
         return AppServerConfig(launch_args_override=command, **options)  # type: ignore[arg-type]  # passed through
 
     return make
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., None]:
+    """Plays a scene with a client of either kind, on the real binary and an embedded model."""
+
+    @asynccontextmanager
+    async def opened(config: AppServerConfig) -> AsyncIterator[Any]:
+        if request.param == "asyncio":
+            async with AsyncCodex(config) as codex:
+                yield codex
+            return
+        client = await asyncio.to_thread(Codex, config)
+        try:
+            yield awaited(client)
+        finally:
+            await asyncio.to_thread(client.close)
+
+    def run(scene: Any, *answers: Any, default: Any = _DONE, **options: Any) -> None:
+        async def acted() -> None:
+            with ModelServer(*answers, default=default) as model:
+                async with opened(model.config(codex_bin=codex_binary, **options)) as codex:
+                    await asyncio.wait_for(scene(codex, model), 60)
+
+        asyncio.run(acted())
+
+    return run
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 import os
 import signal
 import zlib
-from contextlib import asynccontextmanager
 from struct import pack
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +14,9 @@ import pytest
 from awaited import awaited, stepwise
 
 from codex_app_server import (
-    AppServerConfig,
     AsyncCodex,
-    Codex,
     EventOverflowError,
-    Handlers,
+    ExperimentalApiError,
     ImageInput,
     InvalidRequestError,
     JsonRpcError,
@@ -30,46 +26,18 @@ from codex_app_server import (
     SkillInput,
     Subscription,
     TextInput,
+    ThreadStartParams,
     TransportClosedError,
     TurnFailedError,
 )
-from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem
-from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
+from codex_app_server.generated import AgentMessageThreadItem
+from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
-
-DONE = Text("Done.")
-
-
-@pytest.fixture(params=["threads", "asyncio"])
-def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., None]:
-    """Plays a scene with a client of either kind, on the real binary and an embedded model."""
-
-    @asynccontextmanager
-    async def opened(config: AppServerConfig) -> AsyncIterator[Any]:
-        if request.param == "asyncio":
-            async with AsyncCodex(config) as codex:
-                yield codex
-            return
-        client = await asyncio.to_thread(Codex, config)
-        try:
-            yield awaited(client)
-        finally:
-            await asyncio.to_thread(client.close)
-
-    def run(scene: Any, *answers: Any, default: Any = DONE, **options: Any) -> None:
-        async def acted() -> None:
-            with ModelServer(*answers, default=default) as model:
-                async with opened(model.config(codex_bin=codex_binary, **options)) as codex:
-                    await asyncio.wait_for(scene(codex, model), 60)
-
-        asyncio.run(acted())
-
-    return run
 
 
 async def collected(turn: Any) -> list[Any]:
@@ -81,10 +49,6 @@ async def _until(events: Any, last: str) -> Any:
         yield event
         if event.method == last:
             return
-
-
-def command(line: str) -> ToolCall:
-    return ToolCall("exec_command", {"cmd": line})
 
 
 def picture(red: int) -> bytes:
@@ -308,6 +272,25 @@ class TestThreads:
 
         play(scene)
 
+    def test_a_model_of_the_parameters_will_do(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            client = awaited(codex.client)
+            started = await client.request("thread/start", ThreadStartParams(ephemeral=True))
+            assert started["thread"]["ephemeral"] is True
+            assert (await client.thread_loaded_list()).data == [started["thread"]["id"]]
+
+        play(scene)
+
+    def test_what_is_experimental_is_refused_before_it_is_sent(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            with pytest.raises(ExperimentalApiError, match="experimental_api=True"):
+                await awaited(codex.client).project_list()
+            with pytest.raises(ExperimentalApiError, match="dynamicTools"):
+                await codex.thread_start(dynamic_tools=[])
+            assert (await codex.thread_start()).id
+
+        play(scene)
+
     def test_compacting_is_a_turn_of_its_own(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start()
@@ -340,109 +323,6 @@ class TestThreads:
                 await codex.thread_archive("not an id")
 
         play(scene)
-
-
-class TestQuestions:
-    """Approvals, tools and input: asked of the program, and never granted by themselves."""
-
-    @pytest.mark.parametrize(
-        ("answer", "happens"), [("accept", True), ("decline", False), (None, False), ("yes please", False)]
-    )
-    def test_a_command_runs_if_and_only_if_it_is_accepted(
-        self, play: Callable[..., None], tmp_path: Path, answer: str | None, happens: bool
-    ) -> None:
-        asked: list[Any] = []
-
-        def decide(request: Any) -> Any:
-            asked.append(request)
-            return answer
-
-        async def scene(codex: Any, _: ModelServer) -> None:
-            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
-            result = await thread.run("touch it")
-            assert (tmp_path / "made").exists() is happens
-            (request,) = asked
-            assert request.thread_id == thread.id
-            assert "touch made" in request.command
-            (item,) = (each for each in result.items if isinstance(each, CommandExecutionThreadItem))
-            assert (item.status == "completed") is happens
-
-        play(scene, command("touch made"), handlers=Handlers(command_approval=decide))
-
-    @pytest.mark.parametrize("handlers", [None, Handlers()])
-    def test_what_nobody_handles_is_declined_with_one_line_in_the_log(
-        self, play: Callable[..., None], tmp_path: Path, handlers: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def scene(codex: Any, _: ModelServer) -> None:
-            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
-            await thread.run("touch it")
-            assert not (tmp_path / "made").exists()
-
-        with caplog.at_level(logging.WARNING, "codex_app_server"):
-            play(scene, command("touch made"), handlers=handlers)
-        (line,) = [each.message for each in caplog.records if "requestApproval" in each.message]
-        assert "Handlers.command_approval" in line
-
-    def test_a_handler_that_raises_declines(
-        self, play: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async def fail(_: Any) -> Any:
-            raise LookupError("nobody at home")
-
-        async def scene(codex: Any, _: ModelServer) -> None:
-            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
-            assert (await thread.run("touch it")).status == "completed"
-            assert not (tmp_path / "made").exists()
-
-        play(scene, command("touch made"), handlers=Handlers(command_approval=fail))
-        assert "nobody at home" in caplog.text
-
-    def test_a_slow_person_stalls_nobody(self, play: Callable[..., None], tmp_path: Path) -> None:
-        async def scene(codex: Any, model: ModelServer) -> None:
-            release = asyncio.Event()
-
-            async def think(_: Any) -> Any:
-                await release.wait()
-                return "accept"
-
-            if not isinstance(codex, AsyncCodex):
-                return  # `test_a_slow_person_in_a_thread_stalls_nobody` is its twin
-            codex.handlers = Handlers(command_approval=think)
-            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
-            slow = asyncio.create_task(thread.run("touch it"))
-            await asyncio.to_thread(model.wait_for_requests, 1)
-            other = await codex.thread_start()
-            assert (await other.run("meanwhile", timeout=20)).text == "Done."
-            assert not slow.done()
-            release.set()
-            assert (await slow).status == "completed"
-            assert (tmp_path / "made").exists()
-
-        play(scene, command("touch made"))
-
-    @pytest.mark.parametrize("is_async", [False, True])
-    def test_a_python_function_is_a_tool(self, play: Callable[..., None], is_async: bool) -> None:
-        def answer(request: Any) -> str:
-            return str(request.arguments["a"] * 7)
-
-        async def answer_later(request: Any) -> str:
-            await asyncio.sleep(0.01)
-            return answer(request)
-
-        tool = {
-            "type": "function",
-            "name": "times_seven",
-            "description": "multiplies",
-            "inputSchema": {"type": "object", "properties": {"a": {"type": "integer"}}},
-        }
-
-        async def scene(codex: Any, model: ModelServer) -> None:
-            thread = await codex.thread_start(dynamic_tools=[tool])
-            await thread.run("calculate")
-            assert "42" in str(model.requests[1].tool_outputs)
-
-        handlers = Handlers(tool_call=answer_later if is_async else answer)
-        play(scene, ToolCall("times_seven", {"a": 6}), handlers=handlers, experimental_api=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")

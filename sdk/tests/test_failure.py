@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from awaited import awaited
 
 import codex_app_server
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
+from codex_app_server.driver import _next_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +155,19 @@ wait_for_end()
         for thread in threads:
             thread.join(20)
     assert sorted(map(int, ids)) == list(range(40))
+
+
+def test_waiting_in_slices_is_waiting() -> None:
+    """What Windows does instead of one long wait."""
+    queue: SimpleQueue[str] = SimpleQueue()
+    began = time.monotonic()
+    with pytest.raises(Empty):
+        _next_in_slices(queue, 0.25)
+    assert 0.25 <= time.monotonic() - began < 2
+    threading.Timer(0.25, queue.put, ["late"]).start()
+    assert _next_in_slices(queue, None) == "late"
+    queue.put("there")
+    assert _next_in_slices(queue, 0) == "there"
 
 
 PROGRAM = """

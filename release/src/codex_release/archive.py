@@ -18,6 +18,8 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
@@ -30,6 +32,7 @@ from codex_release.tarreader import tar_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
     from contextlib import AbstractContextManager
     from pathlib import Path
     from types import ModuleType
@@ -69,6 +72,8 @@ _ZIP_ENCRYPTED = 0x1
 _ZIP_READ = 2 << 20
 """What zipfile may read at once, in bytes: it takes in the whole directory of a zip before anybody can count it."""
 _ZIP_END = 22
+_CHUNKS_BEHIND = 8
+"""How many chunks may wait to be hashed while more are read and written."""
 _ZSTD_STEP = 256
 """How much of a zstd file is decompressed at a time; it may become 30 000 times as much."""
 
@@ -147,13 +152,14 @@ def stream(
         rules = EntryRules(name, compressed, limits)
         tree_rules = EntryRules(f"the tree of {name}", compressed, limits)
         with contextlib.ExitStack() as stack:
+            beside = stack.enter_context(ThreadPoolExecutor(1))
             for entry in _entries(path, name, stack, rules):
                 admitted = rules.admit(entry.name, entry.kind, entry.size)
                 target = place(admitted) if entry.kind == "file" else None
                 if target is None:
                     continue
                 target = tree_rules.admit(target, "file", entry.size)
-                found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size))
+                found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size), beside)
     except ArchiveError:
         raise
     except _DAMAGED as error:
@@ -163,15 +169,20 @@ def stream(
     return found
 
 
-def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None) -> FileDigest:
-    """Read an entry to its end, and write it if there is a place for it."""
+def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None, beside: Executor) -> FileDigest:
+    """Read an entry to its end, and write it if there is a place for it; `beside` hashes it meanwhile, in order."""
     sha256, size = hashlib.sha256(), 0
+    hashing: deque[Future[None]] = deque()
     with entry.open() as source, create() if create else contextlib.nullcontext() as writer:
         while chunk := source.read(CHUNK):
             size += len(chunk)
-            sha256.update(chunk)
+            hashing.append(beside.submit(sha256.update, chunk))
+            if len(hashing) > _CHUNKS_BEHIND:
+                hashing.popleft().result()
             if writer:
                 writer.write(chunk)
+        for each in hashing:
+            each.result()
         if entry.size not in (None, size):
             raise ValueError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
     return FileDigest(size, sha256.hexdigest())

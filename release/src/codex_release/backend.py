@@ -50,6 +50,11 @@ class Backend:
                 self._process.kill()
             self._process.communicate()  # the end of its input is the end of its work
 
+    def start(self) -> None:
+        """Start the process now, so that it is ready when the first build is asked for."""
+        with self._turn:
+            self._started()
+
     def build(self, kind: str, project: Path, out: Path, settings: Mapping[str, str] | None = None) -> Path:
         """Have a distribution built; waits for its turn.
 
@@ -73,7 +78,7 @@ class Backend:
             raise BuildError(f"the {kind} of {project} cannot be built: {answer['error']}")
         return out / answer["name"]
 
-    def _ask(self, order: str) -> str:
+    def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _WORKER, "\n".join(each for each in sys.path if each), str(self._epoch)],
@@ -82,11 +87,15 @@ class Backend:
                 stderr=subprocess.DEVNULL,
                 encoding="utf-8",
             )
-        if self._process.stdin is None or self._process.stdout is None:  # pragma: no cover - they were asked for
+        return self._process
+
+    def _ask(self, order: str) -> str:
+        process = self._started()
+        if process.stdin is None or process.stdout is None:  # pragma: no cover - they were asked for
             return ""
         try:
-            self._process.stdin.write(order + "\n")
-            self._process.stdin.flush()
-            return self._process.stdout.readline()
+            process.stdin.write(order + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
         except OSError:
             return ""

@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _COMMANDS = (
     "check",
     "matrix",
     "cache",
+    "bootstrap",
 )
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -46,8 +48,10 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     Returns:
         the exit code.
     """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # A command's module is loaded if it is asked for; all of them are if the question is what there is.
+    parser = _parser(words[:1] if words[:1] and words[0] in _COMMANDS else _COMMANDS)
+    arguments = parser.parse_args(words)
     try:
         return _run(arguments, script)
     except ReleaseError as error:
@@ -67,40 +71,33 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
 
 def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     # What a command needs is imported once it is known to be wanted: --help answers at once.
-    from rich.console import Console
-
-    from codex_release.context import Context
-    from codex_release.http import Web
-    from codex_release.progress import progress_for
-    from codex_release.report import show
-    from codex_release.settings import Settings
+    from codex_release.report import Report, show
     from codex_release.workspace import Workspace
 
+    def find_workspace() -> Workspace:
+        return Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd())
+
     command = _module(arguments.command)
-    progress = progress_for(Console(stderr=True))
-    web = Web(progress)
-    try:
-        context = Context(
-            find_workspace=lambda: Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd()),
-            settings=Settings.read(os.environ),
-            progress=progress,
-            web=web,
-            source_names=tuple(arguments.source),
-            lock_path=arguments.lock_file,
-        )
-        report = command.run(arguments, context)
-    finally:
-        web.close()
+    # A command may look first whether there is anything to do; then it gives its report, or what to go on with.
+    begun = command.begin(arguments, find_workspace) if hasattr(command, "begin") else partial(command.run, arguments)
+    if isinstance(begun, Report):
+        report = begun
+    else:
+        from codex_release.context import open_context
+
+        names = tuple(arguments.source)
+        with open_context(find_workspace, source_names=names, lock_path=arguments.lock_file) as context:
+            report = begun(context)
     show(report, as_json=arguments.json)
     return 0 if report.ok else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codex-release", description="Turns a Codex release into verified Python wheels."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in _COMMANDS:
+    for name in names:
         module = _module(name)
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__.partition(": ")[2])
         module.register(command)

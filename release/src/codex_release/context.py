@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from codex_release.cache import Cache
 from codex_release.errors import UsageError
 from codex_release.fetch import Fetcher
+from codex_release.http import Web
 from codex_release.lock import Lock
 from codex_release.npm_config import NpmConfig
+from codex_release.progress import progress_for
+from codex_release.settings import Settings
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
 from codex_release.sources.npm import Npm
@@ -20,16 +26,14 @@ from codex_release.targets import Catalog
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from codex_release.http import Web
     from codex_release.progress import Progress
-    from codex_release.settings import Settings
     from codex_release.sources import Source
     from codex_release.targets import Target
     from codex_release.workspace import Workspace
 
-__all__ = ["Context"]
+__all__ = ["Context", "open_context"]
 
 
 @dataclass(frozen=True)
@@ -121,3 +125,16 @@ class Context:
         if directory.is_dir():
             return Directory(directory, self.catalog)
         raise UsageError(f"{name!r} is no source", remedy="name github, npm, or an existing directory")
+
+
+@contextlib.contextmanager
+def open_context(
+    find_workspace: Callable[[], Workspace], *, source_names: tuple[str, ...] = (), lock_path: Path | None = None
+) -> Iterator[Context]:
+    """The context of this process: its environment, its standard error, and an HTTP client until the block ends."""
+    progress = progress_for(Console(stderr=True))
+    web = Web(progress)
+    try:
+        yield Context(find_workspace, Settings.read(os.environ), progress, web, source_names, lock_path)
+    finally:
+        web.close()

@@ -16,6 +16,7 @@ __all__ = [
     "LockError",
     "ProtocolError",
     "ReleaseError",
+    "RuntimeSetupError",
     "SourceError",
     "StageError",
     "UsageError",
@@ -91,3 +92,7 @@ class BuildError(ReleaseError):
 
 class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
+
+
+class RuntimeSetupError(ReleaseError):
+    """The runtime cannot be installed into an environment, or it cannot be told which one."""

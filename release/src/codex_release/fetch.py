@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.archive import Directory
-from codex_release.digests import FileDigest, file_digest
+from codex_release.digests import FileDigest, file_digest, file_digests
 from codex_release.download import StoredArchive, download
-from codex_release.errors import DownloadError, ReleaseError, SourceError
+from codex_release.errors import CacheError, DownloadError, ReleaseError, SourceError
 from codex_release.lock import compare_files
-from codex_release.tree import RuntimeTree, stream_tree, tree_key
+from codex_release.tree import RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.archive import Sink
@@ -74,15 +75,37 @@ class Fetcher:
         Raises:
             ReleaseError: if no source can serve it, with the reason of each.
         """
-        files = self.payload(locked.files)
-        key = tree_key(files)
-        with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
-            if root := self.cache.find_tree(key):
-                tree = RuntimeTree(root, files)
-                if _is_whole(tree):
-                    return Fetched(tree, locked.files, None)
-                self._drop(root, "the cached tree")
-            return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
+        with self._filling(version, target, locked) as key:
+            return self._cached(key, locked, _is_whole) or self._from_archive(version, target, locked)
+
+    def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> Fetched:
+        """A copy of the runtime that the lock describes, every file of the copy proved.
+
+        Where the cached runtime comes from, and what it raises, is as with `locked`. The files of the copy have the
+        modes of their roles.
+
+        Args:
+            version: the release.
+            target: the platform.
+            locked: what the lock says of the two.
+            into: the directory of the copy.
+        """
+
+        def copies_whole(tree: RuntimeTree) -> bool:
+            if not all((tree.root / path).is_file() for path in tree.files):
+                return False
+            return copy_tree(tree, into, self.layout) == tree.files
+
+        with self._filling(version, target, locked) as key:
+            found = self._cached(key, locked, copies_whole)
+            if found is None:
+                found = self._from_archive(version, target, locked)
+                if not copies_whole(found.tree):
+                    raise CacheError(
+                        f"what was just unpacked to {found.tree.root} and copied to {into} is not what was unpacked",
+                        remedy="check the disks, and clear the cache with: codex-release cache clear",
+                    )
+        return replace(found, tree=replace(found.tree, root=into))
 
     def archive(
         self, version: ReleaseVersion, target: Target, locked: LockedTarget | None, use: Callable[[StoredArchive], _T]
@@ -172,6 +195,27 @@ class Fetcher:
         """
         return self._unpacked(download(archive, self.cache, self.web), version, target, None)
 
+    @contextlib.contextmanager
+    def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
+        """The key of a locked tree, which no other process fills or takes away meanwhile."""
+        key = tree_key(self.payload(locked.files))
+        with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
+            yield key
+
+    def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> Fetched | None:
+        """A tree that is in the cache already; one that turns out not to be good is dropped."""
+        root = self.cache.find_tree(key)
+        if root is None:
+            return None
+        tree = RuntimeTree(root, self.payload(locked.files))
+        if is_good(tree):
+            return Fetched(tree, locked.files, None)
+        self._drop(root, "the cached tree")
+        return None
+
+    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
+        return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
+
     def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
         failures = []
         for source in self.sources:
@@ -206,10 +250,10 @@ class Fetcher:
 
 def _is_whole(tree: RuntimeTree) -> bool:
     """Whether every file of a cached tree still is what it was when it was put there."""
+    expected = {tree.root / path: digest for path, digest in tree.files.items()}
     try:
-        return all(
-            (tree.root / path).stat().st_size == digest.size and file_digest(tree.root / path) == digest
-            for path, digest in tree.files.items()
-        )
+        if any(path.stat().st_size != digest.size for path, digest in expected.items()):
+            return False
+        return file_digests(expected) == expected
     except OSError:
         return False

@@ -12,9 +12,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-
-from codex_release.atomic import write_text
 from codex_release.digests import FileDigest
 from codex_release.errors import LockError, UsageError, WorkspaceError
 from codex_release.toml import parse_toml
@@ -23,6 +20,8 @@ from codex_release.versions import ReleaseVersion
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tomlkit.items import InlineTable
 
     from codex_release.targets import Target
 
@@ -98,6 +97,8 @@ class Lock:
 
     def dumps(self) -> str:
         """The lock as TOML, always in the same order."""
+        import tomlkit  # reading needs none of it, and mostly a lock is read
+
         document = tomlkit.document()
         document["schema"] = _SCHEMA
         document["version"] = str(self.version)
@@ -153,6 +154,8 @@ class Lock:
 
     def write(self, path: Path) -> None:
         """Write the lock file, whole or not at all."""
+        from codex_release.atomic import write_text
+
         write_text(path, self.dumps())
 
 
@@ -188,7 +191,9 @@ def _fields(digest: FileDigest) -> dict[str, Any]:
     return {"size": digest.size, "sha256": digest.sha256}
 
 
-def _inline(fields: dict[str, Any]) -> tomlkit.items.InlineTable:
+def _inline(fields: dict[str, Any]) -> InlineTable:
+    import tomlkit
+
     table = tomlkit.inline_table()
     table.update(fields)
     return table

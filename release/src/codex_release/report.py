@@ -7,9 +7,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,17 +34,20 @@ class Report:
 
 def show(report: Report, *, as_json: bool) -> None:
     """Print an answer in the form that fits the reader."""
-    console = Console()
     if as_json:
         json.dump(report.data, sys.stdout, indent=2)
         sys.stdout.write("\n")
-    elif console.is_terminal:
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console  # it takes longer to load than some commands take
+        from rich.table import Table
+
         table = Table(title=report.title or None, title_justify="left")
         for column in report.columns:
             table.add_column(column, overflow="fold", justify="right" if column in {"size", "seconds"} else "left")
         for row in report.rows:
             table.add_row(*row)
-        console.print(table)
+        Console().print(table)
     else:
         for row in report.rows:
             sys.stdout.write("  ".join(row).rstrip() + "\n")

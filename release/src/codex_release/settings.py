@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from codex_release.wheel import source_date_epoch
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Settings"]
+
+_DEFAULT_EPOCH = 1580601600
+"""2020-02-02, hatchling's own date for what is built without ``SOURCE_DATE_EPOCH``."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Settings:
             sources=tuple(word.strip() for word in order.split(",") if word.strip()),
             github_api=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
             github_token=environ.get("GH_TOKEN", "").strip() or environ.get("GITHUB_TOKEN", "").strip() or None,
-            epoch=source_date_epoch(environ),
+            epoch=_source_date_epoch(environ),
             environ=dict(environ),
         )
+
+
+def _source_date_epoch(environ: Mapping[str, str]) -> int:
+    """The date of everything that is built, in seconds since 1970 (the SOURCE_DATE_EPOCH convention)."""
+    value = environ.get("SOURCE_DATE_EPOCH", "")
+    return int(value) if value.isdecimal() else _DEFAULT_EPOCH

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import email.parser
-import io
 import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from codex_release.errors import CheckError
+from codex_release.record import RecordRow, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,15 +23,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from typing_extensions import Self
 
-__all__ = ["RecordRow", "WheelFile", "read_headers"]
-
-
-@dataclass(frozen=True)
-class RecordRow:
-    """What RECORD says of one file; both are empty for RECORD itself."""
-
-    hash: str
-    size: str
+__all__ = ["WheelFile", "read_headers"]
 
 
 @dataclass
@@ -97,10 +88,10 @@ class WheelFile:
     @cached_property
     def record(self) -> Mapping[str, RecordRow]:
         """What RECORD says of each file."""
-        rows = list(csv.reader(io.StringIO(self.read(f"{self.dist_info}RECORD").decode("utf-8"))))
-        if any(len(row) != 3 for row in rows) or len({row[0] for row in rows}) != len(rows):
-            raise CheckError(f"RECORD of {self.path.name} has malformed or doubled rows")
-        return {name: RecordRow(hashed, size) for name, hashed, size in rows}
+        try:
+            return parse_record(self.read(f"{self.dist_info}RECORD").decode("utf-8"))
+        except ValueError as error:
+            raise CheckError(f"RECORD of {self.path.name} cannot be read: {error}") from error
 
     @cached_property
     def metadata(self) -> Message:

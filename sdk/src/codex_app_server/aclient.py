@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codex_app_server.adriver import AsyncDriver
 from codex_app_server.asubscription import AsyncSubscription
 from codex_app_server.calling import params_of
+from codex_app_server.encoding import encode_options
 from codex_app_server.generated.amethods import AsyncMethods
 from codex_app_server.subscription import topic_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.handlers import Handlers
+    from codex_app_server.models import Model
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
 
@@ -64,13 +66,13 @@ class AsyncAppServerClient(AsyncMethods):
     def handlers(self, handlers: Handlers) -> None:
         self._driver.handlers = handlers
 
-    async def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+    async def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
         Args:
             method: e.g. ``model/list``; one that this client does not know will do.
-            params: its parameters, of JSON values; with None none are sent, which most methods do not take: where
-                all of them are optional, that is ``{}``.
+            params: its parameters, of JSON values, or a model of them; with None none are sent, which most methods do
+                not take: where all of them are optional, that is ``{}``.
 
         Raises:
             JsonRpcError: if the runtime answers with an error.
@@ -78,6 +80,8 @@ class AsyncAppServerClient(AsyncMethods):
             TransportClosedError: if the runtime ends, or the client is or gets closed.
             TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
         """
+        if params is not None and not isinstance(params, Mapping):
+            params = encode_options(params)
         return await self._driver.call(method, params)
 
     def subscribe(

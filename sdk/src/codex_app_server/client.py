@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codex_app_server.calling import params_of
 from codex_app_server.driver import Driver
+from codex_app_server.encoding import encode_options
 from codex_app_server.generated.methods import Methods
 from codex_app_server.subscription import Subscription, topic_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.handlers import Handlers
+    from codex_app_server.models import Model
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
 
@@ -70,13 +72,13 @@ class AppServerClient(Methods):
     def handlers(self, handlers: Handlers) -> None:
         self._driver.handlers = handlers
 
-    def request(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+    def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
         Args:
             method: e.g. ``model/list``; one that this client does not know will do.
-            params: its parameters, of JSON values; with None none are sent, which most methods do not take: where
-                all of them are optional, that is ``{}``.
+            params: its parameters, of JSON values, or a model of them; with None none are sent, which most methods do
+                not take: where all of them are optional, that is ``{}``.
 
         Raises:
             JsonRpcError: if the runtime answers with an error.
@@ -84,6 +86,8 @@ class AppServerClient(Methods):
             TransportClosedError: if the runtime ends, or the client is or gets closed.
             TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
         """
+        if params is not None and not isinstance(params, Mapping):
+            params = encode_options(params)
         return self._driver.call(method, params)
 
     def subscribe(

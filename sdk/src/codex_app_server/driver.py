@@ -11,11 +11,13 @@ what nobody reads yet stays small: beyond `READ_AHEAD` bytes the runtime has to 
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections import deque
 from inspect import isawaitable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_app_server._log import logger
 from codex_app_server.config import AppServerConfig
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
     _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
 
+_T = TypeVar("_T")
+
 __all__ = ["READ_AHEAD", "SLICE", "Driver", "closed", "overflow", "package_version"]
 
 READ_AHEAD = 4 << 20
@@ -52,6 +56,9 @@ READ_AHEAD = 4 << 20
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
+
+_SLICE_S = 0.1
+"""How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
 
 
 class Driver:
@@ -179,7 +186,7 @@ class Driver:
                 self._dispatch(progress)
                 continue
             try:
-                taker.get(timeout=timeout)
+                _next(taker, timeout)
             except Empty:
                 raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
             finally:
@@ -233,7 +240,7 @@ class Driver:
             self._waiting[request_id] = waiter
         try:
             self._transport.send(data)
-            outcome = waiter.get(timeout=timeout)
+            outcome = _next(waiter, timeout)
         except BaseException as error:  # its time is up, or Ctrl-C: either way nobody will look into the queue again
             with self._lock:
                 self._connection.abandon(request_id)
@@ -339,6 +346,23 @@ class Driver:
             logger().exception("the handler of %s failed: declined", request.method)
             data = decline(request)
         self._transport.send(data)
+
+
+def _next(queue: SimpleQueue[_T], timeout: float | None) -> _T:
+    """The next thing in a queue; `Empty` after so many seconds."""
+    return _next_in_slices(queue, timeout) if os.name == "nt" else queue.get(timeout=timeout)
+
+
+def _next_in_slices(queue: SimpleQueue[_T], timeout: float | None) -> _T:
+    """The same where Ctrl-C does not end a wait, but is noticed between two of them: on Windows."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
+        try:
+            return queue.get(timeout=left)
+        except Empty:
+            if end is not None and time.monotonic() >= end:
+                raise
 
 
 def _awaited(given: Awaitable[object]) -> object:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_executable", "launch_command", "launch_environment"]
 
-_NAME_ONE = "or name an executable with AppServerConfig(codex_bin=...)"
+_NAME_ONE = "or name an executable: AppServerConfig(codex_bin=...), on the command line --codex-bin"
 _REMEDIES = f"install the package codex-cli-bin in the version this client is pinned to, {_NAME_ONE}"
 
 

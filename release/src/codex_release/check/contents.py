@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from codex_release.digests import CHUNK, FileDigest
 from codex_release.entries import EntryRules
 from codex_release.errors import ArchiveError
-from codex_release.wheel import record_hash
+from codex_release.record import record_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

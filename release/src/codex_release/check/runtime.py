@@ -22,9 +22,9 @@ from codex_release.errors import CheckError, LockError, ReleaseError, UsageError
 from codex_release.inspect import inspect_tree
 from codex_release.lock import compare_files
 from codex_release.platform_tags import broken_promise
+from codex_release.record import record_hash
 from codex_release.tree import RuntimeTree
 from codex_release.versions import ReleaseVersion
-from codex_release.wheel import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["experimental_fields", "render_registry"]
 
 _ABOUT = "The protocol as data: its methods, the models they carry, and the room of each model."
+_VERSION_ABOUT = "Of the Codex whose schema this is."
 _ROOMS_ABOUT = "Name of a model to the module in this package that has it."
 _NOTIFICATIONS_ABOUT = "Method of an event to the model of what it says."
 _SERVER_ABOUT = "Method that the runtime calls to the models of its parameters and of the answer."
@@ -47,7 +48,8 @@ def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str) 
     return (
         header(_ABOUT, version)
         + "\nfrom __future__ import annotations\n\n"
-        + f'__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "ROOMS", "SERVER_REQUESTS"]\n\n{_names(rooms)}'
+        + '__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "ROOMS", "SCHEMA_VERSION", "SERVER_REQUESTS"]\n\n'
+        + f'SCHEMA_VERSION = {quoted(version)}\n"""{_VERSION_ABOUT}"""\n\n{_names(rooms)}'
         + _table("NOTIFICATIONS: dict[str, str]", events, _NOTIFICATIONS_ABOUT)
         + _table("SERVER_REQUESTS: dict[str, tuple[str, str]]", servers, _SERVER_ABOUT)
         + f'\n_CLIENT_REQUESTS = {{\n{"".join(clients)}}}\n\n{_CLIENT_REQUESTS}"""{_CLIENT_ABOUT}\n"""\n'

@@ -48,10 +48,12 @@ class ToolCall:
     Attributes:
         name: of the tool.
         arguments: for it, of JSON values.
+        namespace: where the tool belongs, e.g. ``mcp__files`` for those of an MCP server called ``files``.
     """
 
     name: str
     arguments: Mapping[str, object] = field(default_factory=dict)
+    namespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def _item(item: Text | ToolCall, item_id: str, index: int) -> Iterator[Event | P
             "name": item.name,
             "arguments": json.dumps(dict(item.arguments)),
         }
+        if item.namespace is not None:
+            call["namespace"] = item.namespace
         yield {"type": "response.output_item.done", "output_index": index, "item": call}
         return
     message: Event = {"type": "message", "id": item_id, "role": "assistant", "content": []}

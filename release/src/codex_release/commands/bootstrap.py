@@ -1,0 +1,74 @@
+"""``bootstrap``: the pinned runtime into an environment; nothing happens if it is there and whole."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from codex_release.bootstrap import RUNTIME_VERSION_ENV_VAR, Bootstrap
+from codex_release.report import Report
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from codex_release.context import Context
+    from codex_release.workspace import Workspace
+
+HELP = "install the pinned runtime into an environment"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        metavar="PY",
+        help="the interpreter of the environment, which needs no pip; the one that runs this if not given",
+    )
+    parser.add_argument(
+        "--install-target", metavar="DIR", help="put it into an isolated directory instead, like pip install --target"
+    )
+    parser.add_argument(
+        "--runtime-version",
+        dest="version",
+        metavar="V",
+        help=f"the Codex release; else what {RUNTIME_VERSION_ENV_VAR} says, else the locked one",
+    )
+
+
+def begin(
+    arguments: argparse.Namespace, find_workspace: Callable[[], Workspace]
+) -> Report | Callable[[Context], Report]:
+    """Look whether there is anything to do.
+
+    Raises:
+        ReleaseError: if the version is not locked, or there is no such environment.
+    """
+    started = time.monotonic()
+    plan = Bootstrap.of(
+        find_workspace(),
+        arguments.python,
+        runtime_version=arguments.version,
+        install_target=arguments.install_target,
+        lock_file=arguments.lock_file,
+    )
+
+    def report(*, installed: bool) -> Report:
+        environment, version = plan.environment, plan.version.pep440
+        seconds = time.monotonic() - started
+        data = {
+            "version": version,
+            "target": plan.target.triple,
+            "site": str(environment.site),
+            "scripts": str(environment.scripts),
+            "installed": installed,
+            "seconds": round(seconds, 2),
+        }
+        row = (f"{plan.catalog.distribution} {version}", str(environment.site), "installed" if installed else "whole")
+        return Report(("package", "directory", "state", "seconds"), [(*row, f"{seconds:.2f}")], data)
+
+    if plan.whats_wrong() is None:
+        return report(installed=False)
+    return lambda context: report(installed=plan.install(context))

@@ -1,0 +1,179 @@
+"""``run``: one turn, watched.
+
+The agent's text is on stdout as it comes, what it does beside that on stderr; or every event is a line of JSON.
+Whatever breaks the turn off interrupts it, and the runtime is gone when this ends.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from codex_app_server.cli.approvals import Approvals, changes_of
+from codex_app_server.cli.terminal import shortened
+from codex_app_server.codex import Codex
+from codex_app_server.config import AppServerConfig
+from codex_app_server.errors import AppServerError
+from codex_app_server.inputs import TextInput
+from codex_app_server.results import TurnFold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_app_server.cli.terminal import Terminal
+    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.results import TurnResult
+    from codex_app_server.turn import Turn
+
+__all__ = ["RunOptions", "run"]
+
+_EMBEDDED_S = 2.0
+"""How long the embedded model takes at most to say its answer, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What to run, and how.
+
+    Attributes:
+        prompt: what Codex is to do.
+        is_json: whether events are printed, instead of text.
+        is_embedded: whether a scripted model answers.
+        cwd: where to work; the current directory if not given.
+        model: which model; that of Codex's settings if not given.
+        sandbox: a sandbox mode of the protocol; that of Codex's settings if not given.
+        codex_bin: another executable than the installed one.
+    """
+
+    prompt: str
+    is_json: bool
+    is_embedded: bool
+    cwd: Path | None
+    model: str | None
+    sandbox: str | None
+    codex_bin: str | None
+
+
+def run(options: RunOptions, terminal: Terminal) -> int:
+    """Run one turn and show it; returns the exit code.
+
+    Raises:
+        AppServerError: if there is no turn to show, or the connection ends before it does.
+        BrokenPipeError: if nobody reads the output any more; the turn is interrupted then, as with Ctrl-C.
+    """
+    approvals = Approvals(terminal)
+    view: _View = _Json(terminal, approvals) if options.is_json else _Text(terminal, approvals)
+    with ExitStack() as stack:
+        codex = stack.enter_context(Codex(_config(options, approvals, terminal, stack)))
+        thread = codex.thread_start(cwd=options.cwd, model=options.model, sandbox=options.sandbox)  # type: ignore[arg-type]  # one of its words, see the parser
+        result = _watched(thread.turn(TextInput(options.prompt)), view)
+    if result.is_completed:
+        return 0
+    terminal.note(f"error: the turn {shortened(result.failure or '')}")
+    return 1
+
+
+def _config(options: RunOptions, approvals: Approvals, terminal: Terminal, stack: ExitStack) -> AppServerConfig:
+    """How to start the runtime; with an embedded model, that is started, and stopped with the stack."""
+    if not options.is_embedded:
+        return AppServerConfig(codex_bin=options.codex_bin, handlers=approvals.handlers)
+    from codex_app_server.testing import ModelServer, Text
+
+    answer = (
+        f"Hello! You said: {options.prompt}\n\nI am the scripted model that this package brings for trying things out. "
+        "The Codex around me is the real one; without --embedded a real model answers."
+    )
+    words = answer.count(" ") + 1
+    model = stack.enter_context(ModelServer(default=Text(answer, delay_s=min(0.03, _EMBEDDED_S / words))))
+    terminal.note("the model is embedded: its answer is scripted, no account is used and nothing is sent anywhere")
+    return model.config(codex_bin=options.codex_bin, handlers=approvals.handlers)
+
+
+def _watched(turn: Turn, view: _View) -> TurnResult:
+    """Show a turn to its end; if that is broken off, the turn is interrupted."""
+    fold = TurnFold()
+    try:
+        for event in turn.stream():
+            fold.add(event)
+            view.show(event)
+    except BaseException:
+        with suppress(AppServerError):  # it may have ended, and the runtime too
+            turn.interrupt()
+        raise
+    return fold.result(turn.thread_id, turn.id)
+
+
+class _View(Protocol):
+    """How a turn is shown."""
+
+    def show(self, event: Notification) -> None:
+        """The next event."""
+
+
+class _Json:
+    """Every event as a line of JSON."""
+
+    def __init__(self, terminal: Terminal, approvals: Approvals) -> None:
+        self._terminal = terminal
+        self._approvals = approvals
+
+    def show(self, event: Notification) -> None:
+        _note_changes(event, self._approvals)
+        self._terminal.say(json.dumps({"method": event.method, "params": event.params}) + "\n")
+
+
+class _Text:
+    """The agent's text as it comes, and a line for each command and file change."""
+
+    def __init__(self, terminal: Terminal, approvals: Approvals) -> None:
+        self._terminal = terminal
+        self._approvals = approvals
+        self._streamed: set[str] = set()
+        self._trouble = ""
+
+    def show(self, event: Notification) -> None:
+        params = event.params if isinstance(event.params, dict) else {}
+        if event.method == "item/agentMessage/delta":
+            self._streamed.add(str(params.get("itemId")))
+            self._terminal.say(str(params.get("delta") or ""))
+            return
+        _note_changes(event, self._approvals)
+        item = params.get("item")
+        if event.method == "item/started" and isinstance(item, dict):
+            self._began(item)
+        elif event.method == "item/completed" and isinstance(item, dict):
+            self._ended(item)
+        elif event.method == "error" and params.get("willRetry"):
+            error = params.get("error")
+            self._retries(str(error.get("message") if isinstance(error, dict) else error))
+
+    def _began(self, item: dict[str, JsonValue]) -> None:
+        if item.get("type") == "commandExecution":
+            self._terminal.note(f"$ {shortened(str(item.get('command')))}")
+        elif item.get("type") == "fileChange":
+            self._terminal.note(f"files: {shortened(changes_of(item.get('changes')))}")
+
+    def _ended(self, item: dict[str, JsonValue]) -> None:
+        kind, status = item.get("type"), item.get("status")
+        if kind == "agentMessage":
+            if item.get("id") not in self._streamed:
+                self._terminal.say(str(item.get("text") or ""))
+            self._terminal.end_line()
+        elif kind in {"commandExecution", "fileChange"} and status != "completed":
+            code = item.get("exitCode")
+            self._terminal.note(f"  {status}" if code is None else f"  {status}, exit code {code}")
+
+    def _retries(self, trouble: str) -> None:
+        # Without a network Codex says the same every few seconds, for ever.
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._terminal.note(f"trying again: {shortened(trouble)}")
+
+
+def _note_changes(event: Notification, approvals: Approvals) -> None:
+    params = event.params if isinstance(event.params, dict) else {}
+    item = params.get("item")
+    if event.method == "item/started" and isinstance(item, dict) and item.get("type") == "fileChange":
+        approvals.note_changes(str(item.get("id")), item.get("changes"))

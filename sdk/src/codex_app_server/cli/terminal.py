@@ -1,0 +1,148 @@
+"""The person at the terminal: the agent's text on stdout, everything else on stderr, and questions.
+
+What is shown comes from a model and from files that it read. A control character in it could move the cursor, and so
+hide a part of what a person is asked to allow: none reaches the terminal as itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from codex_app_server.errors import AppServerError, StartupTimeoutError, TransportClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TextIO
+
+__all__ = ["Terminal", "line_of", "shortened", "visible"]
+
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
+_SHORT = 100
+_ANSWER_BYTES = 1024
+
+
+class Terminal:
+    """Three streams that may be a terminal, shared by the threads of a run.
+
+    Args:
+        stdin: where answers come from.
+        stdout: for the agent's text.
+        stderr: for everything else.
+    """
+
+    def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
+        self._lock = threading.Lock()
+        self._is_in_line = False
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a person who sees a question and can answer it."""
+        return self._stdin.isatty() and self._stderr.isatty()
+
+    def say(self, text: str) -> None:
+        """Show a piece of the agent's text, at once.
+
+        Raises:
+            BrokenPipeError: if nobody reads it any more.
+        """
+        if not text:
+            return
+        if self._stdout.isatty():
+            text = _CONTROL.sub(lambda found: _escape(found[0]), text)
+        with self._lock:
+            self._write(text)
+
+    def end_line(self) -> None:
+        """Begin a new line of text, if this one has any."""
+        if self._is_in_line:
+            self.say("\n")
+
+    def note(self, line: str) -> None:
+        """Show one line about what happens."""
+        with self._lock:
+            self._note([line])
+
+    def ask(self, lines: Iterable[str], question: str) -> str:
+        """Put a question, and wait for what the person types; that in lower case, empty at the end of the input.
+
+        Args:
+            lines: what it is about.
+            question: in the line in which the person answers.
+        """
+        with self._lock:
+            self._note(lines)
+            _forget_typed_ahead(self._stdin)
+            self._stderr.write(f"{visible(question)} ")
+            self._stderr.flush()
+            try:
+                # Not by way of `stdin`: a thread that waits in there when the program ends makes Python abort.
+                typed = os.read(self._stdin.fileno(), _ANSWER_BYTES)
+            except OSError:  # the terminal is gone
+                typed = b""
+            if not typed.endswith(b"\n"):
+                self._stderr.write("\n")
+        return typed.decode(errors="replace").strip().lower()
+
+    def _note(self, lines: Iterable[str]) -> None:
+        if self._is_in_line and self._stdout.isatty() and self._stderr.isatty():
+            self._write("\n")
+        self._stderr.writelines(f"{visible(line)}\n" for line in lines)
+        self._stderr.flush()
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stdout.write(text)
+            self._stdout.flush()
+        except OSError as error:
+            if sys.platform == "win32" and not isinstance(error, BrokenPipeError):
+                raise BrokenPipeError from error  # Windows calls it an invalid argument
+            raise
+        self._is_in_line = not text.endswith("\n")
+
+
+def visible(text: str) -> str:
+    """A text in which every character can be seen: escapes stand for the others, line breaks included."""
+    return "".join(char if char.isprintable() or char == "\xa0" else _escape(char) for char in text)
+
+
+def shortened(text: str) -> str:
+    """A text in one line of about a hundred characters, its line breaks marked."""
+    line = " ⏎ ".join(text.split("\n"))
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"
+
+
+def line_of(error: AppServerError) -> str:
+    """What went wrong, in one line; of the runtime's last words those that say it."""
+    if isinstance(error, TransportClosedError | StartupTimeoutError) and error.stderr_tail:
+        return visible(f"{error.args[0]}; it said: {_complaint(error.stderr_tail)}")
+    return visible(" ".join(str(error).split()))
+
+
+def _complaint(stderr_tail: Sequence[str]) -> str:
+    """The paragraph that begins with "Error:", which a backtrace may follow; without one the last line."""
+    found = re.search(r"^error: .*?(?=\n\s*\n|\Z)", "\n".join(stderr_tail), re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    return " ".join((found[0] if found else stderr_tail[-1]).split())
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def _forget_typed_ahead(stdin: TextIO) -> None:
+    """What was typed before a question was seen is no answer to it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        termios.tcflush(stdin.fileno(), termios.TCIFLUSH)

@@ -1,0 +1,134 @@
+"""Running the commands of the client in tests, as processes of their own, also at a terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from codex_app_server.testing import ModelServer
+
+__all__ = ["AtTerminal", "command", "home_of", "running", "said", "wait_until"]
+
+TIMEOUT_S = 60.0
+
+
+def command(*words: str | Path) -> list[str]:
+    """The command line of one of the commands."""
+    return [sys.executable, "-m", "codex_app_server", *map(str, words)]
+
+
+def said(
+    *words: str | Path, env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a command says; it must end with the exit code, and never with a traceback."""
+    ran = subprocess.run(
+        command(*words),
+        input=stdin,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert ran.returncode == code, f"{words}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def home_of(model: ModelServer, settings: str = "", features: str = "") -> dict[str, str]:
+    """The environment in which Codex asks that model, with more settings of its ``config.toml``."""
+    env = dict(model.config().env or {})
+    config = Path(env["CODEX_HOME"]) / "config.toml"
+    written = config.read_text(encoding="utf-8")
+    config.write_text(f"{settings}\n{written}\n[features]\n{features}\n", encoding="utf-8")
+    return env
+
+
+def running(word: str | Path) -> list[int]:
+    """The processes that have a word in their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(word) in each for each in words):
+            found.append(process.pid)
+    return found
+
+
+def wait_until(what: Callable[[], object]) -> None:
+    """Wait for a condition; it must come about in time."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class AtTerminal:
+    """A command whose input and output are a terminal of its own (POSIX).
+
+    Args:
+        words: of the command.
+        env: more variables.
+    """
+
+    def __init__(self, words: Iterable[str | Path], env: Mapping[str, str]) -> None:
+        import pty
+
+        self.shown = ""
+        self._ours, theirs = pty.openpty()
+        self._process = subprocess.Popen(
+            command(*words),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, **env},
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        """What a person types."""
+        os.write(self._ours, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the text is shown, after what was waited for before."""
+        begin = len(self.shown)
+        wait_until(lambda: self._read() and text in self.shown[begin:])
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does, which reaches the foreground of the terminal."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for the command to end; its exit code."""
+        try:
+            wait_until(lambda: self._read() and self._process.poll() is not None)
+            self._read()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            os.close(self._ours)
+        assert "Traceback" not in self.shown
+        return self._process.returncode
+
+    def _read(self) -> bool:
+        while select.select([self._ours], [], [], 0.02)[0]:
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError:  # Linux says so when the other end is closed
+                data = b""
+            if not data:
+                break
+            self.shown += data.decode(errors="replace").replace("\r\n", "\n")
+        return True

@@ -1,0 +1,162 @@
+"""What a person at a terminal is asked, and what their answer does; on the real binary."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import AtTerminal, home_of, running
+
+from codex_app_server.cli.approvals import change_lines, changes_of
+from codex_app_server.cli.terminal import shortened, visible
+from codex_app_server.testing import ModelServer, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_app_server.protocol.messages import JsonValue
+
+    Play = Callable[..., AtTerminal]
+
+SETTINGS = 'approval_policy = "on-request"\nsandbox_mode = "read-only"'
+FEATURES = "request_permissions_tool = true"
+QUESTION = "Allow it? [y]es, [a]lways in this session, [N]o: "
+PATCH = "*** Begin Patch\n*** Add File: made\n+hello\n*** End Patch\n"
+
+at_terminal = pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+
+
+def command(line: str) -> ToolCall:
+    arguments = {"cmd": line, "sandbox_permissions": "require_escalated", "justification": "It is needed."}
+    return ToolCall("exec_command", arguments)
+
+
+@pytest.fixture
+def play(codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path) -> Play:
+    """Starts a run at a terminal whose model calls some tools and then says "Well."."""
+
+    def start(*calls: ToolCall) -> AtTerminal:
+        codex_model_server.add(*calls, Text("Well."))
+        words = ["run", "go", "-C", str(tmp_path), "--codex-bin", str(codex_binary)]
+        return AtTerminal(words, home_of(codex_model_server, SETTINGS, FEATURES))
+
+    return start
+
+
+@at_terminal
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("typed", "happens"),
+        [
+            ("y\n", True),
+            ("YES\n", True),
+            ("a\n", True),
+            ("n\n", False),
+            ("\n", False),
+            ("yup\n", False),
+            ("\x04", False),
+        ],
+    )
+    def test_a_command_runs_after_a_clear_yes_alone(
+        self, play: Play, tmp_path: Path, typed: str, happens: bool
+    ) -> None:
+        run = play(command("touch made"))
+        run.wait_for(QUESTION)
+        assert "Codex wants to run a command:\n" in run.shown
+        assert "touch made" in run.shown
+        assert f"\n  in {tmp_path}\n  because: It is needed.\n" in run.shown
+        run.type(typed)
+        assert run.end() == 0
+        assert run.shown.endswith("Well.\n")
+        assert (tmp_path / "made").exists() is happens
+        assert ("  declined\n" in run.shown) is not happens
+
+    @pytest.mark.parametrize(("typed", "happens"), [("y\n", True), ("n\n", False)])
+    def test_files_are_changed_after_a_yes_alone(self, play: Play, tmp_path: Path, typed: str, happens: bool) -> None:
+        run = play(ToolCall("exec_command", {"cmd": f"apply_patch <<'EOF'\n{PATCH}EOF\n"}))
+        run.wait_for(QUESTION)
+        assert f"Codex wants to change files:\n    add {tmp_path / 'made'}\n      hello\n" in run.shown
+        run.type(typed)
+        assert run.end() == 0
+        assert (tmp_path / "made").exists() is happens
+
+    @pytest.mark.parametrize(
+        ("typed", "granted"), [("y\n", '"scope":"turn"'), ("a\n", '"scope":"session"'), ("n\n", None)]
+    )
+    def test_permissions_are_granted_for_the_turn_or_the_session(
+        self, play: Play, codex_model_server: ModelServer, typed: str, granted: str | None
+    ) -> None:
+        wish = {"reason": "To look it up.", "permissions": {"network": {"enabled": True}}}
+        run = play(ToolCall("request_permissions", wish))
+        run.wait_for(QUESTION)
+        assert 'Codex wants to have more permissions:\n    {"network": {"enabled": true}}\n' in run.shown
+        assert "\n  because: To look it up.\n" in run.shown
+        run.type(typed)
+        assert run.end() == 0
+        told = str(codex_model_server.requests[-1].tool_outputs)
+        assert ('"enabled":true' in told) is (granted is not None)
+        assert granted is None or granted in told
+
+    def test_always_is_not_asked_again(self, play: Play, tmp_path: Path) -> None:
+        run = play(command("touch made"), command("touch made"))
+        run.wait_for(QUESTION)
+        run.type("a\n")
+        assert run.end() == 0
+        assert run.shown.count(QUESTION) == 1
+        assert run.shown.count("$ ") == 2
+
+    def test_yes_is_asked_again(self, play: Play, tmp_path: Path) -> None:
+        run = play(command("touch made"), command("touch other"))
+        for answer in ("y\n", "n\n"):
+            run.wait_for(QUESTION)
+            run.type(answer)
+        assert run.end() == 0
+        assert (tmp_path / "made").exists()
+        assert not (tmp_path / "other").exists()
+
+    def test_what_was_typed_before_the_question_is_no_answer(self, play: Play, tmp_path: Path) -> None:
+        run = play(command("touch made"))
+        run.type("y\ny\n")
+        run.wait_for(QUESTION)
+        run.type("n\n")
+        assert run.end() == 0
+        assert not (tmp_path / "made").exists()
+
+    def test_nothing_can_hide_a_part_of_the_question(self, play: Play) -> None:
+        run = play(command("touch made # \x1b[2K\x1b[1A\u202e\x9b2K harmless"))
+        run.wait_for(QUESTION)
+        run.type("n\n")
+        assert run.end() == 0
+        assert "\\x1b[2K\\x1b[1A\\u202e\\x9b2K harmless" in run.shown
+        assert "\x1b" not in run.shown
+
+    def test_ctrl_c_at_the_question_leaves_nothing(self, play: Play, codex_binary: Path, tmp_path: Path) -> None:
+        run = play(command("touch made"))
+        run.wait_for(QUESTION)
+        run.interrupt()
+        assert run.end() == 130
+        assert run.shown.endswith("\ninterrupted\n")
+        assert not (tmp_path / "made").exists()
+        assert not running(codex_binary)
+
+
+class TestWords:
+    def test_characters_that_cannot_be_seen_are_spelled(self) -> None:
+        assert visible("a\x1b[2J\r\n\u202eb\x7f é ✓ 日本\xa0x") == "a\\x1b[2J\\r\\n\\u202eb\\x7f é ✓ 日本\xa0x"
+
+    def test_long_lines_are_cut(self) -> None:
+        assert shortened("a\nb") == "a ⏎ b"
+        assert shortened("x" * 300) == "x" * 99 + "…"
+
+    def test_changes_are_told_by_kind_and_path(self) -> None:
+        changes: JsonValue = [
+            {"path": "a", "kind": {"type": "add"}, "diff": "1\n2\n"},
+            {"path": "b", "kind": {"type": "update", "move_path": "c"}, "diff": ""},
+            {"path": "d", "kind": "odd"},
+        ]
+        assert changes_of(changes) == "add a, move b to c, change d"
+        assert change_lines(changes) == ["    add a", "      1", "      2", "    move b to c", "    change d"]
+        assert changes_of(None) == ""
+        assert change_lines("odd") == []

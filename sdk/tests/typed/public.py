@@ -1,0 +1,200 @@
+"""A program that says every public name, for type checkers: nothing here runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from codex_app_server import (
+    AppServerClient,
+    AppServerConfig,
+    AppServerError,
+    AppServerRpcError,
+    AskForApproval,
+    AsyncAppServerClient,
+    AsyncCodex,
+    AsyncSubscription,
+    AsyncThread,
+    AsyncTurn,
+    Codex,
+    EventOverflowError,
+    ExperimentalApiError,
+    Handlers,
+    ImageInput,
+    InitializeResult,
+    Input,
+    InputItem,
+    InternalRpcError,
+    InvalidParamsError,
+    InvalidRequestError,
+    JsonRpcError,
+    LocalImageInput,
+    MentionInput,
+    MethodNotFoundError,
+    Notification,
+    ParseError,
+    Personality,
+    PlanType,
+    ReasoningEffort,
+    ReasoningSummary,
+    RequestTimeoutError,
+    RetryLimitExceededError,
+    RunInput,
+    RunResult,
+    RuntimeNotFoundError,
+    RuntimeStartError,
+    SandboxMode,
+    SandboxPolicy,
+    ServerBusyError,
+    ServiceTier,
+    SkillInput,
+    StartupTimeoutError,
+    Subscription,
+    TextInput,
+    Thread,
+    ThreadForkParams,
+    ThreadItem,
+    ThreadListParams,
+    ThreadResumeParams,
+    ThreadSortKey,
+    ThreadSourceKind,
+    ThreadStartParams,
+    ThreadTokenUsageUpdatedNotification,
+    TransportClosedError,
+    Turn,
+    TurnCompletedNotificationPayload,
+    TurnFailedError,
+    TurnResult,
+    TurnStartParams,
+    TurnStatus,
+    TurnSteerParams,
+    __version__,
+    is_retryable_error,
+    retry_on_overload,
+)
+from codex_app_server.generated import (
+    AgentMessageDeltaNotification,
+    CommandExecutionRequestApprovalParams,
+    DynamicToolCallParams,
+    ReadOnlySandboxPolicy,
+)
+
+
+def decide(request: CommandExecutionRequestApprovalParams) -> Literal["accept", "decline"]:
+    return "accept" if request.command == "ls" else "decline"
+
+
+async def answer(request: DynamicToolCallParams) -> str:
+    return request.tool
+
+
+def configured() -> AppServerConfig:
+    handlers = Handlers(command_approval=decide, tool_call=answer)
+    return AppServerConfig(codex_bin="codex", handlers=handlers, experimental_api=True, request_timeout_s=5)
+
+
+def inputs() -> list[InputItem]:
+    one: Input = TextInput("look")
+    run: RunInput = "look"
+    assert isinstance(one, TextInput)
+    assert isinstance(run, str)
+    return [
+        one,
+        ImageInput("data:"),
+        LocalImageInput("a.png"),
+        SkillInput("s", "SKILL.md"),
+        MentionInput("m", "app://x"),
+    ]
+
+
+def use(codex: Codex) -> None:
+    said: InitializeResult = codex.metadata
+    print(said.server_version, __version__, codex.skipped_lines)
+    policy: SandboxPolicy = ReadOnlySandboxPolicy(network_access=False)
+    mode: SandboxMode = SandboxMode("read-only")
+    approval: AskForApproval = "never"
+    effort: ReasoningEffort = "high"
+    tier: ServiceTier = "fast"
+    thread: Thread = codex.thread_start(sandbox=mode, approval_policy=approval, cwd=".")
+    turn: Turn = thread.turn(inputs(), effort=effort, sandbox_policy=policy, service_tier=tier, summary="concise")
+    for event in turn.stream():
+        show(event)
+    result: RunResult = thread.run("go", timeout=5, personality=Personality("none"))
+    same: TurnResult = result
+    status: TurnStatus = same.status
+    usage: ThreadTokenUsageUpdatedNotification | None = same.usage
+    print(status.value, usage.token_usage.total.total_tokens if usage else 0, [words(item) for item in same.items])
+    listed = codex.thread_list(sort_key=ThreadSortKey("created_at"), source_kinds=[ThreadSourceKind("cli")], limit=5)
+    print([each.preview for each in listed.data], [each.id for each in codex.models().data])
+    print(retry_on_overload(lambda: thread.run("again"), max_attempts=2).text)
+    subscription: Subscription = codex.client.subscribe(thread_id=thread.id)
+    with subscription:
+        for event in subscription:
+            show(event)
+
+
+def show(event: Notification) -> None:
+    payload = event.payload
+    if isinstance(payload, AgentMessageDeltaNotification):
+        print(payload.delta)
+    elif isinstance(payload, TurnCompletedNotificationPayload):
+        print(payload.turn.status)
+
+
+def words(item: ThreadItem) -> str:
+    if item.type == "agentMessage":
+        return item.text
+    if item.type == "commandExecution":
+        return item.command
+    return item.id
+
+
+async def use_async(codex: AsyncCodex) -> None:
+    thread: AsyncThread = await codex.thread_start()
+    turn: AsyncTurn = await thread.turn(TextInput("go"), summary=ReasoningSummary("auto"))
+    async for event in turn.stream():
+        show(event)
+    result = await retry_on_overload(lambda: thread.run("again"))
+    print(result.final_response)
+    client: AsyncAppServerClient = codex.client
+    subscription: AsyncSubscription = client.subscribe()
+    async with subscription:
+        async for event in subscription:
+            show(event)
+    account = await client.account_read()
+    plan: PlanType | None = account.account.plan_type if account.account and account.account.type == "chatgpt" else None
+    print(plan)
+
+
+def call(client: AppServerClient) -> None:
+    start = ThreadStartParams(cwd=".", sandbox=SandboxMode("read-only"))
+    started = client.request("thread/start", start)
+    print(started, client.thread_loaded_list(limit=1).data)
+    for params in (
+        ThreadResumeParams(thread_id="t"),
+        ThreadForkParams(thread_id="t"),
+        ThreadListParams(limit=1),
+        TurnStartParams(thread_id="t", input=[]),
+        TurnSteerParams(thread_id="t", expected_turn_id="u", input=[]),
+    ):
+        print(params.model_dump_json(by_alias=True))
+
+
+def guarded() -> str:
+    try:
+        with Codex(configured()) as codex:
+            use(codex)
+    except TurnFailedError as error:
+        return error.result.text
+    except TransportClosedError as error:
+        return "\n".join(error.stderr_tail)
+    except (RequestTimeoutError, StartupTimeoutError, EventOverflowError, ExperimentalApiError) as error:
+        return str(error)
+    except (RuntimeNotFoundError, RuntimeStartError) as error:
+        return str(error)
+    except (ParseError, InvalidRequestError, MethodNotFoundError, InvalidParamsError, InternalRpcError) as error:
+        return f"{error.method} {error.code}"
+    except (RetryLimitExceededError, ServerBusyError, AppServerRpcError, JsonRpcError) as error:
+        return "later" if is_retryable_error(error) else error.message
+    except AppServerError as error:
+        return str(error)
+    return ""
