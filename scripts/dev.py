@@ -36,6 +36,7 @@ def main() -> int:
     commands.add_parser("demo", help="build, install and run the pinned runtime on this machine")
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
+    commands.add_parser("docs", help="build the site of the client's documents into build/docs")
     commands.add_parser("setup", help="only make .venv")
     arguments, passed_on = parser.parse_known_args()
     if passed_on and arguments.command not in {"test", "bench"}:
@@ -43,6 +44,9 @@ def main() -> int:
     try:
         if arguments.command == "demo":
             return run(set_up("release"), "scripts/demo.py")
+        if arguments.command == "docs":
+            set_up("release")
+            return run(set_up("docs"), "-m", "mkdocs", "build", "--strict", "--quiet")
         python = set_up("dev")
         if arguments.command == "bench":
             return run(python, "benchmarks/wheels.py", *passed_on)
@@ -59,7 +63,8 @@ def set_up(requirements: str) -> Path:
     """Make or complete ``.venv``.
 
     Args:
-        requirements: ``release`` for the toolkit alone, ``dev`` for the tests too (it contains ``release``).
+        requirements: ``release`` for the toolkit alone, ``dev`` for the tests too (it contains ``release``), ``docs``
+            for the site beside either of them.
 
     Returns:
         its interpreter.

@@ -3,9 +3,9 @@
 Commands run in a copy of the checkout, in the order of their document. What needs an index to hold our packages finds
 them in a directory of fresh wheels instead.
 
-The language of a block says what becomes of it: ``python`` runs, in a process of its own, and with pytest if it holds a
-test; ``py``, which every highlighter takes for the same, is for what needs a person or an account. The types of both are
-checked. A ``text`` right behind a snippet is what it prints.
+In the client's documents the language of a block says what becomes of it: ``python`` runs, in a process of its own, and
+with pytest if it holds a test; ``py``, the same to every highlighter, is for what needs a person or an account. The types
+of both are checked. A ``text`` right behind a snippet is what it prints.
 """
 
 from __future__ import annotations
@@ -169,10 +169,10 @@ def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
 def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the released client, as its page says to install it, and pytest."""
     directory = tmp_path_factory.mktemp("client")
-    python = environment_with(directory / "env", None, "--require-hashes", "-r", "requirements/client.txt")
-    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)}
-    run_commands(ROOT / "sdk" / "README.md", directory, python.parent, {**env, "CODEX_HOME": str(directory)})
-    finished(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, f"pytest=={pytest.__version__}")
+    pinned = ("-r", "requirements/client.txt", "-c", "requirements/dev.txt", "pytest")
+    python = environment_with(directory / "env", None, *pinned)
+    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist), "CODEX_HOME": str(directory)}
+    run_commands(ROOT / "sdk" / "README.md", directory, python.parent, env)
     return python
 
 
@@ -181,7 +181,7 @@ def test_the_page_of_the_client_works(with_client: Path, tmp_path: Path) -> None
     document = ROOT / "sdk" / "README.md"
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
-        said = [finished(with_client, "-c", each, cwd=tmp_path, env=home).stdout for each in python_blocks(document)]
+        said = [run_snippet(each, with_client, tmp_path, home) for each in python_blocks(document)]
     assert said[0] == said[2] == "This is what the model says.\n"
     assert said[1] == "This is what the model says."
     assert "It said hi." in said[3]
@@ -200,17 +200,21 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
         every = blocks(document)
-        for number, (block, following) in enumerate(zip(every, [*every[1:], None], strict=True)):
+        for block, following in zip(every, [*every[1:], None], strict=True):
             if block.language != "python":
                 continue
-            if re.search(r"^(async )?def test_", block.text, re.MULTILINE):
-                path = cwd / f"test_snippet_{number}.py"
-                path.write_text(block.text, encoding="utf-8")
-                finished(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", path, cwd=cwd, env=home)
-                continue
-            said = finished(python, "-c", block.text, cwd=cwd, env=home).stdout
+            said = run_snippet(block.text, python, cwd, home)
             if following is not None and following.language == "text" and following.directly:
                 assert said == following.text, f"{document.name}, the snippet before {following.text!r}"
+
+
+def run_snippet(text: str, python: Path, cwd: Path, env: dict[str, str]) -> str:
+    """What a snippet prints; one that holds tests, what pytest says of them."""
+    if not re.search(r"^(async )?def test_", text, re.MULTILINE):
+        return finished(python, "-c", text, cwd=cwd, env=env).stdout
+    path = cwd / "test_snippet.py"
+    path.write_text(text, encoding="utf-8")
+    return finished(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", path, cwd=cwd, env=env).stdout
 
 
 def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
@@ -232,8 +236,10 @@ def test_the_api_reference_is_the_same_whichever_python_writes_it(version: str) 
     finished(interpreter(version), "scripts/api_reference.py", "--check", cwd=ROOT)
 
 
-def test_a_name_that_is_new_must_find_its_place_in_the_api_reference(clone: Path, tmp_path: Path) -> None:
-    checkout = shutil.copytree(clone, tmp_path / "checkout")
+def test_the_api_reference_must_follow_words_and_names(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for name in ("scripts", "sdk/src", "sdk/docs"):
+        shutil.copytree(ROOT / name, checkout / name)
     for name, old, new in [
         ("retry.py", "Call `op`, and again", "Call `op` once more"),
         ("__init__.py", '    "__version__": "_version",', '    "__version__": "_version",\n    "New": "nowhere",'),
@@ -248,7 +254,7 @@ def test_a_name_that_is_new_must_find_its_place_in_the_api_reference(clone: Path
 
 
 def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) -> None:
-    """Strictly, so that a link or an anchor that leads nowhere fails; without a network, which nothing of it asks for."""
+    """Strictly, so that a link or an anchor that leads nowhere fails, and without a network."""
     python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/docs.txt")
     nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
     site = tmp_path / "site"
