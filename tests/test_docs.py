@@ -3,9 +3,9 @@
 Commands run in a copy of the checkout, in the order of their document. What needs an index to hold our packages finds
 them in a directory of fresh wheels instead.
 
-In the client's documents the language of a block says what becomes of it: ``python`` runs, in a process of its own, and
-with pytest if it holds a test; ``py``, the same to every highlighter, is for what needs a person or an account. The types
-of both are checked. A ``text`` right behind a snippet is what it prints.
+In the client's documents the language of a block says what becomes of it: ``python`` runs, in a process of its own and,
+if it holds a test, with pytest; ``py``, the same to every highlighter, is for what needs a person or an account. The
+types of both are checked. A ``text`` right behind a snippet is what it prints.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,7 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
     with ModelServer(default=Text("This is what the model says.")) as model:
         home = dict(model.config().env or {})
         every = blocks(document)
-        for block, following in zip(every, [*every[1:], None], strict=True):
+        for block, following in zip_longest(every, every[1:]):
             if block.language != "python":
                 continue
             said = run_snippet(block.text, python, cwd, home)
