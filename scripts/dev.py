@@ -46,7 +46,7 @@ def main() -> int:
             return run(set_up("release"), "scripts/demo.py")
         if arguments.command == "docs":
             set_up("release")
-            return run(set_up("docs"), "-m", "mkdocs", "build", "--strict", "--quiet")
+            return run(set_up("docs"), "-m", "mkdocs", "build", "--strict")
         python = set_up("dev")
         if arguments.command == "bench":
             return run(python, "benchmarks/wheels.py", *passed_on)

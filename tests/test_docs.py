@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from programs import ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
 
+import codex_app_server
+from codex_app_server.generated.registry import ROOMS
 from codex_app_server.testing import ModelServer, Text
 from codex_release.context import Context
 
@@ -226,6 +228,15 @@ def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
                 names.append(f"{document.stem.replace('-', '_').lower()}_{number}.py")
                 (tmp_path / names[-1]).write_text(block.text, encoding="utf-8")
     finished(sys.executable, "-m", "mypy", "--strict", "--config-file=", *names, cwd=tmp_path, env={"MYPYPATH": ""})
+
+
+def test_what_the_tables_of_migrating_lead_to_exists() -> None:
+    rows = re.findall(
+        r"^\|[^|]+\|([^|]+)\|$", (ROOT / "sdk" / "docs" / "migrating.md").read_text("utf-8"), re.MULTILINE
+    )
+    names = {name for row in rows for name in re.findall(r"`([A-Z]\w+)", row)} - {"Path", "TypeError"}
+    assert len(names) > 50
+    assert {name for name in names if name not in codex_app_server.__all__ and name not in ROOMS} == set()
 
 
 def test_the_api_reference_says_what_the_code_says() -> None:
