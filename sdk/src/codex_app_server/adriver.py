@@ -288,8 +288,6 @@ class AsyncDriver:
         self._waiting.clear()
 
     def _dispatch(self, progress: Progress) -> None:
-        for stream in progress.ready:
-            self._wake(stream)
         for data in progress.replies:
             self._transport.send(data)
         for message in progress.messages:
@@ -304,6 +302,8 @@ class AsyncDriver:
                 logger().warning(
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )
+        for stream in progress.ready:
+            self._wake(stream)
 
     def _ask(self, request: ServerRequest) -> None:
         """Have a question answered, beside everything else: a person may think about it for an hour."""

@@ -304,9 +304,6 @@ class Driver:
             taker.put(None)
 
     def _dispatch(self, progress: Progress) -> None:
-        for stream in progress.ready:
-            if taker := self._takers.get(stream):
-                taker.put(None)
         for data in progress.replies:
             self._transport.send(data)
         for message in progress.messages:
@@ -318,10 +315,14 @@ class Driver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                self.skipped_lines += 1
+                with self._lock:
+                    self.skipped_lines += 1
                 logger().warning(
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )
+        for stream in progress.ready:
+            if taker := self._takers.get(stream):
+                taker.put(None)
 
     def _ask(self, request: ServerRequest) -> None:
         """Have a question answered, off the reader: a person may think about it for an hour."""
