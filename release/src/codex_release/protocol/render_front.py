@@ -10,7 +10,7 @@ from codex_release.protocol.render_methods import annotation_imports, experiment
 from codex_release.protocol.text import call, docstring, header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from codex_release.protocol.options import Option
     from codex_release.protocol.rules import FrontMethod, Rules
@@ -79,7 +79,7 @@ class _Front:
         before = f"return {'await ' if self._is_async else ''}self._{front.name}("
         return (
             signature(front.name, first, words, result, is_async=self._is_async)
-            + docstring([f"As ``{front.method}``, with its options.", *experimental_note(options)], " " * 8)
+            + docstring(_words(front, options), " " * 8)
             + call(before, [*front.arguments, sent, *front.extra], " " * 8)
         )
 
@@ -119,3 +119,9 @@ class _Front:
     def _twin(self, name: str) -> str:
         has_twin = len(self._rules.front_names.get(name, ("", ""))) > 1
         return f"Async{name}" if self._is_async and has_twin else name
+
+
+def _words(front: FrontMethod, options: Sequence[Option]) -> list[str]:
+    """The paragraphs of a method's docstring."""
+    first, *sections = front.about.strip().split("\n\n")
+    return [first, f"The options are those of ``{front.method}``.", *experimental_note(options), *sections]

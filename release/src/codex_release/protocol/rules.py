@@ -42,11 +42,13 @@ class FrontMethod:
         arguments: what comes before the options, name to type.
         given: the wire names that are no options, because an argument or the object itself says them.
         extra: options of its own, name to type.
+        about: what its docstring says beside its options: what it does, then sections, parted by blank lines.
     """
 
     owner: str
     name: str
     method: str
+    about: str
     result: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     given: tuple[str, ...] = ()

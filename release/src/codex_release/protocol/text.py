@@ -30,15 +30,15 @@ def header(about: str, version: str) -> str:
 
 
 def docstring(paragraphs: Sequence[str], indent: str) -> str:
-    """A docstring in a body; a single paragraph is one line."""
-    filled = [
-        "\n".join(textwrap.wrap(each, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False))
-        for each in paragraphs
-    ]
-    text = "\n\n".join(filled)
+    """A docstring in a body; a single paragraph is one line, one that has lines of its own keeps them."""
+    text = "\n\n".join(each if "\n" in each else _filled(each, indent) for each in paragraphs)
     if len(paragraphs) == 1:
         return f'{indent}"""{text}"""\n'
     return textwrap.indent(f'"""{text}\n"""\n', indent)
+
+
+def _filled(paragraph: str, indent: str) -> str:
+    return "\n".join(textwrap.wrap(paragraph, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False))
 
 
 def imports(modules: Mapping[str, Iterable[str]], indent: str = "") -> str:

@@ -84,11 +84,18 @@ class CodexOptions(ABC):
         session_start_source: ThreadStartSource | Literal["startup", "clear"] | None = None,
         thread_source: ThreadSource | None = None,
     ) -> Thread:
-        """As ``thread/start``, with its options.
+        """Begin a thread.
+
+        The options are those of ``thread/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `allow_provider_model_fallback`, `daybreak_enabled`,
         `dynamic_tools`, `environments`, `experimental_raw_events`, `history_mode`, `mock_experimental_field`,
         `multi_agent_mode`, `permissions`, `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
+
+        Raises:
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._thread_start(
             {
@@ -148,10 +155,16 @@ class CodexOptions(ABC):
         source_kinds: Sequence[ThreadSourceKind | ThreadSourceKindValue] | None = None,
         use_state_db_only: bool | None = None,
     ) -> ThreadListResponse:
-        """As ``thread/list``, with its options.
+        """The threads that are stored, a page of them; `next_cursor` of the answer is the `cursor` of the next page.
+
+        The options are those of ``thread/list``.
 
         Experimental, need `AppServerConfig.experimental_api`: `ancestor_thread_id`, `attached_to_thread_id`,
         `include_attached_threads`, `parent_thread_id`, `project_id`.
+
+        Raises:
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._thread_list(
             {
@@ -202,10 +215,20 @@ class CodexOptions(ABC):
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
         service_tier: str | None = None,
     ) -> Thread:
-        """As ``thread/resume``, with its options.
+        """Go on with a thread that is stored, of this process or of another.
+
+        The options are those of ``thread/resume``.
 
         Experimental, need `AppServerConfig.experimental_api`: `history`, `initial_turns_page`, `path`, `permissions`,
         `runtime_workspace_roots`.
+
+        Args:
+            thread_id: its id.
+
+        Raises:
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if there is no such thread, or the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._thread_resume(
             thread_id,
@@ -260,11 +283,21 @@ class CodexOptions(ABC):
         service_tier: str | None = None,
         thread_source: ThreadSource | None = None,
     ) -> Thread:
-        """As ``thread/fork``, with its options.
+        """Begin a thread with all that was said in another one, which stays as it is.
+
+        The options are those of ``thread/fork``.
 
         Experimental, need `AppServerConfig.experimental_api`: `attach_to_source`, `before_turn_id`,
         `defer_goal_continuation`, `experimental_disable_prediction_mcp`, `experimental_prediction_mode`, `path`,
         `permissions`, `runtime_workspace_roots`.
+
+        Args:
+            thread_id: the other one's id.
+
+        Raises:
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if there is no such thread, or the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._thread_fork(
             thread_id,
@@ -332,11 +365,22 @@ class ThreadOptions(ABC):
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
     ) -> Turn:
-        """As ``turn/start``, with its options.
+        """Begin a turn: say something, and get a `Turn` to follow it with, by `stream` or by `run`.
+
+        The options are those of ``turn/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
         `cyber_access_program`, `environments`, `multi_agent_mode`, `permissions`, `responsesapi_client_metadata`,
         `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
+
+        Args:
+            input: what to say, one item or several; a bare string is for `run`.
+
+        Raises:
+            TypeError: if the input is something else.
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._turn(
             input,
@@ -405,11 +449,25 @@ class ThreadOptions(ABC):
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
     ) -> RunResult:
-        """As ``turn/start``, with its options.
+        """Say something, and wait until the turn has ended.
+
+        The options are those of ``turn/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
         `cyber_access_program`, `environments`, `multi_agent_mode`, `permissions`, `responsesapi_client_metadata`,
         `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
+
+        Args:
+            input: what to say: words, or items as `turn` takes them.
+            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken off.
+
+        Raises:
+            TurnFailedError: if the turn failed or was interrupted; it carries what there is of the result.
+            TimeoutError: if it takes longer.
+            TypeError: if the input is something else.
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
         """
         return self._run(
             input,

@@ -6,6 +6,7 @@ It listens on 127.0.0.1 in threads of its own, gives scripted answers in order, 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -136,7 +137,8 @@ class ModelServer:
         home = Path(tempfile.mkdtemp(prefix="codex-home-"))
         self._homes.append(home)
         (home / "config.toml").write_text(_CONFIG.format(url=self.url), encoding="utf-8")
-        return AppServerConfig(env={**(env or {}), "CODEX_HOME": str(home)}, **options)
+        own = {"CODEX_HOME": str(home), **_without_proxy({**os.environ, **(env or {})})}
+        return AppServerConfig(env={**(env or {}), **own}, **options)
 
     def close(self) -> None:
         """Stop, and delete the homes that were made; may be called again."""
@@ -167,6 +169,11 @@ class ModelServer:
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
+
+
+def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that keep a proxy from being asked for what is on this machine, in both spellings."""
+    return {name: ",".join(filter(None, [environment.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
 
 
 class _Server(ThreadingHTTPServer):
