@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fake_release import FakeRelease
+from filelock import FileLock
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 from programs import codex_release
@@ -76,9 +77,12 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole release, built as a release engineer would."""
-    out = tmp_path_factory.mktemp("release") / "dist"
-    codex_release("build", "--all", "--out", out)
+    """A whole release, built as a release engineer would; once for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "release" / "dist"
+    with FileLock(f"{out.parent}.lock"):
+        if not out.is_dir():
+            codex_release("build", "--all", "--out", out)
     return out
 
 

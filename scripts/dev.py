@@ -95,7 +95,8 @@ def run_tests(python: Path, selected: list[str]) -> int:
     """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
     checks = [] if selected else [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
     failed = [" ".join(check) for check in checks if run(python, "-m", *check) != 0]
-    code = run(python, "-m", "pytest", *selected)
+    # A process a core, and each file's tests in one of them, for what those share is not made twice.
+    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
     for check in failed:
         sys.stderr.write(f"dev.py: {check} found problems\n")
     return code or (1 if failed else 0)
