@@ -153,17 +153,16 @@ class Server:
 
     def _play(self, gathered: list[int]) -> None:
         rounds = self._blocks if gathered[0] == 1 else self._build(range(gathered[0], gathered[-1] + 1))
-        begun = time.perf_counter()
         for block in _blocks(rounds, self._deltas):
             _write(block)
         talking, asking = (gathered[:-1], gathered[-1:]) if self._asks else (gathered, [])
         for number in asking:
-            self._ask(number, begun)
+            self._ask(number)
         for number in talking:
             _write(self._transcript.after(number))
 
-    def _ask(self, number: int, begun: float) -> None:
-        """The clock runs from before the deltas: a client that does not take them in makes the question wait too."""
+    def _ask(self, number: int) -> None:
+        begun = time.perf_counter()  # the deltas are written: the client has them, but for what a pipe holds
         _write(self._transcript.question(number))
         sys.stdin.buffer.readline()
         waited = time.perf_counter() - begun

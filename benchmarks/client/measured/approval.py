@@ -6,7 +6,8 @@ ORDER is JSON: `driver` (sync or async), `server` (its command line, of a replay
 (how many the other turn has), `is_read` (whether the turn that the question is about is being read meanwhile; if not,
 nobody reads anything).
 
-Prints one line of JSON: `seconds`, as the server saw them; longer than `PATIENCE_S` if somebody had to begin to read.
+Prints one line of JSON: `seconds`, as the server saw them; or `PATIENCE_S`, if the question did not even arrive before
+somebody read.
 """
 
 from __future__ import annotations
@@ -46,10 +47,9 @@ def answered(config: AppServerConfig, asked: threading.Event) -> tuple[list[str]
     with Codex(config) as codex:
         _texts(codex.thread_start().turn(HELLO).stream())
         unread, concerned = [codex.thread_start().turn(HELLO) for _ in range(2)]
-        if not ORDER["is_read"]:
-            asked.wait(PATIENCE_S)
+        is_prompt = ORDER["is_read"] or asked.wait(PATIENCE_S)
         waited = _texts(concerned.stream())
-        return _texts(unread.stream()), waited
+        return _texts(unread.stream()), waited if is_prompt else [str(PATIENCE_S)]
 
 
 async def answered_in_a_loop(config: AppServerConfig, asked: threading.Event) -> tuple[list[str], list[str]]:
@@ -58,10 +58,9 @@ async def answered_in_a_loop(config: AppServerConfig, asked: threading.Event) ->
         thread = await codex.thread_start()
         await _atexts((await thread.turn(HELLO)).stream())
         unread, concerned = [await (await codex.thread_start()).turn(HELLO) for _ in range(2)]
-        if not ORDER["is_read"]:
-            await asyncio.to_thread(asked.wait, PATIENCE_S)
+        is_prompt = ORDER["is_read"] or await asyncio.to_thread(asked.wait, PATIENCE_S)
         waited = await _atexts(concerned.stream())
-        return await _atexts(unread.stream()), waited
+        return await _atexts(unread.stream()), waited if is_prompt else [str(PATIENCE_S)]
 
 
 def _texts(stream: Any) -> list[str]:
