@@ -328,3 +328,22 @@ def test_an_async_client_starts_once_with_its_first_call(peer: Peer) -> None:
             await client.call("late")
 
     asyncio.run(run())
+
+
+def test_many_turns_of_many_slices_all_end(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        streams = [(await client.start_turn("turn/start", {}))[1] for _ in range(10)]
+        await client.call("send")
+        for found in await asyncio.gather(*(texts(client, stream) for stream in streams)):
+            assert found[:-1] == [str(n) + "x" * 400 for n in range(1_500)]
+
+    lines = """
+for turn in range(10): started(str(turn))
+write({"id": read()["id"], "result": {}})
+text = "x" * 400
+for n in range(1_500):
+    for turn in range(10): delta(str(turn), f"{n}{text}")
+for turn in range(10): completed(str(turn))
+wait_for_end()
+"""
+    script(lines, scene)

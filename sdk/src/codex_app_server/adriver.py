@@ -67,6 +67,7 @@ class AsyncDriver:
         self._takers: dict[Stream, asyncio.Future[None]] = {}
         self._ending: Ending | None = None
         self._slices = 0
+        self._is_to_read = False
         self._nap: asyncio.TimerHandle | None = None
         self._transport = AsyncStdioTransport(receive=self._receive, ended=self._ended)
         self._metadata: InitializeResult | None = None
@@ -276,13 +277,12 @@ class AsyncDriver:
         connection.receive(data)
         if connection.is_urgent:
             self._dispatch(connection.advance())
-        elif self._takers:
-            self._read_on()
-        else:
             self._mind_the_allowance()
+        elif not self._is_to_read:
+            self._read_on()
 
     def _mind_the_allowance(self) -> None:
-        """Have the runtime wait if enough is kept, for a while or until something is read."""
+        """Have the runtime wait if enough is kept, for a while or until something is read; else let it go on."""
         if not self._connection.is_full:
             self._transport.resume()
             return
@@ -292,16 +292,21 @@ class AsyncDriver:
 
     def _patience_is_over(self) -> None:
         self._nap = None
-        if self._ending is None and self._connection.is_full:
-            self._connection.allowance.patience_is_over()
+        if self._ending is None:
+            if self._connection.is_full:
+                self._connection.allowance.patience_is_over()
             self._mind_the_allowance()
 
     def _read_on(self) -> None:
         """Read as long as somebody waits, in slices; whoever got something meanwhile reads the next one itself."""
-        if self._takers and self._connection.unread_bytes:
-            self._dispatch(self._connection.advance(SLICE))
-            if self._connection.unread_bytes:
+        self._is_to_read = False
+        connection = self._connection
+        if self._takers and connection.unread_bytes:
+            self._dispatch(connection.advance(SLICE))
+            if connection.unread_bytes:
+                self._is_to_read = True
                 asyncio.get_running_loop().call_soon(self._read_on)
+        self._mind_the_allowance()
 
     def _ended(self, ending: Ending) -> None:
         try:
