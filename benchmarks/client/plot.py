@@ -48,10 +48,11 @@ def measure(python: Path, *, quick: bool = False) -> list[Point]:
     total = TOTAL // 10 if quick else TOTAL
     shapes = [("turns", turns, total // turns) for turns in TURNS]
     shapes += [("events", 1, events) for events in EVENTS if not quick or events <= total]
-    return [_point(python, driver, *shape, total) for driver in DRIVERS for shape in shapes]
+    return [point(python, driver, *shape, total) for driver in DRIVERS for shape in shapes]
 
 
-def _point(python: Path, driver: str, panel: str, turns: int, events: int, total: int, runs: int = 3) -> Point:
+def point(python: Path, driver: str, panel: str, turns: int, events: int, total: int, runs: int = 3) -> Point:
+    """One of them: the median of several, each of as many turns as make `total` events together."""
     repeat = min(max(1, total // (turns * events)), 1_000)
 
     def cost(deltas: int) -> float:
