@@ -37,9 +37,10 @@ def main() -> int:
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("docs", help="build the site of the client's documents into build/docs")
+    commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
     commands.add_parser("setup", help="only make .venv")
     arguments, passed_on = parser.parse_known_args()
-    if passed_on and arguments.command not in {"test", "bench"}:
+    if passed_on and arguments.command not in {"test", "bench", "bench-client"}:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         if arguments.command == "demo":
@@ -50,6 +51,8 @@ def main() -> int:
         python = set_up("dev")
         if arguments.command == "bench":
             return run(python, "benchmarks/wheels.py", *passed_on)
+        if arguments.command == "bench-client":
+            return run(python, "-m", "benchmarks.client", *passed_on)
         return run_tests(python, passed_on) if arguments.command == "test" else 0
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"dev.py: {' '.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")

@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import math
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_app_server import payloads
+from codex_app_server.protocol import messages
 from codex_app_server.protocol.messages import (
     ErrorResponse,
     Junk,
@@ -19,7 +22,13 @@ from codex_app_server.protocol.messages import (
     encode_notification,
     encode_request,
     parse,
+    parse_all,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_app_server.protocol.messages import JsonValue
 
 
 @pytest.mark.parametrize(
@@ -116,3 +125,20 @@ def test_an_error_says_whose_it_is() -> None:
 def test_what_the_runtime_could_not_read_is_never_written(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         encode_request(1, "m", {"value": value})
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([
+    b'{"method":"tell","params":{"a":"\xc3\xbc"}}', b'{"id":1,"result":{}}', b'{"id":null,"method":"tell"}',
+    b'{"method":"tell","params":{"a":"\\ud800"}}', b"", b" ", b"{}", b"[", b"]", b"1],[2", b'{"a":1},{"b":2}',
+    b'{"a":"', b'"}', b"\xff", b"garbage", b'{"method":"tell"}\r', b"[" * 5_000, b'{"method":"x","params":NaN}',
+]), max_size=8))  # fmt: skip
+@pytest.mark.parametrize("read_list", [messages._scan_list, payloads.json_list])
+def test_many_lines_are_read_as_each_is_alone(
+    read_list: Callable[[bytes], list[JsonValue]], lines: list[bytes]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(messages, "_json_list", read_list)
+        together = parse_all(lines)
+
+    assert repr(together) == repr([parse(line) for line in lines])  # NaN is not itself

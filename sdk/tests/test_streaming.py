@@ -11,7 +11,8 @@ import pytest
 
 from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
 from codex_app_server.adriver import AsyncDriver
-from codex_app_server.driver import READ_AHEAD, Driver
+from codex_app_server.driver import Driver
+from codex_app_server.protocol.allowance import READ_AHEAD
 
 if TYPE_CHECKING:
     from collections import deque
@@ -203,9 +204,9 @@ def test_what_nobody_reads_makes_the_runtime_wait(script: Callable[..., None]) -
             await asyncio.sleep(0.3)
         assert READ_AHEAD <= client.unread < READ_AHEAD + 300_000
         assert len(stream.events) < 100
-        assert len(await texts(client, stream)) == 2_001
+        assert len(await texts(client, stream)) == 4_001
 
-    script("started('a'); [delta('a', 'x' * 4_000) for n in range(2_000)]; completed('a'); wait_for_end()", scene)
+    script("started('a'); [delta('a', 'x' * 4_000) for n in range(4_000)]; completed('a'); wait_for_end()", scene)
 
 
 def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Callable[..., None]) -> None:
@@ -222,7 +223,7 @@ def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Ca
 
     lines = """
 started("a")
-for n in range(20_000): delta("a", "some words")
+for n in range(20_000): delta("a", "some words that are as long as a real line with all its members " * 4)
 began = time.monotonic()
 write({"id": "q", "method": "ask", "params": {}})
 assert "error" in read()
@@ -327,3 +328,22 @@ def test_an_async_client_starts_once_with_its_first_call(peer: Peer) -> None:
             await client.call("late")
 
     asyncio.run(run())
+
+
+def test_many_turns_of_many_slices_all_end(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        streams = [(await client.start_turn("turn/start", {}))[1] for _ in range(10)]
+        await client.call("send")
+        for found in await asyncio.gather(*(texts(client, stream) for stream in streams)):
+            assert found[:-1] == [str(n) + "x" * 400 for n in range(1_500)]
+
+    lines = """
+for turn in range(10): started(str(turn))
+write({"id": read()["id"], "result": {}})
+text = "x" * 400
+for n in range(1_500):
+    for turn in range(10): delta(str(turn), f"{n}{text}")
+for turn in range(10): completed(str(turn))
+wait_for_end()
+"""
+    script(lines, scene)

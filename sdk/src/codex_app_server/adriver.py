@@ -1,7 +1,7 @@
 """The driver for asyncio: the twin of `driver`, with the same names and the same decisions, without a thread.
 
 Bytes arrive on the event loop and are kept until somebody waits for what they may say; a consumer that is behind finds
-them and reads them itself. Beyond `_READ_AHEAD` bytes the runtime has to wait.
+them and reads them itself. Beyond its `allowance` the runtime has to wait.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_app_server._log import logger
 from codex_app_server.config import AppServerConfig
-from codex_app_server.driver import READ_AHEAD, SLICE, closed, overflow, package_version
+from codex_app_server.driver import SLICE, closed, overflow, package_version
 from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
@@ -22,6 +22,7 @@ from codex_app_server.errors import (
     rpc_error,
 )
 from codex_app_server.handlers import Handlers
+from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     _Outcome: TypeAlias = Response | ErrorResponse | Ending
 
 __all__ = ["AsyncDriver"]
+
+YIELD_AFTER = 4
+"""How many slices are read in a row before other tasks get their turn: half a millisecond, about."""
 
 
 class AsyncDriver:
@@ -62,6 +66,9 @@ class AsyncDriver:
         self._waiting: dict[int | str, asyncio.Future[_Outcome]] = {}
         self._takers: dict[Stream, asyncio.Future[None]] = {}
         self._ending: Ending | None = None
+        self._slices = 0
+        self._is_to_read = False
+        self._nap: asyncio.TimerHandle | None = None
         self._transport = AsyncStdioTransport(receive=self._receive, ended=self._ended)
         self._metadata: InitializeResult | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -161,6 +168,7 @@ class AsyncDriver:
             TransportClosedError: if the connection ended before the stream did.
             TimeoutError: if the time is up.
         """
+        connection = self._connection
         while True:
             if stream.events:
                 return stream.take()
@@ -168,12 +176,14 @@ class AsyncDriver:
                 raise overflow(stream, self._config.max_buffered_events)
             if stream.is_complete:
                 return stream.take()
-            if self._connection.unread_bytes:
-                self._dispatch(self._connection.advance(SLICE))
-                if self._connection.unread_bytes < READ_AHEAD:
+            if connection.unread_bytes:
+                self._dispatch(connection.advance(SLICE))
+                if not connection.is_full:
                     self._transport.resume()
-                # A consumer that always finds something would keep the loop to itself.
-                await asyncio.sleep(0)
+                self._slices += 1
+                if self._slices % YIELD_AFTER == 0:
+                    # A consumer that always finds something would keep the loop to itself.
+                    await asyncio.sleep(0)
                 continue
             if self._ending is not None:
                 raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
@@ -265,10 +275,38 @@ class AsyncDriver:
     def _receive(self, data: bytes) -> None:
         connection = self._connection
         connection.receive(data)
-        if connection.is_urgent or self._takers:
+        if connection.is_urgent:
             self._dispatch(connection.advance())
-        elif connection.unread_bytes >= READ_AHEAD:
-            self._transport.pause()
+            self._mind_the_allowance()
+        elif not self._is_to_read:
+            self._read_on()
+
+    def _mind_the_allowance(self) -> None:
+        """Have the runtime wait if enough is kept, for a while or until something is read; else let it go on."""
+        if not self._connection.is_full:
+            self._transport.resume()
+            return
+        self._transport.pause()
+        if self._nap is None and not self._connection.allowance.is_final:
+            self._nap = asyncio.get_running_loop().call_later(PATIENCE, self._patience_is_over)
+
+    def _patience_is_over(self) -> None:
+        self._nap = None
+        if self._ending is None:
+            if self._connection.is_full:
+                self._connection.allowance.patience_is_over()
+            self._mind_the_allowance()
+
+    def _read_on(self) -> None:
+        """Read as long as somebody waits, in slices; whoever got something meanwhile reads the next one itself."""
+        self._is_to_read = False
+        connection = self._connection
+        if self._takers and connection.unread_bytes:
+            self._dispatch(connection.advance(SLICE))
+            if connection.unread_bytes:
+                self._is_to_read = True
+                asyncio.get_running_loop().call_soon(self._read_on)
+        self._mind_the_allowance()
 
     def _ended(self, ending: Ending) -> None:
         try:

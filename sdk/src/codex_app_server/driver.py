@@ -6,7 +6,7 @@ connection. What an answer or an event means, and whose it is, is decided in `pr
 
 Who reads: the reader thread takes in bytes, and reads them only where somebody waits for what they may say. A consumer
 that is busy finds bytes when it comes back, and reads them itself. So a stream costs no switch between threads, and
-what nobody reads yet stays small: beyond `READ_AHEAD` bytes the runtime has to wait.
+what nobody reads yet stays small: beyond its `allowance` the runtime has to wait.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from codex_app_server.errors import (
     rpc_error,
 )
 from codex_app_server.handlers import Handlers
+from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
@@ -49,10 +50,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["READ_AHEAD", "SLICE", "Driver", "closed", "overflow", "package_version"]
-
-READ_AHEAD = 4 << 20
-"""How many bytes are kept that nobody wants to read yet."""
+__all__ = ["SLICE", "Driver", "closed", "overflow", "package_version"]
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
@@ -270,7 +268,8 @@ class Driver:
         connection = self._connection
         with self._lock:
             connection.receive(data)
-            self._wanted.wait_for(self._may_go_on)
+            while not self._wanted.wait_for(self._may_go_on, None if connection.allowance.is_final else PATIENCE):
+                connection.allowance.patience_is_over()
             if self._ending or not (connection.is_urgent or self._takers):
                 return
             progress = connection.advance()
@@ -278,9 +277,7 @@ class Driver:
 
     def _may_go_on(self) -> bool:
         connection = self._connection
-        return bool(
-            connection.unread_bytes < READ_AHEAD or connection.is_urgent or self._takers or self._ending is not None
-        )
+        return bool(not connection.is_full or connection.is_urgent or self._takers or self._ending is not None)
 
     def _ended(self, ending: Ending) -> None:
         try:

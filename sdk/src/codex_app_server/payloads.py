@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from codex_app_server.generated.registry import NOTIFICATIONS
 from codex_app_server.models import decoder
 
@@ -12,16 +14,20 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["payload_of"]
-
-_decoders: dict[str, Callable[[JsonValue], Any]] = {}
+__all__ = ["json_list", "reader_of"]
 
 
-def payload_of(method: str, params: JsonValue) -> Any:
-    """The model of what it says; `params` itself if the method is unknown."""
-    decode = _decoders.get(method)
-    if decode is None:
-        if method not in NOTIFICATIONS:
-            return params
-        decode = _decoders[method] = decoder(NOTIFICATIONS[method])
-    return decode(params)
+def reader_of(method: str) -> Callable[[JsonValue], Any] | None:
+    """What makes the model of a method's params; None if the method is unknown."""
+    name = NOTIFICATIONS.get(method)
+    return None if name is None else decoder(name)
+
+
+def json_list(data: bytes) -> list[JsonValue]:
+    """The values of a JSON list; stricter than `json` with surrogates and depth.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    values: list[JsonValue] = from_json(data, cache_strings="keys")
+    return values

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from codex_app_server.protocol.allowance import Allowance
 from codex_app_server.protocol.inbox import Inbox
 from codex_app_server.protocol.messages import (
     ErrorResponse,
@@ -25,7 +26,7 @@ from codex_app_server.protocol.messages import (
     Notification,
     Response,
     encode_request,
-    parse,
+    parse_all,
 )
 from codex_app_server.protocol.streams import Streams
 
@@ -68,6 +69,7 @@ class Connection:
 
     def __init__(self, max_buffered_events: int) -> None:
         self._inbox = Inbox()
+        self.allowance = Allowance()
         self._last_id = 0
         self._open: dict[RequestId, _Request] = {}
         self._abandoned: dict[RequestId, _Request] = {}
@@ -77,6 +79,11 @@ class Connection:
     def unread_bytes(self) -> int:
         """How much was received that no step has come to."""
         return self._inbox.size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether that is all that may be kept."""
+        return self._inbox.size >= self.allowance.limit
 
     @property
     def is_urgent(self) -> bool:
@@ -126,10 +133,12 @@ class Connection:
     def advance(self, count: int | None = None) -> Progress:
         """Read the next lines, so many at most, or all of them."""
         progress = Progress([], [], [])
-        for line in self._inbox.take(len(self._inbox) if count is None else count):
-            message = parse(line)
+        self.allowance.read()
+        deliver, ready = self.streams.deliver, progress.ready
+        lines = self._inbox.take(len(self._inbox) if count is None else count)
+        for line, message in zip(lines, parse_all(lines)):  # noqa: B905 - as many, and it counts
             if type(message) is Notification:
-                self.streams.deliver(message, progress.ready)
+                deliver(message, ready)
             elif isinstance(message, Response | ErrorResponse):
                 self._answered(line, message, progress)
             elif line and not line.isspace():

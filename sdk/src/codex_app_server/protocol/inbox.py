@@ -20,11 +20,12 @@ _MARK = b'"id"'
 class Inbox:
     """The lines of a stream, in its order."""
 
-    __slots__ = ("_lines", "_splitter", "size", "urgent")
+    __slots__ = ("_chunks", "_count", "_splitter", "size", "urgent")
 
     def __init__(self) -> None:
         self._splitter = LineSplitter()
-        self._lines: deque[bytes] = deque()
+        self._chunks: deque[list[bytes]] = deque()  # lines that came together stay together: few things to move
+        self._count = 0
         self.size = 0
         """How many bytes of whole lines wait."""
         self.urgent = False
@@ -32,31 +33,42 @@ class Inbox:
 
     def __len__(self) -> int:
         """How many lines wait."""
-        return len(self._lines)
+        return self._count
 
     def feed(self, data: bytes) -> None:
         """Take in what arrived."""
-        self._add(self._splitter.feed(data))
+        lines = self._splitter.feed(data)
+        if lines:
+            # The first line may have begun, and its mark been cut in two, in what arrived before.
+            whole = data.rfind(b"\n")
+            self._add(lines, may_be_urgent=data.find(_MARK, 0, whole) >= 0 or _MARK in lines[0])
 
     def end(self) -> None:
         """There will be no more; a last line may lack its end."""
-        self._add(self._splitter.end())
+        if lines := self._splitter.end():
+            self._add(lines, may_be_urgent=_MARK in lines[0])
 
     def take(self, count: int) -> list[bytes]:
         """The next lines, `count` at most."""
-        lines = self._lines
-        if count >= len(lines):
-            taken = list(lines)
-            lines.clear()
+        chunks = self._chunks
+        if not chunks:
+            return []
+        lines = chunks.popleft()
+        while chunks and len(lines) < count:
+            lines += chunks.popleft()
+        if len(lines) > count:
+            chunks.appendleft(lines[count:])
+            del lines[count:]
+        self._count -= len(lines)
+        if not self._count:
             self.size = 0
             self.urgent = False
-            return taken
-        taken = [lines.popleft() for _ in range(count)]
-        self.size -= sum(map(len, taken))
-        return taken
+        else:
+            self.size -= sum(map(len, lines))
+        return lines
 
-    def _add(self, lines: list[bytes]) -> None:
-        self._lines.extend(lines)
+    def _add(self, lines: list[bytes], *, may_be_urgent: bool) -> None:
+        self._chunks.append(lines)
+        self._count += len(lines)
         self.size += sum(map(len, lines))
-        if not self.urgent:
-            self.urgent = any(_MARK in line for line in lines)
+        self.urgent = self.urgent or may_be_urgent

@@ -91,10 +91,11 @@ class Stream:
 
     def put(self, event: Notification) -> None:
         """Add an event, unless there are too many."""
-        if len(self.events) >= self._limit:
+        events = self.events
+        if len(events) >= self._limit:
             self.has_overflowed = True
         elif not self.has_overflowed:
-            self.events.append(event)
+            events.append(event)
         if event.method in self._lasts:
             self.is_complete = True
 
@@ -143,7 +144,10 @@ class Streams:
 
     def deliver(self, event: Notification, ready: list[Stream]) -> None:
         """Give an event to its streams; those that were `wanted` are added to `ready`, and not wanted any more."""
-        turn_id = turn_of(event.params)
+        params = event.params
+        turn_id = params.get("turnId") if type(params) is dict else None
+        if type(turn_id) is not str:
+            turn_id = turn_of(params)
         if turn_id is not None:
             known = self._turns.get(turn_id)
             stream = known() if known is not None else self._of_unannounced(turn_id)

@@ -1,0 +1,179 @@
+"""Reads streamed turns, and says what that took; the same program for both sides, which have the same words for it.
+
+    python stream.py ORDER
+
+ORDER is JSON: `side` (ours or peer), `driver` (sync or async), `server` (its command line), `turns` (how many at once),
+`deltas` (how many each), `repeat` (how often, one after another), `work_us` (how long to work on each delta, in
+microseconds), `watched` (whether to wait for a line on stdin when warmed up, and before the end).
+
+Prints one line of JSON at each of these points. The last has `cpu_s`, the processor time of this process alone, and
+`events`, how many were read. What the deltas say is compared with what the server sends: exit code 1 if it differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import runpy
+import sys
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ORDER = json.loads(sys.argv[1])
+PACKAGE, CONFIG = {"ours": ("codex_app_server", "AppServerConfig"), "peer": ("openai_codex", "CodexConfig")}[
+    ORDER["side"]
+]
+package = import_module(PACKAGE)
+Config = getattr(package, CONFIG)
+replay = runpy.run_path(str(Path(__file__).resolve().parent.parent / "replay.py"))
+CYCLE: int = replay["CYCLE"]
+words: Callable[[int, int], str] = replay["words"]
+
+DELTA = "item/agentMessage/delta"
+HELLO = package.TextInput("What is here?")
+
+
+class Expected:
+    """What a turn must say, compared while it is read; a little work, the same for both sides.
+
+    Args:
+        turn: its number.
+    """
+
+    def __init__(self, turn: int) -> None:
+        self._words = itertools.cycle([words(turn, number) for number in range(CYCLE)])
+        self.count = 0
+
+    def check(self, text: str) -> None:
+        """Take the next words."""
+        if text != next(self._words):
+            sys.exit(f"delta {self.count} says {text!r}")
+        self.count += 1
+
+
+def work(until: float) -> None:
+    """Be busy, as a program is that does something with what it reads."""
+    while time.perf_counter() < until:
+        pass
+
+
+def report(**figures: float) -> None:
+    """Print them; wait until that was seen, if somebody looks."""
+    print(json.dumps(figures), flush=True)
+    if ORDER["watched"]:
+        sys.stdin.readline()
+
+
+def main() -> None:
+    """Do what was ordered."""
+    config = Config(launch_args_override=tuple(ORDER["server"]))
+    if ORDER["driver"] == "sync":
+        with package.Codex(config) as codex:
+            measure(codex)
+    else:
+        asyncio.run(ameasure(config))
+
+
+def measure(codex: Any) -> None:
+    """With threads: one for each turn beyond the first."""
+    read(codex.thread_start().turn(HELLO), Expected(0), 0)
+    numbers = itertools.count(1)
+    spent = 0.0
+    events = 0
+    report()
+    for _ in range(ORDER["repeat"]):
+        expected = [Expected(next(numbers)) for _ in range(ORDER["turns"])]
+        threads = [codex.thread_start() for _ in expected]
+        turns = [thread.turn(HELLO) for thread in threads[:-1]]
+        begun = time.process_time()  # the server begins when it has heard of the last
+        turns.append(threads[-1].turn(HELLO))
+        if len(turns) == 1:
+            counts = [read(turns[0], expected[0], ORDER["work_us"] / 1e6)]
+        else:
+            counts = read_all(turns, expected)
+        spent += time.process_time() - begun
+        events += sum(counts)
+        complete(expected)
+    report(cpu_s=spent, events=events)
+
+
+def read(turn: Any, expected: Expected, seconds: float) -> int:
+    """Read a turn to its end; how many events it had."""
+    check = expected.check
+    count = 0
+    for event in turn.stream():
+        count += 1
+        if event.method == DELTA:
+            check(event.payload.delta)
+            if seconds:
+                work(time.perf_counter() + seconds)
+    return count
+
+
+def read_all(turns: list[Any], expected: list[Expected]) -> list[int]:
+    """Each in a thread of its own."""
+    counts: list[int] = []
+
+    def one(turn: Any, its: Expected) -> None:
+        counts.append(read(turn, its, 0))
+
+    readers = [threading.Thread(target=one, args=pair) for pair in zip(turns, expected, strict=True)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return counts
+
+
+async def ameasure(config: Any) -> None:
+    """With asyncio: a task for each turn."""
+    async with package.AsyncCodex(config) as codex:
+        thread = await codex.thread_start()
+        await aread(await thread.turn(HELLO), Expected(0), 0)
+        numbers = itertools.count(1)
+        spent = 0.0
+        events = 0
+        report()
+        for _ in range(ORDER["repeat"]):
+            expected = [Expected(next(numbers)) for _ in range(ORDER["turns"])]
+            threads = [await codex.thread_start() for _ in expected]
+            turns = [await thread.turn(HELLO) for thread in threads[:-1]]
+            begun = time.process_time()
+            turns.append(await threads[-1].turn(HELLO))
+            seconds = ORDER["work_us"] / 1e6
+            readers = [aread(turn, its, seconds) for turn, its in zip(turns, expected, strict=True)]
+            events += sum(await asyncio.gather(*readers))
+            spent += time.process_time() - begun
+            complete(expected)
+        report(cpu_s=spent, events=events)
+
+
+async def aread(turn: Any, expected: Expected, seconds: float) -> int:
+    """Read a turn to its end; how many events it had."""
+    check = expected.check
+    count = 0
+    async for event in turn.stream():
+        count += 1
+        if event.method == DELTA:
+            check(event.payload.delta)
+            if seconds:
+                work(time.perf_counter() + seconds)
+    return count
+
+
+def complete(expected: list[Expected]) -> None:
+    """Every turn must have had all its deltas."""
+    for turn, its in enumerate(expected):
+        if its.count != ORDER["deltas"]:
+            sys.exit(f"turn {turn} of {len(expected)} had {its.count} deltas")
+
+
+if __name__ == "__main__":
+    main()
