@@ -81,6 +81,12 @@ def test_unknown_fields_are_kept_and_go_back() -> None:
     assert delta.model_dump(by_alias=True, exclude_unset=True) == sent
 
 
+def test_an_enum_value_prints_as_its_string() -> None:
+    status = decode("TurnStatus", "inProgress")
+    assert isinstance(status, Enum)
+    assert (str(status), f"{status:>11}") == ("inProgress", " inProgress")
+
+
 def test_an_unknown_enum_value_is_its_string() -> None:
     turn = decode(Turn, {"id": "1", "items": [], "status": "paused"})
     assert turn.status == "paused"

@@ -60,7 +60,7 @@ class AsyncThread(AsyncThreadOptions):
 
     def _repr_markdown_(self) -> str:
         """For notebooks."""
-        return f"thread `{self._id}`"
+        return f"**thread** `{self._id}`"
 
     async def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> AsyncTurn:
         config = self._driver.config

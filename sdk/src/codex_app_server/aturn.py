@@ -9,7 +9,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from codex_app_server.adriver import AsyncDriver
     from codex_app_server.inputs import Input
@@ -66,6 +66,10 @@ class AsyncTurn:
             RuntimeError: if the turn has a consumer already.
             TransportClosedError: if the connection ends before the turn does.
         """
+        return await self._run(timeout, None)
+
+    async def _run(self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None) -> TurnResult:
+        """As `run`; `watch` is shown what there is, whenever more has come."""
         self._claim()
         fold = TurnFold()
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
@@ -73,6 +77,8 @@ class AsyncTurn:
             while batch := await self._driver.take(self._stream, _left(deadline)):
                 for event in batch:
                     fold.add(event)
+                if watch is not None:
+                    await watch(fold)
         except BaseException as error:
             self._driver.interrupt(self._thread_id, self.id)
             if isinstance(error, TimeoutError):
@@ -102,6 +108,10 @@ class AsyncTurn:
     def __repr__(self) -> str:
         """Its id."""
         return f"<{type(self).__name__} {self.id}>"
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks."""
+        return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
     def _claim(self) -> None:
         if self._is_claimed:

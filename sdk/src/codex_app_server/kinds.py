@@ -7,17 +7,24 @@ to the schema (raises), and describe itself in JSON schema. Kinds of objects are
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from enum import Enum
 
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
-__all__ = ["EnumKind", "Kind", "UnionKind"]
+__all__ = ["EnumKind", "Kind", "UnionKind", "Word"]
+
+
+class Word(str, Enum):
+    """The base of all enums: a member prints as the string that it is, just as a value without a member does."""
+
+    def __str__(self) -> str:  # ``__str__ = str.__str__`` would not be inherited: enum takes it for an oversight
+        return str.__str__(self)
 
 
 class Kind(ABC):

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, Validati
 from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
-from codex_app_server.kinds import EnumKind, Kind, UnionKind
+from codex_app_server.kinds import EnumKind, Kind, UnionKind, Word
 from codex_app_server.tables import Entry, parse_entry, parse_field, parse_type
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def _made(name: str, module: str, entry: Entry) -> Kind:
             return _ModelKind(_model(name, module, entry))
         case "enum":
             members = list(entry.pairs())
-            return EnumKind(cast("type[Enum]", Enum(name, members, type=str, module=module, qualname=name)))
+            return EnumKind(cast("type[Enum]", Enum(name, members, type=Word, module=module, qualname=name)))
         case "shape":
             return _ShapeKind(entry.parts)
         case "alias":

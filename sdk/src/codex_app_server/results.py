@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["RunResult", "TurnFold", "TurnResult"]
 
 _MESSAGE = "agentMessage"
+_DEEDS = (
+    ("commandExecution", "command", "commands"),
+    ("fileChange", "file change", "file changes"),
+    ("mcpToolCall", "MCP tool call", "MCP tool calls"),
+    ("dynamicToolCall", "tool call", "tool calls"),
+    ("webSearch", "web search", "web searches"),
+)
+"""What a person wants to know was done, by the type of its items."""
 
 
 class TurnResult:
@@ -86,10 +94,23 @@ class TurnResult:
         return f"<TurnResult {self.turn_id} {self._turn.get('status')}: {answer[:60]!r}>"
 
     def _repr_markdown_(self) -> str:
-        """For notebooks: the answer, or what went wrong."""
-        if self.is_completed:
-            return self.final_response if self.final_response is not None else self.text
-        return f"**The turn {self.failure}**"
+        """For notebooks: the answer, what went wrong, and what was done for it."""
+        answer = self.final_response if self.final_response is not None else self.text
+        parts = [answer, f"*{', '.join(self._facts())}*"]
+        if self.failure is not None:
+            parts.insert(1, f"````text\n{self.failure}\n````")  # verbatim, for it is no Markdown
+        return "\n\n".join(filter(None, parts))
+
+    def _facts(self) -> list[str]:
+        """How it ended, what was done in it, and the tokens it took, each in a few words."""
+        kinds = [item.get("type") for item in self._items if isinstance(item, dict)]
+        counts = [(kinds.count(kind), one, several) for kind, one, several in _DEEDS]
+        facts = [str(self._turn.get("status"))]
+        facts += [f"{count} {one if count == 1 else several}" for count, one, several in counts if count]
+        usage = self._usage.get("tokenUsage") if isinstance(self._usage, dict) else None
+        last = usage.get("last") if isinstance(usage, dict) else None
+        tokens = last.get("totalTokens") if isinstance(last, dict) else None
+        return facts if tokens is None else [*facts, f"{tokens} tokens"]
 
 
 RunResult = TurnResult
@@ -97,11 +118,18 @@ RunResult = TurnResult
 
 
 class TurnFold:
-    """Takes the events of one turn, one after another."""
+    """Takes the events of one turn, one after another.
+
+    Attributes:
+        items: those that are completed.
+        usage: the last report of tokens.
+        begun: the type of the item that was begun last.
+    """
 
     def __init__(self) -> None:
         self.items: list[JsonValue] = []
         self.usage: JsonValue = None
+        self.begun: str | None = None
         self._streamed: list[str] = []
         self._turn: dict[str, JsonValue] | None = None
 
@@ -114,6 +142,10 @@ class TurnFold:
         if method == "item/agentMessage/delta":
             if isinstance(delta := params.get("delta"), str):
                 self._streamed.append(delta)
+        elif method == "item/started":
+            item = params.get("item")
+            kind = item.get("type") if isinstance(item, dict) else None
+            self.begun = kind if isinstance(kind, str) else None
         elif method == "item/completed":
             self.items.append(params.get("item"))
         elif method == "thread/tokenUsage/updated":

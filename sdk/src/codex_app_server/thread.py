@@ -60,7 +60,7 @@ class Thread(ThreadOptions):
 
     def _repr_markdown_(self) -> str:
         """For notebooks."""
-        return f"thread `{self._id}`"
+        return f"**thread** `{self._id}`"
 
     def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> Turn:
         config = self._driver.config

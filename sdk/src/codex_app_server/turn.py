@@ -9,7 +9,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from codex_app_server.driver import Driver
     from codex_app_server.inputs import Input
@@ -66,6 +66,10 @@ class Turn:
             RuntimeError: if the turn has a consumer already.
             TransportClosedError: if the connection ends before the turn does.
         """
+        return self._run(timeout, None)
+
+    def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult:
+        """As `run`; `watch` is shown what there is, whenever more has come."""
         self._claim()
         fold = TurnFold()
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -73,6 +77,8 @@ class Turn:
             while batch := self._driver.take(self._stream, _left(deadline)):
                 for event in batch:
                     fold.add(event)
+                if watch is not None:
+                    watch(fold)
         except BaseException as error:
             self._driver.interrupt(self._thread_id, self.id)
             if isinstance(error, TimeoutError):
@@ -102,6 +108,10 @@ class Turn:
     def __repr__(self) -> str:
         """Its id."""
         return f"<{type(self).__name__} {self.id}>"
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks."""
+        return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
     def _claim(self) -> None:
         try:
