@@ -1,7 +1,8 @@
 """``protocol-diff``: what changed in the app-server protocol from one release to another, and what can break users.
 
-A side is a version, whose runtime is fetched and prints its schema, or a directory with what one has printed: with and
-without what is experimental, in ``experimental`` and ``stable``; or just once, which does not tell the two apart.
+A side is a version, whose runtime is fetched and prints its schema, or a directory with what one has printed: with
+and without what is experimental, in its directories 'experimental' and 'stable'; or just once, which does not tell
+the two apart.
 """
 
 from __future__ import annotations
