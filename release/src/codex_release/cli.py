@@ -29,6 +29,7 @@ _COMMANDS = (
     "stage-runtime",
     "stage-sdk",
     "generate-types",
+    "protocol-diff",
     "build",
     "check",
     "matrix",

@@ -23,6 +23,7 @@ class Report:
         data: the same for machines.
         title: stands above the table.
         ok: whether everything held; otherwise the program exits with 1.
+        document: the same as a text that is printed as it stands, if one was asked for.
     """
 
     columns: Sequence[str]
@@ -30,6 +31,7 @@ class Report:
     data: Any
     title: str = ""
     ok: bool = True
+    document: str | None = None
 
 
 def show(report: Report, *, as_json: bool) -> None:
@@ -38,15 +40,18 @@ def show(report: Report, *, as_json: bool) -> None:
         json.dump(report.data, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    if sys.stdout.isatty():
+    if report.document is not None:
+        sys.stdout.write(report.document)
+    elif sys.stdout.isatty():
         from rich.console import Console  # it takes longer to load than some commands take
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(title=report.title or None, title_justify="left")
         for column in report.columns:
             table.add_column(column, overflow="fold", justify="right" if column in {"size", "seconds"} else "left")
         for row in report.rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # a bracket in a cell is no markup
         Console().print(table)
     else:
         for row in report.rows:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.commands.options import fetch_one
+from codex_release.commands.options import runnable
 from codex_release.errors import UsageError
 from codex_release.protocol.generate import differing, print_files, write
 from codex_release.protocol.rules import Rules
 from codex_release.report import Report
-from codex_release.tree import copy_tree
 
 if TYPE_CHECKING:
     import argparse
@@ -50,9 +48,5 @@ def _files(named: Path | None, rules: Rules, context: Context) -> dict[str, str]
         if not named.is_file():
             raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
         return print_files(named.absolute(), rules)
-    target = context.catalog.host()
-    tree = fetch_one(context, context.lock.version, target, unlocked=False).tree
-    with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
-        # A tree in the cache has no executable bits, and is not to get any.
-        copy_tree(tree, Path(scratch), context.catalog.layout)
-        return print_files(Path(scratch) / target.fill(context.catalog.layout.entrypoint), rules)
+    with runnable(context, context.lock.version, unlocked=False) as executable:
+        return print_files(executable, rules)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from codex_release.tree import copy_tree
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from codex_release.context import Context
     from codex_release.fetch import Fetched
     from codex_release.targets import Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["add_targets", "add_unlocked", "add_version", "fetch_one", "warn_unlocked"]
+__all__ = ["add_targets", "add_unlocked", "add_version", "fetch_one", "runnable", "warn_unlocked"]
 
 
 def add_targets(parser: argparse.ArgumentParser) -> None:
@@ -53,3 +59,14 @@ def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlo
         warn_unlocked(context, version)
         return context.fetcher.published(version, target)
     return context.fetcher.locked(version, target, context.lock.require(version, target))
+
+
+@contextlib.contextmanager
+def runnable(context: Context, version: ReleaseVersion, *, unlocked: bool) -> Iterator[Path]:
+    """This machine's executable of a release, as `fetch_one` brings it, ready to run until the block ends."""
+    target = context.catalog.host()
+    tree = fetch_one(context, version, target, unlocked=unlocked).tree
+    with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
+        # A tree in the cache has no executable bits, and is not to get any.
+        copy_tree(tree, Path(scratch), context.catalog.layout)
+        yield Path(scratch) / target.fill(context.catalog.layout.entrypoint)

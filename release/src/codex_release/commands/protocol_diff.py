@@ -1,0 +1,125 @@
+"""``protocol-diff``: what changed in the app-server protocol from one release to another, and what can break users.
+
+A side is a version, whose runtime is fetched and prints its schema, or a directory with what one has printed: with
+and without what is experimental, in its directories 'experimental' and 'stable'; or just once, which does not tell
+the two apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.commands.options import runnable
+from codex_release.errors import UsageError
+from codex_release.protocol.difference import differences
+from codex_release.protocol.normalise import normalise
+from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, headline, judged
+from codex_release.protocol.rules import Rules
+from codex_release.protocol.schema import Schema, print_schema
+from codex_release.report import Report
+from codex_release.versions import ReleaseVersion
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "show what changed in the protocol, and what can break users"
+_EXPERIMENTAL = "experimental"
+_STABLE = "stable"
+_PRINTED = "ClientRequest.json"
+"""A file by which a directory with a printed schema is known."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two releases.
+
+    Attributes:
+        schema: with everything that is experimental, or what there is.
+        stable: without.
+    """
+
+    schema: Schema
+    stable: Schema
+
+    @property
+    def tells_experimental(self) -> bool:
+        """Whether it was printed twice."""
+        return self.schema is not self.stable
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    side = "a Codex version, or a directory with its printed schema"
+    parser.add_argument("old", metavar="OLD", help=side)
+    parser.add_argument("new", metavar="NEW", help=side)
+    parser.add_argument("--markdown", action="store_true", help="answer in Markdown")
+    parser.add_argument("--fail-on-breaking", action="store_true", help="exit with 1 if a change can break users")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Compare.
+
+    Raises:
+        UsageError: if a side is neither a version nor such a directory, or the two cannot be compared.
+        ReleaseError: if a runtime cannot be had, or its schema is not understood.
+    """
+    if arguments.json and arguments.markdown:
+        raise UsageError("--json and --markdown exclude each other")
+    rules = Rules.load(context.workspace.protocol_file)
+    names = {text: _version(text) or Path(text) for text in (arguments.old, arguments.new)}
+    sides = {name: _side(name, context) for name in dict.fromkeys(names.values())}
+    old, new = (sides[names[text]] for text in (arguments.old, arguments.new))
+    if old.tells_experimental is not new.tells_experimental:
+        (once,) = (str(name) for name, side in sides.items() if not side.tells_experimental)
+        raise UsageError(
+            f"{once} holds one printed schema, which does not tell what is experimental",
+            remedy=f"print both into its directories {_STABLE} and {_EXPERIMENTAL}, the latter with --experimental",
+        )
+    protocols = (normalise(side.schema, side.stable, rules) for side in (old, new))
+    changes = judged(differences(*protocols))
+    labels = str(names[arguments.old]), str(names[arguments.new])
+    return Report(
+        COLUMNS,
+        as_rows(changes),
+        as_data(*labels, changes),
+        title=f"Protocol of Codex, {labels[0]} to {labels[1]}: {headline(changes)}",
+        ok=not (arguments.fail_on_breaking and any(each.verdict.is_breaking for each in changes)),
+        document=as_markdown(*labels, changes) if arguments.markdown else None,
+    )
+
+
+def _version(text: str) -> ReleaseVersion | None:
+    """The version that a word names; what reads like one is one, even if there is such a directory."""
+    try:
+        return ReleaseVersion.parse(text)
+    except UsageError as error:
+        if Path(text).is_dir():
+            return None
+        raise UsageError(f"{text!r} is neither a Codex version nor a directory", remedy=error.remedy) from error
+
+
+def _side(name: ReleaseVersion | Path, context: Context) -> _Side:
+    """What a release, or a directory, says of the protocol."""
+    if isinstance(name, Path):
+        return _printed(name)
+    with runnable(context, name, unlocked=name != context.lock.version) as executable:
+        schema = print_schema(executable, experimental=True)
+        return _Side(schema, print_schema(executable, experimental=False))
+
+
+def _printed(directory: Path) -> _Side:
+    """What lies in a directory."""
+    twice = directory / _EXPERIMENTAL, directory / _STABLE
+    if all((each / _PRINTED).is_file() for each in twice):
+        return _Side(*(Schema.read(each) for each in twice))
+    if not (directory / _PRINTED).is_file():
+        raise UsageError(
+            f"{directory} holds no printed schema",
+            remedy=f"print one with: codex app-server generate-json-schema --out {directory}",
+        )
+    schema = Schema.read(directory)
+    return _Side(schema, schema)
