@@ -295,7 +295,9 @@ class Driver:
 
     def _dispatch(self, progress: Progress) -> None:
         for stream in progress.ready:
-            if taker := self._takers.get(stream):
+            # Whoever was woken waits no longer, though it may take a while until its thread runs: without this, the
+            # reader would go on for it meanwhile.
+            if taker := self._takers.pop(stream, None):
                 taker.put(None)
         for data in progress.replies:
             self._transport.send(data)
