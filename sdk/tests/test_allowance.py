@@ -14,7 +14,7 @@ def test_what_nobody_reads_gets_more_room_up_to_a_bound() -> None:
         allowance.patience_is_over()
         seen.append(allowance.limit)
 
-    assert seen == [2 * first, 4 * first]
+    assert seen == [2 * first, 4 * first, 8 * first]
     assert seen[-1] == READ_AHEAD
     allowance.patience_is_over()
     assert allowance.limit == READ_AHEAD

@@ -33,6 +33,15 @@ def test_events_are_not_urgent_whatever_their_text_says() -> None:
     assert not inbox.urgent
 
 
+def test_an_event_about_something_with_an_id_is_not_urgent() -> None:
+    inbox = Inbox()
+    inbox.feed(b'{"method":"item/started","params":{"item":{"id":"i"},"turnId":"t"}}\n' + DELTA)
+    assert not inbox.urgent
+
+    inbox.feed(b'{"method":"ask","params":{"item":{"id":"i"}},"id":7}\n')  # in an order that no runtime writes
+    assert inbox.urgent
+
+
 def test_an_answer_and_a_question_are_urgent_until_they_are_taken() -> None:
     for line in (b'{"id":1,"result":{}}\n', b'{"method":"ask", "id" : "x"}\n'):
         inbox = Inbox()

@@ -266,7 +266,7 @@ class AsyncDriver:
             self._takers.pop(stream, None)
 
     def _wake(self, stream: Stream) -> None:
-        taker = self._takers.get(stream)
+        taker = self._takers.pop(stream, None)  # it waits no longer, though its task runs later
         if taker is not None and not taker.done():
             taker.set_result(None)
 

@@ -318,7 +318,9 @@ class Driver:
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )
         for stream in progress.ready:
-            if taker := self._takers.get(stream):
+            # Whoever was woken waits no longer, though it may take a while until its thread runs: without this, the
+            # reader would go on for it meanwhile.
+            if taker := self._takers.pop(stream, None):
                 taker.put(None)
 
     def _ask(self, request: ServerRequest) -> None:

@@ -17,7 +17,7 @@ READ_AHEAD = 8 << 20
 PATIENCE = 0.03
 """How long a full allowance may stay as it is without anything being read, in seconds."""
 
-_FIRST = 2 << 20
+_FIRST = 1 << 20
 
 
 class Allowance:

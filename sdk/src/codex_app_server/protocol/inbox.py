@@ -2,7 +2,8 @@
 
 A program that reads its events slowly should not fill its memory with them, so lines stay bytes until somebody wants
 them: a twentieth of the room. But an answer or a question of the server must not wait behind events that nobody reads:
-`urgent` says that there may be one. Every such message has an ``id`` member, and no event that comes in masses has one.
+`urgent` says that there may be one. Every such message has an ``id`` member, and no event that comes in masses has one
+anywhere. An event with one further down, an item's, is told apart by a second look.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 from collections import deque
 
 from codex_app_server.protocol.framing import LineSplitter
+from codex_app_server.protocol.messages import Notification, parse
 
 __all__ = ["Inbox"]
 
 _MARK = b'"id"'
 """Inside a JSON string its quotes would be escaped, so text cannot look like it; a key of that name deeper down can."""
+
+_LONG = 64 * 1024
+"""From how many bytes on a line is not looked at twice, but counts as urgent."""
 
 
 class Inbox:
@@ -40,13 +45,12 @@ class Inbox:
         lines = self._splitter.feed(data)
         if lines:
             # The first line may have begun, and its mark been cut in two, in what arrived before.
-            whole = data.rfind(b"\n")
-            self._add(lines, may_be_urgent=data.find(_MARK, 0, whole) >= 0 or _MARK in lines[0])
+            self._add(lines, is_marked=data.find(_MARK, 0, data.rfind(b"\n")) >= 0 or _MARK in lines[0])
 
     def end(self) -> None:
         """There will be no more; a last line may lack its end."""
         if lines := self._splitter.end():
-            self._add(lines, may_be_urgent=_MARK in lines[0])
+            self._add(lines, is_marked=_MARK in lines[0])
 
     def take(self, count: int) -> list[bytes]:
         """The next lines, `count` at most."""
@@ -67,8 +71,17 @@ class Inbox:
             self.size -= sum(map(len, lines))
         return lines
 
-    def _add(self, lines: list[bytes], *, may_be_urgent: bool) -> None:
+    def _add(self, lines: list[bytes], *, is_marked: bool) -> None:
         self._chunks.append(lines)
         self._count += len(lines)
         self.size += sum(map(len, lines))
-        self.urgent = self.urgent or may_be_urgent
+        if is_marked and not self.urgent:
+            self.urgent = any(_is_urgent(line) for line in lines if _MARK in line)
+
+
+def _is_urgent(line: bytes) -> bool:
+    """Whether a line with the mark is no event, as far as can be said quickly."""
+    params = line.find(b'"params"')
+    if params < 0 or line.find(_MARK) < params or len(line) >= _LONG:
+        return True
+    return not isinstance(parse(line), Notification)
