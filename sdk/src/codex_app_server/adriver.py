@@ -60,7 +60,6 @@ class AsyncDriver:
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
         self.handlers = self._config.handlers or Handlers()
-        self.skipped_lines = 0
         self._consulting: set[asyncio.Task[None]] = set()
         self._connection = Connection(self._config.max_buffered_events)
         self._waiting: dict[int | str, asyncio.Future[_Outcome]] = {}
@@ -107,6 +106,11 @@ class AsyncDriver:
     def config(self) -> AppServerConfig:
         """How it was started."""
         return self._config
+
+    @property
+    def skipped_lines(self) -> int:
+        """How many lines of the runtime's output made no sense."""
+        return self._connection.skipped_lines
 
     async def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
@@ -336,7 +340,6 @@ class AsyncDriver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                self.skipped_lines += 1
                 logger().warning(
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )

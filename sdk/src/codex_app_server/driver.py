@@ -78,7 +78,6 @@ class Driver:
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
         self.handlers = self._config.handlers or Handlers()
-        self.skipped_lines = 0
         self._lock = threading.Lock()  # guards the four below
         self._connection = Connection(self._config.max_buffered_events)
         self._waiting: dict[int | str, _Waiter] = {}
@@ -108,6 +107,11 @@ class Driver:
     def config(self) -> AppServerConfig:
         """How it was started."""
         return self._config
+
+    @property
+    def skipped_lines(self) -> int:
+        """How many lines of the runtime's output made no sense."""
+        return self._connection.skipped_lines
 
     def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
@@ -312,8 +316,6 @@ class Driver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                with self._lock:
-                    self.skipped_lines += 1
                 logger().warning(
                     "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
                 )

@@ -73,6 +73,8 @@ class Connection:
         self._last_id = 0
         self._open: dict[RequestId, _Request] = {}
         self._abandoned: dict[RequestId, _Request] = {}
+        self.skipped_lines = 0
+        """How many lines were no message, or answered nothing; counted before anything that came later is seen."""
         self.streams = Streams(max_buffered_events)
 
     @property
@@ -142,6 +144,7 @@ class Connection:
             elif isinstance(message, Response | ErrorResponse):
                 self._answered(line, message, progress)
             elif line and not line.isspace():
+                self.skipped_lines += isinstance(message, Junk)
                 progress.messages.append(message)
         return progress
 
@@ -149,6 +152,7 @@ class Connection:
         awaited = self._open.pop(answer.id, None)
         request = awaited or self._abandoned.pop(answer.id, None)
         if request is None:
+            self.skipped_lines += 1
             progress.messages.append(Junk(line, "it answers no open request"))
             return
         stream = None
