@@ -75,20 +75,20 @@ def wait_until(what: Callable[[], object]) -> None:
 
 
 class AtTerminal:
-    """A command whose input and output are a terminal of its own (POSIX).
+    """A program whose input and output are a terminal of its own (POSIX).
 
     Args:
-        words: of the command.
+        argv: its command line.
         env: more variables.
     """
 
-    def __init__(self, words: Iterable[str | Path], env: Mapping[str, str]) -> None:
+    def __init__(self, argv: Iterable[str | Path], env: Mapping[str, str]) -> None:
         import pty
 
         self.shown = ""
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            command(*words),
+            [*map(str, argv)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

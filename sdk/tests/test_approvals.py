@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import AtTerminal, home_of, running
+from command_line import command as codex_command
 
 from codex_app_server.cli.approvals import change_lines, changes_of
 from codex_app_server.cli.terminal import shortened, visible
@@ -40,7 +41,7 @@ def play(codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path) ->
     def start(*calls: ToolCall) -> AtTerminal:
         codex_model_server.add(*calls, Text("Well."))
         words = ["run", "go", "-C", str(tmp_path), "--codex-bin", str(codex_binary)]
-        return AtTerminal(words, home_of(codex_model_server, SETTINGS, FEATURES))
+        return AtTerminal(codex_command(*words), home_of(codex_model_server, SETTINGS, FEATURES))
 
     return start
 
