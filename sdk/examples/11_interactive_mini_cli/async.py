@@ -6,12 +6,13 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _bootstrap import example_config
 
-from codex_app_server import AppServerConfig, AsyncCodex, AsyncThread, TextInput
+from codex_app_server import AppServerConfig, AsyncCodex, AsyncThread, AsyncTurn, JsonRpcError, TextInput
 
 
 async def main(config: AppServerConfig) -> None:
@@ -36,7 +37,7 @@ async def ask() -> str:
 async def answer(thread: AsyncThread, question: str) -> None:
     """Print what is said as it comes, and what is done."""
     turn = await thread.turn(TextInput(question))
-    on_ctrl_c(lambda: asyncio.ensure_future(turn.interrupt()))  # the stream then ends by itself
+    on_ctrl_c(lambda: asyncio.ensure_future(stop(turn)))
     async for event in turn.stream():
         if event.method == "item/agentMessage/delta":
             print(event.payload.delta, end="", flush=True)
@@ -47,6 +48,12 @@ async def answer(thread: AsyncThread, question: str) -> None:
         elif event.method == "turn/completed" and event.payload.turn.status == "interrupted":
             print(" [interrupted]", end="")
     print()
+
+
+async def stop(turn: AsyncTurn) -> None:
+    """Interrupt a turn, whose stream then ends by itself."""
+    with suppress(JsonRpcError):  # it may have ended already
+        await turn.interrupt()
 
 
 def on_ctrl_c(act: Callable[[], object]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _bootstrap import example_config
 
-from codex_app_server import AppServerConfig, Codex, TextInput, Thread
+from codex_app_server import AppServerConfig, Codex, JsonRpcError, TextInput, Thread
 
 
 def main(config: AppServerConfig) -> None:
@@ -40,7 +41,9 @@ def answer(thread: Thread, question: str) -> None:
             elif event.method == "error":
                 print(f"[{event.payload.error.message}]")
     except KeyboardInterrupt:
-        turn.interrupt()  # the runtime does not see the Ctrl-C itself; the thread can be talked to again
+        # The runtime does not see the Ctrl-C itself. The thread can be talked to again.
+        with suppress(JsonRpcError):  # it may have ended already
+            turn.interrupt()
         print(" [interrupted]", end="")
     print()
 
