@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -26,6 +27,9 @@ DEMO = ROOT / "build" / "demo"
 DIST = DEMO / "dist"
 ENVIRONMENT = DEMO / "env"
 STAMP = ENVIRONMENT / ".codex-demo.json"
+
+_PICTURE_WIDTH = 120
+"""Of the picture, in characters."""
 
 HANDSHAKE = """\
 import json, sys, time
@@ -53,11 +57,14 @@ with ModelServer(Text("Hello from Codex itself, with a scripted model.")) as mod
 
 def main() -> int:
     """Build, install, run, and say what happened."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="keep what is printed as a picture, too")
+    picture: Path | None = parser.parse_args().svg
     built = build()
     python = install(built)
     with tempfile.TemporaryDirectory(prefix="codex-demo-") as home:
         answers = [run_codex(python, home), run_handshake(python, home), run_turn(python, home)]
-    show(built, answers)
+    show(built, answers, picture)
     return 0
 
 
@@ -109,11 +116,13 @@ def run_turn(python: Path, home: str) -> tuple[str, str, float]:
     return "turn", f"{text} ({deltas} deltas, the first after {first:.2f} s)", seconds
 
 
-def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> None:
+def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]], picture: Path | None) -> None:
     """What was built, and what answered."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a log can be scrolled
+    console = Console(record=picture is not None)
+    if picture is not None:
+        console.width = _PICTURE_WIDTH
+    elif not console.is_terminal:
+        console.width = 200  # a log can be scrolled
     files = Table(title="Built, checked and installed", title_justify="left")
     files.add_column("file", overflow="fold")
     files.add_column("tag", no_wrap=True)
@@ -131,6 +140,11 @@ def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]]) -> 
         told.add_row(asked, answer, f"{seconds_taken:.2f}")
     console.print(files)
     console.print(told)
+    if picture is not None:
+        drawn = console.export_svg(title="python3 scripts/dev.py demo", unique_id="demo")
+        # Without the fonts that rich would have a reader's browser fetch from somewhere.
+        drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+        picture.write_text(drawn, encoding="utf-8")
 
 
 def _run_script(python: Path, script: str, home: str) -> Any:

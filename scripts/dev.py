@@ -33,18 +33,18 @@ def main() -> int:
         sys.exit(f"this is Python {sys.version.split()[0]}, but 3.10 or newer is needed; run it with a newer one")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="build, install and run the pinned runtime on this machine")
+    commands.add_parser("demo", help="build, install and run the pinned runtime on this machine; --svg FILE draws it")
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("docs", help="build the site of the client's documents into build/docs")
     commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
     commands.add_parser("setup", help="only make .venv")
     arguments, passed_on = parser.parse_known_args()
-    if passed_on and arguments.command not in {"test", "bench", "bench-client"}:
+    if passed_on and arguments.command not in {"demo", "test", "bench", "bench-client"}:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         if arguments.command == "demo":
-            return run(set_up("release"), "scripts/demo.py")
+            return run(set_up("release"), "scripts/demo.py", *passed_on)
         if arguments.command == "docs":
             set_up("release")
             return run(set_up("docs"), "-m", "mkdocs", "build", "--strict")

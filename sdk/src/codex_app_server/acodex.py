@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.adriver import AsyncDriver
-from codex_app_server.ahead import load_models_ahead
-from codex_app_server.athread import AsyncThread
-from codex_app_server.calling import params_of, thread_named_by
+from codex_app_server.ahead import load_ahead
 from codex_app_server.generated.afront import AsyncCodexOptions
 
 if TYPE_CHECKING:
@@ -17,11 +14,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.aclient import AsyncAppServerClient
+    from codex_app_server.athread import AsyncThread
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
+
+# All else is imported where it is used: what follows the handshake is loaded ahead of that, while the runtime boots.
 
 __all__ = ["AsyncCodex"]
 
@@ -41,7 +41,9 @@ class AsyncCodex(AsyncCodexOptions):
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        load_models_ahead()
+        from codex_app_server.adriver import AsyncDriver
+
+        load_ahead("athread")
         self._driver = AsyncDriver(config)
 
     @property
@@ -119,8 +121,13 @@ class AsyncCodex(AsyncCodexOptions):
         return decode(ThreadListResponse, await self._call("thread/list", options))
 
     async def _thread(self, method: str, options: Mapping[str, object]) -> AsyncThread:
+        from codex_app_server.athread import AsyncThread
+        from codex_app_server.calling import thread_named_by
+
         return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method))
 
     async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
+        from codex_app_server.calling import params_of
+
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return await self._driver.call(method, params)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.ahead import load_models_ahead
-from codex_app_server.calling import params_of, thread_named_by
-from codex_app_server.driver import Driver
+from codex_app_server.ahead import load_ahead
 from codex_app_server.generated.front import CodexOptions
-from codex_app_server.thread import Thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +19,9 @@ if TYPE_CHECKING:
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.thread import Thread
+
+# All else is imported where it is used: what follows the handshake is loaded ahead of that, while the runtime boots.
 
 __all__ = ["Codex"]
 
@@ -47,7 +47,9 @@ class Codex(CodexOptions):
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        load_models_ahead()
+        from codex_app_server.driver import Driver
+
+        load_ahead("thread")
         self._driver = Driver(config)
 
     @property
@@ -124,8 +126,13 @@ class Codex(CodexOptions):
         return decode(ThreadListResponse, self._call("thread/list", options))
 
     def _thread(self, method: str, options: Mapping[str, object]) -> Thread:
+        from codex_app_server.calling import thread_named_by
+        from codex_app_server.thread import Thread
+
         return Thread(self._driver, thread_named_by(self._call(method, options), method))
 
     def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
+        from codex_app_server.calling import params_of
+
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return self._driver.call(method, params)
