@@ -34,7 +34,7 @@ def read():
     return json.loads(line) if line else None
 
 def write(message):
-    sys.stdout.write((message if isinstance(message, str) else json.dumps(message)) + "\\n")
+    sys.stdout.write((message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))) + "\\n")
     sys.stdout.flush()
 
 def complain(text):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
-from codex_app_server.protocol.streams import EVERYTHING
+from codex_app_server.protocol.streams import EVERYTHING, read_events
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import Message
@@ -31,12 +31,12 @@ def conversation() -> Conversation:
 def receive(connection: Conversation, data: bytes) -> list[Message]:
     """What comes of it: answers, questions and junk first, then what was told."""
     connection.receive(data)
-    return [*connection.advance().messages, *connection.heard.take()]
+    return [*connection.advance().messages, *read_events(connection.heard.take())[0]]
 
 
 def end(connection: Conversation) -> list[Message]:
     connection.end()
-    return [*connection.advance().messages, *connection.heard.take()]
+    return [*connection.advance().messages, *read_events(connection.heard.take())[0]]
 
 
 def test_a_conversation() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,8 +12,9 @@ import pytest
 
 from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
 from codex_app_server.adriver import AsyncDriver
-from codex_app_server.driver import Driver
+from codex_app_server.driver import FEW, Driver
 from codex_app_server.protocol.allowance import READ_AHEAD
+from codex_app_server.protocol.streams import read_events
 
 if TYPE_CHECKING:
     from collections import deque
@@ -118,6 +120,7 @@ def script(peer: Peer, opened: Callable[..., object]) -> Callable[..., None]:
 
     def play(lines: str, scene: Callable[[Client], Coroutine[object, object, None]], **options: object) -> None:
         async def run() -> None:
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(6 * FEW))
             async with opened(peer(TURNS + lines, **options)) as client:  # type: ignore[attr-defined]
                 await asyncio.wait_for(scene(client), 20)
 
@@ -216,7 +219,7 @@ def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Ca
         while stream.has_overflowed or len(stream.events) < 20_001:  # the peer's last word comes after the answer
             await asyncio.sleep(0.01)
             assert time.monotonic() - began < 10
-        (waited,) = (event.params for event in stream.take() if event.method == "waited")
+        (waited,) = (event.params for event in read_events(stream.take())[0] if event.method == "waited")
         assert isinstance(waited, dict)
         assert isinstance(seconds := waited["seconds"], float)
         assert seconds < 0.2
@@ -232,6 +235,94 @@ write({"id": "r", "method": "ask", "params": {}})
 wait_for_end()
 """
     script(lines, scene)
+
+
+MANY = f"""
+turns = ["turn-%02d" % number for number in range({5 * FEW})]
+
+def answer():
+    write({{"id": read()["id"], "result": None}})
+
+for turn in turns: started(turn)
+for turn in turns: delta(turn, "first")  # the later ones are told by how they begin
+answer()
+"""
+
+
+async def started(client: Client) -> list[Stream]:
+    """The streams of the turns of `MANY`, the first event read."""
+    streams = [(await client.start_turn("turn/start", {}))[1] for _ in range(5 * FEW)]
+    for stream in streams:
+        (event,) = await client.take(stream)
+        assert event.params == {"turnId": stream.topic.id, "itemId": "i", "delta": "first"}
+    return streams
+
+
+async def all_wait(streams: list[Stream]) -> None:
+    while not all(stream.wanted for stream in streams):
+        await asyncio.sleep(0.01)
+
+
+def test_many_consumers_that_wait_each_get_what_is_theirs(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        streams = await started(client)
+        reading = [asyncio.create_task(texts(client, stream)) for stream in streams]
+        await all_wait(streams)
+        await client.call("go")
+        for stream, read in zip(streams, await asyncio.gather(*reading), strict=True):
+            assert read == [f"{stream.topic.id} {number}" for number in range(500)] + ["turn/completed"]
+
+    lines = """
+for number in range(500):
+    for turn in turns: delta(turn, turn + " " + str(number))
+for turn in turns: completed(turn)
+wait_for_end()
+"""
+    script(MANY + lines, scene)
+
+
+def test_where_many_wait_a_lone_event_arrives_and_who_gives_up_takes_nobody_along(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        *impatient, last = streams = await started(client)
+        giving_up = [asyncio.create_task(client.take(stream, 0.4)) for stream in impatient]
+        waiting = asyncio.create_task(client.take(last))
+        await all_wait(streams)
+        await client.call("go")
+        (event,) = await asyncio.wait_for(waiting, 0.3)
+        assert event.params == {"turnId": "turn-39", "itemId": "i", "delta": "for you"}
+
+        gone = await asyncio.gather(*giving_up, return_exceptions=True)
+        assert {type(error) for error in gone} == {TimeoutError}
+        waiting = asyncio.create_task(client.take(last))
+        await client.call("again")
+        assert len(await asyncio.wait_for(waiting, 1)) == 1
+
+    lines = "delta(turns[-1], 'for you'); answer(); delta(turns[-1], 'and this'); wait_for_end()"
+    script(MANY + lines, scene)
+
+
+def test_a_consumer_that_is_busy_holds_up_none_of_many(script: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        busy, *others = streams = await started(client)
+        begun = [asyncio.create_task(client.take(stream)) for stream in streams]
+        await all_wait(streams)
+        await client.call("go")
+        assert [len(events) for events in await asyncio.gather(*begun)] == [1] * len(streams)
+        reading = [asyncio.create_task(texts(client, stream)) for stream in others]  # `busy` does not come back
+        await client.call("again")
+        for stream, read in zip(others, await asyncio.gather(*reading), strict=True):
+            assert read == [f"{stream.topic.id} {number}" for number in range(50)] + ["turn/completed"]
+        assert len(await texts(client, busy)) == 51
+
+    lines = """
+for turn in turns: delta(turn, "one")
+answer()
+for number in range(50):
+    for turn in turns: delta(turn, turn + " " + str(number))
+for turn in turns: completed(turn)
+wait_for_end()
+"""
+    script(MANY + lines, scene)
 
 
 def test_a_runtime_that_dies_in_a_turn_ends_it_with_the_reason(script: Callable[..., None]) -> None:

@@ -1,7 +1,8 @@
 """The driver for asyncio: the twin of `driver`, with the same names and the same decisions, without a thread.
 
 Bytes arrive on the event loop and are kept until somebody waits for what they may say; a consumer that is behind finds
-them and reads them itself. Beyond its `allowance` the runtime has to wait.
+them and reads them itself. Beyond its `allowance` the runtime has to wait. Where more than a `FEW` wait, what comes
+without a pause is gathered first, as there.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server._log import logger
 from codex_app_server.config import AppServerConfig
-from codex_app_server.driver import SLICE, closed, overflow, package_version
+from codex_app_server.driver import FEW, SLICE, closed, log_junk, overflow, package_version
 from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
@@ -26,12 +28,12 @@ from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
+from codex_app_server.protocol.streams import read_events
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.transport.aio import AsyncStdioTransport
 from codex_app_server.transport.ending import Ending
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
@@ -45,6 +47,9 @@ __all__ = ["AsyncDriver"]
 
 YIELD_AFTER = 4
 """How many slices are read in a row before other tasks get their turn: half a millisecond, about."""
+
+GATHERING_S = 0.002
+"""How long is gathered what many wait for, in seconds; the runtime needs a moment to fill the pipe again."""
 
 
 class AsyncDriver:
@@ -66,7 +71,7 @@ class AsyncDriver:
         self._takers: dict[Stream, asyncio.Future[None]] = {}
         self._ending: Ending | None = None
         self._slices = 0
-        self._is_to_read = False
+        self._reading: asyncio.Handle | None = None
         self._nap: asyncio.TimerHandle | None = None
         self._transport = AsyncStdioTransport(receive=self._receive, ended=self._ended)
         self._metadata: InitializeResult | None = None
@@ -174,13 +179,15 @@ class AsyncDriver:
         """
         connection = self._connection
         while True:
-            if stream.events:
-                return stream.take()
+            if taken := stream.take(SLICE):
+                if events := self._read(taken):
+                    return events
+                continue
             if stream.has_overflowed:
                 raise overflow(stream, self._config.max_buffered_events)
             if stream.is_complete:
-                return stream.take()
-            if connection.unread_bytes:
+                return deque()
+            if connection.unread_bytes and len(self._takers) <= FEW:
                 self._dispatch(connection.advance(SLICE))
                 if not connection.is_full:
                     self._transport.resume()
@@ -189,7 +196,7 @@ class AsyncDriver:
                     # A consumer that always finds something would keep the loop to itself.
                     await asyncio.sleep(0)
                 continue
-            if self._ending is not None:
+            if self._ending is not None and not connection.unread_bytes:
                 raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
             await self._something_in(stream, timeout)
 
@@ -258,6 +265,8 @@ class AsyncDriver:
         """Wait until a stream has something, or the connection ended."""
         taker = self._takers[stream] = asyncio.get_running_loop().create_future()
         stream.wanted = True
+        if self._connection.unread_bytes:
+            self._read_soon()
         try:
             if timeout is None:
                 await taker
@@ -268,6 +277,13 @@ class AsyncDriver:
         finally:
             stream.wanted = False
             self._takers.pop(stream, None)
+
+    def _read(self, taken: deque[Notification | bytes]) -> deque[Notification]:
+        events, odd = read_events(taken)
+        self._connection.skipped_lines += len(odd)
+        for junk in odd:
+            log_junk(junk)
+        return events
 
     def _wake(self, stream: Stream) -> None:
         taker = self._takers.pop(stream, None)  # it waits no longer, though its task runs later
@@ -281,9 +297,11 @@ class AsyncDriver:
         connection.receive(data)
         if connection.is_urgent:
             self._dispatch(connection.advance())
-            self._mind_the_allowance()
-        elif not self._is_to_read:
+        elif connection.is_full or (self._reading is None and len(self._takers) <= FEW):
             self._read_on()
+        else:
+            self._read_soon()
+        self._mind_the_allowance()
 
     def _mind_the_allowance(self) -> None:
         """Have the runtime wait if enough is kept, for a while or until something is read; else let it go on."""
@@ -303,14 +321,22 @@ class AsyncDriver:
 
     def _read_on(self) -> None:
         """Read as long as somebody waits, in slices; whoever got something meanwhile reads the next one itself."""
-        self._is_to_read = False
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
         connection = self._connection
         if self._takers and connection.unread_bytes:
-            self._dispatch(connection.advance(SLICE))
+            self._dispatch(connection.advance(SLICE if len(self._takers) <= FEW else None))
             if connection.unread_bytes:
-                self._is_to_read = True
-                asyncio.get_running_loop().call_soon(self._read_on)
+                self._read_soon()
         self._mind_the_allowance()
+
+    def _read_soon(self) -> None:
+        """Read when other tasks have had their turn; where many wait, when there is something for most of them."""
+        if self._reading is None:
+            loop = asyncio.get_running_loop()
+            are_few = len(self._takers) <= FEW
+            self._reading = loop.call_soon(self._read_on) if are_few else loop.call_later(GATHERING_S, self._read_on)
 
     def _ended(self, ending: Ending) -> None:
         try:
@@ -340,9 +366,7 @@ class AsyncDriver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                logger().warning(
-                    "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
-                )
+                log_junk(message)
         for stream in progress.ready:
             self._wake(stream)
 

@@ -7,6 +7,9 @@ connection. What an answer or an event means, and whose it is, is decided in `pr
 Who reads: the reader thread takes in bytes, and reads them only where somebody waits for what they may say. A consumer
 that is busy finds bytes when it comes back, and reads them itself. So a stream costs no switch between threads, and
 what nobody reads yet stays small: beyond its `allowance` the runtime has to wait.
+
+Where more than a `FEW` wait, a switch for every event would cost the most. Then the reader gathers what comes without
+a pause, reads all of it, and the consumers are woken in a `Relay`; who comes back meanwhile waits for the next round.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
+from codex_app_server.protocol.streams import read_events
+from codex_app_server.relay import Relay
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.transport.ending import Ending
 from codex_app_server.transport.stdio import StdioTransport
@@ -50,10 +55,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["SLICE", "Driver", "closed", "overflow", "package_version"]
+__all__ = ["FEW", "SLICE", "Driver", "closed", "log_junk", "overflow", "package_version"]
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
+
+FEW = 8
+"""How many consumers may wait for each to be woken by its next event."""
 
 _SLICE_S = 0.1
 """How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
@@ -78,10 +86,12 @@ class Driver:
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
         self.handlers = self._config.handlers or Handlers()
-        self._lock = threading.Lock()  # guards the four below
+        self._lock = threading.Lock()  # guards the six below
         self._connection = Connection(self._config.max_buffered_events)
         self._waiting: dict[int | str, _Waiter] = {}
         self._takers: dict[Stream, SimpleQueue[None]] = {}
+        self._relay = Relay()
+        self._is_gathering = False  # the reader comes back at once, and reads on
         self._ending: Ending | None = None
         self._wanted = threading.Condition(self._lock)  # that the reader may go on
         self._transport = StdioTransport(
@@ -173,28 +183,36 @@ class Driver:
             TransportClosedError: if the connection ended before the stream did.
             TimeoutError: if the time is up.
         """
-        while True:
-            with self._lock:
-                if stream.events or stream.is_complete or stream.has_overflowed or self._ending:
-                    return self._taken(stream)
-                if not self._connection.unread_bytes:
-                    stream.wanted = True
-                    taker = self._takers[stream] = SimpleQueue()
-                    progress = None
-                else:
-                    progress = self._connection.advance(SLICE)
-                    self._wanted.notify()
-            if progress is not None:
-                self._dispatch(progress)
-                continue
-            try:
-                _next(taker, timeout)
-            except Empty:
-                raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
-            finally:
+        taker: SimpleQueue[None] | None = None
+        try:
+            while True:
                 with self._lock:
-                    stream.wanted = False
-                    self._takers.pop(stream, None)
+                    progress = None
+                    taken = stream.take(SLICE)
+                    if not taken:
+                        if stream.is_complete or stream.has_overflowed or self._ending:
+                            self._check(stream)
+                            return deque()
+                        if self._connection.unread_bytes:
+                            progress = self._read_on()
+                        if progress is None:
+                            taker = SimpleQueue()
+                            self._takers[stream] = taker
+                            stream.wanted = True
+                if taken:
+                    if events := self._read(taken):
+                        return events
+                elif progress is not None:
+                    self._dispatch(progress)
+                elif taker is not None:
+                    _next(taker, timeout)
+                    self._leave(stream, taker)
+                    taker = None
+        except Empty:
+            raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
+        finally:
+            if taker is not None:  # its time is up, or Ctrl-C: whatever it was, the others must not wait for this one
+                self._leave(stream, taker)
 
     def drop(self, stream: Stream) -> None:
         """Nobody will take this stream's events any more; who waits for one gets the end."""
@@ -256,36 +274,74 @@ class Driver:
             raise rpc_error(outcome.code, outcome.message, outcome.data, method=method)
         raise closed(f"{method} got no answer", outcome) from outcome.failure
 
-    def _taken(self, stream: Stream) -> deque[Notification]:
-        """What a stream has; its end or its failure if it has nothing more."""
-        if stream.events:
-            return stream.take()
+    def _read_on(self) -> Progress | None:
+        """Read the next lines, unless somebody else is about to."""
+        if self._relay.is_running or self._is_gathering:
+            return None
+        self._wanted.notify()
+        return self._connection.advance(SLICE if len(self._takers) <= FEW else None)
+
+    def _leave(self, stream: Stream, taker: SimpleQueue[None]) -> None:
+        """Wait no longer; the last of a round sees to the next one."""
+        progress = None
+        with self._lock:
+            stream.wanted = False
+            self._takers.pop(stream, None)
+            self._relay.left(taker)
+            if self._takers and self._connection.unread_bytes:
+                progress = self._read_on()
+        if progress is not None:
+            self._dispatch(progress)
+
+    def _read(self, taken: deque[Notification | bytes]) -> deque[Notification]:
+        events, odd = read_events(taken)
+        if odd:
+            with self._lock:
+                self._connection.skipped_lines += len(odd)
+            for junk in odd:
+                log_junk(junk)
+        return events
+
+    def _check(self, stream: Stream) -> None:
+        """Raise what ended a stream before its time."""
         if stream.has_overflowed:
             raise overflow(stream, self._config.max_buffered_events)
         if not stream.is_complete and self._ending is not None:
             raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
-        return deque()
 
     # What follows runs in the transport's threads, `_dispatch` and `_end` also in those of callers.
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes, *, more: bool) -> None:
         connection = self._connection
         with self._lock:
             connection.receive(data)
+            self._is_gathering = False
             while not self._wanted.wait_for(self._may_go_on, None if connection.allowance.is_final else PATIENCE):
                 connection.allowance.patience_is_over()
-            if self._ending or not (connection.is_urgent or self._takers):
+            if self._ending:
                 return
+            if not connection.is_urgent:
+                if not self._takers or self._relay.is_running:
+                    return
+                if more and len(self._takers) > FEW and not connection.is_full:
+                    self._is_gathering = True
+                    return
             progress = connection.advance()
         self._dispatch(progress)
 
     def _may_go_on(self) -> bool:
         connection = self._connection
-        return bool(not connection.is_full or connection.is_urgent or self._takers or self._ending is not None)
+        return bool(
+            not connection.is_full
+            or connection.is_urgent
+            or (self._takers and not self._relay.is_running)
+            or self._ending is not None
+        )
 
     def _ended(self, ending: Ending) -> None:
         try:
             with self._lock:
+                self._is_gathering = False
                 self._connection.end()
                 progress = self._connection.advance()
             self._dispatch(progress)
@@ -316,14 +372,14 @@ class Driver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                logger().warning(
-                    "passed over a line of the runtime's output, %s: %r", message.reason, message.line[:200]
-                )
-        for stream in progress.ready:
-            # Whoever was woken waits no longer, though it may take a while until its thread runs: without this, the
-            # reader would go on for it meanwhile.
-            if taker := self._takers.pop(stream, None):
-                taker.put(None)
+                log_junk(message)
+        if progress.ready:
+            with self._lock:
+                for stream in progress.ready:
+                    # Whoever was woken waits no longer, though it may take a while until its thread runs: without
+                    # this, the reader would go on for it meanwhile.
+                    if taker := self._takers.pop(stream, None):
+                        self._relay.add(taker)
 
     def _ask(self, request: ServerRequest) -> None:
         """Have a question answered, off the reader: a person may think about it for an hour."""
@@ -386,6 +442,11 @@ def closed(what: str, ending: Ending) -> TransportClosedError:
 def overflow(stream: Stream, limit: int) -> EventOverflowError:
     """The error that a stream has lost events."""
     return EventOverflowError(f"more than {limit} events of {stream.topic} waited to be read")
+
+
+def log_junk(junk: Junk) -> None:
+    """Say that a line was skipped, and what it was."""
+    logger().warning("passed over a line of the runtime's output, %s: %r", junk.reason, junk.line[:200])
 
 
 def package_version() -> str:

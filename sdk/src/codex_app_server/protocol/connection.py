@@ -9,7 +9,7 @@ The rules:
   the conversation goes on.
 - A request of the server must be answered, or the runtime waits forever; what with, `answering` decides.
 - What is received is kept as bytes (`inbox`) until somebody wants it and lets the conversation `advance`; events of
-  turns then go to `streams`.
+  turns then go to `streams`, most of them as bytes still, until they are taken.
 
 A `Connection` is not for several threads at once; the driver sees to that.
 """
@@ -19,13 +19,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from codex_app_server.protocol.allowance import Allowance
-from codex_app_server.protocol.inbox import Inbox
+from codex_app_server.protocol.inbox import ID_MARK, Inbox
 from codex_app_server.protocol.messages import (
     ErrorResponse,
     Junk,
     Notification,
     Response,
     encode_request,
+    parse,
     parse_all,
 )
 from codex_app_server.protocol.streams import Streams
@@ -136,17 +137,26 @@ class Connection:
         """Read the next lines, so many at most, or all of them."""
         progress = Progress([], [], [])
         self.allowance.read()
-        deliver, ready = self.streams.deliver, progress.ready
+        streams, may_have_ids = self.streams, self._inbox.may_have_ids  # before lines are taken: of all that wait
         lines = self._inbox.take(len(self._inbox) if count is None else count)
-        for line, message in zip(lines, parse_all(lines)):  # noqa: B905 - as many, and it counts
-            if type(message) is Notification:
-                deliver(message, ready)
-            elif isinstance(message, Response | ErrorResponse):
-                self._answered(line, message, progress)
-            elif line and not line.isspace():
-                self.skipped_lines += isinstance(message, Junk)
-                progress.messages.append(message)
+        if streams.are_overheard:
+            for line, message in zip(lines, parse_all(lines)):  # noqa: B905 - as many, and it counts
+                self._heard(line, message, progress)
+            return progress
+        deliver_line, ready = streams.deliver_line, progress.ready
+        for line in lines:
+            if (may_have_ids and ID_MARK in line) or not deliver_line(line, ready):
+                self._heard(line, parse(line), progress)
         return progress
+
+    def _heard(self, line: bytes, message: Message, progress: Progress) -> None:
+        if type(message) is Notification:
+            self.streams.deliver(message, progress.ready, line)
+        elif isinstance(message, Response | ErrorResponse):
+            self._answered(line, message, progress)
+        elif line and not line.isspace():
+            self.skipped_lines += isinstance(message, Junk)
+            progress.messages.append(message)
 
     def _answered(self, line: bytes, answer: Response | ErrorResponse, progress: Progress) -> None:
         awaited = self._open.pop(answer.id, None)

@@ -13,9 +13,9 @@ from collections import deque
 from codex_app_server.protocol.framing import LineSplitter
 from codex_app_server.protocol.messages import Notification, parse
 
-__all__ = ["Inbox"]
+__all__ = ["ID_MARK", "Inbox"]
 
-_MARK = b'"id"'
+ID_MARK = b'"id"'
 """Inside a JSON string its quotes would be escaped, so text cannot look like it; a key of that name deeper down can."""
 
 _LONG = 64 * 1024
@@ -25,7 +25,7 @@ _LONG = 64 * 1024
 class Inbox:
     """The lines of a stream, in its order."""
 
-    __slots__ = ("_chunks", "_count", "_splitter", "size", "urgent")
+    __slots__ = ("_chunks", "_count", "_splitter", "may_have_ids", "size", "urgent")
 
     def __init__(self) -> None:
         self._splitter = LineSplitter()
@@ -33,6 +33,8 @@ class Inbox:
         self._count = 0
         self.size = 0
         """How many bytes of whole lines wait."""
+        self.may_have_ids = False
+        """Whether `ID_MARK` may be in one of the waiting lines."""
         self.urgent = False
         """Whether one of the waiting lines may be an answer or a question of the server."""
 
@@ -45,12 +47,12 @@ class Inbox:
         lines = self._splitter.feed(data)
         if lines:
             # The first line may have begun, and its mark been cut in two, in what arrived before.
-            self._add(lines, is_marked=data.find(_MARK, 0, data.rfind(b"\n")) >= 0 or _MARK in lines[0])
+            self._add(lines, is_marked=data.find(ID_MARK, 0, data.rfind(b"\n")) >= 0 or ID_MARK in lines[0])
 
     def end(self) -> None:
         """There will be no more; a last line may lack its end."""
         if lines := self._splitter.end():
-            self._add(lines, is_marked=_MARK in lines[0])
+            self._add(lines, is_marked=ID_MARK in lines[0])
 
     def take(self, count: int) -> list[bytes]:
         """The next lines, `count` at most."""
@@ -66,7 +68,7 @@ class Inbox:
         self._count -= len(lines)
         if not self._count:
             self.size = 0
-            self.urgent = False
+            self.may_have_ids = self.urgent = False
         else:
             self.size -= sum(map(len, lines))
         return lines
@@ -75,13 +77,14 @@ class Inbox:
         self._chunks.append(lines)
         self._count += len(lines)
         self.size += sum(map(len, lines))
+        self.may_have_ids = self.may_have_ids or is_marked
         if is_marked and not self.urgent:
-            self.urgent = any(_is_urgent(line) for line in lines if _MARK in line)
+            self.urgent = any(_is_urgent(line) for line in lines if ID_MARK in line)
 
 
 def _is_urgent(line: bytes) -> bool:
     """Whether a line with the mark is no event, as far as can be said quickly."""
     params = line.find(b'"params"')
-    if params < 0 or line.find(_MARK) < params or len(line) >= _LONG:
+    if params < 0 or line.find(ID_MARK) < params or len(line) >= _LONG:
         return True
     return not isinstance(parse(line), Notification)

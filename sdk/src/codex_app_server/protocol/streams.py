@@ -10,6 +10,7 @@ The rules:
 - A stream keeps at most so many events. One more, and it fails: its consumer gets what was kept, then the error. No
   other stream knows.
 - A stream lives as long as somebody holds it; events for it are dropped when nobody does.
+- Where a line tells by its head whose it is (`heads`), and nobody else listens, it is not parsed before it is taken.
 
 Nothing here waits, and nothing is for several threads at once; the drivers see to that.
 """
@@ -18,12 +19,17 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from codex_app_server.protocol.heads import Heads
+from codex_app_server.protocol.messages import Junk, Notification, parse, parse_all
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import JsonValue, Notification
+    from collections.abc import Iterable
 
-__all__ = ["EVERYTHING", "LAST", "Stream", "Streams", "Topic", "turn_of"]
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["EVERYTHING", "LAST", "Stream", "Streams", "Topic", "read_events", "turn_of"]
 
 
 class Topic(NamedTuple):
@@ -67,12 +73,28 @@ def turn_of(params: JsonValue) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def read_events(taken: deque[Notification | bytes]) -> tuple[deque[Notification], list[Junk]]:
+    """Parse what was taken from a stream; its owner may do that beside everything else.
+
+    Returns:
+        the events, and the lines that only begin like one.
+    """
+    kinds = set(map(type, taken))
+    messages: Iterable[object] = taken
+    if kinds == {bytes}:
+        messages = parse_all(cast("list[bytes]", list(taken)))
+    elif bytes in kinds:
+        messages = [parse(event) if type(event) is bytes else event for event in taken]
+    events = deque(message for message in messages if type(message) is Notification)
+    return events, [message for message in messages if type(message) is Junk] if len(events) < len(taken) else []
+
+
 class Stream:
     """The events that one consumer has not taken yet.
 
     Attributes:
         topic: what they are about.
-        events: in their order.
+        events: in their order; those that are still lines were not parsed.
         is_complete: whether the last event came; no other follows.
         has_overflowed: whether there were too many, and some are missing.
         wanted: set by a driver whose consumer waits.
@@ -82,7 +104,7 @@ class Stream:
 
     def __init__(self, topic: Topic, limit: int) -> None:
         self.topic = topic
-        self.events: deque[Notification] = deque()
+        self.events: deque[Notification | bytes] = deque()
         self.is_complete = False
         self.has_overflowed = False
         self.wanted = False
@@ -91,18 +113,32 @@ class Stream:
 
     def put(self, event: Notification) -> None:
         """Add an event, unless there are too many."""
+        self.put_line(event)
+        if event.method in self._lasts:
+            self.is_complete = True
+
+    def put_line(self, event: Notification | bytes) -> None:
+        """Add one that is not the last, and may not be parsed yet, unless there are too many."""
         events = self.events
         if len(events) >= self._limit:
             self.has_overflowed = True
         elif not self.has_overflowed:
             events.append(event)
-        if event.method in self._lasts:
-            self.is_complete = True
 
-    def take(self) -> deque[Notification]:
-        """All events that are there; they are the caller's then."""
-        taken, self.events = self.events, deque()
-        return taken
+    def take(self, count: int | None = None) -> deque[Notification | bytes]:
+        """The next events, so many at most, or all of them; they are the caller's then."""
+        events = self.events
+        if count is not None and len(events) > count:
+            return deque([events.popleft() for _ in range(count)])
+        self.events = deque()
+        return events
+
+
+class _Owned(NamedTuple):
+    """A turn's own stream, and by which heads it is known."""
+
+    stream: weakref.ref[Stream]
+    heads: list[bytes]
 
 
 class Streams:
@@ -114,7 +150,9 @@ class Streams:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._turns: dict[str, weakref.ref[Stream]] = {}
+        # Not a `WeakValueDictionary`: looking into one takes twice as long, and every event does that.
+        self._turns: dict[str, _Owned] = {}
+        self._heads = Heads(LAST["turn"])
         self._unannounced: dict[str, Stream] = {}
         self._announcing = 0
         self._listening: dict[Topic, weakref.WeakSet[Stream]] = {}
@@ -129,9 +167,10 @@ class Streams:
         turn_id = turn_of(result)
         stream = None
         if turn_id is not None:
-            stream = self._owned(turn_id) or self._unannounced.pop(turn_id, None) or self._stream("turn", turn_id)
-            # Not a `WeakValueDictionary`: looking into one takes twice as long, and every event does that.
-            self._turns[turn_id] = weakref.ref(stream, lambda _: self._turns.pop(turn_id, None))
+            stream = self._owned(turn_id)
+            if stream is None:
+                stream = self._unannounced.pop(turn_id, None) or self._stream("turn", turn_id)
+                self._own(turn_id, stream)
         if not self._announcing:
             self._unannounced.clear()
         return stream
@@ -142,20 +181,41 @@ class Streams:
         self._listening.setdefault(topic, weakref.WeakSet()).add(stream)
         return stream
 
-    def deliver(self, event: Notification, ready: list[Stream]) -> None:
-        """Give an event to its streams; those that were `wanted` are added to `ready`, and not wanted any more."""
-        params = event.params
-        turn_id = params.get("turnId") if type(params) is dict else None
-        if type(turn_id) is not str:
-            turn_id = turn_of(params)
+    @property
+    def are_overheard(self) -> bool:
+        """Whether somebody listens beside the owners of turns; then every line must be parsed."""
+        return bool(self._listening)
+
+    def deliver_line(self, line: bytes, ready: list[Stream]) -> bool:
+        """Give a line, that has no ``id`` member, to its stream as it is; whether its head told which."""
+        known = self._heads.stream_of(line)
+        if known is None or (stream := known()) is None:
+            return False
+        stream.put_line(line)
+        if stream.wanted:
+            stream.wanted = False
+            ready.append(stream)
+        return True
+
+    def deliver(self, event: Notification, ready: list[Stream], line: bytes = b"") -> None:
+        """Give an event to its streams.
+
+        Args:
+            event: what was said.
+            ready: gets the streams that were `wanted`; they are not wanted any more.
+            line: how it was said, if others that begin so may be told by that.
+        """
+        turn_id = turn_of(event.params)
         if turn_id is not None:
-            known = self._turns.get(turn_id)
-            stream = known() if known is not None else self._of_unannounced(turn_id)
+            owned = self._turns.get(turn_id)
+            stream = owned.stream() if owned is not None else self._of_unannounced(turn_id)
             if stream is not None:
                 stream.put(event)
                 if stream.wanted:
                     stream.wanted = False
                     ready.append(stream)
+                if line and owned is not None:
+                    self._heads.learn(line, turn_id, *owned)
         if self._listening:
             self._tell(event, turn_id, ready)
 
@@ -163,7 +223,7 @@ class Streams:
         """Nobody will take this stream's events any more; it counts as complete."""
         stream.is_complete = True
         if self._owned(stream.topic.id) is stream:
-            del self._turns[stream.topic.id]
+            self._disown(stream.topic.id)
         listeners = self._listening.get(stream.topic)
         if listeners is not None:
             listeners.discard(stream)
@@ -172,8 +232,15 @@ class Streams:
         return Stream(Topic(kind, topic_id), self._limit)
 
     def _owned(self, turn_id: str) -> Stream | None:
-        known = self._turns.get(turn_id)
-        return known() if known is not None else None
+        owned = self._turns.get(turn_id)
+        return owned.stream() if owned is not None else None
+
+    def _own(self, turn_id: str, stream: Stream) -> None:
+        self._turns[turn_id] = _Owned(weakref.ref(stream, lambda _: self._disown(turn_id)), [])
+
+    def _disown(self, turn_id: str) -> None:
+        if owned := self._turns.pop(turn_id, None):
+            self._heads.forget(owned.heads)
 
     def _of_unannounced(self, turn_id: str) -> Stream | None:
         if not self._announcing:

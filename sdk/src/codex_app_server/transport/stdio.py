@@ -14,6 +14,7 @@ The rules that keep everybody alive:
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import threading
 from queue import SimpleQueue
@@ -34,7 +35,13 @@ from codex_app_server.transport.ending import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO
+    from typing import IO, Protocol
+
+    class Receive(Protocol):
+        """Called with what arrived."""
+
+        def __call__(self, data: bytes, *, more: bool) -> None: ...
+
 
 __all__ = ["Ending", "StdioTransport"]
 
@@ -48,7 +55,8 @@ class StdioTransport:
         command: the command line, program first.
         cwd: its working directory, or None for the current one.
         env: its whole environment, or None for the current one.
-        receive: called with every chunk of its output, in a thread; what it raises ends the runtime.
+        receive: called with every chunk of its output, in a thread, and whether there surely is `more`, which comes
+            at once; what it raises ends the runtime.
         ended: called once, in another thread, when there will be no more.
 
     Raises:
@@ -61,7 +69,7 @@ class StdioTransport:
         *,
         cwd: str | os.PathLike[str] | None,
         env: Mapping[str, str] | None,
-        receive: Callable[[bytes], None],
+        receive: Receive,
         ended: Callable[[Ending], None],
     ) -> None:
         try:
@@ -171,7 +179,8 @@ class StdioTransport:
         with cast("IO[bytes]", self._process.stdout) as pipe:
             try:
                 while data := os.read(pipe.fileno(), _READ_SIZE):
-                    self._receive(data)
+                    self._receive(data, more=len(data) == _READ_SIZE and _is_readable(pipe))
+                self._receive(b"", more=False)
             except BaseException as error:
                 logger().exception("reading the runtime's output failed")
                 self._failure = error
@@ -207,6 +216,15 @@ class StdioTransport:
         self._process.terminate()
         if not self._exited.wait(SIGNAL_GRACE):
             self._process.kill()
+
+
+def _is_readable(pipe: IO[bytes]) -> bool:
+    """Whether a read would not wait; on Windows, where pipes cannot be asked, never."""
+    if os.name == "nt":
+        return False
+    poll = select.poll()  # not `select.select`, which refuses descriptors from 1024 on
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _join(thread: threading.Thread, timeout: float) -> bool:

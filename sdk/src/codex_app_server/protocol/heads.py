@@ -1,0 +1,83 @@
+"""Whose event a line is, told by how it begins; what it says is left to whoever wants to know.
+
+The events that come in masses are alike: of one turn they all begin with the same bytes, up to the turn's id. Such a
+head, closed, is a small message itself. It is parsed once, and so it is proven where in the message the id stands; what
+else begins so is the same turn's, whatever follows. Lines that begin otherwise are nobody's here, and must be parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from codex_app_server.protocol.messages import Notification, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from weakref import ref
+
+    from codex_app_server.protocol.streams import Stream
+
+__all__ = ["Heads", "turn_at_head"]
+
+_HEAD = re.compile(rb'\{"method":"[^"\\]*","params":\{[^{}]{0,400}?"turnId":"[^"\\]*"')
+"""What may be one. A brace in a string before the id makes it none, which costs time only."""
+
+_MOST = 64
+"""How many heads of one turn are known: each method has its own, and one that counts something has no end of them."""
+
+
+class Heads:
+    """The heads of the turns that somebody reads.
+
+    Args:
+        lasts: the methods with which a turn ends; they must be seen, and have no head.
+    """
+
+    __slots__ = ("_lasts", "_length", "_streams")
+
+    def __init__(self, lasts: Container[str]) -> None:
+        self._lasts = lasts
+        self._length = 0
+        self._streams: dict[bytes, ref[Stream]] = {}
+
+    def stream_of(self, line: bytes) -> ref[Stream] | None:
+        """The stream that an event is for, if its head is known; the line must have no ``id`` member."""
+        # Whatever the turn, the heads of one method are equally long, for ids are.
+        found = self._streams.get(line[: self._length])
+        if found is None and (match := _HEAD.match(line)) is not None:
+            found = self._streams.get(match[0])
+            if found is not None:
+                self._length = match.end()
+        return found
+
+    def learn(self, line: bytes, turn_id: str, stream: ref[Stream], known: list[bytes]) -> None:
+        """Know the head of an event, if it has one.
+
+        Args:
+            line: the event.
+            turn_id: of which turn.
+            stream: whose it is.
+            known: the heads of this stream so far; a new one is added.
+        """
+        if len(known) >= _MOST or (match := _HEAD.match(line)) is None or match[0] in self._streams:
+            return
+        head = match[0]
+        method, found = turn_at_head(head)
+        if found == turn_id and method not in self._lasts:
+            self._streams[head] = stream
+            known.append(head)
+
+    def forget(self, known: list[bytes]) -> None:
+        """Do not know these any more."""
+        for head in known:
+            self._streams.pop(head, None)
+
+
+def turn_at_head(head: bytes) -> tuple[str, str | None]:
+    """The method of the event that a head is of, and its turn; no turn if the head is not what it looks like."""
+    event = parse(head + b"}}")
+    if not isinstance(event, Notification) or not isinstance(event.params, dict):
+        return "", None
+    found = event.params.get("turnId")
+    return event.method, found if isinstance(found, str) else None
