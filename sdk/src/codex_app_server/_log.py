@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from logging import Logger
 
-__all__ = ["logger"]
+__all__ = ["log_skipped", "logger"]
 
 
 def logger() -> Logger:
@@ -18,3 +18,8 @@ def logger() -> Logger:
     from logging import getLogger
 
     return getLogger("codex_app_server")
+
+
+def log_skipped(reason: str, line: bytes) -> None:
+    """Say that a line of the runtime's output made no sense."""
+    logger().warning("passed over a line of the runtime's output, %s: %r", reason, line[:200])

@@ -8,15 +8,12 @@ without a pause is gathered first, as there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 from collections import deque
-from inspect import isawaitable, iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
-from codex_app_server.driver import FEW, SLICE, closed, log_junk, overflow, package_version
+from codex_app_server.driver import FEW, SLICE, closed, overflow, package_version
 from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
@@ -34,7 +31,7 @@ from codex_app_server.transport.aio import AsyncStdioTransport
 from codex_app_server.transport.ending import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from codex_app_server.protocol.connection import Progress
@@ -282,7 +279,7 @@ class AsyncDriver:
         events, odd = read_events(taken)
         self._connection.skipped_lines += len(odd)
         for junk in odd:
-            log_junk(junk)
+            log_skipped(junk.reason, junk.line)
         return events
 
     def _wake(self, stream: Stream) -> None:
@@ -366,61 +363,14 @@ class AsyncDriver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                log_junk(message)
+                log_skipped(message.reason, message.line)
         for stream in progress.ready:
             self._wake(stream)
 
     def _ask(self, request: ServerRequest) -> None:
-        """Have a question answered, beside everything else: a person may think about it for an hour."""
-        from codex_app_server.answering import decline, handler_of
+        from codex_app_server.aconsulting import consult
 
-        handler = handler_of(request, self.handlers)
-        if handler is None:
-            self._transport.send(decline(request))
-            return
-        task = asyncio.get_running_loop().create_task(self._consult(request, handler))
-        self._consulting.add(task)  # the loop itself holds tasks weakly
-        task.add_done_callback(self._consulting.discard)
-
-    async def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:
-        from codex_app_server.answering import answer, decline, question
-
-        try:
-            asked = question(request)
-            given = handler(asked) if _is_async(handler) else await _in_thread(handler, asked)
-            if isawaitable(given):
-                given = await given
-            data = answer(request, given)
-        except asyncio.CancelledError:  # the client is being closed
-            raise
-        except BaseException:
-            logger().exception("the handler of %s failed: declined", request.method)
-            data = decline(request)
-        self._transport.send(data)
-
-
-def _is_async(handler: Callable[[Any], object]) -> bool:
-    return iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
-
-
-def _in_thread(handler: Callable[[Any], object], asked: object) -> asyncio.Future[object]:
-    """Call a plain function without holding up the loop; in a thread of its own, for a pool could be full of others."""
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[object] = loop.create_future()
-
-    def settle(set_it: Callable[[Any], None], value: object) -> None:
-        if not outcome.done():
-            set_it(value)
-
-    def run() -> None:
-        value: object
-        report: Callable[[Any], None] = outcome.set_result
-        try:
-            value = handler(asked)
-        except BaseException as error:
-            report, value = outcome.set_exception, error
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(settle, report, value)
-
-    threading.Thread(target=run, name="codex-app-server handler", daemon=True).start()
-    return outcome
+        task = consult(request, self.handlers, self._transport.send)
+        if task is not None:
+            self._consulting.add(task)  # the loop itself holds tasks weakly
+            task.add_done_callback(self._consulting.discard)

@@ -14,15 +14,12 @@ a pause, reads all of it, and the consumers are woken in a `Relay`; who comes ba
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 from collections import deque
-from inspect import isawaitable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import (
     AppServerError,
@@ -38,13 +35,13 @@ from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
 from codex_app_server.protocol.streams import read_events
-from codex_app_server.relay import Relay
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.transport.ending import Ending
 from codex_app_server.transport.stdio import StdioTransport
+from codex_app_server.waiting import Relay, next_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from codex_app_server.protocol.connection import Progress
@@ -53,18 +50,13 @@ if TYPE_CHECKING:
 
     _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
 
-_T = TypeVar("_T")
-
-__all__ = ["FEW", "SLICE", "Driver", "closed", "log_junk", "overflow", "package_version"]
+__all__ = ["FEW", "SLICE", "Driver", "closed", "overflow", "package_version"]
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
 
 FEW = 8
 """How many consumers may wait for each to be woken by its next event."""
-
-_SLICE_S = 0.1
-"""How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
 
 
 class Driver:
@@ -205,7 +197,7 @@ class Driver:
                 elif progress is not None:
                     self._dispatch(progress)
                 elif taker is not None:
-                    _next(taker, timeout)
+                    next_in(taker, timeout)
                     self._leave(stream, taker)
                     taker = None
         except Empty:
@@ -260,7 +252,7 @@ class Driver:
             self._waiting[request_id] = waiter
         try:
             self._transport.send(data)
-            outcome = _next(waiter, timeout)
+            outcome = next_in(waiter, timeout)
         except BaseException as error:  # its time is up, or Ctrl-C: either way nobody will look into the queue again
             with self._lock:
                 self._connection.abandon(request_id)
@@ -299,7 +291,7 @@ class Driver:
             with self._lock:
                 self._connection.skipped_lines += len(odd)
             for junk in odd:
-                log_junk(junk)
+                log_skipped(junk.reason, junk.line)
         return events
 
     def _check(self, stream: Stream) -> None:
@@ -372,7 +364,7 @@ class Driver:
             elif isinstance(message, ServerRequest):
                 self._ask(message)
             elif isinstance(message, Junk):
-                log_junk(message)
+                log_skipped(message.reason, message.line)
         if progress.ready:
             with self._lock:
                 for stream in progress.ready:
@@ -382,55 +374,9 @@ class Driver:
                         self._relay.add(taker)
 
     def _ask(self, request: ServerRequest) -> None:
-        """Have a question answered, off the reader: a person may think about it for an hour."""
-        from codex_app_server.answering import decline, handler_of
+        from codex_app_server.consulting import consult
 
-        handler = handler_of(request, self.handlers)
-        if handler is None:
-            self._transport.send(decline(request))
-            return
-        name = f"codex-app-server handler of {request.method}"
-        threading.Thread(target=self._consult, args=(request, handler), name=name, daemon=True).start()
-
-    def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:
-        from codex_app_server.answering import answer, decline, question
-
-        try:
-            given = handler(question(request))
-            if isawaitable(given):
-                given = _awaited(given)
-            data = answer(request, given)
-        except BaseException:
-            logger().exception("the handler of %s failed: declined", request.method)
-            data = decline(request)
-        self._transport.send(data)
-
-
-def _next(queue: SimpleQueue[_T], timeout: float | None) -> _T:
-    """The next thing in a queue; `Empty` after so many seconds."""
-    return _next_in_slices(queue, timeout) if os.name == "nt" else queue.get(timeout=timeout)
-
-
-def _next_in_slices(queue: SimpleQueue[_T], timeout: float | None) -> _T:
-    """The same where Ctrl-C does not end a wait, but is noticed between two of them: on Windows."""
-    end = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
-        try:
-            return queue.get(timeout=left)
-        except Empty:
-            if end is not None and time.monotonic() >= end:
-                raise
-
-
-def _awaited(given: Awaitable[object]) -> object:
-    """The result of an async handler, in an event loop of its own."""
-    import asyncio
-
-    async def wait() -> object:
-        return await given
-
-    return asyncio.run(wait())
+        consult(request, self.handlers, self._transport.send)
 
 
 def closed(what: str, ending: Ending) -> TransportClosedError:
@@ -442,11 +388,6 @@ def closed(what: str, ending: Ending) -> TransportClosedError:
 def overflow(stream: Stream, limit: int) -> EventOverflowError:
     """The error that a stream has lost events."""
     return EventOverflowError(f"more than {limit} events of {stream.topic} waited to be read")
-
-
-def log_junk(junk: Junk) -> None:
-    """Say that a line was skipped, and what it was."""
-    logger().warning("passed over a line of the runtime's output, %s: %r", junk.reason, junk.line[:200])
 
 
 def package_version() -> str:
