@@ -115,8 +115,8 @@ class AppServerClient(Methods):
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
 
-        May be called again, and from any thread. Returns when the process is gone; this takes about 10 ms, or some
-        seconds if it has to be forced.
+        May be called again. Returns when the process is gone; this takes about 10 ms, or some seconds if it has to be
+        forced.
         """
         self._driver.close()
 
