@@ -416,7 +416,9 @@ def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: P
 def test_matrix_is_what_github_actions_reads(release: FakeRelease) -> None:
     matrix = json.loads(release.ran("matrix", "--json").out)
     assert [each["target"] for each in matrix["include"]] == list(TRIPLES)
-    assert all(each["runner"] for each in matrix["include"])
+    assert all(each["runner"] and each["platform"] and each["archs"] for each in matrix["include"])
+    assert json.loads(release.ran("matrix", "--json", "--runtime-version", f"v{archives.VERSION}").out) == matrix
+    assert "the lock knows" in release.refused("matrix", "--runtime-version", "9.9.9")
 
 
 def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:

@@ -28,6 +28,7 @@ _COMMANDS = (
     "inspect",
     "stage-runtime",
     "stage-sdk",
+    "stage-verification",
     "generate-types",
     "protocol-diff",
     "build",

@@ -37,6 +37,8 @@ class Target:
         exe: the suffix of executables, ``.exe`` or nothing.
         npm: the suffix of the npm platform package, e.g. ``linux-x64``.
         runner: the CI runner that is such a machine.
+        cibuildwheel_platform: what cibuildwheel calls its system, e.g. ``macos``.
+        cibuildwheel_arch: what cibuildwheel calls its machine, e.g. ``AMD64``.
         system: what ``sys.platform`` says there.
         machines: what ``platform.machine()`` may say there.
     """
@@ -48,6 +50,8 @@ class Target:
     exe: str
     npm: str
     runner: str
+    cibuildwheel_platform: str
+    cibuildwheel_arch: str
     system: str
     machines: tuple[str, ...]
 
@@ -114,6 +118,7 @@ class Catalog:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
+        glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
     """
 
     distribution: str
@@ -123,6 +128,7 @@ class Catalog:
     github: GitHubFacts
     npm: NpmFacts
     size_limits: Mapping[str, int]
+    glibc_images: Mapping[str, str]
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -143,6 +149,7 @@ class Catalog:
                 github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
+                glibc_images=dict(data["glibc_images"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
