@@ -240,6 +240,22 @@ def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: P
     release.ran("check", wheel)
 
 
+def test_machines_that_share_a_release_build_the_files_of_one_that_builds_it_alone(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    release.ran("build", "--all", "--out", tmp_path / "alone")
+    release.ran("build", "--client-only", "--out", tmp_path / "client")
+    assert sorted(path.suffix for path in tmp_path.glob("client/codex_*")) == [".gz", ".whl"]
+    shared = [tmp_path / "client"]
+    for triple in TRIPLES:
+        shared.append(tmp_path / triple)
+        release.ran("build", "--runtime-only", "--target", triple, "--out", shared[-1])
+    together = {path.name: path.read_bytes() for each in shared for path in each.glob("codex_*")}
+    assert together == {path.name: path.read_bytes() for path in (tmp_path / "alone").glob("codex_*")}
+    refused = release.refused("build", "--client-only", "--target", TRIPLES[0], "--out", tmp_path / "no", code=2)
+    assert "the same on every platform" in refused
+
+
 def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     release.ran("build", "--target", LINUX, "--out", dist)

@@ -54,12 +54,13 @@ class BuildRequest:
 
     Attributes:
         version: the runtime.
-        targets: the platforms to make wheels for.
+        targets: the platforms to make wheels for; none, if only the client is wanted.
         out: where the files go.
         sdk_version: the client's version (PEP 440); the runtime's if `None`.
         store: leave payloads uncompressed.
         epoch: the date of everything, in seconds since 1970.
         jobs: how many things to do at a time.
+        with_client: make the client too.
     """
 
     version: ReleaseVersion
@@ -69,6 +70,7 @@ class BuildRequest:
     store: bool = False
     epoch: int = 0
     jobs: int = 1
+    with_client: bool = True
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class Builder:
             parts[target.triple] = digest_of(
                 {**common, "template": template, "payload": payload, "archives": archives, "store": request.store}
             )
+        if not request.with_client:
+            return parts
         sdk = self.workspace.sdk
         sources = fingerprint([sdk / "pyproject.toml", sdk / "README.md", sdk / "src"])
         parts[_CLIENT] = digest_of({**common, "sources": sources, "sdk_version": request.sdk_version})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.build import Builder, BuildRequest
 from codex_release.commands.options import add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.errors import UsageError
 from codex_release.progress import megabytes
 from codex_release.report import Report
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from codex_release.context import Context
+    from codex_release.targets import Target
 
 HELP = "build wheels, and the client pinned to them"
 
@@ -26,6 +28,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_unlocked(parser)
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
     parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--runtime-only", action="store_true", help="only runtime wheels, without the client")
+    part.add_argument("--client-only", action="store_true", help="only the client, without runtime wheels")
     parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
 
 
@@ -43,12 +48,13 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     built = builder.build(
         BuildRequest(
             version=version,
-            targets=context.targets(arguments.target, everything=arguments.all),
+            targets=_targets(arguments, context),
             out=arguments.out,
             sdk_version=arguments.sdk_version,
             store=arguments.store,
             epoch=context.settings.epoch,
             jobs=context.jobs,
+            with_client=not arguments.runtime_only,
         )
     )
     rows = [
@@ -67,3 +73,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     ]
     title = f"Codex {version} in {arguments.out}"
     return Report(("file", "tag", "size", "sha256", "seconds"), rows, data, title=title)
+
+
+def _targets(arguments: argparse.Namespace, context: Context) -> list[Target]:
+    """The platforms to build for."""
+    if not arguments.client_only:
+        return context.targets(arguments.target, everything=arguments.all)
+    if arguments.all or arguments.target:
+        raise UsageError("--client-only excludes --all and --target: the client is the same on every platform")
+    return []
