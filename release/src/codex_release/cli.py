@@ -31,6 +31,7 @@ _COMMANDS = (
     "stage-verification",
     "generate-types",
     "protocol-diff",
+    "bump",
     "build",
     "check",
     "matrix",

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     if not arguments.version and not arguments.check:
         raise UsageError("which version should be locked?", remedy="name one, e.g.: codex-release lock 0.169.0")
     version = context.version(arguments.version)
-    fresh = _observed(version, context)
+    fresh = observed(version, context)
     if arguments.check:
         _compare(context.lock, fresh)
     else:
@@ -60,8 +60,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     return Report(("target", "sources", "files", "size"), rows, data, title=f"{context.lock_file.name} {verb}")
 
 
-def _observed(version: ReleaseVersion, context: Context) -> Lock:
-    """What the sources serve now, as a lock."""
+def observed(version: ReleaseVersion, context: Context) -> Lock:
+    """What the sources serve now, as a lock.
+
+    Raises:
+        LockError: if a target is served by nobody, or two sources disagree.
+    """
     with ThreadPoolExecutor(context.jobs) as pool:
         locked = list(pool.map(lambda target: _observe(version, target, context), context.catalog.targets))
     return Lock(version, dict(zip(context.catalog.triples, locked, strict=True)))

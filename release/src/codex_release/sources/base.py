@@ -78,3 +78,10 @@ class Source(Protocol):
         Raises:
             SourceError: if there is none, or the source cannot be asked; it says why.
         """
+
+    def latest(self) -> ReleaseVersion:
+        """The newest stable release, as its publisher says there.
+
+        Raises:
+            SourceError: if the source does not tell, or cannot be asked.
+        """

@@ -48,6 +48,14 @@ class Directory:
                 return Archive(self.name, name, LocalFile(path), path.stat().st_size, (digest,) if digest else ())
         raise SourceError(f"{self.path} has no archive for {target.triple}", remedy=f"put {names[0]} there")
 
+    def latest(self) -> ReleaseVersion:
+        """No answer: a directory is where a copy lies, and nobody says there what is new.
+
+        Raises:
+            SourceError: always.
+        """
+        raise SourceError(f"{self.path} is a directory, which does not tell which release is the newest")
+
     def _names(self, version: ReleaseVersion, target: Target) -> list[str]:
         """The names to look for: npm's carry the version and so come first; `npm pack` puts the scope in front."""
         npm = target.fill(self.catalog.npm.archive).replace("{version}", version.codex)
