@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".codex-dev.json"
 OLDEST = (3, 10)
+CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 
 
 def main() -> int:
@@ -35,6 +36,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="build, install and run the pinned runtime on this machine; --svg FILE draws it")
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
+    commands.add_parser("lint", help="linters and type checks alone")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("docs", help="build the site of the client's documents into build/docs")
     commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
@@ -53,6 +55,8 @@ def main() -> int:
             return run(python, "benchmarks/wheels.py", *passed_on)
         if arguments.command == "bench-client":
             return run(python, "-m", "benchmarks.client", *passed_on)
+        if arguments.command == "lint":
+            return run_checks(python)
         return run_tests(python, passed_on) if arguments.command == "test" else 0
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"dev.py: {' '.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")
@@ -94,15 +98,20 @@ def set_up(requirements: str) -> Path:
     return python
 
 
-def run_tests(python: Path, selected: list[str]) -> int:
-    """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
-    checks = [] if selected else [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
-    failed = [" ".join(check) for check in checks if run(python, "-m", *check) != 0]
-    # A process a core, and each file's tests in one of them, for what those share is not made twice.
-    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
+def run_checks(python: Path) -> int:
+    """Linters and type checks; all run, whatever fails."""
+    failed = [" ".join(check) for check in CHECKS if run(python, "-m", *check) != 0]
     for check in failed:
         sys.stderr.write(f"dev.py: {check} found problems\n")
-    return code or (1 if failed else 0)
+    return 1 if failed else 0
+
+
+def run_tests(python: Path, selected: list[str]) -> int:
+    """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
+    checked = 0 if selected else run_checks(python)
+    # A process a core, and each file's tests in one of them, for what those share is not made twice.
+    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
+    return code or checked
 
 
 def run(python: Path, *arguments: str) -> int:
