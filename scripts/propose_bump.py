@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bring what ``codex-release bump`` wrote before a person, as a pull request: through ``git`` and ``gh``.
 
-    python scripts/propose_bump.py is-new VERSION       prints version=VERSION, or version= if it is proposed already
+    python scripts/propose_bump.py is-new FILE          prints version=VERSION; nothing behind it if there is no news
     python scripts/propose_bump.py propose VERSION --patch FILE --notes FILE --tests RESULT
 
 A version is proposed once: what a person has closed, or is at work on, is left alone.
@@ -34,8 +34,8 @@ def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    looking = commands.add_parser("is-new", help="whether a version is still to be proposed")
-    looking.add_argument("version", metavar="VERSION", help="the Codex version; empty if there is none")
+    looking = commands.add_parser("is-new", help="whether there is a version that is still to be proposed")
+    looking.add_argument("found", type=Path, metavar="FILE", help="what codex-release bump --dry-run --json printed")
     proposing = commands.add_parser("propose", help="make the branch and the pull request")
     proposing.add_argument("version", metavar="VERSION", help="the Codex version")
     proposing.add_argument("--patch", type=Path, required=True, metavar="FILE", help="what git diff --binary printed")
@@ -44,14 +44,15 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if arguments.command == "is-new":
-            is_new = bool(arguments.version) and not is_proposed(arguments.version)
-            print(f"version={arguments.version if is_new else ''}")
+            found = json.loads(arguments.found.read_text(encoding="utf-8"))
+            is_news = found["is_new"] and not is_proposed(found["version"])
+            print(f"version={found['version'] if is_news else ''}")
         elif not is_proposed(arguments.version):
             notes = arguments.notes.read_text(encoding="utf-8")
             propose(arguments.version, arguments.patch, notes, is_tested=arguments.tests == "success")
     except (subprocess.SubprocessError, OSError) as error:
         complaint = getattr(error, "stderr", None) or error
-        sys.stderr.write(f"propose_bump.py: {arguments.version}: {' '.join(str(complaint).split())}\n")
+        sys.stderr.write(f"propose_bump.py: {' '.join(str(complaint).split())}\n")
         return 1
     return 0
 
