@@ -160,7 +160,9 @@ def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> l
 def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
     """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
     payload = {
-        name.removeprefix(f"{catalog.module}/"): contents[name] for name in payload_names(wheel, catalog) if name in contents
+        name.removeprefix(f"{catalog.module}/"): contents[name]
+        for name in payload_names(wheel, catalog)
+        if name in contents
     }
     try:
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)

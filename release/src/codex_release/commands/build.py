@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.build import Builder, BuildRequest
-from codex_release.commands.options import add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.commands.options import add_previous, add_targets, add_unlocked, add_version, warn_unlocked
 from codex_release.progress import megabytes
+from codex_release.release_report.observe import built_file
+from codex_release.release_report.store import ReportStore, read_previous
 from codex_release.report import Report
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_targets(parser)
     add_version(parser)
     add_unlocked(parser)
+    add_previous(parser)
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
     parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
     parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
@@ -39,6 +43,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     if arguments.unlocked:
         warn_unlocked(context, version)
     lock = None if arguments.unlocked else context.lock
+    previous = read_previous(arguments.previous, context.catalog) if arguments.previous else None
+    begun = time.monotonic()
     builder = Builder(context.catalog, context.workspace, context.fetcher, lock, context.progress)
     built = builder.build(
         BuildRequest(
@@ -51,6 +57,18 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             jobs=context.jobs,
         )
     )
+    store = ReportStore(arguments.out, context.catalog, lock, context.settings.job_summary)
+    files = [
+        built_file(
+            arguments.out / each.artifact.name,
+            context.catalog,
+            sha256=each.artifact.sha256,
+            seconds=each.artifact.seconds,
+            reused=each.reused,
+        )
+        for each in built
+    ]
+    store.record_build(version, files, seconds=round(time.monotonic() - begun, 2), previous=previous)
     rows = [
         (
             each.artifact.name,

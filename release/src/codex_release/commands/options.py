@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codex_release.targets import Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["add_targets", "add_unlocked", "add_version", "fetch_one", "runnable", "warn_unlocked"]
+__all__ = ["add_previous", "add_targets", "add_unlocked", "add_version", "fetch_one", "runnable", "warn_unlocked"]
 
 
 def add_targets(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,16 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     """``--runtime-version``, not required."""
     parser.add_argument(
         "--runtime-version", dest="version", metavar="V", help="the Codex release; the locked one if not given"
+    )
+
+
+def add_previous(parser: argparse.ArgumentParser) -> None:
+    """``--previous``."""
+    parser.add_argument(
+        "--previous",
+        type=Path,
+        metavar="FILE",
+        help="the release.json or the lock of the release before, for the report to compare with",
     )
 
 

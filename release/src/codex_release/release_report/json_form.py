@@ -43,17 +43,14 @@ def from_json(kind: type[_T], data: object) -> _T:
 
 
 @cache
-def _fields(kind: type) -> dict[str, Any]:
-    import codex_release.release_report.model as model  # noqa: PLR0402 - its names resolve the annotations
-
-    return get_type_hints(kind, {**vars(model), "Mapping": Mapping})
+def _fields(kind: Any) -> dict[str, Any]:
+    # The annotations are strings, and `Mapping` is imported for the type checker alone.
+    return get_type_hints(kind, localns={"Mapping": Mapping})
 
 
 @cache
 def _required(kind: Any) -> frozenset[str]:
-    return frozenset(
-        each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING
-    )
+    return frozenset(each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING)
 
 
 def _value(hint: Any, data: object) -> Any:

@@ -163,8 +163,8 @@ class PublishedFile:
     Attributes:
         name: its file name.
         sha256: what it is here.
-        outcome: ``uploaded``, ``present`` (it was there, with these bytes), ``planned``, ``failed``, or ``clash`` (other
-            bytes are there under its name).
+        outcome: ``uploaded``, ``present`` (it was there, with these bytes), ``planned``, ``failed``, or ``clash``
+            (other bytes are there under its name).
         seconds: how long the upload took, its repetitions included.
         attempts: how often it was sent.
         detail: what went wrong or is worth knowing, as one line.
