@@ -17,6 +17,7 @@ __all__ = [
     "ProtocolError",
     "ReleaseError",
     "RuntimeSetupError",
+    "SignatureError",
     "SourceError",
     "StageError",
     "UsageError",
@@ -72,6 +73,10 @@ class ArchiveError(ReleaseError):
 
 class LockError(ReleaseError):
     """The lock cannot be read, does not know a version, or disagrees with a file's bytes."""
+
+
+class SignatureError(ReleaseError):
+    """A signature does not hold, or cannot be judged."""
 
 
 class InspectError(ReleaseError):

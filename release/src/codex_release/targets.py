@@ -89,12 +89,25 @@ class Layout:
 
 @dataclass(frozen=True)
 class GitHubFacts:
-    """Where and under which names GitHub serves releases."""
+    """Where and under which names GitHub serves releases, and who signs them.
+
+    Attributes:
+        repository: its owner and name.
+        tag: the git tag of a version.
+        checksums: the asset with the sha256 of the others.
+        archives: the names of a target's archives, the best first.
+        bundle: the name of the Sigstore bundle of a target's entrypoint.
+        signer: the identity in that bundle's certificate.
+        issuer: the OIDC issuer that vouches for the identity.
+    """
 
     repository: str
     tag: str
     checksums: str
     archives: tuple[str, ...]
+    bundle: str
+    signer: str
+    issuer: str
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,14 @@ def from_json(kind: type[_T], data: object) -> _T:
     if not isinstance(data, Mapping):
         raise ValueError(f"{data!r:.80} is no {kind.__name__}")  # noqa: TRY004 - the type of a value, not of an argument
     found = {}
-    for field, hint in _fields(kind).items():
+    hashable: Any = kind  # as every class is; the type checker doubts it of a type variable
+    for field, hint in _fields(hashable).items():
         if field in data:
             try:
                 found[field] = _value(hint, data[field])
             except ValueError as error:
                 raise ValueError(f"{field}: {error}") from error
-        elif field in _required(kind):
+        elif field in _required(hashable):
             raise ValueError(f"{kind.__name__} lacks {field}")
     return kind(**found)
 

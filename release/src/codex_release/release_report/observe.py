@@ -91,6 +91,9 @@ def origins_of(lock: Lock | None) -> tuple[Origin, ...]:
                 ArchiveOrigin(source, archive.name, archive.digest.size, archive.digest.sha256)
                 for source, archive in sorted(locked.archives.items())
             ),
+            signature=locked.signature.state if locked.signature else "",
+            identity=locked.signature.identity if locked.signature else "",
+            issuer=locked.signature.issuer if locked.signature else "",
         )
         for triple, locked in sorted(lock.targets.items())
     )

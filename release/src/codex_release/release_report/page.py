@@ -30,9 +30,9 @@ _MARKS = {"good": "✓", "bad": "✗", "open": "○"}
 _OUTCOMES = {"passed": "good", "uploaded": "good", "present": "good", "failed": "bad", "clash": "bad"}
 _SIGNATURES = {
     "verified": ("good", "verified"),
-    "absent": ("open", "there is none"),
+    "absent": ("open", "no source that answered has one"),
     "unsupported": ("open", "in a format that cannot be verified offline"),
-    "unchecked": ("open", "not looked at"),
+    "unchecked": ("open", "there, but not verified"),
 }
 """What the states of a signature are called here, and what they count as."""
 

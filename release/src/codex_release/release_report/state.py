@@ -41,7 +41,7 @@ def states(report: ReleaseReport) -> list[State]:
     if verified:
         found.append(State("good", f"Signatures verified for {verified} of {len(targets)} platforms"))
     elif any(each.signature == "unchecked" for each in signatures):
-        found.append(State("open", "Signatures not looked at"))
+        found.append(State("open", "Signatures not verified"))
     found.append(_rehearsed(report))
     found.append(_published(report))
     return found

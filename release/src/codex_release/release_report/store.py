@@ -99,6 +99,8 @@ class ReportStore:
     ) -> ReleaseReport:
         """Note what was just built; files of other targets that an earlier build noted stay if they are still there.
 
+        If nothing was made anew, the section of the build that made it stays as it is.
+
         Args:
             version: the runtime.
             files: what was built or found unchanged.
@@ -106,6 +108,8 @@ class ReportStore:
             previous: the release to compare with; what the report compared with before if not given.
         """
         report = self._begin(version, previous)
+        if report.build and _made_by(report.build, files):
+            return self._finish(report, build_summary)
         fresh = {(each.project, each.target) for each in files}
         kept = [
             each
@@ -203,8 +207,8 @@ class ReportStore:
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""
         report = report.without_stale_sections()
-        write_text(self.directory / DATA, json.dumps(to_json(report), indent=1) + "\n")
-        write_text(self.directory / PAGE, page(report))
+        _write_if_new(self.directory / DATA, json.dumps(to_json(report), indent=1) + "\n")
+        _write_if_new(self.directory / PAGE, page(report))
         if self.job_summary is not None:
             with self.job_summary.open("a", encoding="utf-8") as file:
                 file.write(summary(report))
@@ -221,6 +225,22 @@ def _is_locked(file: BuiltFile, lock: Lock | None) -> bool:
     return locked is not None and all(
         each.path in locked.files and locked.files[each.path].sha256 == each.sha256 for each in file.components
     )
+
+
+def _made_by(section: BuildSection, files: Sequence[BuiltFile]) -> bool:
+    """Whether all of these files were there unchanged, and the section tells of them."""
+    known = {replace(each, reused=True) for each in section.files}
+    return all(each.reused and each in known for each in files)
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    """Write a file unless it says this already."""
+    try:
+        if path.read_bytes() == text.encode():
+            return
+    except OSError:
+        pass  # it is missing, or cannot be read, which writing will tell
+    write_text(path, text)
 
 
 def _is_there(directory: Path, file: BuiltFile) -> bool:

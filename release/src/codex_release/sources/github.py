@@ -18,7 +18,7 @@ from codex_release.digests import Digest, checksum_of, published_digest
 from codex_release.errors import SourceError
 from codex_release.http import HttpError
 from codex_release.programs import answer
-from codex_release.sources.base import Archive, Program, WebFile
+from codex_release.sources.base import Archive, Bundle, Program, WebFile
 
 if TYPE_CHECKING:
     from codex_release.http import Web
@@ -71,6 +71,22 @@ class GitHub:
                 digest = asset.digest or self._checksum(assets, asset.name)
                 return Archive(self.name, asset.name, asset.origin, asset.size, (digest,) if digest else ())
         raise SourceError(f"release {version.tag} of {self.facts.repository} has no archive for {target.triple}")
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:
+        """The Sigstore bundle among the release's assets.
+
+        Raises:
+            SourceError: if the release or the bundle cannot be read.
+        """
+        asset = self._release(version).get(target.fill(self.facts.bundle))
+        if asset is None:
+            return None
+        try:
+            if isinstance(asset.origin, Program):
+                return Bundle(asset.name, answer(list(asset.origin.argv), timeout_s=_GH_TIMEOUT_S).encode())
+            return Bundle(asset.name, self.web.body(asset.origin.url, asset.origin.headers))
+        except HttpError as error:
+            raise SourceError(f"{asset.name} cannot be read: {error}") from error
 
     def _release(self, version: ReleaseVersion) -> dict[str, _Asset]:
         """The assets of a release by name; asked once, a failure is remembered too."""

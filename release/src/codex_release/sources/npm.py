@@ -13,7 +13,7 @@ from urllib.parse import quote
 from codex_release.digests import parse_integrity
 from codex_release.errors import SourceError
 from codex_release.http import HttpError
-from codex_release.sources.base import Archive, WebFile
+from codex_release.sources.base import Archive, Bundle, WebFile
 
 if TYPE_CHECKING:
     from codex_release.http import Web
@@ -58,3 +58,7 @@ class Npm:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SourceError(f"the npm registry's answer about {number} has an unknown shape ({error!r})") from error
         return Archive(self.name, name, origin, digests=(digest,) if digest else ())
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:  # noqa: ARG002 - the protocol
+        """None: the platform packages have no Sigstore bundle of the executable."""
+        return None
