@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codex_release.lock import Lock
     from codex_release.targets import Catalog
 
-__all__ = ["built_file", "built_files", "origins_of", "payload_of"]
+__all__ = ["built_file", "built_files", "in_order", "origins_of", "payload_of"]
 
 
 def built_files(directory: Path, catalog: Catalog) -> tuple[BuiltFile, ...]:
@@ -33,8 +33,17 @@ def built_files(directory: Path, catalog: Catalog) -> tuple[BuiltFile, ...]:
     Raises:
         CheckError: if there is none, or one cannot be read.
     """
-    found = [built_file(path, catalog) for path in distributions_in(directory)]
-    return tuple(sorted(found, key=lambda each: _place(each, catalog)))
+    return in_order((built_file(path, catalog) for path in distributions_in(directory)), catalog)
+
+
+def in_order(files: Iterable[BuiltFile], catalog: Catalog) -> tuple[BuiltFile, ...]:
+    """Files in the order of a release: the runtimes by target, then the client's wheel and sdist."""
+
+    def place(file: BuiltFile) -> tuple[int, bool, str]:
+        known = file.target in catalog.triples
+        return (catalog.triples.index(file.target) if known else len(catalog.triples)), file.kind == "sdist", file.name
+
+    return tuple(sorted(files, key=place))
 
 
 def built_file(
@@ -132,9 +141,3 @@ def _components(wheel: WheelFile, catalog: Catalog) -> tuple[Component, ...]:
 
 def _largest_first(components: Iterable[Component]) -> tuple[Component, ...]:
     return tuple(sorted(components, key=lambda each: (-each.size, each.path)))
-
-
-def _place(file: BuiltFile, catalog: Catalog) -> tuple[int, bool, str]:
-    """Where a file stands in a release: the runtimes in the order of the targets, then the client's wheel and sdist."""
-    order = catalog.triples.index(file.target) if file.target else len(catalog.triples)
-    return order, file.kind == "sdist", file.name

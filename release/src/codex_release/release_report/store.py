@@ -19,7 +19,7 @@ from codex_release.errors import CheckError, ReleaseError
 from codex_release.lock import Lock
 from codex_release.release_report.json_form import from_json, to_json
 from codex_release.release_report.model import SCHEMA, BuildSection, Previous, ReleaseReport
-from codex_release.release_report.observe import built_files, origins_of, payload_of
+from codex_release.release_report.observe import built_files, in_order, origins_of, payload_of
 from codex_release.release_report.page import page
 from codex_release.release_report.summary import build_summary, publish_summary, rehearse_summary
 
@@ -116,7 +116,7 @@ class ReportStore:
             for each in (report.build.files if report.build else ())
             if (each.project, each.target) not in fresh and _is_there(self.directory, each)
         ]
-        report = replace(report, build=self._section(self._in_order([*files, *kept]), seconds))
+        report = replace(report, build=self._section(in_order([*files, *kept], self.catalog), seconds))
         return self._finish(report, build_summary)
 
     def collect(
@@ -167,8 +167,9 @@ class ReportStore:
             before = known.get((each.name, each.sha256))
             seconds = before.seconds if before else taken.get((each.name, each.sha256))
             files.append(replace(each, seconds=seconds, reused=bool(before and before.reused)))
-        unchanged = report.build and report.build.files == tuple(files)
-        section = report.build if report.build and unchanged else self._section(tuple(files), None)
+        section = self._section(tuple(files), None)
+        if report.build and (report.build.files, report.build.locked) == (section.files, section.locked):
+            section = report.build  # nothing is new, so the word of who built it stands
         return replace(report, build=section)
 
     def _begin(self, version: ReleaseVersion, previous: Previous | None) -> ReleaseReport:
@@ -199,10 +200,6 @@ class ReportStore:
             host=platform.platform(),
             locked=all(_is_locked(each, self.lock) for each in files if each.components),
         )
-
-    def _in_order(self, files: Sequence[BuiltFile]) -> tuple[BuiltFile, ...]:
-        triples = self.catalog.triples
-        return tuple(sorted(files, key=lambda each: triples.index(each.target) if each.target in triples else 99))
 
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""

@@ -78,7 +78,8 @@ def _since(file: BuiltFile, report: ReleaseReport) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ruler = ["---"] * len(head)
-    return [f"| {' | '.join(each)} |" for each in (head, ruler, *([_cell(cell) for cell in row] for row in rows))]
+    heading, *cells = ([_cell(cell) for cell in row] for row in (head, *rows))
+    return [f"| {' | '.join(each)} |" for each in (heading, ruler, *cells)]
 
 
 def _cell(text: str) -> str:
