@@ -15,6 +15,7 @@ __all__ = [
     "InspectError",
     "LockError",
     "ProtocolError",
+    "RehearsalError",
     "ReleaseError",
     "RuntimeSetupError",
     "SourceError",
@@ -92,6 +93,10 @@ class BuildError(ReleaseError):
 
 class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
+
+
+class RehearsalError(ReleaseError):
+    """A release cannot be rehearsed on this machine, or its rehearsal failed."""
 
 
 class RuntimeSetupError(ReleaseError):
