@@ -17,6 +17,7 @@ __all__ = [
     "PackageIndexError",
     "ProtocolError",
     "PublishError",
+    "RehearsalError",
     "ReleaseError",
     "RuntimeSetupError",
     "SourceError",
@@ -94,6 +95,10 @@ class BuildError(ReleaseError):
 
 class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
+
+
+class RehearsalError(ReleaseError):
+    """A release cannot be rehearsed on this machine, or its rehearsal failed."""
 
 
 class RuntimeSetupError(ReleaseError):
