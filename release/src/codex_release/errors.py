@@ -14,7 +14,10 @@ __all__ = [
     "DownloadError",
     "InspectError",
     "LockError",
+    "PackageIndexError",
     "ProtocolError",
+    "PublishError",
+    "RehearsalError",
     "ReleaseError",
     "RuntimeSetupError",
     "SignatureError",
@@ -99,5 +102,17 @@ class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
 
 
+class RehearsalError(ReleaseError):
+    """A release cannot be rehearsed on this machine, or its rehearsal failed."""
+
+
 class RuntimeSetupError(ReleaseError):
     """The runtime cannot be installed into an environment, or it cannot be told which one."""
+
+
+class PackageIndexError(ReleaseError):
+    """A package index does not answer as one, or it cannot be told which one is meant."""
+
+
+class PublishError(ReleaseError):
+    """A release cannot be published as it is, or its publication broke off."""
