@@ -20,6 +20,7 @@ __all__ = [
     "RuntimeSetupError",
     "SourceError",
     "StageError",
+    "TrialError",
     "UsageError",
     "WorkspaceError",
 ]
@@ -97,6 +98,10 @@ class CheckError(ReleaseError):
 
 class RehearsalError(ReleaseError):
     """A release cannot be rehearsed on this machine, or its rehearsal failed."""
+
+
+class TrialError(ReleaseError):
+    """What was released cannot be installed into a fresh environment, or does not answer there."""
 
 
 class RuntimeSetupError(ReleaseError):
