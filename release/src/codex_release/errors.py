@@ -14,7 +14,9 @@ __all__ = [
     "DownloadError",
     "InspectError",
     "LockError",
+    "PackageIndexError",
     "ProtocolError",
+    "PublishError",
     "RehearsalError",
     "ReleaseError",
     "RuntimeSetupError",
@@ -106,3 +108,11 @@ class TrialError(ReleaseError):
 
 class RuntimeSetupError(ReleaseError):
     """The runtime cannot be installed into an environment, or it cannot be told which one."""
+
+
+class PackageIndexError(ReleaseError):
+    """A package index does not answer as one, or it cannot be told which one is meant."""
+
+
+class PublishError(ReleaseError):
+    """A release cannot be published as it is, or its publication broke off."""
