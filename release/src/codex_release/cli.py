@@ -32,6 +32,7 @@ _COMMANDS = (
     "protocol-diff",
     "build",
     "check",
+    "verify-index",
     "matrix",
     "cache",
     "bootstrap",

@@ -24,6 +24,7 @@ __all__ = [
     "StageError",
     "TrialError",
     "UsageError",
+    "VerifyError",
     "WorkspaceError",
 ]
 
@@ -116,3 +117,7 @@ class PackageIndexError(ReleaseError):
 
 class PublishError(ReleaseError):
     """A release cannot be published as it is, or its publication broke off."""
+
+
+class VerifyError(ReleaseError):
+    """What an index serves is not what was published."""

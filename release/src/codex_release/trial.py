@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from codex_release.errors import TrialError
 from codex_release.http import shown_text
 
@@ -58,7 +60,7 @@ class Installed:
     """One distribution that was installed.
 
     Attributes:
-        name: of its project.
+        name: of its project, normalized.
         version: of it (PEP 440).
         url: where it came from.
         sha256: of the file it came in, if pip knows it.
@@ -224,7 +226,7 @@ def _installed(entry: Mapping[str, Any]) -> Installed:
     """One entry of pip's installation report."""
     download, metadata = entry["download_info"], entry["metadata"]
     sha256 = download.get("archive_info", {}).get("hashes", {}).get("sha256")
-    return Installed(metadata["name"], metadata["version"], download["url"], sha256)
+    return Installed(canonicalize_name(metadata["name"]), metadata["version"], download["url"], sha256)
 
 
 def _without_pythons(environ: Mapping[str, str]) -> dict[str, str]:

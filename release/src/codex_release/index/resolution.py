@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
 
-__all__ = ["Question", "Resolution", "ResolvedFile", "resolve"]
+__all__ = ["Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
 
 _WORKER = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
@@ -125,7 +125,7 @@ def resolve(
         order.write_text(
             json.dumps(
                 {
-                    "environ": _environ(index, settings or pip_settings()),
+                    "environ": pip_environ(index, settings or pip_settings()),
                     "words": [_words(each, Path(scratch)) for each in questions],
                     "report": str(Path(scratch, "report.json")),
                 }
@@ -151,7 +151,7 @@ def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
         raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
 
 
-def _environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
+def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
     kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in settings.transport.items()}
     return {
