@@ -262,22 +262,28 @@ class Web:
                 since, count = self.clock.monotonic(), 0
             yield chunk
 
-    def retrying(self, url: str, operation: Callable[[], T]) -> T:
+    def retrying(self, url: str, operation: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Run `operation` until it succeeds or patience ends.
+
+        Args:
+            url: what it is about, for messages.
+            operation: raises `TransientError` when another try may help.
+            policy: how often to try, if not as usual.
 
         Raises:
             HttpError: with the last failure.
         """
+        policy = policy or self.policy
         failures = 0
         while True:
             try:
                 return operation()
             except TransientError as error:
                 failures = 1 if error.progressed else failures + 1
-                if failures >= self.policy.attempts:
+                if failures >= policy.attempts:
                     raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
-                delay = error.wait_s if error.wait_s is not None else self._delay(failures)
-                if delay > self.policy.max_wait_s:
+                delay = error.wait_s if error.wait_s is not None else self._delay(failures, policy)
+                if delay > policy.max_wait_s:
                     raise HttpError(
                         f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
                         remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
@@ -285,8 +291,7 @@ class Web:
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)
 
-    def _delay(self, failures: int) -> float:
-        policy = self.policy
+    def _delay(self, failures: int, policy: RetryPolicy) -> float:
         delay = min(policy.first_delay_s * 2.0 ** (failures - 1), policy.max_delay_s)
         return delay * (1 - policy.jitter + 2 * policy.jitter * self.clock.chance())
 
