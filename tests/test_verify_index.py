@@ -318,5 +318,5 @@ def test_the_right_wheel_is_the_one_with_the_newest_tag_that_a_system_accepts() 
 
 
 def test_every_target_has_systems_to_ask_about(catalog: Catalog) -> None:
-    assert set(catalog.verification.systems) == set(catalog.triples)
-    assert all(catalog.verification.systems.values())
+    assert set(catalog.resolution.systems) == set(catalog.triples)
+    assert all(catalog.resolution.systems.values())

@@ -33,6 +33,7 @@ _COMMANDS = (
     "build",
     "check",
     "verify-index",
+    "rehearse",
     "matrix",
     "cache",
     "bootstrap",

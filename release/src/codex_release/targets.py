@@ -19,7 +19,7 @@ from codex_release.toml import read_toml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "Target", "VerificationFacts"]
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
 
 _TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
 """What the values of a fact are, by the type of its field."""
@@ -107,8 +107,8 @@ class NpmFacts:
 
 
 @dataclass(frozen=True)
-class VerificationFacts:
-    """What is asked of an index that has a release; systems are named by their newest platform tag (PEP 425).
+class ResolutionFacts:
+    """What pip is asked about an index that has a release; systems are named by their newest platform tag (PEP 425).
 
     Attributes:
         pythons: the versions of CPython.
@@ -129,7 +129,7 @@ class Catalog:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
-        verification: what is asked of an index.
+        resolution: what is asked of an index.
     """
 
     distribution: str
@@ -139,7 +139,7 @@ class Catalog:
     github: GitHubFacts
     npm: NpmFacts
     size_limits: Mapping[str, int]
-    verification: VerificationFacts
+    resolution: ResolutionFacts
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -160,7 +160,7 @@ class Catalog:
                 github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
-                verification=_verification(data["verification"], data["targets"]),
+                resolution=_resolution(data["resolution"], data["targets"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
@@ -222,9 +222,9 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
     return False
 
 
-def _verification(table: Mapping[str, Any], targets: Iterable[str]) -> VerificationFacts:
+def _resolution(table: Mapping[str, Any], targets: Iterable[str]) -> ResolutionFacts:
     systems = {triple: tuple(table["systems"][triple]) for triple in targets}
-    return VerificationFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
+    return ResolutionFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
 
 
 def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:

@@ -120,28 +120,38 @@ class Trial:
                 f"a fresh environment cannot be made in {directory}: its pip cannot be installed",
                 remedy="look whether this Python has ensurepip; some systems package it apart",
             ) from error
-        python = directory / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        python = directory.absolute() / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
         return cls(python, _without_pythons(environ))
 
-    def pip(self, *words: str | Path, environ: Mapping[str, str]) -> str:
-        """What the environment's pip says, which never asks back.
+    def download(self, requirements: Path, into: Path) -> list[Path]:
+        """Download the wheels that a file of pinned and hashed requirements asks for here, from where pip is set to.
 
         Args:
-            words: its command and options.
-            environ: the settings for it, over those of the environment.
+            requirements: the file.
+            into: the directory that they go to.
 
         Raises:
-            TrialError: if it fails, with the last line of its complaint.
+            TrialError: if pip does not find one of them with its digest.
         """
-        quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-        return self._ran(f"pip {words[0]}", [self.python, "-m", "pip", *quiet, *words], _INSTALL_S, environ)
+        options = (
+            "--only-binary",
+            ":all:",
+            "--require-hashes",
+            "--requirement",
+            requirements.absolute(),
+            "--dest",
+            into.absolute(),
+        )
+        self._pip("download", *options, environ=self.environ)
+        return sorted(into.iterdir())
 
-    def install(self, requirements: Sequence[str], environ: Mapping[str, str]) -> list[Installed]:
+    def install(self, requirements: Sequence[str], settings: Mapping[str, str]) -> list[Installed]:
         """Install with pip, wheels only; everything comes over the wire, nothing out of pip's cache.
 
         Args:
             requirements: what to install.
-            environ: pip's settings, among them which index to ask.
+            settings: pip's whole configuration as variables, among them which index to ask; what this process has of it
+                is not seen.
 
         Returns:
             all that was installed, dependencies too.
@@ -152,7 +162,8 @@ class Trial:
         with tempfile.TemporaryDirectory(prefix="codex-trial-") as scratch:
             report = Path(scratch) / "report.json"
             options = ("--only-binary", ":all:", "--no-cache-dir", "--report", report)
-            self.pip("install", *options, *requirements, environ=environ)
+            others = {name: value for name, value in self.environ.items() if not name.startswith("PIP_")}
+            self._pip("install", *options, *requirements, environ={**others, **settings})
             listed = json.loads(report.read_text(encoding="utf-8"))["install"]
         return [_installed(each) for each in listed]
 
@@ -163,7 +174,8 @@ class Trial:
             raise TrialError(f"the runtime installed no program named codex into {self.python.parent}")
         with tempfile.TemporaryDirectory(prefix="codex-home-") as home:
             begun = time.perf_counter()
-            said = self._ran("codex --version", [codex, "--version"], _ANSWER_S, {"CODEX_HOME": home}).strip()
+            environ = {**self.environ, "CODEX_HOME": home}
+            said = self._ran("codex --version", [codex, "--version"], _ANSWER_S, environ).strip()
         return Answer("codex --version", said, said.rpartition(" ")[2], time.perf_counter() - begun)
 
     def handshake(self) -> Answer:
@@ -179,11 +191,16 @@ class Trial:
         said = f"{text} ({deltas} deltas, the first after {first:.2f} s)"
         return Answer("turn", said, None, time.perf_counter() - begun)
 
+    def _pip(self, *words: str | Path, environ: Mapping[str, str]) -> None:
+        """Run the environment's pip, which never asks back."""
+        quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
+        self._ran(f"pip {words[0]}", [self.python, "-m", "pip", *quiet, *words], _INSTALL_S, environ)
+
     def _script(self, name: str, script: str) -> Any:
         """What a script in the environment says, as JSON."""
         with tempfile.TemporaryDirectory(prefix="codex-home-") as home:
             # -P is not known to Python 3.10; from an empty directory nothing else can be imported either.
-            said = self._ran(name, [self.python, "-c", script, home], _ANSWER_S, {}, Path(home))
+            said = self._ran(name, [self.python, "-c", script, home], _ANSWER_S, self.environ, Path(home))
         try:
             return json.loads(said)
         except ValueError as error:
@@ -202,7 +219,7 @@ class Trial:
             ran = subprocess.run(
                 argv,
                 cwd=cwd or self.python.parent,
-                env={**self.environ, **environ},
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",

@@ -56,7 +56,7 @@ def resolution_findings(
         if parsed[0] == catalog.distribution
     }
     client = next((name for name in tags if name not in runtimes), None)
-    facts = catalog.verification
+    facts = catalog.resolution
     found, asked = [], []
     for target in catalog.targets:
         for system in facts.systems[target.triple]:
