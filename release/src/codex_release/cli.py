@@ -33,6 +33,8 @@ _COMMANDS = (
     "build",
     "check",
     "report",
+    "verify-index",
+    "rehearse",
     "matrix",
     "cache",
     "bootstrap",

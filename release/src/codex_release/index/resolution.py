@@ -32,12 +32,19 @@ if TYPE_CHECKING:
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
 
-__all__ = ["Question", "Resolution", "ResolvedFile", "resolve"]
+__all__ = ["Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
 
 _WORKER = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
 )
 """The worker finds what this process finds, and nothing that happens to lie in its working directory."""
+_PIP_ALONE = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_NO_INPUT": "1",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SILENCE_S = 300.0
 """Longer than any answer takes, also where pip has to download a wheel."""
 
@@ -125,7 +132,7 @@ def resolve(
         order.write_text(
             json.dumps(
                 {
-                    "environ": _environ(index, settings or pip_settings()),
+                    "environ": pip_environ(index, settings or pip_settings()),
                     "words": [_words(each, Path(scratch)) for each in questions],
                     "report": str(Path(scratch, "report.json")),
                 }
@@ -151,17 +158,12 @@ def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
         raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
 
 
-def _environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
+def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
+    if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
+        return {**_PIP_ALONE, "PIP_INDEX_URL": index.full_url, "NO_PROXY": "*", "no_proxy": "*"}
     kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in settings.transport.items()}
-    return {
-        **kept,
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": index.full_url,
-        "PIP_NO_INPUT": "1",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+    return {**_PIP_ALONE, **kept, "PIP_INDEX_URL": index.full_url}
 
 
 def _words(question: Question, scratch: Path) -> list[str]:
