@@ -19,6 +19,8 @@ from fake_release import FakeRelease
 from codex_release.digests import file_digest
 from codex_release.errors import CheckError
 from codex_release.lock import Lock
+from codex_release.publish import PublishResult
+from codex_release.rehearsal import RehearsalResult
 from codex_release.release_report import (
     BuildSection,
     BuiltFile,
@@ -81,17 +83,18 @@ def store(directory: Path, lock: Lock | None = None, summary: Path | None = None
     return ReportStore(directory, CATALOG, lock, summary)
 
 
-def published(report: ReleaseReport, outcome: str = "published") -> PublishSection:
+def published(report: ReleaseReport, outcome: str = "published") -> PublishResult:
     assert report.build
     files = tuple(PublishedFile(each.name, each.sha256, "uploaded", 1.5, 1) for each in report.build.files)
     steps = (Step("upload the runtime wheels", 2.0, detail="7 files"), Step("resolve", 0.5, "failed", "no wheel"))
-    return PublishSection("2026-11-21T12:00:00Z", "https://index.example/legacy/", outcome, files, steps, 3.5)
+    problem = "" if outcome == "published" else "the index is down"
+    return PublishResult("https://index.example/simple/", outcome, files, steps, 3.5, problem=problem)
 
 
-def rehearsed(report: ReleaseReport) -> RehearseSection:
+def rehearsed(report: ReleaseReport) -> RehearsalResult:
     assert report.build
     files = {each.name: each.sha256 for each in report.build.files}
-    return RehearseSection("2026-11-21T12:00:00Z", "passed", (LINUX,), files, (Step("build", 61.0),), 61.0)
+    return RehearsalResult(VERSION.codex, "passed", (LINUX,), files, (Step("build", 61.0),), 61.0)
 
 
 @pytest.fixture
@@ -218,12 +221,14 @@ class TestSections:
         store(dist, lock).record_publish(VERSION, published(built))
         report = read_report(dist)
         assert report.build == built.build
-        assert report.rehearse == rehearsed(built)
-        assert report.publish == published(built)
+        assert report.rehearse
+        assert report.publish
+        assert report.rehearse == RehearseSection.of(rehearsed(built), report.rehearse.finished)
+        assert report.publish == PublishSection.of(published(built), report.publish.finished)
         release.ran("build", "--all", "--out", dist)
         assert read_report(dist) == report
         text = parsed(dist).text
-        for word in ("Published", "Rehearsed", "https://index.example/legacy/", "1 min 01 s", "upload the runtime"):
+        for word in ("Published", "Rehearsed", "https://index.example/simple/", "1 min 01 s", "upload the runtime"):
             assert word in text
 
     def test_what_they_say_of_other_bytes_is_dropped(self, dist: Path, release: FakeRelease) -> None:
@@ -241,7 +246,8 @@ class TestSections:
         (dist / "release.json").unlink()
         store(dist).record_publish(VERSION, published(built))
         report = read_report(dist)
-        assert report.publish == published(built)
+        assert report.publish
+        assert report.publish.files == published(built).files
         assert report.build
         assert built.build
         taken = {each.name: each.seconds for each in built.build.files}
@@ -366,9 +372,15 @@ def hostile_report() -> ReleaseReport:
         repository=HOSTILE,
         build=BuildSection(HOSTILE, (file, sdist), 2.0, HOSTILE, HOSTILE, HOSTILE),
         publish=PublishSection(
-            HOSTILE, HOSTILE, HOSTILE, (PublishedFile(HOSTILE, digest, HOSTILE, 1.0, 1, HOSTILE),), (step,), 1.0
+            HOSTILE,
+            HOSTILE,
+            (PublishedFile(HOSTILE, digest, HOSTILE, 1.0, 1, HOSTILE),),
+            (step,),
+            1.0,
+            problem=HOSTILE,
+            finished=HOSTILE,
         ),
-        rehearse=RehearseSection(HOSTILE, HOSTILE, (HOSTILE,), {HOSTILE: digest}, (step,), 1.0),
+        rehearse=RehearseSection(HOSTILE, HOSTILE, (HOSTILE,), {HOSTILE: digest}, (step,), 1.0, HOSTILE),
         origins=(
             Origin(HOSTILE, (ArchiveOrigin(HOSTILE, HOSTILE, 1, digest),), HOSTILE, HOSTILE, HOSTILE),
             Origin("other", (), "verified", HOSTILE, HOSTILE),
@@ -470,15 +482,22 @@ class TestSummary:
 
     def test_tells_every_step_and_every_file(self, dist: Path) -> None:
         built = read_report(dist)
-        report = replace(built, publish=published(built, "failed"), rehearse=rehearsed(built))
+        report = replace(
+            built,
+            publish=PublishSection.of(published(built, "failed"), "now"),
+            rehearse=RehearseSection.of(rehearsed(built), "now"),
+        )
         text = publish_summary(report)
         assert "failed in 3.5 s" in text
+        assert "✗ the index is down\n" in text
         assert "| resolve | failed | 0.5 s | no wheel |" in text
         assert text.count("| uploaded | 1.5 s |") == 9
         assert "rehearsal passed in 1 min 01 s" in rehearse_summary(report)
 
 
 def test_the_schema_is_documented_field_by_field() -> None:
-    for kind in (ReleaseReport, BuildSection, BuiltFile, Component, Origin, PublishSection, RehearseSection, Step):
+    kinds = (ReleaseReport, BuildSection, BuiltFile, Component, Origin, PublishSection, RehearseSection, Step)
+    for kind in (*kinds, PublishedFile, Previous):
+        text = "".join(each.__doc__ or "" for each in kind.__mro__)
         for field in fields(kind):
-            assert re.search(rf"\b{field.name}\b.*?: ", kind.__doc__ or ""), f"{kind.__name__}.{field.name}"
+            assert re.search(rf"\b{field.name}\b.*?: ", text), f"{kind.__name__}.{field.name}"

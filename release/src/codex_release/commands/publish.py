@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.commands.options import leave_report
 from codex_release.errors import UsageError
 from codex_release.index.repository import Repository, simple_index
 from codex_release.progress import megabytes
@@ -78,6 +79,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         context.progress.note(f"{each.action}  {each.file.name}  {each.file.digest.sha256}")
     uploader = Uploader(repository, context.settings.environ, attested=plan.attested)
     result = publish(plan, inventory, uploader, Patience(wait_s=arguments.wait * 60))
+    version = context.lock.version
+    leave_report(context, arguments.directory, lambda store: store.record_publish(version, result))
     return _report(result, plan, result.problem)
 
 

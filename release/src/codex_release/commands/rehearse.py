@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.commands.options import add_targets
+from codex_release.commands.options import add_targets, leave_report
 from codex_release.rehearsal import rehearse
 from codex_release.report import Report
 
@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     """
     targets = context.targets(arguments.target, everything=arguments.all)
     found = rehearse(context, targets, arguments.out)
+    version = context.lock.version
+    leave_report(context, arguments.out, lambda store: store.record_rehearse(version, found))
     rows = [(each.name, each.outcome, f"{each.seconds:.1f}", each.detail) for each in found.steps]
     rows.append(("all of it", found.outcome, f"{found.seconds:.1f}", f"{len(targets)} platforms"))
     return Report(

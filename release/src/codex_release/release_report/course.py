@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.release_report import figures
 from codex_release.release_report.markup import Html, element, nothing
-from codex_release.release_report.pieces import capital, label, outcome, section, steps_table, thin_bar
+from codex_release.release_report.pieces import capital, label, outcome, problem, section, steps_table, thin_bar
 from codex_release.release_report.table import Column, Group, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def rehearsal(report: ReleaseReport) -> Html:
         return nothing
     done = report.rehearse
     text = f"{done.outcome} in {figures.seconds(done.seconds)}, {done.finished}"
-    return section("rehearsal", "Rehearsal", f"{capital(text)}.", steps_table("Steps of the rehearsal", done.steps))
+    steps = steps_table("Steps of the rehearsal", done.steps)
+    return section("rehearsal", "Rehearsal", f"{capital(text)}.", problem(done.problem), steps)
 
 
 def publication(report: ReleaseReport) -> Html:
@@ -50,7 +51,7 @@ def publication(report: ReleaseReport) -> Html:
     ]
     files = table("Files in the order of the upload", columns, [Group(rows)]) if rows else nothing
     steps = steps_table("Steps of the publication", done.steps)
-    return section("publication", "Publication", f"{capital(text)}.", files, steps)
+    return section("publication", "Publication", f"{capital(text)}.", problem(done.problem), files, steps)
 
 
 def time(report: ReleaseReport) -> Html:

@@ -7,11 +7,15 @@ them. Each command fills in one section. The schema grows by fields with default
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
+
+from codex_release.publish.result import PublishedFile, PublishResult, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from codex_release.rehearsal import RehearsalResult
 
 __all__ = [
     "SCHEMA",
@@ -30,23 +34,6 @@ __all__ = [
 
 SCHEMA = 1
 """The version of ``release.json``."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a command, in the order they were taken.
-
-    Attributes:
-        name: what was done, e.g. ``upload the runtime wheels``.
-        seconds: how long it took.
-        outcome: ``passed``, ``failed`` or ``skipped``.
-        detail: what is worth saying about it, as one line; may be empty.
-    """
-
-    name: str
-    seconds: float
-    outcome: str = "passed"
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,48 +144,19 @@ class BuildSection:
 
 
 @dataclass(frozen=True)
-class PublishedFile:
-    """One file on its way to an index.
-
-    Attributes:
-        name: its file name.
-        sha256: what it is here.
-        outcome: ``uploaded``, ``present`` (it was there, with these bytes), ``planned``, ``failed``, or ``clash``
-            (other bytes are there under its name).
-        seconds: how long the upload took, its repetitions included.
-        attempts: how often it was sent.
-        detail: what went wrong or is worth knowing, as one line.
-    """
-
-    name: str
-    sha256: str
-    outcome: str
-    seconds: float = 0.0
-    attempts: int = 0
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class PublishSection:
-    """What ``publish`` did.
+class PublishSection(PublishResult):
+    """What ``publish`` did, see `PublishResult`.
 
     Attributes:
         finished: when.
-        index: the address of the index, without credentials.
-        outcome: ``published``, ``planned`` or ``failed``.
-        files: in the order of the upload.
-        steps: the uploads, the waits, the resolution.
-        seconds: how long all of it took.
-        attested: whether attestations (PEP 740) were uploaded along.
     """
 
-    finished: str
-    index: str
-    outcome: str
-    files: tuple[PublishedFile, ...]
-    steps: tuple[Step, ...] = ()
-    seconds: float = 0.0
-    attested: bool = False
+    finished: str = ""
+
+    @classmethod
+    def of(cls, result: PublishResult, finished: str) -> PublishSection:
+        """The section of a publication."""
+        return cls(**{each.name: getattr(result, each.name) for each in fields(PublishResult)}, finished=finished)
 
 
 @dataclass(frozen=True)
@@ -212,6 +170,7 @@ class RehearseSection:
         files: the sha256 of each file that was rehearsed, by its name.
         steps: from the lock to the turn.
         seconds: how long all of it took.
+        problem: why it failed, as one line.
     """
 
     finished: str
@@ -220,6 +179,20 @@ class RehearseSection:
     files: Mapping[str, str]
     steps: tuple[Step, ...] = ()
     seconds: float = 0.0
+    problem: str = ""
+
+    @classmethod
+    def of(cls, result: RehearsalResult, finished: str) -> RehearseSection:
+        """The section of a rehearsal."""
+        return cls(
+            finished=finished,
+            outcome=result.outcome,
+            targets=result.targets,
+            files=dict(result.files),
+            steps=result.steps,
+            seconds=round(result.seconds, 2),
+            problem=result.problem,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from codex_release.release_report.model import BuiltFile, Step
 
-__all__ = ["MARKS", "capital", "label", "outcome", "section", "steps_table", "tags_of", "thin_bar", "word"]
+__all__ = ["MARKS", "capital", "label", "outcome", "problem", "section", "steps_table", "tags_of", "thin_bar", "word"]
 
 MARKS = {"good": "✓", "bad": "✗", "open": "○"}
 _OUTCOMES = {"passed": "good", "uploaded": "good", "present": "good", "failed": "bad", "clash": "bad"}
@@ -60,6 +60,11 @@ def thin_bar(part: float, whole: float, colour: str = "s1") -> Html:
     """A bar of one colour; the number it shows stands beside it."""
     width = f"width:{part / whole * 100 if whole else 0:.2f}%"
     return element("div", element("span", class_=colour, style=width), class_="bar thin", aria_hidden="true")
+
+
+def problem(said: str) -> Html:
+    """What went wrong, if something did."""
+    return element("p", word("bad", said), class_="problem") if said else nothing
 
 
 def outcome(said: str) -> Html:

@@ -18,7 +18,14 @@ from codex_release.build_record import BuildRecord
 from codex_release.errors import CheckError, ReleaseError
 from codex_release.lock import Lock
 from codex_release.release_report.json_form import from_json, to_json
-from codex_release.release_report.model import SCHEMA, BuildSection, Previous, ReleaseReport
+from codex_release.release_report.model import (
+    SCHEMA,
+    BuildSection,
+    Previous,
+    PublishSection,
+    RehearseSection,
+    ReleaseReport,
+)
 from codex_release.release_report.observe import built_files, in_order, origins_of, payload_of
 from codex_release.release_report.page import page
 from codex_release.release_report.summary import build_summary, publish_summary, rehearse_summary
@@ -27,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from codex_release.release_report.model import BuiltFile, PublishSection, RehearseSection
+    from codex_release.publish import PublishResult
+    from codex_release.rehearsal import RehearsalResult
+    from codex_release.release_report.model import BuiltFile
     from codex_release.targets import Catalog
     from codex_release.versions import ReleaseVersion
 
@@ -134,21 +143,23 @@ class ReportStore:
         """
         return self._finish(self._observed(version, others, previous), build_summary)
 
-    def record_publish(self, version: ReleaseVersion, section: PublishSection) -> ReleaseReport:
+    def record_publish(self, version: ReleaseVersion, result: PublishResult) -> ReleaseReport:
         """Note what a publication did.
 
         Raises:
             CheckError: if a file in the directory cannot be read.
         """
-        return self._finish(replace(self._observed(version), publish=section), publish_summary)
+        return self._finish(replace(self._observed(version), publish=PublishSection.of(result, now())), publish_summary)
 
-    def record_rehearse(self, version: ReleaseVersion, section: RehearseSection) -> ReleaseReport:
+    def record_rehearse(self, version: ReleaseVersion, result: RehearsalResult) -> ReleaseReport:
         """Note what a rehearsal did.
 
         Raises:
             CheckError: if a file in the directory cannot be read.
         """
-        return self._finish(replace(self._observed(version), rehearse=section), rehearse_summary)
+        return self._finish(
+            replace(self._observed(version), rehearse=RehearseSection.of(result, now())), rehearse_summary
+        )
 
     def _observed(
         self, version: ReleaseVersion, others: Sequence[ReleaseReport] = (), previous: Previous | None = None

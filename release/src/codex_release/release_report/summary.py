@@ -46,7 +46,7 @@ def publish_summary(report: ReleaseReport) -> str:
     rows = [(_code(each.name), each.outcome, figures.seconds(each.seconds), each.detail) for each in section.files]
     table = _table(("File", "Outcome", "Time", "Remark"), rows)
     title = _title(report, f"{section.outcome} in {figures.seconds(section.seconds)}")
-    return "\n".join([title, *table, "", *_steps(section.steps), "", ""])
+    return "\n".join([title, *_problem(section.problem), *table, "", *_steps(section.steps), "", ""])
 
 
 def rehearse_summary(report: ReleaseReport) -> str:
@@ -55,11 +55,15 @@ def rehearse_summary(report: ReleaseReport) -> str:
     if section is None:
         return ""
     title = _title(report, f"rehearsal {section.outcome} in {figures.seconds(section.seconds)}")
-    return "\n".join([title, *_steps(section.steps), "", ""])
+    return "\n".join([title, *_problem(section.problem), *_steps(section.steps), "", ""])
 
 
 def _title(report: ReleaseReport, what: str) -> str:
     return f"## Codex {_plain(report.version)}: {_plain(what)}\n"
+
+
+def _problem(text: str) -> list[str]:
+    return [f"{_MARKS['bad']} {_plain(text)}", ""] if text else []
 
 
 def _states(report: ReleaseReport) -> list[str]:
