@@ -21,6 +21,7 @@ import tomlkit
 from fake_release import FakeRelease
 from programs import codex_release, finished
 
+from codex_release.check import distributions_in
 from codex_release.cli import main
 from codex_release.lock import Lock
 
@@ -158,7 +159,7 @@ def test_a_byte_that_the_lock_does_not_know_is_refused(
 def test_build_all_makes_a_complete_release(release: FakeRelease, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     built = json.loads(release.ran("build", "--all", "--out", dist, "--json").out)
-    assert {each["name"] for each in built} == {path.name for path in dist.glob("[!.]*")}
+    assert {each["name"] for each in built} == {path.name for path in distributions_in(dist)}
     assert [each["target"] for each in built if each["kind"] == "wheel" and each["target"]].count(ARM_LINUX) == 2
     verdicts = json.loads(release.ran("check", dist, "--json").out)
     assert not any(verdicts.values())

@@ -35,7 +35,8 @@ CLIENT = {f"codex_app_server_sdk-{VERSION}-py3-none-any.whl", f"codex_app_server
 
 
 def test_a_release_is_seven_runtime_wheels_and_the_client(dist: Path) -> None:
-    assert {path.name for path in dist.glob("[!.]*")} == RUNTIMES | CLIENT
+    report = {"release.json", "release.html"}
+    assert {path.name for path in dist.glob("[!.]*")} == RUNTIMES | CLIENT | report
 
 
 def test_the_whole_release_passes_its_own_check(dist: Path) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from codex_release.targets import Catalog, Target
     from codex_release.wheel_file import WheelFile
 
-__all__ = ["Assembled", "Coverage", "check_runtime"]
+__all__ = ["Assembled", "Coverage", "check_runtime", "payload_names", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def check_runtime(
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
     try:
-        target = _target(wheel, catalog)
+        target = target_of(wheel, catalog)
         if known is None:
             contents, inspection = _unpacked(wheel, target, catalog, problems)
         else:
@@ -100,7 +100,7 @@ def check_runtime(
     return problems, Coverage(str(wheel.version), target.triple, platforms, expected)
 
 
-def _target(wheel: WheelFile, catalog: Catalog) -> Target:
+def target_of(wheel: WheelFile, catalog: Catalog) -> Target:
     """The target of a runtime wheel, by the descriptor in its payload.
 
     Raises:
@@ -123,7 +123,7 @@ def _unpacked(wheel: WheelFile, target: Target, catalog: Catalog, problems: list
     prefix = f"{catalog.module}/"
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         root = Path(scratch)
-        paths = {name: name[len(prefix) :] for name in _payload(wheel, catalog)}
+        paths = {name: name[len(prefix) :] for name in payload_names(wheel, catalog)}
         for path in paths.values():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
         contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
@@ -160,7 +160,9 @@ def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> l
 def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
     """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
     payload = {
-        name.removeprefix(f"{catalog.module}/"): contents[name] for name in _payload(wheel, catalog) if name in contents
+        name.removeprefix(f"{catalog.module}/"): contents[name]
+        for name in payload_names(wheel, catalog)
+        if name in contents
     }
     try:
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)
@@ -200,7 +202,7 @@ def _sbom_problems(wheel: WheelFile) -> list[str]:
     return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
 
 
-def _payload(wheel: WheelFile, catalog: Catalog) -> list[str]:
+def payload_names(wheel: WheelFile, catalog: Catalog) -> list[str]:
     """The names of the runtime's own files: all below the package but the Python files of the template."""
     prefix = f"{catalog.module}/"
     own = {f"{prefix}{name}" for name in ("__init__.py", "__main__.py", "py.typed")}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.build import Builder, BuildRequest
-from codex_release.commands.options import add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.commands.options import add_previous, add_targets, add_unlocked, add_version, warn_unlocked
 from codex_release.errors import UsageError
 from codex_release.progress import megabytes
+from codex_release.release_report.observe import built_file
+from codex_release.release_report.store import ReportStore, read_previous
 from codex_release.report import Report
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_targets(parser)
     add_version(parser)
     add_unlocked(parser)
+    add_previous(parser)
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
     parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
     part = parser.add_mutually_exclusive_group()
@@ -44,6 +48,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     if arguments.unlocked:
         warn_unlocked(context, version)
     lock = None if arguments.unlocked else context.lock
+    previous = read_previous(arguments.previous, context.catalog) if arguments.previous else None
+    begun = time.monotonic()
     builder = Builder(context.catalog, context.workspace, context.fetcher, lock, context.progress)
     built = builder.build(
         BuildRequest(
@@ -57,6 +63,18 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             with_client=not arguments.runtime_only,
         )
     )
+    store = ReportStore(arguments.out, context.catalog, lock, context.settings.job_summary)
+    files = [
+        built_file(
+            arguments.out / each.artifact.name,
+            context.catalog,
+            sha256=each.artifact.sha256,
+            seconds=each.artifact.seconds,
+            reused=each.reused,
+        )
+        for each in built
+    ]
+    store.record_build(version, files, seconds=round(time.monotonic() - begun, 2), previous=previous)
     rows = [
         (
             each.artifact.name,

@@ -18,7 +18,7 @@ from codex_release.digests import Digest, checksum_of, published_digest
 from codex_release.errors import SourceError, UsageError
 from codex_release.http import HttpError
 from codex_release.programs import answer
-from codex_release.sources.base import Archive, Program, WebFile
+from codex_release.sources.base import Archive, Bundle, Program, WebFile
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
@@ -94,6 +94,22 @@ class GitHub:
             return ReleaseVersion.parse(tag)
         except (UsageError, TypeError) as error:
             raise SourceError(f"the latest release of {repository} has the tag {tag!r}, which is no version") from error
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:
+        """The Sigstore bundle among the release's assets.
+
+        Raises:
+            SourceError: if the release or the bundle cannot be read.
+        """
+        asset = self._release(version).get(target.fill(self.facts.bundle))
+        if asset is None:
+            return None
+        try:
+            if isinstance(asset.origin, Program):
+                return Bundle(asset.name, answer(list(asset.origin.argv), timeout_s=_GH_TIMEOUT_S).encode())
+            return Bundle(asset.name, self.web.body(asset.origin.url, asset.origin.headers))
+        except HttpError as error:
+            raise SourceError(f"{asset.name} cannot be read: {error}") from error
 
     def _release(self, version: ReleaseVersion) -> dict[str, _Asset]:
         """The assets of a release by name; asked once, a failure is remembered too."""

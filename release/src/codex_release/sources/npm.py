@@ -13,7 +13,7 @@ from urllib.parse import quote
 from codex_release.digests import parse_integrity
 from codex_release.errors import SourceError, UsageError
 from codex_release.http import HttpError
-from codex_release.sources.base import Archive, WebFile
+from codex_release.sources.base import Archive, Bundle, WebFile
 from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
@@ -79,3 +79,7 @@ class Npm:
             if error.status == 404:
                 raise SourceError(f"the npm registry has no {self.facts.package}@{number}") from error
             raise SourceError(f"the npm registry cannot be asked: {error}") from error
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:  # noqa: ARG002 - the protocol
+        """None: the platform packages have no Sigstore bundle of the executable."""
+        return None
