@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Make the release on GitHub, or complete one that a broken-off run has left: through ``gh``.
 
-    python scripts/github_release.py DIST
+    python scripts/github_release.py publish DIST
+    python scripts/github_release.py previous DIR       the report of the release before, if there is one, into DIR
 
 It is a draft until everything is there, so nobody meets half of it; a file that is there already is not sent again. A
 file there with other bytes is refused: a release that is out does not change. Its tag is ``v`` and the version of the
@@ -24,6 +25,7 @@ __all__ = ["main", "sboms", "sums"]
 
 REPORT = ("release.html", "release.json")
 """What tells of a run, and so is another file after each: it is replaced."""
+PREVIOUS = "release.json"
 SUMS = "SHA256SUMS"
 CLIENT = "codex_app_server_sdk-"
 TIMEOUT_S = 1200
@@ -32,18 +34,26 @@ TIMEOUT_S = 1200
 def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dist", type=Path, metavar="DIST", help="the built release")
-    parser.add_argument("--commit", default="HEAD", help="what to tag if the tag is not there yet")
+    commands = parser.add_subparsers(dest="command", required=True)
+    publishing = commands.add_parser("publish", help="make the release, or complete it")
+    publishing.add_argument("dist", type=Path, metavar="DIST", help="the built release")
+    publishing.add_argument("--commit", default="HEAD", help="what to tag if the tag is not there yet")
+    looking = commands.add_parser("previous", help="get the report of the release before")
+    looking.add_argument("directory", type=Path, metavar="DIR", help="where it goes")
+    looking.add_argument("--version", default="", metavar="V", help="the release that is being made, which is not it")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "previous":
+            get_previous(arguments.directory, arguments.version)
+            return 0
         with tempfile.TemporaryDirectory() as scratch:
             files = collected(arguments.dist, Path(scratch))
             publish(tag_of(files), files, arguments.commit)
     except (subprocess.SubprocessError, OSError, ValueError) as error:
         complaint = getattr(error, "stderr", None) or error
-        sys.stderr.write(
-            f"github_release.py: the release is not complete: {' '.join(str(complaint).split())}; run it again\n"
-        )
+        what = "is not complete" if arguments.command == "publish" else "before this one cannot be asked for"
+        said = " ".join(str(complaint).split())
+        sys.stderr.write(f"github_release.py: the release {what}: {said}; run it again\n")
         return 1
     return 0
 
@@ -65,6 +75,27 @@ def collected(dist: Path, scratch: Path) -> list[Path]:
     files += sorted(scratch.iterdir())
     (scratch / SUMS).write_bytes(sums(files).encode())
     return [*files, scratch / SUMS, *(dist / name for name in REPORT)]
+
+
+def get_previous(directory: Path, version: str) -> None:
+    """Get the report of the newest release other than a version's; nothing if there is none, or it has no report.
+
+    Raises:
+        subprocess.SubprocessError: if ``gh`` cannot do something.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    words = ("--exclude-drafts", "--exclude-pre-releases", "--limit", "20", "--json", "tagName")
+    tags = [each["tagName"] for each in json.loads(_ran("gh", "release", "list", *words))]
+    others = [tag for tag in tags if tag.removeprefix("v") != version.removeprefix("v")]
+    if not others:
+        print("there is no release before")
+        return
+    assets = json.loads(_ran("gh", "release", "view", others[0], "--json", "assets"))["assets"]
+    if PREVIOUS not in [each["name"] for each in assets]:
+        print(f"{others[0]} has no {PREVIOUS}")
+        return
+    _ran("gh", "release", "download", others[0], "--pattern", PREVIOUS, "--dir", str(directory), "--clobber")
+    print(f"{others[0]} is the release before")
 
 
 def tag_of(files: list[Path]) -> str:

@@ -124,7 +124,7 @@ def test_the_notes_show_sizes_of_what_is_shipped_and_what_is_out_of_the_ordinary
     new = lock_of(NEW, {"bin/codex": 250_000_000, "codex-path/rg": 500_000, "new": 2000, voice: 99}, 100_000_000)
     text = notes(old, new, "# Protocol\n\n## Can break users\n", CATALOG.layout)
     triple = CATALOG.triples[0]
-    assert f"| `{triple}` | 3 | 205.0 MB | 250.5 MB | +22.2 % | 90.0 MB | 100.0 MB |" in text
+    assert f"| `{triple}` | 3 | 205.0 MB | 250.5 MB | +22.2 % | 90.0 MB | 100.0 MB | - |" in text
     assert f"- `{triple}` has `new` now (2.0 kB)." in text
     assert f"- `{triple}` no longer has `gone` (1.0 kB)." in text
     assert f"- `codex-path/rg` of `{triple}` has 500.0 kB instead of 5.0 MB." in text.replace("0.5 MB", "500.0 kB")

@@ -36,7 +36,11 @@ words = sys.argv[1:]
 def option(name):
     return words[words.index(name) + 1]
 if words[:2] == ["release", "list"]:
-    print(json.dumps([{"tagName": tag} for tag in known["releases"]]))
+    hidden = "--exclude-drafts" in words
+    shown = [tag for tag, each in known["releases"].items() if not (hidden and each["isDraft"])]
+    print(json.dumps([{"tagName": tag} for tag in reversed(shown)]))  # the newest first
+elif words[:2] == ["release", "download"]:
+    pathlib.Path(option("--dir"), option("--pattern")).write_text(words[2])
 elif words[:2] == ["release", "view"]:
     print(json.dumps(known["releases"][words[2]]))
 elif words[:2] == ["release", "create"]:
@@ -98,7 +102,7 @@ def dist(tmp_path: Path) -> Path:
 
 def released(dist: Path, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the script in the checkout."""
-    return finished(sys.executable, RELEASE, dist, cwd=ROOT, env=env, code=code)
+    return finished(sys.executable, RELEASE, "publish", dist, cwd=ROOT, env=env, code=code)
 
 
 def assets(gh: Path) -> dict[str, str]:
@@ -173,6 +177,17 @@ def test_what_is_no_release_is_refused_before_github_is_asked(gh: Path, dist: Pa
         path.unlink()
     assert "has no distributions" in released(dist, code=1).stderr
     assert calls_of(gh) == []
+
+
+def test_the_report_of_the_release_before_is_that_of_another_version(gh: Path, dist: Path, tmp_path: Path) -> None:
+    into = tmp_path / "previous"
+    words = (sys.executable, RELEASE, "previous", into, "--version")
+    assert finished(*words, "0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    released(dist)
+    assert finished(*words, "v0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    assert list(into.iterdir()) == []
+    assert finished(*words, "0.170.0", cwd=ROOT).stdout == f"{TAG} is the release before\n"
+    assert (into / "release.json").read_text(encoding="utf-8") == TAG
 
 
 # --- the proposal

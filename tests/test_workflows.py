@@ -6,6 +6,7 @@ without npm fails; the CI runners have it.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -42,19 +43,9 @@ SCRIPTS = [
     for number, step in enumerate(job.steps)
     if step.script
 ]
-TOOLS = {
-    "uv python install": "interpreters for the tests",
-    "jq": "JSON between steps",
-    "echo": "outputs",
-    "diff": "bytes held against bytes",
-    "git": "the patch of a bump",
-    "cd": "where cibuildwheel starts",
-    "xargs": "files to sign, read from a file",
-    "python -m pip install": "requirements, by hash",
-    "python -m build": "the plain way to a wheel",
-    "python -m cibuildwheel": "the verifier",
-    "python -m pypi_attestations": "attestations",
-}
+PYTHONS = {"python", "python3", ".venv/bin/python"}
+MODULES = {"pip", "build", "cibuildwheel", "pypi_attestations"}
+TOOLS = {"jq", "diff", "git", "cd", "find"}
 """What steps may call beside our own programs."""
 
 
@@ -229,26 +220,51 @@ def test_a_script_only_calls_what_is_there(step: Step) -> None:
         assert called(command), command
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python scripts/update_sdk_artifacts.py matrix --jsn",
+        "python scripts/update_sdk_artifacts.py publsh dist",
+        "python scripts/dev.py lnt",
+        "python scripts/github_release.py publish dist --comit x",
+        "xargs --arg-file=x python -m codex_release build --al",
+        "curl x",
+    ],
+)
+def test_a_command_that_is_not_there_would_be_found(command: str) -> None:
+    with pytest.raises((SystemExit, AssertionError)):
+        assert called(command.split())
+
+
 def called(words: list[str]) -> bool:
     """Whether a command is one of ours with words it takes, or a tool that steps may call."""
-    if words[0] in {"python", "python3", ".venv/bin/python"} and words[1].startswith("scripts/"):
-        assert (ROOT / words[1]).is_file()
-        if words[1] == "scripts/update_sdk_artifacts.py":
-            cli._parser(cli._COMMANDS).parse_args(words[2:])  # a word that it does not know ends the test
-            return True
-        return is_accepted_by_script(words[1], words[2:])
-    return any(words[: len(name.split())] == name.split() for name in TOOLS)
+    if words[0] == "xargs":
+        words = [*itertools.dropwhile(lambda word: word == "xargs" or word.startswith("--"), words), "what xargs adds"]
+    if words[0] not in PYTHONS:
+        return words[0] in TOOLS or words[:3] == ["uv", "python", "install"]
+    if words[1] == "-m":
+        return words[2] in MODULES or is_accepted(words[3:] if words[2] == "codex_release" else ["no such command"])
+    if words[1] == "scripts/update_sdk_artifacts.py":
+        return is_accepted(words[2:])
+    return is_accepted_by_script(words[1], words[2:])
+
+
+def is_accepted(words: list[str]) -> bool:
+    """Whether ``codex-release`` takes these words; otherwise it ends the test."""
+    return cli._parser(cli._COMMANDS).parse_args(words) is not None
 
 
 def is_accepted_by_script(script: str, words: list[str]) -> bool:
     """The same for our other scripts: their help names the command and every option."""
-    commands = [words[0]] if script != "scripts/github_release.py" else []
+    command, *rest = words
     said = finished(sys.executable, script, "--help", cwd=ROOT).stdout
-    if script == "scripts/propose_bump.py":
-        said += finished(sys.executable, script, *commands, "--help", cwd=ROOT).stdout
-    passed_on = script == "scripts/dev.py" and commands in (["test"], ["rehearse"])
-    options = [] if passed_on else [word for word in words if word.startswith("--")]
-    return all(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", said) for word in [*commands, *options])
+    if script == "scripts/dev.py":
+        assert not rest or command in {"test", "rehearse"}, "dev.py passes on the words of these alone"
+        assert command != "rehearse" or is_accepted(words)
+    else:
+        said += finished(sys.executable, script, command, "--help", cwd=ROOT).stdout
+        assert all(re.search(rf"^  {word}\b", said, re.MULTILINE) for word in rest if word.startswith("--"))
+    return re.search(rf"^ +{command}\b", said, re.MULTILINE) is not None
 
 
 # --- the release

@@ -61,9 +61,9 @@ def notes(old: Lock, new: Lock, protocol: str, layout: Layout) -> str:
 
 
 def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
-    """A table: what each platform ships and downloads, before and after."""
-    yield "| platform | shipped files | before | after | change | archive before | after |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
+    """A table: what each platform ships and downloads, before and after, and what is known of who signed it."""
+    yield "| platform | shipped files | before | after | change | archive before | after | signature |"
+    yield "|---|--:|--:|--:|--:|--:|--:|---|"
     for triple, target in new.targets.items():
         after = _shipped(target, layout)
         before = _shipped(old.targets[triple], layout) if triple in old.targets else {}
@@ -76,6 +76,7 @@ def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
             f"{100 * (now - was) / was:+.1f} %" if was else "new",
             _archive(old.targets.get(triple)),
             _archive(target),
+            target.signature.state if target.signature else "-",
         ]
         yield f"| {' | '.join(cells)} |"
 
