@@ -264,7 +264,22 @@ def pypi_server_window(directory: Path, release: SmallRelease) -> Iterator[tuple
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    argv = ["run", "-i", "127.0.0.1", "-p", str(port), "-a", ".", "-P", ".", "--disable-fallback", str(root)]
+    # The standard library's server: others wait for all of an upload, and keep no half of it.
+    argv = [
+        "run",
+        "--server",
+        "wsgiref",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-a",
+        ".",
+        "-P",
+        ".",
+        "--disable-fallback",
+        str(root),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "pypiserver", *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -147,11 +147,12 @@ def wait_until_served(
         if clock.monotonic() + delay > deadline:
             rest = f"; {', '.join(missing)} missing" if missing else ""
             raise PublishError(
-                f"{found}{rest} after {patience.wait_s / 60:.0f} minutes",
-                remedy="run again when the index has caught up: what is there is not uploaded again",
+                f"{found}{rest} after {_duration(patience.wait_s)}",
+                remedy="run again when the index has caught up, what is there is not uploaded again; "
+                "or name the index itself with --index-url, if this one only mirrors it",
             )
         if found != before:
-            progress.note(f"{found}; waiting up to {patience.wait_s / 60:.0f} minutes")
+            progress.note(f"{found}; waiting up to {_duration(patience.wait_s)}")
             before = found
         clock.sleep(delay)
         delay = min(delay * 2, patience.max_poll_s)
@@ -173,3 +174,7 @@ def _wrong(expected: Expectation, answer: Resolution) -> str:
         if found.sha256 not in {None, file.digest.sha256}:
             return f"pip finds sha256 {found.sha256} of {file.name}, here it is {file.digest.sha256}"
     return ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.1f} s"
