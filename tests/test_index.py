@@ -275,21 +275,16 @@ def test_an_index_that_cannot_be_found_has_to_be_named(web: Web) -> None:
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
-    return SmallRelease.make(tmp_path_factory.mktemp("release"))
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
     with local_index(tmp_path_factory.mktemp("index")) as index:
         yield index
 
 
 @pytest.fixture(scope="module")
-def shown(server: LocalIndex, release: SmallRelease) -> Iterator[Window]:
-    with stage_window(server, "resolved", release) as made:
-        for name in release.runtime:
-            made.seed(release.dist / name)
+def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+    with stage_window(server, "resolved", small_release) as made:
+        for name in small_release.runtime:
+            made.seed(name)
         yield made
 
 
@@ -340,21 +335,21 @@ def test_pips_reason_is_given_where_it_finds_nothing(shown: Window) -> None:
 
 
 def test_pips_other_sources_are_left_out(
-    shown: Window, release: SmallRelease, monkeypatch: pytest.MonkeyPatch, pip_home: Path
+    shown: Window, small_release: SmallRelease, monkeypatch: pytest.MonkeyPatch, pip_home: Path
 ) -> None:
     pip_home.write_text(
-        f"[global]\nfind-links = {release.dist}\nextra-index-url = {shown.direct_url}\n", encoding="utf-8"
+        f"[global]\nfind-links = {small_release.dist}\nextra-index-url = {shown.direct_url}\n", encoding="utf-8"
     )
-    monkeypatch.setenv("PIP_FIND_LINKS", str(release.dist))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(small_release.dist))
     with Loopback(lambda _: Reply(404)) as empty, shown.inventory(empty.url) as inventory:
         (answer,) = resolve(inventory.index, [Question(RUNTIME, ("win_amd64",), "3.12")])
     assert answer.files == ()
 
 
-def test_without_metadata_beside_it_pip_reads_the_wheel(release: SmallRelease, web: Web) -> None:
+def test_without_metadata_beside_it_pip_reads_the_wheel(small_release: SmallRelease, web: Web) -> None:
     """On a server that answers no ranges either, pip downloads it."""
-    name = release.runtime[-1]
-    data = (release.dist / name).read_bytes()
+    name = small_release.runtime[-1]
+    data = (small_release.dist / name).read_bytes()
 
     def app(request: Request) -> Reply:
         if request.path.endswith(".whl"):

@@ -42,7 +42,7 @@ ENDS = (FIRST, LAST_RUNTIME, CLIENT, SDIST)
 
 KILLED: dict[str, tuple[Fault, tuple[int, ...]]] = {
     "before anything of the file arrived": (killed_before, (FIRST, CLIENT)),
-    "when half of the file had arrived": (killed_halfway, EVERY),
+    "when half of the file had arrived": (killed_halfway, ENDS),
     "when the file was stored": (killed_after, EVERY),
 }
 """Each is one chain of runs on one index: every run is killed at the next file, the last one finishes."""
@@ -68,11 +68,6 @@ LASTING: dict[str, tuple[Fault, tuple[int, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
-    return SmallRelease.make(tmp_path_factory.mktemp("release"))
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
     with local_index(tmp_path_factory.mktemp("index")) as index:
         yield index
@@ -91,27 +86,36 @@ VERDICTS = functools.cache(metadata_problems)
 
 
 @pytest.fixture
-def shown(server: LocalIndex, release: SmallRelease) -> Iterator[Window]:
+def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
     """An empty index behind a proxy."""
-    with stage_window(server, f"faults{next(NUMBERS)}", release) as made:
+    with stage_window(server, f"faults{next(NUMBERS)}", small_release) as made:
         yield made
+
+
+def seeded(shown: Window, numbers: tuple[int, ...]) -> list[str]:
+    """The runtime wheels whose upload is not looked at are there already, which saves time."""
+    there = [name for number, name in enumerate(shown.release.runtime) if number not in numbers]
+    for name in there:
+        shown.seed(name)
+    return there
 
 
 @pytest.mark.parametrize("moment", KILLED)
 def test_a_run_killed_at_any_file_leaves_the_promise_kept_and_the_next_goes_on(shown: Window, moment: str) -> None:
     fault, numbers = KILLED[moment]
     names = shown.release.names
+    there = seeded(shown, numbers)
     for number in numbers:
         shown.proxy.fail(names[number], fault)
         code, out, _ = shown.commanded("--yes")
         assert code == -signal.SIGKILL, out
         until(lambda: shown.proxy.faults_made == [fault.__name__] * (numbers.index(number) + 1))  # noqa: B023
-        assert set(shown.listed()) == set(names[: number + (fault is killed_after)])
+        assert set(shown.listed()) == {*there, *names[: number + (fault is killed_after)]}
         assert shown.broken_promises == []
     code, _, err = shown.commanded("--yes")
     assert code == 0, err
     # Everything was stored once, in the order of the plan; not a file was sent that was there.
-    assert shown.proxy.stored == names
+    assert shown.proxy.stored == [name for name in names if name not in there]
     assert shown.broken_promises == []
 
 
@@ -119,14 +123,16 @@ def test_a_run_killed_at_any_file_leaves_the_promise_kept_and_the_next_goes_on(s
 def test_a_passing_fault_does_not_stop_a_run(shown: Window, kind: str) -> None:
     faults, numbers = PASSING[kind]
     names = shown.release.names
+    there = seeded(shown, numbers)
     for number in numbers:
         shown.proxy.fail(names[number], *faults)
     result = shown.publish(start_s=2.5 if hang in faults else 30.0)
     assert result.problem == ""
-    assert sorted(set(shown.proxy.stored)) == sorted(names)
+    assert sorted({*shown.proxy.stored, *there}) == sorted(names)
+    assert not set(shown.proxy.stored) & set(there)
     assert shown.broken_promises == []
     outcomes = {each.name: each for each in result.files}
-    assert {each.outcome for each in result.files} == {"uploaded"}
+    assert {name for name, each in outcomes.items() if each.outcome != "uploaded"} == set(there)
     for number in numbers:
         if lost_acknowledgement in faults:
             assert "arrived although twine says" in outcomes[names[number]].detail
@@ -139,13 +145,14 @@ def test_a_passing_fault_does_not_stop_a_run(shown: Window, kind: str) -> None:
 def test_a_lasting_fault_ends_a_run_and_the_next_one_finishes(shown: Window, kind: str) -> None:
     fault, numbers = LASTING[kind]
     names = shown.release.names
+    there = seeded(shown, numbers)
     for number in numbers:
         shown.proxy.fail(names[number], *[fault] * 50)
         result = shown.publish(policy=RetryPolicy(attempts=2, first_delay_s=0.01))
         assert result.outcome == "failed"
         assert names[number] in result.problem
         assert [each.outcome for each in result.files][number] == "failed"
-        assert set(shown.listed()) == set(names[:number])
+        assert set(shown.listed()) == {*there, *names[:number]}
         assert shown.broken_promises == []
         shown.proxy.forget_faults()
     shown.completes()
@@ -178,6 +185,7 @@ def test_listings_that_stay_old_too_long_end_the_run_before_the_client(shown: Wi
 
 
 def test_an_index_that_fails_to_answer_looks_is_asked_again(shown: Window) -> None:
+    seeded(shown, (CLIENT, SDIST))
     shown.proxy.fail_looks(503, 500, 429)
     assert shown.publish().problem == ""
 
@@ -197,7 +205,8 @@ def test_an_index_that_cannot_be_read_after_a_failed_upload_ends_the_run(shown: 
         shown.proxy.fail_looks(*[503] * 1000)
         return reset_halfway(upload)
 
-    shown.proxy.fail(shown.release.runtime[2], both, *[reset_halfway] * 10)
+    seeded(shown, (FIRST, CLIENT, SDIST))
+    shown.proxy.fail(shown.release.runtime[0], both, *[reset_halfway] * 10)
     result = shown.publish()
     assert result.outcome == "failed"
     assert "status 503" in result.problem
@@ -264,29 +273,29 @@ def test_ctrl_c_ends_twine_and_says_what_is_there(shown: Window) -> None:
     shown.completes()
 
 
-def test_a_truncated_file_that_an_index_kept_is_recognised(release: SmallRelease, tmp_path: Path) -> None:
+def test_a_truncated_file_that_an_index_kept_is_recognised(small_release: SmallRelease, tmp_path: Path) -> None:
     """pypiserver stores what it has when the uploader dies, and refuses the good file from then on."""
-    with pypi_server_window(tmp_path, release) as (shown, root):
-        name = release.runtime[1]
+    with pypi_server_window(tmp_path, small_release) as (shown, root):
+        name = small_release.runtime[1]
         shown.proxy.fail(name, killed_halfway)
         code, _, _ = shown.commanded("--yes")
         assert code != 0
         until((root / name).is_file)
-        assert (root / name).stat().st_size < (release.dist / name).stat().st_size
+        assert (root / name).stat().st_size < (small_release.dist / name).stat().st_size
         code, _, err = shown.commanded("--yes")
         assert code == 1
         assert f"{name}: the index has" in err
         assert "remove it from the index" in err
-        assert {path.name for path in root.iterdir()} == {release.runtime[0], name}
+        assert {path.name for path in root.iterdir()} == {small_release.runtime[0], name}
         (root / name).unlink()
         code, _, err = shown.commanded("--yes")
         assert code == 0, err
-        assert {path.name for path in root.iterdir()} == set(release.names)
+        assert {path.name for path in root.iterdir()} == set(small_release.names)
 
 
-def test_a_truncated_file_in_the_same_run_is_recognised(release: SmallRelease, tmp_path: Path) -> None:
-    with pypi_server_window(tmp_path, release) as (shown, root):
-        name = release.runtime[0]
+def test_a_truncated_file_in_the_same_run_is_recognised(small_release: SmallRelease, tmp_path: Path) -> None:
+    with pypi_server_window(tmp_path, small_release) as (shown, root):
+        name = small_release.runtime[0]
         shown.proxy.fail(name, reset_halfway)
         result = shown.publish()
         assert result.outcome == "failed"
@@ -298,7 +307,7 @@ def test_how_many_faults_are_survived() -> None:
     kills = sum(len(numbers) for _, numbers in KILLED.values())
     passing = sum(len(numbers) for _, numbers in PASSING.values())
     lasting = sum(len(numbers) for _, numbers in LASTING.values())
-    assert (kills, passing, lasting) == (20, 24, 10)
+    assert (kills, passing, lasting) == (15, 24, 10)
 
 
 def _other_bytes(wheel: Path, directory: Path) -> Path:
