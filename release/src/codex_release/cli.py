@@ -32,6 +32,8 @@ _COMMANDS = (
     "protocol-diff",
     "build",
     "check",
+    "verify-index",
+    "rehearse",
     "matrix",
     "cache",
     "bootstrap",

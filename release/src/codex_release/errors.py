@@ -22,7 +22,9 @@ __all__ = [
     "RuntimeSetupError",
     "SourceError",
     "StageError",
+    "TrialError",
     "UsageError",
+    "VerifyError",
     "WorkspaceError",
 ]
 
@@ -101,6 +103,10 @@ class RehearsalError(ReleaseError):
     """A release cannot be rehearsed on this machine, or its rehearsal failed."""
 
 
+class TrialError(ReleaseError):
+    """What was released cannot be installed into a fresh environment, or does not answer there."""
+
+
 class RuntimeSetupError(ReleaseError):
     """The runtime cannot be installed into an environment, or it cannot be told which one."""
 
@@ -111,3 +117,7 @@ class PackageIndexError(ReleaseError):
 
 class PublishError(ReleaseError):
     """A release cannot be published as it is, or its publication broke off."""
+
+
+class VerifyError(ReleaseError):
+    """What an index serves is not what was published."""

@@ -20,10 +20,14 @@ from typing import TYPE_CHECKING
 import httpx
 
 from codex_release.errors import RehearsalError
+from codex_release.http import Web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from codex_release.http import RetryPolicy
+    from codex_release.progress import Progress
 
 __all__ = ["LocalIndex", "Stage", "local_index"]
 
@@ -67,6 +71,10 @@ class LocalIndex:
     url: str
     process_id: int
     _client: httpx.Client
+
+    def web(self, progress: Progress) -> Web:
+        """A client for it that goes through no proxy."""
+        return Web(progress, connect=_direct)
 
     def stage(self, name: str, *, bases: Sequence[str] = ()) -> Stage:
         """Make a new, empty index on the server.
@@ -123,6 +131,11 @@ def local_index(directory: Path) -> Iterator[LocalIndex]:
                 return
     said = _last_line(log) or "it says nothing"
     raise RehearsalError(f"devpi-server does not start on 127.0.0.1: {said}", remedy=f"look at {log}")
+
+
+def _direct(policy: RetryPolicy) -> httpx.Client:
+    timeout = httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s)
+    return httpx.Client(follow_redirects=True, timeout=timeout, trust_env=False)
 
 
 @contextlib.contextmanager

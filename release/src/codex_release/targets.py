@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from codex_release.toml import read_toml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "Target"]
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
 
 _TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
 """What the values of a fact are, by the type of its field."""
@@ -107,6 +107,21 @@ class NpmFacts:
 
 
 @dataclass(frozen=True)
+class ResolutionFacts:
+    """What pip is asked about an index that has a release; systems are named by their newest platform tag (PEP 425).
+
+    Attributes:
+        pythons: the versions of CPython.
+        systems: by target triple, where its wheels must be taken.
+        unsupported: where no wheel may be taken.
+    """
+
+    pythons: tuple[str, ...]
+    systems: Mapping[str, tuple[str, ...]]
+    unsupported: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """All of `release/targets.toml`.
 
@@ -114,6 +129,7 @@ class Catalog:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
+        resolution: what is asked of an index.
     """
 
     distribution: str
@@ -123,6 +139,7 @@ class Catalog:
     github: GitHubFacts
     npm: NpmFacts
     size_limits: Mapping[str, int]
+    resolution: ResolutionFacts
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -143,6 +160,7 @@ class Catalog:
                 github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
+                resolution=_resolution(data["resolution"], data["targets"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
@@ -151,6 +169,16 @@ class Catalog:
     def triples(self) -> tuple[str, ...]:
         """The triples of all targets, in the file's order."""
         return tuple(target.triple for target in self.targets)
+
+    @property
+    def client(self) -> str:
+        """The distribution name of the client: the other project of a release."""
+        return next(project for project in self.size_limits if project != self.distribution)
+
+    def only(self, triples: Iterable[str]) -> Catalog:
+        """The same for fewer targets; a release of it is complete with their wheels."""
+        wanted = set(triples)
+        return replace(self, targets=tuple(target for target in self.targets if target.triple in wanted))
 
     def target(self, triple: str) -> Target:
         """The target of a triple.
@@ -192,6 +220,11 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
         elif len(candidate.parts) == pattern.count("/") + 1 and candidate.match(pattern):
             return True
     return False
+
+
+def _resolution(table: Mapping[str, Any], targets: Iterable[str]) -> ResolutionFacts:
+    systems = {triple: tuple(table["systems"][triple]) for triple in targets}
+    return ResolutionFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
 
 
 def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:

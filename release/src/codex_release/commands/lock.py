@@ -12,6 +12,7 @@ from codex_release.report import Report
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from codex_release.context import Context
     from codex_release.fetch import Fetched
@@ -95,6 +96,19 @@ def _fetch(source: Source, version: ReleaseVersion, target: Target, context: Con
     if not archive.digests:
         context.progress.note(f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now")
     return context.fetcher.served(archive, version, target)
+
+
+def check_lock(context: Context, targets: Sequence[Target]) -> None:
+    """Hold what the sources serve now for some targets against the lock.
+
+    Raises:
+        LockError: naming the target and the first difference.
+    """
+    version = context.lock.version
+    with ThreadPoolExecutor(context.jobs) as pool:
+        served = list(pool.map(lambda target: _observe(version, target, context), targets))
+    fresh = dict(zip((target.triple for target in targets), served, strict=True))
+    _compare(context.lock, Lock(version, fresh))
 
 
 def _compare(lock: Lock, fresh: Lock) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
 
-__all__ = ["Question", "Resolution", "ResolvedFile", "resolve"]
+__all__ = ["Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
 
 _WORKER = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
@@ -43,6 +43,13 @@ _FROM_RANGES = "--use-feature=fast-deps"
 """pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
 _NOTHING_FITS = re.compile("No matching distribution|Could not find a version|requires a different Python")
 """What pip says when it understood all that the index has; asking it in another way would change nothing."""
+_PIP_ALONE = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_NO_INPUT": "1",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SILENCE_S = 300.0
 """Longer than any answer takes, also where pip has to download a wheel."""
 
@@ -143,7 +150,7 @@ def _asked(
         order.write_text(
             json.dumps(
                 {
-                    "environ": _environ(index, settings),
+                    "environ": pip_environ(index, settings),
                     "words": [[*_words(each, Path(scratch)), *features] for each in questions],
                     "report": str(Path(scratch, "report.json")),
                 }
@@ -169,17 +176,12 @@ def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
         raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
 
 
-def _environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
+def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
+    if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
+        return {**_PIP_ALONE, "PIP_INDEX_URL": index.full_url, "NO_PROXY": "*", "no_proxy": "*"}
     kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in settings.transport.items()}
-    return {
-        **kept,
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": index.full_url,
-        "PIP_NO_INPUT": "1",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+    return {**_PIP_ALONE, **kept, "PIP_INDEX_URL": index.full_url}
 
 
 def _words(question: Question, scratch: Path) -> list[str]:

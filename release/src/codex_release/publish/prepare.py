@@ -9,14 +9,16 @@ from codex_release.digests import file_digests
 from codex_release.publish.plan import candidates, make_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from codex_release.check.release import Verdict
     from codex_release.lock import Lock
     from codex_release.publish.plan import Plan
     from codex_release.publish.serving import Inventory
     from codex_release.targets import Catalog
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "prepare_checked"]
 
 
 def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory, *, jobs: int = 1) -> Plan:
@@ -33,10 +35,22 @@ def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory,
         CheckError: if the directory holds no distribution.
         HttpError: if the index cannot be read.
     """
-    paths = distributions_in(directory)
-    verdicts = check_files(paths, catalog, lock, jobs=jobs)
+    return prepare_checked(check_files(distributions_in(directory), catalog, lock, jobs=jobs), catalog, inventory)
+
+
+def prepare_checked(verdicts: Sequence[Verdict], catalog: Catalog, inventory: Inventory) -> Plan:
+    """The same for files that were checked already.
+
+    Args:
+        verdicts: what `check` found about each of them.
+        catalog: the data file; its targets are what a release must have, all of them.
+        inventory: the index.
+
+    Raises:
+        HttpError: if the index cannot be read.
+    """
     problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
     problems += check_set(verdicts, catalog)
-    files = candidates(verdicts, file_digests(paths), catalog.distribution)
+    files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
     listings, hashed = inventory.read(files)
     return make_plan(files, listings, hashed, problems)
