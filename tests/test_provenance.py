@@ -165,6 +165,14 @@ class TestLocking:
         said = release.ran("lock", "--check")
         assert "was not verified now (absent)" in said.err
 
+    def test_nor_is_it_forgotten_that_there_is_one_in_an_older_format(
+        self, release: FakeRelease, github: GitHubServer
+    ) -> None:
+        publish(github, {BUNDLE: legacy_bundle(EXECUTABLE)})
+        release.ran("lock", archives.VERSION, source=Path("github"))
+        release.ran("lock", archives.VERSION)
+        assert locked(release) == Signature("unsupported", BUNDLE)
+
 
 class TestLocksOfBefore:
     def test_a_lock_that_says_nothing_of_signatures_holds(

@@ -15,9 +15,13 @@ from typing import Any
 import archives
 import pytest
 from fake_release import FakeRelease
+from recording import RecordedProgress, connected
 
+from codex_release.commands.options import leave_report
+from codex_release.context import Context
 from codex_release.digests import file_digest
 from codex_release.errors import CheckError
+from codex_release.local_index import local_index
 from codex_release.lock import Lock
 from codex_release.publish import PublishResult
 from codex_release.rehearsal import RehearsalResult
@@ -38,7 +42,9 @@ from codex_release.release_report.model import ArchiveOrigin, Origin
 from codex_release.release_report.page import page
 from codex_release.release_report.store import ReportStore, read_report
 from codex_release.release_report.summary import build_summary, publish_summary, rehearse_summary
+from codex_release.settings import Settings
 from codex_release.versions import ReleaseVersion
+from codex_release.workspace import Workspace
 
 CATALOG = archives.CATALOG
 VERSION = ReleaseVersion.parse(archives.VERSION)
@@ -258,6 +264,50 @@ class TestSections:
             (dist / "release.json").write_text(text, encoding="utf-8")
             release.ran("build", "--all", "--out", dist)
             assert read_report(dist).build
+
+
+class TestPublishing:
+    def test_leaves_what_became_of_every_file(
+        self, dist: Path, release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with local_index(tmp_path / "index") as server:
+            stage = server.stage("rel")
+            urls = ["--repository-url", stage.upload_url, "--index-url", stage.simple_url]
+            release.ran("publish", dist, *urls)
+            assert read_report(dist).publish is None  # it was but a plan
+            for name in ("TWINE_USERNAME", "TWINE_PASSWORD"):
+                monkeypatch.delenv(name, raising=False)
+            release.ran("publish", dist, *urls, "--yes", "--wait", "1", code=1)
+            failed = read_report(dist).publish
+            assert failed
+            assert failed.outcome == "failed"
+            assert "Publication failed" in parsed(dist).text
+            assert failed.problem in parsed(dist).text
+            monkeypatch.setenv("TWINE_USERNAME", "")
+            monkeypatch.setenv("TWINE_PASSWORD", "")
+            release.ran("publish", dist, *urls, "--yes", "--wait", "1")
+        report = read_report(dist)
+        assert report.publish
+        assert report.build
+        assert (report.publish.outcome, report.publish.index) == ("published", stage.simple_url)
+        assert {each.name: each.sha256 for each in report.publish.files} == {
+            each.name: each.sha256 for each in report.build.files
+        }
+        assert {each.outcome for each in report.publish.files} == {"uploaded"}
+        assert "Published" in parsed(dist).text
+
+    def test_a_report_that_cannot_be_written_is_said_and_changes_nothing(
+        self, dist: Path, release: FakeRelease
+    ) -> None:
+        built = read_report(dist)
+        (dist / "release.html").unlink()
+        (dist / "release.html").mkdir()
+        progress = RecordedProgress()
+        with connected(progress) as web:
+            context = Context(lambda: Workspace(release.root), Settings.read({}), progress, web)
+            leave_report(context, dist, lambda store: store.record_publish(VERSION, published(built)))
+        (note,) = progress.notes
+        assert note.startswith(f"no report is left in {dist}: ")
 
 
 class TestComparison:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.digests import FileDigest
 from codex_release.errors import LockError, UsageError, WorkspaceError
-from codex_release.signatures import STATES, VERIFIED, Signature
+from codex_release.signatures import STATES, Signature
 from codex_release.toml import parse_toml
 from codex_release.versions import ReleaseVersion
 
@@ -58,14 +58,14 @@ class LockedTarget:
     signature: Signature | None = None
 
     def merged(self, older: LockedTarget) -> LockedTarget:
-        """The same with what an older lock knows of the same files: more archives, a signature that was verified."""
+        """The same with what an older lock knows of the same files: more archives, more about the signature."""
         if older.files != self.files:
             return self
-        verified_before = older.signature and older.signature.state == VERIFIED
+        known = [each for each in (self.signature, older.signature) if each]
         return replace(
             self,
             archives={**older.archives, **self.archives},
-            signature=older.signature if verified_before else self.signature or older.signature,
+            signature=min(known, key=lambda each: STATES.index(each.state), default=None),
         )
 
 

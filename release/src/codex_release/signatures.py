@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSENT", "STATES", "UNCHECKED", "UNSUPPORTED", "VERIFIED", "Signature", "Signer", "verify_bundle"]
 
-VERIFIED, ABSENT, UNSUPPORTED, UNCHECKED = "verified", "absent", "unsupported", "unchecked"
-STATES = (VERIFIED, ABSENT, UNSUPPORTED, UNCHECKED)
-"""What can be said of a signature: it holds; no source that answered has one; it is in the format of before Sigstore's
-bundles, which lacks the proofs to verify it offline; the ``sigstore`` extra is not installed."""
+VERIFIED, UNSUPPORTED, UNCHECKED, ABSENT = "verified", "unsupported", "unchecked", "absent"
+STATES = (VERIFIED, UNSUPPORTED, UNCHECKED, ABSENT)
+"""What can be said of a signature, what says most first: it holds; it is in the format of before Sigstore's bundles,
+which lacks what proves it offline; the ``sigstore`` extra is not installed; no source that answered has one."""
 
 _LEGACY = frozenset({"base64Signature", "rekorBundle"})
 """What cosign wrote before there were bundles."""

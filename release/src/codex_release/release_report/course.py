@@ -31,7 +31,7 @@ def publication(report: ReleaseReport) -> Html:
         return nothing
     done = report.publish
     attested = "with attestations" if done.attested else "without attestations"
-    text = f"{done.outcome} to {done.index} in {figures.seconds(done.seconds)}, {done.finished}, {attested}"
+    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {done.finished}, {attested}"
     rows = [
         (
             element("code", each.name),
