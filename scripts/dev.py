@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""One command to see it work, one to test it; nothing but a Python (3.10 or newer) is needed.
+"""One command to see it work, one to test it, one to rehearse; nothing but a Python (3.10 or newer) is needed.
 
-    python3 scripts/dev.py demo    builds this machine's wheels from the pinned release, installs and runs them
-    python3 scripts/dev.py test    runs linters, type checks and the whole test suite
+    python3 scripts/dev.py demo        builds this machine's wheels from the pinned release, installs and runs them
+    python3 scripts/dev.py test        runs linters, type checks and the whole test suite
+    python3 scripts/dev.py rehearse    rehearses a release, for this machine's platform or with --all for all
 
-Both make ``.venv`` in the checkout and install into it what they need, by hash. What is there already is kept.
+All make ``.venv`` in the checkout and install into it what they need, by hash. What is there already is kept.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".codex-dev.json"
 OLDEST = (3, 10)
+CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 
 
 def main() -> int:
@@ -35,16 +37,20 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="build, install and run the pinned runtime on this machine; --svg FILE draws it")
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
+    commands.add_parser("lint", help="linters and type checks alone")
+    commands.add_parser("rehearse", help="rehearse a release on an index of its own; takes codex-release's options")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("docs", help="build the site of the client's documents into build/docs")
     commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
     commands.add_parser("setup", help="only make .venv")
     arguments, passed_on = parser.parse_known_args()
-    if passed_on and arguments.command not in {"demo", "test", "bench", "bench-client"}:
+    if passed_on and arguments.command not in {"demo", "test", "rehearse", "bench", "bench-client"}:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         if arguments.command == "demo":
             return run(set_up("release"), "scripts/demo.py", *passed_on)
+        if arguments.command == "rehearse":
+            return run(set_up("rehearse"), "-m", "codex_release", "rehearse", *passed_on)
         if arguments.command == "docs":
             set_up("release")
             return run(set_up("docs"), "-m", "mkdocs", "build", "--strict")
@@ -53,6 +59,8 @@ def main() -> int:
             return run(python, "benchmarks/wheels.py", *passed_on)
         if arguments.command == "bench-client":
             return run(python, "-m", "benchmarks.client", *passed_on)
+        if arguments.command == "lint":
+            return run_checks(python)
         return run_tests(python, passed_on) if arguments.command == "test" else 0
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"dev.py: {' '.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")
@@ -66,8 +74,8 @@ def set_up(requirements: str) -> Path:
     """Make or complete ``.venv``.
 
     Args:
-        requirements: ``release`` for the toolkit alone, ``dev`` for the tests too (it contains ``release``), ``docs``
-            for the site beside either of them.
+        requirements: ``release`` for the toolkit alone, ``rehearse`` with an index server, ``dev`` for the tests too
+            (it contains both), ``docs`` for the site beside any of them.
 
     Returns:
         its interpreter.
@@ -94,15 +102,20 @@ def set_up(requirements: str) -> Path:
     return python
 
 
-def run_tests(python: Path, selected: list[str]) -> int:
-    """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
-    checks = [] if selected else [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
-    failed = [" ".join(check) for check in checks if run(python, "-m", *check) != 0]
-    # A process a core, and each file's tests in one of them, for what those share is not made twice.
-    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
+def run_checks(python: Path) -> int:
+    """Linters and type checks; all run, whatever fails."""
+    failed = [" ".join(check) for check in CHECKS if run(python, "-m", *check) != 0]
     for check in failed:
         sys.stderr.write(f"dev.py: {check} found problems\n")
-    return code or (1 if failed else 0)
+    return 1 if failed else 0
+
+
+def run_tests(python: Path, selected: list[str]) -> int:
+    """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
+    checked = 0 if selected else run_checks(python)
+    # A process a core, and each file's tests in one of them, for what those share is not made twice.
+    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
+    return code or checked
 
 
 def run(python: Path, *arguments: str) -> int:

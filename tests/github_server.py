@@ -115,6 +115,9 @@ class GitHubServer:
             return _api_reply({"message": "Bad credentials", **_DOCUMENTATION, "status": "401"}, 401)
         if self.private and authorization is None:
             return _NOT_FOUND
+        stable = [tag for tag in self.releases if not self.document(tag)["prerelease"]]
+        if stable and request.path == f"{self.prefix}/repos/{self.repository}/releases/latest":
+            return _api_reply(self.document(stable[-1]))
         for tag, assets in self.releases.items():
             if request.path == f"{self.prefix}/repos/{self.repository}/releases/tags/{tag}":
                 return _api_reply(self.document(tag))

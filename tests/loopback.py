@@ -123,15 +123,16 @@ def json_reply(value: object, *, status: int = 200, headers: Mapping[str, str] |
 
 
 def file_reply(request: Request, data: bytes) -> Reply:
-    """A file, or the part of it that a ``Range: bytes=N-`` asks for (RFC 9110)."""
+    """A file, or the part of it that a ``Range: bytes=N-`` or ``bytes=N-M`` asks for (RFC 9110)."""
     kind = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
-    ranged = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+    ranged = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
     if ranged is None:
         return Reply(200, data, kind)
     begin = int(ranged[1])
     if begin >= len(data):
         return Reply(416, b"", {**kind, "Content-Range": f"bytes */{len(data)}"})
-    return Reply(206, data[begin:], {**kind, "Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"})
+    end = min(int(ranged[2]) + 1, len(data)) if ranged[2] else len(data)
+    return Reply(206, data[begin:end], {**kind, "Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"})
 
 
 @dataclass
@@ -334,9 +335,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {**headers, **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         self._send(reply, exchange, server.stopping)
         if reply.cut_after is not None or length != len(reply.body):
             self.close_connection = True
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _send(self, reply: Reply, exchange: Exchange, stopping: threading.Event) -> None:
         body = reply.body[: reply.cut_after]

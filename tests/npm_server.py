@@ -32,6 +32,7 @@ class NpmServer:
         prefix: the path before the packages' names, as proxies have it.
         authorization: the one header value that is let in; `None` if everybody is.
         packages: the tarball of each version, by package.
+        tags: the tag that names a version, e.g. ``latest``, by version.
         changes: what the ``dist`` of every version says otherwise than it would.
     """
 
@@ -40,6 +41,7 @@ class NpmServer:
     prefix: str = ""
     authorization: str | None = None
     packages: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +91,7 @@ class NpmServer:
                 documents = {version: self.document(package, version) for version in versions}
                 return json_reply({"_id": package, "name": package, "versions": documents})
             for version, data in versions.items():
-                if path == f"{root}/{version}":
+                if path in {f"{root}/{version}", f"{root}/{self.tags.get(version)}"}:
                     return json_reply(self.document(package, version))
                 if path == self.tarball_path(package, version):
                     return file_reply(request, data)

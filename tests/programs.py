@@ -9,10 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["codex_release", "environment_with", "finished", "interpreter", "python_of"]
+from codex_release.lock import Lock
+
+__all__ = ["PINNED", "codex_release", "environment_with", "finished", "interpreter", "python_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
+PINNED = str(Lock.read(ROOT / "release" / "runtime.lock.toml").version)
+"""The Codex release that the lock pins."""
 
 
 def finished(
@@ -45,11 +49,16 @@ def interpreter(version: str) -> str:
     on_path = shutil.which(f"python{version}")
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
     candidates = [on_path, *(str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    # uv knows where a system keeps them that has no such names, as Windows; it is only asked, and fetches none.
+    asked = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", version]
+    candidates.append(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip())
     for candidate in filter(None, candidates):
         # A version manager may leave a stand-in on PATH that only explains that it is not chosen.
         if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
             return candidate
-    raise AssertionError(f"Python {version} is needed for this test: put it on PATH or into pyenv")
+    raise AssertionError(
+        f"Python {version} is needed for this test: put it on PATH, or run: uv python install {version}"
+    )
 
 
 def environment_with(directory: Path, version: str | None, *requirements: str | Path) -> Path:

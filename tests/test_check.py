@@ -21,6 +21,11 @@ from cyclonedx.validation.json import JsonStrictValidator
 from fake_release import FakeRelease
 from packageurl import PackageURL
 
+from codex_release.check import distributions_in
+from codex_release.digests import FileDigest
+from codex_release.lock import Lock, LockedArchive
+from codex_release.sbom import Provenance, sbom_json
+
 VERSION = archives.VERSION
 LINUX = "x86_64-unknown-linux-musl"
 DIST_INFO = f"codex_cli_bin-{VERSION}.dist-info"
@@ -283,12 +288,47 @@ def test_the_bill_of_materials_is_valid_and_tells_of_every_file(release: FakeRel
         assert PackageURL.from_string(purl).version in {VERSION, f"rust-v{VERSION}"}
 
 
+def test_the_bill_of_materials_tells_source_tag_and_digests(release: FakeRelease) -> None:
+    lock = Lock.read(release.lock_file)
+    served = {
+        "github": LockedArchive("codex-package-x86_64-unknown-linux-musl.tar.gz", FileDigest(3, "a" * 64)),
+        "npm": LockedArchive(f"codex-{VERSION}-linux-x64.tgz", FileDigest(4, "b" * 64)),
+    }
+    files = lock.targets[LINUX].files
+    provenance = Provenance(lock.version, archives.CATALOG.target(LINUX), served)
+    text = sbom_json(provenance, files, archives.CATALOG)
+    assert text == sbom_json(provenance, dict(sorted(files.items(), reverse=True)), archives.CATALOG)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document = json.loads(text)
+    (codex,) = [each for each in document["components"] if each["type"] == "application"]
+    assert codex["purl"] == f"pkg:github/openai/codex@rust-v{VERSION}"
+    properties = {each["name"]: each["value"] for each in codex["properties"]}
+    assert properties == {"codex-release:release-tag": f"rust-v{VERSION}", "codex-release:target": LINUX}
+    shipped = [each for each in codex["externalReferences"] if each["type"] == "distribution"]
+    assert {each["url"]: each["hashes"][0]["content"] for each in shipped} == {
+        f"https://github.com/openai/codex/releases/download/rust-v{VERSION}/{served['github'].name}": "a" * 64,
+        f"pkg:npm/%40openai/codex@{VERSION}-linux-x64": "b" * 64,
+    }
+    npm = PackageURL.from_string(shipped[1]["url"])
+    assert (npm.type, npm.namespace, npm.name, npm.version) == ("npm", "@openai", "codex", f"{VERSION}-linux-x64")
+    runnable = {
+        each["name"]: each["hashes"][0]["content"]
+        for each in document["components"]
+        if {"name": "codex-release:executable", "value": "true"} in each["properties"] and each["type"] == "file"
+    }
+    assert runnable == {
+        path: digest.sha256 for path, digest in files.items() if archives.CATALOG.layout.is_executable(path)
+    }
+    assert {"bin/codex", "codex-path/rg"} <= runnable.keys()
+
+
 def test_two_builds_of_one_lock_are_the_same_bytes(release: FakeRelease, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / ".gitignore").write_text(f"# of a repository around {name}\n")
         release.ran("build", "--all", "--out", tmp_path / name)
     first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).glob("[!.]*")} for name in ("one", "two")
+        {path.name: path.read_bytes() for path in distributions_in(tmp_path / name)} for name in ("one", "two")
     )
+    assert len(first) == 9
     assert first == second

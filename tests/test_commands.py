@@ -21,6 +21,7 @@ import tomlkit
 from fake_release import FakeRelease
 from programs import codex_release, finished
 
+from codex_release.check import distributions_in
 from codex_release.cli import main
 from codex_release.lock import Lock
 
@@ -158,7 +159,7 @@ def test_a_byte_that_the_lock_does_not_know_is_refused(
 def test_build_all_makes_a_complete_release(release: FakeRelease, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     built = json.loads(release.ran("build", "--all", "--out", dist, "--json").out)
-    assert {each["name"] for each in built} == {path.name for path in dist.glob("[!.]*")}
+    assert {each["name"] for each in built} == {path.name for path in distributions_in(dist)}
     assert [each["target"] for each in built if each["kind"] == "wheel" and each["target"]].count(ARM_LINUX) == 2
     verdicts = json.loads(release.ran("check", dist, "--json").out)
     assert not any(verdicts.values())
@@ -238,6 +239,22 @@ def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         assert archive.getinfo("codex_cli_bin/bin/codex").compress_type == zipfile.ZIP_STORED
     release.ran("check", wheel)
+
+
+def test_machines_that_share_a_release_build_the_files_of_one_that_builds_it_alone(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    release.ran("build", "--all", "--out", tmp_path / "alone")
+    release.ran("build", "--client-only", "--out", tmp_path / "client")
+    assert sorted(path.suffix for path in tmp_path.glob("client/codex_*")) == [".gz", ".whl"]
+    shared = [tmp_path / "client"]
+    for triple in TRIPLES:
+        shared.append(tmp_path / triple)
+        release.ran("build", "--runtime-only", "--target", triple, "--out", shared[-1])
+    together = {path.name: path.read_bytes() for each in shared for path in each.glob("codex_*")}
+    assert together == {path.name: path.read_bytes() for path in (tmp_path / "alone").glob("codex_*")}
+    refused = release.refused("build", "--client-only", "--target", TRIPLES[0], "--out", tmp_path / "no", code=2)
+    assert "the same on every platform" in refused
 
 
 def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_path: Path) -> None:
@@ -416,7 +433,9 @@ def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: P
 def test_matrix_is_what_github_actions_reads(release: FakeRelease) -> None:
     matrix = json.loads(release.ran("matrix", "--json").out)
     assert [each["target"] for each in matrix["include"]] == list(TRIPLES)
-    assert all(each["runner"] for each in matrix["include"])
+    assert all(each["runner"] and each["platform"] and each["archs"] for each in matrix["include"])
+    assert json.loads(release.ran("matrix", "--json", "--runtime-version", f"v{archives.VERSION}").out) == matrix
+    assert "the lock knows" in release.refused("matrix", "--runtime-version", "9.9.9")
 
 
 def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:

@@ -20,7 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-from programs import ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
+from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
 
 import codex_app_server
 from codex_app_server.generated.registry import ROOMS
@@ -133,8 +133,8 @@ def test_the_readme_works_for_a_stranger(clone: Path, tmp_path: Path, context: C
     assert demo.text == "python3 scripts/dev.py demo\n"
     stranger = {"CODEX_RELEASE_CACHE": str(tmp_path / "cache")}
     said = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
-    assert "codex-cli 0.169.0" in said
-    assert "codex_app_server_sdk 0.169.0" in said
+    assert f"codex-cli {PINNED}" in said
+    assert f"codex_app_server_sdk {PINNED}" in said
     assert re.search(
         r"│ turn +│ Hello from Codex itself, with a scripted model\. \(8 deltas, the first after [\d.]+ s\)", said
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from command_line import AtTerminal, home_of
-from programs import ROOT, finished, python_of
+from programs import PINNED, ROOT, finished, python_of
 
 import codex_app_server
 from codex_app_server.testing import ModelServer, Text
@@ -213,7 +213,7 @@ class TestBootstrap:
     def test_the_first_example_installs_the_runtime_and_says_so(self, first: Outcome) -> None:
         assert first.returncode == 0
         assert first.stdout.startswith("Hello")
-        assert "installing codex-cli-bin 0.169.0" in first.stderr
+        assert f"installing codex-cli-bin {PINNED}" in first.stderr
 
     def test_what_is_there_is_left_alone_and_costs_nothing(self, python: Path, elsewhere: Path) -> None:
         program = f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); import _bootstrap; print(*sys.modules)"

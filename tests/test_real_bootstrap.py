@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from installations import MODULE, Place, bare_environment
+from programs import PINNED as VERSION
 from programs import ROOT, codex_release, environment_with, finished
 
 from codex_release.bootstrap import ensure_runtime_package_installed
 from codex_release.context import Context
-
-VERSION = "0.169.0"
 
 
 @pytest.fixture(scope="module")

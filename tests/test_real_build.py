@@ -17,25 +17,26 @@ import installer
 import installer.destinations
 import installer.sources
 import pytest
+from programs import PINNED as VERSION
 from programs import ROOT, codex_release, environment_with, finished, python_of
 
 from codex_release.targets import Catalog
 
-VERSION = "0.169.0"
 RUNTIMES = {
-    "codex_cli_bin-0.169.0-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl",
-    "codex_cli_bin-0.169.0-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64.whl",
-    "codex_cli_bin-0.169.0-py3-none-manylinux_2_18_aarch64.whl",
-    "codex_cli_bin-0.169.0-py3-none-macosx_10_12_x86_64.whl",
-    "codex_cli_bin-0.169.0-py3-none-macosx_11_0_arm64.whl",
-    "codex_cli_bin-0.169.0-py3-none-win_amd64.whl",
-    "codex_cli_bin-0.169.0-py3-none-win_arm64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-manylinux_2_18_aarch64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-macosx_10_12_x86_64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-macosx_11_0_arm64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-win_amd64.whl",
+    f"codex_cli_bin-{VERSION}-py3-none-win_arm64.whl",
 }
-CLIENT = {"codex_app_server_sdk-0.169.0-py3-none-any.whl", "codex_app_server_sdk-0.169.0.tar.gz"}
+CLIENT = {f"codex_app_server_sdk-{VERSION}-py3-none-any.whl", f"codex_app_server_sdk-{VERSION}.tar.gz"}
 
 
 def test_a_release_is_seven_runtime_wheels_and_the_client(dist: Path) -> None:
-    assert {path.name for path in dist.glob("[!.]*")} == RUNTIMES | CLIENT
+    report = {"release.json", "release.html"}
+    assert {path.name for path in dist.glob("[!.]*")} == RUNTIMES | CLIENT | report
 
 
 def test_the_whole_release_passes_its_own_check(dist: Path) -> None:
@@ -61,7 +62,7 @@ def test_an_unchanged_build_is_recognised_within_two_seconds(dist: Path) -> None
 
 
 def test_a_damaged_wheel_is_not_taken_for_unchanged(dist: Path, tmp_path: Path) -> None:
-    client = "codex_app_server_sdk-0.169.0-py3-none-any.whl"
+    client = f"codex_app_server_sdk-{VERSION}-py3-none-any.whl"
     shutil.copytree(dist, tmp_path / "dist")
     whole = (tmp_path / "dist" / client).read_bytes()
     (tmp_path / "dist" / client).write_bytes(whole[:-1])
@@ -319,7 +320,7 @@ def test_pip_downloads_the_wheel_it_resolves(dist: Path, tmp_path: Path) -> None
         "3.14",
         f"codex-cli-bin=={VERSION}",
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["codex_cli_bin-0.169.0-py3-none-macosx_10_12_x86_64.whl"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"codex_cli_bin-{VERSION}-py3-none-macosx_10_12_x86_64.whl"]
 
 
 UV_PLATFORMS = {

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from programs import codex_release, finished
+from programs import PINNED, codex_release, finished
 
 from codex_app_server import (
     AppServerConfig,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSIONS = ["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0"]
+VERSIONS = list(dict.fromkeys(["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0", PINNED]))
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -95,5 +95,5 @@ def test_the_doctor_names_what_a_runtime_lacks(old_binary: Path) -> None:
     lacking = found["protocol"]["methods"]["unknown"]
     if found["runtime_version"] == "0.115.0":
         assert "thread/delete" in lacking
-    assert bool(lacking) is (found["runtime_version"] != "0.169.0")
-    assert any("does not know" in each["what"] for each in found["problems"]) is (found["runtime_version"] != "0.169.0")
+    assert bool(lacking) is (found["runtime_version"] != PINNED)
+    assert any("does not know" in each["what"] for each in found["problems"]) is (found["runtime_version"] != PINNED)

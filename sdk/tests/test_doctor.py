@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import home_of, running, said
+from programs import PINNED
 
 from codex_app_server.cli.doctor import _pep440
 from codex_app_server.testing import ModelServer
@@ -19,8 +20,8 @@ SECRET = "sk-not-to-be-shown"
 def test_a_sound_installation(codex_binary: Path, codex_model_server: ModelServer) -> None:
     ran = said("doctor", "--codex-bin", codex_binary, env=home_of(codex_model_server))
     assert f"Python    {platform.python_version()} " in ran.stdout
-    assert f"runtime   0.169.0, {codex_binary}\n" in ran.stdout
-    assert "made for 0.169.0; the runtime knows 184 of 184 methods and 86 of 86 notifications" in ran.stdout
+    assert f"runtime   {PINNED}, {codex_binary}\n" in ran.stdout
+    assert f"made for {PINNED}; the runtime knows 184 of 184 methods and 86 of 86 notifications" in ran.stdout
     assert "login     none; the model provider of the settings needs none" in ran.stdout
     assert ran.stdout.endswith("\n\nEverything fits.\n")
     assert ran.stderr == ""
@@ -33,9 +34,9 @@ def test_the_same_for_a_program(codex_binary: Path, codex_model_server: ModelSer
     found = json.loads(said("doctor", "--json", "--codex-bin", codex_binary, env=env).stdout)
     assert found["is_usable"] is True
     assert found["runtime_path"] == str(codex_binary)
-    assert found["runtime_version"] == "0.169.0"
+    assert found["runtime_version"] == PINNED
     assert found["protocol"] == {
-        "schema_version": "0.169.0",
+        "schema_version": PINNED,
         "methods": {"total": 184, "unknown": []},
         "notifications": {"total": 86, "unknown": []},
     }
@@ -93,11 +94,11 @@ def test_a_runtime_that_does_not_start_is_an_error_with_its_words(codex_binary: 
 
 @pytest.fixture
 def pinned(tmp_path: Path) -> dict[str, str]:
-    """The environment of an installation that is pinned to 0.169.0."""
-    directory = tmp_path / "site" / "codex_app_server_sdk-0.169.0.dist-info"
+    """The environment of an installation that is pinned to the locked release."""
+    directory = tmp_path / "site" / f"codex_app_server_sdk-{PINNED}.dist-info"
     directory.mkdir(parents=True)
-    lines = ["Metadata-Version: 2.4", "Name: codex-app-server-sdk", "Version: 0.169.0"]
-    lines += ["Requires-Dist: pydantic<3,>=2.7", "Requires-Dist: codex-cli-bin==0.169.0", ""]
+    lines = ["Metadata-Version: 2.4", "Name: codex-app-server-sdk", f"Version: {PINNED}"]
+    lines += ["Requires-Dist: pydantic<3,>=2.7", f"Requires-Dist: codex-cli-bin=={PINNED}", ""]
     (directory / "METADATA").write_text("\n".join(lines), encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(directory.parent), os.environ.get("PYTHONPATH")]))
     return {"PYTHONPATH": path}
@@ -107,14 +108,14 @@ def test_the_pin_of_a_release_is_held_to_the_runtime(
     codex_binary: Path, home: dict[str, str], pinned: dict[str, str]
 ) -> None:
     ran = said("doctor", "--codex-bin", codex_binary, env={**home, **pinned})
-    assert "client    0.169.0, pinned to codex-cli-bin==0.169.0, as found" in ran.stdout
+    assert f"client    {PINNED}, pinned to codex-cli-bin=={PINNED}, as found" in ran.stdout
 
     metadata = next(Path(pinned["PYTHONPATH"].split(os.pathsep)[0]).glob("*/METADATA"))
     metadata.write_text(
-        metadata.read_text(encoding="utf-8").replace("bin==0.169.0", "bin==0.170.0a3"), encoding="utf-8"
+        metadata.read_text(encoding="utf-8").replace(f"bin=={PINNED}", "bin==0.170.0a3"), encoding="utf-8"
     )
     ran = said("doctor", "--codex-bin", codex_binary, env={**home, **pinned})
-    assert "warning: the runtime is 0.169.0, but this client is made for 0.170.0a3; without --codex-bin" in ran.stdout
+    assert f"warning: the runtime is {PINNED}, but this client is made for 0.170.0a3; without --codex-bin" in ran.stdout
     found = json.loads(said("doctor", "--json", "--codex-bin", codex_binary, env={**home, **pinned}).stdout)
     assert (found["pin"], found["fits_pin"]) == ("0.170.0a3", False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -54,12 +54,13 @@ class BuildRequest:
 
     Attributes:
         version: the runtime.
-        targets: the platforms to make wheels for.
+        targets: the platforms to make wheels for; none, if only the client is wanted.
         out: where the files go.
         sdk_version: the client's version (PEP 440); the runtime's if `None`.
         store: leave payloads uncompressed.
         epoch: the date of everything, in seconds since 1970.
         jobs: how many things to do at a time.
+        with_client: make the client too.
     """
 
     version: ReleaseVersion
@@ -69,6 +70,7 @@ class BuildRequest:
     store: bool = False
     epoch: int = 0
     jobs: int = 1
+    with_client: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,11 @@ class Builder:
             locked = self.lock.targets[target.triple] if self.lock else None
             payload = tree_key(locked.files) if locked else str(time.time_ns())
             archives = {name: each.digest.sha256 for name, each in locked.archives.items()} if locked else {}
-            parts[target.triple] = digest_of(
-                {**common, "template": template, "payload": payload, "archives": archives, "store": request.store}
-            )
+            signature = asdict(locked.signature) if locked and locked.signature else None
+            decided = {"template": template, "payload": payload, "archives": archives, "signature": signature}
+            parts[target.triple] = digest_of({**common, **decided, "store": request.store})
+        if not request.with_client:
+            return parts
         sdk = self.workspace.sdk
         sources = fingerprint([sdk / "pyproject.toml", sdk / "README.md", sdk / "src"])
         parts[_CLIENT] = digest_of({**common, "sources": sources, "sdk_version": request.sdk_version})
@@ -231,8 +235,7 @@ class Builder:
         begun = time.monotonic()
         target = payload.target
         try:
-            files, archives = self._read(request.version, payload)
-            provenance = Provenance(request.version, target, archives)
+            files, provenance = self._read(request.version, payload)
             wheels = []
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
@@ -254,18 +257,20 @@ class Builder:
         finally:
             payload.release()
 
-    def _read(
-        self, version: ReleaseVersion, payload: Payload
-    ) -> tuple[Mapping[str, FileDigest], Mapping[str, LockedArchive]]:
-        """Read a runtime into a payload; what its files are, and the archives that hold them."""
+    def _read(self, version: ReleaseVersion, payload: Payload) -> tuple[Mapping[str, FileDigest], Provenance]:
+        """Read a runtime into a payload; what its files are, and where they come from.
+
+        With a lock that is what the lock says, whoever served the bytes today: so they give the same wheel.
+        """
         target = payload.target
         locked = self.lock.require(version, target) if self.lock else None
 
-        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Mapping[str, LockedArchive]]:
+        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Provenance]:
             payload.release()  # what an archive before this one left
             files = self.fetcher.payload(self.fetcher.read(stored, payload, version, target, locked))
-            found = {stored.source: LockedArchive(stored.name, stored.digest)}
-            return files, locked.archives if locked else found
+            if locked:
+                return files, Provenance(version, target, locked.archives, locked.signature)
+            return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
 
         return self.fetcher.archive(version, target, locked, read)
 

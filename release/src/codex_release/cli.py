@@ -28,13 +28,19 @@ _COMMANDS = (
     "inspect",
     "stage-runtime",
     "stage-sdk",
+    "stage-verification",
     "generate-types",
     "protocol-diff",
+    "bump",
     "build",
     "check",
+    "report",
+    "verify-index",
+    "rehearse",
     "matrix",
     "cache",
     "bootstrap",
+    "publish",
 )
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -90,6 +96,8 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
         with open_context(find_workspace, source_names=names, lock_path=arguments.lock_file) as context:
             report = begun(context)
     show(report, as_json=arguments.json)
+    if report.problem:
+        sys.stderr.write(f"codex-release: {_one_line(report.problem)}\n")
     return 0 if report.ok else 1
 
 

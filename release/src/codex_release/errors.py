@@ -14,12 +14,18 @@ __all__ = [
     "DownloadError",
     "InspectError",
     "LockError",
+    "PackageIndexError",
     "ProtocolError",
+    "PublishError",
+    "RehearsalError",
     "ReleaseError",
     "RuntimeSetupError",
+    "SignatureError",
     "SourceError",
     "StageError",
+    "TrialError",
     "UsageError",
+    "VerifyError",
     "WorkspaceError",
 ]
 
@@ -74,6 +80,10 @@ class LockError(ReleaseError):
     """The lock cannot be read, does not know a version, or disagrees with a file's bytes."""
 
 
+class SignatureError(ReleaseError):
+    """A signature does not hold, or cannot be judged."""
+
+
 class InspectError(ReleaseError):
     """An executable cannot be read, or is not what its target promises."""
 
@@ -94,5 +104,25 @@ class CheckError(ReleaseError):
     """A finished distribution does not hold what it promises."""
 
 
+class RehearsalError(ReleaseError):
+    """A release cannot be rehearsed on this machine, or its rehearsal failed."""
+
+
+class TrialError(ReleaseError):
+    """What was released cannot be installed into a fresh environment, or does not answer there."""
+
+
 class RuntimeSetupError(ReleaseError):
     """The runtime cannot be installed into an environment, or it cannot be told which one."""
+
+
+class PackageIndexError(ReleaseError):
+    """A package index does not answer as one, or it cannot be told which one is meant."""
+
+
+class PublishError(ReleaseError):
+    """A release cannot be published as it is, or its publication broke off."""
+
+
+class VerifyError(ReleaseError):
+    """What an index serves is not what was published."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import hashlib
 import random
 import re
 import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from codex_release.digests import FileDigest
 from codex_release.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from codex_release.progress import Progress
 
-__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "shown_text", "shown_url"]
+__all__ = ["Answer", "Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "shown_text", "shown_url"]
 
 T = TypeVar("T")
 
@@ -74,6 +76,21 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A small body.
+
+    Attributes:
+        body: its bytes.
+        media_type: what it is, in lower case and without parameters; empty if the server does not say.
+        url: where it came from in the end.
+    """
+
+    body: bytes
+    media_type: str
+    url: str = field(repr=False)
 
 
 class HttpError(DownloadError):
@@ -163,15 +180,41 @@ class Web:
         Raises:
             HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
+        return self.answer(url, headers).body
 
-        def read() -> bytes:
+    def answer(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """The small body behind a URL, with what its headers say it is.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+        """
+
+        def read() -> Answer:
             body = bytearray()
             with self.stream(url, headers or {}) as response:
                 for chunk in self.watched(response.iter_bytes()):
                     body += chunk
                     if len(body) > _MOST_BODY:
                         raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
-            return bytes(body)
+                media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                return Answer(bytes(body), media_type, str(response.url))
+
+        return self.retrying(url, read)
+
+    def digest(self, url: str, headers: Mapping[str, str] | None = None) -> FileDigest:
+        """What the file behind a URL is, of any size; nothing of it is kept.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+        """
+
+        def read() -> FileDigest:
+            sha256, size = hashlib.sha256(), 0
+            with self.stream(url, headers or {}) as response:
+                for chunk in self.watched(response.iter_bytes()):
+                    sha256.update(chunk)
+                    size += len(chunk)
+            return FileDigest(size, sha256.hexdigest())
 
         return self.retrying(url, read)
 
@@ -219,22 +262,28 @@ class Web:
                 since, count = self.clock.monotonic(), 0
             yield chunk
 
-    def retrying(self, url: str, operation: Callable[[], T]) -> T:
+    def retrying(self, url: str, operation: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Run `operation` until it succeeds or patience ends.
+
+        Args:
+            url: what it is about, for messages.
+            operation: raises `TransientError` when another try may help.
+            policy: how often to try, if not as usual.
 
         Raises:
             HttpError: with the last failure.
         """
+        policy = policy or self.policy
         failures = 0
         while True:
             try:
                 return operation()
             except TransientError as error:
                 failures = 1 if error.progressed else failures + 1
-                if failures >= self.policy.attempts:
+                if failures >= policy.attempts:
                     raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
-                delay = error.wait_s if error.wait_s is not None else self._delay(failures)
-                if delay > self.policy.max_wait_s:
+                delay = error.wait_s if error.wait_s is not None else self._delay(failures, policy)
+                if delay > policy.max_wait_s:
                     raise HttpError(
                         f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
                         remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
@@ -242,8 +291,7 @@ class Web:
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)
 
-    def _delay(self, failures: int) -> float:
-        policy = self.policy
+    def _delay(self, failures: int, policy: RetryPolicy) -> float:
         delay = min(policy.first_delay_s * 2.0 ** (failures - 1), policy.max_delay_s)
         return delay * (1 - policy.jitter + 2 * policy.jitter * self.clock.chance())
 

@@ -9,11 +9,12 @@ a file.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from codex_release.digests import FileDigest
 from codex_release.errors import LockError, UsageError, WorkspaceError
+from codex_release.signatures import STATES, Signature
 from codex_release.toml import parse_toml
 from codex_release.versions import ReleaseVersion
 
@@ -49,10 +50,23 @@ class LockedTarget:
     Attributes:
         archives: by the name of the source that serves it.
         files: every file of the runtime tree by its path, those that wheels leave out included.
+        signature: what was found out about the entrypoint's signature when it was locked; `None` if nobody looked.
     """
 
     archives: Mapping[str, LockedArchive]
     files: Mapping[str, FileDigest]
+    signature: Signature | None = None
+
+    def merged(self, older: LockedTarget) -> LockedTarget:
+        """The same with what an older lock knows of the same files: more archives, more about the signature."""
+        if older.files != self.files:
+            return self
+        known = [each for each in (self.signature, older.signature) if each]
+        return replace(
+            self,
+            archives={**older.archives, **self.archives},
+            signature=min(known, key=lambda each: STATES.index(each.state), default=None),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,16 +95,14 @@ class Lock:
         return self.targets[target.triple]
 
     def merged(self, older: Lock) -> Lock:
-        """The same lock with the archives of sources that did not answer this time kept from an older lock.
+        """The same lock with what sources that did not answer this time had told an older lock.
 
         Only where version and files agree: then the older archives are known to hold the same bytes.
         """
         if older.version != self.version:
             return self
         targets = {
-            triple: replace(now, archives={**before.archives, **now.archives})
-            if (before := older.targets.get(triple)) and before.files == now.files
-            else now
+            triple: now.merged(before) if (before := older.targets.get(triple)) else now
             for triple, now in self.targets.items()
         }
         return replace(self, targets=targets)
@@ -107,10 +119,13 @@ class Lock:
             table = tomlkit.table(is_super_table=True)
             archives, files = tomlkit.table(), tomlkit.table()
             for source, archive in sorted(locked.archives.items()):
-                archives[source] = _inline({"name": archive.name, **_fields(archive.digest)})
+                archives[source] = _inline({"name": archive.name, **_digest_fields(archive.digest)})
             for path, digest in sorted(locked.files.items()):
-                files[path] = _inline(_fields(digest))
-            table["archives"], table["files"] = archives, files
+                files[path] = _inline(_digest_fields(digest))
+            table["archives"] = archives
+            if locked.signature:
+                table["signature"] = {key: value for key, value in asdict(locked.signature).items() if value}
+            table["files"] = files
             targets[triple] = table
         document["targets"] = targets
         return f"{_HEADER}{tomlkit.dumps(document)}"
@@ -187,15 +202,15 @@ def compare_files(
         )
 
 
-def _fields(digest: FileDigest) -> dict[str, Any]:
+def _digest_fields(digest: FileDigest) -> dict[str, Any]:
     return {"size": digest.size, "sha256": digest.sha256}
 
 
-def _inline(fields: dict[str, Any]) -> InlineTable:
+def _inline(values: dict[str, Any]) -> InlineTable:
     import tomlkit
 
     table = tomlkit.inline_table()
-    table.update(fields)
+    table.update(values)
     return table
 
 
@@ -203,7 +218,15 @@ def _locked_target(table: Mapping[str, Any]) -> LockedTarget:
     return LockedTarget(
         archives={source: _locked_archive(entry) for source, entry in table["archives"].items()},
         files={path: _file_digest(entry) for path, entry in table["files"].items()},
+        signature=_signature(table["signature"]) if "signature" in table else None,
     )
+
+
+def _signature(table: Mapping[str, Any]) -> Signature:
+    words = {field.name: table.get(field.name, "") for field in fields(Signature)}
+    if words["state"] not in STATES or not all(isinstance(each, str) for each in words.values()):
+        raise ValueError(f"{table!r} is no signature")
+    return Signature(**words)
 
 
 def _locked_archive(entry: Mapping[str, Any]) -> LockedArchive:

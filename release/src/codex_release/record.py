@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from codex_release.digests import FileDigest
 
-__all__ = ["RecordRow", "parse_record", "record_hash", "record_text"]
+__all__ = ["RecordRow", "parse_record", "record_hash", "record_text", "sha256_of"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,15 @@ class RecordRow:
 def record_hash(sha256: str) -> str:
     """A sha256 as RECORD writes it (PEP 376): urlsafe base64 without padding."""
     return "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
+
+
+def sha256_of(row: RecordRow) -> str:
+    """The sha256 that a row of RECORD states, in hex; empty if it states none."""
+    algorithm, _, encoded = row.hash.partition("=")
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex() if algorithm == "sha256" else ""
+    except ValueError:
+        return ""
 
 
 def record_text(files: Mapping[str, FileDigest], own: str) -> str:

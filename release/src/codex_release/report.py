@@ -23,6 +23,7 @@ class Report:
         data: the same for machines.
         title: stands above the table.
         ok: whether everything held; otherwise the program exits with 1.
+        problem: what did not hold and what to do next, as one line for standard error; may be empty.
         document: the same as a text that is printed as it stands, if one was asked for.
     """
 
@@ -31,6 +32,7 @@ class Report:
     data: Any
     title: str = ""
     ok: bool = True
+    problem: str = ""
     document: str | None = None
 
 

@@ -1,22 +1,26 @@
 """The bill of materials inside a runtime wheel: CycloneDX 1.6 as JSON, at the place of PEP 770.
 
-It names the runtime, its release, the archives it is known to ship in, and every file's digest. It is a function of
-the lock alone, never of the machine, the moment, or the source that happened to serve the bytes.
+It names the runtime, its release (git tag and package URL), the archives it is known to ship in with their digests, who
+signed it if that was verified, and every file's digest. It is a function of the lock alone, never of the machine, the
+moment, or the source that happened to serve the bytes.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from codex_release.signatures import VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.digests import FileDigest
     from codex_release.lock import LockedArchive
+    from codex_release.signatures import Signature
     from codex_release.targets import Catalog, Target
     from codex_release.versions import ReleaseVersion
 
@@ -24,6 +28,9 @@ __all__ = ["Provenance", "sbom_json"]
 
 _NAMESPACE = uuid.UUID("6f1d6cf5-1a0b-5f0e-9a51-6c5a53b1d3a4")
 """Any fixed value: the serial numbers made from it are this project's own."""
+
+
+_PREFIX = "codex-release"
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,13 @@ class Provenance:
         version: the release.
         target: the platform.
         archives: the archives known to hold its files, by source.
+        signature: what the lock says of the entrypoint's signature.
     """
 
     version: ReleaseVersion
     target: Target
-    archives: Mapping[str, LockedArchive]
+    archives: Mapping[str, LockedArchive] = field(default_factory=dict)
+    signature: Signature | None = None
 
 
 def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: Catalog) -> str:
@@ -46,7 +55,7 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
     version, repository = provenance.version, catalog.github.repository
     wheel_ref = f"pkg:pypi/{catalog.distribution}@{version.pep440}"
     codex_ref = f"pkg:github/{repository}@{version.tag}"
-    components = [_file(path, digest) for path, digest in sorted(files.items())]
+    components = [_file(path, digest, provenance, catalog) for path, digest in sorted(files.items())]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -69,6 +78,7 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
                 "description": f"Codex for {provenance.target.triple}",
                 "purl": codex_ref,
                 "licenses": [{"license": {"id": "Apache-2.0"}}],
+                "properties": _properties({"release-tag": version.tag, "target": provenance.target.triple}),
                 "externalReferences": _references(provenance, catalog),
             },
             *components,
@@ -83,14 +93,27 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def _file(path: str, digest: FileDigest) -> dict[str, Any]:
+def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalog) -> dict[str, Any]:
+    """One file of the payload; of the entrypoint also who signed it."""
+    facts = {"size": str(digest.size)}
+    if catalog.layout.is_executable(path):
+        facts["executable"] = "true"
+    signature = provenance.signature
+    is_entrypoint = path == provenance.target.fill(catalog.layout.entrypoint)
+    if signature and signature.state == VERIFIED and is_entrypoint:
+        facts |= {"sigstore-identity": signature.identity, "sigstore-issuer": signature.issuer}
     return {
         "type": "file",
         "bom-ref": f"file:{quote(path)}",
         "name": path,
         "hashes": [{"alg": "SHA-256", "content": digest.sha256}],
-        "properties": [{"name": "size", "value": str(digest.size)}],
+        "properties": _properties(facts),
     }
+
+
+def _properties(facts: Mapping[str, str]) -> list[dict[str, str]]:
+    """Facts that CycloneDX has no field for, under a prefix of this project's own."""
+    return [{"name": f"{_PREFIX}:{name}", "value": value} for name, value in facts.items()]
 
 
 def _references(provenance: Provenance, catalog: Catalog) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@
 ``CODEX_RELEASE_SOURCES``   the order of sources, e.g. ``npm,github``; ``--source`` has precedence
 ``GH_TOKEN``                a GitHub token; else ``GITHUB_TOKEN``
 ``GITHUB_API_URL``          the root of GitHub's API, for GitHub Enterprise
+``GITHUB_STEP_SUMMARY``     the file to append a CI job's summary to
 ``NPM_CONFIG_*``            npm's own settings, among them the registry
 ``SOURCE_DATE_EPOCH``       the date of everything that is built
 ==========================  =========================================================================
@@ -38,6 +39,7 @@ class Settings:
         sources: the names of the sources, in the order to ask them.
         github_api: the root of GitHub's API.
         github_token: sent to that API.
+        job_summary: where a CI job shows what it did, as Markdown; `None` outside of one.
         epoch: the date of everything that is built, in seconds since 1970.
         environ: the whole environment, for npm's configuration.
     """
@@ -46,6 +48,7 @@ class Settings:
     sources: tuple[str, ...]
     github_api: str
     github_token: str | None = field(repr=False)
+    job_summary: Path | None
     epoch: int
     environ: Mapping[str, str] = field(repr=False)
 
@@ -53,12 +56,14 @@ class Settings:
     def read(cls, environ: Mapping[str, str]) -> Settings:
         """Resolve the environment's words; empty ones count as not set."""
         cache = environ.get("CODEX_RELEASE_CACHE")
+        summary = environ.get("GITHUB_STEP_SUMMARY")
         order = environ.get("CODEX_RELEASE_SOURCES") or "github,npm"
         return cls(
             cache_dir=Path(cache) if cache else Path(platformdirs.user_cache_dir("codex-release", appauthor=False)),
             sources=tuple(word.strip() for word in order.split(",") if word.strip()),
             github_api=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
             github_token=environ.get("GH_TOKEN", "").strip() or environ.get("GITHUB_TOKEN", "").strip() or None,
+            job_summary=Path(summary) if summary else None,
             epoch=_source_date_epoch(environ),
             environ=dict(environ),
         )

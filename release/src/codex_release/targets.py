@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from codex_release.toml import read_toml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "Target"]
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
 
 _TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
 """What the values of a fact are, by the type of its field."""
@@ -37,6 +37,8 @@ class Target:
         exe: the suffix of executables, ``.exe`` or nothing.
         npm: the suffix of the npm platform package, e.g. ``linux-x64``.
         runner: the CI runner that is such a machine.
+        cibuildwheel_platform: what cibuildwheel calls its system, e.g. ``macos``.
+        cibuildwheel_arch: what cibuildwheel calls its machine, e.g. ``AMD64``.
         system: what ``sys.platform`` says there.
         machines: what ``platform.machine()`` may say there.
     """
@@ -48,6 +50,8 @@ class Target:
     exe: str
     npm: str
     runner: str
+    cibuildwheel_platform: str
+    cibuildwheel_arch: str
     system: str
     machines: tuple[str, ...]
 
@@ -89,12 +93,25 @@ class Layout:
 
 @dataclass(frozen=True)
 class GitHubFacts:
-    """Where and under which names GitHub serves releases."""
+    """Where and under which names GitHub serves releases, and who signs them.
+
+    Attributes:
+        repository: its owner and name.
+        tag: the git tag of a version.
+        checksums: the asset with the sha256 of the others.
+        archives: the names of a target's archives, the best first.
+        bundle: the name of the Sigstore bundle of a target's entrypoint.
+        signer: the identity in that bundle's certificate.
+        issuer: the OIDC issuer that vouches for the identity.
+    """
 
     repository: str
     tag: str
     checksums: str
     archives: tuple[str, ...]
+    bundle: str
+    signer: str
+    issuer: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,21 @@ class NpmFacts:
 
 
 @dataclass(frozen=True)
+class ResolutionFacts:
+    """What pip is asked about an index that has a release; systems are named by their newest platform tag (PEP 425).
+
+    Attributes:
+        pythons: the versions of CPython.
+        systems: by target triple, where its wheels must be taken.
+        unsupported: where no wheel may be taken.
+    """
+
+    pythons: tuple[str, ...]
+    systems: Mapping[str, tuple[str, ...]]
+    unsupported: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """All of `release/targets.toml`.
 
@@ -114,6 +146,8 @@ class Catalog:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
+        glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
+        resolution: what is asked of an index.
     """
 
     distribution: str
@@ -123,6 +157,8 @@ class Catalog:
     github: GitHubFacts
     npm: NpmFacts
     size_limits: Mapping[str, int]
+    glibc_images: Mapping[str, str]
+    resolution: ResolutionFacts
 
     @classmethod
     def load(cls, path: Path) -> Catalog:
@@ -143,6 +179,8 @@ class Catalog:
                 github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
+                glibc_images=dict(data["glibc_images"]),
+                resolution=_resolution(data["resolution"], data["targets"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
@@ -151,6 +189,16 @@ class Catalog:
     def triples(self) -> tuple[str, ...]:
         """The triples of all targets, in the file's order."""
         return tuple(target.triple for target in self.targets)
+
+    @property
+    def client(self) -> str:
+        """The distribution name of the client: the other project of a release."""
+        return next(project for project in self.size_limits if project != self.distribution)
+
+    def only(self, triples: Iterable[str]) -> Catalog:
+        """The same for fewer targets; a release of it is complete with their wheels."""
+        wanted = set(triples)
+        return replace(self, targets=tuple(target for target in self.targets if target.triple in wanted))
 
     def target(self, triple: str) -> Target:
         """The target of a triple.
@@ -192,6 +240,11 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
         elif len(candidate.parts) == pattern.count("/") + 1 and candidate.match(pattern):
             return True
     return False
+
+
+def _resolution(table: Mapping[str, Any], targets: Iterable[str]) -> ResolutionFacts:
+    systems = {triple: tuple(table["systems"][triple]) for triple in targets}
+    return ResolutionFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
 
 
 def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:

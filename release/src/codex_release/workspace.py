@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "sdk"
 
     @property
+    def client_requirements(self) -> Path:
+        """What the client depends on beside the runtime, pinned and hashed."""
+        return self.root / "requirements" / "client.txt"
+
+    @property
     def license(self) -> Path:
         """The licence text that every distribution carries."""
         return self.root / "LICENSE"

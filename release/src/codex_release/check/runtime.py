@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from codex_release.targets import Catalog, Target
     from codex_release.wheel_file import WheelFile
 
-__all__ = ["Assembled", "Coverage", "check_runtime"]
+__all__ = ["Assembled", "Coverage", "check_runtime", "payload_names", "target_of"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,14 @@ class Coverage:
         triple: its target.
         platforms: the platform tags it has.
         expected: the platform tags that its target must have, over all its wheels.
+        left_out: the optional files that the lock has and this wheel lacks; another wheel of the target has them.
     """
 
     version: str
     triple: str
     platforms: frozenset[str]
     expected: frozenset[str]
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def check_runtime(
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
     try:
-        target = _target(wheel, catalog)
+        target = target_of(wheel, catalog)
         if known is None:
             contents, inspection = _unpacked(wheel, target, catalog, problems)
         else:
@@ -97,10 +99,11 @@ def check_runtime(
         return [*problems, str(error)], None
     platforms = frozenset(tag.platform for tag in wheel.tags)
     expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
-    return problems, Coverage(str(wheel.version), target.triple, platforms, expected)
+    left_out = _left_out(wheel, target, catalog, lock)
+    return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out)
 
 
-def _target(wheel: WheelFile, catalog: Catalog) -> Target:
+def target_of(wheel: WheelFile, catalog: Catalog) -> Target:
     """The target of a runtime wheel, by the descriptor in its payload.
 
     Raises:
@@ -123,7 +126,7 @@ def _unpacked(wheel: WheelFile, target: Target, catalog: Catalog, problems: list
     prefix = f"{catalog.module}/"
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         root = Path(scratch)
-        paths = {name: name[len(prefix) :] for name in _payload(wheel, catalog)}
+        paths = {name: name[len(prefix) :] for name in payload_names(wheel, catalog)}
         for path in paths.values():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
         contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
@@ -160,7 +163,9 @@ def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> l
 def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
     """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
     payload = {
-        name.removeprefix(f"{catalog.module}/"): contents[name] for name in _payload(wheel, catalog) if name in contents
+        name.removeprefix(f"{catalog.module}/"): contents[name]
+        for name in payload_names(wheel, catalog)
+        if name in contents
     }
     try:
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)
@@ -173,6 +178,17 @@ def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Loc
     except (LockError, UsageError) as error:
         return [str(error)]
     return []
+
+
+def _left_out(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock | None) -> frozenset[str]:
+    """The optional files of the locked runtime that are not in the wheel."""
+    locked = lock.targets.get(target.triple) if lock else None
+    layout, names = catalog.layout, set(wheel.names)
+    return frozenset(
+        path
+        for path in (locked.files if locked else ())
+        if layout.is_optional(path) and not layout.is_excluded(path) and f"{catalog.module}/{path}" not in names
+    )
 
 
 def _mode_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:
@@ -200,7 +216,7 @@ def _sbom_problems(wheel: WheelFile) -> list[str]:
     return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
 
 
-def _payload(wheel: WheelFile, catalog: Catalog) -> list[str]:
+def payload_names(wheel: WheelFile, catalog: Catalog) -> list[str]:
     """The names of the runtime's own files: all below the package but the Python files of the template."""
     prefix = f"{catalog.module}/"
     own = {f"{prefix}{name}" for name in ("__init__.py", "__main__.py", "py.typed")}

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.build import Builder, BuildRequest
-from codex_release.commands.options import add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.commands.options import add_previous, add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.errors import UsageError
 from codex_release.progress import megabytes
+from codex_release.release_report.observe import built_file
+from codex_release.release_report.store import ReportStore, read_previous
 from codex_release.report import Report
 
 if TYPE_CHECKING:
     import argparse
 
     from codex_release.context import Context
+    from codex_release.targets import Target
 
 HELP = "build wheels, and the client pinned to them"
 
@@ -24,8 +29,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_targets(parser)
     add_version(parser)
     add_unlocked(parser)
+    add_previous(parser)
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
     parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--runtime-only", action="store_true", help="only runtime wheels, without the client")
+    part.add_argument("--client-only", action="store_true", help="only the client, without runtime wheels")
     parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
 
 
@@ -39,18 +48,33 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     if arguments.unlocked:
         warn_unlocked(context, version)
     lock = None if arguments.unlocked else context.lock
+    previous = read_previous(arguments.previous, context.catalog) if arguments.previous else None
+    begun = time.monotonic()
     builder = Builder(context.catalog, context.workspace, context.fetcher, lock, context.progress)
     built = builder.build(
         BuildRequest(
             version=version,
-            targets=context.targets(arguments.target, everything=arguments.all),
+            targets=_targets(arguments, context),
             out=arguments.out,
             sdk_version=arguments.sdk_version,
             store=arguments.store,
             epoch=context.settings.epoch,
             jobs=context.jobs,
+            with_client=not arguments.runtime_only,
         )
     )
+    store = ReportStore(arguments.out, context.catalog, lock, context.settings.job_summary)
+    files = [
+        built_file(
+            arguments.out / each.artifact.name,
+            context.catalog,
+            sha256=each.artifact.sha256,
+            seconds=each.artifact.seconds,
+            reused=each.reused,
+        )
+        for each in built
+    ]
+    store.record_build(version, files, seconds=round(time.monotonic() - begun, 2), previous=previous)
     rows = [
         (
             each.artifact.name,
@@ -67,3 +91,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     ]
     title = f"Codex {version} in {arguments.out}"
     return Report(("file", "tag", "size", "sha256", "seconds"), rows, data, title=title)
+
+
+def _targets(arguments: argparse.Namespace, context: Context) -> list[Target]:
+    """The platforms to build for."""
+    if not arguments.client_only:
+        return context.targets(arguments.target, everything=arguments.all)
+    if arguments.all or arguments.target:
+        raise UsageError("--client-only excludes --all and --target: the client is the same on every platform")
+    return []

@@ -1,9 +1,14 @@
-"""``matrix``: what CI builds and on which runners, from targets.toml."""
+"""``matrix``: what CI builds, where, and what cibuildwheel calls it, from targets.toml.
+
+With ``--runtime-version`` it is the first word of a release: a version that the lock does not pin for every platform
+is refused before any machine begins.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_release.commands.options import add_version
 from codex_release.report import Report
 
 if TYPE_CHECKING:
@@ -15,12 +20,27 @@ HELP = "list the targets and their CI runners"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments: none."""
+    """Add the command's arguments."""
+    add_version(parser)
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:  # noqa: ARG001 - every command has this signature
-    """List the targets; the JSON is a GitHub Actions matrix."""
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """List the targets; the JSON is a GitHub Actions matrix.
+
+    Raises:
+        LockError: if a version was named that the lock does not pin for every target.
+    """
     targets = context.catalog.targets
-    rows = [(target.triple, target.runner) for target in targets]
-    data = {"include": [{"target": target.triple, "runner": target.runner} for target in targets]}
-    return Report(("target", "runner"), rows, data)
+    if arguments.version:
+        for target in targets:
+            context.lock.require(context.version(arguments.version), target)
+    entries = [
+        {
+            "target": target.triple,
+            "runner": target.runner,
+            "platform": target.cibuildwheel_platform,
+            "archs": target.cibuildwheel_arch,
+        }
+        for target in targets
+    ]
+    return Report(tuple(entries[0]), [tuple(entry.values()) for entry in entries], {"include": entries})

@@ -7,18 +7,29 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.errors import ReleaseError
 from codex_release.tree import copy_tree
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from codex_release.context import Context
     from codex_release.fetch import Fetched
+    from codex_release.release_report.store import ReportStore
     from codex_release.targets import Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["add_targets", "add_unlocked", "add_version", "fetch_one", "runnable", "warn_unlocked"]
+__all__ = [
+    "add_previous",
+    "add_targets",
+    "add_unlocked",
+    "add_version",
+    "fetch_one",
+    "leave_report",
+    "runnable",
+    "warn_unlocked",
+]
 
 
 def add_targets(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +44,16 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     """``--runtime-version``, not required."""
     parser.add_argument(
         "--runtime-version", dest="version", metavar="V", help="the Codex release; the locked one if not given"
+    )
+
+
+def add_previous(parser: argparse.ArgumentParser) -> None:
+    """``--previous``."""
+    parser.add_argument(
+        "--previous",
+        type=Path,
+        metavar="FILE",
+        help="the release.json or the lock of the release before, for the report to compare with",
     )
 
 
@@ -59,6 +80,20 @@ def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlo
         warn_unlocked(context, version)
         return context.fetcher.published(version, target)
     return context.fetcher.locked(version, target, context.lock.require(version, target))
+
+
+def leave_report(context: Context, directory: Path, record: Callable[[ReportStore], object]) -> None:
+    """Note in a directory's report what was just done there.
+
+    That the report cannot be written is said, and changes nothing about what was done.
+    """
+    from codex_release.release_report.store import ReportStore  # most commands leave none
+
+    store = ReportStore(directory, context.catalog, context.lock, context.settings.job_summary)
+    try:
+        record(store)
+    except (ReleaseError, OSError) as error:
+        context.progress.note(f"no report is left in {directory}: {error}")
 
 
 @contextlib.contextmanager

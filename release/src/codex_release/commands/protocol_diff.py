@@ -7,17 +7,15 @@ the two apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.commands.options import runnable
 from codex_release.errors import UsageError
-from codex_release.protocol.difference import differences
-from codex_release.protocol.normalise import normalise
-from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, headline, judged
+from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, headline
 from codex_release.protocol.rules import Rules
-from codex_release.protocol.schema import Schema, print_schema
+from codex_release.protocol.schema import Schema
+from codex_release.protocol.sides import Side, compared
 from codex_release.report import Report
 from codex_release.versions import ReleaseVersion
 
@@ -31,24 +29,6 @@ _EXPERIMENTAL = "experimental"
 _STABLE = "stable"
 _PRINTED = "ClientRequest.json"
 """A file by which a directory with a printed schema is known."""
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One of the two releases.
-
-    Attributes:
-        schema: with everything that is experimental, or what there is.
-        stable: without.
-    """
-
-    schema: Schema
-    stable: Schema
-
-    @property
-    def tells_experimental(self) -> bool:
-        """Whether it was printed twice."""
-        return self.schema is not self.stable
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -79,8 +59,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             f"{once} holds one printed schema, which does not tell what is experimental",
             remedy=f"print both into its directories {_STABLE} and {_EXPERIMENTAL}, the latter with --experimental",
         )
-    protocols = (normalise(side.schema, side.stable, rules) for side in (old, new))
-    changes = judged(differences(*protocols))
+    changes = compared(old, new, rules)
     labels = str(names[arguments.old]), str(names[arguments.new])
     return Report(
         COLUMNS,
@@ -102,24 +81,23 @@ def _version(text: str) -> ReleaseVersion | None:
         raise UsageError(f"{text!r} is neither a Codex version nor a directory", remedy=error.remedy) from error
 
 
-def _side(name: ReleaseVersion | Path, context: Context) -> _Side:
+def _side(name: ReleaseVersion | Path, context: Context) -> Side:
     """What a release, or a directory, says of the protocol."""
     if isinstance(name, Path):
         return _printed(name)
     with runnable(context, name, unlocked=name != context.lock.version) as executable:
-        schema = print_schema(executable, experimental=True)
-        return _Side(schema, print_schema(executable, experimental=False))
+        return Side.printed_by(executable)
 
 
-def _printed(directory: Path) -> _Side:
+def _printed(directory: Path) -> Side:
     """What lies in a directory."""
     twice = directory / _EXPERIMENTAL, directory / _STABLE
     if all((each / _PRINTED).is_file() for each in twice):
-        return _Side(*(Schema.read(each) for each in twice))
+        return Side(*(Schema.read(each) for each in twice))
     if not (directory / _PRINTED).is_file():
         raise UsageError(
             f"{directory} holds no printed schema",
             remedy=f"print one with: codex app-server generate-json-schema --out {directory}",
         )
     schema = Schema.read(directory)
-    return _Side(schema, schema)
+    return Side(schema, schema)

@@ -11,7 +11,7 @@ from codex_release.commands.options import add_unlocked, warn_unlocked
 from codex_release.errors import ArchiveError, InspectError, UsageError
 from codex_release.headers import looks_executable
 from codex_release.inspect import Inspection, infer_target, inspect_tree
-from codex_release.lock import LockedArchive, compare_files
+from codex_release.lock import compare_files
 from codex_release.platform_tags import Variant, broken_promise, wheel_tag
 from codex_release.report import Report
 from codex_release.sbom import Provenance
@@ -54,12 +54,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     if not runtime.exists():
         raise UsageError(f"{runtime} does not exist")
     target = catalog.target(arguments.target) if arguments.target else _target_of(runtime, catalog)
-    archives: dict[str, LockedArchive] = {}
+    provenance = Provenance(version, target)
     if arguments.unlocked:
         warn_unlocked(context, version)
     else:
         locked = context.lock.require(version, target)
-        archives = dict(locked.archives)
+        provenance = Provenance(version, target, locked.archives, locked.signature)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
         tree = _tree_of(runtime, Path(scratch), target, version, catalog)
         if not arguments.unlocked:
@@ -67,7 +67,6 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             compare_files(payload, tree.files, expected_by="the lock", found_in=str(runtime))
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
-        provenance = Provenance(version, target, archives)
         stage_runtime(
             arguments.staging_dir,
             tree.files,

@@ -4,6 +4,6 @@ A source only answers which archive it has for a version and a target, and how t
 moves no archive itself and is not trusted: the bytes are held against the lock, or against a published digest.
 """
 
-from codex_release.sources.base import Archive, LocalFile, Origin, Program, Source, WebFile
+from codex_release.sources.base import Archive, Bundle, LocalFile, Origin, Program, Source, WebFile
 
-__all__ = ["Archive", "LocalFile", "Origin", "Program", "Source", "WebFile"]
+__all__ = ["Archive", "Bundle", "LocalFile", "Origin", "Program", "Source", "WebFile"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from codex_release.targets import Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["Archive", "LocalFile", "Origin", "Program", "Source", "WebFile"]
+__all__ = ["Archive", "Bundle", "LocalFile", "Origin", "Program", "Source", "WebFile"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,14 @@ class Archive:
     digests: tuple[Digest, ...] = ()
 
 
+@dataclass(frozen=True)
+class Bundle:
+    """A Sigstore bundle, as a source serves it: its file name and its content, which nobody has looked at yet."""
+
+    name: str
+    content: bytes
+
+
 class Source(Protocol):
     """Who serves archives."""
 
@@ -77,4 +85,18 @@ class Source(Protocol):
 
         Raises:
             SourceError: if there is none, or the source cannot be asked; it says why.
+        """
+
+    def latest(self) -> ReleaseVersion:
+        """The newest stable release, as its publisher says there.
+
+        Raises:
+            SourceError: if the source does not tell, or cannot be asked.
+        """
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:
+        """The Sigstore bundle of a target's entrypoint, if the source has one.
+
+        Raises:
+            SourceError: if it has one that cannot be had, or the source cannot be asked.
         """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.digests import checksum_of
 from codex_release.errors import SourceError
-from codex_release.sources.base import Archive, LocalFile
+from codex_release.sources.base import Archive, Bundle, LocalFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,28 @@ class Directory:
                 digest = self._checksum(name)
                 return Archive(self.name, name, LocalFile(path), path.stat().st_size, (digest,) if digest else ())
         raise SourceError(f"{self.path} has no archive for {target.triple}", remedy=f"put {names[0]} there")
+
+    def latest(self) -> ReleaseVersion:
+        """No answer: a directory is where a copy lies, and nobody says there what is new.
+
+        Raises:
+            SourceError: always.
+        """
+        raise SourceError(f"{self.path} is a directory, which does not tell which release is the newest")
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:  # noqa: ARG002 - the protocol
+        """The bundle that was put beside the archives, under its name at GitHub.
+
+        Raises:
+            SourceError: if it cannot be read.
+        """
+        path = self.path / target.fill(self.catalog.github.bundle)
+        if not path.is_file():
+            return None
+        try:
+            return Bundle(path.name, path.read_bytes())
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error}") from error
 
     def _names(self, version: ReleaseVersion, target: Target) -> list[str]:
         """The names to look for: npm's carry the version and so come first; `npm pack` puts the scope in front."""

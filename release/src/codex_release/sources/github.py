@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from codex_release.digests import Digest, checksum_of, published_digest
-from codex_release.errors import SourceError
+from codex_release.errors import SourceError, UsageError
 from codex_release.http import HttpError
 from codex_release.programs import answer
-from codex_release.sources.base import Archive, Program, WebFile
+from codex_release.sources.base import Archive, Bundle, Program, WebFile
+from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     from codex_release.http import Web
     from codex_release.targets import GitHubFacts, Target
-    from codex_release.versions import ReleaseVersion
 
 __all__ = ["GitHub"]
 
@@ -71,6 +71,45 @@ class GitHub:
                 digest = asset.digest or self._checksum(assets, asset.name)
                 return Archive(self.name, asset.name, asset.origin, asset.size, (digest,) if digest else ())
         raise SourceError(f"release {version.tag} of {self.facts.repository} has no archive for {target.triple}")
+
+    def latest(self) -> ReleaseVersion:
+        """The release that the repository shows as its latest; a draft or pre-release never is.
+
+        Raises:
+            SourceError: if it cannot be read, or its tag names no version of Codex.
+        """
+        repository = self.facts.repository
+        try:
+            url = f"{self.api}/repos/{repository}/releases/latest"
+            tag = self.web.json(url, self._headers("application/vnd.github+json"))["tag_name"]
+        except HttpError as error:
+            gh = shutil.which("gh")
+            if gh is None:
+                raise self._explain(error, "marked as the latest") from error
+            said = answer([gh, "release", "view", "--repo", repository, "--json", "tagName"], timeout_s=_GH_TIMEOUT_S)
+            tag = _tag_of(said)
+        except _MISSHAPEN as error:
+            raise SourceError(f"GitHub's answer about the latest release has an unknown shape ({error!r})") from error
+        try:
+            return ReleaseVersion.parse(tag)
+        except (UsageError, TypeError) as error:
+            raise SourceError(f"the latest release of {repository} has the tag {tag!r}, which is no version") from error
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:
+        """The Sigstore bundle among the release's assets.
+
+        Raises:
+            SourceError: if the release or the bundle cannot be read.
+        """
+        asset = self._release(version).get(target.fill(self.facts.bundle))
+        if asset is None:
+            return None
+        try:
+            if isinstance(asset.origin, Program):
+                return Bundle(asset.name, answer(list(asset.origin.argv), timeout_s=_GH_TIMEOUT_S).encode())
+            return Bundle(asset.name, self.web.body(asset.origin.url, asset.origin.headers))
+        except HttpError as error:
+            raise SourceError(f"{asset.name} cannot be read: {error}") from error
 
     def _release(self, version: ReleaseVersion) -> dict[str, _Asset]:
         """The assets of a release by name; asked once, a failure is remembered too."""
@@ -153,6 +192,14 @@ class GitHub:
         if error.status in {401, 403}:
             return SourceError(f"GitHub refuses the {'token' if self.token else 'request'}: {error}")
         return SourceError(f"GitHub cannot be asked: {error}")
+
+
+def _tag_of(said: str) -> Any:
+    """The tag that ``gh`` tells."""
+    try:
+        return json.loads(said)["tagName"]
+    except _MISSHAPEN as error:
+        raise SourceError(f"gh's answer about the latest release has an unknown shape ({error!r})") from error
 
 
 def _uploaded(release: Any) -> list[dict[str, Any]]:

@@ -7,21 +7,24 @@ The registry's version document (``GET {registry}/{package}/{version}``) tells t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from codex_release.digests import parse_integrity
-from codex_release.errors import SourceError
+from codex_release.errors import SourceError, UsageError
 from codex_release.http import HttpError
-from codex_release.sources.base import Archive, WebFile
+from codex_release.sources.base import Archive, Bundle, WebFile
+from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     from codex_release.http import Web
     from codex_release.npm_config import NpmConfig
     from codex_release.targets import NpmFacts, Target
-    from codex_release.versions import ReleaseVersion
 
 __all__ = ["Npm"]
+
+_LATEST = "latest"
+"""The tag that npm installs if none is named; its publisher moves it."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,11 @@ class Npm:
         Raises:
             SourceError: if no registry is configured, it cannot be asked, or it lacks the package.
         """
-        registry = self.config.registry(self.facts.package)
         number, name = (
             target.fill(pattern).replace("{version}", version.codex)
             for pattern in (self.facts.version, self.facts.archive)  # a registry may name its tarballs as it likes
         )
-        url = f"{registry}/{quote(self.facts.package, safe='@')}/{number}"
-        try:
-            document = self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
-        except HttpError as error:
-            if error.status == 404:
-                raise SourceError(f"the npm registry has no {self.facts.package}@{number}") from error
-            raise SourceError(f"the npm registry cannot be asked: {error}") from error
+        document = self._document(number)
         try:
             dist = document["dist"]
             origin = WebFile(dist["tarball"], self.config.authorization(dist["tarball"]))
@@ -58,3 +54,32 @@ class Npm:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise SourceError(f"the npm registry's answer about {number} has an unknown shape ({error!r})") from error
         return Archive(self.name, name, origin, digests=(digest,) if digest else ())
+
+    def latest(self) -> ReleaseVersion:
+        """What the package's tag ``latest`` names.
+
+        Raises:
+            SourceError: if no registry is configured, it cannot be asked, or the tag names no version of Codex.
+        """
+        document = self._document(_LATEST)
+        try:
+            return ReleaseVersion.parse(document["version"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise SourceError(
+                f"the npm registry's answer about {self.facts.package}@{_LATEST} names no version ({error!r})"
+            ) from error
+
+    def _document(self, number: str) -> Any:
+        """The registry's document of one version, or of what a tag names."""
+        registry = self.config.registry(self.facts.package)
+        url = f"{registry}/{quote(self.facts.package, safe='@')}/{number}"
+        try:
+            return self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
+        except HttpError as error:
+            if error.status == 404:
+                raise SourceError(f"the npm registry has no {self.facts.package}@{number}") from error
+            raise SourceError(f"the npm registry cannot be asked: {error}") from error
+
+    def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:  # noqa: ARG002 - the protocol
+        """None: the platform packages have no Sigstore bundle of the executable."""
+        return None

@@ -1,0 +1,117 @@
+"""``publish``: uploads a finished release, all of it or nothing that anybody could break on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.commands.options import leave_report
+from codex_release.errors import UsageError
+from codex_release.index.repository import Repository, simple_index
+from codex_release.progress import megabytes
+from codex_release.publish.plan import UPLOAD
+from codex_release.publish.prepare import prepare
+from codex_release.publish.publication import publish
+from codex_release.publish.result import PublishedFile, PublishResult
+from codex_release.publish.serving import Inventory, Patience
+from codex_release.publish.upload import Uploader
+from codex_release.report import Report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+    from codex_release.publish.plan import Plan
+
+HELP = "upload a release, all of it or nothing"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the finished files (dist)"
+    )
+    parser.add_argument("--yes", action="store_true", help="carry out the plan; without it, it is only shown")
+    parser.add_argument("--dry-run", action="store_true", help="only show the plan, as without --yes")
+    parser.add_argument("--repository", metavar="NAME", help="a section of .pypirc, as for twine")
+    parser.add_argument("--repository-url", metavar="URL", help="where to upload, as for twine")
+    parser.add_argument(
+        "--index-url", metavar="URL", help="the simple API of that index, if it is not where it is with most servers"
+    )
+    parser.add_argument(
+        "--max-file-size", type=int, metavar="BYTES", help="what the index takes, if not what release/targets.toml says"
+    )
+    parser.add_argument(
+        "--wait", type=float, default=20.0, metavar="MINUTES", help="how long the index may take to list files (20)"
+    )
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Plan, show the plan, and with ``--yes`` carry it out.
+
+    Raises:
+        UsageError: if the words exclude each other.
+        ReleaseError: if the index cannot be read.
+    """
+    if arguments.yes and arguments.dry_run:
+        raise UsageError("--yes and --dry-run exclude each other")
+    if not arguments.directory.is_dir():
+        raise UsageError(f"{arguments.directory} is no directory", remedy="build a release: codex-release build --all")
+    catalog = context.catalog
+    if arguments.max_file_size is not None:
+        limits = dict.fromkeys(catalog.size_limits, arguments.max_file_size)
+        catalog = replace(catalog, size_limits=limits)
+    repository = Repository.read(arguments.repository, arguments.repository_url, context.settings.environ)
+    index = simple_index(repository, arguments.index_url, context.web, catalog.distribution)
+    inventory = Inventory(index)
+    plan = prepare(arguments.directory, catalog, context.lock, inventory, jobs=context.jobs)
+    for warning in plan.warnings:
+        context.progress.note(f"WARNING: {warning}")
+    if plan.problems:
+        found = "; ".join(plan.problems)
+        return _report(_planned(plan, index.url), plan, f"{index.url} gets nothing of this release: {found}")
+    if not arguments.yes:
+        if plan.to_upload:
+            context.progress.note("nothing is uploaded without --yes")
+        return _report(_planned(plan, index.url), plan)
+    for each in plan.files:
+        context.progress.note(f"{each.action}  {each.file.name}  {each.file.digest.sha256}")
+    uploader = Uploader(repository, context.settings.environ, attested=plan.attested)
+    result = publish(plan, inventory, uploader, Patience(wait_s=arguments.wait * 60))
+    version = context.lock.version
+    leave_report(context, arguments.directory, lambda store: store.record_publish(version, result))
+    return _report(result, plan, result.problem)
+
+
+def _planned(plan: Plan, index: str) -> PublishResult:
+    """A plan in the form of a result."""
+    files = tuple(
+        PublishedFile(
+            each.file.name,
+            each.file.digest.sha256,
+            "planned" if each.action == UPLOAD else each.action,
+            detail=each.detail,
+        )
+        for each in plan.files
+    )
+    return PublishResult(index, "failed" if plan.problems else "planned", files, problem="; ".join(plan.problems))
+
+
+def _report(result: PublishResult, plan: Plan, problem: str = "") -> Report:
+    sizes = {each.file.name: megabytes(each.file.digest.size) for each in plan.files}
+    rows = [
+        (
+            each.name,
+            sizes[each.name],
+            each.sha256,
+            each.outcome,
+            f"{each.seconds:.1f}" if each.attempts else "",
+            each.detail,
+        )
+        for each in result.files
+    ]
+    rows += [(each.name, "", "", each.outcome, f"{each.seconds:.1f}", each.detail) for each in result.steps]
+    data = {**asdict(result), "problems": list(plan.problems), "warnings": list(plan.warnings)}
+    columns = ("file or step", "size", "sha256", "outcome", "seconds", "remark")
+    return Report(columns, rows, data, title=f"Publish to {result.index}", ok=not problem, problem=problem)

@@ -1,0 +1,54 @@
+"""``report``: what lies in a directory of finished files, as ``release.json`` and ``release.html`` beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.commands.options import add_previous, add_version
+from codex_release.progress import megabytes
+from codex_release.release_report.json_form import to_json
+from codex_release.release_report.store import PAGE, ReportStore, read_previous, read_report
+from codex_release.report import Report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "leave a report of finished files beside them"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the files (dist)")
+    add_version(parser)
+    add_previous(parser)
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the release.json of whoever built some of the files, for their timings; repeatable",
+    )
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Read the files and write the report.
+
+    Raises:
+        ReleaseError: if there are no files, or one of the files or reports cannot be read.
+    """
+    version = context.version(arguments.version)
+    store = ReportStore(arguments.directory, context.catalog, context.lock, context.settings.job_summary)
+    report = store.collect(
+        version,
+        [read_report(each) for each in arguments.others],
+        previous=read_previous(arguments.previous, context.catalog) if arguments.previous else None,
+    )
+    files = report.build.files if report.build else ()
+    rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in files]
+    title = f"Codex {version} in {arguments.directory / PAGE}"
+    return Report(("file", "target", "size", "sha256"), rows, to_json(report), title=title)

@@ -1,0 +1,43 @@
+"""``stage-verification``: directories in which cibuildwheel installs and runs finished runtime wheels, byte for byte.
+
+Each wheel gets a directory of its own, named after its platform tags. Go into it and start cibuildwheel there; what
+it puts out are the same bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.errors import UsageError
+from codex_release.report import Report
+from codex_release.verification import stage_verification
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "make directories in which cibuildwheel tests finished wheels"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where the directories go")
+    parser.add_argument("wheels", type=Path, nargs="+", metavar="WHEEL", help="a runtime wheel")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Stage.
+
+    Raises:
+        ReleaseError: if a directory is in use, or a file is no runtime wheel.
+    """
+    wheels: list[Path] = arguments.wheels
+    staged = {wheel: arguments.directory / wheel.stem.rpartition("-")[2] for wheel in wheels}
+    if len(set(staged.values())) < len(wheels):
+        raise UsageError("two of the wheels are for the same platform", remedy="name each wheel once")
+    for wheel, directory in staged.items():
+        stage_verification(directory, wheel, catalog=context.catalog, workspace=context.workspace)
+    data = [{"wheel": str(wheel), "path": str(directory)} for wheel, directory in staged.items()]
+    return Report(("wheel", "path"), [(wheel.name, str(path)) for wheel, path in staged.items()], data)

@@ -1,0 +1,67 @@
+"""``verify-index``: whether an index serves a whole release, seen from outside: digests, resolution, installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.check import distributions_in
+from codex_release.errors import UsageError
+from codex_release.index.client import PackageIndex
+from codex_release.index.configured import pip_settings
+from codex_release.report import Report
+from codex_release.verify import Verifier, VerifyRequest
+
+if TYPE_CHECKING:
+    import argparse
+
+    from codex_release.context import Context
+
+HELP = "verify a published release from outside"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("version", metavar="VERSION", help="the Codex release; it must be the locked one")
+    parser.add_argument(
+        "--index-url", metavar="URL", help="the simple API to ask; the first that pip would if not given"
+    )
+    parser.add_argument(
+        "--dist",
+        type=Path,
+        metavar="DIR",
+        help="the files that were published; without it, everything is downloaded and held against the lock",
+    )
+    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    parser.add_argument(
+        "--require-attestations", action="store_true", help="a file without attestations (PEP 740) is a problem"
+    )
+    parser.add_argument(
+        "--no-install", action="store_true", help="do not install and run it here; for an index without dependencies"
+    )
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Report:
+    """Verify; the answer lists every problem, not only the first.
+
+    Raises:
+        ReleaseError: if the index, or pip, cannot be asked, or the lock does not know the version.
+    """
+    if arguments.dist is not None and not arguments.dist.is_dir():
+        raise UsageError(f"{arguments.dist} is no directory", remedy="name the directory of the published files")
+    version = context.version(arguments.version)
+    settings = pip_settings()
+    index = PackageIndex(arguments.index_url or settings.first_index(context.catalog.distribution), context.web)
+    verifier = Verifier(context.catalog, context.lock, index, settings, context.settings.environ, context.progress)
+    found = verifier.verify(
+        VerifyRequest(
+            version=version,
+            client_version=arguments.sdk_version or version.pep440,
+            files=distributions_in(arguments.dist) if arguments.dist else None,
+            attestations_required=arguments.require_attestations,
+            installs=not arguments.no_install,
+            jobs=context.jobs,
+        )
+    )
+    title = f"Codex {version} on {index.url}"
+    return Report(("subject", "asked", "seen"), found.rows(), found.data(), title=title, ok=found.ok)

@@ -1,0 +1,136 @@
+"""Asking a package index through its simple API: one project's page, fresh, in whichever form the index speaks."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import netrc
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import httpx
+from packaging.utils import canonicalize_name
+
+from codex_release.errors import PackageIndexError
+from codex_release.http import HttpError, shown_url
+from codex_release.index.listing import Listing, parse_html, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_release.digests import FileDigest
+    from codex_release.http import Web
+
+__all__ = ["PackageIndex"]
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+_FRESH = {"Cache-Control": "max-age=0"}
+"""Caches on the way are to ask the index itself: what was uploaded a moment ago matters."""
+
+
+class PackageIndex:
+    """A package index, for reading.
+
+    Credentials may stand in the URL or in a netrc file, as for pip; they go to the index's own host only and are in no
+    message.
+
+    Args:
+        simple_url: the root of its simple API.
+        web: the HTTP client.
+
+    Attributes:
+        url: the root of its simple API, with a slash at the end and without credentials.
+        full_url: the same with them, for other programs; never to be shown.
+    """
+
+    def __init__(self, simple_url: str, web: Web) -> None:
+        try:
+            parts = urlsplit(simple_url)
+            port = parts.port
+        except ValueError:
+            raise PackageIndexError("the URL of the package index cannot be understood") from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise PackageIndexError(
+                f"{shown_url(simple_url)} is no URL of a package index", remedy="name one that begins with https://"
+            )
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        bare = parts._replace(
+            netloc=host if port is None else f"{host}:{port}", path=f"{parts.path.rstrip('/')}/", query="", fragment=""
+        )
+        self.url = urlunsplit(bare)
+        self.full_url = urlunsplit(bare._replace(netloc=parts.netloc))
+        self.web = web
+        self._origin = _origin(bare)
+        self._authorization = _authorization(parts)
+
+    def __repr__(self) -> str:
+        """The index without its credentials."""
+        return f"PackageIndex({self.url!r})"
+
+    def page(self, project: str) -> str:
+        """The URL of a project's page, without credentials."""
+        return f"{self.url}{canonicalize_name(project)}/"
+
+    def listing(self, project: str) -> Listing:
+        """What the index has of a project now; one that it does not know has no files.
+
+        Raises:
+            HttpError: if the index refuses, or cannot be reached.
+            PackageIndexError: if it answers something else than the simple API.
+        """
+        name = canonicalize_name(project)
+        page = self.page(name)
+        try:
+            answer = self.web.answer(page, {"Accept": _ACCEPT, **_FRESH, **self.headers(page)})
+        except HttpError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return Listing(name, exists=False)
+            raise
+        if "json" in answer.media_type:
+            listing = parse_json(answer.body, name, answer.url)
+        elif "html" in answer.media_type:
+            listing = parse_html(answer.body, name, answer.url)
+        else:
+            raise PackageIndexError(
+                f"{shown_url(page)} answers {answer.media_type or 'no media type'}, which is no simple API",
+                remedy="name the root of the simple API with --index-url",
+            )
+        return replace(listing, files=tuple(each for each in listing.files if each.name))
+
+    def digest(self, url: str) -> FileDigest:
+        """What a file on the index is, by reading all of it.
+
+        Raises:
+            HttpError: if the index refuses, or cannot be reached.
+        """
+        return self.web.digest(url, {**_FRESH, **self.headers(url)})
+
+    def body(self, url: str) -> bytes:
+        """A small file on the index, such as the metadata of a wheel.
+
+        Raises:
+            HttpError: if the index refuses, or cannot be reached.
+        """
+        return self.web.body(url, {**_FRESH, **self.headers(url)})
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        """The credentials for a URL, as headers; none for another host than the index's own."""
+        return self._authorization if _origin(urlsplit(url)) == self._origin else {}
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
+
+
+def _authorization(parts: SplitResult) -> dict[str, str]:
+    """The credentials of HTTP's Basic scheme for a URL: those that stand in it, else the netrc file's."""
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.username is None:
+        with contextlib.suppress(OSError, netrc.NetrcParseError):  # without such a file, without credentials
+            found = netrc.netrc().authenticators(parts.hostname or "")
+            user, password = (found[0], found[2] or "") if found else ("", "")
+    if not user and not password:
+        return {}
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}

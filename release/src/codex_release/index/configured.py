@@ -1,0 +1,113 @@
+"""Which package index is meant, and how pip reaches it: pip's own configuration, asked of pip.
+
+pip's files and variables may hold passwords: values are handed on, never shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from codex_release.errors import PackageIndexError, SourceError
+from codex_release.programs import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PipSettings", "pip_settings"]
+
+_PIP = (sys.executable, "-m", "pip")
+_TIMEOUT_S = 60.0
+_SECTIONS = ("global", "install", ":env:")
+"""Where a setting may stand that holds for ``pip install``; a later one has precedence."""
+_TRANSPORT = frozenset(
+    {"cert", "client-cert", "proxy", "trusted-host", "timeout", "default-timeout", "retries", "keyring-provider"}
+)
+"""Settings that say how to reach an index, as opposed to which."""
+
+
+@dataclass(frozen=True)
+class PipSettings:
+    """What pip is set to.
+
+    Attributes:
+        index_url: the root of the simple API that it asks first; `None` if it is not set, which leaves pip's default.
+        transport: how it reaches any index, by the names of its long options.
+    """
+
+    index_url: str | None = field(default=None, repr=False)
+    transport: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def first_index(self, project: str) -> str:
+        """The root of the simple API that pip asks first.
+
+        If nothing is set, pip itself is asked where it looks for `project`; that needs the network.
+
+        Raises:
+            PackageIndexError: if it does not say.
+        """
+        return self.index_url or _asked_first(project)
+
+
+def pip_settings() -> PipSettings:
+    """Ask pip what it is set to, in this environment.
+
+    Raises:
+        PackageIndexError: if there is no pip, or it fails.
+    """
+    try:
+        said = answer([*_PIP, "config", "list"], timeout_s=_TIMEOUT_S)
+    except SourceError as error:
+        raise PackageIndexError(
+            f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
+        ) from error
+    found: dict[str, str] = {}
+    settings = _parsed(said)
+    for section in _SECTIONS:
+        found |= settings.get(section, {})
+    return PipSettings(
+        found.get("index-url", "").strip() or None, {name: found[name] for name in _TRANSPORT & found.keys()}
+    )
+
+
+def _parsed(said: str) -> dict[str, dict[str, str]]:
+    """The lines of ``pip config list``, ``section.name='value'``, by section; empty values count as not set."""
+    settings: dict[str, dict[str, str]] = {}
+    for line in said.splitlines():
+        key, equals, quoted = line.partition("=")
+        section, dot, name = key.rpartition(".")
+        if not equals or not dot:
+            continue
+        with contextlib.suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(quoted)
+            if isinstance(value, str) and value:
+                settings.setdefault(section, {})[name.replace("_", "-")] = value
+    return settings
+
+
+def _asked_first(project: str) -> str:
+    """Where pip, left to itself, looks first: what ``pip -vv index versions`` lists before it searches."""
+    try:
+        # It fails if the project is not there yet, and has said by then what is wanted.
+        ran = subprocess.run(
+            [*_PIP, "-vv", "index", "--retries", "0", "--timeout", "10", "versions", project],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PackageIndexError(f"pip does not say which index it asks: {type(error).__name__}") from error
+    listed = re.search(
+        r"location\(s\) to search for versions of .*?^\s*\* (https?://\S+)", ran.stdout, re.MULTILINE | re.DOTALL
+    )
+    if listed is None:
+        raise PackageIndexError("pip does not say which index it asks", remedy="name it with --index-url")
+    return listed[1].rstrip("/").rpartition("/")[0] + "/"

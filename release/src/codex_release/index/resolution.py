@@ -1,0 +1,214 @@
+"""What pip would install from one index alone, on any platform and Python, without installing it.
+
+The decision is pip's: ``pip install --dry-run --report``, as many as are asked for, one after another in one process,
+because starting pip takes ten times as long as its answer. Other indexes, ``find-links`` and constraints that pip is
+configured with are left out; how it reaches an index (certificates, proxies) is kept.
+
+Where an index serves metadata beside its wheels (PEP 658), no wheel is transferred. Elsewhere pip reads the metadata
+out of the wheel with a few range requests; where those are not answered either, it downloads the wheel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from codex_release.errors import DownloadError, PackageIndexError
+from codex_release.index.configured import pip_settings
+from codex_release.programs import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from codex_release.index.client import PackageIndex
+    from codex_release.index.configured import PipSettings
+
+__all__ = ["Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
+
+_WORKER = (
+    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
+)
+"""The worker finds what this process finds, and nothing that happens to lie in its working directory."""
+_FROM_RANGES = "--use-feature=fast-deps"
+"""pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
+_NOTHING_FITS = re.compile("No matching distribution|Could not find a version|requires a different Python")
+"""What pip says when it understood all that the index has; asking it in another way would change nothing."""
+_PIP_ALONE = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_NO_INPUT": "1",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_SILENCE_S = 300.0
+"""Longer than any answer takes, also where pip has to download a wheel."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to resolve, and for whom.
+
+    Attributes:
+        requirements: e.g. ``("codex-cli-bin==0.169.0",)``.
+        platforms: the platform tags that the machine accepts (PEP 425), best first. pip adds older macOS ones itself,
+            older manylinux and musllinux ones not.
+        python: the version of CPython, e.g. ``3.12``.
+        dependencies: whether to resolve what the requirements depend on too.
+    """
+
+    requirements: tuple[str, ...]
+    platforms: tuple[str, ...]
+    python: str
+    dependencies: bool = False
+
+    def __str__(self) -> str:
+        """As a person says it."""
+        return f"{' '.join(self.requirements)} on {self.platforms[0]} with Python {self.python}"
+
+
+@dataclass(frozen=True)
+class ResolvedFile:
+    """A file that pip would install.
+
+    Attributes:
+        project: whose it is, normalized.
+        version: as its metadata has it.
+        name: its file name.
+        sha256: as the index states it, or as it was found; `None` if neither.
+    """
+
+    project: str
+    version: str
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """pip's answer.
+
+    Attributes:
+        question: what was asked.
+        files: what it would install; empty if it would not.
+        reason: why not, as pip says it; empty if it would.
+    """
+
+    question: Question
+    files: tuple[ResolvedFile, ...] = ()
+    reason: str = ""
+
+    def file(self, project: str) -> ResolvedFile | None:
+        """What it would install of one project, `None` if nothing."""
+        name = canonicalize_name(project)
+        return next((each for each in self.files if each.project == name), None)
+
+
+def resolve(
+    index: PackageIndex, questions: Sequence[Question], settings: PipSettings | None = None
+) -> tuple[Resolution, ...]:
+    """Ask pip.
+
+    Args:
+        index: the only index that is asked.
+        questions: what to resolve.
+        settings: how pip is configured; asked of it if not given.
+
+    Returns:
+        an answer to each question, in their order.
+
+    Raises:
+        PackageIndexError: if pip cannot be asked; that it finds nothing is an answer.
+    """
+    settings = settings or pip_settings()
+    answers = list(_asked(index, questions, settings, _FROM_RANGES))
+    # A pip that does not know that feature, or an index that answers no such requests: plainly, then.
+    again = [number for number, each in enumerate(answers) if each.reason and not _NOTHING_FITS.search(each.reason)]
+    for number, answer in zip(again, _asked(index, [questions[each] for each in again], settings), strict=True):
+        answers[number] = answer
+    return tuple(answers)
+
+
+def _asked(
+    index: PackageIndex, questions: Sequence[Question], settings: PipSettings, *features: str
+) -> tuple[Resolution, ...]:
+    """One process with pip, and its answers."""
+    if not questions:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch:
+        # What pip reads from its environment is in no list of processes: the URL may hold a password.
+        order = Path(scratch, "order.json")
+        order.write_text(
+            json.dumps(
+                {
+                    "environ": pip_environ(index, settings),
+                    "words": [[*_words(each, Path(scratch)), *features] for each in questions],
+                    "report": str(Path(scratch, "report.json")),
+                }
+            ),
+            encoding="utf-8",
+        )
+        answers = list(_answers(index, [*_path(), str(order)]))
+    if len(answers) != len(questions):
+        raise PackageIndexError(f"pip answered {len(answers)} of {len(questions)} questions about {index.url}")
+    return tuple(map(_resolution, questions, answers))
+
+
+def _path() -> list[str]:
+    return [sys.executable, "-c", _WORKER, "\n".join(each for each in sys.path if each)]
+
+
+def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
+    try:
+        with contextlib.closing(printed(argv, silence_s=_SILENCE_S)) as chunks:
+            for line in b"".join(chunks).splitlines():
+                yield json.loads(line)
+    except DownloadError as error:
+        raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
+
+
+def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
+    """The environment for pip: this index and no configuration but the means of transport."""
+    if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
+        return {**_PIP_ALONE, "PIP_INDEX_URL": index.full_url, "NO_PROXY": "*", "no_proxy": "*"}
+    kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in settings.transport.items()}
+    return {**_PIP_ALONE, **kept, "PIP_INDEX_URL": index.full_url}
+
+
+def _words(question: Question, scratch: Path) -> list[str]:
+    words = ["install", "--dry-run", "--ignore-installed", "--report", str(scratch / "report.json")]
+    words += ["--target", str(scratch / "target"), "--only-binary", ":all:", "--pre", "--implementation", "cp"]
+    words += ["--python-version", question.python]
+    for platform in question.platforms:
+        words += ["--platform", platform]
+    if not question.dependencies:
+        words.append("--no-deps")
+    return [*words, *question.requirements]
+
+
+def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
+    if answer["reason"]:
+        return Resolution(question, reason=answer["reason"])
+    try:
+        return Resolution(question, tuple(_file(each) for each in answer["report"]["install"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PackageIndexError(f"pip's report on {question} cannot be understood: {error!r}") from error
+
+
+def _file(entry: dict[str, Any]) -> ResolvedFile:
+    download = entry["download_info"]
+    return ResolvedFile(
+        project=canonicalize_name(entry["metadata"]["name"]),
+        version=entry["metadata"]["version"],
+        name=unquote(urlsplit(download["url"]).path.rpartition("/")[2]),
+        sha256=download["archive_info"].get("hashes", {}).get("sha256"),
+    )

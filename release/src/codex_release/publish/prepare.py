@@ -1,0 +1,56 @@
+"""From a directory of finished files to a plan: every file checked and hashed, the index read. Nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_release.check import check_files, check_set, distributions_in
+from codex_release.digests import file_digests
+from codex_release.publish.plan import candidates, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from codex_release.check.release import Verdict
+    from codex_release.lock import Lock
+    from codex_release.publish.plan import Plan
+    from codex_release.publish.serving import Inventory
+    from codex_release.targets import Catalog
+
+__all__ = ["prepare", "prepare_checked"]
+
+
+def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory, *, jobs: int = 1) -> Plan:
+    """Find out what has to be uploaded.
+
+    Args:
+        directory: the finished files.
+        catalog: the data file; its targets are what a release must have, all of them.
+        lock: what payloads and pins must be.
+        inventory: the index.
+        jobs: how many files to read at a time.
+
+    Raises:
+        CheckError: if the directory holds no distribution.
+        HttpError: if the index cannot be read.
+    """
+    return prepare_checked(check_files(distributions_in(directory), catalog, lock, jobs=jobs), catalog, inventory)
+
+
+def prepare_checked(verdicts: Sequence[Verdict], catalog: Catalog, inventory: Inventory) -> Plan:
+    """The same for files that were checked already.
+
+    Args:
+        verdicts: what `check` found about each of them.
+        catalog: the data file; its targets are what a release must have, all of them.
+        inventory: the index.
+
+    Raises:
+        HttpError: if the index cannot be read.
+    """
+    problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
+    problems += check_set(verdicts, catalog)
+    files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
+    listings, hashed = inventory.read(files)
+    return make_plan(files, listings, hashed, problems)

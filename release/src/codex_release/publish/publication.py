@@ -1,0 +1,211 @@
+"""Carrying out a plan in the order that keeps the promise.
+
+All runtime wheels are uploaded; then the index must list every one with our digest, and pip must resolve each of their
+platforms; only then the client is uploaded. A kill at any moment leaves the promise kept, because nothing that resolves
+to a missing runtime has been sent yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codex_release.errors import PublishError, ReleaseError
+from codex_release.http import HttpError, RetryPolicy, TransientError
+from codex_release.progress import megabytes
+from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
+from codex_release.publish.result import PublishedFile, PublishResult, Step
+from codex_release.publish.serving import (
+    Patience,
+    client_expectations,
+    runtime_expectations,
+    wait_until_served,
+)
+from codex_release.publish.upload import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from codex_release.publish.plan import Candidate, Plan, PlannedFile
+    from codex_release.publish.serving import Expectation, Inventory
+    from codex_release.publish.upload import Uploader
+
+__all__ = ["UPLOAD_POLICY", "publish"]
+
+UPLOAD_POLICY = RetryPolicy(attempts=6, first_delay_s=2.0, max_delay_s=60.0)
+"""How often a file is sent: an index that is down for a minute is waited for."""
+
+
+def publish(
+    plan: Plan,
+    inventory: Inventory,
+    uploader: Uploader,
+    patience: Patience | None = None,
+    policy: RetryPolicy = UPLOAD_POLICY,
+) -> PublishResult:
+    """Upload what is missing, all of it or nothing that anybody could break on.
+
+    Args:
+        plan: what to do.
+        inventory: the index that the uploads appear on.
+        uploader: sends files.
+        patience: how long to wait for the index.
+        policy: how often to send a file.
+
+    Returns:
+        what came of it; a failure is told in it, so that what was done before is known.
+
+    Raises:
+        PublishError: if the plan has problems; nothing was uploaded then.
+    """
+    if plan.problems:
+        raise PublishError(f"the release is not published: {'; '.join(plan.problems)}")
+    return _Publication(plan, inventory, uploader, patience or Patience(), policy).run()
+
+
+class _Publication:
+    """One run; it collects what is done, so that whatever ends it can tell."""
+
+    def __init__(
+        self, plan: Plan, inventory: Inventory, uploader: Uploader, patience: Patience, policy: RetryPolicy
+    ) -> None:
+        self._plan = plan
+        self._inventory = inventory
+        self._uploader = uploader
+        self._patience = patience
+        self._policy = policy
+        self._web = inventory.index.web
+        self._began = self._web.clock.monotonic()
+        self._steps: list[Step] = []
+        self._files = {
+            each.file.name: PublishedFile(
+                each.file.name, each.file.digest.sha256, PRESENT if each.action == PRESENT else "planned"
+            )
+            for each in plan.files
+        }
+
+    def run(self) -> PublishResult:
+        """The publication, from the first upload to the last look."""
+        runtime = [each.file for each in self._plan.runtime]
+        client = [each.file for each in self._plan.client]
+        try:
+            self._publish_part("the runtime wheels", self._plan.runtime, runtime, runtime_expectations(runtime))
+            self._publish_part(
+                "the client", self._plan.client, [*runtime, *client], client_expectations(runtime, client)
+            )
+        except ReleaseError as error:
+            return self._result("failed", str(error))
+        except KeyboardInterrupt:
+            self._web.progress.note(self._so_far())
+            raise
+        return self._result("published")
+
+    def _publish_part(
+        self, what: str, planned: Sequence[PlannedFile], served: list[Candidate], expected: list[Expectation]
+    ) -> None:
+        """Upload a part of the release, and wait until the index serves it with all that was before."""
+        missing = [each.file for each in planned if each.action == UPLOAD]
+        if missing:
+            with self._step(f"upload {what}") as say:
+                for number, file in enumerate(missing, 1):
+                    self._web.progress.note(
+                        f"uploading {file.name} ({megabytes(file.digest.size)}), {number} of {len(missing)} of {what}"
+                    )
+                    self._upload(file)
+                say(f"{len(missing)} files")
+        with self._step(f"wait until the index serves {what} and pip resolves them") as say:
+            say(wait_until_served(self._inventory, served, expected, self._patience))
+
+    def _upload(self, file: Candidate) -> None:
+        """Send a file until the index has it."""
+        began, attempts, detail = self._web.clock.monotonic(), 0, ""
+
+        def note(outcome: str, detail: str) -> None:
+            seconds = self._web.clock.monotonic() - began
+            self._files[file.name] = replace(
+                self._files[file.name], outcome=outcome, seconds=seconds, attempts=attempts, detail=detail
+            )
+
+        def send() -> str:
+            nonlocal attempts
+            attempts += 1
+            return self._sent(file)
+
+        try:
+            detail = self._web.retrying(self._inventory.index.url, send, self._policy)
+        except HttpError as error:
+            note("failed", error.what)
+            raise PublishError(
+                f"{file.name} cannot be uploaded to {self._uploader.repository}: {error.what}",
+                remedy="run again: what is there is not uploaded again",
+            ) from error
+        except PublishError as error:
+            clashes = isinstance(error, _ClashError)
+            note(CLASH if clashes else "failed", error.what)
+            raise
+        except KeyboardInterrupt:
+            note("failed", "interrupted; it may have arrived")
+            raise
+        note("uploaded", detail)
+
+    def _sent(self, file: Candidate) -> str:
+        """Send a file once; what is worth knowing about it.
+
+        Raises:
+            TransientError: if another try may help.
+            PublishError: if none can.
+        """
+        sent = self._uploader.send(file)
+        if sent.fate is Fate.ACCEPTED:
+            return ""
+        try:
+            # The acknowledgement may be what was lost: what the index has counts, not what twine was told.
+            (state,) = self._inventory.look([file])
+        except HttpError as error:
+            raise TransientError(f"{sent.said}, and {error.what}") from error
+        if state.action == PRESENT:
+            return f"it arrived although twine says: {sent.said}"
+        if state.action == CLASH:
+            raise _ClashError(f"{file.name} is not what was uploaded: {state.detail}")
+        if sent.fate is Fate.EXISTS:
+            return f"not listed yet, but the index says: {sent.said}"
+        if sent.fate is Fate.TRANSIENT:
+            raise TransientError(f"{file.name}: {sent.said}")
+        raise PublishError(
+            f"{self._uploader.repository} does not take {file.name}: {sent.said}",
+            remedy="mend that, and run again: what is there is not uploaded again",
+        )
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Time a step; the block may say what is worth knowing about it."""
+        began, outcome = self._web.clock.monotonic(), "failed"
+        said: list[str] = []
+        try:
+            yield said.append
+            outcome = "passed"
+        finally:
+            self._steps.append(Step(name, self._web.clock.monotonic() - began, outcome, " ".join(said)))
+
+    def _so_far(self) -> str:
+        done = [each.name for each in self._files.values() if each.outcome in {"uploaded", PRESENT}]
+        there = f"on {self._inventory.index.url} are {', '.join(done)}" if done else "nothing is uploaded"
+        doubtful = [each.name for each in self._files.values() if each.outcome == "failed"]
+        maybe = f", and maybe {', '.join(doubtful)}" if doubtful else ""
+        return f"interrupted: {there}{maybe}; run again to finish, what is there is not uploaded again"
+
+    def _result(self, outcome: str, problem: str = "") -> PublishResult:
+        return PublishResult(
+            index=self._inventory.index.url,
+            outcome=outcome,
+            files=tuple(self._files.values()),
+            steps=tuple(self._steps),
+            seconds=self._web.clock.monotonic() - self._began,
+            attested=self._uploader.attested,
+            problem=problem,
+        )
+
+
+class _ClashError(PublishError):
+    """The index has other bytes under a name."""

@@ -1,0 +1,195 @@
+"""What an index has of a release, seen from outside: read now, or waited for until pip agrees.
+
+An index answers an upload before it lists the file, and caches may hold an older page for a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from codex_release.errors import PublishError
+from codex_release.http import HttpError, shown_text
+from codex_release.index.configured import pip_settings
+from codex_release.index.resolution import Question, resolve
+from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from codex_release.digests import FileDigest
+    from codex_release.index.client import PackageIndex
+    from codex_release.index.configured import PipSettings
+    from codex_release.index.listing import Listing
+    from codex_release.index.resolution import Resolution
+    from codex_release.publish.plan import Candidate
+
+__all__ = ["Expectation", "Inventory", "Patience", "client_expectations", "runtime_expectations", "wait_until_served"]
+
+_PYTHON = "3.10"
+"""The oldest Python that the wheels are for; their tags say any Python 3, so what holds for one holds for all."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for an index.
+
+    Attributes:
+        wait_s: until a file must be listed and resolve, in seconds; longer than caches keep a page.
+        first_poll_s: the pause after the first look; it doubles each time, up to `max_poll_s`.
+        max_poll_s: see `first_poll_s`.
+    """
+
+    wait_s: float = 1200.0
+    first_poll_s: float = 0.5
+    max_poll_s: float = 15.0
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A question to pip, and the files that it must answer with."""
+
+    question: Question
+    files: tuple[Candidate, ...]
+
+
+class Inventory:
+    """What an index has of a release's files, read anew with each look.
+
+    Where an index does not state the sha256 of a file, the file is downloaded and hashed, once.
+
+    Args:
+        index: the index.
+    """
+
+    def __init__(self, index: PackageIndex) -> None:
+        self.index = index
+        self._known: dict[str, FileDigest] = {}
+
+    @cached_property
+    def pip(self) -> PipSettings:
+        """How pip is configured."""
+        return pip_settings()
+
+    def read(self, files: Iterable[Candidate]) -> tuple[Mapping[str, Listing], Mapping[str, FileDigest]]:
+        """The listings of the files' projects, and by file name the digests that they lack."""
+        files = list(files)
+        listings = {project: self.index.listing(project) for project in sorted({each.project for each in files})}
+        hashed = {}
+        for file in files:
+            listed = listings[file.project].file(file.name)
+            if listed is not None and listed.sha256 is None:
+                if listed.url not in self._known:
+                    self.index.web.progress.note(f"{self.index.url} states no sha256 of {file.name}: downloading it")
+                    self._known[listed.url] = self.index.digest(listed.url)
+                hashed[file.name] = self._known[listed.url]
+        return listings, hashed
+
+    def look(self, files: Iterable[Candidate]) -> tuple[PlannedFile, ...]:
+        """How the files stand on the index now."""
+        files = list(files)
+        listings, hashed = self.read(files)
+        return tuple(planned_file(each, listings[each.project], hashed) for each in files)
+
+
+def runtime_expectations(runtime: Sequence[Candidate]) -> list[Expectation]:
+    """What pip must answer when the runtime's wheels are there: for each platform tag, the one wheel that has it."""
+    return [
+        Expectation(Question((f"{each.project}=={each.version}",), (platform,), _PYTHON), (each,))
+        for each in runtime
+        for platform in each.platforms
+    ]
+
+
+def client_expectations(runtime: Sequence[Candidate], client: Sequence[Candidate]) -> list[Expectation]:
+    """What pip must answer when the client is there too: for each runtime wheel, this and the client's wheel."""
+    wheel = next(each for each in client if each.path.suffix == ".whl")
+    pinned = f"{wheel.project}=={wheel.version}"
+    return [
+        Expectation(Question((pinned, f"{each.project}=={each.version}"), (each.platforms[0],), _PYTHON), (wheel, each))
+        for each in runtime
+    ]
+
+
+def wait_until_served(
+    inventory: Inventory,
+    files: Sequence[Candidate],
+    expectations: Sequence[Expectation],
+    patience: Patience,
+) -> str:
+    """Wait until the index lists every file with our bytes, and pip would install what is expected.
+
+    Args:
+        inventory: the index.
+        files: what must be listed.
+        expectations: what pip must answer then.
+        patience: how long to wait.
+
+    Returns:
+        what was seen, as one line.
+
+    Raises:
+        PublishError: if other bytes are served, or patience ends.
+    """
+    clock, progress = inventory.index.web.clock, inventory.index.web.progress
+    deadline, delay, before = clock.monotonic() + patience.wait_s, patience.first_poll_s, ""
+    while True:
+        found = _lacking(inventory, files) or next(iter(_unresolved(inventory, expectations)), "")
+        if not found:
+            return f"{len(files)} files listed with our digests, {len(expectations)} platforms resolve"
+        if clock.monotonic() + delay > deadline:
+            raise PublishError(
+                f"{found}, still after {_duration(patience.wait_s)}",
+                remedy="run again when the index has caught up, what is there is not uploaded again; "
+                "or name the index itself with --index-url, if this one only mirrors it",
+            )
+        if found != before:
+            progress.note(f"{found}; waiting up to {_duration(patience.wait_s)}")
+            before = found
+        clock.sleep(delay)
+        delay = min(delay * 2, patience.max_poll_s)
+
+
+def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:
+    """What the index does not list yet; empty if nothing.
+
+    Raises:
+        PublishError: if it lists other bytes.
+        HttpError: if it refuses to answer; that it cannot answer now is no refusal.
+    """
+    try:
+        states = inventory.look(files)
+    except HttpError as error:
+        if error.status is not None:
+            raise
+        return error.what
+    for each in states:
+        if each.action == CLASH:
+            raise PublishError(f"{each.file.name} is not what was uploaded: {each.detail}")
+    missing = [each.file.name for each in states if each.action != PRESENT]
+    if not missing:
+        return ""
+    return f"{inventory.index.url} lists {len(files) - len(missing)} of {len(files)} files, not {', '.join(missing)}"
+
+
+def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> list[str]:
+    answers = resolve(inventory.index, [each.question for each in expectations], inventory.pip)
+    return [problem for each, answer in zip(expectations, answers, strict=True) if (problem := _wrong(each, answer))]
+
+
+def _wrong(expected: Expectation, answer: Resolution) -> str:
+    """What is wrong with pip's answer; empty if nothing."""
+    if answer.reason:
+        return f"pip does not find {expected.question}: {shown_text(answer.reason)}"
+    for file in expected.files:
+        found = answer.file(file.project)
+        if found is None or found.name != file.name:
+            return f"pip takes {found.name if found else 'nothing'} for {expected.question}, not {file.name}"
+        if found.sha256 not in {None, file.digest.sha256}:
+            return f"pip finds sha256 {found.sha256} of {file.name}, here it is {file.digest.sha256}"
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.1f} s"

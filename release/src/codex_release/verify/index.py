@@ -1,0 +1,173 @@
+"""Verifying a release on an index: all questions asked, and every problem found, not only the first."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from codex_release.check import check_files, check_set
+from codex_release.errors import DownloadError, ReleaseError, UsageError
+from codex_release.verify.files import OurFile, brought, file_findings, of_version, stray_findings
+from codex_release.verify.findings import Finding, Verification
+from codex_release.verify.installation import installation_findings
+from codex_release.verify.resolution import resolution_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codex_release.index.client import PackageIndex
+    from codex_release.index.configured import PipSettings
+    from codex_release.index.listing import ListedFile
+    from codex_release.lock import Lock
+    from codex_release.progress import Progress
+    from codex_release.targets import Catalog
+    from codex_release.versions import ReleaseVersion
+
+__all__ = ["Verifier", "VerifyRequest"]
+
+_ASKED_AT_A_TIME = 4
+"""How many small questions an index gets at once."""
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What to verify.
+
+    Attributes:
+        version: the runtime.
+        client_version: the client's version (PEP 440), if no files tell it.
+        files: the files that were published; `None` to download what the index has and hold that against the lock.
+        are_checked: whether `check` has passed these files already.
+        attestations_required: whether a file without attestations is a problem.
+        installs: whether to install it on this machine, if it is one of the targets.
+        jobs: how many things to do at a time.
+    """
+
+    version: ReleaseVersion
+    client_version: str
+    files: Sequence[Path] | None = None
+    are_checked: bool = False
+    attestations_required: bool = False
+    installs: bool = True
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Verifies releases on one index.
+
+    Attributes:
+        catalog: the data file; the release must have wheels for exactly its targets.
+        lock: what payloads and the pin must be.
+        index: the only index that is asked.
+        settings: how pip reaches it.
+        environ: this process's environment, for what is installed and run.
+        progress: where to say what is going on.
+    """
+
+    catalog: Catalog
+    lock: Lock
+    index: PackageIndex
+    settings: PipSettings
+    environ: Mapping[str, str]
+    progress: Progress
+
+    def verify(self, request: VerifyRequest) -> Verification:
+        """Ask everything.
+
+        Raises:
+            LockError: if the lock does not know the version.
+            HttpError: if the index cannot be reached.
+            PackageIndexError: if it, or pip, does not answer as one.
+        """
+        begun = time.monotonic()
+        for target in self.catalog.targets:
+            self.lock.require(request.version, target)
+        with tempfile.TemporaryDirectory(prefix="codex-verify-") as scratch:
+            findings = self._findings(request, Path(scratch))
+        return Verification(request.version.codex, self.index.url, tuple(findings), time.monotonic() - begun)
+
+    def _findings(self, request: VerifyRequest, scratch: Path) -> list[Finding]:
+        runtime, client = self.catalog.distribution, self.catalog.client
+        client_version = _client_version(request, client)
+        listed = {
+            each.name: each
+            for project, version in ((runtime, request.version.pep440), (client, client_version))
+            for each in of_version(self.index.listing(project), version)
+        }
+        findings: list[Finding] = []
+        paths = request.files
+        if paths is None:
+            paths = self._download([listed[name] for name in sorted(listed)], scratch, findings, request.jobs)
+        ours = self._read(paths, findings)
+        if request.files is None or not request.are_checked:
+            findings += self._content(paths, request)
+        if request.files is not None:
+            findings += stray_findings(listed.values(), paths)
+        with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
+            looked = pool.map(
+                lambda each: file_findings(
+                    each, listed.get(each.name), self.index, attestations_required=request.attestations_required
+                ),
+                ours,
+            )
+            findings += [finding for found in looked for finding in found]
+        self.progress.note(f"asking pip what it takes from {self.index.url}")
+        pins = (f"{runtime}=={request.version.pep440}", f"{client}=={client_version}")
+        findings += resolution_findings(ours, pins, self.catalog, self.index, self.settings)
+        if request.installs:
+            findings += self._installation(pins[1], request.version, ours)
+        return findings
+
+    def _download(self, listed: Sequence[ListedFile], scratch: Path, findings: list[Finding], jobs: int) -> list[Path]:
+        """Bring everything here; what does not come is a finding."""
+
+        def bring(each: ListedFile) -> Path | Finding:
+            try:
+                return brought(each, scratch, self.index, self.progress)
+            except DownloadError as error:
+                return Finding(each.name, "served", problem=str(error))
+
+        with ThreadPoolExecutor(jobs) as pool:
+            came = list(pool.map(bring, listed))
+        findings += [each for each in came if isinstance(each, Finding)]
+        return [each for each in came if isinstance(each, Path)]
+
+    def _read(self, paths: Sequence[Path], findings: list[Finding]) -> list[OurFile]:
+        ours = []
+        for path in paths:
+            try:
+                ours.append(OurFile.of(path))
+            except ReleaseError as error:
+                findings.append(Finding(path.name, "content", problem=str(error)))
+        return ours
+
+    def _content(self, paths: Sequence[Path], request: VerifyRequest) -> list[Finding]:
+        """What `check` says of the files, one by one and as a set."""
+        self.progress.note(f"checking {len(paths)} files against the lock")
+        verdicts = check_files(paths, self.catalog, self.lock, jobs=request.jobs)
+        found = [Finding(each.path.name, "content", problem=" | ".join(each.problems)) for each in verdicts]
+        missing = check_set(verdicts, self.catalog)
+        return [*found, *(Finding(f"Codex {request.version}", "complete", problem=each) for each in missing)]
+
+    def _installation(self, requirement: str, version: ReleaseVersion, ours: Sequence[OurFile]) -> list[Finding]:
+        try:
+            target = self.catalog.host()
+        except UsageError as error:
+            return [Finding("this machine", "not asked", note=error.what)]
+        self.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
+        return installation_findings(requirement, version, ours, self.index, self.settings, self.environ)
+
+
+def _client_version(request: VerifyRequest, client: str) -> str:
+    """The version of the client that belongs to the release: what the files say, else what was asked for."""
+    prefix = f"{client.replace('-', '_')}-"
+    names = [path.name for path in request.files or () if path.name.startswith(prefix)]
+    wheels = [name for name in names if name.endswith(".whl")]
+    return str(parse_wheel_filename(wheels[0])[1]) if wheels else request.client_version

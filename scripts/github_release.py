@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Make the release on GitHub, or complete one that a broken-off run has left: through ``gh``.
+
+    python scripts/github_release.py publish DIST
+    python scripts/github_release.py previous DIR       the report of the release before, if there is one, into DIR
+
+It is a draft until everything is there, so nobody meets half of it; a file that is there already is not sent again. A
+file there with other bytes is refused: a release that is out does not change. Its tag is ``v`` and the version of the
+client, for one runtime may have several clients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main", "sboms", "sums"]
+
+REPORT = ("release.html", "release.json")
+"""What tells of a run, and so is another file after each: it is replaced."""
+PREVIOUS = "release.json"
+SUMS = "SHA256SUMS"
+CLIENT = "codex_app_server_sdk-"
+TIMEOUT_S = 1200
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    publishing = commands.add_parser("publish", help="make the release, or complete it")
+    publishing.add_argument("dist", type=Path, metavar="DIST", help="the built release")
+    publishing.add_argument("--commit", default="HEAD", help="what to tag if the tag is not there yet")
+    looking = commands.add_parser("previous", help="get the report of the release before")
+    looking.add_argument("directory", type=Path, metavar="DIR", help="where it goes")
+    looking.add_argument("--version", default="", metavar="V", help="the release that is being made, which is not it")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "previous":
+            get_previous(arguments.directory, arguments.version)
+            return 0
+        with tempfile.TemporaryDirectory() as scratch:
+            files = collected(arguments.dist, Path(scratch))
+            publish(tag_of(files), files, arguments.commit)
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
+        complaint = getattr(error, "stderr", None) or error
+        what = "is not complete" if arguments.command == "publish" else "before this one cannot be asked for"
+        said = " ".join(str(complaint).split())
+        sys.stderr.write(f"github_release.py: the release {what}: {said}; run it again\n")
+        return 1
+    return 0
+
+
+def collected(dist: Path, scratch: Path) -> list[Path]:
+    """Everything that the release shows: the distributions, their digests, the bills of materials, the report.
+
+    Raises:
+        ValueError: if there are no distributions, or a report is missing.
+    """
+    files = sorted(path for path in dist.iterdir() if path.suffix == ".whl" or path.name.endswith(".tar.gz"))
+    if not files:
+        raise ValueError(f"{dist} has no distributions")
+    missing = [name for name in REPORT if not (dist / name).is_file()]
+    if missing:
+        raise ValueError(f"{dist} lacks {', '.join(missing)}")
+    for name, content in sboms(files).items():
+        (scratch / name).write_bytes(content)
+    files += sorted(scratch.iterdir())
+    (scratch / SUMS).write_bytes(sums(files).encode())
+    return [*files, scratch / SUMS, *(dist / name for name in REPORT)]
+
+
+def get_previous(directory: Path, version: str) -> None:
+    """Get the report of the newest release other than a version's; nothing if there is none, or it has no report.
+
+    Raises:
+        subprocess.SubprocessError: if ``gh`` cannot do something.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    words = ("--exclude-drafts", "--exclude-pre-releases", "--limit", "20", "--json", "tagName")
+    tags = [each["tagName"] for each in json.loads(_ran("gh", "release", "list", *words))]
+    others = [tag for tag in tags if tag.removeprefix("v") != version.removeprefix("v")]
+    if not others:
+        print("there is no release before")
+        return
+    assets = json.loads(_ran("gh", "release", "view", others[0], "--json", "assets"))["assets"]
+    if PREVIOUS not in [each["name"] for each in assets]:
+        print(f"{others[0]} has no {PREVIOUS}")
+        return
+    _ran("gh", "release", "download", others[0], "--pattern", PREVIOUS, "--dir", str(directory), "--clobber")
+    print(f"{others[0]} is the release before")
+
+
+def tag_of(files: list[Path]) -> str:
+    """The tag: the client's version, for a runtime may have several clients.
+
+    Raises:
+        ValueError: if there is not exactly one client.
+    """
+    versions = [
+        path.name.removeprefix(CLIENT).removesuffix(".tar.gz") for path in files if path.name.endswith(".tar.gz")
+    ]
+    if len(versions) != 1:
+        raise ValueError(f"there are {len(versions)} source distributions of the client, not one")
+    return f"v{versions[0]}"
+
+
+def sboms(files: list[Path]) -> dict[str, bytes]:
+    """The bills of materials (PEP 770) of wheels, named after their wheel."""
+    found = {}
+    for path in files:
+        if path.suffix != ".whl":
+            continue
+        with zipfile.ZipFile(path) as wheel:
+            for name in wheel.namelist():
+                if ".dist-info/sboms/" in name:
+                    found[f"{path.stem}.cdx.json"] = wheel.read(name)
+    return found
+
+
+def sums(files: list[Path]) -> str:
+    """The digests as ``sha256sum --check`` reads them."""
+    return "".join(f"{_sha256(path)}  {path.name}\n" for path in files)
+
+
+def publish(tag: str, files: list[Path], commit: str) -> None:
+    """Make the draft if there is no release, send what it lacks, and show it.
+
+    Raises:
+        ValueError: if it has a file with other bytes.
+        subprocess.SubprocessError: if ``gh`` cannot do something.
+    """
+    release = _release(tag)
+    if release is None:
+        sha = _ran("git", "rev-parse", commit).strip()
+        notes = f"{SUMS} has the digests of all files, release.html the report."
+        _ran("gh", "release", "create", tag, "--draft", "--target", sha, "--title", tag, "--notes", notes)
+        release = {"assets": [], "isDraft": True}
+    there = {asset["name"]: asset for asset in release["assets"] if asset.get("state", "uploaded") == "uploaded"}
+    for path in files:
+        asset = there.get(path.name)
+        if asset is not None and path.name not in REPORT:
+            digest = asset.get("digest")
+            if digest != f"sha256:{_sha256(path)}":
+                raise ValueError(f"its {path.name} has the digest {digest}, ours is sha256:{_sha256(path)}")
+            print(f"{path.name}: is there")
+            continue
+        print(f"{path.name}: sent")
+        _ran("gh", "release", "upload", tag, str(path), "--clobber")
+    if release["isDraft"]:
+        _ran("gh", "release", "edit", tag, "--draft=false")
+    print(f"{tag} is complete")
+
+
+def _release(tag: str) -> dict[str, Any] | None:
+    """What GitHub has of the release, drafts included; `None` if nothing."""
+    listed = json.loads(_ran("gh", "release", "list", "--limit", "200", "--json", "tagName"))
+    if tag not in [each["tagName"] for each in listed]:
+        return None
+    found: dict[str, Any] = json.loads(_ran("gh", "release", "view", tag, "--json", "assets,isDraft"))
+    return found
+
+
+def _ran(*argv: str) -> str:
+    """What a program prints, which must end well."""
+    return subprocess.run(
+        argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S
+    ).stdout
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

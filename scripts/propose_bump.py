@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Bring what ``codex-release bump`` wrote before a person, as a pull request: through ``git`` and ``gh``.
+
+    python scripts/propose_bump.py is-new FILE          prints version=VERSION; nothing behind it if there is no news
+    python scripts/propose_bump.py propose VERSION --patch FILE --notes FILE --tests RESULT
+
+A version is proposed once: what a person has closed, or is at work on, is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+__all__ = ["body", "main"]
+
+AUTHOR = (
+    "-c",
+    "user.name=github-actions[bot]",
+    "-c",
+    "user.email=41898282+github-actions[bot]@users.noreply.github.com",
+)
+BASE = "main"
+MOST = 60_000
+"""Characters of a pull request's text; GitHub takes 65 536."""
+TIMEOUT_S = 300
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    looking = commands.add_parser("is-new", help="whether there is a version that is still to be proposed")
+    looking.add_argument("found", type=Path, metavar="FILE", help="what codex-release bump --dry-run --json printed")
+    proposing = commands.add_parser("propose", help="make the branch and the pull request")
+    proposing.add_argument("version", metavar="VERSION", help="the Codex version")
+    proposing.add_argument("--patch", type=Path, required=True, metavar="FILE", help="what git diff --binary printed")
+    proposing.add_argument("--notes", type=Path, required=True, metavar="FILE", help="what changes, as Markdown")
+    proposing.add_argument("--tests", required=True, metavar="RESULT", help="how the tests ended, e.g. success")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "is-new":
+            found = json.loads(arguments.found.read_text(encoding="utf-8"))
+            is_news = found["is_new"] and not is_proposed(found["version"])
+            print(f"version={found['version'] if is_news else ''}")
+        elif not is_proposed(arguments.version):
+            notes = arguments.notes.read_text(encoding="utf-8")
+            propose(arguments.version, arguments.patch, notes, is_tested=arguments.tests == "success")
+    except (subprocess.SubprocessError, OSError) as error:
+        complaint = getattr(error, "stderr", None) or error
+        sys.stderr.write(f"propose_bump.py: {' '.join(str(complaint).split())}\n")
+        return 1
+    return 0
+
+
+def is_proposed(version: str) -> bool:
+    """Whether there is, or ever was, a pull request for a version; a branch alone is what a broken-off run left.
+
+    Raises:
+        subprocess.SubprocessError: if ``gh`` cannot be asked.
+    """
+    return bool(json.loads(_ran("gh", "pr", "list", "--head", branch(version), "--state", "all", "--json", "number")))
+
+
+def branch(version: str) -> str:
+    """The branch of a bump."""
+    return f"bump/codex-{version}"
+
+
+def propose(version: str, patch: Path, notes: str, *, is_tested: bool) -> None:
+    """Commit the patch to a branch of its own, push it, open the pull request, and start the checks on it.
+
+    Raises:
+        subprocess.SubprocessError: if ``git`` or ``gh`` cannot do something.
+    """
+    title, name = f"Move the pin to Codex {version}", branch(version)
+    _ran("git", "switch", "--create", name)
+    _ran("git", "apply", "--index", str(patch))
+    _ran("git", *AUTHOR, "commit", "--message", title)
+    _ran("gh", "auth", "setup-git")
+    _ran("git", "push", "--force", "origin", name)
+    with tempfile.TemporaryDirectory() as scratch:
+        text = Path(scratch, "body.md")
+        text.write_text(body(notes, is_tested=is_tested), encoding="utf-8")
+        words = ["--base", BASE, "--head", name, "--title", title, "--body-file", str(text)]
+        print(_ran("gh", "pr", "create", *words, *([] if is_tested else ["--draft"])).strip())
+    _ran("gh", "workflow", "run", "ci.yml", "--ref", name)
+
+
+def body(notes: str, *, is_tested: bool) -> str:
+    """The text of the pull request: how the tests ended, then the notes, as much of them as fits."""
+    said = (
+        "The tests pass, those with older runtimes too."
+        if is_tested
+        else "**The tests do not pass**, so this is a draft: see the run of `bump.yml`, and mend it on this branch."
+    )
+    text = f"{said}\n\n{notes}"
+    if len(text) <= MOST:
+        return text
+    kept = text[:MOST].rpartition("\n")[0]
+    return f"{kept}\n\nThe rest is in the artifact `bump` of the run that made this.\n"
+
+
+def _ran(*argv: str) -> str:
+    """What a program prints, which must end well."""
+    return subprocess.run(
+        argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S
+    ).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

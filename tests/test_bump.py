@@ -1,0 +1,213 @@
+"""Moving the pin: which release is the newest, what is written, what is said of it, and what a failure leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import archives
+import pytest
+from archives import CATALOG
+from fake_programs import fake_gh
+from fake_release import FakeRelease
+from github_server import github_server
+from npm_server import npm_server
+from programs import ROOT, codex_release, finished
+from recording import RecordedProgress, connected, direct
+
+from codex_release.bump import is_newer, newest, notes, with_version
+from codex_release.cli import main
+from codex_release.commands.lock import observed
+from codex_release.context import Context
+from codex_release.digests import FileDigest
+from codex_release.errors import SourceError
+from codex_release.lock import Lock, LockedArchive, LockedTarget
+from codex_release.settings import Settings
+from codex_release.sources.directory import Directory
+from codex_release.sources.github import GitHub
+from codex_release.versions import ReleaseVersion
+
+PACKAGE = CATALOG.npm.package
+OLD, NEW = ReleaseVersion.parse("0.163.0"), ReleaseVersion.parse("0.169.0")
+
+
+# --- which is the newest
+
+
+def test_versions_are_ordered_as_numbers_and_a_release_comes_after_its_candidates() -> None:
+    known = [ReleaseVersion.parse(text) for text in ("0.99.0", "0.170.0-alpha.10", "0.170.0-alpha.9", "0.163.0")]
+    assert newest(known).codex == "0.170.0-alpha.10"
+    assert is_newer(ReleaseVersion.parse("0.170.0"), known[1])
+    assert not is_newer(known[1], known[1])
+
+
+def test_github_says_which_release_is_its_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct(monkeypatch, tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with github_server(CATALOG.github.repository) as github, connected(RecordedProgress()) as web:
+        source = GitHub(CATALOG.github, web, github.api_root)
+        with pytest.raises(SourceError, match="GitHub has no release marked as the latest"):
+            source.latest()
+        for tag in ("rust-v0.168.0", "rust-v0.169.0", "rust-v0.170.0-alpha.2"):
+            github.release(tag, {})
+        assert source.latest() == NEW
+        github.release("sdk-v1", {})
+        with pytest.raises(SourceError, match="has the tag 'sdk-v1', which is no version"):
+            source.latest()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for gh is a script")
+def test_gh_is_asked_where_the_api_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct(monkeypatch, tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with github_server(CATALOG.github.repository) as github, connected(RecordedProgress()) as web:
+        source = GitHub(CATALOG.github, web, github.api_root)
+        fake_gh(tmp_path / "bin", {"rust-v0.169.0": {}})
+        assert source.latest() == NEW
+        shutil.rmtree(tmp_path / "bin" / "gh-assets")
+        with pytest.raises(SourceError, match="release not found"):
+            source.latest()
+
+
+def test_a_directory_does_not_say_what_is_new(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="does not tell which release is the newest"):
+        Directory(tmp_path, CATALOG).latest()
+
+
+# --- whether there is something to do
+
+
+def test_nothing_is_done_where_the_newest_is_pinned(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = release.lock_file.read_bytes()
+    with npm_server() as npm:
+        monkeypatch.setenv("NPM_CONFIG_REGISTRY", npm.registry)
+        for number in (archives.VERSION, "0.9.0", "0.999.0", "0.999.1-alpha.1"):
+            npm.publish(PACKAGE, number, b"")
+        for latest in (archives.VERSION, "0.9.0"):  # even if the latest is taken back
+            npm.tags = {latest: "latest"}
+            assert bumped(release)["is_new"] is False
+        npm.tags = {"0.999.0": "latest"}
+        assert bumped(release, "--dry-run") == {"pinned": archives.VERSION, "version": "0.999.0", "is_new": True}
+        assert bumped(release, "--version", f"v{archives.VERSION}")["is_new"] is False
+        assert bumped(release, "--version", "", "--dry-run")["version"] == "0.999.0"
+        npm.tags = {}
+        assert main(["bump", "--repo", str(release.root), "--source", "npm"]) == 1
+        said = release.capsys.readouterr().err
+        assert f"no source tells which release is the newest: npm: the npm registry has no {PACKAGE}@latest" in said
+    assert release.lock_file.read_bytes() == before
+
+
+def bumped(release: FakeRelease, *words: str) -> dict[str, object]:
+    """What a bump answers, with npm as its only source."""
+    release.capsys.readouterr()
+    assert main(["bump", *words, "--json", "--repo", str(release.root), "--source", "npm"]) == 0
+    answer: dict[str, object] = json.loads(release.capsys.readouterr().out)
+    return answer
+
+
+# --- what is said
+
+
+def lock_of(version: ReleaseVersion, files: dict[str, int], archive: int = 100) -> Lock:
+    """A lock of one target, whose files have these sizes."""
+    digests = {path: FileDigest(size, f"{size:064x}") for path, size in files.items()}
+    pinned = LockedTarget({"npm": LockedArchive("codex.tgz", FileDigest(archive, f"{archive:064x}"))}, digests)
+    return Lock(version, {CATALOG.triples[0]: pinned})
+
+
+def test_the_notes_show_sizes_of_what_is_shipped_and_what_is_out_of_the_ordinary() -> None:
+    voice = "codex-resources/voice/bin/voice"
+    old = lock_of(OLD, {"bin/codex": 200_000_000, "codex-path/rg": 5_000_000, "gone": 1000, voice: 1}, 90_000_000)
+    new = lock_of(NEW, {"bin/codex": 250_000_000, "codex-path/rg": 500_000, "new": 2000, voice: 99}, 100_000_000)
+    text = notes(old, new, "# Protocol\n\n## Can break users\n", CATALOG.layout)
+    triple = CATALOG.triples[0]
+    assert f"| `{triple}` | 3 | 205.0 MB | 250.5 MB | +22.2 % | 90.0 MB | 100.0 MB | - |" in text
+    assert f"- `{triple}` has `new` now (2.0 kB)." in text
+    assert f"- `{triple}` no longer has `gone` (1.0 kB)." in text
+    assert f"- `codex-path/rg` of `{triple}` has 500.0 kB instead of 5.0 MB." in text.replace("0.5 MB", "500.0 kB")
+    assert "voice" not in text
+    assert text.startswith("# Codex 0.163.0 to 0.169.0\n")
+    assert text.endswith("\n## Protocol\n\n### Can break users\n")
+
+
+def test_a_platform_that_is_new_is_said_to_be() -> None:
+    new = lock_of(NEW, {"bin/codex": 1_000_000})
+    assert "| 1 | - | 1.0 MB | new | - | " in notes(Lock(OLD, {}), new, "", CATALOG.layout)
+
+
+def test_commands_of_documents_name_the_new_version_and_what_is_told_stays() -> None:
+    text = "From 0.163.0 on.\n\n```sh\nx --v 0.163.0 10.163.0 0.163.0.post1\n```\n\n```text\n0.163.0\n```\n"
+    assert with_version(text, OLD, NEW) == text.replace("--v 0.163.0 ", "--v 0.169.0 ")
+
+
+# --- the whole of it
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout."""
+    root = tmp_path / "checkout"
+    listed = finished("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    return root
+
+
+def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
+    checkout: Path, tmp_path: Path, context: Context
+) -> None:
+    """A real older release to the pinned one: afterwards the checkout is as it is here, and there is nothing to do."""
+    pinned, host = context.lock.version, context.catalog.host()
+    assert pinned != OLD
+    # To compare the protocols, the older release need only be known for this machine.
+    here = replace(context.catalog, targets=(host,))
+    alone = Context(context.find_workspace, Settings.read(context.settings.environ), context.progress, context.web)
+    alone.__dict__["catalog"] = here
+    old = observed(OLD, alone)
+    lock, generated = (
+        checkout / "release" / "runtime.lock.toml",
+        checkout / "sdk" / "src" / "codex_app_server" / "generated",
+    )
+    readme, reference = checkout / "release" / "README.md", checkout / "sdk" / "docs" / "api-reference.md"
+    old.write(lock)
+    registry = generated / "registry.py"
+    registry.unlink()
+    (generated / "gone.py").write_text("", encoding="utf-8")
+    reference.write_text("", encoding="utf-8")
+    readme.write_text(with_version(readme.read_text("utf-8"), pinned, OLD), encoding="utf-8")
+    assert readme.read_bytes() != (ROOT / "release" / "README.md").read_bytes()
+
+    # The programs that write the documents run in the end; if one fails, the old pin is there again.
+    script = checkout / "scripts" / "api_reference.py"
+    working = script.read_bytes()
+    script.write_text("import sys\nsys.exit('not today')\n", encoding="utf-8")
+    before, words = lock.read_bytes(), ("bump", "--version", pinned.codex, "--notes", tmp_path / "notes.md", "--repo")
+    said = codex_release(*words, checkout, code=1).stderr
+    assert "api_reference.py failed with exit code 1: not today" in said
+    assert lock.read_bytes() == before
+    assert not (tmp_path / "notes.md").exists()
+
+    script.write_bytes(working)
+    codex_release(*words, checkout)
+    for path in (registry, reference, readme, checkout / "sdk" / "notebooks" / "sdk_walkthrough.ipynb"):
+        assert path.read_bytes() == (ROOT / path.relative_to(checkout)).read_bytes(), path
+    assert not (generated / "gone.py").exists()
+    moved = Lock.read(lock)
+    assert moved.version == pinned
+    assert {triple: each.files for triple, each in moved.targets.items()} == {
+        triple: each.files for triple, each in context.lock.targets.items()
+    }
+    text = (tmp_path / "notes.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# Codex {OLD} to {pinned}\n")
+    assert all(f"| `{triple}` |" in text for triple in context.catalog.triples)
+    assert "### Can break users" in text
+    assert '`ReviewDelivery` | `"detached"`' in text
+
+    after = lock.read_bytes()
+    assert "nothing to do" in codex_release(*words, checkout).stdout
+    assert lock.read_bytes() == after

@@ -1,0 +1,145 @@
+"""A package index of one's own on 127.0.0.1: there when the block begins, gone when it ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from programs import finished
+
+from codex_release import local_index as room
+from codex_release.errors import RehearsalError
+from codex_release.local_index import LocalIndex, Stage, local_index
+
+HOLDS_ONE = """\
+import sys, time
+from pathlib import Path
+from codex_release.local_index import local_index
+with local_index(Path(sys.argv[1])) as index:
+    print(index.process_id, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
+    with local_index(tmp_path_factory.mktemp("index")) as index:
+        yield index
+
+
+def uploaded(stage: Stage, *files: Path) -> None:
+    words = ("--non-interactive", "--disable-progress-bar", "-u", "", "-p", "", "--repository-url", stage.upload_url)
+    finished(sys.executable, "-m", "twine", "upload", *words, *files)
+
+
+def wheel(directory: Path, name: str, requires: str = "") -> Path:
+    """A small wheel with nothing in it."""
+    path = directory / f"{name}-1.0-py3-none-any.whl"
+    info = f"{name}-1.0.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_what_is_uploaded_is_listed_with_digest_and_metadata(index: LocalIndex, tmp_path: Path) -> None:
+    stage = index.stage("listed")
+    assert httpx.get(f"{stage.simple_url}thing/", trust_env=False).status_code == 404
+    uploaded(stage, wheel(tmp_path, "thing"))
+    accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
+    (file,) = httpx.get(f"{stage.simple_url}thing/", headers=accept, trust_env=False).json()["files"]
+    assert file["filename"] == "thing-1.0-py3-none-any.whl"
+    assert len(file["hashes"]["sha256"]) == 64
+    assert file["core-metadata"]
+
+
+def test_other_bytes_under_a_name_that_is_there_are_refused(index: LocalIndex, tmp_path: Path) -> None:
+    stage = index.stage("refusing")
+    uploaded(stage, wheel(tmp_path, "thing"))
+    other = wheel(tmp_path, "thing", "other")
+    ran = subprocess.run(
+        [sys.executable, "-m", "twine", "upload", "-u", "", "-p", "", "--repository-url", stage.upload_url, other],
+        capture_output=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert b"409" in ran.stdout + ran.stderr
+
+
+def test_an_index_serves_what_its_bases_have(index: LocalIndex, tmp_path: Path) -> None:
+    below = index.stage("below")
+    above = index.stage("above", bases=["below"])
+    uploaded(below, wheel(tmp_path, "thing"))
+    uploaded(above, wheel(tmp_path, "other", "thing"))
+    target = tmp_path / "installed"
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--target", target, "--index-url", above.simple_url, "other")
+    finished(*pip, env={"PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1"})
+    assert {path.name for path in target.glob("*.dist-info")} == {"thing-1.0.dist-info", "other-1.0.dist-info"}
+
+
+def test_a_name_that_is_taken_is_refused(index: LocalIndex) -> None:
+    index.stage("twice")
+    with pytest.raises(RehearsalError, match=r"does not make twice: it answered 4\d\d"):
+        index.stage("twice")
+
+
+def test_it_ends_with_its_block_also_when_that_fails(tmp_path: Path) -> None:
+    with contextlib.suppress(ZeroDivisionError), local_index(tmp_path) as index:
+        assert psutil.pid_exists(index.process_id)
+        raise ZeroDivisionError
+    assert not psutil.pid_exists(index.process_id)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
+def test_it_ends_with_the_program_that_holds_it(tmp_path: Path, how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_ONE, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout is not None
+        server = int(holder.stdout.readline())
+        assert psutil.pid_exists(server)
+        holder.send_signal(how)
+        holder.wait(timeout=30)
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the server outlives the program that started it"
+        time.sleep(0.05)
+
+
+def test_a_port_that_another_program_took_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = iter([taken.getsockname()[1], room._free_port()])
+        monkeypatch.setattr(room, "_free_port", lambda: next(ports))
+        with local_index(tmp_path) as index:
+            assert index.url != f"http://127.0.0.1:{taken.getsockname()[1]}"
+            index.stage("works")
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    for attempt in (1, 2, 3):
+        (tmp_path / f"devpi-{attempt}").write_text("in the way")
+    said = r"devpi-server does not start on 127\.0\.0\.1: .+; look at .*devpi\.log"
+    with pytest.raises(RehearsalError, match=said), local_index(tmp_path):
+        pass
+
+
+def test_without_devpi_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RehearsalError, match=r"pip install codex-release\[rehearse\]"), local_index(tmp_path):
+        pass

@@ -1,0 +1,279 @@
+"""The two scripts that write to GitHub: a release is seen when it is whole, a bump is proposed once.
+
+``gh`` is a stand-in that keeps its state in a file and speaks the real one's words; ``git`` is real.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from fake_programs import calls_of, fake_program
+from programs import ROOT, finished
+
+RELEASE = ROOT / "scripts" / "github_release.py"
+BUMP = ROOT / "scripts" / "propose_bump.py"
+TAG = "v0.169.0"
+WHEEL = "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
+NAMES = {WHEEL, "codex_app_server_sdk-0.169.0-py3-none-any.whl", "codex_app_server_sdk-0.169.0.tar.gz"}
+REPORT = {"release.html", "release.json"}
+SBOM = f"{Path(WHEEL).stem}.cdx.json"
+ALL = NAMES | REPORT | {SBOM, "SHA256SUMS"}
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for gh is a script")
+
+_GH = """
+import hashlib, os, pathlib
+state = pathlib.Path(__file__).with_name("gh-state.json")
+known = json.loads(state.read_text()) if state.exists() else {"releases": {}, "pulls": []}
+words = sys.argv[1:]
+def option(name):
+    return words[words.index(name) + 1]
+if words[:2] == ["release", "list"]:
+    hidden = "--exclude-drafts" in words
+    shown = [tag for tag, each in known["releases"].items() if not (hidden and each["isDraft"])]
+    print(json.dumps([{"tagName": tag} for tag in reversed(shown)]))  # the newest first
+elif words[:2] == ["release", "download"]:
+    pathlib.Path(option("--dir"), option("--pattern")).write_text(words[2])
+elif words[:2] == ["release", "view"]:
+    print(json.dumps(known["releases"][words[2]]))
+elif words[:2] == ["release", "create"]:
+    known["releases"][words[2]] = {"assets": [], "isDraft": "--draft" in words}
+elif words[:2] == ["release", "upload"]:
+    path = pathlib.Path(words[3])
+    if path.name == os.environ.get("GH_FAILS_ON"):
+        sys.exit("HTTP 502: Bad Gateway")
+    assets = known["releases"][words[2]]["assets"]
+    assets[:] = [each for each in assets if each["name"] != path.name]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assets.append({"name": path.name, "state": "uploaded", "digest": f"sha256:{digest}"})
+elif words[:2] == ["release", "edit"]:
+    known["releases"][words[2]]["isDraft"] = "--draft=false" not in words
+elif words[:2] == ["pr", "list"]:
+    print(json.dumps([{"number": n} for n, each in enumerate(known["pulls"]) if each["head"] == option("--head")]))
+elif words[:2] == ["pr", "create"]:
+    if os.environ.get("GH_FAILS_ON") == "pr":
+        sys.exit("HTTP 502: Bad Gateway")
+    body = pathlib.Path(option("--body-file")).read_text()
+    known["pulls"].append({"head": option("--head"), "draft": "--draft" in words, "body": body})
+    print("https://github.com/owner/name/pull/1")
+elif words[:2] not in (["auth", "setup-git"], ["workflow", "run"]):
+    sys.exit(f"unknown words: {words}")
+state.write_text(json.dumps(known))
+"""
+
+
+@pytest.fixture
+def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A GitHub without releases and pull requests; its ``gh`` is on PATH."""
+    program = fake_program(tmp_path / "bin", "gh", _GH)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(program.parent), os.environ["PATH"]]))
+    return program
+
+
+def state(gh: Path) -> dict[str, object]:
+    """What GitHub has."""
+    found: dict[str, object] = json.loads(gh.with_name("gh-state.json").read_text(encoding="utf-8"))
+    return found
+
+
+# --- the release
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A built release in miniature."""
+    directory = tmp_path / "dist"
+    directory.mkdir()
+    for name in NAMES | REPORT:
+        (directory / name).write_bytes(name.encode())
+    with zipfile.ZipFile(directory / WHEEL, "w") as wheel:
+        wheel.writestr("codex_cli_bin-0.169.0.dist-info/sboms/codex-cli-bin.cdx.json", "{}")
+    with zipfile.ZipFile(directory / "codex_app_server_sdk-0.169.0-py3-none-any.whl", "w"):
+        pass
+    return directory
+
+
+def released(dist: Path, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the script in the checkout."""
+    return finished(sys.executable, RELEASE, "publish", dist, cwd=ROOT, env=env, code=code)
+
+
+def assets(gh: Path) -> dict[str, str]:
+    """The files of the release and their digests."""
+    found = json.loads(gh.with_name("gh-state.json").read_text(encoding="utf-8"))["releases"][TAG]["assets"]
+    return {each["name"]: each["digest"] for each in found}
+
+
+def is_draft(gh: Path) -> bool:
+    """Whether nobody sees the release."""
+    found = json.loads(gh.with_name("gh-state.json").read_text(encoding="utf-8"))["releases"][TAG]["isDraft"]
+    return bool(found)
+
+
+def test_a_release_has_files_digests_bills_of_materials_and_the_report(gh: Path, dist: Path, tmp_path: Path) -> None:
+    released(dist)
+    assert assets(gh).keys() == ALL
+    assert not is_draft(gh)
+    created, *_, shown = (call for call in calls_of(gh) if call[1] in {"create", "upload", "edit"})
+    assert created[:4] == ["release", "create", TAG, "--draft"]
+    assert created[5] == finished("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip()
+    assert shown == ["release", "edit", TAG, "--draft=false"]
+
+
+def test_the_digests_are_those_that_sha256sum_checks(dist: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, github_release as r; print(r.sums(sorted(pathlib.Path(sys.argv[1]).iterdir())), end='')"
+    )
+    said = finished(sys.executable, "-c", code, dist, cwd=RELEASE.parent).stdout
+    lines = {name: digest for digest, name in (line.split("  ") for line in said.splitlines())}
+    assert lines == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in dist.iterdir()}
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_release_that_breaks_off_is_seen_by_nobody_and_completed_by_the_next_run(
+    name: str, gh: Path, dist: Path
+) -> None:
+    said = released(dist, code=1, GH_FAILS_ON=name).stderr
+    assert said == "github_release.py: the release is not complete: HTTP 502: Bad Gateway; run it again\n"
+    assert is_draft(gh)
+    assert name not in assets(gh)
+    there = set(assets(gh))
+    again = released(dist).stdout
+    assert assets(gh).keys() == ALL
+    assert not is_draft(gh)
+    for each in there - REPORT:
+        assert f"{each}: is there\n" in again
+
+
+def test_a_complete_release_is_left_alone_but_for_its_report(gh: Path, dist: Path) -> None:
+    released(dist)
+    before = assets(gh)
+    (dist / "release.json").write_text("another run", encoding="utf-8")
+    released(dist)
+    after = assets(gh)
+    assert {name for name in ALL if before[name] != after[name]} == {"release.json"}
+    assert [call[1] for call in calls_of(gh)].count("create") == 1
+
+
+def test_a_release_with_other_bytes_is_refused(gh: Path, dist: Path) -> None:
+    released(dist)
+    before = assets(gh)
+    (dist / "codex_app_server_sdk-0.169.0.tar.gz").write_bytes(b"other")
+    assert "its codex_app_server_sdk-0.169.0.tar.gz has the digest sha256:" in released(dist, code=1).stderr
+    assert assets(gh) == before
+
+
+def test_what_is_no_release_is_refused_before_github_is_asked(gh: Path, dist: Path) -> None:
+    (dist / "release.json").unlink()
+    assert "lacks release.json" in released(dist, code=1).stderr
+    for path in dist.iterdir():
+        path.unlink()
+    assert "has no distributions" in released(dist, code=1).stderr
+    assert calls_of(gh) == []
+
+
+def test_the_report_of_the_release_before_is_that_of_another_version(gh: Path, dist: Path, tmp_path: Path) -> None:
+    into = tmp_path / "previous"
+    words = (sys.executable, RELEASE, "previous", into, "--version")
+    assert finished(*words, "0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    released(dist)
+    assert finished(*words, "v0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    assert list(into.iterdir()) == []
+    assert finished(*words, "0.170.0", cwd=ROOT).stdout == f"{TAG} is the release before\n"
+    assert (into / "release.json").read_text(encoding="utf-8") == TAG
+
+
+# --- the proposal
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of a repository with one file, and beside it a patch and notes."""
+    origin, directory = tmp_path / "origin.git", tmp_path / "clone"
+    finished("git", "init", "--quiet", "--bare", "--initial-branch=main", origin)
+    finished("git", "clone", "--quiet", origin, directory)
+    (directory / "lock").write_text("old\n", encoding="utf-8")
+    git(directory, "add", "lock")
+    git(directory, "-c", "user.name=x", "-c", "user.email=x@example.invalid", "commit", "--quiet", "-m", "begin")
+    git(directory, "push", "--quiet", "origin", "HEAD:main")
+    (directory / "lock").write_text("new\n", encoding="utf-8")
+    (directory / "added").write_bytes(bytes(range(256)))
+    git(directory, "add", "--all")
+    (tmp_path / "bump.patch").write_bytes(git(directory, "diff", "--cached", "--binary").encode())
+    git(directory, "reset", "--quiet", "--hard")
+    (tmp_path / "notes.md").write_text("# Codex 1 to 2\n", encoding="utf-8")
+    return directory
+
+
+def git(directory: Path, *words: str) -> str:
+    """What git prints."""
+    return finished("git", *words, cwd=directory).stdout
+
+
+def proposed(clone: Path, tests: str = "success", code: int = 0, **env: str) -> str:
+    """Run the script; what it complains of."""
+    words = ("--patch", clone.parent / "bump.patch", "--notes", clone.parent / "notes.md", "--tests", tests)
+    return finished(sys.executable, BUMP, "propose", "2.0.0", *words, cwd=clone, env=env, code=code).stderr
+
+
+def pulls(gh: Path) -> list[dict[str, object]]:
+    """The pull requests."""
+    found = state(gh)["pulls"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_bump_becomes_a_branch_and_a_pull_request_and_is_checked(gh: Path, clone: Path) -> None:
+    proposed(clone)
+    (pull,) = pulls(gh)
+    assert pull["head"] == "bump/codex-2.0.0"
+    assert pull["draft"] is False
+    assert str(pull["body"]).startswith("The tests pass")
+    assert "# Codex 1 to 2" in str(pull["body"])
+    assert git(clone, "show", "origin/bump/codex-2.0.0:lock") == "new\n"
+    assert git(clone, "diff", "--name-only", "origin/main", "origin/bump/codex-2.0.0") == "added\nlock\n"
+    assert calls_of(gh)[-1] == ["workflow", "run", "ci.yml", "--ref", "bump/codex-2.0.0"]
+
+
+def test_failing_tests_make_a_draft_that_says_so(gh: Path, clone: Path) -> None:
+    proposed(clone, tests="failure")
+    (pull,) = pulls(gh)
+    assert pull["draft"] is True
+    assert "**The tests do not pass**" in str(pull["body"])
+
+
+def test_a_version_is_proposed_once(gh: Path, clone: Path, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    looked = (sys.executable, BUMP, "is-new", found)
+    found.write_text(json.dumps({"pinned": "1.0.0", "version": "2.0.0", "is_new": True}), encoding="utf-8")
+    assert finished(*looked, cwd=clone).stdout == "version=2.0.0\n"
+    proposed(clone)
+    assert finished(*looked, cwd=clone).stdout == "version=\n"
+    proposed(clone)
+    assert len(pulls(gh)) == 1
+    found.write_text(json.dumps({"pinned": "2.0.0", "version": "2.0.0", "is_new": False}), encoding="utf-8")
+    assert finished(*looked, cwd=clone).stdout == "version=\n"
+
+
+def test_a_proposal_that_breaks_off_is_made_by_the_next_run(gh: Path, clone: Path, tmp_path: Path) -> None:
+    assert "HTTP 502: Bad Gateway" in proposed(clone, code=1, GH_FAILS_ON="pr")
+    again = tmp_path / "again"
+    finished("git", "clone", "--quiet", tmp_path / "origin.git", again)
+    proposed(again)
+    assert len(pulls(gh)) == 1
+
+
+def test_notes_that_are_too_long_end_at_a_line(gh: Path, clone: Path) -> None:
+    (clone.parent / "notes.md").write_text("a line of notes\n" * 6000, encoding="utf-8")
+    proposed(clone)
+    (pull,) = pulls(gh)
+    body = str(pull["body"])
+    assert len(body) < 65_536
+    assert body.endswith("a line of notes\n\nThe rest is in the artifact `bump` of the run that made this.\n")
