@@ -150,6 +150,8 @@ arch = "riscv64"
 exe = ""
 npm = "linux-riscv64"
 runner = "ubuntu-24.04-riscv"
+cibuildwheel_platform = "linux"
+cibuildwheel_arch = "riscv64"
 system = "linux"
 machines = ["riscv64"]
 """
