@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""One command to see it work, one to test it; nothing but a Python (3.10 or newer) is needed.
+"""One command to see it work, one to test it, one to rehearse; nothing but a Python (3.10 or newer) is needed.
 
-    python3 scripts/dev.py demo    builds this machine's wheels from the pinned release, installs and runs them
-    python3 scripts/dev.py test    runs linters, type checks and the whole test suite
+    python3 scripts/dev.py demo        builds this machine's wheels from the pinned release, installs and runs them
+    python3 scripts/dev.py test        runs linters, type checks and the whole test suite
+    python3 scripts/dev.py rehearse    rehearses a release, for this machine's platform or with --all for all
 
-Both make ``.venv`` in the checkout and install into it what they need, by hash. What is there already is kept.
+All make ``.venv`` in the checkout and install into it what they need, by hash. What is there already is kept.
 """
 
 from __future__ import annotations
@@ -35,16 +36,19 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="build, install and run the pinned runtime on this machine; --svg FILE draws it")
     commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
+    commands.add_parser("rehearse", help="rehearse a release on an index of its own; takes codex-release's options")
     commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
     commands.add_parser("docs", help="build the site of the client's documents into build/docs")
     commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
     commands.add_parser("setup", help="only make .venv")
     arguments, passed_on = parser.parse_known_args()
-    if passed_on and arguments.command not in {"demo", "test", "bench", "bench-client"}:
+    if passed_on and arguments.command not in {"demo", "test", "rehearse", "bench", "bench-client"}:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         if arguments.command == "demo":
             return run(set_up("release"), "scripts/demo.py", *passed_on)
+        if arguments.command == "rehearse":
+            return run(set_up("rehearse"), "-m", "codex_release", "rehearse", *passed_on)
         if arguments.command == "docs":
             set_up("release")
             return run(set_up("docs"), "-m", "mkdocs", "build", "--strict")
@@ -66,8 +70,8 @@ def set_up(requirements: str) -> Path:
     """Make or complete ``.venv``.
 
     Args:
-        requirements: ``release`` for the toolkit alone, ``dev`` for the tests too (it contains ``release``), ``docs``
-            for the site beside either of them.
+        requirements: ``release`` for the toolkit alone, ``rehearse`` with an index server, ``dev`` for the tests too
+            (it contains both), ``docs`` for the site beside any of them.
 
     Returns:
         its interpreter.

@@ -17,7 +17,7 @@ from codex_release.cli import main
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["FakeRelease", "Ran"]
+__all__ = ["FakeRelease", "Ran", "lay_out"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,23 +48,21 @@ class FakeRelease:
     @classmethod
     def make(cls, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
         """A new one below a directory, with an empty cache; it is locked already."""
-        root, served = directory / "checkout", directory / "archives"
-        (root / "release").mkdir(parents=True)
-        served.mkdir()
-        shutil.copyfile(ROOT / "release" / "targets.toml", root / "release" / "targets.toml")
-        shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
-        shutil.copytree(ROOT / "runtime_template", root / "runtime_template")
-        shutil.copytree(ROOT / "sdk" / "src", root / "sdk" / "src")
-        for name in ("pyproject.toml", "README.md"):
-            shutil.copyfile(ROOT / "sdk" / name, root / "sdk" / name)
-        for target in archives.CATALOG.targets:
-            packed = archives.package_tar(target)
-            (served / packed.name).write_bytes(packed.data)
+        root, served = lay_out(directory)
         monkeypatch.setenv("CODEX_RELEASE_CACHE", str(directory / "cache"))
         monkeypatch.delenv("CODEX_RELEASE_SOURCES", raising=False)
         release = cls(root, served, capsys)
         release.ran("lock", archives.VERSION)
         return release
+
+    def asked_for_one_python(self) -> FakeRelease:
+        """The same; pip will be asked about it for one Python only, which is quicker."""
+        facts = self.root / "release" / "targets.toml"
+        text = facts.read_text(encoding="utf-8")
+        everyone = 'pythons = ["3.10", "3.11", "3.12", "3.13", "3.14"]'
+        assert everyone in text
+        facts.write_text(text.replace(everyone, 'pythons = ["3.12"]'), encoding="utf-8")
+        return self
 
     @property
     def lock_file(self) -> Path:
@@ -88,3 +86,20 @@ class FakeRelease:
         assert line.startswith("codex-release: ")
         assert not any(note.startswith("codex-release: ") for note in notes)
         return line.removeprefix("codex-release: ")
+
+
+def lay_out(directory: Path) -> tuple[Path, Path]:
+    """Make a checkout without a lock, and a directory with the archives of its runtimes."""
+    root, served = directory / "checkout", directory / "archives"
+    (root / "release").mkdir(parents=True)
+    served.mkdir()
+    shutil.copyfile(ROOT / "release" / "targets.toml", root / "release" / "targets.toml")
+    shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
+    shutil.copytree(ROOT / "runtime_template", root / "runtime_template")
+    shutil.copytree(ROOT / "sdk" / "src", root / "sdk" / "src")
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copyfile(ROOT / "sdk" / name, root / "sdk" / name)
+    for target in archives.CATALOG.targets:
+        packed = archives.package_tar(target)
+        (served / packed.name).write_bytes(packed.data)
+    return root, served

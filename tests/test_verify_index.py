@@ -18,9 +18,14 @@ from loopback import Loopback, Reply
 from programs import finished
 from static_index import Entry, StaticIndex, listed_entry
 
+from codex_release.http import Web
+from codex_release.index.client import PackageIndex
 from codex_release.local_index import LocalIndex, Stage, local_index
+from codex_release.progress import Silent
 from codex_release.targets import Catalog
 from codex_release.verify.attestations import attested_by
+from codex_release.verify.files import OurFile, file_findings
+from codex_release.verify.findings import Finding
 from codex_release.verify.systems import accepted, right_wheel
 
 WINDOWS = "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
@@ -50,11 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
     """A checkout in miniature with a whole release; pip is asked about it for one Python only."""
     with pytest.MonkeyPatch.context() as patch:
         made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", _Unheard()))
-        facts = made.root / "release" / "targets.toml"
-        text = facts.read_text(encoding="utf-8")
-        everyone = 'pythons = ["3.10", "3.11", "3.12", "3.13", "3.14"]'
-        assert everyone in text
-        facts.write_text(text.replace(everyone, 'pythons = ["3.12"]'), encoding="utf-8")
+        made.asked_for_one_python()
         made.ran("build", "--all", "--out", made.root / "dist")
         yield made
 
@@ -190,29 +191,46 @@ def changed(name: str, **facts: object) -> Callable[[Entry], Entry]:
     return lambda entry: {**entry, **facts} if entry["filename"] == name else entry
 
 
+def looked(dist: Path, app: StaticIndex, *, required: bool = False, name: str = CLIENT) -> dict[str, Finding]:
+    """What is found out about one file on an index, by question."""
+    web = Web(Silent())
+    with Loopback(app) as server:
+        index = PackageIndex(f"{server.url}/simple/", web)
+        listed = index.listing("codex-app-server-sdk").file(name)
+        found = file_findings(OurFile.of(dist / name), listed, index, attestations_required=required)
+    web.close()
+    return {each.question: each for each in found}
+
+
 @pytest.mark.parametrize(
-    ("facts", "problem"),
+    ("facts", "question", "problem"),
     [
-        ({"yanked": True}, "it is yanked: no reason is given"),
-        ({"yanked": "it crashes"}, "it is yanked: it crashes"),
-        ({"requires-python": ">=3.99"}, "the index says it needs Python >=3.99, its METADATA >=3.10"),
-        ({"requires-python": "nonsense"}, "the index says it needs Python nonsense, its METADATA >=3.10"),
-        ({"size": 5}, "the index says it has 5 bytes, ours has "),
+        ({"yanked": True}, "not yanked", "it is yanked: no reason is given"),
+        ({"yanked": "it crashes"}, "not yanked", "it is yanked: it crashes"),
+        ({"requires-python": ">=3.99"}, "Python", "the index says it needs Python >=3.99, its METADATA >=3.10"),
+        ({"requires-python": "nonsense"}, "Python", "the index says it needs Python nonsense, its METADATA >=3.10"),
+        ({"size": 5}, "digest", "the index says it has 5 bytes, ours has "),
     ],
     ids=lambda each: str(each)[:24],
 )
-def test_what_an_index_says_of_a_file_must_be_so(facts: Entry, problem: str, release: FakeRelease, dist: Path) -> None:
-    with Loopback(StaticIndex(dist, changed(CLIENT, **facts))) as server:
+def test_what_an_index_says_of_a_file_must_be_so(facts: Entry, question: str, problem: str, dist: Path) -> None:
+    found = looked(dist, StaticIndex(dist, changed(CLIENT, **facts)))
+    assert found[question].problem.startswith(problem)
+    assert [each.question for each in found.values() if each.problem] == [question]
+
+
+def test_a_yanked_file_fails_the_verification(release: FakeRelease, dist: Path) -> None:
+    with Loopback(StaticIndex(dist, changed(CLIENT, yanked="it crashes"))) as server:
         found = problems(release, f"{server.url}/simple/", "--dist", dist)
-    assert any(each.startswith(f"{CLIENT}: {problem}") for each in found), found
+    assert f"{CLIENT}: it is yanked: it crashes" in found
 
 
-def test_metadata_beside_a_wheel_must_be_the_one_in_it(release: FakeRelease, dist: Path) -> None:
+def test_metadata_beside_a_wheel_must_be_the_one_in_it(dist: Path) -> None:
     app = StaticIndex(dist, changed(CLIENT, **{"core-metadata": True}))
     app.served[f"/files/{CLIENT}.metadata"] = b"Metadata-Version: 2.1\nName: codex-app-server-sdk\nVersion: 0.169.0\n"
-    with Loopback(app) as server:
-        found = problems(release, f"{server.url}/simple/", "--dist", dist)
-    assert found == [f"{CLIENT}: the metadata that the index serves beside it is not the METADATA in it"]
+    assert looked(dist, app)["metadata"].problem == (
+        "the metadata that the index serves beside it is not the METADATA in it"
+    )
 
 
 def test_an_index_that_says_as_little_as_it_may_is_read_byte_by_byte(release: FakeRelease, dist: Path) -> None:
@@ -242,20 +260,17 @@ def provenance(name: str, sha256: str) -> bytes:
     return json.dumps({"version": 1, "attestation_bundles": [bundle]}).encode()
 
 
-def test_attestations_are_reported_and_can_be_required(release: FakeRelease, dist: Path) -> None:
-    def attested(entry: Entry) -> Entry:
-        return {**entry, "provenance": f"/provenance/{entry['filename']}"}
+def test_attestations_are_reported_where_they_are(dist: Path) -> None:
+    app = StaticIndex(dist, changed(CLIENT, provenance="/provenance"))
+    app.served["/provenance"] = provenance(CLIENT, listed_entry(dist / CLIENT)["hashes"]["sha256"])
+    assert looked(dist, app, required=True)["attestations"].note == "attested by GitHub owner/name release.yml"
+    app.served["/provenance"] = provenance(CLIENT, "a" * 64)
+    assert "not of these bytes" in looked(dist, app)["attestations"].problem
+    assert looked(dist, StaticIndex(dist))["attestations"] == Finding(CLIENT, "attestations", "no attestations")
 
-    app = StaticIndex(dist, attested)
-    for path in files_of(dist):
-        sha256 = listed_entry(path)["hashes"]["sha256"]
-        app.served[f"/provenance/{path.name}"] = provenance(path.name, sha256)
-    with Loopback(app) as server:
-        found = verified(release, f"{server.url}/simple/", "--dist", dist, "--require-attestations")
-    notes = [each["note"] for each in found["findings"] if each["question"] == "attestations"]
-    assert notes == ["attested by GitHub owner/name release.yml"] * 9
+
+def test_attestations_can_be_required(release: FakeRelease, dist: Path) -> None:
     with Loopback(StaticIndex(dist)) as server:
-        assert verified(release, f"{server.url}/simple/", "--dist", dist)["ok"]
         found = problems(release, f"{server.url}/simple/", "--dist", dist, "--require-attestations")
     assert found == [f"{path.name}: the index has no attestations of it" for path in files_of(dist)]
 

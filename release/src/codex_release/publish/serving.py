@@ -6,10 +6,12 @@ An index answers an upload before it lists the file, and caches may hold an olde
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from codex_release.errors import PublishError
 from codex_release.http import shown_text
+from codex_release.index.configured import pip_settings
 from codex_release.index.resolution import Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
 
@@ -65,6 +67,11 @@ class Inventory:
         self.index = index
         self._known: dict[str, FileDigest] = {}
 
+    @cached_property
+    def pip(self) -> PipSettings:
+        """How pip is configured."""
+        return pip_settings()
+
     def read(self, files: Iterable[Candidate]) -> tuple[Mapping[str, Listing], Mapping[str, FileDigest]]:
         """The listings of the files' projects, and by file name the digests that they lack."""
         files = list(files)
@@ -110,7 +117,6 @@ def wait_until_served(
     files: Sequence[Candidate],
     expectations: Sequence[Expectation],
     patience: Patience,
-    settings: PipSettings | None = None,
 ) -> str:
     """Wait until the index lists every file with our bytes, and pip would install what is expected.
 
@@ -119,7 +125,6 @@ def wait_until_served(
         files: what must be listed.
         expectations: what pip must answer then.
         patience: how long to wait.
-        settings: how pip is configured; asked of it if not given.
 
     Returns:
         what was seen, as one line.
@@ -135,7 +140,7 @@ def wait_until_served(
             if each.action == CLASH:
                 raise PublishError(f"{each.file.name} is not what was uploaded: {each.detail}")
         missing = [each.file.name for each in states if each.action != PRESENT]
-        problems = [] if missing else _unresolved(index, expectations, settings)
+        problems = [] if missing else _unresolved(inventory, expectations)
         if not missing and not problems:
             return f"{len(files)} files listed with our digests, {len(expectations)} platforms resolve"
         found = f"{index.url} lists {len(files) - len(missing)} of {len(files)} files" if missing else problems[0]
@@ -152,8 +157,8 @@ def wait_until_served(
         delay = min(delay * 2, patience.max_poll_s)
 
 
-def _unresolved(index: PackageIndex, expectations: Sequence[Expectation], settings: PipSettings | None) -> list[str]:
-    answers = resolve(index, [each.question for each in expectations], settings)
+def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> list[str]:
+    answers = resolve(inventory.index, [each.question for each in expectations], inventory.pip)
     return [problem for each, answer in zip(expectations, answers, strict=True) if (problem := _wrong(each, answer))]
 
 

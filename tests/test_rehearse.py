@@ -1,0 +1,168 @@
+"""A release rehearsed on this machine: the real one for this platform, and in miniature all that may go wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from fake_release import FakeRelease
+from programs import ROOT, codex_release
+
+from codex_release.local_index import local_index
+from codex_release.targets import Catalog
+
+STEPS = [
+    "check the lock",
+    "build",
+    "check",
+    "start an index",
+    "bring the client's dependencies",
+    "publish",
+    "verify the index",
+    "install",
+    "codex --version",
+    "initialize",
+    "turn",
+]
+ELSEWHERE = [each for each in STEPS if each != "bring the client's dependencies"]
+"""The steps where this machine is none of the platforms."""
+
+
+@pytest.fixture
+def release(release: FakeRelease) -> FakeRelease:
+    """A release in miniature; pip is asked about it for one Python only."""
+    return release.asked_for_one_python()
+
+
+@pytest.fixture
+def others(catalog: Catalog) -> list[str]:
+    """Words that name all targets but this machine's."""
+    host = catalog.host().triple
+    return [word for triple in catalog.triples if triple != host for word in ("--target", triple)]
+
+
+def rehearsed(release: FakeRelease, *words: str | Path, code: int = 0) -> tuple[Any, str]:
+    """What ``rehearse`` answers for machines, and what it says on standard error."""
+    ran = release.ran("rehearse", "--json", "--out", release.root / "dist", *words, code=code)
+    return json.loads(ran.out), ran.err
+
+
+def outcomes(result: Any) -> dict[str, str]:
+    return {each["name"]: each["outcome"] for each in result["steps"]}
+
+
+def leftovers(release: FakeRelease) -> list[Path]:
+    return list((release.root / "dist").glob(".codex-rehearsal-*"))
+
+
+def test_this_machines_release_passes_from_the_lock_to_a_turn(dist: Path) -> None:
+    """The real thing: pinned runtime, devpi, twine, pip, an installation from that index alone, a turn."""
+    ran = codex_release("rehearse", "--json", "--out", dist)
+    result = json.loads(ran.stdout)
+    assert list(outcomes(result).items()) == [(name, "passed") for name in STEPS]
+    said = {each["name"]: each["detail"] for each in result["steps"]}
+    assert said["codex --version"] == "codex-cli 0.169.0"
+    assert said["initialize"].startswith("codex_app_server_sdk 0.169.0")
+    assert said["turn"].startswith("Hello from Codex itself, with a scripted model. (8 deltas")
+    assert [each["outcome"] for each in result["publish"]["files"]] == ["uploaded"] * 3
+    assert [each["name"].partition("-")[0] for each in result["publish"]["files"]] == [
+        "codex_cli_bin",
+        "codex_app_server_sdk",
+        "codex_app_server_sdk",
+    ]
+    assert result["verification"]["ok"]
+    assert result["files"].keys() < {path.name for path in dist.glob("codex_*")}
+    assert not list(dist.glob(".codex-rehearsal-*"))
+
+
+def test_other_machines_platforms_are_rehearsed_whatever_this_machine_is_set_to(
+    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Proxies, twine's and pip's settings would lead elsewhere, where nobody answers; the steps do not follow."""
+    nowhere = "http://127.0.0.1:9/"
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "PIP_PROXY", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, nowhere)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".pypirc").write_text(f"[pypi]\nrepository = {nowhere}\npassword = secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TWINE_REPOSITORY_URL", nowhere)
+    monkeypatch.setenv("TWINE_USERNAME", "somebody")
+    result, _ = rehearsed(release, *others)
+    assert list(outcomes(result)) == ELSEWHERE
+    assert {name for name, outcome in outcomes(result).items() if outcome == "skipped"} == set(STEPS[-4:])
+    assert result["outcome"] == "passed"
+    assert result["targets"] == others[1::2]
+    uploaded = [each["name"] for each in result["publish"]["files"]]
+    assert [name.startswith("codex_cli_bin") for name in uploaded] == [True] * (len(uploaded) - 2) + [False, False]
+    assert not leftovers(release)
+
+
+def test_a_second_rehearsal_builds_nothing_and_its_set_for_one_platform_cannot_be_published(
+    release: FakeRelease, others: list[str], tmp_path: Path
+) -> None:
+    first, _ = rehearsed(release, *others[:2])
+    again = release.ran("rehearse", "--out", release.root / "dist", *others[:2]).out.splitlines()
+    assert [line.partition("  ")[0] for line in again] == [*ELSEWHERE, "all of it"]
+    assert all(line.split("  ")[1] in {"passed", "skipped"} and float(line.split("  ")[2]) >= 0 for line in again)
+    assert again[1].endswith(f"{len(first['files'])} of them unchanged")
+    with local_index(tmp_path / "index") as server:
+        url = server.stage("public").upload_url
+        ran = release.ran("publish", release.root / "dist", "--yes", "--repository-url", url, code=1)
+    assert "gets nothing of this release" in ran.err
+
+
+def test_the_step_that_fails_is_the_last_and_says_why(release: FakeRelease, others: list[str]) -> None:
+    archive = next(release.archives.glob(f"*{others[1]}*"))
+    archive.write_bytes(b"something else")
+    result, said = rehearsed(release, *others, code=1)
+    assert outcomes(result) == {"check the lock": "failed"}
+    assert result["problem"] in said
+    assert others[1] in result["problem"]
+    assert said.splitlines()[-1].startswith("codex-release: ")
+
+
+def test_without_devpi_the_remedy_is_told_and_what_was_built_stays(
+    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result, said = rehearsed(release, *others, code=1)
+    assert outcomes(result) == {**dict.fromkeys(STEPS[:3], "passed"), "start an index": "failed"}
+    assert "pip install codex-release[rehearse]" in said
+    assert (release.root / "dist" / next(iter(result["files"]))).is_file()
+    assert not leftovers(release)
+
+
+def test_breaking_it_off_leaves_no_server_and_no_scratch(release: FakeRelease, others: list[str]) -> None:
+    words = ["rehearse", "--repo", release.root, "--source", release.archives, "--out", release.root / "dist", *others]
+    with subprocess.Popen(
+        [sys.executable, "-m", "codex_release", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("uploading"):
+                break
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert any("local_index_server" in " ".join(each.cmdline()) for each in below)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read().splitlines()[-1] == "codex-release: interrupted"
+    deadline = time.monotonic() + 30
+    while any(each.is_running() for each in below):
+        assert time.monotonic() < deadline, "something outlives the rehearsal"
+        time.sleep(0.05)
+    assert not leftovers(release)
