@@ -31,7 +31,8 @@ def publication(report: ReleaseReport) -> Html:
         return nothing
     done = report.publish
     attested = "with attestations" if done.attested else "without attestations"
-    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {figures.moment(done.finished)}, {attested}"
+    when = figures.moment(done.finished)
+    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {when}, {attested}"
     rows = [
         (
             element("code", each.name),
