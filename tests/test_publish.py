@@ -122,6 +122,13 @@ def test_a_client_without_its_runtime_is_a_loud_warning() -> None:
     assert make_plan(FILES, listed(*FILES), {}).warnings == ()
 
 
+def test_a_project_without_room_for_another_release_is_a_warning() -> None:
+    old = ListedFile("codex_cli_bin-0.168.0-py3-none-any.whl", "https://index/", "ff" * 32, size=700)
+    assert make_plan(FILES, listed(old), {}, project_size=1100).warnings == ()
+    (warning,) = make_plan(FILES, listed(old), {}, project_size=1099).warnings
+    assert warning.startswith("codex-cli-bin comes to 0.9 kB with this release, of 1.1 kB that a project may have")
+
+
 # --- What twine says
 
 HTTP = (

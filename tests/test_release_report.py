@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import archives
 import pytest
@@ -103,11 +106,33 @@ def rehearsed(report: ReleaseReport) -> RehearsalResult:
     return RehearsalResult(VERSION.codex, "passed", (LINUX,), files, (Step("build", 61.0),), 61.0)
 
 
+class Silent:
+    """Catches nothing: what is made once for all tests belongs to none of them."""
+
+    def readouterr(self) -> SimpleNamespace:
+        return SimpleNamespace(out="", err="")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
+    """A whole release in miniature, built once; no test changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", Silent()))
+        made.asked_for_one_python()
+        made.ran("build", "--all", "--out", made.root / "dist")
+        yield made
+
+
 @pytest.fixture
-def dist(release: FakeRelease, tmp_path: Path) -> Path:
-    """A whole release in miniature."""
-    release.ran("build", "--all", "--out", tmp_path / "dist")
-    return tmp_path / "dist"
+def release(made: FakeRelease, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
+    """Its checkout."""
+    return replace(made, capsys=capsys)
+
+
+@pytest.fixture
+def dist(made: FakeRelease, tmp_path: Path) -> Path:
+    """Its files, for one test to change."""
+    return Path(shutil.copytree(made.root / "dist", tmp_path / "dist"))
 
 
 class TestBuild:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ from typing import Any, cast
 import pytest
 from fake_release import FakeRelease
 from loopback import Loopback, Reply
+from packaging.version import Version
 from programs import finished
 from static_index import Entry, StaticIndex, listed_entry
 
 from codex_release.http import Web
+from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.local_index import LocalIndex, Stage, local_index
 from codex_release.progress import Silent
@@ -335,3 +338,16 @@ def test_the_right_wheel_is_the_one_with_the_newest_tag_that_a_system_accepts() 
 def test_every_target_has_systems_to_ask_about(catalog: Catalog) -> None:
     assert set(catalog.resolution.systems) == set(catalog.triples)
     assert all(catalog.resolution.systems.values())
+
+
+def test_an_old_pip_is_told_of_because_it_downloads_what_it_only_has_to_name(
+    release: FakeRelease, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolution, "_FRUGAL_PIP", Version("999"))
+    with Loopback(StaticIndex(dist)) as server:
+        ran = release.ran(
+            "verify-index", "0.169.0", "--index-url", f"{server.url}/simple/", "--dist", dist, "--no-install"
+        )
+    assert re.search(
+        r"^pip [\d.]+ downloads a wheel for each of 22 questions; 999 and newer do without", ran.err, re.MULTILINE
+    )

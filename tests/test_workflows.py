@@ -6,7 +6,9 @@ without npm fails; the CI runners have it.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -195,10 +197,9 @@ def matrix_of(job: Job) -> set[str]:
     return set(planned()[0])
 
 
+@functools.cache
 def planned() -> list[dict[str, str]]:
     """What the matrix of a release is."""
-    import json
-
     include: list[dict[str, str]] = json.loads(codex_release("matrix", "--json").stdout)["include"]
     return include
 

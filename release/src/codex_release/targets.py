@@ -147,6 +147,7 @@ class Catalog:
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
         glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
+        project_size: what all files of a project together may come to on an index, in bytes.
         resolution: what is asked of an index.
     """
 
@@ -158,6 +159,7 @@ class Catalog:
     npm: NpmFacts
     size_limits: Mapping[str, int]
     glibc_images: Mapping[str, str]
+    project_size: int
     resolution: ResolutionFacts
 
     @classmethod
@@ -180,6 +182,7 @@ class Catalog:
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
                 glibc_images=dict(data["glibc_images"]),
+                project_size=int(data["index"]["project_size"]),
                 resolution=_resolution(data["resolution"], data["targets"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

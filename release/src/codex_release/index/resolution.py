@@ -5,7 +5,8 @@ because starting pip takes ten times as long as its answer. Other indexes, ``fin
 configured with are left out; how it reaches an index (certificates, proxies) is kept.
 
 Where an index serves metadata beside its wheels (PEP 658), no wheel is transferred. Elsewhere pip reads the metadata
-out of the wheel with a few range requests; where those are not answered either, it downloads the wheel.
+out of the wheel with a few range requests; where those are not answered either, it downloads the wheel. A pip older
+than 25.3 downloads it always, for each question: the answers are the same, only late.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import re
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from codex_release.errors import DownloadError, PackageIndexError
 from codex_release.index.configured import pip_settings
@@ -49,6 +52,8 @@ _PIP_ALONE = {
     "PIP_NO_CACHE_DIR": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
+_FRUGAL_PIP = Version("25.3")
+"""The first pip whose dry run does not download what it would install."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SILENCE_S = 300.0
 """Longer than any answer takes, also where pip has to download a wheel."""
@@ -144,6 +149,11 @@ def _asked(
     """One process with pip, and its answers."""
     if not questions:
         return ()
+    if slow := _slow_pip():
+        index.web.progress.note(
+            f"pip {slow} downloads a wheel for each of {len(questions)} questions; "
+            f"{_FRUGAL_PIP} and newer do without: python -m pip install --upgrade pip"
+        )
     with tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch:
         # What pip reads from its environment is in no list of processes: the URL may hold a password.
         order = Path(scratch, "order.json")
@@ -161,6 +171,15 @@ def _asked(
     if len(answers) != len(questions):
         raise PackageIndexError(f"pip answered {len(answers)} of {len(questions)} questions about {index.url}")
     return tuple(map(_resolution, questions, answers))
+
+
+def _slow_pip() -> str:
+    """The version of this environment's pip, if it downloads wheels only to say which it would take; else nothing."""
+    try:
+        found = metadata.version("pip")
+    except metadata.PackageNotFoundError:
+        return ""  # that there is none is told by who starts it
+    return found if Version(found) < _FRUGAL_PIP else ""
 
 
 def _path() -> list[str]:

@@ -20,7 +20,7 @@ def rehearsal(report: ReleaseReport) -> Html:
     if not report.rehearse:
         return nothing
     done = report.rehearse
-    text = f"{done.outcome} in {figures.seconds(done.seconds)}, {done.finished}"
+    text = f"{done.outcome} in {figures.seconds(done.seconds)}, {figures.moment(done.finished)}"
     steps = steps_table("Steps of the rehearsal", done.steps)
     return section("rehearsal", "Rehearsal", f"{capital(text)}.", problem(done.problem), steps)
 
@@ -31,7 +31,8 @@ def publication(report: ReleaseReport) -> Html:
         return nothing
     done = report.publish
     attested = "with attestations" if done.attested else "without attestations"
-    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {done.finished}, {attested}"
+    when = figures.moment(done.finished)
+    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {when}, {attested}"
     rows = [
         (
             element("code", each.name),

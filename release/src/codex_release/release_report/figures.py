@@ -5,6 +5,7 @@ Sizes are in decimal units, as package indexes and this toolkit's tables give th
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from codex_release.release_report.model import BuiltFile, Component
 
-__all__ = ["change", "families", "family", "percent", "platforms", "seconds", "size", "total"]
+__all__ = ["change", "families", "family", "moment", "percent", "platforms", "seconds", "size", "total"]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -42,6 +43,12 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def moment(text: str) -> str:
+    """A moment of a report (ISO 8601, UTC, to the second), e.g. ``2026-11-21 12:00 UTC``."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
 
 
 def percent(part: float, whole: float) -> str:

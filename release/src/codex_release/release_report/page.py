@@ -111,4 +111,6 @@ def _footer(report: ReleaseReport) -> Html:
     if not build:
         return nothing
     made = f"codex-release {build.toolkit}, Python {build.python}, {build.host}"
-    return joined(f"Made {build.finished} by {made}. The same as data: ", element("code", "release.json"), ".")
+    return joined(
+        f"Made {figures.moment(build.finished)} by {made}. The same as data: ", element("code", "release.json"), "."
+    )
