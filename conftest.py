@@ -17,6 +17,7 @@ from filelock import FileLock
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 from programs import codex_release
+from publishing import SmallRelease
 from rich.console import Console
 
 from codex_release.context import Context
@@ -84,6 +85,15 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not out.is_dir():
             codex_release("build", "--all", "--out", out)
     return out
+
+
+@pytest.fixture(scope="session")
+def small_release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
+    """A whole release with small executables, see `publishing`; once for all workers of a run, so nobody changes it."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-release"
+    with FileLock(f"{directory}.lock"):
+        return SmallRelease.at(directory)
 
 
 @pytest.fixture(scope="session")

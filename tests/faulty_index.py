@@ -302,6 +302,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.proxy.looks.append((self.path, answer.status_code, len(self.proxy.diary)))
         self.reply(answer.status_code, answer.content, dict(answer.headers))
 
+    def do_HEAD(self) -> None:
+        answer = self.proxy.client.head(self.path, headers=self.kept_headers())
+        self.send_response(answer.status_code)
+        for name, value in answer.headers.items():
+            if name.lower() not in _HOP - {"content-length"}:
+                self.send_header(name, value)
+        self.end_headers()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         found = _FILE_NAME.search(body)

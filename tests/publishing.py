@@ -77,14 +77,21 @@ class SmallRelease:
     dist: Path
 
     @classmethod
-    def make(cls, directory: Path) -> SmallRelease:
-        """Build one below a directory."""
-        root, served = lay_out(directory)
-        env = {"CODEX_RELEASE_CACHE": str(directory / "cache")}
-        common = ("--repo", root, "--source", served)
-        codex_release("lock", archives.VERSION, *common, env=env)
-        codex_release("build", "--all", "--out", directory / "dist", *common, env=env)
-        return cls(root, directory / "dist")
+    def at(cls, directory: Path) -> SmallRelease:
+        """The one below a directory; it is built if it is not there."""
+        made = cls(directory / "checkout", directory / "dist")
+        if not made.dist.is_dir():
+            root, served = lay_out(directory)
+            env = {"CODEX_RELEASE_CACHE": str(directory / "cache")}
+            common = ("--repo", root, "--source", served)
+            codex_release("lock", archives.VERSION, *common, env=env)
+            codex_release("build", "--all", "--out", made.dist, *common, env=env)
+        return made
+
+    @property
+    def archives(self) -> Path:
+        """The directory with the archives of its runtimes."""
+        return self.root.parent / "archives"
 
     @property
     def runtime(self) -> list[str]:
@@ -144,8 +151,9 @@ class Window:
                     names += re.findall(r">\s*([^<\s]+)\s*</a>", answer.text)
         return names
 
-    def seed(self, file: Path) -> None:
-        """Upload a file past the proxy, as somebody else would."""
+    def seed(self, file: Path | str) -> None:
+        """Upload a file past the proxy, as somebody else would; a name stands for the release's own file."""
+        file = self.release.dist / file
         project, version = file.name.split("-")[:2]
         form = {":action": "file_upload", "name": project, "version": version, "filetype": "bdist_wheel"}
         url = self.direct_url.replace("+simple/", "")
@@ -264,7 +272,22 @@ def pypi_server_window(directory: Path, release: SmallRelease) -> Iterator[tuple
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    argv = ["run", "-i", "127.0.0.1", "-p", str(port), "-a", ".", "-P", ".", "--disable-fallback", str(root)]
+    # The standard library's server: others wait for all of an upload, and keep no half of it.
+    argv = [
+        "run",
+        "--server",
+        "wsgiref",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-a",
+        ".",
+        "-P",
+        ".",
+        "--disable-fallback",
+        str(root),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "pypiserver", *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

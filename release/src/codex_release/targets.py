@@ -129,6 +129,7 @@ class Catalog:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
         size_limits: the largest file each project may upload, in bytes.
+        project_size: what all files of a project together may come to on an index, in bytes.
         resolution: what is asked of an index.
     """
 
@@ -139,6 +140,7 @@ class Catalog:
     github: GitHubFacts
     npm: NpmFacts
     size_limits: Mapping[str, int]
+    project_size: int
     resolution: ResolutionFacts
 
     @classmethod
@@ -160,6 +162,7 @@ class Catalog:
                 github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
                 npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
                 size_limits=dict(data["size_limits"]),
+                project_size=int(data["index"]["project_size"]),
                 resolution=_resolution(data["resolution"], data["targets"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -98,6 +98,12 @@ def check_set(verdicts: Sequence[Verdict], catalog: Catalog) -> list[str]:
         for each in wheels:
             missing -= each.platforms
         problems += [f"{triple} has no wheel for {platform}" for platform in sorted(missing)]
+        nowhere = frozenset.intersection(*(each.left_out for each in wheels)) if wheels else ()
+        problems += [
+            f"{triple} has no wheel with {path}, which the lock has; build that wheel, or exclude the file in "
+            "release/targets.toml"
+            for path in sorted(nowhere)
+        ]
     for kind, suffix in {"wheel": ".whl", "sdist": _SDIST}.items():
         count = sum(each.pin is not None and each.path.name.endswith(suffix) for each in verdicts)
         if count != 1:

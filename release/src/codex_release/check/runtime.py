@@ -46,12 +46,14 @@ class Coverage:
         triple: its target.
         platforms: the platform tags it has.
         expected: the platform tags that its target must have, over all its wheels.
+        left_out: the optional files that the lock has and this wheel lacks; another wheel of the target has them.
     """
 
     version: str
     triple: str
     platforms: frozenset[str]
     expected: frozenset[str]
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def check_runtime(
         return [*problems, str(error)], None
     platforms = frozenset(tag.platform for tag in wheel.tags)
     expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
-    return problems, Coverage(str(wheel.version), target.triple, platforms, expected)
+    left_out = _left_out(wheel, target, catalog, lock)
+    return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out)
 
 
 def _target(wheel: WheelFile, catalog: Catalog) -> Target:
@@ -173,6 +176,17 @@ def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Loc
     except (LockError, UsageError) as error:
         return [str(error)]
     return []
+
+
+def _left_out(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock | None) -> frozenset[str]:
+    """The optional files of the locked runtime that are not in the wheel."""
+    locked = lock.targets.get(target.triple) if lock else None
+    layout, names = catalog.layout, set(wheel.names)
+    return frozenset(
+        path
+        for path in (locked.files if locked else ())
+        if layout.is_optional(path) and not layout.is_excluded(path) and f"{catalog.module}/{path}" not in names
+    )
 
 
 def _mode_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:

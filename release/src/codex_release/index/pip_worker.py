@@ -1,6 +1,7 @@
 """The other side of `resolution`: runs pip once for each question, in this process, and prints a line of JSON for each.
 
-pip is run as ``python -m pip`` runs it, words in, exit code and report out; nothing of its inside is used.
+pip is run as ``python -m pip`` runs it, words in, exit code and report out; nothing of its inside is used. It may carry
+over optional features from one run to the next, so all questions of a process ask for the same ones.
 """
 
 from __future__ import annotations
@@ -16,10 +17,6 @@ from typing import Any
 
 __all__ = ["main"]
 
-_FROM_RANGES = "--use-feature=fast-deps"
-"""pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
-_NO_SUCH_OPTION = 2
-
 
 def main() -> None:
     """Answer every question of the order whose file is named."""
@@ -28,12 +25,8 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         del os.environ[name]
     os.environ.update(order["environ"])
-    features = [_FROM_RANGES]
     for words in order["words"]:
-        code, said = _pip([*words, *features])
-        if code == _NO_SUCH_OPTION and features:  # a pip that does not know it
-            features = []
-            code, said = _pip(words)
+        code, said = _pip(words)
         answers.write(json.dumps(_answer(Path(order["report"]), code, said)) + "\n")
         answers.flush()
 

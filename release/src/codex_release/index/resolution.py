@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ _WORKER = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
 )
 """The worker finds what this process finds, and nothing that happens to lie in its working directory."""
+_FROM_RANGES = "--use-feature=fast-deps"
+"""pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
+_NOTHING_FITS = re.compile("No matching distribution|Could not find a version|requires a different Python")
+"""What pip says when it understood all that the index has; asking it in another way would change nothing."""
 _PIP_ALONE = {
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_NO_INPUT": "1",
@@ -129,6 +134,19 @@ def resolve(
     Raises:
         PackageIndexError: if pip cannot be asked; that it finds nothing is an answer.
     """
+    settings = settings or pip_settings()
+    answers = list(_asked(index, questions, settings, _FROM_RANGES))
+    # A pip that does not know that feature, or an index that answers no such requests: plainly, then.
+    again = [number for number, each in enumerate(answers) if each.reason and not _NOTHING_FITS.search(each.reason)]
+    for number, answer in zip(again, _asked(index, [questions[each] for each in again], settings), strict=True):
+        answers[number] = answer
+    return tuple(answers)
+
+
+def _asked(
+    index: PackageIndex, questions: Sequence[Question], settings: PipSettings, *features: str
+) -> tuple[Resolution, ...]:
+    """One process with pip, and its answers."""
     if not questions:
         return ()
     if slow := _slow_pip():
@@ -142,8 +160,8 @@ def resolve(
         order.write_text(
             json.dumps(
                 {
-                    "environ": pip_environ(index, settings or pip_settings()),
-                    "words": [_words(each, Path(scratch)) for each in questions],
+                    "environ": pip_environ(index, settings),
+                    "words": [[*_words(each, Path(scratch)), *features] for each in questions],
                     "report": str(Path(scratch, "report.json")),
                 }
             ),

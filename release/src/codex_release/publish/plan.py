@@ -16,6 +16,8 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from codex_release.progress import megabytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -150,6 +152,7 @@ def make_plan(
     listings: Mapping[str, Listing],
     hashed: Mapping[str, FileDigest],
     problems: Iterable[str] = (),
+    project_size: int | None = None,
 ) -> Plan:
     """Hold the files against the index.
 
@@ -158,12 +161,13 @@ def make_plan(
         listings: what the index has, by project.
         hashed: by file name, what the bytes on the index are, where it does not state their sha256.
         problems: what `check` found.
+        project_size: what all files of a project together may come to, in bytes.
     """
     planned = tuple(planned_file(each, listings[each.project], hashed) for each in files)
     found = list(problems)
     found += [f"{each.file.name}: {each.detail}" for each in planned if each.action == CLASH]
     found += _yanked(planned, listings) + _strangers(files, listings) + _half_attested(planned)
-    return Plan(planned, tuple(found), tuple(_warnings(planned)))
+    return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)))
 
 
 def planned_file(file: Candidate, listing: Listing, hashed: Mapping[str, FileDigest]) -> PlannedFile:
@@ -221,13 +225,30 @@ def _half_attested(planned: Sequence[PlannedFile]) -> list[str]:
     return [f"{', '.join(bare)} lack the attestation that others have; sign all of them, or remove the others'"]
 
 
-def _warnings(planned: Sequence[PlannedFile]) -> list[str]:
+def _too_early(planned: Sequence[PlannedFile]) -> list[str]:
     missing = [each.file.name for each in planned if each.file.is_runtime and each.action == UPLOAD]
     public = [each.file.name for each in planned if not each.file.is_runtime and each.action == PRESENT]
     if not missing or not public:
         return []
     broken = f"installing it fails on the platforms of {len(missing)} runtime wheels until they are uploaded"
     return [f"{' and '.join(public)} is public already: {broken} ({', '.join(missing)})"]
+
+
+def _nearly_full(
+    planned: Sequence[PlannedFile], listings: Mapping[str, Listing], project_size: int | None
+) -> Iterable[str]:
+    """Projects that have no room for another release of this size; files of which no size is stated count nothing."""
+    for project, listing in listings.items():
+        release = sum(each.file.digest.size for each in planned if each.file.project == project)
+        coming = sum(
+            each.file.digest.size for each in planned if each.file.project == project and each.action == UPLOAD
+        )
+        there = sum(each.size or 0 for each in listing.files)
+        if project_size is not None and there + coming + release > project_size:
+            yield (
+                f"{project} comes to {megabytes(there + coming)} with this release, of {megabytes(project_size)} that "
+                "a project may have: another release will not fit; ask the index for more, or remove old pre-releases"
+            )
 
 
 def _identity(name: str) -> tuple[str, str] | None:

@@ -53,4 +53,4 @@ def prepare_checked(verdicts: Sequence[Verdict], catalog: Catalog, inventory: In
     problems += check_set(verdicts, catalog)
     files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
     listings, hashed = inventory.read(files)
-    return make_plan(files, listings, hashed, problems)
+    return make_plan(files, listings, hashed, problems, catalog.project_size)

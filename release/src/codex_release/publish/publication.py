@@ -172,7 +172,10 @@ class _Publication:
             return f"not listed yet, but the index says: {sent.said}"
         if sent.fate is Fate.TRANSIENT:
             raise TransientError(f"{file.name}: {sent.said}")
-        raise PublishError(f"{self._uploader.repository} refuses {file.name}: {sent.said}")
+        raise PublishError(
+            f"{self._uploader.repository} does not take {file.name}: {sent.said}",
+            remedy="mend that, and run again: what is there is not uploaded again",
+        )
 
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[Callable[[str], None]]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from codex_release.errors import PublishError
-from codex_release.http import shown_text
+from codex_release.http import HttpError, shown_text
 from codex_release.index.configured import pip_settings
 from codex_release.index.resolution import Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
@@ -132,29 +132,45 @@ def wait_until_served(
     Raises:
         PublishError: if other bytes are served, or patience ends.
     """
-    index, clock, progress = inventory.index, inventory.index.web.clock, inventory.index.web.progress
+    clock, progress = inventory.index.web.clock, inventory.index.web.progress
     deadline, delay, before = clock.monotonic() + patience.wait_s, patience.first_poll_s, ""
     while True:
-        states = inventory.look(files)
-        for each in states:
-            if each.action == CLASH:
-                raise PublishError(f"{each.file.name} is not what was uploaded: {each.detail}")
-        missing = [each.file.name for each in states if each.action != PRESENT]
-        problems = [] if missing else _unresolved(inventory, expectations)
-        if not missing and not problems:
+        found = _lacking(inventory, files) or next(iter(_unresolved(inventory, expectations)), "")
+        if not found:
             return f"{len(files)} files listed with our digests, {len(expectations)} platforms resolve"
-        found = f"{index.url} lists {len(files) - len(missing)} of {len(files)} files" if missing else problems[0]
         if clock.monotonic() + delay > deadline:
-            rest = f"; {', '.join(missing)} missing" if missing else ""
             raise PublishError(
-                f"{found}{rest} after {patience.wait_s / 60:.0f} minutes",
-                remedy="run again when the index has caught up: what is there is not uploaded again",
+                f"{found}, still after {_duration(patience.wait_s)}",
+                remedy="run again when the index has caught up, what is there is not uploaded again; "
+                "or name the index itself with --index-url, if this one only mirrors it",
             )
         if found != before:
-            progress.note(f"{found}; waiting up to {patience.wait_s / 60:.0f} minutes")
+            progress.note(f"{found}; waiting up to {_duration(patience.wait_s)}")
             before = found
         clock.sleep(delay)
         delay = min(delay * 2, patience.max_poll_s)
+
+
+def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:
+    """What the index does not list yet; empty if nothing.
+
+    Raises:
+        PublishError: if it lists other bytes.
+        HttpError: if it refuses to answer; that it cannot answer now is no refusal.
+    """
+    try:
+        states = inventory.look(files)
+    except HttpError as error:
+        if error.status is not None:
+            raise
+        return error.what
+    for each in states:
+        if each.action == CLASH:
+            raise PublishError(f"{each.file.name} is not what was uploaded: {each.detail}")
+    missing = [each.file.name for each in states if each.action != PRESENT]
+    if not missing:
+        return ""
+    return f"{inventory.index.url} lists {len(files) - len(missing)} of {len(files)} files, not {', '.join(missing)}"
 
 
 def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> list[str]:
@@ -173,3 +189,7 @@ def _wrong(expected: Expectation, answer: Resolution) -> str:
         if found.sha256 not in {None, file.digest.sha256}:
             return f"pip finds sha256 {found.sha256} of {file.name}, here it is {file.digest.sha256}"
     return ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.1f} s"

@@ -1,0 +1,362 @@
+"""Package indexes, as they answer: both forms of the simple API, how they are found, and what pip makes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loopback import Loopback, Reply, Request, json_reply, status
+from publishing import SmallRelease, Window, stage_window
+
+from codex_release.errors import PackageIndexError, UsageError
+from codex_release.http import HttpError, RetryPolicy, Web
+from codex_release.index.client import PackageIndex
+from codex_release.index.configured import PipSettings, pip_settings
+from codex_release.index.listing import ListedFile, parse_html, parse_json
+from codex_release.index.repository import Repository, simple_index
+from codex_release.index.resolution import Question, resolve
+from codex_release.local_index import LocalIndex, local_index
+from codex_release.progress import Silent
+
+BASE = "https://index.example/simple/thing/"
+SHA = "ab" * 32
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with contextlib.closing(Web(Silent(), RetryPolicy(attempts=2, first_delay_s=0.01))) as made:
+        yield made
+
+
+def page(*files: dict[str, object], version: str = "1.1") -> bytes:
+    return json.dumps({"meta": {"api-version": version}, "name": "thing", "files": files}).encode()
+
+
+# --- Listings
+
+
+def test_a_file_in_json_says_everything() -> None:
+    (file,) = parse_json(
+        page(
+            {
+                "filename": "thing-1.0-py3-none-any.whl",
+                "url": "../../files/thing-1.0-py3-none-any.whl",
+                "hashes": {"sha256": SHA.upper(), "md5": "00"},
+                "size": 12,
+                "requires-python": ">=3.10",
+                "core-metadata": {"sha256": SHA},
+                "yanked": "it was bad",
+                "provenance": "/provenance/1",
+            }
+        ),
+        "thing",
+        BASE,
+    ).files
+    assert file == ListedFile(
+        name="thing-1.0-py3-none-any.whl",
+        url="https://index.example/files/thing-1.0-py3-none-any.whl",
+        sha256=SHA,
+        size=12,
+        requires_python=">=3.10",
+        core_metadata=True,
+        provenance="https://index.example/provenance/1",
+        yanked="it was bad",
+    )
+
+
+def test_what_a_file_in_json_does_not_say_is_not_guessed() -> None:
+    (file,) = parse_json(
+        page({"filename": "a-1.tar.gz", "url": "a-1.tar.gz", "hashes": {"md5": "00"}}), "a", BASE
+    ).files
+    assert file == ListedFile("a-1.tar.gz", f"{BASE}a-1.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [(True, True), (False, False), ({}, True), ({"sha256": SHA}, True), (None, False)]
+)
+def test_core_metadata_is_a_truth_value_or_digests_under_either_name(said: object, meant: bool) -> None:
+    for key in ("core-metadata", "dist-info-metadata"):
+        (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, key: said}), "a", BASE).files
+        assert file.core_metadata is meant
+
+
+@pytest.mark.parametrize(("said", "meant"), [(False, None), (True, ""), ("", ""), ("why", "why"), (None, None)])
+def test_yanked_is_a_truth_value_or_a_reason(said: object, meant: str | None) -> None:
+    (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, "yanked": said}), "a", BASE).files
+    assert file.yanked == meant
+
+
+HTML = f"""<!DOCTYPE html><html><head>
+<meta name="pypi:repository-version" content="1.3"><base href="https://files.example/x/"></head><body>
+<a href="../y/thing-1.0%2Blocal-py3-none-any.whl#sha256={SHA}" data-requires-python="&gt;=3.10"
+   data-core-metadata="sha256={SHA}" data-provenance="p">thing</a>
+<a href="thing-2.0.tar.gz#md5=00" data-yanked data-dist-info-metadata="false">thing</a>
+<a name="top">no link</a>
+</body></html>"""
+
+
+def test_the_html_form_says_the_same() -> None:
+    first, second = parse_html(HTML.encode(), "thing", BASE).files
+    assert first == ListedFile(
+        name="thing-1.0+local-py3-none-any.whl",
+        url="https://files.example/y/thing-1.0%2Blocal-py3-none-any.whl",
+        sha256=SHA,
+        requires_python=">=3.10",
+        core_metadata=True,
+        provenance="https://files.example/x/p",
+    )
+    assert second == ListedFile("thing-2.0.tar.gz", "https://files.example/x/thing-2.0.tar.gz", yanked="")
+
+
+def test_a_later_major_version_is_not_guessed_at() -> None:
+    with pytest.raises(PackageIndexError, match=r"version 2\.0"):
+        parse_json(page(version="2.0"), "thing", BASE)
+    with pytest.raises(PackageIndexError, match=r"version 2\.0"):
+        parse_html(HTML.replace("1.3", "2.0").encode(), "thing", BASE)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"meta": {"api-version": "1.0"}, "files": [1]}', b"\xff"])
+def test_what_is_no_listing_is_an_error_of_one_line(body: bytes) -> None:
+    with pytest.raises(PackageIndexError, match="no JSON of the simple API"):
+        parse_json(body, "thing", BASE)
+
+
+# --- Asking
+
+
+def test_an_index_is_asked_for_the_normalized_name_afresh_and_in_both_forms(web: Web) -> None:
+    replies = [
+        json_reply(
+            {"meta": {"api-version": "1.0"}, "files": []},
+            headers={"Content-Type": "application/vnd.pypi.simple.v1+json"},
+        ),
+        Reply(200, HTML.encode(), {"Content-Type": "text/html; charset=utf-8"}),
+    ]
+    with Loopback(lambda _: replies.pop(0)) as server:
+        index = PackageIndex(f"{server.url}/simple", web)
+        assert index.listing("Some_Thing").files == ()
+        assert len(index.listing("some.thing").files) == 2
+        assert {each.path for each in server.requests} == {"/simple/some-thing/"}
+        assert server.requests[0].headers["cache-control"] == "max-age=0"
+        assert server.requests[0].headers["accept"].startswith("application/vnd.pypi.simple.v1+json")
+
+
+def test_a_project_that_is_not_there_is_no_error_and_an_index_that_is_not_there_is(web: Web) -> None:
+    with Loopback(lambda _: Reply(404, b"no")) as server:
+        listing = PackageIndex(server.url, web).listing("thing")
+        assert (listing.exists, listing.files) == (False, ())
+        server.fail("/", status(500), status(500))
+        with pytest.raises(HttpError, match="status 500"):
+            PackageIndex(server.url, web).listing("thing")
+    with pytest.raises(HttpError):
+        PackageIndex(server.url, web).listing("thing")
+
+
+def test_what_is_no_simple_api_is_said(web: Web) -> None:
+    with (
+        Loopback(lambda _: Reply(200, b"hello", {"Content-Type": "text/plain"})) as server,
+        pytest.raises(PackageIndexError, match="text/plain, which is no simple API"),
+    ):
+        PackageIndex(server.url, web).listing("thing")
+    for url in ("ftp://host/simple", "simple", "http://[", "http://host:port/"):
+        with pytest.raises(PackageIndexError):
+            PackageIndex(url, web)
+
+
+def test_credentials_go_to_the_index_only_and_are_never_shown(web: Web) -> None:
+    with Loopback(lambda _: Reply(200, b"x")) as files, Loopback(lambda _: Reply(404)) as server:
+        index = PackageIndex(server.url.replace("//", "//me:s3cret%21@") + "/simple/", web)
+        assert "s3cret" not in f"{index!r} {index.url} {index.page('thing')}"
+        assert "s3cret" in index.full_url
+        index.listing("thing")
+        assert server.requests[0].headers["authorization"] == "Basic bWU6czNjcmV0IQ=="
+        assert index.digest(f"{files.url}/thing.whl").size == 1
+        assert "authorization" not in files.requests[0].headers
+        server.fail("/", status(403))
+        with pytest.raises(HttpError) as caught:
+            index.listing("thing")
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_netrc_file_has_credentials_too(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n", encoding="utf-8")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "netrc").rename(tmp_path / ".netrc")
+    with Loopback(lambda _: Reply(404)) as server:
+        PackageIndex(server.url, web).listing("thing")
+        assert server.requests[0].headers["authorization"] == "Basic bWU6cHc="
+
+
+# --- Which index
+
+
+@pytest.fixture
+def pip_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pip configuration of one's own."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    for name in ("PIP_INDEX_URL", "PIP_CERT", "PIP_PROXY", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "pip.conf"
+
+
+def test_pips_index_is_the_one_that_install_would_use(pip_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip_home.write_text(
+        "[global]\nindex-url = https://a.example/simple\nproxy = http://p.example\n"
+        "[install]\nindex-url = https://u:pw@b.example/simple\n[search]\nindex-url = https://c.example/\n",
+        encoding="utf-8",
+    )
+    settings = pip_settings()
+    assert settings.first_index("thing") == "https://u:pw@b.example/simple"
+    assert settings.transport["proxy"] == "http://p.example"
+    assert "pw" not in repr(settings)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://d.example/simple")
+    assert pip_settings().first_index("thing") == "https://d.example/simple"
+
+
+def test_left_to_itself_pip_says_where_it_looks() -> None:
+    """Whatever that is here: no name of an index stands in this project."""
+    assert PipSettings().first_index("codex-cli-bin").startswith("https://")
+
+
+def test_a_repository_is_resolved_as_twine_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / ".pypirc").write_text(
+        "[distutils]\nindex-servers = ours\n[ours]\nrepository = https://u:pw@ours.example/up/\npassword = s3cret\n",
+        encoding="utf-8",
+    )
+    assert Repository.read(None, None, {}) == Repository("pypi")
+    ours = Repository.read("ours", None, {})
+    assert ours.words == ("--repository", "ours")
+    assert str(ours) == "https://ours.example/up/"
+    assert "pw" not in repr(ours)
+    assert Repository.read(None, None, {"TWINE_REPOSITORY": "ours"}).url == ours.url
+    direct = Repository.read("ours", "https://x.example/", {})
+    assert (direct.url, direct.words[-1]) == ("https://x.example/", "https://x.example/")
+    assert Repository.read(None, None, {"TWINE_REPOSITORY_URL": "https://y.example/"}).url == "https://y.example/"
+    (tmp_path / ".pypirc").write_text("password = s3cret\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        Repository.read("ours", None, {})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("upload", "simple"),
+    [
+        ("/root/rel/", "/root/rel/+simple/"),
+        ("/repository/a", "/repository/a/simple/"),
+        ("/legacy/", "/simple/"),
+        ("/", "/simple/"),
+    ],
+)
+def test_the_simple_api_is_found_where_servers_have_it(web: Web, upload: str, simple: str) -> None:
+    def app(request: Request) -> Reply:
+        return Reply(200, b"<html>", {"Content-Type": "text/html"}) if request.path == simple else Reply(404)
+
+    with Loopback(app) as server:
+        repository = Repository("x", f"{server.url}{upload}")
+        assert simple_index(repository, None, web, "thing").url == f"{server.url}{simple}"
+        assert simple_index(repository, f"{server.url}/other", web, "thing").url == f"{server.url}/other/"
+
+
+def test_an_index_that_cannot_be_found_has_to_be_named(web: Web) -> None:
+    with Loopback(lambda _: Reply(404)) as server:
+        for repository in (Repository("x", f"{server.url}/up"), Repository("x")):
+            with pytest.raises(PackageIndexError, match="--index-url"):
+                simple_index(repository, None, web, "thing")
+
+
+# --- What pip would install
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
+    with local_index(tmp_path_factory.mktemp("index")) as index:
+        yield index
+
+
+@pytest.fixture(scope="module")
+def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+    with stage_window(server, "resolved", small_release) as made:
+        for name in small_release.runtime:
+            made.seed(name)
+        yield made
+
+
+RUNTIME = ("codex-cli-bin==0.169.0",)
+
+
+def test_pip_finds_the_wheel_of_each_platform_and_says_its_digest(shown: Window) -> None:
+    platforms = {
+        "manylinux_2_17_x86_64": "codex_cli_bin-0.169.0-py3-none-manylinux2014_x86_64",
+        "musllinux_1_1_aarch64": "codex_cli_bin-0.169.0-py3-none-manylinux2014_aarch64",
+        "macosx_14_0_arm64": "codex_cli_bin-0.169.0-py3-none-macosx_11_0_arm64",
+        "win_arm64": "codex_cli_bin-0.169.0-py3-none-win_arm64",
+    }
+    questions = [Question(RUNTIME, (platform,), python) for platform in platforms for python in ("3.10", "3.14")]
+    with shown.inventory() as inventory:
+        answers = resolve(inventory.index, questions)
+        listing = inventory.index.listing("codex-cli-bin")
+    assert len(answers) == 8
+    for answer in answers:
+        found = answer.file("codex_cli_bin")
+        assert found is not None
+        assert found.name.startswith(platforms[answer.question.platforms[0]])
+        listed = listing.file(found.name)
+        assert listed is not None
+        assert (found.sha256, found.version) == (listed.sha256, "0.169.0")
+    # devpi serves the metadata beside the wheel (PEP 658): no wheel was transferred.
+    assert not [path for path, _, _ in shown.proxy.looks if path.endswith(".whl")]
+
+
+def test_pip_prefers_the_wheel_with_everything_where_it_runs(shown: Window) -> None:
+    host = ("manylinux_2_18_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
+    with shown.inventory() as inventory:
+        (answer,) = resolve(inventory.index, [Question(RUNTIME, host, "3.12")])
+    assert answer.files[0].name.endswith("-manylinux_2_18_aarch64.whl")
+
+
+def test_pips_reason_is_given_where_it_finds_nothing(shown: Window) -> None:
+    questions = [
+        Question(RUNTIME, ("linux_armv7l",), "3.12"),
+        Question(RUNTIME, ("win_amd64",), "3.9"),
+        Question(("codex-app-server-sdk==0.169.0",), ("win_amd64",), "3.12"),
+    ]
+    with shown.inventory() as inventory:
+        answers = resolve(inventory.index, questions)
+    assert [answer.files for answer in answers] == [()] * 3
+    assert "No matching distribution" in answers[0].reason
+    assert "No matching distribution" in answers[2].reason
+
+
+def test_pips_other_sources_are_left_out(
+    shown: Window, small_release: SmallRelease, monkeypatch: pytest.MonkeyPatch, pip_home: Path
+) -> None:
+    pip_home.write_text(
+        f"[global]\nfind-links = {small_release.dist}\nextra-index-url = {shown.direct_url}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PIP_FIND_LINKS", str(small_release.dist))
+    with Loopback(lambda _: Reply(404)) as empty, shown.inventory(empty.url) as inventory:
+        (answer,) = resolve(inventory.index, [Question(RUNTIME, ("win_amd64",), "3.12")])
+    assert answer.files == ()
+
+
+def test_without_metadata_beside_it_pip_reads_the_wheel(small_release: SmallRelease, web: Web) -> None:
+    """On a server that answers no ranges either, pip downloads it."""
+    name = small_release.runtime[-1]
+    data = (small_release.dist / name).read_bytes()
+
+    def app(request: Request) -> Reply:
+        if request.path.endswith(".whl"):
+            return Reply(200, data)
+        return Reply(200, f"<a href='/{name}'>{name}</a>".encode(), {"Content-Type": "text/html"})
+
+    with Loopback(app) as server:
+        (answer,) = resolve(PackageIndex(f"{server.url}/simple/", web), [Question(RUNTIME, ("win_arm64",), "3.12")])
+        assert server.asked(f"/{name}")
+    assert [each.name for each in answer.files] == [name]
