@@ -9,8 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import venv
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codex_release.progress import megabytes
+from codex_release.trial import Answer, Trial
 
 __all__ = ["main"]
 
@@ -31,29 +30,6 @@ STAMP = ENVIRONMENT / ".codex-demo.json"
 _PICTURE_WIDTH = 120
 """Of the picture, in characters."""
 
-HANDSHAKE = """\
-import json, sys, time
-begun = time.perf_counter()
-from codex_app_server import AppServerClient, AppServerConfig
-with AppServerClient(AppServerConfig(env={"CODEX_HOME": sys.argv[1]})) as client:
-    found = client.metadata
-    print(json.dumps([found.server_name, found.server_version, found.user_agent, time.perf_counter() - begun]))
-"""
-
-TURN = """\
-import json, time
-begun = time.perf_counter()
-from codex_app_server import Codex, TextInput
-from codex_app_server.testing import ModelServer, Text
-with ModelServer(Text("Hello from Codex itself, with a scripted model.")) as model, Codex(model.config()) as codex:
-    times, pieces = [], []
-    for event in codex.thread_start().turn(TextInput("Say hello.")).stream():
-        if event.method == "item/agentMessage/delta":
-            times.append(time.perf_counter() - begun)
-            pieces.append(event.payload.delta)
-    print(json.dumps(["".join(pieces), len(pieces), times[0], time.perf_counter() - begun]))
-"""
-
 
 def main() -> int:
     """Build, install, run, and say what happened."""
@@ -61,10 +37,8 @@ def main() -> int:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="keep what is printed as a picture, too")
     picture: Path | None = parser.parse_args().svg
     built = build()
-    python = install(built)
-    with tempfile.TemporaryDirectory(prefix="codex-demo-") as home:
-        answers = [run_codex(python, home), run_handshake(python, home), run_turn(python, home)]
-    show(built, answers, picture)
+    trial = Trial(install(built), os.environ)
+    show(built, [trial.codex_version(), trial.handshake(), trial.turn()], picture)
     return 0
 
 
@@ -94,29 +68,7 @@ def install(built: list[dict[str, Any]]) -> Path:
     return python
 
 
-def run_codex(python: Path, home: str) -> tuple[str, str, float]:
-    """``codex --version``, by the console script of the installed runtime wheel."""
-    codex = shutil.which("codex", path=str(python.parent)) or "codex"
-    begun = time.perf_counter()
-    ran = subprocess.run(
-        [codex, "--version"], env={**os.environ, "CODEX_HOME": home}, capture_output=True, text=True, check=True
-    )
-    return "codex --version", ran.stdout.strip(), time.perf_counter() - begun
-
-
-def run_handshake(python: Path, home: str) -> tuple[str, str, float]:
-    """The client's ``initialize`` handshake with the runtime it is pinned to."""
-    name, version, agent, seconds = _run_script(python, HANDSHAKE, home)
-    return "initialize", f"{name} {version} ({agent})", seconds
-
-
-def run_turn(python: Path, home: str) -> tuple[str, str, float]:
-    """A whole turn of the real runtime, streamed; the model is the one that the client embeds for tests."""
-    text, deltas, first, seconds = _run_script(python, TURN, home)
-    return "turn", f"{text} ({deltas} deltas, the first after {first:.2f} s)", seconds
-
-
-def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]], picture: Path | None) -> None:
+def show(built: list[dict[str, Any]], answers: list[Answer], picture: Path | None) -> None:
     """What was built, and what answered."""
     console = Console(record=picture is not None)
     if picture is not None:
@@ -136,8 +88,8 @@ def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]], pic
         files.add_row(each["name"], tags, megabytes(each["size"]), sha256, seconds)
     told = Table("asked", "answer", title="Answered", title_justify="left")
     told.add_column("seconds", justify="right", no_wrap=True)
-    for asked, answer, seconds_taken in answers:
-        told.add_row(asked, answer, f"{seconds_taken:.2f}")
+    for answer in answers:
+        told.add_row(answer.asked, answer.text, f"{answer.seconds:.2f}")
     console.print(files)
     console.print(told)
     if picture is not None:
@@ -145,13 +97,6 @@ def show(built: list[dict[str, Any]], answers: list[tuple[str, str, float]], pic
         # Without the fonts that rich would have a reader's browser fetch from somewhere.
         drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
         picture.write_text(drawn, encoding="utf-8")
-
-
-def _run_script(python: Path, script: str, home: str) -> Any:
-    """What a script in the demo's environment says, as JSON."""
-    # -P is not known to Python 3.10; from an empty directory nothing of the checkout can be imported either.
-    ran = subprocess.run([str(python), "-c", script, home], cwd=home, capture_output=True, text=True, check=True)
-    return json.loads(ran.stdout)
 
 
 if __name__ == "__main__":

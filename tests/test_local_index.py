@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -22,6 +22,8 @@ from programs import finished
 from codex_release import local_index as room
 from codex_release.errors import RehearsalError
 from codex_release.local_index import LocalIndex, Stage, local_index
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
 
 HOLDS_ONE = """\
 import sys, time
@@ -104,15 +106,23 @@ def test_it_ends_with_its_block_also_when_that_fails(tmp_path: Path) -> None:
     assert not psutil.pid_exists(index.process_id)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
-def test_it_ends_with_the_program_that_holds_it(tmp_path: Path, how: signal.Signals) -> None:
+def interrupt(holder: subprocess.Popen[bytes]) -> None:
+    holder.send_signal(signal.SIGINT)
+
+
+def kill(holder: subprocess.Popen[bytes]) -> None:
+    holder.kill()
+
+
+@pytest.mark.parametrize("end", [pytest.param(interrupt, marks=posix_only), kill])
+def test_it_ends_with_the_program_that_holds_it(tmp_path: Path, end: Callable[[subprocess.Popen[bytes]], None]) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS_ONE, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as holder:
         assert holder.stdout is not None
         server = int(holder.stdout.readline())
         assert psutil.pid_exists(server)
-        holder.send_signal(how)
+        end(holder)
         holder.wait(timeout=30)
     deadline = time.monotonic() + 30
     while psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:

@@ -153,7 +153,9 @@ runner = "ubuntu-24.04-riscv"
 system = "linux"
 machines = ["riscv64"]
 """
-    catalog = load(tmp_path, FILE.read_text(encoding="utf-8") + table)
+    systems = '[resolution.systems]\nriscv64gc-unknown-linux-musl = ["musllinux_1_2_riscv64"]'
+    text = FILE.read_text(encoding="utf-8").replace("[resolution.systems]", systems)
+    catalog = load(tmp_path, text + table)
     assert catalog.triples == (*CATALOG.triples, "riscv64gc-unknown-linux-musl")
     assert catalog.target("riscv64gc-unknown-linux-musl").machines == ("riscv64",)
 

@@ -298,6 +298,9 @@ def test_what_cannot_be_installed_is_a_problem_with_pips_reason(release: FakeRel
     upload(stage, *files_of(dist))
     ran = release.ran("verify-index", "0.169.0", "--index-url", stage.simple_url, "--dist", dist, code=1)
     (line,) = [line for line in ran.out.splitlines() if "FAILED" in line]
+    assert re.search(
+        r"^codex-release: 1 of \d+ questions about Codex 0\.169\.0 on http\S+ do not hold$", ran.err, re.MULTILINE
+    )
     assert line.startswith("this machine  FAILED: installs  pip install in a fresh environment failed with exit code 1")
     assert "pydantic" in line
 

@@ -63,5 +63,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             jobs=context.jobs,
         )
     )
-    title = f"Codex {version} on {index.url}"
-    return Report(("subject", "asked", "seen"), found.rows(), found.data(), title=title, ok=found.ok)
+    failed = (
+        f"{len(found.problems)} of {len(found.findings)} questions about Codex {version} on {index.url} do not hold"
+    )
+    return Report(
+        ("subject", "asked", "seen"),
+        found.rows(),
+        found.data(),
+        title=f"Codex {version} on {index.url}",
+        ok=found.ok,
+        problem="" if found.ok else failed,
+    )
