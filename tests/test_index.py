@@ -13,6 +13,7 @@ from publishing import SmallRelease, Window, stage_window
 
 from codex_release.errors import PackageIndexError, UsageError
 from codex_release.http import HttpError, RetryPolicy, Web
+from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.listing import ListedFile, parse_html, parse_json
@@ -344,6 +345,12 @@ def test_pips_other_sources_are_left_out(
     with Loopback(lambda _: Reply(404)) as empty, shown.inventory(empty.url) as inventory:
         (answer,) = resolve(inventory.index, [Question(RUNTIME, ("win_amd64",), "3.12")])
     assert answer.files == ()
+
+
+def test_a_pip_that_cannot_report_is_told_apart_from_one_that_finds_nothing() -> None:
+    said = {"reason": "no such option: --report"}
+    with pytest.raises(PackageIndexError, match="upgrade it to 25"):
+        resolution._resolution(Question(RUNTIME, ("win_amd64",), "3.12"), said)
 
 
 def test_without_metadata_beside_it_pip_reads_the_wheel(small_release: SmallRelease, web: Web) -> None:

@@ -134,6 +134,13 @@ def resolve(
     Raises:
         PackageIndexError: if pip cannot be asked; that it finds nothing is an answer.
     """
+    if not questions:
+        return ()
+    if slow := _slow_pip():
+        index.web.progress.note(
+            f"pip {slow} downloads a wheel for each of {len(questions)} questions; "
+            f"{_FRUGAL_PIP} and newer do without: python -m pip install --upgrade pip"
+        )
     settings = settings or pip_settings()
     answers = list(_asked(index, questions, settings, _FROM_RANGES))
     # A pip that does not know that feature, or an index that answers no such requests: plainly, then.
@@ -149,11 +156,6 @@ def _asked(
     """One process with pip, and its answers."""
     if not questions:
         return ()
-    if slow := _slow_pip():
-        index.web.progress.note(
-            f"pip {slow} downloads a wheel for each of {len(questions)} questions; "
-            f"{_FRUGAL_PIP} and newer do without: python -m pip install --upgrade pip"
-        )
     with tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch:
         # What pip reads from its environment is in no list of processes: the URL may hold a password.
         order = Path(scratch, "order.json")
@@ -215,6 +217,11 @@ def _words(question: Question, scratch: Path) -> list[str]:
 
 
 def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
+    if "no such option" in answer["reason"]:
+        raise PackageIndexError(
+            f"this pip cannot say what it would install: {answer['reason']}",
+            remedy=f"upgrade it to {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
+        )
     if answer["reason"]:
         return Resolution(question, reason=answer["reason"])
     try:
