@@ -160,7 +160,7 @@ def fetch_archives(directory: Path) -> dict[str, Plain]:
     version, found = context.lock.version, {}
     for target in context.catalog.targets:
         locked = context.lock.require(version, target)
-        fetched = context.fetcher.locked(version, target, locked)
+        tree = context.fetcher.locked(version, target, locked)
         archive = next(iter(locked.archives.values()))
         cached = context.cache.find_archive(archive.digest.sha256)
         if cached is None:
@@ -169,9 +169,9 @@ def fetch_archives(directory: Path) -> dict[str, Plain]:
             )
         directory.mkdir(exist_ok=True)
         shutil.copyfile(cached, directory / archive.digest.sha256)
-        variant = inspect_tree(fetched.tree, target, context.catalog.layout).variants[0]
+        variant = inspect_tree(tree, target, context.catalog.layout).variants[0]
         found[target.triple] = Plain(
-            target, directory / archive.digest.sha256, _template(directory, context, fetched.tree, variant, target)
+            target, directory / archive.digest.sha256, _template(directory, context, tree, variant, target)
         )
     web.close()
     return found

@@ -20,11 +20,11 @@ from recording import RecordedProgress, connected, direct
 
 from codex_release.bump import is_newer, newest, notes, with_version
 from codex_release.cli import main
-from codex_release.commands.lock import observed
 from codex_release.context import Context
 from codex_release.digests import FileDigest
 from codex_release.errors import SourceError
 from codex_release.lock import Lock, LockedArchive, LockedTarget
+from codex_release.pinning import observed
 from codex_release.settings import Settings
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
@@ -168,7 +168,7 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
     here = replace(context.catalog, targets=(host,))
     alone = Context(context.find_workspace, Settings.read(context.settings.environ), context.progress, context.web)
     alone.__dict__["catalog"] = here
-    old = observed(OLD, alone)
+    old = observed(OLD, alone.catalog.targets, alone)
     lock, generated = (
         checkout / "release" / "runtime.lock.toml",
         checkout / "sdk" / "src" / "codex_app_server" / "generated",

@@ -21,10 +21,11 @@ from cyclonedx.validation.json import JsonStrictValidator
 from fake_release import FakeRelease
 from packageurl import PackageURL
 
-from codex_release.check import distributions_in
+from codex_release.check import check_files, distributions_in
 from codex_release.digests import FileDigest
 from codex_release.lock import Lock, LockedArchive
 from codex_release.sbom import Provenance, sbom_json
+from codex_release.targets import Catalog
 
 VERSION = archives.VERSION
 LINUX = "x86_64-unknown-linux-musl"
@@ -197,6 +198,17 @@ def test_what_is_no_zip_and_what_is_damaged(release: FakeRelease, wheel: Path) -
     data[200:210] = bytes(10)
     broken.write_bytes(data)
     assert "damaged" in problems(release, broken)
+
+
+def test_damage_anywhere_is_a_finding_and_never_a_traceback(release: FakeRelease, wheel: Path) -> None:
+    broken = wheel.parent / "broken" / wheel.name
+    broken.parent.mkdir()
+    good = wheel.read_bytes()
+    lock, catalog = Lock.read(release.lock_file), Catalog.load(release.root / "release" / "targets.toml")
+    for position in [*range(0, len(good), len(good) // 40), *range(len(good) - 900, len(good), 30)]:
+        broken.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
+        (verdict,) = check_files([broken], catalog, lock)
+        assert verdict.path == broken
 
 
 def test_a_wheel_above_the_size_limit_says_how_to_raise_it(release: FakeRelease, wheel: Path) -> None:

@@ -85,9 +85,9 @@ def test_no_import_of_the_client_loads_pydantic(code: str) -> None:
 
 
 def test_a_point_of_the_picture_is_what_a_delta_costs_beyond_its_turn() -> None:
-    point = plot.point(PYTHON, "sync", "events", turns=1, events=2_000, total=4_000, runs=1)
+    point = plot.point(PYTHON, "sync", "events", turns=1, events=20_000, total=40_000, runs=1)
 
-    assert point == plot.Point("events", "sync", 1, 2_000, point.cost_us)
+    assert point == plot.Point("events", "sync", 1, 20_000, point.cost_us)
     assert 0 < point.cost_us < 200
 
 

@@ -53,7 +53,7 @@ def runtime(scratch: Path) -> Path:
         context = Context(lambda: Workspace(ROOT), Settings.read(os.environ), web.progress, web)
         target = context.catalog.host()
         locked = context.lock.require(context.lock.version, target)
-        tree = context.fetcher.locked(context.lock.version, target, locked).tree
+        tree = context.fetcher.locked(context.lock.version, target, locked)
         copy_tree(tree, scratch, context.catalog.layout)
     finally:
         web.close()

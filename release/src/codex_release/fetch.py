@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from codex_release.archive import Directory
+from codex_release.archive import Directory, Nowhere
 from codex_release.digests import FileDigest, file_digest, file_digests
 from codex_release.download import StoredArchive, download
 from codex_release.errors import CacheError, DownloadError, ReleaseError, SourceError
@@ -25,24 +25,9 @@ if TYPE_CHECKING:
     from codex_release.targets import Layout, Target
     from codex_release.versions import ReleaseVersion
 
-__all__ = ["Fetched", "Fetcher"]
+__all__ = ["Fetcher"]
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A runtime on this machine.
-
-    Attributes:
-        tree: its files, without those that are left out of wheels.
-        all_files: what every file of the archive is; of a tree that was found in the cache, what the lock says.
-        archive: the archive it was unpacked from just now, or `None` if it was found in the cache.
-    """
-
-    tree: RuntimeTree
-    all_files: Mapping[str, FileDigest]
-    archive: StoredArchive | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +46,7 @@ class Fetcher:
     cache: Cache
     web: Web
 
-    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
+    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
         """The runtime that the lock describes, every file of it proved.
 
         It comes from the cache, from a cached archive, or from the first source that serves exactly these bytes. A
@@ -78,7 +63,7 @@ class Fetcher:
         with self._filling(version, target, locked) as key:
             return self._cached(key, locked, _is_whole) or self._from_archive(version, target, locked)
 
-    def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> Fetched:
+    def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> RuntimeTree:
         """A copy of the runtime that the lock describes, every file of the copy proved.
 
         Where the cached runtime comes from, and what it raises, is as with `locked`. The files of the copy have the
@@ -100,12 +85,12 @@ class Fetcher:
             found = self._cached(key, locked, copies_whole)
             if found is None:
                 found = self._from_archive(version, target, locked)
-                if not copies_whole(found.tree):
+                if not copies_whole(found):
                     raise CacheError(
-                        f"what was just unpacked to {found.tree.root} and copied to {into} is not what was unpacked",
+                        f"what was just unpacked to {found.root} and copied to {into} is not what was unpacked",
                         remedy="check the disks, and clear the cache with: codex-release cache clear",
                     )
-        return replace(found, tree=replace(found.tree, root=into))
+        return replace(found, root=into)
 
     def archive(
         self, version: ReleaseVersion, target: Target, locked: LockedTarget | None, use: Callable[[StoredArchive], _T]
@@ -179,7 +164,7 @@ class Fetcher:
         """Those of an archive's files that belong into trees and wheels."""
         return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
 
-    def published(self, version: ReleaseVersion, target: Target) -> Fetched:
+    def published(self, version: ReleaseVersion, target: Target) -> RuntimeTree:
         """The runtime that a source's own published digest vouches for; no lock is asked.
 
         Raises:
@@ -187,13 +172,19 @@ class Fetcher:
         """
         return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
 
-    def served(self, archive: Archive, version: ReleaseVersion, target: Target) -> Fetched:
-        """The runtime in one particular archive, as it is served now, held against what its source publishes of it.
+    def served(
+        self, archive: Archive, version: ReleaseVersion, target: Target
+    ) -> tuple[StoredArchive, dict[str, FileDigest]]:
+        """What is in one particular archive as it is served now, held against what its source publishes of it.
+
+        Returns:
+            the archive, which is in the cache then, and what every file in it is; none is kept.
 
         Raises:
             ReleaseError: if it cannot be had, or is no runtime of that target and version.
         """
-        return self._unpacked(download(archive, self.cache, self.web), version, target, None)
+        stored = download(archive, self.cache, self.web)
+        return stored, self.read(stored, Nowhere(), version, target, None)
 
     @contextlib.contextmanager
     def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
@@ -202,18 +193,18 @@ class Fetcher:
         with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
             yield key
 
-    def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> Fetched | None:
+    def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
         """A tree that is in the cache already; one that turns out not to be good is dropped."""
         root = self.cache.find_tree(key)
         if root is None:
             return None
         tree = RuntimeTree(root, self.payload(locked.files))
         if is_good(tree):
-            return Fetched(tree, locked.files, None)
+            return tree
         self._drop(root, "the cached tree")
         return None
 
-    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Fetched:
+    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
         return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
 
     def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
@@ -230,7 +221,7 @@ class Fetcher:
 
     def _unpacked(
         self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
-    ) -> Fetched:
+    ) -> RuntimeTree:
         with self.cache.scratch_tree() as scratch:
             files = self.read(stored, Directory(scratch), version, target, locked)
             payload = self.payload(files)
@@ -238,7 +229,7 @@ class Fetcher:
             if (present := self.cache.find_tree(key)) and not _is_whole(RuntimeTree(present, payload)):
                 self._drop(present, "the cached tree")
             root = self.cache.adopt_tree(scratch, key)
-        return Fetched(RuntimeTree(root, payload), files, stored)
+        return RuntimeTree(root, payload)
 
     def _note_waiting(self, version: ReleaseVersion, target: Target) -> None:
         self.web.progress.note(f"{version} for {target.triple}: another process is fetching it, waiting for it")

@@ -90,7 +90,7 @@ def _replace(plan: Bootstrap, context: Context) -> None:
         tempfile.TemporaryDirectory(prefix="codex-bootstrap-") as scratch,
     ):
         backend.start()  # it takes as long to load as the runtime takes to be copied
-        tree = context.fetcher.copied(plan.version, plan.target, plan.locked, stage.new((_PACKAGES, module))).tree
+        tree = context.fetcher.copied(plan.version, plan.target, plan.locked, stage.new((_PACKAGES, module)))
         variant = _variant(plan, tree)
         shipped = tree.without(variant.left_out)
         for path in variant.left_out:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from codex_release.atomic import remove_tree
 from codex_release.build import Builder, BuildRequest
 from codex_release.check import check_files, check_set
-from codex_release.commands.lock import check_lock
 from codex_release.digests import file_digest
 from codex_release.errors import CheckError, RehearsalError, ReleaseError
 from codex_release.index.client import PackageIndex
@@ -25,6 +24,7 @@ from codex_release.index.configured import PipSettings
 from codex_release.index.repository import Repository
 from codex_release.index.resolution import pip_environ
 from codex_release.local_index import local_index
+from codex_release.pinning import hold, observed
 from codex_release.progress import megabytes
 from codex_release.publish import Step, publish
 from codex_release.publish.plan import Candidate
@@ -141,7 +141,7 @@ class _Run:
         context, catalog = self._context, self._catalog
         is_host = any(target.triple == _host(context) for target in self._targets)
         with self._step("check the lock") as say:
-            check_lock(context, self._targets)
+            hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
             say(f"{len(self._targets)} of {len(context.catalog.targets)} platforms are served as pinned")
         with self._step("build") as say:
             say(self._build())

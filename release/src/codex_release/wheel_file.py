@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email.parser
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from typing_extensions import Self
 
-__all__ = ["WheelFile", "read_headers"]
+__all__ = ["DAMAGED", "WheelFile", "read_headers"]
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,  # a method or a version that zipfile does not know
+    RuntimeError,  # an entry that says it is encrypted
+    ValueError,  # names that are no text
+)
+"""What `zipfile` raises for a zip that is no longer what was written."""
 
 
 @dataclass
@@ -57,7 +71,7 @@ class WheelFile:
             return cls(path, name, version, tags, path.stem.split("-", 2)[2], zipfile.ZipFile(path))
         except InvalidWheelFilename as error:
             raise CheckError(f"{path} does not have a wheel's name: {error}") from error
-        except (OSError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise CheckError(f"{path} cannot be read as a wheel: {error}") from error
 
     def __enter__(self) -> Self:
@@ -111,7 +125,7 @@ class WheelFile:
         """
         try:
             return self.zip.read(name)
-        except (KeyError, zipfile.BadZipFile, OSError, EOFError) as error:
+        except (KeyError, *DAMAGED) as error:
             raise CheckError(f"{name} of {self.path.name} cannot be read: {error}") from error
 
 

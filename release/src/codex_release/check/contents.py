@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from typing import IO, TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -15,6 +13,7 @@ from codex_release.digests import CHUNK, FileDigest
 from codex_release.entries import EntryRules
 from codex_release.errors import ArchiveError
 from codex_release.record import record_hash
+from codex_release.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +63,7 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
                 else:
                     with copy.open("wb") as sink:
                         contents[info.filename] = _hashed(source, sink)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except DAMAGED as error:
             problems.append(f"{info.filename} is damaged: {error}")
     return contents, problems
 

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.errors import CheckError
+from codex_release.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def _metadata_copy(path: Path, directory: Path) -> Path | None:
             for info in source.infolist():
                 if ".dist-info/" in info.filename:
                     sink.writestr(info, source.read(info))
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+    except DAMAGED:
         return None
     return copy
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.atomic import write_text
 from codex_release.bump import is_newer, newest, notes, with_version
-from codex_release.commands.lock import observed
 from codex_release.commands.options import runnable
 from codex_release.errors import ProtocolError, ReleaseError, SourceError
 from codex_release.http import shown_text
+from codex_release.pinning import observed
 from codex_release.protocol.generate import files_for, write
 from codex_release.protocol.render_changes import as_markdown, headline
 from codex_release.protocol.rules import Rules
@@ -93,7 +93,7 @@ def _newest(context: Context) -> ReleaseVersion:
 def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
     """Do it; the notes, and what changes in the protocol in one line."""
     rules = Rules.load(context.workspace.protocol_file)
-    before, after = context.lock, observed(version, context)
+    before, after = context.lock, observed(version, context.catalog.targets, context)
     with runnable(context, before.version, unlocked=False) as executable:
         old = Side.printed_by(executable)
     with _moved(context, after.dumps()):

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             raise UsageError(f"{place} exists and is not empty", remedy="name a new directory with --out")
 
     def fetch(target: Target) -> tuple[str, Path, int]:
-        tree = fetch_one(context, version, target, unlocked=arguments.unlocked).tree
+        tree = fetch_one(context, version, target, unlocked=arguments.unlocked)
         place = places.get(target.triple)
         if place is not None:
             with scratch_directory(place) as scratch:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from codex_release.context import Context
-    from codex_release.fetch import Fetched
     from codex_release.release_report.store import ReportStore
     from codex_release.targets import Target
+    from codex_release.tree import RuntimeTree
     from codex_release.versions import ReleaseVersion
 
 __all__ = [
@@ -74,7 +74,7 @@ def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
     )
 
 
-def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool) -> Fetched:
+def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool) -> RuntimeTree:
     """A verified runtime, by the lock or by a published digest."""
     if unlocked:
         warn_unlocked(context, version)
@@ -100,7 +100,7 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
 def runnable(context: Context, version: ReleaseVersion, *, unlocked: bool) -> Iterator[Path]:
     """This machine's executable of a release, as `fetch_one` brings it, ready to run until the block ends."""
     target = context.catalog.host()
-    tree = fetch_one(context, version, target, unlocked=unlocked).tree
+    tree = fetch_one(context, version, target, unlocked=unlocked)
     with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
         # A tree in the cache has no executable bits, and is not to get any.
         copy_tree(tree, Path(scratch), context.catalog.layout)
