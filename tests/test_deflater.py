@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import random
 import threading
 import zlib
@@ -51,6 +52,20 @@ class TestBuffer:
         filled(buffer, NOISE)
         with buffer.view() as view:
             assert bytes(view) == NOISE
+
+    @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system takes back whole buffers only")
+    def test_a_trimmed_one_keeps_the_memory_of_a_smaller_file(self) -> None:
+        page = 2 << 20
+        buffer = filled(Buffer(4 * page), b"x" * 3 * page)
+        buffer.clear()
+
+        buffer.trim(page + 1)
+        assert (buffer.memory, buffer.capacity) == (2 * page, 4 * page)
+
+        filled(buffer, b"y" * 4 * page)
+        with buffer.view() as data:
+            assert data == b"y" * 4 * page
+        buffer.close()
 
 
 class TestDeflater:

@@ -15,6 +15,8 @@ __all__ = ["Buffer", "return_freed_memory"]
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _OWN_MAP = 4 << 20
 
+_HUGE_PAGE = 2 << 20
+
 _UNKNOWN = 16 << 20
 """The room a file of unknown size begins with, in bytes."""
 
@@ -90,6 +92,13 @@ class Buffer:
         """Make ready for another file, of at most `capacity` bytes."""
         self._used = self.memory
         self.size = self._at = 0
+
+    def trim(self, size: int) -> None:
+        """Give back what memory a file of `size` bytes will not need, where the system can take a part of it."""
+        kept = -(-size // _HUGE_PAGE) * _HUGE_PAGE
+        if kept < self._used and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, kept, len(self._map) - kept)
+            self._used = kept
 
     def close(self) -> None:
         """Give the memory back."""

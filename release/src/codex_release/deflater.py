@@ -188,6 +188,7 @@ class Deflater:
         if found:
             self._spare.remove(found)
             self._used -= found.memory
+            found.trim(size)
         while self._spare and self._used + _needed(size, found) > self._budget:
             buffer = self._spare.pop(0)
             self._used -= buffer.memory

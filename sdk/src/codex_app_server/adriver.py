@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
-from codex_app_server.driver import FEW, SLICE, closed, overflow, package_version
+from codex_app_server.driver import FEW, GATHERING_S, SLICE, closed, overflow, package_version
 from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
@@ -44,9 +44,6 @@ __all__ = ["AsyncDriver"]
 
 YIELD_AFTER = 4
 """How many slices are read in a row before other tasks get their turn: half a millisecond, about."""
-
-GATHERING_S = 0.002
-"""How long is gathered what many wait for, in seconds; the runtime needs a moment to fill the pipe again."""
 
 
 class AsyncDriver:

@@ -15,6 +15,7 @@ a pause, reads all of it, and the consumers are woken in a `Relay`; who comes ba
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -50,13 +51,19 @@ if TYPE_CHECKING:
 
     _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
 
-__all__ = ["FEW", "SLICE", "Driver", "closed", "overflow", "package_version"]
+__all__ = ["FEW", "GATHERING_S", "SLICE", "Driver", "closed", "overflow", "package_version"]
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
 
 FEW = 8
 """How many consumers may wait for each to be woken by its next event."""
+
+GATHERING_S = 0.005
+"""How long is gathered what more wait for, in seconds; the runtime needs a moment to fill the pipe again."""
+
+_GATHERED = 4 << 20
+"""How much, in bytes: twenty events of a thousand turns."""
 
 
 class Driver:
@@ -83,7 +90,7 @@ class Driver:
         self._waiting: dict[int | str, _Waiter] = {}
         self._takers: dict[Stream, SimpleQueue[None]] = {}
         self._relay = Relay()
-        self._is_gathering = False  # the reader comes back at once, and reads on
+        self._gathering_until = 0.0  # while it is not 0, the reader comes back soon, and reads on
         self._ending: Ending | None = None
         self._wanted = threading.Condition(self._lock)  # that the reader may go on
         self._transport = StdioTransport(
@@ -179,32 +186,31 @@ class Driver:
         try:
             while True:
                 with self._lock:
-                    progress = None
+                    progress = self._left(stream, taker) if taker is not None else None
+                    taker = None
                     taken = stream.take(SLICE)
-                    if not taken:
-                        if stream.is_complete or stream.has_overflowed or self._ending:
-                            self._check(stream)
+                    if not taken and progress is None:
+                        if self._is_over(stream):
                             return deque()
-                        if self._connection.unread_bytes:
-                            progress = self._read_on()
+                        progress = self._read_on()
                         if progress is None:
-                            taker = SimpleQueue()
-                            self._takers[stream] = taker
+                            taker = self._takers[stream] = SimpleQueue()
                             stream.wanted = True
+                if progress is not None:
+                    self._dispatch(progress)
                 if taken:
                     if events := self._read(taken):
                         return events
-                elif progress is not None:
-                    self._dispatch(progress)
                 elif taker is not None:
                     next_in(taker, timeout)
-                    self._leave(stream, taker)
-                    taker = None
         except Empty:
             raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
         finally:
             if taker is not None:  # its time is up, or Ctrl-C: whatever it was, the others must not wait for this one
-                self._leave(stream, taker)
+                with self._lock:
+                    progress = self._left(stream, taker)
+                if progress is not None:
+                    self._dispatch(progress)
 
     def drop(self, stream: Stream) -> None:
         """Nobody will take this stream's events any more; who waits for one gets the end."""
@@ -267,23 +273,18 @@ class Driver:
         raise closed(f"{method} got no answer", outcome) from outcome.failure
 
     def _read_on(self) -> Progress | None:
-        """Read the next lines, unless somebody else is about to."""
-        if self._relay.is_running or self._is_gathering:
+        """Read the next lines, unless there are none, or somebody else is about to."""
+        if not self._connection.unread_bytes or self._relay.is_running or self._gathering_until:
             return None
         self._wanted.notify()
         return self._connection.advance(SLICE if len(self._takers) <= FEW else None)
 
-    def _leave(self, stream: Stream, taker: SimpleQueue[None]) -> None:
-        """Wait no longer; the last of a round sees to the next one."""
-        progress = None
-        with self._lock:
-            stream.wanted = False
-            self._takers.pop(stream, None)
-            self._relay.left(taker)
-            if self._takers and self._connection.unread_bytes:
-                progress = self._read_on()
-        if progress is not None:
-            self._dispatch(progress)
+    def _left(self, stream: Stream, taker: SimpleQueue[None]) -> Progress | None:
+        """A consumer waits no longer; if it was the last of its round, the next lines are read for the others."""
+        stream.wanted = False
+        self._takers.pop(stream, None)
+        self._relay.left(taker)
+        return self._read_on() if self._takers else None
 
     def _read(self, taken: deque[Notification | bytes]) -> deque[Notification]:
         events, odd = read_events(taken)
@@ -294,46 +295,56 @@ class Driver:
                 log_skipped(junk.reason, junk.line)
         return events
 
-    def _check(self, stream: Stream) -> None:
-        """Raise what ended a stream before its time."""
+    def _is_over(self, stream: Stream) -> bool:
+        """Whether a stream that has nothing more came to its end; raises what ended it before its time."""
         if stream.has_overflowed:
             raise overflow(stream, self._config.max_buffered_events)
         if not stream.is_complete and self._ending is not None:
             raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
+        return stream.is_complete
 
     # What follows runs in the transport's threads, `_dispatch` and `_end` also in those of callers.
 
-    def _receive(self, data: bytes, *, more: bool) -> None:
+    def _receive(self, data: bytes) -> float:
         connection = self._connection
         with self._lock:
             connection.receive(data)
-            self._is_gathering = False
             while not self._wanted.wait_for(self._may_go_on, None if connection.allowance.is_final else PATIENCE):
                 connection.allowance.patience_is_over()
-            if self._ending:
-                return
             if not connection.is_urgent:
                 if not self._takers or self._relay.is_running:
-                    return
-                if more and len(self._takers) > FEW and not connection.is_full:
-                    self._is_gathering = True
-                    return
+                    self._gathering_until = 0.0
+                    return 0
+                if data and (patience := self._patience()) > 0:
+                    return patience
+            self._gathering_until = 0.0
+            if self._ending:
+                return 0
             progress = connection.advance()
         self._dispatch(progress)
+        return 0
+
+    def _patience(self) -> float:
+        """How long to gather what many wait for, in seconds."""
+        if len(self._takers) <= FEW or self._connection.unread_bytes >= _GATHERED:
+            return 0
+        now = time.monotonic()
+        self._gathering_until = self._gathering_until or now + GATHERING_S
+        return self._gathering_until - now
 
     def _may_go_on(self) -> bool:
         connection = self._connection
         return bool(
             not connection.is_full
             or connection.is_urgent
-            or (self._takers and not self._relay.is_running)
+            or (self._takers and (not self._relay.is_running or connection.unread_bytes < _GATHERED))
             or self._ending is not None
         )
 
     def _ended(self, ending: Ending) -> None:
         try:
             with self._lock:
-                self._is_gathering = False
+                self._gathering_until = 0.0
                 self._connection.end()
                 progress = self._connection.advance()
             self._dispatch(progress)

@@ -35,13 +35,7 @@ from codex_app_server.transport.ending import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO, Protocol
-
-    class Receive(Protocol):
-        """Called with what arrived."""
-
-        def __call__(self, data: bytes, *, more: bool) -> None: ...
-
+    from typing import IO
 
 __all__ = ["Ending", "StdioTransport"]
 
@@ -55,8 +49,8 @@ class StdioTransport:
         command: the command line, program first.
         cwd: its working directory, or None for the current one.
         env: its whole environment, or None for the current one.
-        receive: called with every chunk of its output, in a thread, and whether there surely is `more`, which comes
-            at once; what it raises ends the runtime.
+        receive: called with every chunk of its output, in a thread; what it raises ends the runtime. If it returns a
+            time, in seconds, and nothing follows within that, it is called again with nothing.
         ended: called once, in another thread, when there will be no more.
 
     Raises:
@@ -69,7 +63,7 @@ class StdioTransport:
         *,
         cwd: str | os.PathLike[str] | None,
         env: Mapping[str, str] | None,
-        receive: Receive,
+        receive: Callable[[bytes], float],
         ended: Callable[[Ending], None],
     ) -> None:
         try:
@@ -179,8 +173,9 @@ class StdioTransport:
         with cast("IO[bytes]", self._process.stdout) as pipe:
             try:
                 while data := os.read(pipe.fileno(), _READ_SIZE):
-                    self._receive(data, more=len(data) == _READ_SIZE and _is_readable(pipe))
-                self._receive(b"", more=False)
+                    if (patience := self._receive(data)) and not _is_readable(pipe, patience):
+                        self._receive(b"")
+                self._receive(b"")
             except BaseException as error:
                 logger().exception("reading the runtime's output failed")
                 self._failure = error
@@ -218,13 +213,13 @@ class StdioTransport:
             self._process.kill()
 
 
-def _is_readable(pipe: IO[bytes]) -> bool:
-    """Whether a read would not wait; on Windows, where pipes cannot be asked, never."""
+def _is_readable(pipe: IO[bytes], seconds: float) -> bool:
+    """Whether there is something to read within so many seconds; on Windows, where pipes cannot be asked, never."""
     if os.name == "nt":
         return False
     poll = select.poll()  # not `select.select`, which refuses descriptors from 1024 on
     poll.register(pipe, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(seconds * 1_000))
 
 
 def _join(thread: threading.Thread, timeout: float) -> bool:
