@@ -60,7 +60,7 @@ def runtime_tree(context: Context) -> Callable[[str], Path]:
     def tree(triple: str) -> Path:
         target = context.catalog.target(triple)
         locked = context.lock.require(context.lock.version, target)
-        return context.fetcher.locked(context.lock.version, target, locked).tree.root
+        return context.fetcher.locked(context.lock.version, target, locked).root
 
     return tree
 
@@ -70,7 +70,7 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
     """This machine's pinned Codex executable, ready to run, its helpers beside it."""
     target = context.catalog.host()
     locked = context.lock.require(context.lock.version, target)
-    tree = context.fetcher.locked(context.lock.version, target, locked).tree
+    tree = context.fetcher.locked(context.lock.version, target, locked)
     root = tmp_path_factory.mktemp("runtime")
     copy_tree(tree, root, context.catalog.layout)
     return root / target.fill(context.catalog.layout.entrypoint)
