@@ -20,13 +20,13 @@ from programs import codex_release
 from publishing import SmallRelease
 from rich.console import Console
 
-from codex_release.context import Context
-from codex_release.http import Web
-from codex_release.progress import Lines
-from codex_release.settings import Settings
-from codex_release.targets import Catalog
-from codex_release.tree import copy_tree
-from codex_release.workspace import Workspace
+from codex_release.base.http import Web
+from codex_release.base.progress import Lines
+from codex_release.facts.settings import Settings
+from codex_release.facts.targets import Catalog
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import Context
+from codex_release.runtime.tree import copy_tree
 
 ROOT = Path(__file__).resolve().parent
 

@@ -44,20 +44,20 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from codex_release.context import Context
-from codex_release.http import Web
-from codex_release.inspect import inspect_tree
-from codex_release.progress import Lines
-from codex_release.sbom import Provenance
-from codex_release.settings import Settings
-from codex_release.stage import stage_runtime
-from codex_release.targets import Catalog
-from codex_release.workspace import Workspace
+from codex_release.base.http import Web
+from codex_release.base.progress import Lines
+from codex_release.facts.settings import Settings
+from codex_release.facts.targets import Catalog
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import Context
+from codex_release.runtime.inspection import inspect_tree
+from codex_release.wheels.sbom import Provenance
+from codex_release.wheels.stage import stage_runtime
 
 if TYPE_CHECKING:
-    from codex_release.platform_tags import Variant
-    from codex_release.targets import Target
-    from codex_release.tree import RuntimeTree
+    from codex_release.facts.targets import Target
+    from codex_release.runtime.tags import Variant
+    from codex_release.runtime.tree import RuntimeTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LINUX = "x86_64-unknown-linux-musl"

@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from codex_release.progress import megabytes
-from codex_release.trial import Answer, Trial
+from codex_release.base.progress import megabytes
+from codex_release.verify.trial import CodexAnswer, Trial
 
 __all__ = ["main"]
 
@@ -68,7 +68,7 @@ def install(built: list[dict[str, Any]]) -> Path:
     return python
 
 
-def show(built: list[dict[str, Any]], answers: list[Answer], picture: Path | None) -> None:
+def show(built: list[dict[str, Any]], answers: list[CodexAnswer], picture: Path | None) -> None:
     """What was built, and what answered."""
     console = Console(record=picture is not None)
     if picture is not None:

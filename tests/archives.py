@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import executables
 import zstandard
 
-from codex_release.targets import Catalog
+from codex_release.facts.targets import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
 
 __all__ = [
     "CATALOG",

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.cache import Cache
-from codex_release.digests import FileDigest
-from codex_release.download import download
-from codex_release.errors import ReleaseError
-from codex_release.http import Web
-from codex_release.progress import Silent
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import ReleaseError
+from codex_release.base.http import Web
+from codex_release.base.progress import Silent
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import download
 from codex_release.sources import Archive, WebFile
 
 if TYPE_CHECKING:

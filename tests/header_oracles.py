@@ -15,7 +15,7 @@ from elftools.elf.segments import InterpSegment
 from macholib import mach_o
 from macholib.MachO import MachO
 
-from codex_release.headers import Executable
+from codex_release.runtime.headers import Executable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from codex_release.lock import Lock
+from codex_release.facts.lock import Lock
 
 __all__ = ["PINNED", "codex_release", "environment_with", "finished", "interpreter", "python_of"]
 

@@ -26,22 +26,22 @@ from fake_release import lay_out
 from faulty_index import FaultyIndex
 from programs import codex_release
 
-from codex_release.http import Clock, RetryPolicy, Web
+from codex_release.base.http import Clock, RetryPolicy, Web
+from codex_release.base.progress import Silent
+from codex_release.facts.lock import Lock
+from codex_release.facts.targets import Catalog
 from codex_release.index.client import PackageIndex
 from codex_release.index.repository import Repository
-from codex_release.lock import Lock
-from codex_release.progress import Silent
 from codex_release.publish import PublishResult, publish
 from codex_release.publish.prepare import prepare
 from codex_release.publish.serving import Inventory, Patience
 from codex_release.publish.upload import Uploader
-from codex_release.targets import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from codex_release.local_index import LocalIndex
     from codex_release.publish import Plan
+    from codex_release.rehearse.local_index import LocalIndex
 
 __all__ = ["ANYBODY", "Notes", "SmallRelease", "Window", "pypi_server_window", "stage_window", "until"]
 

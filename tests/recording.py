@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.http import Clock, RetryPolicy, Web
+from codex_release.base.http import Clock, RetryPolicy, Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from codex_release.progress import Transfer
+    from codex_release.base.progress import Transfer
 
 __all__ = ["IMPATIENT", "RecordedClock", "RecordedProgress", "RecordedTransfer", "connected", "direct", "told"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codex_release import atomic
-from codex_release.atomic import remove_tree, replace, scratch_directory, scratch_file, write_text
+from codex_release.base import atomic
+from codex_release.base.atomic import remove_tree, replace, scratch_directory, scratch_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ def test_parents_are_made(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from codex_release.atomic import scratch_directory, scratch_file
+from codex_release.base.atomic import scratch_directory, scratch_file
 
 make = {"file": scratch_file, "directory": scratch_directory}[sys.argv[1]]
 with make(Path(sys.argv[2])) as scratch:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codex_release.backend import Backend
-from codex_release.errors import BuildError
+from codex_release.base.errors import BuildError
+from codex_release.wheels.backend import Backend
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,7 @@ from fake_release import FakeRelease
 from installations import MODULE, Place, bare_environment
 from programs import ROOT, codex_release, environment_with, finished, interpreter
 
+from codex_release.base.digests import file_digest
 from codex_release.bootstrap import (
     PACKAGE_NAME,
     RUNTIME_VERSION_ENV_VAR,
@@ -27,10 +28,9 @@ from codex_release.bootstrap import (
     platform_asset_name,
     required_runtime_version,
 )
-from codex_release.console_script import console_script
-from codex_release.digests import file_digest
-from codex_release.environment import Environment
-from codex_release.lock import Lock, LockedArchive
+from codex_release.facts.lock import Lock, LockedArchive
+from codex_release.installing.console_script import console_script
+from codex_release.installing.environment import Environment
 
 OLD, NEW = "0.168.0", archives.VERSION
 HOST = archives.CATALOG.host()
@@ -451,5 +451,5 @@ def test_the_command_that_finds_nothing_to_do_loads_neither_network_nor_display(
     words = ["bootstrap", "--python", str(place.python), "--repo", str(release.root)]
     code = f"import sys; from codex_release.cli import main; main({words!r}); print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
-    assert "codex_release.installed" in loaded
-    assert not loaded & {"httpx", "rich", "filelock", "tomlkit", "hatchling", "codex_release.context"}
+    assert "codex_release.installing.installed" in loaded
+    assert not loaded & {"httpx", "rich", "filelock", "tomlkit", "hatchling", "codex_release.fetching.context"}

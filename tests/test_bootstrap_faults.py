@@ -23,10 +23,10 @@ from fake_release import FakeRelease
 from installations import MODULE, Place, bare_environment
 from programs import ROOT
 
-from codex_release.environment import Environment
-from codex_release.lock import Lock, LockedTarget
-from codex_release.switch import finish_broken_off, staged
-from codex_release.tree import tree_key
+from codex_release.base.switch import finish_broken_off, staged
+from codex_release.facts.lock import Lock, LockedTarget
+from codex_release.installing.environment import Environment
+from codex_release.runtime.tree import tree_key
 
 OLD, NEW = "0.168.0", archives.VERSION
 HOST = archives.CATALOG.host()
@@ -284,7 +284,7 @@ def test_two_versions_at_once_leave_one_of_them(release: FakeRelease, place: Pla
 def test_who_waits_for_a_killed_one_goes_on(release: FakeRelease, place: Place) -> None:
     environment = Environment(place.python, place.site, place.scripts)
     code = (
-        "import sys, time; from pathlib import Path; from codex_release.environment import Environment\n"
+        "import sys, time; from pathlib import Path; from codex_release.installing.environment import Environment\n"
         "a, b, c = map(Path, sys.argv[1:])\n"
         "with Environment(a, b, c).exclusive('codex_cli_bin', print): print('held', flush=True); time.sleep(60)"
     )
@@ -392,7 +392,7 @@ def test_a_copy_that_goes_wrong_twice_is_an_error(
         writing.flush()
         return len(chunk)
 
-    monkeypatch.setattr("codex_release.tree._copy_piece", wrong)
+    monkeypatch.setattr("codex_release.runtime.tree._copy_piece", wrong)
     said = release.refused("bootstrap", "--python", place.python)
     assert "is not what was unpacked; check the disks" in said
     assert place.version() is None

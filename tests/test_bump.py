@@ -18,17 +18,17 @@ from npm_server import npm_server
 from programs import ROOT, codex_release, finished
 from recording import RecordedProgress, connected, direct
 
-from codex_release.bump import is_newer, newest, notes, with_version
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import SourceError
 from codex_release.cli import main
-from codex_release.context import Context
-from codex_release.digests import FileDigest
-from codex_release.errors import SourceError
-from codex_release.lock import Lock, LockedArchive, LockedTarget
-from codex_release.pinning import observed
-from codex_release.settings import Settings
+from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
+from codex_release.facts.settings import Settings
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.fetching.context import Context
+from codex_release.pin.move import is_newer, newest, notes, with_version
+from codex_release.pin.observation import observed
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
-from codex_release.versions import ReleaseVersion
 
 PACKAGE = CATALOG.npm.package
 OLD, NEW = ReleaseVersion.parse("0.163.0"), ReleaseVersion.parse("0.169.0")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest
-from codex_release.errors import CacheError
+from codex_release.base.digests import Digest
+from codex_release.base.errors import CacheError
+from codex_release.fetching.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ DAY_S = 86_400
 WORKER = """
 import sys
 from pathlib import Path
-from codex_release.cache import Cache
+from codex_release.fetching.cache import Cache
 
 cache, what = Cache(Path(sys.argv[1])), sys.argv[2]
 if what == "scratch":
@@ -290,7 +290,9 @@ class TestPruningAndClearing:
     ) -> None:
         put_tree(cache)
         with monkeypatch.context() as patched:
-            patched.setattr("codex_release.cache.remove_tree", lambda path: None)  # as if killed at this moment
+            patched.setattr(
+                "codex_release.fetching.cache.remove_tree", lambda path: None
+            )  # as if killed at this moment
             cache.drop(cache.tree(KEY))
         assert cache.find_tree(KEY) is None
         assert cache.entries() == []

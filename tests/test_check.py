@@ -21,11 +21,11 @@ from cyclonedx.validation.json import JsonStrictValidator
 from fake_release import FakeRelease
 from packageurl import PackageURL
 
+from codex_release.base.digests import FileDigest
 from codex_release.check import check_files, distributions_in
-from codex_release.digests import FileDigest
-from codex_release.lock import Lock, LockedArchive
-from codex_release.sbom import Provenance, sbom_json
-from codex_release.targets import Catalog
+from codex_release.facts.lock import Lock, LockedArchive
+from codex_release.facts.targets import Catalog
+from codex_release.wheels.sbom import Provenance, sbom_json
 
 VERSION = archives.VERSION
 LINUX = "x86_64-unknown-linux-musl"

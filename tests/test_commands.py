@@ -23,7 +23,7 @@ from programs import codex_release, finished
 
 from codex_release.check import distributions_in
 from codex_release.cli import main
-from codex_release.lock import Lock
+from codex_release.facts.lock import Lock
 
 VERSION = archives.VERSION
 TRIPLES = archives.CATALOG.triples

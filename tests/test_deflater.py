@@ -10,9 +10,9 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from codex_release.buffer import Buffer
-from codex_release.deflater import Deflater
-from codex_release.zipwriter import DEFLATED, STORED
+from codex_release.wheels.buffer import Buffer
+from codex_release.wheels.deflater import Deflater
+from codex_release.wheels.zipwriter import DEFLATED, STORED
 
 TEXT = b"to be or not to be, " * 5_000
 NOISE = random.Random(7).randbytes(5_000)
@@ -41,7 +41,7 @@ class TestBuffer:
             filled(Buffer(10), TEXT)
 
     def test_of_unknown_size_it_grows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("codex_release.buffer._UNKNOWN", 1_500)
+        monkeypatch.setattr("codex_release.wheels.buffer._UNKNOWN", 1_500)
         buffer = filled(Buffer(None), TEXT)
         assert buffer.capacity >= len(TEXT)
         assert buffer.read(len(TEXT) + 1) == TEXT
@@ -129,8 +129,8 @@ class TestDeflater:
             assert deflater.submit(filled(deflater.buffer(len(TEXT)), TEXT)).result().size == len(TEXT)
 
     def test_large_buffers_are_used_again_and_give_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("codex_release.deflater._SPARED", 1_000)
-        monkeypatch.setattr("codex_release.deflater._ROOMS", (len(TEXT), 300_000))
+        monkeypatch.setattr("codex_release.wheels.deflater._SPARED", 1_000)
+        monkeypatch.setattr("codex_release.wheels.deflater._ROOMS", (len(TEXT), 300_000))
         with Deflater(1, budget=400_000) as deflater:
             first = deflater.buffer(len(TEXT))
             result = deflater.submit(filled(first, TEXT))

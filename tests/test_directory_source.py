@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from codex_release.digests import Digest
-from codex_release.errors import SourceError
+from codex_release.base.digests import Digest
+from codex_release.base.errors import SourceError
+from codex_release.facts.targets import Catalog
+from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources import LocalFile
 from codex_release.sources.directory import Directory
-from codex_release.targets import Catalog
-from codex_release.versions import ReleaseVersion
 
 CATALOG = Catalog.load(Path(__file__).parents[1] / "release" / "targets.toml")
 TARGET = CATALOG.target("x86_64-pc-windows-msvc")

@@ -25,7 +25,7 @@ from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interp
 import codex_app_server
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.testing import ModelServer, Text
-from codex_release.context import Context
+from codex_release.fetching.context import Context
 
 DOCUMENTS = sorted(
     ROOT / name

@@ -14,11 +14,11 @@ import pytest
 from loopback import Files, Loopback, Reply, cut_at, held_at, instead, status, trickling, well
 from recording import IMPATIENT, RecordedClock, RecordedProgress, connected, direct, told
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest, FileDigest
-from codex_release.download import StoredArchive, download
-from codex_release.errors import DownloadError
-from codex_release.http import HttpError, RetryPolicy, Web
+from codex_release.base.digests import Digest, FileDigest
+from codex_release.base.errors import DownloadError
+from codex_release.base.http import HttpError, RetryPolicy, Web
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, LocalFile, WebFile
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ import pytest
 from loopback import Files, Loopback, held_at
 from recording import RecordedProgress, connected, direct
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest, FileDigest
-from codex_release.download import StoredArchive, download
-from codex_release.errors import CacheError
-from codex_release.http import Web
+from codex_release.base.digests import Digest, FileDigest
+from codex_release.base.errors import CacheError
+from codex_release.base.http import Web
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, WebFile
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from programs import ROOT, codex_release
 
-from codex_release.errors import ProtocolError, WorkspaceError
+from codex_release.base.errors import ProtocolError, WorkspaceError
+from codex_release.facts.workspace import Workspace
 from codex_release.protocol.generate import differing, files_for, print_files, write
 from codex_release.protocol.naming import attribute, member, method_name, pascal, snake
 from codex_release.protocol.normalise import normalise
@@ -35,7 +36,6 @@ from codex_release.protocol.shapes import (
     Struct,
     TaggedUnion,
 )
-from codex_release.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -15,20 +15,20 @@ from github_server import SIGNATURE, GitHubServer, github_server
 from loopback import Loopback, Reply, cut_at, instead, json_reply, silent, status
 from recording import RecordedClock, RecordedProgress, connected, direct, told
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest
-from codex_release.download import download
-from codex_release.errors import DownloadError, ReleaseError, SourceError
-from codex_release.http import RetryPolicy
+from codex_release.base.digests import Digest
+from codex_release.base.errors import DownloadError, ReleaseError, SourceError
+from codex_release.base.http import RetryPolicy
+from codex_release.facts.targets import Catalog
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import download
 from codex_release.sources import Program, WebFile
 from codex_release.sources.github import GitHub
-from codex_release.targets import Catalog
-from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from codex_release.http import Web
+    from codex_release.base.http import Web
 
 CATALOG = Catalog.load(Path(__file__).parents[1] / "release" / "targets.toml")
 FACTS = CATALOG.github

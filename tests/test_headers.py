@@ -21,10 +21,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codex_release.errors import InspectError
-from codex_release.headers import HEAD_SIZE, Executable, looks_executable, read_executable
-from codex_release.headers.reader import MOST
-from codex_release.targets import Catalog
+from codex_release.base.errors import InspectError
+from codex_release.facts.targets import Catalog
+from codex_release.runtime.headers import HEAD_SIZE, Executable, looks_executable, read_executable
+from codex_release.runtime.headers.reader import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

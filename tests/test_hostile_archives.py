@@ -40,18 +40,18 @@ from archives import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_release import archive, tree
-from codex_release.archive import unpack
-from codex_release.digests import FileDigest, file_digest
-from codex_release.entries import Limits
-from codex_release.errors import ArchiveError
-from codex_release.tree import RuntimeTree, copy_tree, read_tree, unpack_tree
-from codex_release.versions import ReleaseVersion
+from codex_release.base.digests import FileDigest, file_digest
+from codex_release.base.errors import ArchiveError
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime import archive, tree
+from codex_release.runtime.archive import unpack
+from codex_release.runtime.entries import Limits
+from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree, unpack_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
 
     Extract = Callable[[bytes, str], dict[str, FileDigest]]
 

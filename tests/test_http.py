@@ -17,8 +17,8 @@ import pytest
 from loopback import Files, Loopback, Reply, instead, silent, status, trickling, well
 from recording import RecordedClock, RecordedProgress, connected, direct, told
 
-from codex_release.errors import DownloadError
-from codex_release.http import HttpError, RetryPolicy, Web, shown_text, shown_url
+from codex_release.base.errors import DownloadError
+from codex_release.base.http import HttpError, RetryPolicy, Web, shown_text, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +186,7 @@ def test_a_small_answer_that_trickles_is_broken_off(server: Loopback, progress: 
 
 
 def test_an_endless_answer_is_not_read_into_memory(server: Loopback, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codex_release.http._MOST_BODY", 1000)
+    monkeypatch.setattr("codex_release.base.http._MOST_BODY", 1000)
     server.fail("/value", instead(Reply(200, b" " * 1001)))
     with pytest.raises(HttpError, match="answers more than 1000 bytes"):
         web.json(f"{server.url}/value")

@@ -11,16 +11,16 @@ import pytest
 from loopback import Loopback, Reply, Request, json_reply, status
 from publishing import SmallRelease, Window, stage_window
 
-from codex_release.errors import PackageIndexError, UsageError
-from codex_release.http import HttpError, RetryPolicy, Web
+from codex_release.base.errors import PackageIndexError, UsageError
+from codex_release.base.http import HttpError, RetryPolicy, Web
+from codex_release.base.progress import Silent
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.listing import ListedFile, parse_html, parse_json
 from codex_release.index.repository import Repository, simple_index
 from codex_release.index.resolution import Question, resolve
-from codex_release.local_index import LocalIndex, local_index
-from codex_release.progress import Silent
+from codex_release.rehearse.local_index import LocalIndex, local_index
 
 BASE = "https://index.example/simple/thing/"
 SHA = "ab" * 32

@@ -9,15 +9,15 @@ import executables
 import pytest
 from archives import CATALOG, VERSION
 
-from codex_release.errors import InspectError
-from codex_release.inspect import infer_target, inspect_tree
-from codex_release.tree import RuntimeTree, unpack_tree
-from codex_release.versions import ReleaseVersion
+from codex_release.base.errors import InspectError
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.inspection import infer_target, inspect_tree
+from codex_release.runtime.tree import RuntimeTree, unpack_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
 
 LAYOUT = CATALOG.layout
 LINUX = CATALOG.target("x86_64-unknown-linux-musl")

@@ -19,16 +19,16 @@ import psutil
 import pytest
 from programs import finished
 
-from codex_release import local_index as room
-from codex_release.errors import RehearsalError
-from codex_release.local_index import LocalIndex, Stage, local_index
+from codex_release.base.errors import RehearsalError
+from codex_release.rehearse import local_index as room
+from codex_release.rehearse.local_index import IndexStage, LocalIndex, local_index
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
 
 HOLDS_ONE = """\
 import sys, time
 from pathlib import Path
-from codex_release.local_index import local_index
+from codex_release.rehearse.local_index import local_index
 with local_index(Path(sys.argv[1])) as index:
     print(index.process_id, flush=True)
     time.sleep(60)
@@ -41,7 +41,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
         yield index
 
 
-def uploaded(stage: Stage, *files: Path) -> None:
+def uploaded(stage: IndexStage, *files: Path) -> None:
     words = ("--non-interactive", "--disable-progress-bar", "-u", "", "-p", "", "--repository-url", stage.upload_url)
     finished(sys.executable, "-m", "twine", "upload", *words, *files)
 

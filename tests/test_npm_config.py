@@ -10,8 +10,8 @@ import pytest
 from fake_programs import calls_of, fake_npm, fake_program
 from recording import told
 
-from codex_release.errors import SourceError
-from codex_release.npm_config import NpmConfig, parse_npmrc
+from codex_release.base.errors import SourceError
+from codex_release.sources.npm_config import NpmConfig, parse_npmrc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,7 @@ class TestWhichRegistry:
     def test_an_npm_that_fails_is_quoted(
         self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, found: str
     ) -> None:
-        monkeypatch.setattr("codex_release.npm_config._NPM_TIMEOUT_S", 0.4 if "sleep" in code else 30)
+        monkeypatch.setattr("codex_release.sources.npm_config._NPM_TIMEOUT_S", 0.4 if "sleep" in code else 30)
         fake_program(tmp_path / "bin", "npm", code)
         with pytest.raises(SourceError, match=f"npm could not be asked for its registry: {found}") as caught:
             self.registry(project)

@@ -13,20 +13,20 @@ from loopback import Loopback, Reply, cut_at, instead, json_reply, status
 from npm_server import NpmServer, integrity, npm_server
 from recording import RecordedProgress, connected, direct, told
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest, parse_integrity
-from codex_release.download import download
-from codex_release.errors import DownloadError, ReleaseError, SourceError
-from codex_release.npm_config import NpmConfig
+from codex_release.base.digests import Digest, parse_integrity
+from codex_release.base.errors import DownloadError, ReleaseError, SourceError
+from codex_release.facts.targets import Catalog
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import download
 from codex_release.sources import WebFile
 from codex_release.sources.npm import Npm
-from codex_release.targets import Catalog
-from codex_release.versions import ReleaseVersion
+from codex_release.sources.npm_config import NpmConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codex_release.http import Web
+    from codex_release.base.http import Web
     from codex_release.sources import Archive
 
 CATALOG = Catalog.load(Path(__file__).parents[1] / "release" / "targets.toml")

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 import pytest
 from recording import RecordedProgress, RecordedTransfer, connected, direct, told
 
-from codex_release.cache import Cache
-from codex_release.digests import Digest, FileDigest
-from codex_release.download import StoredArchive, download
-from codex_release.errors import DownloadError, SourceError
-from codex_release.http import RetryPolicy
-from codex_release.programs import answer
+from codex_release.base.digests import Digest, FileDigest
+from codex_release.base.errors import DownloadError, SourceError
+from codex_release.base.http import RetryPolicy
+from codex_release.base.programs import answer
+from codex_release.fetching.cache import Cache
+from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codex_release.http import Web
-    from codex_release.progress import Transfer
+    from codex_release.base.http import Web
+    from codex_release.base.progress import Transfer
 
 BODY = random.Random(1).randbytes((3 << 20) + 123)
 OTHER = random.Random(2).randbytes(len(BODY))

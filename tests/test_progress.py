@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from codex_release.progress import Bars, Lines, Silent, megabytes, progress_for
+from codex_release.base.progress import Bars, Lines, Silent, megabytes, progress_for
 
 
 def lines_of(console: Console) -> list[str]:

@@ -21,18 +21,18 @@ from packaging.tags import mac_platforms
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from codex_release.digests import FileDigest
-from codex_release.entries import EntryRules
-from codex_release.errors import ArchiveError, InspectError, LockError, UsageError
-from codex_release.headers import Executable, read_executable
-from codex_release.lock import Lock, LockedArchive, LockedTarget, compare_files
-from codex_release.platform_tags import Variant, broken_promise, variants, wheel_tag
-from codex_release.versions import ReleaseVersion
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
+from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, compare_files
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.entries import EntryRules
+from codex_release.runtime.headers import Executable, read_executable
+from codex_release.runtime.tags import Variant, broken_promise, variants, wheel_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
 
 Value = TypeVar("Value")
 

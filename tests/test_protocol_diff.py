@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from programs import codex_release
 
+from codex_release.commands.answer import Answer, show
 from codex_release.commands.options import runnable
-from codex_release.context import Context
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import Context
 from codex_release.protocol.changes import Change, Way, What
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
@@ -24,9 +27,6 @@ from codex_release.protocol.rules import Rules
 from codex_release.protocol.schema import Schema, print_schema
 from codex_release.protocol.shapes import Protocol
 from codex_release.protocol.verdicts import RULES, verdict
-from codex_release.report import Report, show
-from codex_release.versions import ReleaseVersion
-from codex_release.workspace import Workspace
 
 STRING = {"type": "string"}
 
@@ -410,7 +410,7 @@ def test_a_bracket_in_a_cell_is_shown_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    show(Report(("type",), [("list[str]",)], None), as_json=False)
+    show(Answer(("type",), [("list[str]",)], None), as_json=False)
     assert "list[str]" in capsys.readouterr().out
 
 

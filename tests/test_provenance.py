@@ -22,14 +22,15 @@ from sigstore.models import TrustedRoot
 from sigstore.verify import Verifier
 from sigstore_instance import SigstoreInstance, legacy_bundle
 
-from codex_release import signatures
-from codex_release.digests import FileDigest
-from codex_release.errors import LockError, SignatureError
-from codex_release.lock import Lock
-from codex_release.release_report.store import read_report
-from codex_release.signatures import Signature, Signer, verify_bundle
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import LockError, SignatureError
+from codex_release.facts.lock import Lock
+from codex_release.facts.signature import Signature
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.pin import sigstore as signatures
+from codex_release.pin.sigstore import Signer, verify_bundle
+from codex_release.report.store import read_report
 from codex_release.sources import Bundle
-from codex_release.versions import ReleaseVersion
 
 VERSION = ReleaseVersion.parse(archives.VERSION)
 LINUX = archives.CATALOG.target("x86_64-unknown-linux-musl")

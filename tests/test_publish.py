@@ -16,12 +16,12 @@ from faulty_index import Upload, status
 from loopback import Loopback, Reply, Request
 from publishing import ANYBODY, SmallRelease, Window, stage_window
 
-from codex_release.digests import FileDigest, file_digest
+from codex_release.base.digests import FileDigest, file_digest
 from codex_release.index.listing import ListedFile, Listing
 from codex_release.index.repository import Repository
-from codex_release.local_index import LocalIndex, local_index
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD, Candidate, Plan, make_plan
 from codex_release.publish.upload import Fate, Uploader, judged
+from codex_release.rehearse.local_index import LocalIndex, local_index
 
 # --- The plan, from values alone
 

@@ -28,10 +28,10 @@ from faulty_index import (
 )
 from publishing import SmallRelease, Window, pypi_server_window, stage_window, until
 
+from codex_release.base.http import RetryPolicy
 from codex_release.check.metadata import metadata_problems
-from codex_release.http import RetryPolicy
-from codex_release.local_index import LocalIndex, local_index
 from codex_release.publish.serving import Patience
+from codex_release.rehearse.local_index import LocalIndex, local_index
 
 FILES = 9
 """Seven runtime wheels, the client's wheel and its sdist."""

@@ -20,7 +20,7 @@ import pytest
 from programs import PINNED as VERSION
 from programs import ROOT, codex_release, environment_with, finished, python_of
 
-from codex_release.targets import Catalog
+from codex_release.facts.targets import Catalog
 
 RUNTIMES = {
     f"codex_cli_bin-{VERSION}-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl",

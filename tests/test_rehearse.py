@@ -17,8 +17,8 @@ import pytest
 from fake_release import FakeRelease
 from programs import ROOT, codex_release
 
-from codex_release.local_index import local_index
-from codex_release.targets import Catalog
+from codex_release.facts.targets import Catalog
+from codex_release.rehearse.local_index import local_index
 
 STEPS = [
     "check the lock",
@@ -158,7 +158,7 @@ def test_breaking_it_off_leaves_no_server_and_no_scratch(release: FakeRelease, o
             if line.startswith("uploading"):
                 break
         below = psutil.Process(process.pid).children(recursive=True)
-        assert any("local_index_server" in " ".join(each.cmdline()) for each in below)
+        assert any("index_server" in " ".join(each.cmdline()) for each in below)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and all it started
         assert process.wait(timeout=60) == 130
         assert process.stderr.read().splitlines()[-1] == "codex-release: interrupted"

@@ -20,15 +20,18 @@ import pytest
 from fake_release import FakeRelease
 from recording import RecordedProgress, connected
 
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import CheckError
 from codex_release.commands.options import leave_report
-from codex_release.context import Context
-from codex_release.digests import file_digest
-from codex_release.errors import CheckError
-from codex_release.local_index import local_index
-from codex_release.lock import Lock
+from codex_release.facts.lock import Lock
+from codex_release.facts.settings import Settings
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import Context
 from codex_release.publish import PublishResult
-from codex_release.rehearsal import RehearsalResult
-from codex_release.release_report import (
+from codex_release.rehearse.local_index import local_index
+from codex_release.rehearse.rehearsal import RehearsalResult
+from codex_release.report import (
     BuildSection,
     BuiltFile,
     Component,
@@ -39,15 +42,12 @@ from codex_release.release_report import (
     ReleaseReport,
     Step,
 )
-from codex_release.release_report.json_form import from_json, to_json
-from codex_release.release_report.markup import element
-from codex_release.release_report.model import ArchiveOrigin, Origin
-from codex_release.release_report.page import page
-from codex_release.release_report.store import ReportStore, read_report
-from codex_release.release_report.summary import build_summary, publish_summary, rehearse_summary
-from codex_release.settings import Settings
-from codex_release.versions import ReleaseVersion
-from codex_release.workspace import Workspace
+from codex_release.report.json_form import from_json, to_json
+from codex_release.report.markup import element
+from codex_release.report.model import ArchiveOrigin, Origin
+from codex_release.report.page import page
+from codex_release.report.store import ReportStore, read_report
+from codex_release.report.summary import build_summary, publish_summary, rehearse_summary
 
 CATALOG = archives.CATALOG
 VERSION = ReleaseVersion.parse(archives.VERSION)

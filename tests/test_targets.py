@@ -10,9 +10,9 @@ import archives
 import pytest
 from archives import CATALOG
 
-from codex_release import targets
-from codex_release.errors import UsageError, WorkspaceError
-from codex_release.targets import Catalog, Target, matches
+from codex_release.base.errors import UsageError, WorkspaceError
+from codex_release.facts import targets
+from codex_release.facts.targets import Catalog, Target, matches
 
 FILE = Path(__file__).parents[1] / "release" / "targets.toml"
 LAYOUT = CATALOG.layout

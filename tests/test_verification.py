@@ -13,10 +13,10 @@ from fake_release import FakeRelease
 from packaging.utils import parse_wheel_filename
 from programs import environment_with, finished
 
-from codex_release.digests import file_digest
-from codex_release.errors import StageError
-from codex_release.toml import read_toml
-from codex_release.verification import narrowed
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import StageError
+from codex_release.facts.toml import read_toml
+from codex_release.wheels.cibuildwheel_stage import narrowed
 
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ("cp310", "cp311", "cp312", "cp313", "cp314", "cp314t")

@@ -20,12 +20,12 @@ from packaging.version import Version
 from programs import finished
 from static_index import Entry, StaticIndex, listed_entry
 
-from codex_release.http import Web
+from codex_release.base.http import Web
+from codex_release.base.progress import Silent
+from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
-from codex_release.local_index import LocalIndex, Stage, local_index
-from codex_release.progress import Silent
-from codex_release.targets import Catalog
+from codex_release.rehearse.local_index import IndexStage, LocalIndex, local_index
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
@@ -42,7 +42,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
 
 
 @pytest.fixture
-def stage(index: LocalIndex, request: pytest.FixtureRequest) -> Stage:
+def stage(index: LocalIndex, request: pytest.FixtureRequest) -> IndexStage:
     return index.stage(f"test{abs(hash(request.node.name))}")
 
 
@@ -74,7 +74,7 @@ def dist(made: FakeRelease) -> Path:
     return made.root / "dist"
 
 
-def upload(stage: Stage, *files: Path) -> None:
+def upload(stage: IndexStage, *files: Path) -> None:
     words = ("--non-interactive", "--disable-progress-bar", "-u", "", "-p", "", "--repository-url", stage.upload_url)
     finished(sys.executable, "-m", "twine", "upload", *words, *files)
 
@@ -96,7 +96,7 @@ def problems(release: FakeRelease, url: str, *words: str | Path) -> list[str]:
 
 
 def test_a_whole_release_passes_with_and_without_the_published_files(
-    release: FakeRelease, dist: Path, stage: Stage
+    release: FakeRelease, dist: Path, stage: IndexStage
 ) -> None:
     upload(stage, *files_of(dist))
     for words in (("--dist", dist), ()):
@@ -110,7 +110,7 @@ def test_a_whole_release_passes_with_and_without_the_published_files(
         assert ("win32", "resolves to nothing") in asked
 
 
-def test_the_older_and_the_newer_glibc_get_their_own_wheel(release: FakeRelease, dist: Path, stage: Stage) -> None:
+def test_the_older_and_the_newer_glibc_get_their_own_wheel(release: FakeRelease, dist: Path, stage: IndexStage) -> None:
     upload(stage, *files_of(dist))
     found = verified(release, stage.simple_url, "--dist", dist)["findings"]
     taken = {each["subject"]: each["note"] for each in found if each["question"] == "resolves"}
@@ -118,7 +118,7 @@ def test_the_older_and_the_newer_glibc_get_their_own_wheel(release: FakeRelease,
     assert "manylinux_2_18" in taken["manylinux_2_41_aarch64"]
 
 
-def test_an_index_that_has_nothing_is_told_of_file_by_file(release: FakeRelease, dist: Path, stage: Stage) -> None:
+def test_an_index_that_has_nothing_is_told_of_file_by_file(release: FakeRelease, dist: Path, stage: IndexStage) -> None:
     found = problems(release, stage.simple_url, "--dist", dist)
     for path in files_of(dist):
         assert f"{path.name}: {stage.simple_url} does not have it" in found
@@ -128,7 +128,7 @@ def test_an_index_that_has_nothing_is_told_of_file_by_file(release: FakeRelease,
     assert "Codex 0.169.0: there are 0 pinned wheels of the client, not one" in without
 
 
-def test_every_missing_file_is_listed_and_who_gets_nothing(release: FakeRelease, dist: Path, stage: Stage) -> None:
+def test_every_missing_file_is_listed_and_who_gets_nothing(release: FakeRelease, dist: Path, stage: IndexStage) -> None:
     missing = {WINDOWS, "codex_app_server_sdk-0.169.0.tar.gz"}
     upload(stage, *(path for path in files_of(dist) if path.name not in missing))
     found = problems(release, stage.simple_url, "--dist", dist)
@@ -140,7 +140,7 @@ def test_every_missing_file_is_listed_and_who_gets_nothing(release: FakeRelease,
 
 
 def test_without_the_published_files_a_missing_platform_is_noticed(
-    release: FakeRelease, dist: Path, stage: Stage
+    release: FakeRelease, dist: Path, stage: IndexStage
 ) -> None:
     upload(stage, *(path for path in files_of(dist) if path.name != WINDOWS))
     found = problems(release, stage.simple_url)
@@ -149,7 +149,7 @@ def test_without_the_published_files_a_missing_platform_is_noticed(
 
 
 def test_other_bytes_under_the_same_name_are_noticed(
-    release: FakeRelease, dist: Path, stage: Stage, tmp_path: Path
+    release: FakeRelease, dist: Path, stage: IndexStage, tmp_path: Path
 ) -> None:
     upload(stage, *files_of(dist))
     release.ran("build", "--all", "--store", "--out", tmp_path / "other")
@@ -159,7 +159,7 @@ def test_other_bytes_under_the_same_name_are_noticed(
     assert not any(each.startswith(CLIENT) for each in found)
 
 
-def test_a_file_too_many_is_noticed(release: FakeRelease, dist: Path, stage: Stage, tmp_path: Path) -> None:
+def test_a_file_too_many_is_noticed(release: FakeRelease, dist: Path, stage: IndexStage, tmp_path: Path) -> None:
     upload(stage, *files_of(dist))
     extra = "codex_app_server_sdk-0.169.0-py2-none-any.whl"
     shutil.copyfile(dist / CLIENT, tmp_path / extra)
@@ -169,7 +169,7 @@ def test_a_file_too_many_is_noticed(release: FakeRelease, dist: Path, stage: Sta
 
 
 def test_files_of_other_versions_are_nobodys_business(
-    release: FakeRelease, dist: Path, stage: Stage, tmp_path: Path
+    release: FakeRelease, dist: Path, stage: IndexStage, tmp_path: Path
 ) -> None:
     upload(stage, *files_of(dist))
     (tmp_path / "other").mkdir()
@@ -179,7 +179,7 @@ def test_files_of_other_versions_are_nobodys_business(
 
 
 def test_a_client_of_a_version_of_its_own_is_found(
-    release: FakeRelease, dist: Path, stage: Stage, tmp_path: Path
+    release: FakeRelease, dist: Path, stage: IndexStage, tmp_path: Path
 ) -> None:
     shutil.copytree(dist, tmp_path / "dist")
     dist = tmp_path / "dist"
@@ -293,7 +293,9 @@ def test_attestations_of_something_else_are_none(document: bytes, problem: str) 
         attested_by(document, "a.whl", "a" * 64)
 
 
-def test_what_cannot_be_installed_is_a_problem_with_pips_reason(release: FakeRelease, dist: Path, stage: Stage) -> None:
+def test_what_cannot_be_installed_is_a_problem_with_pips_reason(
+    release: FakeRelease, dist: Path, stage: IndexStage
+) -> None:
     """The index has none of the client's dependencies."""
     upload(stage, *files_of(dist))
     ran = release.ran("verify-index", "0.169.0", "--index-url", stage.simple_url, "--dist", dist, code=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_release.errors import WorkspaceError
-from codex_release.workspace import Workspace
+from codex_release.base.errors import WorkspaceError
+from codex_release.facts.workspace import Workspace
 
 REMEDY = "run from inside a checkout or name one with --repo DIR"
 

@@ -1,9 +1,11 @@
 """Turns a Codex release into verified Python wheels.
 
-The road of a release, one module a station: a *source* says which archives exist (`sources`), `download` brings the
-bytes into the `cache`, `archive` extracts them into a runtime tree, `lock` says what every byte must be, `inspect`
-reads the executables, `stage` makes a buildable directory, `wheel` assembles, `check` verifies, and `cli` is the
-program around all of it. Nothing here imports the client.
+The road of a release, one room a station, from the bottom up: `sources` say which archives exist, `fetching` brings
+their bytes into the cache, verified by the lock of `facts`, `runtime` reads archives and executables, `wheels` stages
+and assembles, `check` judges finished files, `building` makes a release of them, `pin` and `protocol` move to the
+next one, `installing` puts a runtime into an environment, `index`, `publish`, `verify` and `rehearse` bring a release
+to its users, `report` tells of it, and `commands` under `cli` is the program around it all. Imports go downward only;
+nothing here imports the client.
 """
 
 __all__ = ["__version__"]

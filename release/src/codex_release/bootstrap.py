@@ -18,20 +18,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.environment import Environment
-from codex_release.errors import ReleaseError, RuntimeSetupError, UsageError, WorkspaceError
-from codex_release.installed import Expected, template_files, whats_wrong
-from codex_release.lock import Lock
-from codex_release.targets import Catalog
-from codex_release.versions import ReleaseVersion
-from codex_release.workspace import Workspace
+from codex_release.base.errors import ReleaseError, RuntimeSetupError, UsageError, WorkspaceError
+from codex_release.facts.lock import Lock
+from codex_release.facts.targets import Catalog
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.facts.workspace import Workspace
+from codex_release.installing.environment import Environment
+from codex_release.installing.installed import Expected, template_files, whats_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from codex_release.context import Context
-    from codex_release.lock import LockedTarget
-    from codex_release.targets import Target
+    from codex_release.facts.lock import LockedTarget
+    from codex_release.facts.targets import Target
+    from codex_release.fetching.context import Context
 
 __all__ = [
     "PACKAGE_NAME",
@@ -80,7 +80,7 @@ def ensure_runtime_package_installed(
             _checkout(), python_executable, runtime_version=runtime_version, install_target=install_target
         )
         if plan.whats_wrong() is not None:
-            from codex_release.context import open_context
+            from codex_release.fetching.context import open_context
 
             with open_context(lambda: plan.workspace) as context:
                 plan.install(context)
@@ -198,7 +198,7 @@ class Bootstrap:
         Raises:
             ReleaseError: if it cannot be; what was there is still there.
         """
-        from codex_release.install import install
+        from codex_release.installing.install import install
 
         return install(self, context)
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.errors import ReleaseError
+from codex_release.base.errors import ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
 
 def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     # What a command needs is imported once it is known to be wanted: --help answers at once.
-    from codex_release.report import Report, show
-    from codex_release.workspace import Workspace
+    from codex_release.commands.answer import Answer, show
+    from codex_release.facts.workspace import Workspace
 
     def find_workspace() -> Workspace:
         return Workspace.find(repo=arguments.repo, script=script, cwd=Path.cwd())
@@ -87,10 +87,10 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     command = _module(arguments.command)
     # A command may look first whether there is anything to do; then it gives its report, or what to go on with.
     begun = command.begin(arguments, find_workspace) if hasattr(command, "begin") else partial(command.run, arguments)
-    if isinstance(begun, Report):
+    if isinstance(begun, Answer):
         report = begun
     else:
-        from codex_release.context import open_context
+        from codex_release.fetching.context import open_context
 
         names = tuple(arguments.source)
         with open_context(find_workspace, source_names=names, lock_path=arguments.lock_file) as context:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from codex_release.base.errors import CheckError
 from codex_release.check.contents import (
     entry_problems,
     identity_problems,
@@ -15,16 +16,15 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
-from codex_release.errors import CheckError
-from codex_release.wheel_file import read_headers
+from codex_release.wheels.wheel_file import read_headers
 
 if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
-    from codex_release.lock import Lock
-    from codex_release.targets import Catalog
-    from codex_release.wheel_file import WheelFile
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog
+    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["check_client_sdist", "check_client_wheel", "pinned_runtime"]
 

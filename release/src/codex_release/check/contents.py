@@ -9,16 +9,16 @@ from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from codex_release.digests import CHUNK, FileDigest
-from codex_release.entries import EntryRules
-from codex_release.errors import ArchiveError
-from codex_release.record import record_hash
-from codex_release.wheel_file import DAMAGED
+from codex_release.base.digests import CHUNK, FileDigest
+from codex_release.base.errors import ArchiveError
+from codex_release.runtime.entries import EntryRules
+from codex_release.wheels.record import record_hash
+from codex_release.wheels.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_release.wheel_file import WheelFile
+    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["Contents", "entry_problems", "identity_problems", "read_contents", "record_problems", "size_problems"]
 

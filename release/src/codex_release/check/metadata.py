@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.errors import CheckError
-from codex_release.wheel_file import DAMAGED
+from codex_release.base.errors import CheckError
+from codex_release.wheels.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

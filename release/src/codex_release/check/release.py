@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
+from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.metadata import metadata_problems
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
-from codex_release.errors import CheckError, ReleaseError
-from codex_release.wheel_file import WheelFile
+from codex_release.wheels.wheel_file import WheelFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from codex_release.lock import Lock
-    from codex_release.targets import Catalog
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog
 
-__all__ = ["Verdict", "check_files", "check_set", "distributions_in"]
+__all__ = ["FileVerdict", "check_files", "check_set", "distributions_in"]
 
 _SDIST = ".tar.gz"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FileVerdict:
     """What was found about one file.
 
     Attributes:
@@ -61,7 +61,7 @@ def check_files(
     lock: Lock | None,
     known: Mapping[str, Assembled] | None = None,
     jobs: int = 1,
-) -> list[Verdict]:
+) -> list[FileVerdict]:
     """Check each file by itself.
 
     Args:
@@ -85,7 +85,7 @@ def check_files(
     ]
 
 
-def check_set(verdicts: Sequence[Verdict], catalog: Catalog) -> list[str]:
+def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
     """The problems of a release as a whole: platforms without a wheel, mixed versions, a client missing or astray."""
     runtimes = [each.coverage for each in verdicts if each.coverage]
     versions = sorted({each.version for each in runtimes} | {each.pin for each in verdicts if each.pin})
@@ -111,7 +111,7 @@ def check_set(verdicts: Sequence[Verdict], catalog: Catalog) -> list[str]:
     return problems
 
 
-def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None) -> Verdict:
+def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None) -> FileVerdict:
     try:
         if path.name.endswith(_SDIST):
             return _check_sdist(path, catalog, lock)
@@ -119,14 +119,14 @@ def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assemble
             _refuse_unknown(wheel.distribution, catalog)
             if wheel.distribution == catalog.distribution:
                 problems, coverage = check_runtime(wheel, catalog, lock, known)
-                return Verdict(path, tuple(problems), coverage=coverage)
+                return FileVerdict(path, tuple(problems), coverage=coverage)
             problems, pin = check_client_wheel(wheel, catalog, lock)
-            return Verdict(path, tuple(problems), pin=pin)
+            return FileVerdict(path, tuple(problems), pin=pin)
     except ReleaseError as error:
-        return Verdict(path, (str(error),))
+        return FileVerdict(path, (str(error),))
 
 
-def _check_sdist(path: Path, catalog: Catalog, lock: Lock | None) -> Verdict:
+def _check_sdist(path: Path, catalog: Catalog, lock: Lock | None) -> FileVerdict:
     try:
         project, _ = parse_sdist_filename(path.name)
     except InvalidSdistFilename as error:
@@ -135,7 +135,7 @@ def _check_sdist(path: Path, catalog: Catalog, lock: Lock | None) -> Verdict:
         raise CheckError(f"{project} is wheels only: an sdist of it would hold the executables of one platform")
     _refuse_unknown(project, catalog)
     problems, pin = check_client_sdist(path, project, catalog, lock)
-    return Verdict(path, tuple(problems), pin=pin)
+    return FileVerdict(path, tuple(problems), pin=pin)
 
 
 def _refuse_unknown(project: str, catalog: Catalog) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import CheckError, LockError, ReleaseError, UsageError
 from codex_release.check.contents import (
     Contents,
     entry_problems,
@@ -17,22 +19,20 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
-from codex_release.digests import FileDigest
-from codex_release.errors import CheckError, LockError, ReleaseError, UsageError
-from codex_release.inspect import inspect_tree
-from codex_release.lock import compare_files
-from codex_release.platform_tags import broken_promise
-from codex_release.record import record_hash
-from codex_release.tree import RuntimeTree
-from codex_release.versions import ReleaseVersion
+from codex_release.facts.lock import compare_files
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.inspection import inspect_tree
+from codex_release.runtime.tags import broken_promise
+from codex_release.runtime.tree import RuntimeTree
+from codex_release.wheels.record import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_release.inspect import Inspection
-    from codex_release.lock import Lock
-    from codex_release.targets import Catalog, Target
-    from codex_release.wheel_file import WheelFile
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog, Target
+    from codex_release.runtime.inspection import Inspection
+    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["Assembled", "Coverage", "check_runtime", "payload_names", "target_of"]
 

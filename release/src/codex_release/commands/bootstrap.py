@@ -7,14 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from codex_release.bootstrap import RUNTIME_VERSION_ENV_VAR, Bootstrap
-from codex_release.report import Report
+from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from codex_release.context import Context
-    from codex_release.workspace import Workspace
+    from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.context import Context
 
 HELP = "install the pinned runtime into an environment"
 
@@ -40,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def begin(
     arguments: argparse.Namespace, find_workspace: Callable[[], Workspace]
-) -> Report | Callable[[Context], Report]:
+) -> Answer | Callable[[Context], Answer]:
     """Look whether there is anything to do.
 
     Raises:
@@ -55,7 +55,7 @@ def begin(
         lock_file=arguments.lock_file,
     )
 
-    def report(*, installed: bool) -> Report:
+    def report(*, installed: bool) -> Answer:
         environment, version = plan.environment, plan.version.pep440
         seconds = time.monotonic() - started
         data = {
@@ -67,7 +67,7 @@ def begin(
             "seconds": round(seconds, 2),
         }
         row = (f"{plan.catalog.distribution} {version}", str(environment.site), "installed" if installed else "whole")
-        return Report(("package", "directory", "state", "seconds"), [(*row, f"{seconds:.2f}")], data)
+        return Answer(("package", "directory", "state", "seconds"), [(*row, f"{seconds:.2f}")], data)
 
     if plan.whats_wrong() is None:
         return report(installed=False)

@@ -7,19 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.build import Builder, BuildRequest
+from codex_release.base.errors import UsageError
+from codex_release.base.progress import megabytes
+from codex_release.building.builder import Builder, BuildRequest
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_previous, add_targets, add_unlocked, add_version, warn_unlocked
-from codex_release.errors import UsageError
-from codex_release.progress import megabytes
-from codex_release.release_report.observe import built_file
-from codex_release.release_report.store import ReportStore, read_previous
-from codex_release.report import Report
+from codex_release.report.observe import built_file
+from codex_release.report.store import ReportStore, read_previous
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
+    from codex_release.fetching.context import Context
 
 HELP = "build wheels, and the client pinned to them"
 
@@ -38,7 +38,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Build.
 
     Raises:
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         for each in built
     ]
     title = f"Codex {version} in {arguments.out}"
-    return Report(("file", "tag", "size", "sha256", "seconds"), rows, data, title=title)
+    return Answer(("file", "tag", "size", "sha256", "seconds"), rows, data, title=title)
 
 
 def _targets(arguments: argparse.Namespace, context: Context) -> list[Target]:

@@ -13,25 +13,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.atomic import write_text
-from codex_release.bump import is_newer, newest, notes, with_version
+from codex_release.base.atomic import write_text
+from codex_release.base.errors import ProtocolError, ReleaseError, SourceError
+from codex_release.base.http import shown_text
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
-from codex_release.errors import ProtocolError, ReleaseError, SourceError
-from codex_release.http import shown_text
-from codex_release.pinning import observed
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.pin.move import is_newer, newest, notes, with_version
+from codex_release.pin.observation import observed
 from codex_release.protocol.generate import files_for, write
 from codex_release.protocol.render_changes import as_markdown, headline
 from codex_release.protocol.rules import Rules
 from codex_release.protocol.schema import runtime_version
 from codex_release.protocol.sides import Side, compared
-from codex_release.report import Report
-from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "move the pin to a newer Codex release, and say what changes"
 _SCRIPTS = ("scripts/api_reference.py", "sdk/notebooks/refresh.py")
@@ -49,7 +49,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say whether there is something to do")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Move the pin, if there is a newer release.
 
     Raises:
@@ -62,14 +62,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     data: dict[str, Any] = {"pinned": pinned.codex, "version": version.codex, "is_new": is_new}
     if not is_new:
         row = (f"nothing to do: {pinned} is pinned", f"{version} is asked for" if arguments.version else "the newest")
-        return Report(("state", "because"), [row], data)
+        return Answer(("state", "because"), [row], data)
     if arguments.dry_run:
-        return Report(("state", "version"), [(f"{pinned} is pinned", f"{version} would be")], data)
+        return Answer(("state", "version"), [(f"{pinned} is pinned", f"{version} would be")], data)
     text, summary = _bump(version, context)
     if arguments.notes:
         write_text(arguments.notes, text)
     rows = [(f"{pinned} -> {version}", summary, str(arguments.notes or ""))]
-    return Report(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
+    return Answer(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
 
 
 def _newest(context: Context) -> ReleaseVersion:

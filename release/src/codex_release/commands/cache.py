@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from codex_release.progress import megabytes
-from codex_release.report import Report
+from codex_release.base.progress import megabytes
+from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.cache import CacheEntry
-    from codex_release.context import Context
+    from codex_release.fetching.cache import CacheEntry
+    from codex_release.fetching.context import Context
 
 HELP = "list, prune or clear the cache"
 _DAY_S = 86_400
@@ -28,7 +28,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=float, default=30.0, metavar="N", help="prune: unused for so many days (30)")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """List, prune or clear."""
     cache = context.cache
     if arguments.action == "list":
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     rows = [(entry.kind, entry.path.name, megabytes(entry.size), _moment(entry)) for entry in entries]
     data = [{"kind": entry.kind, "path": str(entry.path), "size": entry.size, "used": entry.used} for entry in entries]
     total = megabytes(sum(entry.size for entry in entries))
-    return Report(("kind", "address", "size", "last used"), rows, data, title=f"{cache.root} {verb} {total}")
+    return Answer(("kind", "address", "size", "last used"), rows, data, title=f"{cache.root} {verb} {total}")
 
 
 def _moment(entry: CacheEntry) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
 from codex_release.check import check_files, check_set, distributions_in
-from codex_release.errors import UsageError
-from codex_release.report import Report
+from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "check wheels and sdists, offline"
 
@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unlocked", action="store_true", help="judge the files by themselves, not by the lock")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Check every file, and each directory as a complete release.
 
     Raises:
@@ -42,4 +42,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         if path.is_dir():
             problems[str(path)] = check_set(verdicts, context.catalog)
     rows = [(path, problem) for path, found in problems.items() for problem in found or ["passes"]]
-    return Report(("path", "verdict"), rows, problems, title="Check", ok=not any(problems.values()))
+    return Answer(("path", "verdict"), rows, problems, title="Check", ok=not any(problems.values()))

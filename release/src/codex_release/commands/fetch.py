@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.atomic import scratch_directory
+from codex_release.base.atomic import scratch_directory
+from codex_release.base.errors import UsageError
+from codex_release.base.progress import megabytes
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
-from codex_release.errors import UsageError
-from codex_release.progress import megabytes
-from codex_release.report import Report
-from codex_release.tree import copy_tree
+from codex_release.runtime.tree import copy_tree
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
-    from codex_release.targets import Target
+    from codex_release.facts.targets import Target
+    from codex_release.fetching.context import Context
 
 HELP = "bring verified runtimes here"
 
@@ -30,7 +30,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="extract each runtime into DIR/TRIPLE")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Fetch the targets.
 
     Raises:
@@ -55,4 +55,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         fetched = list(pool.map(fetch, targets))
     rows = [(triple, megabytes(size), str(place)) for triple, place, size in fetched]
     data = [{"target": triple, "path": str(place), "size": size} for triple, place, size in fetched]
-    return Report(("target", "size", "path"), rows, data, title=f"Codex {version}")
+    return Answer(("target", "size", "path"), rows, data, title=f"Codex {version}")

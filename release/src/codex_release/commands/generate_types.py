@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
-from codex_release.errors import UsageError
 from codex_release.protocol.generate import differing, print_files, write
 from codex_release.protocol.rules import Rules
-from codex_release.report import Report
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "write the client's typed protocol layer, or check it"
 
@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codex", type=Path, metavar="PATH", help="the executable to ask; the pinned one if not given")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Generate, and write or compare.
 
     Raises:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     verb = "differs" if arguments.check else "written"
     shown = [(verb, str(directory / path)) for path in changed] or [("unchanged", str(directory))]
     data = {"directory": str(directory), "files": list(files), "changed": changed}
-    return Report(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
+    return Answer(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
 
 
 def _files(named: Path | None, rules: Rules, context: Context) -> dict[str, str]:

@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.archive import unpack
-from codex_release.errors import InspectError, UsageError
-from codex_release.headers import Executable, looks_executable, read_executable
-from codex_release.platform_tags import variants, wheel_tag
-from codex_release.report import Report
+from codex_release.base.errors import InspectError, UsageError
+from codex_release.commands.answer import Answer
+from codex_release.runtime.archive import unpack
+from codex_release.runtime.headers import Executable, looks_executable, read_executable
+from codex_release.runtime.tags import variants, wheel_tag
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
-    from codex_release.targets import Catalog, Layout, Target
+    from codex_release.facts.targets import Catalog, Layout, Target
+    from codex_release.fetching.context import Context
 
 HELP = "read executables and show what they need"
 _MAGIC_BYTES = 64
@@ -33,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Read the headers.
 
     Raises:
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     rows += [("tag", tag, "", "", "", "", "") for tag in tags]
     data = {"executables": {name: asdict(found) for name, found in executables.items()}, "tags": tags}
     columns = ("executable", "format", "machine", "linking", "glibc", "minos", "signed")
-    return Report(columns, rows, data, title=str(path))
+    return Answer(columns, rows, data, title=str(path))
 
 
 def _directory(path: Path, scratch: Path) -> Path | None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from codex_release.errors import UsageError
-from codex_release.pinning import hold, observed
-from codex_release.progress import megabytes
-from codex_release.report import Report
-from codex_release.signatures import UNCHECKED
+from codex_release.base.errors import UsageError
+from codex_release.base.progress import megabytes
+from codex_release.commands.answer import Answer
+from codex_release.facts.signature import UNCHECKED
+from codex_release.pin.observation import hold, observed
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
-    from codex_release.lock import Lock
+    from codex_release.facts.lock import Lock
+    from codex_release.fetching.context import Context
 
 HELP = "write the lock for a version, or check it"
 
@@ -26,7 +26,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="fetch and compare, write nothing")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Fetch every target from every source that answers, and write or compare the lock.
 
     Raises:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         "signatures": {triple: asdict(each.signature) for triple, each in fresh.targets.items() if each.signature},
     }
     _note_unchecked(fresh, context)
-    return Report(
+    return Answer(
         ("target", "sources", "files", "size", "signature"), rows, data, title=f"{context.lock_file.name} {verb}"
     )
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_version
-from codex_release.report import Report
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "list the targets and their CI runners"
 
@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_version(parser)
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """List the targets; the JSON is a GitHub Actions matrix.
 
     Raises:
@@ -43,4 +43,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         }
         for target in targets
     ]
-    return Report(tuple(entries[0]), [tuple(entry.values()) for entry in entries], {"include": entries})
+    return Answer(tuple(entries[0]), [tuple(entry.values()) for entry in entries], {"include": entries})

@@ -7,18 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.errors import ReleaseError
-from codex_release.tree import copy_tree
+from codex_release.base.errors import ReleaseError
+from codex_release.runtime.tree import copy_tree
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-    from codex_release.context import Context
-    from codex_release.release_report.store import ReportStore
-    from codex_release.targets import Target
-    from codex_release.tree import RuntimeTree
-    from codex_release.versions import ReleaseVersion
+    from codex_release.facts.targets import Target
+    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.fetching.context import Context
+    from codex_release.report.store import ReportStore
+    from codex_release.runtime.tree import RuntimeTree
 
 __all__ = [
     "add_previous",
@@ -87,7 +87,7 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
 
     That the report cannot be written is said, and changes nothing about what was done.
     """
-    from codex_release.release_report.store import ReportStore  # most commands leave none
+    from codex_release.report.store import ReportStore  # most commands leave none
 
     store = ReportStore(directory, context.catalog, context.lock, context.settings.job_summary)
     try:

@@ -10,19 +10,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
-from codex_release.errors import UsageError
+from codex_release.facts.versions import ReleaseVersion
 from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, headline
 from codex_release.protocol.rules import Rules
 from codex_release.protocol.schema import Schema
 from codex_release.protocol.sides import Side, compared
-from codex_release.report import Report
-from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "show what changed in the protocol, and what can break users"
 _EXPERIMENTAL = "experimental"
@@ -40,7 +40,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on-breaking", action="store_true", help="exit with 1 if a change can break users")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Compare.
 
     Raises:
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
         )
     changes = compared(old, new, rules)
     labels = str(names[arguments.old]), str(names[arguments.new])
-    return Report(
+    return Answer(
         COLUMNS,
         as_rows(changes),
         as_data(*labels, changes),

@@ -6,22 +6,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
+from codex_release.base.progress import megabytes
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import leave_report
-from codex_release.errors import UsageError
 from codex_release.index.repository import Repository, simple_index
-from codex_release.progress import megabytes
 from codex_release.publish.plan import UPLOAD
 from codex_release.publish.prepare import prepare
 from codex_release.publish.publication import publish
 from codex_release.publish.result import PublishedFile, PublishResult
 from codex_release.publish.serving import Inventory, Patience
 from codex_release.publish.upload import Uploader
-from codex_release.report import Report
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
     from codex_release.publish.plan import Plan
 
 HELP = "upload a release, all of it or nothing"
@@ -47,7 +47,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Plan, show the plan, and with ``--yes`` carry it out.
 
     Raises:
@@ -98,7 +98,7 @@ def _planned(plan: Plan, index: str) -> PublishResult:
     return PublishResult(index, "failed" if plan.problems else "planned", files, problem="; ".join(plan.problems))
 
 
-def _report(result: PublishResult, plan: Plan, problem: str = "") -> Report:
+def _report(result: PublishResult, plan: Plan, problem: str = "") -> Answer:
     sizes = {each.file.name: megabytes(each.file.digest.size) for each in plan.files}
     rows = [
         (
@@ -114,4 +114,4 @@ def _report(result: PublishResult, plan: Plan, problem: str = "") -> Report:
     rows += [(each.name, "", "", each.outcome, f"{each.seconds:.1f}", each.detail) for each in result.steps]
     data = {**asdict(result), "problems": list(plan.problems), "warnings": list(plan.warnings)}
     columns = ("file or step", "size", "sha256", "outcome", "seconds", "remark")
-    return Report(columns, rows, data, title=f"Publish to {result.index}", ok=not problem, problem=problem)
+    return Answer(columns, rows, data, title=f"Publish to {result.index}", ok=not problem, problem=problem)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_targets, leave_report
-from codex_release.rehearsal import rehearse
-from codex_release.report import Report
+from codex_release.rehearse.rehearsal import rehearse
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "rehearse the whole release on this machine"
 
@@ -23,7 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Rehearse.
 
     Raises:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     leave_report(context, arguments.out, lambda store: store.record_rehearse(version, found))
     rows = [(each.name, each.outcome, f"{each.seconds:.1f}", each.detail) for each in found.steps]
     rows.append(("all of it", found.outcome, f"{found.seconds:.1f}", f"{len(targets)} platforms"))
-    return Report(
+    return Answer(
         ("step", "outcome", "seconds", "seen"),
         rows,
         found.data(),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.progress import megabytes
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_previous, add_version
-from codex_release.progress import megabytes
-from codex_release.release_report.json_form import to_json
-from codex_release.release_report.store import PAGE, ReportStore, read_previous, read_report
-from codex_release.report import Report
+from codex_release.report.json_form import to_json
+from codex_release.report.store import PAGE, ReportStore, read_previous, read_report
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "leave a report of finished files beside them"
 
@@ -35,7 +35,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Read the files and write the report.
 
     Raises:
@@ -51,4 +51,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     files = report.build.files if report.build else ()
     rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in files]
     title = f"Codex {version} in {arguments.directory / PAGE}"
-    return Report(("file", "target", "size", "sha256"), rows, to_json(report), title=title)
+    return Answer(("file", "target", "size", "sha256"), rows, to_json(report), title=title)

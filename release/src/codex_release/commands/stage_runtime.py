@@ -7,23 +7,23 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import ArchiveError, InspectError, UsageError
+from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_unlocked, warn_unlocked
-from codex_release.errors import ArchiveError, InspectError, UsageError
-from codex_release.headers import looks_executable
-from codex_release.inspect import Inspection, infer_target, inspect_tree
-from codex_release.lock import compare_files
-from codex_release.platform_tags import Variant, broken_promise, wheel_tag
-from codex_release.report import Report
-from codex_release.sbom import Provenance
-from codex_release.stage import stage_runtime
-from codex_release.tree import RuntimeTree, read_tree, unpack_tree
-from codex_release.versions import ReleaseVersion
+from codex_release.facts.lock import compare_files
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.headers import looks_executable
+from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
+from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
+from codex_release.runtime.tree import RuntimeTree, read_tree, unpack_tree
+from codex_release.wheels.sbom import Provenance
+from codex_release.wheels.stage import stage_runtime
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
-    from codex_release.targets import Catalog, Target
+    from codex_release.facts.targets import Catalog, Target
+    from codex_release.fetching.context import Context
 
 HELP = "make a buildable directory from a runtime"
 _MAGIC_BYTES = 64
@@ -43,7 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_unlocked(parser)
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Stage.
 
     Raises:
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
             )
     tag = wheel_tag(variant.platforms)
     data = {"path": str(arguments.staging_dir), "target": target.triple, "tag": tag, "version": version.pep440}
-    return Report(("target", "tag", "path"), [(target.triple, tag, str(arguments.staging_dir))], data)
+    return Answer(("target", "tag", "path"), [(target.triple, tag, str(arguments.staging_dir))], data)
 
 
 def _target_of(runtime: Path, catalog: Catalog) -> Target:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.errors import LockError
-from codex_release.report import Report
-from codex_release.stage import stage_sdk
-from codex_release.versions import ReleaseVersion
+from codex_release.base.errors import LockError
+from codex_release.commands.answer import Answer
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.wheels.stage import stage_sdk
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "make a buildable directory of the client, pinned to a runtime"
 
@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Stage.
 
     Raises:
@@ -47,4 +47,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     )
     pin = f"{context.catalog.distribution}=={version.pep440}"
     data = {"path": str(arguments.staging_dir), "version": own_version, "pin": pin}
-    return Report(("version", "pin", "path"), [(own_version, pin, str(arguments.staging_dir))], data)
+    return Answer(("version", "pin", "path"), [(own_version, pin, str(arguments.staging_dir))], data)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.errors import UsageError
-from codex_release.report import Report
-from codex_release.verification import stage_verification
+from codex_release.base.errors import UsageError
+from codex_release.commands.answer import Answer
+from codex_release.wheels.cibuildwheel_stage import stage_verification
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "make directories in which cibuildwheel tests finished wheels"
 
@@ -27,7 +27,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("wheels", type=Path, nargs="+", metavar="WHEEL", help="a runtime wheel")
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Stage.
 
     Raises:
@@ -40,4 +40,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     for wheel, directory in staged.items():
         stage_verification(directory, wheel, catalog=context.catalog, workspace=context.workspace)
     data = [{"wheel": str(wheel), "path": str(directory)} for wheel, directory in staged.items()]
-    return Report(("wheel", "path"), [(wheel.name, str(path)) for wheel, path in staged.items()], data)
+    return Answer(("wheel", "path"), [(wheel.name, str(path)) for wheel, path in staged.items()], data)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
 from codex_release.check import distributions_in
-from codex_release.errors import UsageError
+from codex_release.commands.answer import Answer
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
-from codex_release.report import Report
 from codex_release.verify import Verifier, VerifyRequest
 
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.context import Context
+    from codex_release.fetching.context import Context
 
 HELP = "verify a published release from outside"
 
@@ -41,7 +41,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, context: Context) -> Report:
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Verify; the answer lists every problem, not only the first.
 
     Raises:
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Report:
     failed = (
         f"{len(found.problems)} of {len(found.findings)} questions about Codex {version} on {index.url} do not hold"
     )
-    return Report(
+    return Answer(
         ("subject", "asked", "seen"),
         found.rows(),
         found.data(),

@@ -12,15 +12,15 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import httpx
 from packaging.utils import canonicalize_name
 
-from codex_release.errors import PackageIndexError
-from codex_release.http import HttpError, shown_url
+from codex_release.base.errors import PackageIndexError
+from codex_release.base.http import HttpError, shown_url
 from codex_release.index.listing import Listing, parse_html, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_release.digests import FileDigest
-    from codex_release.http import Web
+    from codex_release.base.digests import FileDigest
+    from codex_release.base.http import Web
 
 __all__ = ["PackageIndex"]
 

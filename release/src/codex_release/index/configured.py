@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.errors import PackageIndexError, SourceError
-from codex_release.programs import answer
+from codex_release.base.errors import PackageIndexError, SourceError
+from codex_release.base.programs import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from codex_release.errors import PackageIndexError
+from codex_release.base.errors import PackageIndexError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from codex_release.errors import DownloadError, PackageIndexError, UsageError
-from codex_release.http import TransientError, shown_url
+from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
+from codex_release.base.http import TransientError, shown_url
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codex_release.http import Web
+    from codex_release.base.http import Web
 
 __all__ = ["Repository", "simple_index"]
 

@@ -26,9 +26,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from codex_release.errors import DownloadError, PackageIndexError
+from codex_release.base.errors import DownloadError, PackageIndexError
+from codex_release.base.programs import printed
 from codex_release.index.configured import pip_settings
-from codex_release.programs import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.atomic import write_text
+from codex_release.base.atomic import write_text
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.options import with_value_aliases
 from codex_release.protocol.render_front import render_front

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from codex_release.errors import ProtocolError
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import attribute, member, pascal
 from codex_release.protocol.shapes import (
     Alias,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.errors import ProtocolError
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.options import Options
 from codex_release.protocol.render_methods import annotation_imports, experimental_note, signature
 from codex_release.protocol.text import call, docstring, header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.errors import ProtocolError
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.shapes import definition_types, names_in
 
 if TYPE_CHECKING:

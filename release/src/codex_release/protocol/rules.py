@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from codex_release.errors import WorkspaceError
-from codex_release.toml import read_toml
+from codex_release.base.errors import WorkspaceError
+from codex_release.facts.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

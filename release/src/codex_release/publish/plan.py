@@ -16,14 +16,14 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from codex_release.progress import megabytes
+from codex_release.base.progress import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from codex_release.check.release import Verdict
-    from codex_release.digests import FileDigest
+    from codex_release.base.digests import FileDigest
+    from codex_release.check.release import FileVerdict
     from codex_release.index.listing import Listing
 
 __all__ = ["CLASH", "PRESENT", "UPLOAD", "Candidate", "Plan", "PlannedFile", "candidates", "make_plan", "planned_file"]
@@ -118,7 +118,7 @@ class Plan:
 
 
 def candidates(
-    verdicts: Sequence[Verdict], digests: Mapping[Path, FileDigest], distribution: str
+    verdicts: Sequence[FileVerdict], digests: Mapping[Path, FileDigest], distribution: str
 ) -> tuple[Candidate, ...]:
     """The files of a release in the order of their upload; those whose names cannot be understood are left out.
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_release.base.digests import file_digests
 from codex_release.check import check_files, check_set, distributions_in
-from codex_release.digests import file_digests
 from codex_release.publish.plan import candidates, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from codex_release.check.release import Verdict
-    from codex_release.lock import Lock
+    from codex_release.check.release import FileVerdict
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog
     from codex_release.publish.plan import Plan
     from codex_release.publish.serving import Inventory
-    from codex_release.targets import Catalog
 
 __all__ = ["prepare", "prepare_checked"]
 
@@ -38,7 +38,7 @@ def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory,
     return prepare_checked(check_files(distributions_in(directory), catalog, lock, jobs=jobs), catalog, inventory)
 
 
-def prepare_checked(verdicts: Sequence[Verdict], catalog: Catalog, inventory: Inventory) -> Plan:
+def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory: Inventory) -> Plan:
     """The same for files that were checked already.
 
     Args:

@@ -11,9 +11,9 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codex_release.errors import PublishError, ReleaseError
-from codex_release.http import HttpError, RetryPolicy, TransientError
-from codex_release.progress import megabytes
+from codex_release.base.errors import PublishError, ReleaseError
+from codex_release.base.http import HttpError, RetryPolicy, TransientError
+from codex_release.base.progress import megabytes
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
 from codex_release.publish.result import PublishedFile, PublishResult, Step
 from codex_release.publish.serving import (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from codex_release.errors import PublishError
-from codex_release.http import HttpError, shown_text
+from codex_release.base.errors import PublishError
+from codex_release.base.http import HttpError, shown_text
 from codex_release.index.configured import pip_settings
 from codex_release.index.resolution import Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
@@ -18,7 +18,7 @@ from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from codex_release.digests import FileDigest
+    from codex_release.base.digests import FileDigest
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import Listing

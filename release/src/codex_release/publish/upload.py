@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from codex_release.errors import PublishError
-from codex_release.http import shown_text
+from codex_release.base.errors import PublishError
+from codex_release.base.http import shown_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.digests import Digest
-    from codex_release.targets import Target
-    from codex_release.versions import ReleaseVersion
+    from codex_release.base.digests import Digest
+    from codex_release.facts.targets import Target
+    from codex_release.facts.versions import ReleaseVersion
 
 __all__ = ["Archive", "Bundle", "LocalFile", "Origin", "Program", "Source", "WebFile"]
 

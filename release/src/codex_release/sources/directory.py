@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.digests import checksum_of
-from codex_release.errors import SourceError
+from codex_release.base.digests import checksum_of
+from codex_release.base.errors import SourceError
 from codex_release.sources.base import Archive, Bundle, LocalFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_release.digests import Digest
-    from codex_release.targets import Catalog, Target
-    from codex_release.versions import ReleaseVersion
+    from codex_release.base.digests import Digest
+    from codex_release.facts.targets import Catalog, Target
+    from codex_release.facts.versions import ReleaseVersion
 
 __all__ = ["Directory"]
 

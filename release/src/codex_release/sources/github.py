@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from codex_release.digests import Digest, checksum_of, published_digest
-from codex_release.errors import SourceError, UsageError
-from codex_release.http import HttpError
-from codex_release.programs import answer
+from codex_release.base.digests import Digest, checksum_of, published_digest
+from codex_release.base.errors import SourceError, UsageError
+from codex_release.base.http import HttpError
+from codex_release.base.programs import answer
+from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, Program, WebFile
-from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
-    from codex_release.http import Web
-    from codex_release.targets import GitHubFacts, Target
+    from codex_release.base.http import Web
+    from codex_release.facts.targets import GitHubFacts, Target
 
 __all__ = ["GitHub"]
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from codex_release.digests import parse_integrity
-from codex_release.errors import SourceError, UsageError
-from codex_release.http import HttpError
+from codex_release.base.digests import parse_integrity
+from codex_release.base.errors import SourceError, UsageError
+from codex_release.base.http import HttpError
+from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, WebFile
-from codex_release.versions import ReleaseVersion
 
 if TYPE_CHECKING:
-    from codex_release.http import Web
-    from codex_release.npm_config import NpmConfig
-    from codex_release.targets import NpmFacts, Target
+    from codex_release.base.http import Web
+    from codex_release.facts.targets import NpmFacts, Target
+    from codex_release.sources.npm_config import NpmConfig
 
 __all__ = ["Npm"]
 

@@ -10,7 +10,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from codex_release.errors import VerifyError
+from codex_release.base.errors import VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

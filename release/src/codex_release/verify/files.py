@@ -14,19 +14,19 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from codex_release.digests import FileDigest, file_digest
-from codex_release.errors import DownloadError, ReleaseError, VerifyError
+from codex_release.base.digests import FileDigest, file_digest
+from codex_release.base.errors import DownloadError, ReleaseError, VerifyError
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.findings import Finding
-from codex_release.wheel_file import WheelFile, read_headers
+from codex_release.wheels.wheel_file import WheelFile, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from codex_release.base.progress import Progress
     from codex_release.index.client import PackageIndex
     from codex_release.index.listing import ListedFile, Listing
-    from codex_release.progress import Progress
 
 __all__ = ["OurFile", "brought", "file_findings", "of_version", "stray_findings"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
+from codex_release.base.errors import DownloadError, ReleaseError, UsageError
 from codex_release.check import check_files, check_set
-from codex_release.errors import DownloadError, ReleaseError, UsageError
 from codex_release.verify.files import OurFile, brought, file_findings, of_version, stray_findings
 from codex_release.verify.findings import Finding, Verification
 from codex_release.verify.installation import installation_findings
@@ -21,13 +21,13 @@ from codex_release.verify.resolution import resolution_findings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codex_release.base.progress import Progress
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog
+    from codex_release.facts.versions import ReleaseVersion
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
-    from codex_release.lock import Lock
-    from codex_release.progress import Progress
-    from codex_release.targets import Catalog
-    from codex_release.versions import ReleaseVersion
 
 __all__ = ["Verifier", "VerifyRequest"]
 

@@ -6,19 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.errors import TrialError
+from codex_release.base.errors import TrialError
 from codex_release.index.resolution import pip_environ
-from codex_release.trial import Answer, Trial
 from codex_release.verify.findings import Finding
+from codex_release.verify.trial import CodexAnswer, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from codex_release.facts.versions import ReleaseVersion
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
-    from codex_release.trial import Installed
     from codex_release.verify.files import OurFile
-    from codex_release.versions import ReleaseVersion
+    from codex_release.verify.trial import Installed
 
 __all__ = ["installation_findings", "installed_problem"]
 
@@ -67,7 +67,7 @@ def installed_problem(installed: Sequence[Installed], files: Sequence[OurFile]) 
     return f"it brings other bytes than ours: {', '.join(other)}" if other else ""
 
 
-def _answered(subject: str, ask: Callable[[], Answer], version: ReleaseVersion) -> Finding:
+def _answered(subject: str, ask: Callable[[], CodexAnswer], version: ReleaseVersion) -> Finding:
     try:
         answer = ask()
     except TrialError as error:

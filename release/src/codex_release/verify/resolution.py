@@ -14,10 +14,10 @@ from codex_release.verify.systems import accepted, right_wheel
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codex_release.facts.targets import Catalog
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.resolution import Resolution
-    from codex_release.targets import Catalog
     from codex_release.verify.files import OurFile
 
 __all__ = ["resolution_findings"]

@@ -1,0 +1,388 @@
+"""Asking web servers, patiently: retries with backoff and jitter, rate limits, and messages without secrets.
+
+Connection errors, 429 and 5xx are tried again; ``Retry-After`` (RFC 9110) and GitHub's rate-limit reset say how long
+to wait, and the wait is shown. Proxies and CA settings come from the environment, as httpx reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import random
+import re
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from codex_release.base.progress import Progress
+
+__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "WebAnswer", "shown_text", "shown_url"]
+
+T = TypeVar("T")
+
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_UNKNOWN_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_FAIL})
+"""What a resolver says of a name that does not exist; ``EAI_AGAIN`` is not among them, it may pass."""
+_HEADER_VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
+_MOST_BODY = 32 << 20
+"""The largest answer that is read into memory, in bytes; archives go another way."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How patient to be.
+
+    Attributes:
+        attempts: tries in a row without progress, the first one included.
+        first_delay_s: the pause after the first failure; it doubles each time, up to `max_delay_s`.
+        jitter: the share of each pause that is left to chance, so that many clients do not come back at once.
+        max_wait_s: the longest wait a server may ask for; a longer one is an error that names the time.
+        connect_timeout_s: how long a connection may take.
+        read_timeout_s: how long a server may be silent.
+        stall_window_s: a transfer slower than `stall_rate` bytes a second over this time counts as broken.
+        stall_rate: see `stall_window_s`.
+    """
+
+    attempts: int = 5
+    first_delay_s: float = 0.5
+    max_delay_s: float = 20.0
+    jitter: float = 0.25
+    max_wait_s: float = 300.0
+    connect_timeout_s: float = 15.0
+    read_timeout_s: float = 30.0
+    stall_window_s: float = 30.0
+    stall_rate: int = 1024
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, so that tests need not wait for either."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class WebAnswer:
+    """A small body.
+
+    Attributes:
+        body: its bytes.
+        media_type: what it is, in lower case and without parameters; empty if the server does not say.
+        url: where it came from in the end.
+    """
+
+    body: bytes
+    media_type: str
+    url: str = field(repr=False)
+
+
+class HttpError(DownloadError):
+    """A server refused for good.
+
+    Attributes:
+        status: the HTTP status, or `None` if there was no answer.
+    """
+
+    def __init__(self, what: str, *, status: int | None = None, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.status = status
+
+
+class TransientError(Exception):
+    """A failure worth another try.
+
+    Attributes:
+        wait_s: how long the server asks to wait, if it does.
+        progressed: whether some bytes arrived, so that the count of tries begins anew.
+    """
+
+    def __init__(self, what: str, *, wait_s: float | None = None, progressed: bool = False) -> None:
+        super().__init__(what)
+        self.wait_s = wait_s
+        self.progressed = progressed
+
+
+class Web:
+    """An HTTP client with a retry policy; safe to use from many threads.
+
+    It is made when it is first used: reading certificates takes a tenth of a second, and many builds ask nobody.
+
+    Args:
+        progress: where waits and retries are shown.
+        policy: the timeouts, and how often to try.
+        clock: the time.
+        connect: makes the client; from the environment's proxies and certificates if not given.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        connect: Callable[[RetryPolicy], httpx.Client] | None = None,
+    ) -> None:
+        self.progress = progress
+        self.policy = policy or RetryPolicy()
+        self.clock = clock or Clock()
+        self._connect = connect or _connect
+        self._connecting = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    @property
+    def client(self) -> httpx.Client:
+        """The client.
+
+        Raises:
+            HttpError: if the environment's settings cannot be used.
+        """
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect(self.policy)
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON value behind a URL.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or answers something else.
+        """
+        body = self.body(url, headers)
+        try:
+            return httpx.Response(200, content=body).json()
+        except (ValueError, RecursionError) as error:
+            raise HttpError(f"{shown_url(url)} did not answer JSON: {error}", status=200) from error
+
+    def body(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """The small body behind a URL.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+        """
+        return self.answer(url, headers).body
+
+    def answer(self, url: str, headers: Mapping[str, str] | None = None) -> WebAnswer:
+        """The small body behind a URL, with what its headers say it is.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+        """
+
+        def read() -> WebAnswer:
+            body = bytearray()
+            with self.stream(url, headers or {}) as response:
+                for chunk in self.watched(response.iter_bytes()):
+                    body += chunk
+                    if len(body) > _MOST_BODY:
+                        raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
+                media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                return WebAnswer(bytes(body), media_type, str(response.url))
+
+        return self.retrying(url, read)
+
+    def digest(self, url: str, headers: Mapping[str, str] | None = None) -> FileDigest:
+        """What the file behind a URL is, of any size; nothing of it is kept.
+
+        Raises:
+            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+        """
+
+        def read() -> FileDigest:
+            sha256, size = hashlib.sha256(), 0
+            with self.stream(url, headers or {}) as response:
+                for chunk in self.watched(response.iter_bytes()):
+                    sha256.update(chunk)
+                    size += len(chunk)
+            return FileDigest(size, sha256.hexdigest())
+
+        return self.retrying(url, read)
+
+    @contextlib.contextmanager
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """One try at a GET; the answer is good (2xx, or 416 for a range) when the block begins.
+
+        Raises:
+            TransientError: if another try may help; also for a connection that breaks inside the block.
+            HttpError: if none can.
+        """
+        for name, value in headers.items():
+            if not _HEADER_VALUE.fullmatch(value):  # the HTTP library would quote it in its complaint
+                raise HttpError(
+                    f"the {name} header for {shown_url(url)} has characters that HTTP does not allow",
+                    remedy="look for spaces, line ends and other strays in the token or password",
+                )
+        try:
+            with self.client.stream("GET", url, headers=dict(headers)) as response:
+                unsatisfiable = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+                if not (response.is_success or (unsatisfiable and "Range" in headers)):
+                    self._refuse(response)
+                yield response
+        except httpx.TransportError as error:
+            raise _broken(url, error) from error
+        except httpx.InvalidURL:
+            # Not chained: the text may hold a part of a password that stands in the URL.
+            raise HttpError(f"{shown_url(url)} is not an http or https URL") from None
+        except (httpx.TooManyRedirects, httpx.DecodingError) as error:
+            raise HttpError(f"{shown_url(url)}: {shown_text(str(error))}") from error
+
+    def watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks of a body as they arrive; one that only trickles is broken off, one that is slow is not.
+
+        Raises:
+            TransientError: if less than the policy's rate arrived over its time.
+        """
+        since, count = self.clock.monotonic(), 0
+        for chunk in chunks:
+            count += len(chunk)
+            elapsed = self.clock.monotonic() - since
+            if elapsed >= self.policy.stall_window_s:
+                if count < self.policy.stall_rate * elapsed:
+                    raise TransientError(f"only {count} bytes in {elapsed:.0f} s")
+                since, count = self.clock.monotonic(), 0
+            yield chunk
+
+    def retrying(self, url: str, operation: Callable[[], T], policy: RetryPolicy | None = None) -> T:
+        """Run `operation` until it succeeds or patience ends.
+
+        Args:
+            url: what it is about, for messages.
+            operation: raises `TransientError` when another try may help.
+            policy: how often to try, if not as usual.
+
+        Raises:
+            HttpError: with the last failure.
+        """
+        policy = policy or self.policy
+        failures = 0
+        while True:
+            try:
+                return operation()
+            except TransientError as error:
+                failures = 1 if error.progressed else failures + 1
+                if failures >= policy.attempts:
+                    raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
+                delay = error.wait_s if error.wait_s is not None else self._delay(failures, policy)
+                if delay > policy.max_wait_s:
+                    raise HttpError(
+                        f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
+                        remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
+                    ) from error
+                self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
+                self.clock.sleep(delay)
+
+    def _delay(self, failures: int, policy: RetryPolicy) -> float:
+        delay = min(policy.first_delay_s * 2.0 ** (failures - 1), policy.max_delay_s)
+        return delay * (1 - policy.jitter + 2 * policy.jitter * self.clock.chance())
+
+    def _refuse(self, response: httpx.Response) -> None:
+        status = response.status_code
+        limited = status == httpx.codes.FORBIDDEN and (
+            response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
+        )
+        if limited or status in _RETRIED:
+            what = "rate limit reached" if limited or status == httpx.codes.TOO_MANY_REQUESTS else f"status {status}"
+            raise TransientError(what, wait_s=_asked_wait(response.headers, self.clock.now()))
+        raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
+
+
+def shown_url(url: str) -> str:
+    """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "<invalid URL>"
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def shown_text(text: str) -> str:
+    """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
+    return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
+
+
+def _connect(policy: RetryPolicy) -> httpx.Client:
+    """A client with the timeouts of the policy and the environment's proxies and certificates."""
+    try:
+        return httpx.Client(
+            follow_redirects=True,  # httpx drops the Authorization header when the host changes
+            timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
+            headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
+        )
+    except OSError as error:
+        raise HttpError(
+            f"the certificates that the environment names cannot be read: {error}",
+            remedy="look at SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from error
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        # Not chained: the text may hold a part of the proxy's password.
+        raise HttpError(
+            f"the proxy that the environment names cannot be used ({type(error).__name__})",
+            remedy="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY",
+        ) from None
+
+
+def _broken(url: str, error: httpx.TransportError) -> Exception:
+    """What a failed connection means: some failures no patience can mend."""
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return HttpError(f"{shown_url(url)} is not an http or https URL")
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_HOST:
+            return HttpError(f"{error.request.url.host} is unknown here (no network, or a proxy is needed)")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return HttpError(
+                f"the certificate of {error.request.url.host} is not trusted: {cause.verify_message}",
+                remedy="name your CA file in SSL_CERT_FILE",
+            )
+    return TransientError(shown_text(str(error)) or type(error).__name__)
+
+
+def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds a server asks to wait: ``Retry-After`` as seconds or a date, else GitHub's rate-limit reset."""
+    if after := headers.get("retry-after"):
+        if after.isdecimal():
+            return float(after)
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            date = email.utils.parsedate_to_datetime(after)
+            return max(0.0, date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp() - now)
+    reset = headers.get("x-ratelimit-reset", "")
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        return max(0.0, float(reset) - now) + 1.0  # the reset is a whole second, ours may be early
+    return None
+
+
+def _moment(timestamp: float) -> str:
+    """A point in time as a person reads it."""
+    try:
+        return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):  # beyond the calendar
+        return "further notice"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that led to it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -1,0 +1,322 @@
+"""Building a release: runtime wheels of many targets and the client pinned to them, checked before they appear.
+
+Everything is made in a scratch directory beside the output and moved there at the end, when all of it has passed; a
+failure leaves the output as it was. What did not change since the last build is not made again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_release.base.atomic import remove_tree
+from codex_release.base.atomic import replace as move
+from codex_release.base.digests import FileDigest, file_digest
+from codex_release.base.errors import CheckError
+from codex_release.building.build_record import Artifact, BuildRecord, digest_of, fingerprint, toolkit_fingerprint
+from codex_release.check import Assembled, check_files
+from codex_release.facts.lock import Lock, LockedArchive
+from codex_release.runtime.tree import tree_key
+from codex_release.wheels.assembler import assemble
+from codex_release.wheels.backend import Backend
+from codex_release.wheels.deflater import Deflater
+from codex_release.wheels.payload import Payload
+from codex_release.wheels.sbom import Provenance
+from codex_release.wheels.stage import stage_runtime, stage_sdk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codex_release.base.progress import Progress
+    from codex_release.facts.targets import Catalog, Target
+    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.download import StoredArchive
+    from codex_release.fetching.fetcher import Fetcher
+    from codex_release.runtime.tags import Variant
+
+__all__ = ["BuildRequest", "Builder", "Built"]
+
+_CLIENT = "client"
+_APART = 3
+"""How many targets it takes for two of them to be kept apart."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build.
+
+    Attributes:
+        version: the runtime.
+        targets: the platforms to make wheels for; none, if only the client is wanted.
+        out: where the files go.
+        sdk_version: the client's version (PEP 440); the runtime's if `None`.
+        store: leave payloads uncompressed.
+        epoch: the date of everything, in seconds since 1970.
+        jobs: how many things to do at a time.
+        with_client: make the client too.
+    """
+
+    version: ReleaseVersion
+    targets: Sequence[Target]
+    out: Path
+    sdk_version: str | None = None
+    store: bool = False
+    epoch: int = 0
+    jobs: int = 1
+    with_client: bool = True
+
+
+@dataclass(frozen=True)
+class Built:
+    """One file of a finished build, and whether it was there unchanged."""
+
+    artifact: Artifact
+    reused: bool
+
+
+@dataclass(frozen=True)
+class _Wheel:
+    """A runtime wheel that was just made, and what is in it."""
+
+    artifact: Artifact
+    content: Assembled
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds releases of one checkout.
+
+    Attributes:
+        catalog: the data file.
+        workspace: the checkout.
+        fetcher: brings runtimes here.
+        lock: what payloads must be; `None` builds what a source's published digest vouches for.
+        progress: where to say what is going on.
+    """
+
+    catalog: Catalog
+    workspace: Workspace
+    fetcher: Fetcher
+    lock: Lock | None
+    progress: Progress
+
+    def build(self, request: BuildRequest) -> list[Built]:
+        """Build, check, and put everything into the output directory.
+
+        Returns:
+            every file of the request, the runtimes in the order of the targets and the client last.
+
+        Raises:
+            ReleaseError: if anything does not hold; the output is as it was then.
+        """
+        if self.lock is not None:
+            for target in request.targets:
+                self.lock.require(request.version, target)
+        request.out.mkdir(parents=True, exist_ok=True)
+        record = BuildRecord.read(request.out)
+        inputs = self._inputs(request)
+        with ThreadPoolExecutor(request.jobs) as pool:
+            unchanged = dict(
+                zip(
+                    inputs,
+                    pool.map(lambda part: record.unchanged(part, inputs[part], request.out), inputs),
+                    strict=True,
+                )
+            )
+        fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
+        made = self._make(request, fresh) if fresh else {}
+        self._remember(request, record, made)
+        return [
+            Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])
+        ]
+
+    def _inputs(self, request: BuildRequest) -> dict[str, str]:
+        """For each part of the build, the digest of all that decides its bytes.
+
+        Without a lock the payload is not known beforehand, so nothing counts as unchanged.
+        """
+        common = {
+            "version": request.version.codex,
+            "epoch": request.epoch,
+            "toolkit": toolkit_fingerprint(),
+            "tools": {name: metadata.version(name) for name in ("deflate", "hatchling")},
+            "facts": fingerprint([self.workspace.targets_file, self.workspace.license]),
+        }
+        template = fingerprint([self.workspace.runtime_template])
+        parts = {}
+        for target in request.targets:
+            locked = self.lock.targets[target.triple] if self.lock else None
+            payload = tree_key(locked.files) if locked else str(time.time_ns())
+            archives = {name: each.digest.sha256 for name, each in locked.archives.items()} if locked else {}
+            signature = asdict(locked.signature) if locked and locked.signature else None
+            decided = {"template": template, "payload": payload, "archives": archives, "signature": signature}
+            parts[target.triple] = digest_of({**common, **decided, "store": request.store})
+        if not request.with_client:
+            return parts
+        sdk = self.workspace.sdk
+        sources = fingerprint([sdk / "pyproject.toml", sdk / "README.md", sdk / "src"])
+        parts[_CLIENT] = digest_of({**common, "sources": sources, "sdk_version": request.sdk_version})
+        return parts
+
+    def _make(self, request: BuildRequest, inputs: Mapping[str, str]) -> dict[str, tuple[Artifact, ...]]:
+        """Make the parts that changed, and move them to the output once all have passed."""
+        scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
+        try:
+            with Backend(request.epoch) as backend, ThreadPoolExecutor(1) as aside:
+                client = (
+                    aside.submit(self._client, request, inputs[_CLIENT], scratch, backend)
+                    if _CLIENT in inputs
+                    else None
+                )
+                wheels = self._wheels(request, inputs, scratch, backend)
+                made = [(each.artifact.target, each.artifact) for each in wheels]
+                made += client.result() if client else []
+            known = {each.artifact.name: each.content for each in wheels}
+            files = [scratch / artifact.name for _, artifact in made]
+            for verdict in check_files(files, self.catalog, self.lock, known, request.jobs):
+                if verdict.problems:
+                    raise CheckError(f"{verdict.path.name} does not pass: {' | '.join(verdict.problems)}")
+            for file in files:
+                move(file, request.out / file.name)
+        finally:
+            remove_tree(scratch)
+        parts: dict[str, tuple[Artifact, ...]] = {}
+        for part, artifact in made:
+            parts[part] = (*parts.get(part, ()), artifact)
+        return parts
+
+    def _wheels(
+        self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path, backend: Backend
+    ) -> list[_Wheel]:
+        """The wheels of the changed targets: as many at a time as there are jobs, the largest first."""
+        targets = [target for target in request.targets if target.triple in inputs]
+        if not targets:
+            return []
+        self.progress.note(f"building the wheels of {len(targets)} platform{'s' if len(targets) > 1 else ''}")
+        # The outer pool is left last: closing the deflater first ends whoever still waits for it.
+        with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
+            begun = {}
+            for target in self._in_turn(targets):
+                payload = Payload(target, self.catalog.layout, deflater, store=request.store)
+                begun[target.triple] = pool.submit(
+                    self._wheels_of, payload, request, inputs[target.triple], scratch, backend
+                )
+            try:
+                return [wheel for target in targets for wheel in begun[target.triple].result()]
+            finally:
+                for each in begun.values():
+                    each.cancel()
+
+    def _in_turn(self, targets: Sequence[Target]) -> list[Target]:
+        """The largest first, so that none of them is left over at the end; but the two largest not side by side.
+
+        Together those would not fit into the memory there is, and one core would have nothing to do.
+        """
+        if self.lock is None:
+            return list(targets)
+        locked = self.lock.targets
+        size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
+        order = sorted(targets, key=lambda target: -size[target])
+        if len(order) > _APART:
+            order.insert(-1, order.pop(1))
+        return order
+
+    def _wheels_of(
+        self, payload: Payload, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
+    ) -> list[_Wheel]:
+        """One target's wheels: read the archive into memory, verify, compress, assemble."""
+        begun = time.monotonic()
+        target = payload.target
+        try:
+            files, provenance = self._read(request.version, payload)
+            wheels = []
+            variants = payload.inspection().variants
+            for number, variant in enumerate(variants):
+                work = scratch / f"{target.triple}-{number}"
+                skeleton = self._skeleton(work, files, variant, provenance, backend)
+                shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
+                path, digest = assemble(
+                    skeleton,
+                    shipped,
+                    partial(payload.entry, keep=variant != variants[-1]),
+                    scratch,
+                    module=self.catalog.module,
+                    layout=self.catalog.layout,
+                    epoch=request.epoch,
+                )
+                artifact = _artifact(path, digest, target.triple, inputs, time.monotonic() - begun)
+                wheels.append(_Wheel(artifact, Assembled(shipped, payload.inspection(variant.left_out))))
+            return wheels
+        finally:
+            payload.release()
+
+    def _read(self, version: ReleaseVersion, payload: Payload) -> tuple[Mapping[str, FileDigest], Provenance]:
+        """Read a runtime into a payload; what its files are, and where they come from.
+
+        With a lock that is what the lock says, whoever served the bytes today: so they give the same wheel.
+        """
+        target = payload.target
+        locked = self.lock.require(version, target) if self.lock else None
+
+        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Provenance]:
+            payload.release()  # what an archive before this one left
+            files = self.fetcher.payload(self.fetcher.read(stored, payload, version, target, locked))
+            if locked:
+                return files, Provenance(version, target, locked.archives, locked.signature)
+            return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
+
+        return self.fetcher.archive(version, target, locked, read)
+
+    def _skeleton(
+        self,
+        scratch: Path,
+        files: Mapping[str, FileDigest],
+        variant: Variant,
+        provenance: Provenance,
+        backend: Backend,
+    ) -> Path:
+        """Hatchling's wheel without the payload."""
+        stage = scratch / "stage"
+        stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
+        return backend.build("wheel", stage, scratch / "skeleton", {"payload": "omit"})
+
+    def _client(
+        self, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
+    ) -> list[tuple[str, Artifact]]:
+        """The client's wheel and sdist, pinned to the runtime."""
+        stage = scratch / "stage-client"
+        stage_sdk(
+            stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
+        )
+
+        made = []
+        for kind in ("wheel", "sdist"):
+            begun = time.monotonic()
+            path = backend.build(kind, stage, scratch)
+            made.append((_CLIENT, _artifact(path, file_digest(path), "", inputs, time.monotonic() - begun)))
+        return made
+
+    def _remember(self, request: BuildRequest, record: BuildRecord, made: Mapping[str, tuple[Artifact, ...]]) -> None:
+        """Note what was made; files of earlier builds that it supersedes go."""
+        if not made:
+            return
+        parts = {**record.parts, **made}
+        kept = {artifact.name for listed in parts.values() for artifact in listed}
+        for listed in record.parts.values():
+            for artifact in listed:
+                if artifact.name not in kept:
+                    (request.out / artifact.name).unlink(missing_ok=True)
+        BuildRecord(parts).write(request.out)
+
+
+def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, seconds: float) -> Artifact:
+    kind = "wheel" if path.suffix == ".whl" else "sdist"
+    tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
+    return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, round(seconds, 2))

@@ -1,0 +1,260 @@
+"""`release/targets.toml` as typed values: every platform fact, and which of them this machine is.
+
+A `Target` is one Rust triple. Adding a platform is adding a table to the file; no code here or elsewhere asks for a
+particular triple.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from codex_release.base.errors import UsageError, WorkspaceError
+from codex_release.facts.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+
+_TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
+"""What the values of a fact are, by the type of its field."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One platform that Codex is built for.
+
+    Attributes:
+        triple: the Rust target triple, e.g. ``x86_64-unknown-linux-musl``.
+        format: the executables' format: ``elf``, ``mach-o`` or ``pe``.
+        machine: the instruction set the executables must be for, ``x86_64`` or ``aarch64``.
+        arch: the machine's name in wheel platform tags (PEP 425), e.g. ``amd64`` on Windows.
+        exe: the suffix of executables, ``.exe`` or nothing.
+        npm: the suffix of the npm platform package, e.g. ``linux-x64``.
+        runner: the CI runner that is such a machine.
+        cibuildwheel_platform: what cibuildwheel calls its system, e.g. ``macos``.
+        cibuildwheel_arch: what cibuildwheel calls its machine, e.g. ``AMD64``.
+        system: what ``sys.platform`` says there.
+        machines: what ``platform.machine()`` may say there.
+    """
+
+    triple: str
+    format: str
+    machine: str
+    arch: str
+    exe: str
+    npm: str
+    runner: str
+    cibuildwheel_platform: str
+    cibuildwheel_arch: str
+    system: str
+    machines: tuple[str, ...]
+
+    def fill(self, pattern: str) -> str:
+        """A name pattern of the data file with this target's facts put in; ``{version}`` and the like stay."""
+        return pattern.replace("{triple}", self.triple).replace("{exe}", self.exe).replace("{npm}", self.npm)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a runtime tree looks like; patterns are globs over its paths (see `matches`)."""
+
+    descriptor: str
+    entrypoint: str
+    path_dir: str
+    prefixes: tuple[str, ...]
+    ignored: tuple[str, ...]
+    executables: tuple[str, ...]
+    optional: tuple[str, ...]
+    excluded: tuple[str, ...]
+    renames: Mapping[str, str]
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a file of the tree may run: it gets mode 0755 and is inspected."""
+        return matches(path, self.executables)
+
+    def is_optional(self, path: str) -> bool:
+        """Whether the runtime works without this file."""
+        return matches(path, self.optional)
+
+    def is_excluded(self, path: str) -> bool:
+        """Whether this file stays out of trees and wheels."""
+        return matches(path, self.excluded)
+
+    def mode(self, path: str) -> int:
+        """The permission bits of a file, by its role alone; what an archive says is not asked."""
+        return 0o755 if self.is_executable(path) else 0o644
+
+
+@dataclass(frozen=True)
+class GitHubFacts:
+    """Where and under which names GitHub serves releases, and who signs them.
+
+    Attributes:
+        repository: its owner and name.
+        tag: the git tag of a version.
+        checksums: the asset with the sha256 of the others.
+        archives: the names of a target's archives, the best first.
+        bundle: the name of the Sigstore bundle of a target's entrypoint.
+        signer: the identity in that bundle's certificate.
+        issuer: the OIDC issuer that vouches for the identity.
+    """
+
+    repository: str
+    tag: str
+    checksums: str
+    archives: tuple[str, ...]
+    bundle: str
+    signer: str
+    issuer: str
+
+
+@dataclass(frozen=True)
+class NpmFacts:
+    """Under which names npm serves releases."""
+
+    package: str
+    version: str
+    archive: str
+
+
+@dataclass(frozen=True)
+class ResolutionFacts:
+    """What pip is asked about an index that has a release; systems are named by their newest platform tag (PEP 425).
+
+    Attributes:
+        pythons: the versions of CPython.
+        systems: by target triple, where its wheels must be taken.
+        unsupported: where no wheel may be taken.
+    """
+
+    pythons: tuple[str, ...]
+    systems: Mapping[str, tuple[str, ...]]
+    unsupported: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All of `release/targets.toml`.
+
+    Attributes:
+        distribution: the runtime's distribution name.
+        module: its import package, the directory of the payload in a wheel.
+        size_limits: the largest file each project may upload, in bytes.
+        glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
+        project_size: what all files of a project together may come to on an index, in bytes.
+        resolution: what is asked of an index.
+    """
+
+    distribution: str
+    module: str
+    targets: tuple[Target, ...]
+    layout: Layout
+    github: GitHubFacts
+    npm: NpmFacts
+    size_limits: Mapping[str, int]
+    glibc_images: Mapping[str, str]
+    project_size: int
+    resolution: ResolutionFacts
+
+    @classmethod
+    def load(cls, path: Path) -> Catalog:
+        """Read the data file.
+
+        Raises:
+            WorkspaceError: if it is missing, no TOML, or lacks or misspells a fact.
+        """
+        data = read_toml(path)
+        try:
+            return cls(
+                distribution=data["runtime"]["distribution"],
+                module=data["runtime"]["module"],
+                targets=tuple(
+                    Target(**_facts(table, Target, triple=triple)) for triple, table in data["targets"].items()
+                ),
+                layout=Layout(**_facts(data["layout"], Layout)),
+                github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
+                npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
+                size_limits=dict(data["size_limits"]),
+                glibc_images=dict(data["glibc_images"]),
+                project_size=int(data["index"]["project_size"]),
+                resolution=_resolution(data["resolution"], data["targets"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
+
+    @cached_property
+    def triples(self) -> tuple[str, ...]:
+        """The triples of all targets, in the file's order."""
+        return tuple(target.triple for target in self.targets)
+
+    @property
+    def client(self) -> str:
+        """The distribution name of the client: the other project of a release."""
+        return next(project for project in self.size_limits if project != self.distribution)
+
+    def only(self, triples: Iterable[str]) -> Catalog:
+        """The same for fewer targets; a release of it is complete with their wheels."""
+        wanted = set(triples)
+        return replace(self, targets=tuple(target for target in self.targets if target.triple in wanted))
+
+    def target(self, triple: str) -> Target:
+        """The target of a triple.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        for target in self.targets:
+            if target.triple == triple:
+                return target
+        raise UsageError(f"{triple!r} is not a target", remedy=f"choose one of {', '.join(self.triples)}")
+
+    def host(self) -> Target:
+        """The target whose executables run on this machine.
+
+        Raises:
+            UsageError: if Codex is not built for it.
+        """
+        machine = platform.machine()
+        for target in self.targets:
+            if target.system == sys.platform and machine in target.machines:
+                return target
+        raise UsageError(
+            f"Codex is not built for {sys.platform} on {machine}",
+            remedy=f"name a target with --target, one of {', '.join(self.triples)}",
+        )
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a POSIX path matches one of the glob patterns; ``**`` at the end takes everything below.
+
+    ``fnmatch`` lets ``*`` cross a slash; here it does not, so ``bin/*`` means the files right in ``bin``.
+    """
+    candidate = PurePosixPath(path)
+    for pattern in patterns:
+        if pattern.endswith("/**"):
+            if path.startswith(pattern[:-2]):
+                return True
+        elif len(candidate.parts) == pattern.count("/") + 1 and candidate.match(pattern):
+            return True
+    return False
+
+
+def _resolution(table: Mapping[str, Any], targets: Iterable[str]) -> ResolutionFacts:
+    systems = {triple: tuple(table["systems"][triple]) for triple in targets}
+    return ResolutionFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
+
+
+def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:
+    """A TOML table as the arguments of a frozen dataclass: arrays as tuples, and each value of its field's type."""
+    facts = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()} | more
+    for field in fields(kind):
+        expected = _TYPES[str(field.type)]
+        if not isinstance(facts[field.name], expected):
+            raise TypeError(f"{field.name} is {facts[field.name]!r}")
+    return facts

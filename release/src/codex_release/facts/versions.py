@@ -1,0 +1,68 @@
+"""The three spellings of one release, and the only place that converts between them.
+
+Codex says ``0.115.0-alpha.11`` (SemVer), its git tag ``rust-v0.115.0-alpha.11``, a Python index ``0.115.0a11``
+(PEP 440). Any of them is accepted anywhere; `packaging` does the parsing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from codex_release.base.errors import UsageError
+
+__all__ = ["ReleaseVersion"]
+
+_TAG_PREFIX = "rust-v"
+_PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
+# A number has at most 18 digits: enough for a date and time, and nothing that Python takes long to convert.
+_SPELLING = re.compile(r"(?:rust-v|v)?N\.N\.N(?:-(?:alpha|beta|rc)\.N|(?:a|b|rc)N)?".replace("N", "[0-9]{1,18}"))
+
+
+@dataclass(frozen=True)
+class ReleaseVersion:
+    """One Codex release, e.g. ``ReleaseVersion.parse("rust-v0.115.0-alpha.11")``.
+
+    Attributes:
+        pep440: the canonical version of the Python packages, e.g. ``0.115.0a11``.
+    """
+
+    pep440: str
+
+    @classmethod
+    def parse(cls, text: str) -> ReleaseVersion:
+        """Read any of the three spellings.
+
+        Raises:
+            UsageError: if `text` is none of them.
+        """
+        problem = UsageError(
+            f"{text!r} is not a Codex version",
+            remedy="write it like 0.169.0, 0.170.0-alpha.2, 0.170.0a2 or rust-v0.169.0",
+        )
+        if not _SPELLING.fullmatch(text):
+            raise problem
+        try:
+            return cls(str(Version(text.removeprefix(_TAG_PREFIX))))
+        except InvalidVersion:
+            raise problem from None
+
+    @property
+    def codex(self) -> str:
+        """As Codex itself and npm write it, e.g. ``0.115.0-alpha.11``."""
+        version = Version(self.pep440)
+        if version.pre is None:
+            return version.base_version
+        phase, number = version.pre
+        return f"{version.base_version}-{_PHASES[phase]}.{number}"
+
+    @property
+    def tag(self) -> str:
+        """The git tag and GitHub release name, e.g. ``rust-v0.115.0-alpha.11``."""
+        return _TAG_PREFIX + self.codex
+
+    def __str__(self) -> str:
+        """The spelling of Codex itself."""
+        return self.codex

@@ -1,0 +1,315 @@
+"""The content-addressed cache: archives by their sha256, runtime trees by the digest of what is in them.
+
+Layout below its root::
+
+    archives/<sha256>      an archive, byte for byte as it was served
+    trees/<key>/           an extracted runtime tree
+    partial/<name>         a download that was broken off, to be resumed
+    aliases/<name>         a text file that gives one address for another, e.g. of a sha512
+    locks/<name>.lock      held while a process fills an address, so that the others wait
+
+Several processes may use it at once. An entry appears under its address whole or not at all, and vanishes the same
+way; what a process is filling is nobody else's to delete. Names that begin with a dot are on their way in or out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from codex_release.base.atomic import remove_tree, replace, write_text
+from codex_release.base.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codex_release.base.digests import Digest
+
+__all__ = ["Cache", "CacheEntry"]
+
+_KINDS = ("archives", "trees", "partial")
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
+_WRITING_S = 3600.0
+"""A dotted file of this age is not being written any more, it was left behind."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One thing in the cache, for listings.
+
+    Attributes:
+        kind: ``archives``, ``trees`` or ``partial``.
+        path: where it lies.
+        size: bytes on disk, all files together.
+        used: when it was last used, in seconds since the epoch.
+    """
+
+    kind: str
+    path: Path
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A cache directory; it is made when something is first put in.
+
+    Every method raises `CacheError` if the file system does not let it work.
+    """
+
+    root: Path
+
+    def archive(self, sha256: str) -> Path:
+        """Where the archive of this digest lies, or would."""
+        return self.root / "archives" / sha256
+
+    def tree(self, key: str) -> Path:
+        """Where the tree of this key lies, or would."""
+        return self.root / "trees" / key
+
+    @contextlib.contextmanager
+    def partial(self, name: str) -> Iterator[Path]:
+        """Where a download goes until it is whole; nobody else touches it while the block runs."""
+        path = self._directory("partial") / _safe(name)
+        with self.exclusive(path.name):
+            yield path
+
+    def find_archive(self, sha256: str) -> Path | None:
+        """The archive of this digest, if it is here; this counts as use."""
+        path = self.archive(sha256)
+        return path if path.is_file() and _is_used(path) else None
+
+    def find_published(self, digest: Digest) -> Path | None:
+        """The archive that has this digest, of whatever algorithm, if it is here; this counts as use."""
+        sha256 = digest.hex if digest.algorithm == "sha256" else self.alias(str(digest))
+        return self.find_archive(sha256) if sha256 else None
+
+    def find_tree(self, key: str) -> Path | None:
+        """The tree of this key, if it is here; this counts as use."""
+        path = self.tree(key)
+        return path if path.is_dir() and _is_used(path) else None
+
+    def adopt_archive(self, part: Path, sha256: str) -> Path:
+        """Give a whole download its address; if there is such an archive already, that one may stay."""
+        path = self._directory("archives") / sha256
+        with self.usable(f"{part} cannot become {path}"):
+            try:
+                replace(part, path)
+            except PermissionError:
+                if not path.is_file():  # else it is there and being read, which hinders the rename on Windows
+                    raise
+                part.unlink()
+        return path
+
+    @contextlib.contextmanager
+    def scratch_tree(self) -> Iterator[Path]:
+        """A new empty directory to fill; it vanishes at the end of the block unless `adopt_tree` gave it an address."""
+        scratch = self._directory("trees") / f".{secrets.token_hex(8)}"
+        try:
+            with self.exclusive(scratch.name):
+                with self.usable(f"{scratch} cannot be made"):
+                    scratch.mkdir(mode=0o700)
+                try:
+                    yield scratch
+                finally:
+                    remove_tree(scratch)
+        finally:
+            self._forget_lock(scratch.name)
+
+    def adopt_tree(self, scratch: Path, key: str) -> Path:
+        """Give a filled scratch directory its address; if there is such a tree already, that one stays."""
+        path = self.tree(key)
+        with self.usable(f"{scratch} cannot become {path}"):
+            scratch.chmod(0o755)
+            try:
+                if not path.is_dir():
+                    replace(scratch, path)
+            except OSError:
+                if not path.is_dir():  # else somebody was faster, with the same content
+                    raise
+        return path
+
+    def drop(self, path: Path) -> None:
+        """Delete one entry."""
+        with self.usable(f"{path} cannot be deleted"):
+            _delete(path)
+
+    def alias(self, name: str) -> str | None:
+        """The address noted under a name."""
+        return _address(self.root / "aliases" / _safe(name))
+
+    def set_alias(self, name: str, address: str) -> None:
+        """Note an address under a name."""
+        with self.usable(f"{name} cannot be noted"):
+            write_text(self._directory("aliases") / _safe(name), address)
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the lock of a name; one process (and one thread) works, the others wait and then find its result.
+
+        The operating system frees the lock of a process that dies.
+
+        Args:
+            name: what is going to be filled.
+            on_wait: called once if somebody else holds it.
+        """
+        lock = self._lock(name)
+        if not self._acquire(lock, timeout_s=0):
+            on_wait()
+            self._acquire(lock, timeout_s=-1)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def entries(self) -> list[CacheEntry]:
+        """Everything in the cache, oldest use first."""
+        found = []
+        for kind in _KINDS:
+            for path in self._listed(kind):
+                if not path.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append(CacheEntry(kind, path, _size(path), path.stat().st_mtime))
+        return sorted(found, key=lambda entry: entry.used)
+
+    def prune(self, *, unused_for_s: float) -> list[CacheEntry]:
+        """Delete what nobody used for so many seconds, and what killed processes left; returns what went."""
+        return self._sweep(time.time() - unused_for_s)
+
+    def clear(self) -> list[CacheEntry]:
+        """Delete everything that no running process is filling; returns what went."""
+        return self._sweep(math.inf)
+
+    @contextlib.contextmanager
+    def usable(self, otherwise: str) -> Iterator[None]:
+        """Turn a failure of the file system inside the block into a `CacheError` that says what to do.
+
+        Args:
+            otherwise: what does not come about if it fails.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise CacheError(
+                f"{otherwise} in the cache {self.root}: {error}",
+                remedy="make room there and let it be written, or name another directory in CODEX_RELEASE_CACHE",
+            ) from error
+
+    def _sweep(self, limit: float) -> list[CacheEntry]:
+        """Delete what was last used before a point in time."""
+        gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
+        for path in self._listed("trees"):
+            if path.name.startswith("."):
+                self._remove(path, limit)
+                if not path.exists():
+                    self._forget_lock(path.name)
+        for path in self._listed("aliases"):
+            with contextlib.suppress(FileNotFoundError):
+                is_left = path.name.startswith(".") and path.stat().st_mtime < time.time() - _WRITING_S
+                address = _address(path)
+                if is_left or not (path.name.startswith(".") or (address and self.archive(address).is_file())):
+                    self.drop(path)
+        return gone
+
+    def _forget_lock(self, name: str) -> None:
+        """Delete the lock file of a name that is never used again; with others that would part those who wait."""
+        with contextlib.suppress(OSError):
+            Path(self._lock(name).lock_file).unlink()
+
+    def _remove(self, path: Path, limit: float) -> bool:
+        """Delete something, unless a process is filling it or used it since it was listed."""
+        lock = self._lock(path.name)
+        if not self._acquire(lock, timeout_s=0):
+            return False
+        try:
+            if path.stat().st_mtime >= limit:
+                return False
+            self.drop(path)
+        except FileNotFoundError:
+            return False
+        except CacheError as error:
+            # Windows does not delete what a process has open: it is in use.
+            if sys.platform == "win32" and isinstance(error.__cause__, PermissionError):
+                return False
+            raise
+        finally:
+            lock.release()
+        return True
+
+    def _lock(self, name: str) -> FileLock:
+        return FileLock(self._directory("locks") / f"{_safe(name)}.lock", thread_local=False)
+
+    def _acquire(self, lock: FileLock, *, timeout_s: float) -> bool:
+        """Whether a lock is held now; a negative time waits for ever."""
+        with self.usable(f"{lock.lock_file} cannot be locked"):
+            try:
+                lock.acquire(timeout=timeout_s)
+            except Timeout:
+                return False
+            except NotImplementedError as error:
+                raise OSError(f"its file system has no locks: {error}") from error
+        return True
+
+    def _directory(self, kind: str) -> Path:
+        """One of the directories below the root, made if it is not there."""
+        directory = self.root / kind
+        with self.usable(f"the directory {kind} cannot be made"):
+            directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def _listed(self, kind: str) -> list[Path]:
+        directory = self.root / kind
+        with self.usable(f"the directory {kind} cannot be read"):
+            return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _safe(name: str) -> str:
+    """A name as a file name that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
+
+
+def _address(alias: Path) -> str | None:
+    """What an alias says, unless it is damaged."""
+    try:
+        text = alias.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if _ADDRESS.fullmatch(text) else None
+
+
+def _is_used(path: Path) -> bool:
+    """Note that an entry is used now; `False` if it has just been deleted. A cache that is read-only still serves."""
+    try:
+        os.utime(path)  # not touch(): that would make an empty file where the entry vanished
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or a directory; a directory leaves its address at once, however long its files take."""
+    if path.is_dir():
+        doomed = path.with_name(f".{secrets.token_hex(8)}")
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(doomed)
+        remove_tree(doomed)
+    else:
+        path.unlink(missing_ok=True)

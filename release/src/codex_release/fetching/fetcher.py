@@ -1,0 +1,250 @@
+"""From a version and a target to a verified runtime tree: the cache, the sources and the lock at work together."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from codex_release.base.digests import FileDigest, file_digest, file_digests
+from codex_release.base.errors import CacheError, DownloadError, ReleaseError, SourceError
+from codex_release.facts.lock import compare_files
+from codex_release.fetching.download import StoredArchive, download
+from codex_release.runtime.archive import DirectorySink, Nowhere
+from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from codex_release.base.http import Web
+    from codex_release.facts.lock import LockedTarget
+    from codex_release.facts.targets import Layout, Target
+    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.fetching.cache import Cache
+    from codex_release.runtime.archive import Sink
+    from codex_release.sources import Archive, Source
+
+__all__ = ["Fetcher"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Brings runtimes here.
+
+    Attributes:
+        layout: what a tree looks like.
+        sources: whom to ask, in this order.
+        cache: where archives and trees are kept.
+        web: the HTTP client.
+    """
+
+    layout: Layout
+    sources: Sequence[Source]
+    cache: Cache
+    web: Web
+
+    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
+        """The runtime that the lock describes, every file of it proved.
+
+        It comes from the cache, from a cached archive, or from the first source that serves exactly these bytes. A
+        damaged cache entry is dropped and fetched anew.
+
+        Args:
+            version: the release.
+            target: the platform.
+            locked: what the lock says of the two.
+
+        Raises:
+            ReleaseError: if no source can serve it, with the reason of each.
+        """
+        with self._filling(version, target, locked) as key:
+            return self._cached(key, locked, _is_whole) or self._from_archive(version, target, locked)
+
+    def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> RuntimeTree:
+        """A copy of the runtime that the lock describes, every file of the copy proved.
+
+        Where the cached runtime comes from, and what it raises, is as with `locked`. The files of the copy have the
+        modes of their roles.
+
+        Args:
+            version: the release.
+            target: the platform.
+            locked: what the lock says of the two.
+            into: the directory of the copy.
+        """
+
+        def copies_whole(tree: RuntimeTree) -> bool:
+            if not all((tree.root / path).is_file() for path in tree.files):
+                return False
+            return copy_tree(tree, into, self.layout) == tree.files
+
+        with self._filling(version, target, locked) as key:
+            found = self._cached(key, locked, copies_whole)
+            if found is None:
+                found = self._from_archive(version, target, locked)
+                if not copies_whole(found):
+                    raise CacheError(
+                        f"what was just unpacked to {found.root} and copied to {into} is not what was unpacked",
+                        remedy="check the disks, and clear the cache with: codex-release cache clear",
+                    )
+        return replace(found, root=into)
+
+    def archive(
+        self, version: ReleaseVersion, target: Target, locked: LockedTarget | None, use: Callable[[StoredArchive], _T]
+    ) -> _T:
+        """Have a runtime's archive here, and use it.
+
+        It comes from the cache or from the first source that serves it; one that cannot be used is passed over.
+
+        Args:
+            version: the release.
+            target: the platform.
+            locked: what the lock says of the two; `None` to take what a source's published digest vouches for.
+            use: what is done with it, `read` most of all; called again with the next archive after a `ReleaseError`.
+
+        Returns:
+            what `use` returned.
+
+        Raises:
+            ReleaseError: if no archive can be used, with the reason of each.
+        """
+        for source, pinned in locked.archives.items() if locked else ():
+            if path := self.cache.find_archive(pinned.digest.sha256):
+                try:
+                    return use(StoredArchive(path, pinned.name, source, pinned.digest))
+                except ReleaseError as error:
+                    if file_digest(path) == pinned.digest:
+                        raise  # it is what it should be, so the failure lies elsewhere
+                    self._drop(path, str(error))
+
+        def serve(archive: Archive) -> _T:
+            if locked is None and not archive.digests:
+                raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
+            pinned = locked.archives.get(archive.source) if locked else None
+            expected = pinned.digest if pinned and pinned.name == archive.name else None
+            return use(download(archive, self.cache, self.web, expected=expected))
+
+        return self._first_served(version, target, serve)
+
+    def read(
+        self,
+        stored: StoredArchive,
+        sink: Sink,
+        version: ReleaseVersion,
+        target: Target,
+        locked: LockedTarget | None,
+    ) -> dict[str, FileDigest]:
+        """Read an archive as a tree, and hold every file of it against the lock.
+
+        Args:
+            stored: the archive.
+            sink: where the files go; they are proved once this returns, not before.
+            version: what release it should be of.
+            target: what it should be for.
+            locked: what every file should be; `None` if there is no lock to ask.
+
+        Returns:
+            what every file is, those included that are left out of trees.
+
+        Raises:
+            ReleaseError: if it is anything else than that runtime.
+        """
+        # The archive's lock keeps a process that makes room from taking it away meanwhile.
+        with self.cache.exclusive(stored.digest.sha256):
+            files = stream_tree(stored.path, stored.name, sink, layout=self.layout, target=target, version=version)
+        if locked is not None:
+            name = f"{stored.name} from {stored.source}"
+            compare_files(locked.files, files, expected_by="the lock", found_in=name)
+        return files
+
+    def payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
+        """Those of an archive's files that belong into trees and wheels."""
+        return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
+
+    def published(self, version: ReleaseVersion, target: Target) -> RuntimeTree:
+        """The runtime that a source's own published digest vouches for; no lock is asked.
+
+        Raises:
+            ReleaseError: if no source can serve it with a digest, with the reason of each.
+        """
+        return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
+
+    def served(
+        self, archive: Archive, version: ReleaseVersion, target: Target
+    ) -> tuple[StoredArchive, dict[str, FileDigest]]:
+        """What is in one particular archive as it is served now, held against what its source publishes of it.
+
+        Returns:
+            the archive, which is in the cache then, and what every file in it is; none is kept.
+
+        Raises:
+            ReleaseError: if it cannot be had, or is no runtime of that target and version.
+        """
+        stored = download(archive, self.cache, self.web)
+        return stored, self.read(stored, Nowhere(), version, target, None)
+
+    @contextlib.contextmanager
+    def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
+        """The key of a locked tree, which no other process fills or takes away meanwhile."""
+        key = tree_key(self.payload(locked.files))
+        with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
+            yield key
+
+    def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
+        """A tree that is in the cache already; one that turns out not to be good is dropped."""
+        root = self.cache.find_tree(key)
+        if root is None:
+            return None
+        tree = RuntimeTree(root, self.payload(locked.files))
+        if is_good(tree):
+            return tree
+        self._drop(root, "the cached tree")
+        return None
+
+    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
+        return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
+
+    def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
+        failures = []
+        for source in self.sources:
+            try:
+                return use(source.find(version, target))
+            except ReleaseError as error:
+                failures.append(f"{source.name}: {error}")
+        raise SourceError(
+            f"no source serves {version} for {target.triple}: {' | '.join(failures)}",
+            remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
+        )
+
+    def _unpacked(
+        self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
+    ) -> RuntimeTree:
+        with self.cache.scratch_tree() as scratch:
+            files = self.read(stored, DirectorySink(scratch), version, target, locked)
+            payload = self.payload(files)
+            key = tree_key(payload)
+            if (present := self.cache.find_tree(key)) and not _is_whole(RuntimeTree(present, payload)):
+                self._drop(present, "the cached tree")
+            root = self.cache.adopt_tree(scratch, key)
+        return RuntimeTree(root, payload)
+
+    def _note_waiting(self, version: ReleaseVersion, target: Target) -> None:
+        self.web.progress.note(f"{version} for {target.triple}: another process is fetching it, waiting for it")
+
+    def _drop(self, path: Path, why: str) -> None:
+        self.web.progress.note(f"a damaged cache entry is dropped: {why}")
+        self.cache.drop(path)
+
+
+def _is_whole(tree: RuntimeTree) -> bool:
+    """Whether every file of a cached tree still is what it was when it was put there."""
+    expected = {tree.root / path: digest for path, digest in tree.files.items()}
+    try:
+        if any(path.stat().st_size != digest.size for path, digest in expected.items()):
+            return False
+        return file_digests(expected) == expected
+    except OSError:
+        return False

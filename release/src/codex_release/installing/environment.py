@@ -1,0 +1,134 @@
+"""Where an installation goes: the directories of an interpreter's environment, or an isolated one.
+
+The interpreter itself says where its packages go; no layout is guessed. One process at a time changes an environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codex_release.base.errors import RuntimeSetupError
+from codex_release.installing import interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Environment"]
+
+_OLDEST = (3, 10)
+_ANSWER_S = 60.0
+_ISOLATED_SCRIPTS = "bin"
+"""Where ``pip install --target`` puts scripts too, on every system."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A place for packages.
+
+    Attributes:
+        python: the interpreter that scripts run with.
+        site: the directory of packages and their metadata.
+        scripts: the directory of scripts.
+        is_isolated: whether `site` is a directory that `python` does not look into by itself.
+        is_managed: whether the system's package manager keeps it for itself (PEP 668).
+    """
+
+    python: Path
+    site: Path
+    scripts: Path
+    is_isolated: bool = False
+    is_managed: bool = False
+
+    @classmethod
+    def of(cls, python: str | os.PathLike[str], install_target: str | os.PathLike[str] | None = None) -> Environment:
+        """The environment of an interpreter.
+
+        Args:
+            python: the interpreter: a path, or a name on PATH.
+            install_target: an isolated directory for packages instead of its own.
+
+        Raises:
+            RuntimeSetupError: if it cannot be asked, or is too old.
+        """
+        answer = _asked(python)
+        executable = Path(answer["executable"])
+        if tuple(answer["version"]) < _OLDEST:
+            version = ".".join(map(str, answer["version"]))
+            raise RuntimeSetupError(
+                f"{python} is Python {version}, but 3.10 or newer is needed", remedy="name another one with --python"
+            )
+        if answer["system"] != sys.platform:
+            raise RuntimeSetupError(
+                f"{python} runs on {answer['system']}, but this is {sys.platform}",
+                remedy="run codex-release on the system that the interpreter is for",
+            )
+        if install_target is not None:
+            site = Path(install_target).absolute()
+            return cls(executable, site, site / _ISOLATED_SCRIPTS, is_isolated=True)
+        return cls(executable, Path(answer["site"]), Path(answer["scripts"]), is_managed=answer["managed"])
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock of a package in this environment; the others wait. It leaves nothing behind.
+
+        The operating system frees the lock of a process that dies.
+
+        Args:
+            name: the package.
+            on_wait: called once if somebody else holds it.
+
+        Raises:
+            OSError: if the environment cannot be written.
+        """
+        from filelock import FileLock, Timeout  # for who finds nothing to do, it takes long to load
+
+        self.site.mkdir(parents=True, exist_ok=True)
+        path = self.site / f".{name}.lock"
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            if sys.platform != "win32":  # there, releasing it deletes it
+                path.unlink(missing_ok=True)  # while it is held: who waits sees that it is gone, and begins anew
+            lock.release()
+
+
+def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:
+    """What an interpreter says of itself; for the running one, no process is started."""
+    path = shutil.which(python)
+    if path is None:
+        raise RuntimeSetupError(f"there is no interpreter {python}", remedy="name one with --python")
+    # Not by what links lead to: that is the same file for every virtual environment of one Python.
+    if os.path.normcase(Path(path).absolute()) == os.path.normcase(sys.executable):
+        return interpreter.described()
+    try:
+        ran = subprocess.run(
+            [path, "-I", interpreter.__file__],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_ANSWER_S,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(ran.stdout)
+        return found
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        said = ran.stderr.strip().splitlines()[-1:] if isinstance(error, ValueError) else [str(error)]
+        raise RuntimeSetupError(
+            f"{python} does not say where its packages go: {''.join(said) or 'it printed no answer'}",
+            remedy="name a Python of 3.10 or newer with --python",
+        ) from error

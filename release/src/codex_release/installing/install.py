@@ -1,0 +1,224 @@
+"""Installing a runtime: its verified files, the package around them and the metadata, put into place at once.
+
+hatchling makes the package and its metadata as for the wheel; they are what the wheel would install.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import errno
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.tags import platform_tags
+
+from codex_release.base.digests import FileDigest
+from codex_release.base.errors import RuntimeSetupError, SourceError
+from codex_release.base.progress import megabytes
+from codex_release.base.switch import finish_broken_off, staged
+from codex_release.installing.console_script import console_script
+from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
+from codex_release.runtime.inspection import inspect_tree
+from codex_release.wheels.assembler import skeleton_files
+from codex_release.wheels.backend import Backend
+from codex_release.wheels.record import record_text
+from codex_release.wheels.sbom import Provenance
+from codex_release.wheels.stage import stage_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codex_release.base.switch import Item, Switch
+    from codex_release.bootstrap import Bootstrap
+    from codex_release.fetching.context import Context
+    from codex_release.runtime.tags import Variant
+    from codex_release.runtime.tree import RuntimeTree
+
+__all__ = ["install"]
+
+_INSTALLER = b"codex-release\n"
+_PACKAGES, _SCRIPTS = 0, 1
+"""The two places that things are put into."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def install(plan: Bootstrap, context: Context) -> bool:
+    """Install what is planned, unless somebody else does so while this waits.
+
+    Returns:
+        whether it was installed here.
+
+    Raises:
+        ReleaseError: if it cannot be; what was there is still there.
+    """
+    environment, module = plan.environment, plan.catalog.module
+    if environment.is_managed:
+        raise RuntimeSetupError(
+            f"the packages of {environment.python} are kept by the system's package manager",
+            remedy="make a virtual environment (python -m venv DIR) and name its interpreter with --python, or a "
+            "directory with --install-target",
+        )
+
+    def wait() -> None:
+        context.progress.note(f"{environment.site}: another process is installing there, waiting for it")
+
+    with _explained(plan, context), environment.exclusive(module, on_wait=wait):
+        finish_broken_off(module, (environment.site, environment.scripts))
+        wrong = whats_wrong(environment.site, plan.expected, plan.catalog)
+        if wrong is not None:
+            context.progress.note(f"installing {plan.catalog.distribution} {plan.version.pep440}: {wrong}")
+            _replace(plan, context)
+    _forget_imported(module, environment.site)
+    return wrong is not None
+
+
+def _replace(plan: Bootstrap, context: Context) -> None:
+    """Make everything beside its place, and switch."""
+    environment, module = plan.environment, plan.catalog.module
+    before = dist_infos(environment.site, plan.catalog.distribution)
+    _refuse_foreign(plan, before)
+    with (
+        Backend(context.settings.epoch) as backend,
+        staged(module, (environment.site, environment.scripts)) as stage,
+        tempfile.TemporaryDirectory(prefix="codex-bootstrap-") as scratch,
+    ):
+        backend.start()  # it takes as long to load as the runtime takes to be copied
+        tree = context.fetcher.copied(plan.version, plan.target, plan.locked, stage.new((_PACKAGES, module)))
+        variant = _variant(plan, tree)
+        shipped = tree.without(variant.left_out)
+        for path in variant.left_out:
+            (tree.root / path).unlink()
+        skeleton = _skeleton(plan, shipped, variant, Path(scratch), backend)
+        dist_info, script = _write_package(plan, shipped, skeleton, stage)
+        comes: list[Item] = [(_PACKAGES, module), (_SCRIPTS, script), (_PACKAGES, dist_info)]
+        stage.commit(comes, [(_PACKAGES, name) for name in before if name != dist_info])
+
+
+def _refuse_foreign(plan: Bootstrap, before: Mapping[str, str]) -> None:
+    """Leave alone what another distribution has installed under the package's name."""
+    site, module = plan.environment.site, plan.catalog.module
+    if not before and (site / module).exists() and (owner := owner_of(site, module)):
+        raise RuntimeSetupError(
+            f"the package {module} in {site} is that of {owner}",
+            remedy="uninstall that, or name another environment with --python",
+        )
+
+
+def _variant(plan: Bootstrap, tree: RuntimeTree) -> Variant:
+    """The wheel that pip would choose of those that the target yields: the one with the first tag of this system."""
+    variants = inspect_tree(tree, plan.target, plan.catalog.layout).variants
+    for platform in platform_tags():
+        for variant in variants:
+            if platform in variant.platforms:
+                return variant
+    needed = ", ".join(platform for variant in variants for platform in variant.platforms)
+    raise RuntimeSetupError(f"this system is none of those that the runtime starts on: {needed}")
+
+
+def _skeleton(
+    plan: Bootstrap, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend
+) -> dict[str, bytes]:
+    """What the wheel would hold beside the payload."""
+    stage_runtime(
+        scratch / "stage",
+        shipped.files,
+        variant,
+        Provenance(plan.version, plan.target, plan.locked.archives, plan.locked.signature),
+        catalog=plan.catalog,
+        workspace=plan.workspace,
+    )
+    return skeleton_files(backend.build("wheel", scratch / "stage", scratch / "skeleton", {"payload": "omit"}))
+
+
+def _write_package(
+    plan: Bootstrap, shipped: RuntimeTree, skeleton: Mapping[str, bytes], stage: Switch
+) -> tuple[str, str]:
+    """Write what an installer writes of a wheel, the payload excepted; the names of the metadata and the script."""
+    environment, module = plan.environment, plan.catalog.module
+    (record,) = [name for name in skeleton if name.endswith(".dist-info/RECORD")]
+    dist_info = record.partition("/")[0]
+    small = {name: content for name, content in skeleton.items() if name != record}
+    small[f"{dist_info}/INSTALLER"] = _INSTALLER
+    rows: dict[str, FileDigest] = {f"{module}/{path}": digest for path, digest in shipped.files.items()}
+    for name, content in small.items():
+        rows[name] = _write(stage.new((_PACKAGES, name)), content, 0o644)
+    name, entry_point = _entry_point(small[f"{dist_info}/entry_points.txt"])
+    script, content = console_script(name, entry_point, environment, plan.target)
+    digest = _write(stage.new((_SCRIPTS, script)), content, 0o755)
+    rows[_from_site(environment.site, environment.scripts / script)] = digest
+    _write(stage.new((_PACKAGES, record)), record_text(rows, record).encode(), 0o644)
+    return dist_info, script
+
+
+def _entry_point(content: bytes) -> tuple[str, str]:
+    """The one console script (the entry points specification)."""
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+    parser.read_string(content.decode("utf-8"))
+    ((name, entry_point),) = parser["console_scripts"].items()
+    return name, entry_point
+
+
+def _from_site(site: Path, file: Path) -> str:
+    """The path of a file as RECORD has it: relative, unless it lies on another drive."""
+    try:
+        return Path(os.path.relpath(file, site)).as_posix()
+    except ValueError:
+        return file.as_posix()
+
+
+def _write(path: Path, content: bytes, mode: int) -> FileDigest:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return FileDigest(len(content), hashlib.sha256(content).hexdigest())
+
+
+def _forget_imported(module: str, site: Path) -> None:
+    """Have the running interpreter find what was installed, also if it had imported what was there before."""
+    importlib.invalidate_caches()
+    imported = getattr(sys.modules.get(module), "__file__", None)
+    if imported and Path(imported).parent.parent.resolve() == site.resolve():
+        for name in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _explained(plan: Bootstrap, context: Context) -> Iterator[None]:
+    """Say of a failure what to do about it."""
+    site = plan.environment.site
+    try:
+        yield
+    except SourceError as error:
+        raise RuntimeSetupError(error.what, remedy=_without_network(plan, context)) from error
+    except OSError as error:
+        what = f"{plan.catalog.distribution} {plan.version.pep440} cannot be installed into {site}"
+        raise RuntimeSetupError(f"{what}: {error}", remedy=_remedy(plan, error)) from error
+
+
+def _without_network(plan: Bootstrap, context: Context) -> str:
+    """Which files would do, and where to put them."""
+    known = [
+        f"put {archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
+        for archive in plan.locked.archives.values()
+    ]
+    asset = plan.target.fill(plan.catalog.github.archives[0])
+    return " or ".join([*known, f"name a directory that holds {asset} in CODEX_RELEASE_SOURCES"])
+
+
+def _remedy(plan: Bootstrap, error: OSError) -> str | None:
+    if error.errno in _FULL:
+        size = sum(digest.size for digest in plan.expected.payload.values())
+        return f"make room for {megabytes(size)} there"
+    if sys.platform == "win32" and isinstance(error, PermissionError):
+        return "end every Codex that runs from there, for Windows does not let go of a running program"
+    if error.errno in _CLOSED:
+        return "let it be written, or name another environment with --python or a directory with --install-target"
+    return None

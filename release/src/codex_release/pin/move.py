@@ -1,0 +1,106 @@
+"""What a move of the pin has to say: which release is the newest, how the sizes changed, what documents name. Pure.
+
+Whoever reads the pull request of a bump decides by these notes; so they tell what is out of the ordinary first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from codex_release.base.progress import megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from codex_release.base.digests import FileDigest
+    from codex_release.facts.lock import Lock, LockedTarget
+    from codex_release.facts.targets import Layout
+    from codex_release.facts.versions import ReleaseVersion
+
+__all__ = ["is_newer", "newest", "notes", "with_version"]
+
+_TENFOLD = 10
+"""By which factor a file's size may change before somebody should look at it."""
+_COMMANDS = re.compile(r"^```sh\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def newest(versions: Iterable[ReleaseVersion]) -> ReleaseVersion:
+    """The newest of some releases, by PEP 440."""
+    return max(versions, key=lambda version: Version(version.pep440))
+
+
+def is_newer(version: ReleaseVersion, than: ReleaseVersion) -> bool:
+    """Whether a release comes after another, by PEP 440."""
+    return Version(version.pep440) > Version(than.pep440)
+
+
+def with_version(document: str, old: ReleaseVersion, new: ReleaseVersion) -> str:
+    """A Markdown document whose commands (its ``sh`` blocks) name another version; what it tells stays."""
+    word = re.compile(rf"(?<![\w.+-]){re.escape(old.codex)}(?![\w+-]|\.\w)")
+    return _COMMANDS.sub(lambda block: word.sub(new.codex, block[0]), document)
+
+
+def notes(old: Lock, new: Lock, protocol: str, layout: Layout) -> str:
+    """What changes with the pin, as Markdown.
+
+    Args:
+        old: what was pinned.
+        new: what is now.
+        protocol: the changes of the protocol, a Markdown document of its own.
+        layout: what of a runtime is shipped.
+    """
+    lines = [f"# Codex {old.version} to {new.version}", "", "## Sizes", "", *_sizes(old, new, layout)]
+    if remarks := sorted({remark for triple in new.targets for remark in _remarks(triple, old, new, layout)}):
+        lines += ["", "## Worth a look", "", *(f"- {remark}" for remark in remarks)]
+    # Its headings go below ours.
+    below = re.sub(r"^(?=#+ )", "#", protocol, flags=re.MULTILINE)
+    return "\n".join([*lines, "", below])
+
+
+def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
+    """A table: what each platform ships and downloads, before and after, and what is known of who signed it."""
+    yield "| platform | shipped files | before | after | change | archive before | after | signature |"
+    yield "|---|--:|--:|--:|--:|--:|--:|---|"
+    for triple, target in new.targets.items():
+        after = _shipped(target, layout)
+        before = _shipped(old.targets[triple], layout) if triple in old.targets else {}
+        was, now = (sum(each.size for each in files.values()) for files in (before, after))
+        cells = [
+            f"`{triple}`",
+            str(len(after)),
+            megabytes(was) if before else "-",
+            megabytes(now),
+            f"{100 * (now - was) / was:+.1f} %" if was else "new",
+            _archive(old.targets.get(triple)),
+            _archive(target),
+            target.signature.state if target.signature else "-",
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
+    """Files that appear, vanish, or change their size beyond what a release does."""
+    if triple not in old.targets:
+        return
+    before, after = (_shipped(lock.targets[triple], layout) for lock in (old, new))
+    for path in after.keys() - before.keys():
+        yield f"`{triple}` has `{path}` now ({megabytes(after[path].size)})."
+    for path in before.keys() - after.keys():
+        yield f"`{triple}` no longer has `{path}` ({megabytes(before[path].size)})."
+    for path in before.keys() & after.keys():
+        was, now = before[path].size, after[path].size
+        if max(was, now) >= _TENFOLD * max(1, min(was, now)):
+            yield f"`{path}` of `{triple}` has {megabytes(now)} instead of {megabytes(was)}."
+
+
+def _shipped(target: LockedTarget, layout: Layout) -> Mapping[str, FileDigest]:
+    return {path: digest for path, digest in target.files.items() if not layout.is_excluded(path)}
+
+
+def _archive(target: LockedTarget | None) -> str:
+    """The size of what is downloaded; of the smallest, if sources pack it differently."""
+    sizes = [archive.digest.size for archive in target.archives.values()] if target else []
+    return megabytes(min(sizes)) if sizes else "-"

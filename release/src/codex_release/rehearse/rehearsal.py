@@ -1,0 +1,290 @@
+"""The whole release on one machine: from the lock to a turn of what a stranger would install, on an index of its own.
+
+Every step is the code that a real release runs; only the index is `local_index`. It may be rehearsed for some targets
+alone: then a release counts as complete with their wheels, which no public index is ever told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codex_release.base.atomic import remove_tree
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import CheckError, RehearsalError, ReleaseError
+from codex_release.base.progress import megabytes
+from codex_release.building.builder import Builder, BuildRequest
+from codex_release.check import check_files, check_set
+from codex_release.index.client import PackageIndex
+from codex_release.index.configured import PipSettings
+from codex_release.index.repository import Repository
+from codex_release.index.resolution import pip_environ
+from codex_release.pin.observation import hold, observed
+from codex_release.publish import Step, publish
+from codex_release.publish.plan import Candidate
+from codex_release.publish.prepare import prepare_checked
+from codex_release.publish.serving import Inventory, Patience
+from codex_release.publish.upload import Fate, Uploader
+from codex_release.rehearse.local_index import local_index
+from codex_release.verify import Verifier, VerifyRequest
+from codex_release.verify.files import OurFile
+from codex_release.verify.installation import installed_problem
+from codex_release.verify.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from codex_release.building.builder import Built
+    from codex_release.check.release import FileVerdict
+    from codex_release.facts.targets import Target
+    from codex_release.fetching.context import Context
+    from codex_release.publish import PublishResult
+    from codex_release.rehearse.local_index import IndexStage
+    from codex_release.verify import Verification
+
+__all__ = ["RehearsalResult", "rehearse"]
+
+_PATIENCE = Patience(wait_s=60.0, first_poll_s=0.1, max_poll_s=1.0)
+"""There are no caches between us and the index."""
+_NOT_HERE = ("install", "codex --version", "initialize", "turn")
+"""What only a machine that is one of the targets can do."""
+
+
+@dataclass(frozen=True)
+class RehearsalResult:
+    """What came of a rehearsal.
+
+    Attributes:
+        version: the runtime, as Codex writes it.
+        outcome: ``passed`` or ``failed``.
+        targets: the triples that were rehearsed.
+        files: the sha256 of each file that was built, by its name.
+        steps: in the order they were taken; the last one is the one that failed, if one did.
+        seconds: how long all of it took.
+        publish: what `publish` did, if it came to that.
+        verification: what `verify-index` found, if it came to that.
+        problem: why it failed, as one line.
+    """
+
+    version: str
+    outcome: str
+    targets: tuple[str, ...]
+    files: Mapping[str, str]
+    steps: tuple[Step, ...]
+    seconds: float
+    publish: PublishResult | None = None
+    verification: Verification | None = None
+    problem: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "version": self.version,
+            "outcome": self.outcome,
+            "targets": list(self.targets),
+            "files": dict(self.files),
+            "steps": [asdict(each) for each in self.steps],
+            "seconds": round(self.seconds, 2),
+            "publish": asdict(self.publish) if self.publish else None,
+            "verification": self.verification.data() if self.verification else None,
+            "problem": self.problem,
+        }
+
+
+def rehearse(context: Context, targets: Sequence[Target], out: Path) -> RehearsalResult:
+    """Rehearse the release of the locked version.
+
+    Args:
+        context: what commands share.
+        targets: the platforms to release for.
+        out: where the built files go and stay; the index and the environment lie there too while it takes.
+
+    Returns:
+        what came of it; a failure is told in it, so that what was done before is known.
+    """
+    run = _Run(context, targets, out)
+    problem = ""
+    with contextlib.ExitStack() as stack:
+        try:
+            run.take(stack)
+        except ReleaseError as error:
+            problem = str(error)
+    return run.result(problem)
+
+
+class _Run:
+    """One rehearsal; it collects what is done, so that whatever ends it can tell."""
+
+    def __init__(self, context: Context, targets: Sequence[Target], out: Path) -> None:
+        self._context = context
+        self._targets = targets
+        self._out = out
+        self._catalog = context.catalog.only(target.triple for target in targets)
+        self._environ = {**context.settings.environ, "NO_PROXY": "*", "no_proxy": "*"}
+        self._begun = time.monotonic()
+        self._steps: list[Step] = []
+        self._built: list[Built] = []
+        self._publish: PublishResult | None = None
+        self._verification: Verification | None = None
+
+    def take(self, stack: contextlib.ExitStack) -> None:
+        """All steps.
+
+        Raises:
+            ReleaseError: if one fails; it is the last one then.
+        """
+        context, catalog = self._context, self._catalog
+        is_host = any(target.triple == _host(context) for target in self._targets)
+        with self._step("check the lock") as say:
+            hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
+            say(f"{len(self._targets)} of {len(context.catalog.targets)} platforms are served as pinned")
+        with self._step("build") as say:
+            say(self._build())
+        with self._step("check") as say:
+            verdicts = self._check()
+            say(f"{len(verdicts)} files pass")
+        scratch = Path(tempfile.mkdtemp(prefix=".codex-rehearsal-", dir=self._out))
+        stack.callback(remove_tree, scratch)
+        with self._step("start an index") as say:
+            server = stack.enter_context(local_index(scratch / "index"))
+            dependencies = server.stage("dependencies")
+            stage = server.stage("release", bases=["dependencies"])
+            say("devpi-server on loopback")
+        web = server.web(context.progress)
+        stack.callback(web.close)
+        index = PackageIndex(stage.simple_url, web)
+        if is_host:
+            with self._step("bring the client's dependencies") as say:
+                trial = Trial.begin(scratch / "env", context.settings.environ)
+                say(f"{self._bring_dependencies(trial, dependencies, scratch / 'dependencies')} wheels")
+        with self._step("publish") as say:
+            plan = prepare_checked(verdicts, catalog, Inventory(index))
+            self._publish = publish(plan, Inventory(index), self._uploader(stage), _PATIENCE)
+            if self._publish.problem:
+                raise RehearsalError(self._publish.problem)
+            size = megabytes(sum(each.file.digest.size for each in plan.files))
+            say(f"{len(plan.files)} files, {size}, the runtimes first")
+        with self._step("verify the index") as say:
+            say(self._verify(index, verdicts))
+        if is_host:
+            self._try(trial, index)
+        else:
+            self._steps += [Step(name, 0.0, "skipped", "this machine is none of the platforms") for name in _NOT_HERE]
+
+    def result(self, problem: str) -> RehearsalResult:
+        """What came of it."""
+        return RehearsalResult(
+            version=self._context.lock.version.codex,
+            outcome="failed" if problem else "passed",
+            targets=tuple(target.triple for target in self._targets),
+            files={each.artifact.name: each.artifact.sha256 for each in self._built},
+            steps=tuple(self._steps),
+            seconds=time.monotonic() - self._begun,
+            publish=self._publish,
+            verification=self._verification,
+            problem=problem,
+        )
+
+    def _build(self) -> str:
+        context = self._context
+        builder = Builder(context.catalog, context.workspace, context.fetcher, context.lock, context.progress)
+        self._built = builder.build(
+            BuildRequest(
+                version=context.lock.version,
+                targets=self._targets,
+                out=self._out,
+                epoch=context.settings.epoch,
+                jobs=context.jobs,
+            )
+        )
+        reused = sum(each.reused for each in self._built)
+        return f"{len(self._built)} files" + (f", {reused} of them unchanged" if reused else "")
+
+    def _check(self) -> list[FileVerdict]:
+        paths = [self._out / each.artifact.name for each in self._built]
+        verdicts = check_files(paths, self._catalog, self._context.lock, jobs=self._context.jobs)
+        problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
+        problems += check_set(verdicts, self._catalog)
+        if problems:
+            raise CheckError(" | ".join(problems))
+        return verdicts
+
+    def _bring_dependencies(self, trial: Trial, stage: IndexStage, directory: Path) -> int:
+        """Put what the client depends on beside the release, so that its index alone is enough.
+
+        Raises:
+            RehearsalError: if the index does not take one of them.
+        """
+        uploader = self._uploader(stage)
+        wheels = trial.download(self._context.workspace.client_requirements, directory)
+        for path in wheels:
+            sent = uploader.send(Candidate(path, "", "", file_digest(path), is_runtime=False))
+            if sent.fate is not Fate.ACCEPTED:
+                raise RehearsalError(f"the local index does not take {path.name}: {sent.said}")
+        return len(wheels)
+
+    def _uploader(self, stage: IndexStage) -> Uploader:
+        """Twine, with the settings of nobody's home."""
+        words = ("--repository-url", stage.upload_url, "--config-file", os.devnull)
+        environ = {name: value for name, value in self._environ.items() if not name.startswith("TWINE_")}
+        return Uploader(
+            Repository("rehearsal", stage.upload_url, words), {**environ, "TWINE_USERNAME": "", "TWINE_PASSWORD": ""}
+        )
+
+    def _verify(self, index: PackageIndex, verdicts: Sequence[FileVerdict]) -> str:
+        context, version = self._context, self._context.lock.version
+        verifier = Verifier(self._catalog, context.lock, index, PipSettings(), self._environ, context.progress)
+        self._verification = verifier.verify(
+            VerifyRequest(
+                version=version,
+                client_version=version.pep440,
+                files=[each.path for each in verdicts],
+                are_checked=True,
+                installs=False,  # what follows does so, as a user would
+                jobs=context.jobs,
+            )
+        )
+        if problems := self._verification.problems:
+            raise RehearsalError(" | ".join(f"{each.subject}: {each.problem}" for each in problems))
+        return f"{len(self._verification.findings)} questions hold"
+
+    def _try(self, trial: Trial, index: PackageIndex) -> None:
+        """Do what a stranger does who has read one line of the client's page."""
+        with self._step("install") as say:
+            installed = trial.install([self._catalog.client], pip_environ(index, PipSettings()))
+            files = [OurFile.of(self._out / each.artifact.name) for each in self._built]
+            elsewhere = [each.name for each in installed if not each.url.startswith(index.url.partition("/root/")[0])]
+            problem = installed_problem(installed, files) or (f"{elsewhere} came from elsewhere" if elsewhere else "")
+            if problem:
+                raise RehearsalError(problem)
+            say(", ".join(f"{each.name} {each.version}" for each in installed))
+        for name, ask in zip(_NOT_HERE[1:], (trial.codex_version, trial.handshake, trial.turn), strict=True):
+            with self._step(name) as say:
+                answer = ask()
+                if answer.version not in {None, self._context.lock.version.codex}:
+                    raise RehearsalError(f"{name} says it is {answer.version}, not {self._context.lock.version}")
+                say(answer.text)
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Time a step; the block may say what is worth knowing about it."""
+        self._context.progress.note(f"rehearsal: {name}")
+        begun, said = time.monotonic(), list[str]()
+        try:
+            yield said.append
+        except ReleaseError as error:
+            self._steps.append(Step(name, time.monotonic() - begun, "failed", str(error)))
+            raise
+        self._steps.append(Step(name, time.monotonic() - begun, "passed", " ".join(said)))
+
+
+def _host(context: Context) -> str | None:
+    """The triple of this machine, if Codex is built for it."""
+    with contextlib.suppress(ReleaseError):
+        return context.catalog.host().triple
+    return None

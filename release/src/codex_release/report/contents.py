@@ -1,0 +1,200 @@
+"""The sections about the files themselves: sizes, payloads, what changed, where it all comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_release.report import figures
+from codex_release.report.compare import earlier_component, earlier_file, vanished_components
+from codex_release.report.markup import Html, element, nothing
+from codex_release.report.pieces import label, section, tags_of, thin_bar, word
+from codex_release.report.table import Column, Group, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_release.report.model import BuiltFile, Origin, ReleaseReport
+
+__all__ = ["files", "origins", "payload", "since"]
+
+_COLOURED = 5
+"""How many parts of the payload get a colour of their own; `page.css` has as many."""
+
+_SIGNATURES = {
+    "verified": ("good", "verified"),
+    "absent": ("open", "no source that answered has one"),
+    "unsupported": ("open", "in a format that cannot be verified offline"),
+    "unchecked": ("open", "there, but not verified"),
+}
+"""What the states of a signature are called here, and what they count as."""
+
+
+def files(report: ReleaseReport) -> Html:
+    """Every file with its size against the limit, its tags and its digest."""
+    if not report.build:
+        return nothing
+    names = figures.families(report.build.files, _COLOURED)
+    key = [
+        element("li", element("span", class_=f"swatch s{number}", aria_hidden="true"), name)
+        for number, name in enumerate(names, 1)
+    ]
+    if names:
+        key.append(element("li", element("span", class_="swatch rest", aria_hidden="true"), "everything else"))
+    return section(
+        "files",
+        "Files",
+        "Each bar is as wide as the largest file that the project may upload; coloured is what the file takes of it.",
+        element("ul", *key, class_="key", aria_label="Colours of the bars") if key else nothing,
+        element("ul", *(_file(each, names) for each in report.build.files), class_="files"),
+    )
+
+
+def _file(file: BuiltFile, names: Sequence[str]) -> Html:
+    of = f" · {figures.percent(file.size, file.limit)} of {figures.size(file.limit)}" if file.limit else ""
+    amount = element(
+        "span", element("b", figures.size(file.size)), element("span", of, class_="soft small"), class_="amount"
+    )
+    tags = element(
+        "ul",
+        *(element("li", each) for each in tags_of([file])),
+        class_="tags",
+        aria_label="Platforms of the wheel's tags",
+    )
+    return element(
+        "li",
+        element("div", element("h3", file.target or f"{file.project}, {file.kind}"), amount, class_="head"),
+        element("div", element("code", file.name), class_="name"),
+        _size_bar(file, names),
+        tags if file.tags else nothing,
+        element("div", element("code", f"sha256 {file.sha256}"), class_="digest small"),
+    )
+
+
+def _size_bar(file: BuiltFile, names: Sequence[str]) -> Html:
+    """The file's size against its limit, in the colours of its parts."""
+    width = max(file.limit, file.size, 1)
+    parts = dict.fromkeys(names, 0)
+    for each in file.components:
+        if figures.family(each) in parts:
+            parts[figures.family(each)] += each.compressed or 0
+    shares = [(f"s{number}", parts[name], name) for number, name in enumerate(names, 1) if parts[name]]
+    shares.append(("rest", file.size - sum(count for _, count, _ in shares), "everything else"))
+    spans = [
+        element(
+            "span", class_=colour, style=f"width:{count / width * 100:.2f}%", title=f"{name}: {figures.size(count)}"
+        )
+        for colour, count, name in shares
+        if count > 0
+    ]
+    text = ", ".join(f"{name} {figures.size(count)}" for _, count, name in shares if count > 0)
+    return element("div", *spans, class_="bar", role="img", aria_label=f"In this file: {text}")
+
+
+def payload(report: ReleaseReport) -> Html:
+    """What is inside each runtime wheel."""
+    wheels = [each for each in report.build.files if each.components] if report.build else []
+    if not wheels:
+        return nothing
+    colours = {name: f"s{number}" for number, name in enumerate(figures.families(wheels, _COLOURED), 1)}
+    columns = [
+        Column("File"),
+        Column("Unpacked", "number"),
+        Column("In the wheel", "number"),
+        Column("Share of the wheel", "wide"),
+        Column("sha256 of the file"),
+    ]
+    groups = [
+        Group(
+            [
+                (
+                    element("code", each.path),
+                    figures.size(each.size),
+                    figures.size(each.compressed or 0),
+                    thin_bar(each.compressed or 0, wheel.size, colours.get(figures.family(each), "rest")),
+                    element("code", each.sha256[:16] + "…", title=each.sha256) if each.sha256 else "",
+                )
+                for each in wheel.components
+            ],
+            heading=label(wheel, wheels),
+        )
+        for wheel in wheels
+    ]
+    return section(
+        "payload",
+        "Inside the wheels",
+        "What each runtime wheel carries, unpacked and as it lies in the wheel. The whole digests are in the lock, in "
+        "each wheel's RECORD and bill of materials, and in release.json.",
+        table("Payload by wheel", columns, groups),
+    )
+
+
+def since(report: ReleaseReport) -> Html:
+    """Old sizes and new ones, or that there is nothing to compare with."""
+    previous, now = report.previous, report.build.files if report.build else ()
+    if previous is None:
+        return section(
+            "since",
+            "Since the release before",
+            "There is none to compare with. Name one, its release.json or its lock, with --previous.",
+        )
+    groups = []
+    for file in now:
+        before = earlier_file(file, previous)
+        if before is None:
+            rows = [_since_row("the whole file", None, file.size, whole=True)]
+        else:
+            rows = [_since_row("the whole file", before.size or None, file.size, whole=True)] if before.size else []
+            for each in file.components:
+                old = earlier_component(file, each, previous)
+                if old is None or old.sha256 != each.sha256:
+                    rows.append(_since_row(each.path, old.size if old else None, each.size))
+            rows += [_since_row(each.path, each.size, None) for each in vanished_components(file, previous)]
+        if rows:
+            groups.append(Group(rows, heading=label(file, now)))
+    columns = [Column("File"), Column("Before", "number"), Column("Now", "number"), Column("Change", "number")]
+    shown = table(f"{previous.version} and {report.version}", columns, groups) if groups else nothing
+    return section(
+        "since",
+        f"Since {previous.version}",
+        f"Sizes of the files, and unpacked of what changed inside them, as {previous.source or 'its report'} tells."
+        if groups
+        else f"Nothing changed since {previous.version}.",
+        shown,
+    )
+
+
+def _since_row(name: str, before: int | None, after: int | None, *, whole: bool = False) -> Sequence[str]:
+    label = element("span", name) if whole else element("code", name)
+    if before is None or after is None:
+        what = "new" if before is None else "gone"
+        return (label, *("" if each is None else figures.size(each) for each in (before, after)), what)
+    return label, figures.size(before), figures.size(after), figures.change(before, after)
+
+
+def origins(report: ReleaseReport) -> Html:
+    """The archives and the signature of each platform, as the lock knows them."""
+    known = {each.target: each for each in report.origins}
+    present = dict.fromkeys(each.target for each in report.build.files) if report.build else {}
+    groups = [Group(_origin(known[target]), heading=target) for target in present if target in known]
+    if not groups:
+        return nothing
+    columns = [Column("Archive"), Column("Source"), Column("Size", "number"), Column("sha256, or who signed")]
+    return section(
+        "origins",
+        "Where it comes from",
+        "The archives that hold exactly these files, as the lock knows them. A source is only a transport: every file "
+        "was held against the lock, whoever served it.",
+        table("Archives by platform", columns, groups),
+    )
+
+
+def _origin(origin: Origin) -> list[Sequence[str]]:
+    rows: list[Sequence[str]] = [
+        (element("code", each.name), each.source, figures.size(each.size), element("code", each.sha256))
+        for each in origin.archives
+    ]
+    if origin.signature:
+        verdict, text = _SIGNATURES.get(origin.signature, ("open", origin.signature))
+        signer = f"{origin.identity}, vouched for by {origin.issuer}" if origin.identity else ""
+        rows.append(("Sigstore signature", word(verdict, text), "", signer))
+    return rows

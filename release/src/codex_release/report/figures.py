@@ -1,0 +1,81 @@
+"""The numbers of a report as a person reads them, and what the parts of a payload are called. Pure values.
+
+Sizes are in decimal units, as package indexes and this toolkit's tables give them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from codex_release.report.model import BuiltFile, Component
+
+__all__ = ["change", "families", "family", "moment", "percent", "platforms", "seconds", "size", "total"]
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def size(count: int) -> str:
+    """A number of bytes, e.g. ``146.4 MB``."""
+    for unit, width in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= width:
+            digits = 2 if unit == "GB" else 1
+            return f"{count / width:.{digits}f} {unit}"
+    return f"{count} B"
+
+
+def change(before: int, after: int) -> str:
+    """What became of a size, e.g. ``+1.2 MB (+0.8 %)``."""
+    if before == after:
+        return "same size"
+    sign = "+" if after > before else _MINUS
+    share = abs(after - before) / before * 100 if before else 100.0
+    return f"{sign}{size(abs(after - before))} ({sign}{share:.1f} %)"
+
+
+def seconds(value: float) -> str:
+    """A duration, e.g. ``12.3 s`` or ``3 min 05 s``."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def moment(text: str) -> str:
+    """A moment of a report (ISO 8601, UTC, to the second), e.g. ``2026-11-21 12:00 UTC``."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def percent(part: float, whole: float) -> str:
+    """A share, e.g. ``70 %``; below one percent with a decimal."""
+    share = part / whole * 100 if whole else 0.0
+    return f"{share:.0f} %" if share >= 1 or share == 0 else f"{share:.1f} %"
+
+
+def total(files: Iterable[BuiltFile]) -> int:
+    """What files take together, in bytes."""
+    return sum(each.size for each in files)
+
+
+def platforms(tags: Iterable[str]) -> tuple[str, ...]:
+    """The platform parts of wheel tags (PEP 425), each once, as sorted as they came."""
+    return tuple(dict.fromkeys(each.split("-", 2)[2] if each.count("-") == 2 else each for each in tags))
+
+
+def family(component: Component) -> str:
+    """What a payload's file is called on every platform: its name without Windows' suffix, e.g. ``codex``."""
+    return PurePosixPath(component.path).name.removesuffix(".exe")
+
+
+def families(files: Iterable[BuiltFile], most: int) -> Sequence[str]:
+    """The names of the parts that take most room over all wheels, the largest first; at most `most` of them."""
+    room: dict[str, int] = {}
+    for file in files:
+        for each in file.components:
+            room[family(each)] = room.get(family(each), 0) + (each.compressed or each.size)
+    return sorted(room, key=lambda name: (-room[name], name))[:most]

@@ -1,0 +1,143 @@
+"""Reading what a report says of finished files off the files themselves, and off the lock. It judges nothing.
+
+What a wheel's payload takes in it stands in the zip's directory and in RECORD, so nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import CheckError
+from codex_release.check import distributions_in
+from codex_release.check.runtime import payload_names, target_of
+from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin
+from codex_release.wheels.record import sha256_of
+from codex_release.wheels.wheel_file import WheelFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from codex_release.facts.lock import Lock
+    from codex_release.facts.targets import Catalog
+
+__all__ = ["built_file", "built_files", "in_order", "origins_of", "payload_of"]
+
+
+def built_files(directory: Path, catalog: Catalog) -> tuple[BuiltFile, ...]:
+    """Every wheel and sdist right in a directory, in the order of a release: by target, the client last.
+
+    Raises:
+        CheckError: if there is none, or one cannot be read.
+    """
+    return in_order((built_file(path, catalog) for path in distributions_in(directory)), catalog)
+
+
+def in_order(files: Iterable[BuiltFile], catalog: Catalog) -> tuple[BuiltFile, ...]:
+    """Files in the order of a release: the runtimes by target, then the client's wheel and sdist."""
+
+    def place(file: BuiltFile) -> tuple[int, bool, str]:
+        known = file.target in catalog.triples
+        return (catalog.triples.index(file.target) if known else len(catalog.triples)), file.kind == "sdist", file.name
+
+    return tuple(sorted(files, key=place))
+
+
+def built_file(
+    path: Path, catalog: Catalog, *, sha256: str | None = None, seconds: float | None = None, reused: bool = False
+) -> BuiltFile:
+    """One wheel or sdist.
+
+    Args:
+        path: where it lies.
+        catalog: the data file.
+        sha256: of its bytes, if it is known; hashed if not.
+        seconds: how long it took to make, if that is known.
+        reused: whether it was there unchanged.
+
+    Raises:
+        CheckError: if it is neither, or cannot be read.
+    """
+    try:
+        sha256, size = sha256 or file_digest(path).sha256, path.stat().st_size
+    except OSError as error:
+        raise CheckError(f"{path} cannot be read: {error}") from error
+    if path.suffix != ".whl":
+        try:
+            project, _ = parse_sdist_filename(path.name)
+        except InvalidSdistFilename as error:
+            raise CheckError(f"{path} does not have an sdist's name: {error}") from error
+        limit = catalog.size_limits.get(project, 0)
+        return BuiltFile(path.name, project, "sdist", size, sha256, limit=limit, seconds=seconds, reused=reused)
+    with WheelFile.open(path) as wheel:
+        is_runtime = wheel.distribution == catalog.distribution
+        return BuiltFile(
+            name=path.name,
+            project=wheel.distribution,
+            kind="wheel",
+            size=size,
+            sha256=sha256,
+            target=target_of(wheel, catalog).triple if is_runtime else "",
+            tags=tuple(sorted(map(str, wheel.tags))),
+            limit=catalog.size_limits.get(wheel.distribution, 0),
+            seconds=seconds,
+            reused=reused,
+            components=_components(wheel, catalog) if is_runtime else (),
+        )
+
+
+def origins_of(lock: Lock | None) -> tuple[Origin, ...]:
+    """Where each target's runtime comes from, as the lock knows it."""
+    if lock is None:
+        return ()
+    return tuple(
+        Origin(
+            target=triple,
+            archives=tuple(
+                ArchiveOrigin(source, archive.name, archive.digest.size, archive.digest.sha256)
+                for source, archive in sorted(locked.archives.items())
+            ),
+            signature=locked.signature.state if locked.signature else "",
+            identity=locked.signature.identity if locked.signature else "",
+            issuer=locked.signature.issuer if locked.signature else "",
+        )
+        for triple, locked in sorted(lock.targets.items())
+    )
+
+
+def payload_of(lock: Lock, catalog: Catalog) -> tuple[BuiltFile, ...]:
+    """What a lock tells of the wheels that are built from it: their payloads, before they are compressed."""
+    return tuple(
+        BuiltFile(
+            name="",
+            project=catalog.distribution,
+            kind="wheel",
+            size=0,
+            sha256="",
+            target=triple,
+            components=_largest_first(
+                Component(path, digest.size, digest.sha256)
+                for path, digest in locked.files.items()
+                if not catalog.layout.is_excluded(path)
+            ),
+        )
+        for triple, locked in sorted(lock.targets.items())
+    )
+
+
+def _components(wheel: WheelFile, catalog: Catalog) -> tuple[Component, ...]:
+    """The payload of a runtime wheel, the largest file first."""
+    found = []
+    for name in payload_names(wheel, catalog):
+        info = wheel.zip.getinfo(name)
+        row = wheel.record.get(name)
+        path = name.removeprefix(f"{catalog.module}/")
+        found.append(Component(path, info.file_size, sha256_of(row) if row else "", info.compress_size))
+    return _largest_first(found)
+
+
+def _largest_first(components: Iterable[Component]) -> tuple[Component, ...]:
+    return tuple(sorted(components, key=lambda each: (-each.size, each.path)))

@@ -1,0 +1,116 @@
+"""``release.html``: the report as one page that needs nothing else, neither scripts nor any other file.
+
+A function a section, from the report's data to markup (`contents`, `course`). What has nothing to say leaves its
+section out, except the comparison, which says so. Every text is escaped by `markup`.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING
+
+from codex_release.report import contents, course, figures
+from codex_release.report.compare import earlier_file
+from codex_release.report.markup import Html, element, joined, nothing
+from codex_release.report.pieces import MARKS, tags_of
+from codex_release.report.state import states
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_release.report.model import BuiltFile, Previous, ReleaseReport
+
+__all__ = ["page"]
+
+_SECTIONS = (
+    contents.files,
+    course.rehearsal,
+    course.publication,
+    contents.since,
+    contents.payload,
+    contents.origins,
+    course.time,
+)
+
+
+def page(report: ReleaseReport) -> str:
+    """The whole page."""
+    room = resources.files("codex_release.report")
+    template = Template((room / "page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=joined(f"Codex {report.version} in Python wheels"),
+        style=(room / "page.css").read_text(encoding="utf-8"),
+        header=_header(report),
+        main=Html("\n".join(filter(None, (section(report) for section in _SECTIONS)))),
+        footer=_footer(report),
+    )
+
+
+def _header(report: ReleaseReport) -> Html:
+    url = f"https://github.com/{report.repository}/releases/tag/{report.tag}"
+    chips = [
+        element(
+            "li",
+            element("span", MARKS[each.verdict], class_="mark", aria_hidden="true"),
+            each.text,
+            class_=each.verdict,
+        )
+        for each in states(report)
+    ]
+    return joined(
+        element("div", element("a", f"{report.repository} {report.tag}", href=url), class_="small"),
+        element("h1", f"Codex {report.version} in Python wheels"),
+        element("ul", *chips, class_="states", aria_label="State of this release"),
+        _tiles(report),
+    )
+
+
+def _tiles(report: ReleaseReport) -> Html:
+    files = report.build.files if report.build else ()
+    if not files:
+        return nothing
+    runtimes = [each for each in files if each.target]
+    largest = max(files, key=lambda each: (each.size / each.limit if each.limit else 0, each.size))
+    tiles = [
+        ("Files", str(len(files)), f"{len(runtimes)} runtime wheels"),
+        ("Platforms", str(len({each.target for each in runtimes})), f"{len(tags_of(runtimes))} wheel platforms"),
+        ("Together", figures.size(figures.total(files)), _growth(files, report.previous)),
+        (
+            "Nearest to its limit",
+            figures.percent(largest.size, largest.limit) if largest.limit else figures.size(largest.size),
+            largest.target or largest.project,
+        ),
+    ]
+    if report.build and report.build.seconds is not None:
+        reused = sum(each.reused for each in files)
+        note = f"{reused} of {len(files)} were there unchanged" if reused else "everything made anew"
+        tiles.append(("Build", figures.seconds(report.build.seconds), note))
+    return element(
+        "dl",
+        *(
+            element("div", element("dt", name), element("dd", value), element("dd", note, class_="small"))
+            for name, value, note in tiles
+        ),
+        class_="tiles",
+    )
+
+
+def _growth(files: Sequence[BuiltFile], previous: Previous | None) -> str:
+    """How all files grew that have a predecessor."""
+    if previous is None:
+        return "nothing to compare with"
+    pairs = [(before.size, each.size) for each in files if (before := earlier_file(each, previous)) and before.size]
+    if not pairs:
+        return f"no sizes of {previous.version} are known"
+    return f"{figures.change(sum(old for old, _ in pairs), sum(new for _, new in pairs))} since {previous.version}"
+
+
+def _footer(report: ReleaseReport) -> Html:
+    build = report.build
+    if not build:
+        return nothing
+    made = f"codex-release {build.toolkit}, Python {build.python}, {build.host}"
+    return joined(
+        f"Made {figures.moment(build.finished)} by {made}. The same as data: ", element("code", "release.json"), "."
+    )

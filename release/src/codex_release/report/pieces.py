@@ -1,0 +1,97 @@
+"""What the sections of the page are made of: headings, bars, marks, names of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_release.report import figures
+from codex_release.report.markup import Html, element, nothing
+from codex_release.report.table import Column, Group, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_release.report.model import BuiltFile, Step
+
+__all__ = ["MARKS", "capital", "label", "outcome", "problem", "section", "steps_table", "tags_of", "thin_bar", "word"]
+
+MARKS = {"good": "✓", "bad": "✗", "open": "○"}
+_OUTCOMES = {"passed": "good", "uploaded": "good", "present": "good", "failed": "bad", "clash": "bad"}
+
+
+def section(name: str, heading: str, lead: str, *content: str) -> Html:
+    """A section with its heading and a sentence that says what to see in it."""
+    return element(
+        "section",
+        element("h2", heading, id=f"{name}-heading"),
+        element("p", lead),
+        *content,
+        id=name,
+        aria_labelledby=f"{name}-heading",
+    )
+
+
+def steps_table(caption: str, steps: Sequence[Step]) -> Html:
+    """Steps with a bar of their time; nothing if there are none."""
+    if not steps:
+        return nothing
+    longest = max(each.seconds for each in steps)
+    rows = [
+        (
+            each.name,
+            outcome(each.outcome),
+            figures.seconds(each.seconds),
+            thin_bar(each.seconds, longest),
+            each.detail,
+        )
+        for each in steps
+    ]
+    columns = [
+        Column("Step"),
+        Column("Outcome"),
+        Column("Time", "number"),
+        Column("Compared", "wide"),
+        Column("Remark"),
+    ]
+    return table(caption, columns, [Group(rows)])
+
+
+def thin_bar(part: float, whole: float, colour: str = "s1") -> Html:
+    """A bar of one colour; the number it shows stands beside it."""
+    width = f"width:{part / whole * 100 if whole else 0:.2f}%"
+    return element("div", element("span", class_=colour, style=width), class_="bar thin", aria_hidden="true")
+
+
+def problem(said: str) -> Html:
+    """What went wrong, if something did."""
+    return element("p", word("bad", said), class_="problem") if said else nothing
+
+
+def outcome(said: str) -> Html:
+    """An outcome of the report with its mark."""
+    return word(_OUTCOMES.get(said, "open"), said)
+
+
+def word(verdict: str, text: str) -> Html:
+    """A text with the mark of a verdict, so that colour is not all that tells them apart."""
+    mark = element("span", MARKS[verdict], class_="mark", aria_hidden="true")
+    return element("span", mark, text, class_=f"{verdict} word")
+
+
+def label(file: BuiltFile, among: Sequence[BuiltFile]) -> str:
+    """What to call a file: its target, and where that has several wheels, their platforms too."""
+    if not file.target:
+        return f"{file.project}, {file.kind}"
+    if sum(each.target == file.target for each in among) == 1:
+        return file.target
+    return f"{file.target} ({', '.join(tags_of([file]))})"
+
+
+def tags_of(files: Sequence[BuiltFile]) -> tuple[str, ...]:
+    """The platforms of files, each once."""
+    return figures.platforms(tag for each in files for tag in each.tags)
+
+
+def capital(text: str) -> str:
+    """A sentence with a capital at its beginning."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,361 @@
+"""Reading archives: gzipped tar, zip, zstd and lone executables, as one stream of entries.
+
+The format is told by the first bytes, never by the name. Every entry passes the rules of `entries` before a byte of
+it is written, into a directory that was empty before; modes, owners and times of the archive are not taken over.
+
+An archive is one file with nothing around it: bytes behind its end are refused, for two tools may see two archives in
+such a file. Zero bytes, with which tar and gzip fill their last block, are none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import importlib
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+from codex_release.base.digests import CHUNK, FileDigest
+from codex_release.base.errors import ArchiveError
+from codex_release.runtime.entries import ByteStream, Entry, EntryRules, Limits
+from codex_release.runtime.headers import looks_executable
+from codex_release.runtime.tarreader import tar_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from types import ModuleType
+
+    from typing_extensions import Self
+
+__all__ = ["DirectorySink", "Nowhere", "Sink", "Writer", "stream", "unpack"]
+
+
+def _optional(module: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+# Windows on ARM has no wheel of isal; the standard library's gzip stands in.
+igzip, isal_zlib = _optional("isal.igzip"), _optional("isal.isal_zlib")
+# Python 3.10 for Windows on ARM has no wheel of zstandard.
+zstandard = _optional("zstandard")
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,  # gzip.BadGzipFile is one
+    EOFError,
+    ValueError,  # numbers and text in headers
+    OverflowError,
+    NotImplementedError,  # what zipfile does not know
+    *((isal_zlib.error,) if isal_zlib else ()),
+    *((zstandard.ZstdError,) if zstandard else ()),
+)
+
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ZIP_ENCRYPTED = 0x1
+_ZIP_READ = 2 << 20
+"""What zipfile may read at once, in bytes: it takes in the whole directory of a zip before anybody can count it."""
+_ZIP_END = 22
+_CHUNKS_BEHIND = 8
+"""How many chunks may wait to be hashed while more are read and written."""
+_ZSTD_STEP = 256
+"""How much of a zstd file is decompressed at a time; it may become 30 000 times as much."""
+
+
+class Writer(Protocol):
+    """What takes the bytes of one file."""
+
+    def write(self, chunk: bytes, /) -> object:
+        """Append."""
+
+
+class Sink(Protocol):
+    """Where the files of an archive go."""
+
+    def create(self, path: str, size: int | None) -> AbstractContextManager[Writer]:
+        """Begin a file; it is whole at the end of the block, and worthless if that is left by an exception.
+
+        Args:
+            path: where it belongs; every rule for names holds.
+            size: in bytes, if the archive says it.
+        """
+
+
+@dataclass(frozen=True)
+class DirectorySink:
+    """A directory on disk as a sink; it was empty before."""
+
+    root: Path
+
+    def create(self, path: str, size: int | None) -> _NewFile:  # noqa: ARG002 - the disk does not ask
+        """Begin a file below the root."""
+        return _NewFile(self.root / path)
+
+
+class Nowhere:
+    """A sink for who only wants to know what the files are."""
+
+    @contextlib.contextmanager
+    def create(self, path: str, size: int | None) -> Iterator[Writer]:  # noqa: ARG002 - nobody keeps them
+        """Begin a file that nobody keeps."""
+        yield _Drain()
+
+
+class _Drain:
+    def write(self, chunk: bytes, /) -> None:
+        """Forget it."""
+
+
+def unpack(
+    path: Path,
+    name: str,
+    into: Path,
+    place: Callable[[str], str | None],
+    *,
+    skip: Callable[[str], bool] = lambda _: False,
+    limits: Limits | None = None,
+) -> dict[str, FileDigest]:
+    """Extract an archive into an existing empty directory; see `stream`."""
+    return stream(path, name, DirectorySink(into), place, skip=skip, limits=limits)
+
+
+def stream(
+    path: Path,
+    name: str,
+    sink: Sink,
+    place: Callable[[str], str | None],
+    *,
+    skip: Callable[[str], bool] = lambda _: False,
+    limits: Limits | None = None,
+) -> dict[str, FileDigest]:
+    """Read an archive from front to back.
+
+    Args:
+        path: the archive.
+        name: its name at its source; a lone executable takes its name in the tree from it.
+        sink: where its files go.
+        place: for an entry's path, its path in the tree, or `None` to drop it.
+        skip: for a path in the tree, whether its bytes are only read and hashed, not given to the sink.
+        limits: how much the archive may hold.
+
+    Returns:
+        what each file of the tree is, the skipped ones included.
+
+    Raises:
+        ArchiveError: if it is damaged or breaks a rule; the sink may then hold a part of it.
+    """
+    found: dict[str, FileDigest] = {}
+    try:
+        compressed = path.stat().st_size
+        rules = EntryRules(name, compressed, limits)
+        tree_rules = EntryRules(f"the tree of {name}", compressed, limits)
+        with contextlib.ExitStack() as stack:
+            beside = stack.enter_context(ThreadPoolExecutor(1))
+            for entry in _entries(path, name, stack, rules):
+                admitted = rules.admit(entry.name, entry.kind, entry.size)
+                target = place(admitted) if entry.kind == "file" else None
+                if target is None:
+                    continue
+                target = tree_rules.admit(target, "file", entry.size)
+                found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size), beside)
+    except ArchiveError:
+        raise
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ArchiveError(f"{name} cannot be read: {error}") from error
+        raise ArchiveError(f"{name} is damaged: {str(error) or type(error).__name__}") from error
+    return found
+
+
+def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None, beside: Executor) -> FileDigest:
+    """Read an entry to its end, and write it if there is a place for it; `beside` hashes it meanwhile, in order."""
+    sha256, size = hashlib.sha256(), 0
+    hashing: deque[Future[None]] = deque()
+    with entry.open() as source, create() if create else contextlib.nullcontext() as writer:
+        while chunk := source.read(CHUNK):
+            size += len(chunk)
+            hashing.append(beside.submit(sha256.update, chunk))
+            if len(hashing) > _CHUNKS_BEHIND:
+                hashing.popleft().result()
+            if writer:
+                writer.write(chunk)
+        for each in hashing:
+            each.result()
+        if entry.size not in (None, size):
+            raise ValueError(f"the entry {entry.name!r} has {size} bytes, its header says {entry.size}")
+    return FileDigest(size, sha256.hexdigest())
+
+
+def _entries(path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRules) -> Iterator[Entry]:
+    """The entries of an archive, whatever it is; `stack` closes it."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"\x1f\x8b"):
+        # The tar headers count too: a bomb may hide in those.
+        return tar_entries(stack.enter_context(_Counted(_open_gzip(path), rules)))
+    if head.startswith(b"PK"):
+        return _zip_entries(stack.enter_context(_ZipFile(path)), name, rules, stack)
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return iter([Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(_open_zstd(path), rules))])
+    if looks_executable(head):
+        return iter([Entry(name, "file", path.stat().st_size, lambda: _Counted(path.open("rb"), rules))])
+    if not head:
+        raise ArchiveError(f"{name} is empty")
+    raise ArchiveError(f"{name} is neither a gzipped tar, a zip, a zstd file nor an executable")
+
+
+def _zip_entries(file: _ZipFile, name: str, rules: EntryRules, stack: contextlib.ExitStack) -> Iterator[Entry]:
+    archive = stack.enter_context(zipfile.ZipFile(file))
+    file.seek(-_ZIP_END - len(archive.comment), io.SEEK_END)
+    if file.read(4) != b"PK\5\6":  # zipfile looks for the end record anywhere in the last 64 KiB
+        raise ValueError("there are bytes behind its end")
+    for info in archive.infolist():
+        # orig_filename: zipfile cuts a name at a NUL and turns backslashes on Windows; the rules want to see them.
+        entry = f"{name}: the entry {info.orig_filename!r}"
+        if info.flag_bits & _ZIP_ENCRYPTED:
+            raise ArchiveError(f"{entry} is encrypted")
+        if info.compress_type not in _ZIP_METHODS:
+            raise ArchiveError(f"{entry} is compressed by method {info.compress_type}, which is not read here")
+        opened = partial(_open_zipped, archive, info, rules)
+        yield Entry(info.orig_filename, _zip_kind(info), info.file_size, opened)
+
+
+def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, rules: EntryRules) -> _Counted:
+    return _Counted(archive.open(info), rules)
+
+
+def _zip_kind(info: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    expected = stat.S_IFDIR if info.orig_filename.endswith("/") else stat.S_IFREG
+    if kind in {0, expected}:
+        return "directory" if expected == stat.S_IFDIR else "file"
+    return {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe"}.get(kind, "a device or other special file")
+
+
+def _open_gzip(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", (igzip or gzip).open(path, "rb"))
+
+
+def _open_zstd(path: Path) -> _ZstdFile:
+    if zstandard is None:
+        raise ArchiveError(
+            "zstd archives cannot be read here: the package zstandard is not installed",
+            remedy="use the .tar.gz or .zip archive of the release",
+        )
+    return _ZstdFile(path.open("rb"), zstandard.ZstdDecompressor)
+
+
+class _Closeable(ByteStream, Protocol):
+    """A stream that somebody has to close."""
+
+    def close(self) -> object:
+        """Nothing is read any more."""
+
+
+class _Counted:
+    """A stream whose every byte counts against the limits."""
+
+    def __init__(self, stream: _Closeable, rules: EntryRules) -> None:
+        self._stream = stream
+        self._rules = rules
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def read(self, size: int, /) -> bytes:
+        chunk = self._stream.read(size)
+        self._rules.grow(len(chunk))
+        return chunk
+
+
+class _NewFile:
+    """A file to write; what goes wrong here, a full disk for one, is no fault of the archive."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._blamed():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("xb")  # buffered: a raw file may take a part of what it is given, and not complain
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._blamed():
+            self._file.close()
+
+    def write(self, chunk: bytes) -> None:
+        with self._blamed():
+            self._file.write(chunk)
+
+    @contextlib.contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ArchiveError(f"{self._path} cannot be written: {error.strerror or error}") from error
+
+
+class _ZipFile(io.FileIO):
+    """A zip for `zipfile`, which believes the sizes it finds."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _ZIP_READ:
+            raise ValueError(f"its directory has {size} bytes, more than {_ZIP_READ}")
+        return super().read(size) or b""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise ValueError("its directory does not fit into it")
+        return super().seek(offset, whence)
+
+
+class _ZstdFile:
+    """A zstd file, frame after frame: the package's own reader takes a frame that was cut short for a whole one."""
+
+    def __init__(self, file: IO[bytes], decompressor: Callable[[], Any]) -> None:
+        self._file = file
+        self._decompressor = decompressor
+        self._frame = decompressor().decompressobj()
+        self._waiting = self._ready = b""
+
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self, size: int, /) -> bytes:
+        while not self._ready and self._advance():
+            pass
+        chunk, self._ready = self._ready[:size], self._ready[size:]
+        return chunk
+
+    def _advance(self) -> bool:
+        """Decompress a little more; whether there was more."""
+        data = self._waiting or self._file.read(_ZSTD_STEP)
+        if self._frame.eof:
+            if not data:
+                return False
+            self._frame = self._decompressor().decompressobj()
+        if not data:
+            raise EOFError("its last frame is cut short")
+        self._ready = self._frame.decompress(data)
+        self._waiting = self._frame.unused_data
+        return True

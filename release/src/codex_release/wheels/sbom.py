@@ -1,0 +1,143 @@
+"""The bill of materials inside a runtime wheel: CycloneDX 1.6 as JSON, at the place of PEP 770.
+
+It names the runtime, its release (git tag and package URL), the archives it is known to ship in with their digests, who
+signed it if that was verified, and every file's digest. It is a function of the lock alone, never of the machine, the
+moment, or the source that happened to serve the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from codex_release.facts.signature import VERIFIED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_release.base.digests import FileDigest
+    from codex_release.facts.lock import LockedArchive
+    from codex_release.facts.signature import Signature
+    from codex_release.facts.targets import Catalog, Target
+    from codex_release.facts.versions import ReleaseVersion
+
+__all__ = ["Provenance", "sbom_json"]
+
+_NAMESPACE = uuid.UUID("6f1d6cf5-1a0b-5f0e-9a51-6c5a53b1d3a4")
+"""Any fixed value: the serial numbers made from it are this project's own."""
+
+
+_PREFIX = "codex-release"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a runtime comes from.
+
+    Attributes:
+        version: the release.
+        target: the platform.
+        archives: the archives known to hold its files, by source.
+        signature: what the lock says of the entrypoint's signature.
+    """
+
+    version: ReleaseVersion
+    target: Target
+    archives: Mapping[str, LockedArchive] = field(default_factory=dict)
+    signature: Signature | None = None
+
+
+def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: Catalog) -> str:
+    """The document, the same text for the same facts."""
+    version, repository = provenance.version, catalog.github.repository
+    wheel_ref = f"pkg:pypi/{catalog.distribution}@{version.pep440}"
+    codex_ref = f"pkg:github/{repository}@{version.tag}"
+    components = [_file(path, digest, provenance, catalog) for path, digest in sorted(files.items())]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "library",
+                "bom-ref": wheel_ref,
+                "name": catalog.distribution,
+                "version": version.pep440,
+                "purl": wheel_ref,
+            },
+        },
+        "components": [
+            {
+                "type": "application",
+                "bom-ref": codex_ref,
+                "name": "codex",
+                "version": version.codex,
+                "description": f"Codex for {provenance.target.triple}",
+                "purl": codex_ref,
+                "licenses": [{"license": {"id": "Apache-2.0"}}],
+                "properties": _properties({"release-tag": version.tag, "target": provenance.target.triple}),
+                "externalReferences": _references(provenance, catalog),
+            },
+            *components,
+        ],
+        "dependencies": [
+            {"ref": wheel_ref, "dependsOn": [codex_ref]},
+            {"ref": codex_ref, "dependsOn": [component["bom-ref"] for component in components]},
+        ],
+    }
+    content = json.dumps(document, sort_keys=True)
+    document["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}"
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalog) -> dict[str, Any]:
+    """One file of the payload; of the entrypoint also who signed it."""
+    facts = {"size": str(digest.size)}
+    if catalog.layout.is_executable(path):
+        facts["executable"] = "true"
+    signature = provenance.signature
+    is_entrypoint = path == provenance.target.fill(catalog.layout.entrypoint)
+    if signature and signature.state == VERIFIED and is_entrypoint:
+        facts |= {"sigstore-identity": signature.identity, "sigstore-issuer": signature.issuer}
+    return {
+        "type": "file",
+        "bom-ref": f"file:{quote(path)}",
+        "name": path,
+        "hashes": [{"alg": "SHA-256", "content": digest.sha256}],
+        "properties": _properties(facts),
+    }
+
+
+def _properties(facts: Mapping[str, str]) -> list[dict[str, str]]:
+    """Facts that CycloneDX has no field for, under a prefix of this project's own."""
+    return [{"name": f"{_PREFIX}:{name}", "value": value} for name, value in facts.items()]
+
+
+def _references(provenance: Provenance, catalog: Catalog) -> list[dict[str, Any]]:
+    """The release's page, and each known archive with its digest."""
+    repository, tag = catalog.github.repository, provenance.version.tag
+    references: list[dict[str, Any]] = [
+        {"type": "vcs", "url": f"https://github.com/{repository}"},
+        {"type": "release-notes", "url": f"https://github.com/{repository}/releases/tag/{tag}"},
+    ]
+    for source, archive in sorted(provenance.archives.items()):
+        references.append(
+            {
+                "type": "distribution",
+                "url": _archive_url(source, archive, provenance, catalog),
+                "comment": archive.name,
+                "hashes": [{"alg": "SHA-256", "content": archive.digest.sha256}],
+            }
+        )
+    return references
+
+
+def _archive_url(source: str, archive: LockedArchive, provenance: Provenance, catalog: Catalog) -> str:
+    """Where an archive is published; for npm a package URL, for the registry is the reader's own choice."""
+    if source == "npm":
+        number = provenance.target.fill(catalog.npm.version).replace("{version}", provenance.version.codex)
+        return f"pkg:npm/{quote(catalog.npm.package, safe='/')}@{number}"
+    return f"https://github.com/{catalog.github.repository}/releases/download/{provenance.version.tag}/{archive.name}"

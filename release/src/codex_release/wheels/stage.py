@@ -1,0 +1,163 @@
+"""Staging: directories that plain ``python -m build`` can build.
+
+The runtime's is the template with a version, a tag, a bill of materials and the payload; the client's is its project
+with a version and the exact pin on one runtime. TOML is parsed and written as TOML.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import tomlkit
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from codex_release.base.atomic import scratch_directory
+from codex_release.base.errors import StageError
+from codex_release.runtime.tags import wheel_tag
+from codex_release.runtime.tree import RuntimeTree, copy_tree
+from codex_release.wheels.sbom import Provenance, sbom_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codex_release.base.digests import FileDigest
+    from codex_release.facts.targets import Catalog
+    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.workspace import Workspace
+    from codex_release.runtime.tags import Variant
+
+__all__ = ["pin_runtime", "stage_runtime", "stage_sdk"]
+
+_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+_SBOM = "codex-cli-bin.cdx.json"
+
+
+def stage_runtime(
+    directory: Path,
+    files: Mapping[str, FileDigest],
+    variant: Variant,
+    provenance: Provenance,
+    *,
+    catalog: Catalog,
+    workspace: Workspace,
+    root: Path | None = None,
+) -> None:
+    """Make the build directory of one runtime wheel.
+
+    Args:
+        directory: must not exist, or be empty; it appears whole or not at all.
+        files: what the runtime's files are.
+        variant: the wheel's tags, and what is left out of it.
+        provenance: for the bill of materials.
+        catalog: the data file.
+        workspace: where template and licence are.
+        root: the runtime's tree, to be copied in; without it only a tool that adds the payload can use the stage.
+
+    Raises:
+        StageError: if the directory is in use, or something cannot be read or written.
+    """
+    shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
+    target, version = provenance.target, provenance.version
+    _refuse_used(directory)
+    try:
+        with scratch_directory(directory) as scratch:
+            shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
+            shutil.copyfile(workspace.license, scratch / "LICENSE")
+            _edit_toml(scratch / "pyproject.toml", version=version.pep440)
+            (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
+            staged = {
+                "version": version.codex,
+                "target": target.triple,
+                "tag": wheel_tag(variant.platforms),
+                "entrypoint": target.fill(catalog.layout.entrypoint),
+                "sbom": _SBOM,
+            }
+            (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
+            if root is not None:
+                copy_tree(RuntimeTree(root, shipped), scratch / "src" / catalog.module, catalog.layout)
+    except OSError as error:
+        raise StageError(f"{directory} cannot be staged: {error}") from error
+
+
+def stage_sdk(
+    directory: Path, version: ReleaseVersion, *, sdk_version: str | None, catalog: Catalog, workspace: Workspace
+) -> str:
+    """Make the build directory of the client, pinned to exactly one runtime.
+
+    Args:
+        directory: must not exist, or be empty; it appears whole or not at all.
+        version: the runtime.
+        sdk_version: the client's own version (PEP 440); the runtime's if not given.
+        catalog: the data file.
+        workspace: where the client's project is.
+
+    Returns:
+        the client's version.
+
+    Raises:
+        StageError: if the directory is in use, the version is none, or the project's metadata cannot be pinned.
+    """
+    try:
+        own_version = str(Version(sdk_version or version.pep440))
+    except InvalidVersion as error:
+        raise StageError(f"{sdk_version!r} is not a PEP 440 version", remedy="write it like 0.169.0.post1") from error
+    _refuse_used(directory)
+    try:
+        with scratch_directory(directory) as scratch:
+            for name in ("pyproject.toml", "README.md"):
+                shutil.copyfile(workspace.sdk / name, scratch / name)
+            shutil.copyfile(workspace.license, scratch / "LICENSE")
+            shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=_IGNORED)
+            # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
+            (scratch / ".gitignore").write_bytes(b"/dist/\n")
+            _edit_toml(
+                scratch / "pyproject.toml",
+                version=own_version,
+                pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
+            )
+    except OSError as error:
+        raise StageError(f"{directory} cannot be staged: {error}") from error
+    return own_version
+
+
+def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:
+    """The dependencies with exactly one on the pinned distribution, whatever stood there before.
+
+    Raises:
+        StageError: if an entry is no requirement (PEP 508).
+    """
+    kept = []
+    for text in dependencies:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise StageError(f"{text!r} is not a requirement: {error}") from error
+        if canonicalize_name(requirement.name) != canonicalize_name(pin.name):
+            kept.append(text)
+    return [*kept, str(pin)]
+
+
+def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None) -> None:
+    """Write version and pin into a project's metadata (PEP 621), leaving the rest as it is."""
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        project = document["project"]
+        if "version" in project.get("dynamic", []) or "dependencies" in project.get("dynamic", []):
+            raise StageError(f"{path.name} has dynamic metadata, which cannot be pinned")
+        project["version"] = version
+        if pin is not None:
+            before = project.get("dependencies", [])
+            project["dependencies"] = pin_runtime([str(each) for each in before], pin)
+    except (tomlkit.exceptions.TOMLKitError, KeyError, AttributeError) as error:
+        raise StageError(f"{path.name} is not a project's metadata: {error!r}") from error
+    path.write_bytes(tomlkit.dumps(document).encode())
+
+
+def _refuse_used(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise StageError(f"{directory} exists and is not empty", remedy="name a new directory")

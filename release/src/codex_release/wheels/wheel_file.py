@@ -1,0 +1,134 @@
+"""Reading a finished wheel (PEP 427): its name, entries, RECORD and metadata. It judges nothing."""
+
+from __future__ import annotations
+
+import email.parser
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from codex_release.base.errors import CheckError
+from codex_release.wheels.record import RecordRow, parse_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+    from pathlib import Path
+    from types import TracebackType
+
+    from packaging.tags import Tag
+    from packaging.version import Version
+    from typing_extensions import Self
+
+__all__ = ["DAMAGED", "WheelFile", "read_headers"]
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    NotImplementedError,  # a method or a version that zipfile does not know
+    RuntimeError,  # an entry that says it is encrypted
+    ValueError,  # names that are no text
+)
+"""What `zipfile` raises for a zip that is no longer what was written."""
+
+
+@dataclass
+class WheelFile:
+    """An open wheel.
+
+    Attributes:
+        path: where it lies.
+        distribution: the project's normalized name.
+        version: the project's version.
+        tags: every tag its name stands for.
+        tag: the compressed tag set, as the name has it.
+    """
+
+    path: Path
+    distribution: str
+    version: Version
+    tags: frozenset[Tag]
+    tag: str
+    zip: zipfile.ZipFile = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path) -> WheelFile:
+        """Open a wheel.
+
+        Raises:
+            CheckError: if its name is no wheel's (PEP 427; tag sets sorted, PEP 425), or it is no zip.
+        """
+        try:
+            name, version, _, tags = parse_wheel_filename(path.name, validate_order=True)
+            return cls(path, name, version, tags, path.stem.split("-", 2)[2], zipfile.ZipFile(path))
+        except InvalidWheelFilename as error:
+            raise CheckError(f"{path} does not have a wheel's name: {error}") from error
+        except DAMAGED as error:
+            raise CheckError(f"{path} cannot be read as a wheel: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.zip.close()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of all entries, in the zip's order, duplicates included."""
+        return [info.orig_filename for info in self.zip.infolist()]
+
+    @cached_property
+    def dist_info(self) -> str:
+        """The metadata directory, with a slash at the end.
+
+        Raises:
+            CheckError: if there is not exactly one.
+        """
+        found = {name.partition("/")[0] for name in self.names if ".dist-info/" in name}
+        if len(found) != 1:
+            raise CheckError(f"{self.path.name} has {len(found)} dist-info directories, not one")
+        return f"{found.pop()}/"
+
+    @cached_property
+    def record(self) -> Mapping[str, RecordRow]:
+        """What RECORD says of each file."""
+        try:
+            return parse_record(self.read(f"{self.dist_info}RECORD").decode("utf-8"))
+        except ValueError as error:
+            raise CheckError(f"RECORD of {self.path.name} cannot be read: {error}") from error
+
+    @cached_property
+    def metadata(self) -> Message:
+        """The project's metadata (the METADATA file)."""
+        return read_headers(self.read(f"{self.dist_info}METADATA"))
+
+    @cached_property
+    def wheel(self) -> Message:
+        """The wheel's own metadata (the WHEEL file)."""
+        return read_headers(self.read(f"{self.dist_info}WHEEL"))
+
+    def read(self, name: str) -> bytes:
+        """One small file.
+
+        Raises:
+            CheckError: if it is missing or damaged.
+        """
+        try:
+            return self.zip.read(name)
+        except (KeyError, *DAMAGED) as error:
+            raise CheckError(f"{name} of {self.path.name} cannot be read: {error}") from error
+
+
+def read_headers(content: bytes) -> Message:
+    """Parse metadata in its e-mail form (PEP 566), names and values as they stand."""
+    return email.parser.BytesParser().parsebytes(content)
