@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.metadata
 import io
 import json
 import os
@@ -19,10 +20,10 @@ import archives
 import pytest
 import tomlkit
 from fake_release import FakeRelease
-from programs import codex_release, finished
+from programs import finished
 
+from codex_release import cli
 from codex_release.check import distributions_in
-from codex_release.cli import main
 from codex_release.facts.lock import Lock
 
 VERSION = archives.VERSION
@@ -454,7 +455,7 @@ def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:
 )
 def test_words_that_make_no_sense_exit_with_two(words: list[str], release: FakeRelease) -> None:
     try:
-        code = main([*words, *(["--repo", str(release.root)] if words else [])])
+        code = cli.main([*words, *(["--repo", str(release.root)] if words else [])])
     except SystemExit as error:  # argparse's own way
         code = int(error.code or 0)
     assert code == 2
@@ -476,11 +477,24 @@ def test_a_missing_lock_says_how_to_write_one(release: FakeRelease) -> None:
     assert "codex-release lock VERSION" in release.refused("fetch")
 
 
-def test_help_answers_for_every_command() -> None:
-    listed = codex_release("--help").stdout
-    for command in ("lock", "fetch", "inspect", "stage-runtime", "stage-sdk", "build", "check", "matrix", "cache"):
-        assert command in listed
-        assert "--json" in codex_release(command, "--help").stdout
+def test_help_lists_every_command_and_each_answers_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = Path(cli.__file__).with_name("commands")
+    modules = {path.stem for path in commands.glob("*.py")} - {"__init__", "answer", "options"}
+    assert {name.replace("-", "_") for name in cli._COMMANDS} == modules
+    for words in ([], *([name] for name in cli._COMMANDS)):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([*words, "--help"])
+        said = capsys.readouterr().out
+        assert "--json" in said if words else all(name in said for name in cli._COMMANDS)
+
+
+def test_the_list_of_commands_and_the_version_cost_next_to_nothing() -> None:
+    """Nothing that a command needs is loaded before one is asked for."""
+    loaded = "import sys; from codex_release import cli\ntry: cli.main([{!r}])\nfinally: print(*sys.modules, sep='\\n')"
+    for option, said in (("--help", "verify-index"), ("--version", importlib.metadata.version("codex-release"))):
+        printed = finished(sys.executable, "-c", loaded.format(option)).stdout
+        assert said in printed
+        assert not {"httpx", "rich", "hatchling", "codex_release.commands.build"} & set(printed.split("\n"))
 
 
 def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:

@@ -252,7 +252,7 @@ def called(words: list[str]) -> bool:
 
 def is_accepted(words: list[str]) -> bool:
     """Whether ``codex-release`` takes these words; otherwise it ends the test."""
-    return cli._parser(cli._COMMANDS).parse_args(words) is not None
+    return cli._parser(words[0]).parse_args(words) is not None
 
 
 def is_accepted_by_script(script: str, words: list[str]) -> bool:

@@ -22,26 +22,37 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = (
-    "lock",
-    "fetch",
-    "inspect",
-    "stage-runtime",
-    "stage-sdk",
-    "stage-verification",
-    "generate-types",
-    "protocol-diff",
-    "bump",
-    "build",
-    "check",
-    "report",
-    "verify-index",
-    "rehearse",
-    "matrix",
-    "cache",
-    "bootstrap",
-    "publish",
-)
+_ROAD = {
+    "pin a release": {
+        "lock": "write the lock for a version, or check it",
+        "bump": "move the pin to a newer Codex release, and say what changes",
+        "protocol-diff": "show what changed in the protocol, and what can break users",
+        "generate-types": "write the client's typed protocol layer, or check it",
+    },
+    "have its runtimes": {
+        "fetch": "bring verified runtimes here",
+        "inspect": "read executables and show what they need",
+        "bootstrap": "install the pinned runtime into an environment",
+        "cache": "list, prune or clear the cache",
+    },
+    "make its wheels": {
+        "build": "build wheels, and the client pinned to them",
+        "check": "check wheels and sdists, offline",
+        "stage-runtime": "make a buildable directory from a runtime",
+        "stage-sdk": "make a buildable directory of the client, pinned to a runtime",
+    },
+    "bring them to users": {
+        "matrix": "list the targets and their CI runners",
+        "stage-verification": "make directories in which cibuildwheel tests finished wheels",
+        "rehearse": "rehearse the whole release on this machine",
+        "publish": "upload a release, all of it or nothing",
+        "verify-index": "verify a published release from outside",
+        "report": "leave a report of finished files beside them",
+    },
+}
+"""What there is, by the stations of a release. It stands here so that no command is loaded to be listed."""
+
+_COMMANDS = {name: said for commands in _ROAD.values() for name, said in commands.items()}
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -56,9 +67,7 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
         the exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    # A command's module is loaded if it is asked for; all of them are if the question is what there is.
-    parser = _parser(words[:1] if words[:1] and words[0] in _COMMANDS else _COMMANDS)
-    arguments = parser.parse_args(words)
+    arguments = _parser(words[0] if words else "").parse_args(words)
     try:
         return _run(arguments, script)
     except ReleaseError as error:
@@ -101,14 +110,32 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     return 0 if report.ok else 1
 
 
-def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """``--version``, which is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import codex_release
+
+        sys.stdout.write(f"codex-release {codex_release.__version__}\n")
+        parser.exit()
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """A parser that knows all commands by name, and the arguments of the wanted one."""
     parser = argparse.ArgumentParser(
-        prog="codex-release", description="Turns a Codex release into verified Python wheels."
+        prog="codex-release",
+        description="Turns a Codex release into verified Python wheels.",
+        epilog=_listed(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in names:
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version of this toolkit and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="one of those below")
+    for name in _COMMANDS:
+        if name != wanted:
+            commands.add_parser(name)
+            continue
         module = _module(name)
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__.partition(": ")[2])
+        command = commands.add_parser(name, description=module.__doc__.partition(": ")[2])
         module.register(command)
         command.add_argument("--json", action="store_true", help="answer in JSON")
         command.add_argument("--repo", type=Path, metavar="DIR", help="the checkout; found by itself if not given")
@@ -121,6 +148,17 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
             help="github, npm or a directory of archives; repeatable, asked in this order (github, npm)",
         )
     return parser
+
+
+def _listed() -> str:
+    """Every command with what it does, station by station."""
+    width = max(map(len, _COMMANDS)) + 2
+    lines = [
+        line
+        for station, commands in _ROAD.items()
+        for line in ("", f"to {station}:", *(f"  {name:{width}}{said}" for name, said in commands.items()))
+    ]
+    return "\n".join([*lines[1:], "", "Each command answers --help."])
 
 
 def _module(command: str) -> Any:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.fetching.context import Context
 
-HELP = "install the pinned runtime into an environment"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Target
     from codex_release.fetching.context import Context
 
-HELP = "build wheels, and the client pinned to them"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "move the pin to a newer Codex release, and say what changes"
 _SCRIPTS = ("scripts/api_reference.py", "sdk/notebooks/refresh.py")
 """Programs of the checkout that write what shows the client or the runtime; each is run if it is there."""
 _DOCUMENTS = ("*.md", "release/*.md", "runtime_template/*.md", "sdk/*.md", "sdk/docs/*.md")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from codex_release.fetching.cache import CacheEntry
     from codex_release.fetching.context import Context
 
-HELP = "list, prune or clear the cache"
 _DAY_S = 86_400
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "check wheels and sdists, offline"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

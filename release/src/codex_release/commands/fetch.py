@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Target
     from codex_release.fetching.context import Context
 
-HELP = "bring verified runtimes here"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "write the client's typed protocol layer, or check it"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

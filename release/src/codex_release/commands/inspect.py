@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog, Layout, Target
     from codex_release.fetching.context import Context
 
-HELP = "read executables and show what they need"
 _MAGIC_BYTES = 64
 _ARCHIVES = (b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd")
 _ENTRYPOINT = re.compile(r"(?:^|/)bin/codex(?:\.exe)?$")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from codex_release.facts.lock import Lock
     from codex_release.fetching.context import Context
 
-HELP = "write the lock for a version, or check it"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "list the targets and their CI runners"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

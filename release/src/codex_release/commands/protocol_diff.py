@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "show what changed in the protocol, and what can break users"
 _EXPERIMENTAL = "experimental"
 _STABLE = "stable"
 _PRINTED = "ClientRequest.json"

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from codex_release.fetching.context import Context
     from codex_release.publish.plan import Plan
 
-HELP = "upload a release, all of it or nothing"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

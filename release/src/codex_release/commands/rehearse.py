@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "rehearse the whole release on this machine"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

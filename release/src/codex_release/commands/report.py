@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "leave a report of finished files beside them"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog, Target
     from codex_release.fetching.context import Context
 
-HELP = "make a buildable directory from a runtime"
 _MAGIC_BYTES = 64
 
 

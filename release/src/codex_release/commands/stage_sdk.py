@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "make a buildable directory of the client, pinned to a runtime"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

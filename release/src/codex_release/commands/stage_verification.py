@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "make directories in which cibuildwheel tests finished wheels"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""

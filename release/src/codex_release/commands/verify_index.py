@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from codex_release.fetching.context import Context
 
-HELP = "verify a published release from outside"
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
