@@ -14,6 +14,7 @@ what is around it. Which of the two is under way, nested references learn from t
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from enum import Enum
@@ -21,12 +22,12 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, cast, overload
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
 from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.kinds import EnumKind, Kind, UnionKind, Word
-from codex_app_server.tables import Entry, parse_entry, parse_field, parse_type
+from codex_app_server.tables import Entry, is_value, parse_entry, parse_field, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -342,7 +343,7 @@ def _made(name: str, module: str, entry: Entry) -> Kind:
         case "alias":
             return _AliasKind(" | ".join(entry.parts))
         case _:
-            values = tuple(part.strip('"') for part in entry.parts if part.startswith('"'))
+            values = tuple(json.loads(part) for part in entry.parts if is_value(part))
             variants = {value: name for value, name in entry.pairs() if not value.startswith('"')}
             return UnionKind(entry.tag, values, variants, _kind, _unknown)
 
@@ -376,11 +377,23 @@ def _parsed(words: str, named: Callable[[str], Any]) -> Any:
     """A type, in which `named` says what the models are."""
 
     def plain(name: str) -> Any:
-        if name.startswith('"'):
-            return Literal[name[1:-1]]
+        if is_value(name):
+            return _literal(json.loads(name))
         return _SCALARS[name] if name in _SCALARS else named(name)
 
     return parse_type(words, plain, _generic, lambda several: Union[several])  # noqa: UP007  # not known before
+
+
+def _literal(value: str | int) -> Any:
+    if isinstance(value, str):
+        return Literal[value]
+
+    def same_type(given: object) -> object:
+        if type(given) is not type(value):
+            raise ValueError(f"it must be {json.dumps(value)}")
+        return given
+
+    return Annotated[Literal[value], BeforeValidator(same_type)]
 
 
 def _generic(name: str, inner: Any) -> Any:

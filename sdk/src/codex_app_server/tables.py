@@ -9,8 +9,9 @@ The first line of an entry is what it is, the others are its parts::
     shape            TYPE
     alias            TYPE, on several lines if it is several
 
-A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a string in quotes, the name of an entry,
-``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | `` between.
+A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a value as JSON writes it (``"high"``, ``1``,
+``true``), the name of an entry, ``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | ``
+between.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Entry", "Part", "parse_entry", "parse_field", "parse_type"]
+__all__ = ["Entry", "Part", "is_value", "parse_entry", "parse_field", "parse_type"]
 
 _Made = TypeVar("_Made")
-_TOKEN = re.compile(r'"[^"]*"|\w+|[][|]')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\w+|[][|]')
+_VALUE = re.compile(r'"|-?\d|true$|false$')
 
 
 class Entry(NamedTuple):
@@ -81,6 +83,11 @@ def parse_field(line: str) -> Part:
     return Part(name, wire or name, kind, not equals, json.loads(default) if equals else None)
 
 
+def is_value(word: str) -> bool:
+    """Whether a word of a type is a value, written in JSON, and no name."""
+    return _VALUE.match(word) is not None
+
+
 def parse_type(
     text: str,
     named: Callable[[str], _Made],
@@ -91,7 +98,7 @@ def parse_type(
 
     Args:
         text: the type.
-        named: makes something of a name, or of a string in quotes.
+        named: makes something of a name, or of a value (see `is_value`).
         generic: of ``list`` or ``dict`` and of what is in the brackets.
         together: of several.
     """
