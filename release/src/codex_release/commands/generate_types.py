@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import UsageError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
+from codex_release.protocol import older
 from codex_release.protocol.generate import differing, print_files, write
 from codex_release.protocol.rules import Rules
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from codex_release.fetching.context import Context
+    from codex_release.protocol.schema import Side
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """
     rules = Rules.load(context.workspace.protocol_file)
     directory = context.workspace.generated
-    files = _files(arguments.codex, rules, context)
+    files = _files(arguments.codex, older.load(context.workspace.older_file), rules, context)
     changed = differing(files, directory) if arguments.check else write(files, directory)
     verb = "differs" if arguments.check else "written"
     shown = [(verb, str(directory / path)) for path in changed] or [("unchanged", str(directory))]
@@ -40,11 +42,11 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     return Answer(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
 
 
-def _files(named: Path | None, rules: Rules, context: Context) -> dict[str, str]:
+def _files(named: Path | None, said: Side, rules: Rules, context: Context) -> dict[str, str]:
     """What the executable that was named, or the pinned one, says has to be there."""
     if named is not None:
         if not named.is_file():
             raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
-        return print_files(named.absolute(), rules)
+        return print_files(named.absolute(), said, rules)
     with runnable(context, context.lock.version, unlocked=False) as executable:
-        return print_files(executable, rules)
+        return print_files(executable, said, rules)

@@ -14,10 +14,9 @@ from codex_release.base.errors import UsageError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, headline
+from codex_release.protocol.render_changes import COLUMNS, as_data, as_markdown, as_rows, compared, headline
 from codex_release.protocol.rules import Rules
-from codex_release.protocol.schema import Schema
-from codex_release.protocol.sides import Side, compared
+from codex_release.protocol.schema import Schema, Side
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     side = "a Codex version, or a directory with its printed schema"
     parser.add_argument("old", metavar="OLD", help=side)
-    parser.add_argument("new", metavar="NEW", help=side)
+    parser.add_argument("new", nargs="?", metavar="NEW", help=f"{side}; the locked version if not given")
     parser.add_argument("--markdown", action="store_true", help="answer in Markdown")
     parser.add_argument("--fail-on-breaking", action="store_true", help="exit with 1 if a change can break users")
 
@@ -49,9 +48,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if arguments.json and arguments.markdown:
         raise UsageError("--json and --markdown exclude each other")
     rules = Rules.load(context.workspace.protocol_file)
-    names = {text: _version(text) or Path(text) for text in (arguments.old, arguments.new)}
-    sides = {name: _side(name, context) for name in dict.fromkeys(names.values())}
-    old, new = (sides[names[text]] for text in (arguments.old, arguments.new))
+    names = [_version(text) or Path(text) for text in (arguments.old, arguments.new or context.lock.version.codex)]
+    sides = {name: _side(name, context) for name in dict.fromkeys(names)}
+    old, new = (sides[name] for name in names)
     if old.tells_experimental is not new.tells_experimental:
         (once,) = (str(name) for name, side in sides.items() if not side.tells_experimental)
         raise UsageError(
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             remedy=f"print both into its directories {_STABLE} and {_EXPERIMENTAL}, the latter with --experimental",
         )
     changes = compared(old, new, rules)
-    labels = str(names[arguments.old]), str(names[arguments.new])
+    labels = str(names[0]), str(names[1])
     return Answer(
         COLUMNS,
         as_rows(changes),

@@ -66,6 +66,11 @@ class Workspace:
         return self.root / "release" / "protocol.toml"
 
     @property
+    def older_file(self) -> Path:
+        """What runtimes older than the pinned one ask and tell, and the client still answers and understands."""
+        return self.root / "release" / "protocol.older.json"
+
+    @property
     def generated(self) -> Path:
         """The client's protocol layer, all of it generated."""
         return self.sdk / "src" / "codex_app_server" / "generated"

@@ -13,7 +13,7 @@ from packaging.version import Version
 from codex_release.base.progress import megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.facts.lock import Lock, LockedTarget
@@ -24,7 +24,8 @@ __all__ = ["is_newer", "newest", "notes", "with_version"]
 
 _TENFOLD = 10
 """By which factor a file's size may change before somebody should look at it."""
-_COMMANDS = re.compile(r"^```sh\n.*?^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^(?:\$ )?(?:codex|codex-release|npm|npx|pip|pipx|python3?|uv|uvx) .*$", re.MULTILINE)
 
 
 def newest(versions: Iterable[ReleaseVersion]) -> ReleaseVersion:
@@ -38,12 +39,16 @@ def is_newer(version: ReleaseVersion, than: ReleaseVersion) -> bool:
 
 
 def with_version(document: str, old: ReleaseVersion, new: ReleaseVersion) -> str:
-    """A Markdown document whose commands (its ``sh`` blocks) name another version; what it tells stays."""
+    """A Markdown document whose commands, in blocks of any language, name another version; what it tells stays."""
     word = re.compile(rf"(?<![\w.+-]){re.escape(old.codex)}(?![\w+-]|\.\w)")
-    return _COMMANDS.sub(lambda block: word.sub(new.codex, block[0]), document)
+
+    def renewed(block: re.Match[str]) -> str:
+        return _COMMAND.sub(lambda command: word.sub(new.codex, command[0]), block[0])
+
+    return _BLOCK.sub(renewed, document)
 
 
-def notes(old: Lock, new: Lock, protocol: str, layout: Layout) -> str:
+def notes(old: Lock, new: Lock, protocol: str, layout: Layout, remarks: Sequence[str] = ()) -> str:
     """What changes with the pin, as Markdown.
 
     Args:
@@ -51,10 +56,12 @@ def notes(old: Lock, new: Lock, protocol: str, layout: Layout) -> str:
         new: what is now.
         protocol: the changes of the protocol, a Markdown document of its own.
         layout: what of a runtime is shipped.
+        remarks: what somebody should look at besides.
     """
     lines = [f"# Codex {old.version} to {new.version}", "", "## Sizes", "", *_sizes(old, new, layout)]
-    if remarks := sorted({remark for triple in new.targets for remark in _remarks(triple, old, new, layout)}):
-        lines += ["", "## Worth a look", "", *(f"- {remark}" for remark in remarks)]
+    files = {remark for triple in new.targets for remark in _remarks(triple, old, new, layout)}
+    if every := [*remarks, *sorted(files)]:
+        lines += ["", "## Worth a look", "", *(f"- {remark}" for remark in every)]
     # Its headings go below ours.
     below = re.sub(r"^(?=#+ )", "#", protocol, flags=re.MULTILINE)
     return "\n".join([*lines, "", below])

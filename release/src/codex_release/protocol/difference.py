@@ -18,10 +18,18 @@ from codex_release.protocol.shapes import Literals, Named, Nullable, OneOf, Stru
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from codex_release.protocol.fitting import Definitions
-    from codex_release.protocol.shapes import Definition, Field, Protocol, Type
+    from codex_release.protocol.shapes import (
+        ClientRequest,
+        Definition,
+        Field,
+        Notification,
+        Protocol,
+        ServerRequest,
+        Type,
+        Value,
+    )
 
 __all__ = ["differences"]
 
@@ -202,7 +210,7 @@ class _Comparison:
         """Compare what two types are apart from what their definitions are; those become children."""
         aligned = align(old, new, self.before, self.after)
         pair.children += [_Child(*names) for names in aligned.names]
-        for gone, come in aligned.strings:
+        for gone, come in aligned.values:
             removed, added = _missing(gone, come), _missing(come, gone)
             pair.findings += [_Finding(What.VALUE_REMOVED, where, each) for each in removed]
             pair.findings += [_Finding(What.VALUE_ADDED, where, "", each) for each in added]
@@ -245,45 +253,53 @@ def _roots(old: Protocol, new: Protocol) -> Iterator[_Root]:
     questions = {request.method: request for request in new.server_requests}
     for question in old.server_requests:
         if asked := questions.get(question.method):
-            method = question.method
-            yield _Root(method, Way.RECEIVED, False, f"{method} parameters", question.params, asked.params)
-            yield _Root(method, Way.SENT, False, f"{method} answer", question.result, asked.result)
-    for method in sorted(old.notifications.keys() & new.notifications.keys()):
-        names = old.notifications[method], new.notifications[method]
-        yield _Root(method, Way.RECEIVED, False, f"{method} parameters", *names)
+            method, gated = question.method, question.is_experimental
+            yield _Root(method, Way.RECEIVED, gated, f"{method} parameters", question.params, asked.params)
+            yield _Root(method, Way.SENT, gated, f"{method} answer", question.result, asked.result)
+    tellings = {event.method: event for event in new.notifications}
+    for event in old.notifications:
+        if told := tellings.get(event.method):
+            place = f"{event.method} parameters"
+            yield _Root(event.method, Way.RECEIVED, event.is_experimental, place, event.params, told.params)
 
 
 def _method_changes(old: Protocol, new: Protocol) -> Iterator[Change]:
     """What became of the methods themselves."""
-    olds = {request.method: request.is_experimental for request in old.client_requests}
-    news = {request.method: request.is_experimental for request in new.client_requests}
-    for method in olds.keys() - news.keys():
-        yield Change(What.METHOD_REMOVED, method, "", "", olds[method], sent=(method,))
-    for method in news.keys() - olds.keys():
-        yield Change(What.METHOD_ADDED, method, "", "", news[method], sent=(method,))
+    olds, news = _gates(old.client_requests), _gates(new.client_requests)
+    for what, method, gated in _came_and_went(olds, news, What.METHOD_ADDED, What.METHOD_REMOVED):
+        yield Change(what, method, "", "", gated, sent=(method,))
     for method in sorted(olds.keys() & news.keys()):
         if olds[method] != news[method]:
             what = What.METHOD_EXPERIMENTAL if news[method] else What.METHOD_STABLE
             yield Change(what, method, "", "", olds[method], sent=(method,))
-    asked, asks = ({each.method for each in side.server_requests} for side in (old, new))
-    yield from _came_and_went(asked, asks, What.SERVER_REQUEST_ADDED, What.SERVER_REQUEST_REMOVED)
-    told, tells = old.notifications.keys(), new.notifications.keys()
-    yield from _came_and_went(told, tells, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED)
+    for told, tells, came, went in (
+        (old.server_requests, new.server_requests, What.SERVER_REQUEST_ADDED, What.SERVER_REQUEST_REMOVED),
+        (old.notifications, new.notifications, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED),
+    ):
+        for what, method, gated in _came_and_went(_gates(told), _gates(tells), came, went):
+            yield Change(what, method, "", "", gated, received=(method,))
 
 
-def _came_and_went(old: AbstractSet[str], new: AbstractSet[str], came: What, went: What) -> Iterator[Change]:
-    """What the runtime sends of its own accord in only one of two releases."""
-    for what, methods in ((went, old - new), (came, new - old)):
-        for method in methods:
-            yield Change(what, method, "", "", is_experimental=False, received=(method,))
+def _gates(messages: Iterable[ClientRequest | ServerRequest | Notification]) -> dict[str, bool]:
+    """Method to whether it is experimental."""
+    return {each.method: each.is_experimental for each in messages}
+
+
+def _came_and_went(
+    old: Mapping[str, bool], new: Mapping[str, bool], came: What, went: What
+) -> Iterator[tuple[What, str, bool]]:
+    """The methods that only one of two releases has, and whether they are experimental there."""
+    yield from ((went, method, old[method]) for method in old.keys() - new.keys())
+    yield from ((came, method, new[method]) for method in new.keys() - old.keys())
 
 
 def _with_nothing(definitions: Definitions) -> Definitions:
     return {**definitions, _NOTHING: Struct(_NOTHING, ())}
 
 
-def _missing(strings: Sequence[str], among: Sequence[str]) -> list[str]:
-    return [json.dumps(value) for value in strings if value not in among]
+def _missing(values: Sequence[Value], among: Sequence[Value]) -> list[str]:
+    known = {json.dumps(value) for value in among}
+    return [each for each in map(json.dumps, values) if each not in known]
 
 
 def _never_null(kind: Type) -> Type:

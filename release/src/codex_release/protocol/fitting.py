@@ -25,11 +25,12 @@ from codex_release.protocol.shapes import (
     TaggedUnion,
     names_in,
 )
+from codex_release.protocol.spelling import Spelling, in_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from codex_release.protocol.shapes import Definition, Type
+    from codex_release.protocol.shapes import Definition, Type, Value
 
 __all__ = ["Alignment", "Definitions", "align", "choices", "fits", "in_words", "stands_for"]
 
@@ -49,13 +50,13 @@ class Alignment:
         old: the older one, with a common word in the place of what corresponds.
         new: the newer one.
         names: of the definitions that correspond, an older and a newer name each.
-        strings: of the sets of strings that correspond without both being definitions, the older and the newer ones.
+        values: of the sets of values that correspond without both being definitions, the older and the newer ones.
     """
 
     old: Type
     new: Type
     names: tuple[tuple[str, str], ...] = ()
-    strings: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    values: tuple[tuple[tuple[Value, ...], tuple[Value, ...]], ...] = ()
 
 
 def align(old: Type, new: Type, before: Definitions, after: Definitions) -> Alignment:
@@ -86,10 +87,10 @@ def align(old: Type, new: Type, before: Definitions, after: Definitions) -> Alig
         case Named(one), Named(other) if _do_correspond(one, other, before, after):
             common = Named(f"{one}={other}")
             return Alignment(common, common, names=((one, other),))
-    strings = _strings(old, before), _strings(new, after)
-    if strings[0] and strings[1]:
-        common = Named("strings")
-        return Alignment(common, common, strings=((strings[0], strings[1]),))
+    values = _values(old, before), _values(new, after)
+    if values[0] and values[1]:
+        common = Named("values")
+        return Alignment(common, common, values=((values[0], values[1]),))
     others = {name for name in names_in(new) if name in after}
     shared = dict.fromkeys(name for name in names_in(old) if name in before and name in others)
     return Alignment(old, new, names=tuple((name, name) for name in shared))
@@ -134,21 +135,12 @@ def choices(definition: Definition | None) -> dict[str, Type] | None:
     return None
 
 
+_IN_WORDS = Spelling("list[{}]", "map[{}]", "{} | null".format, in_json)
+
+
 def in_words(kind: Type) -> str:
     """A type as a person writes it, in the words of JSON where there is a choice."""
-    match kind:
-        case Scalar(name) | Named(name):
-            return name
-        case Literals(values):
-            return " | ".join(map(json.dumps, values))
-        case ListOf(item):
-            return f"list[{in_words(item)}]"
-        case MapOf(value):
-            return f"map[{in_words(value)}]"
-        case Nullable(inner):
-            return f"{in_words(inner)} | null"
-        case OneOf(options):
-            return " | ".join(map(in_words, options))
+    return _IN_WORDS.of(kind)
 
 
 def _fits(kind: Type, into: Type, own: Definitions, others: Definitions, asked: frozenset[tuple[Type, Type]]) -> bool:
@@ -188,8 +180,10 @@ def _is_plainly_among(kind: Literals | Scalar, atoms: Sequence[Type]) -> bool:
     """Whether what has no parts is one of some types."""
     if isinstance(kind, Scalar):
         return kind in atoms or Scalar(_ALSO.get(kind.name, kind.name)) in atoms
-    known = {value for atom in atoms if isinstance(atom, Literals) for value in atom.values}
-    return Scalar("str") in atoms or known.issuperset(kind.values)
+    known = {json.dumps(value) for atom in atoms if isinstance(atom, Literals) for value in atom.values}
+    return all(
+        json.dumps(value) in known or _is_plainly_among(Scalar(type(value).__name__), atoms) for value in kind.values
+    )
 
 
 def _do_correspond(old: str, new: str, before: Definitions, after: Definitions) -> bool:
@@ -226,8 +220,8 @@ def _atoms(kind: Type, definitions: Definitions, names: set[str]) -> Iterator[Ty
             yield kind
 
 
-def _strings(kind: Type, definitions: Definitions) -> tuple[str, ...]:
-    """The strings that a type lists, if that is all it does."""
+def _values(kind: Type, definitions: Definitions) -> tuple[Value, ...]:
+    """The values that a type lists, if that is all it does."""
     if isinstance(kind, Literals):
         return kind.values
     definition = definitions.get(kind.name) if isinstance(kind, Named) else None

@@ -5,55 +5,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import write_text
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.normalise import normalise
+from codex_release.protocol.older import together
 from codex_release.protocol.options import with_value_aliases
 from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_registry import render_registry
 from codex_release.protocol.rooms import rooms_of_definitions
-from codex_release.protocol.schema import print_schema, runtime_version
+from codex_release.protocol.rules import result_lines
+from codex_release.protocol.schema import Side, runtime_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.schema import Schema
 
 __all__ = ["differing", "files_for", "print_files", "write"]
 
 _KINDS = ("*.py", "*.pyi")
 
 
-def print_files(executable: Path, rules: Rules) -> dict[str, str]:
+def print_files(executable: Path, older: Side, rules: Rules) -> dict[str, str]:
     """What a runtime's schema makes of the generated package: path within it to text.
 
     Args:
         executable: a Codex executable that runs on this machine.
+        older: what older runtimes say besides.
         rules: what the schema does not say.
 
     Raises:
         ProtocolError: if it prints no schema, or one that the generator does not understand.
     """
-    schema = print_schema(executable, experimental=True)
-    stable = print_schema(executable, experimental=False)
-    return files_for(schema, stable, rules, runtime_version(executable))
+    return files_for(together(Side.printed_by(executable), older), rules, runtime_version(executable))
 
 
-def files_for(schema: Schema, stable: Schema, rules: Rules, version: str) -> dict[str, str]:
-    """The same, of schemas that were printed: with everything experimental, and without."""
-    plain = normalise(schema, stable, rules)
+def files_for(side: Side, rules: Rules, version: str) -> dict[str, str]:
+    """The same, of what was printed.
+
+    Raises:
+        ProtocolError: if the generator does not understand it, or would have to guess.
+    """
+    plain = normalise(side, rules)
+    if plain.guesses:
+        raise ProtocolError(
+            f"nothing says what {', '.join(plain.guesses)} gives",
+            remedy="if it is right, put this under [results] in release/protocol.toml:\n"
+            + "\n".join(result_lines(plain.guesses)),
+        )
     protocol, rooms = with_value_aliases(plain, rules, rooms_of_definitions(plain, rules))
     files = {
         **render_rooms(protocol, rooms, version),
         **render_names(rooms, version),
         "registry.py": render_registry(protocol, rooms, version),
-        "front.py": render_front(protocol, rules, rooms, version, is_async=False),
-        "afront.py": render_front(protocol, rules, rooms, version, is_async=True),
-        **render_methods(protocol, rules, rooms, version, is_async=False),
-        **render_methods(protocol, rules, rooms, version, is_async=True),
     }
+    for is_async, front in ((False, "front.py"), (True, "afront.py")):
+        files[front] = render_front(protocol, rules, rooms, version, is_async=is_async)
+        files |= render_methods(protocol, rules, rooms, version, is_async=is_async)
     return dict(sorted(files.items()))
 
 

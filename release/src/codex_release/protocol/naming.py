@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["attribute", "member", "method_name", "pascal", "snake"]
+__all__ = ["attribute", "member", "method_name", "pascal", "room_name", "snake"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ONE_WORD = (("OAuth", "Oauth"),)
 """What has a hump and is one word all the same."""
+_OTHER_MODULES = frozenset({"afront", "amethods", "front", "methods", "registry"})
+"""What the generated package has beside its rooms."""
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -43,6 +45,11 @@ def member(value: str) -> str:
 def method_name(method: str) -> str:
     """The Python method for a protocol method: ``account/login/start`` is ``account_login_start``."""
     return _free(snake(method), ())
+
+
+def room_name(word: str) -> str:
+    """The module that is called after a word of the protocol."""
+    return _free(snake(word), _OTHER_MODULES)
 
 
 def _free(name: str, reserved: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 The schema has a few idioms for what other languages call enums and unions, and this module knows exactly these:
 
-* strings only: an enumeration, also if they come in several parts;
+* strings only: an enumeration, also if they come in several parts; with other values among them, an alias;
 * objects that share a member with one fixed string each: a tagged union, and members beside them belong to each object;
 * strings and objects with one known member: a keyed union;
 * anything else: a union by shape.
@@ -12,12 +12,13 @@ Objects without a name of their own get one: that of their place. What fits none
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
-from codex_release.protocol.naming import attribute, member, pascal
+from codex_release.protocol.naming import attribute, member, pascal, snake
 from codex_release.protocol.shapes import (
     Alias,
     ClientRequest,
@@ -29,6 +30,7 @@ from codex_release.protocol.shapes import (
     Literals,
     MapOf,
     Named,
+    Notification,
     Nullable,
     OneOf,
     Protocol,
@@ -42,45 +44,64 @@ from codex_release.protocol.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.schema import Schema
+    from codex_release.protocol.schema import Schema, Side
 
-__all__ = ["normalise"]
+__all__ = ["normalise", "result_names"]
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _JSON = Scalar("json")
 _PROSE = frozenset({"$schema", "title", "description", "default"})
 _REF = "#/definitions/"
+_RESULT = "Response"
 
 
-def normalise(schema: Schema, stable: Schema, rules: Rules) -> Protocol:
-    """The protocol that a schema describes.
+def normalise(side: Side, rules: Rules) -> Protocol:
+    """The protocol that schemas describe. What the stable one lacks is experimental.
 
     Args:
-        schema: with everything experimental.
-        stable: without.
-        rules: what a schema does not say.
+        side: the schemas.
+        rules: what they do not say.
 
     Raises:
-        ProtocolError: if the schema has something this module does not know.
+        ProtocolError: if they have something this module does not know.
     """
+    schema, stable = side.schema, side.stable
     definitions = _Reader.read(schema, rules)
     known = _Reader.read(stable, rules)
     marked = {name: _marked(definition, known.get(name)) for name, definition in sorted(definitions.items())}
+    results = {
+        method: next((name for name in result_names(method, params, rules) if name in marked), None)
+        for method, params in {**schema.client_requests, **schema.server_requests}.items()
+    }
+    guesses = {
+        method: _guess(method, schema, {name for name in results.values() if name}, marked)
+        for method, name in sorted(results.items())
+        if name is None
+    }
+
+    def result(method: str) -> str:
+        return results[method] or guesses[method]
+
     return Protocol(
         definitions=marked,
         client_requests=tuple(
-            _client_request(method, params, method not in stable.client_requests, marked, rules)
+            ClientRequest(method, _optional_params(params), result(method), method not in stable.client_requests)
             for method, params in sorted(schema.client_requests.items())
         ),
         server_requests=tuple(
-            _server_request(method, params, marked, rules) for method, params in sorted(schema.server_requests.items())
+            ServerRequest(
+                method, _params_name(method, params, marked), result(method), method not in stable.server_requests
+            )
+            for method, params in sorted(schema.server_requests.items())
         ),
-        notifications={
-            method: _params_name(method, params, marked) for method, params in sorted(schema.notifications.items())
-        },
+        notifications=tuple(
+            Notification(method, _params_name(method, params, marked), method not in stable.notifications)
+            for method, params in sorted(schema.notifications.items())
+        ),
+        guesses=guesses,
     )
 
 
@@ -122,10 +143,10 @@ class _Reader:
 
     def union(self, name: str, schema: Mapping[str, Any], options: Sequence[Mapping[str, Any]]) -> Definition:
         """What several options are together."""
-        strings = [value for option in options for value in option.get("enum", ())]
+        values = [value for option in options for value in option.get("enum", ())]
         objects = [option for option in options if _is_object(option) and "properties" in option]
-        if len(strings) and all("enum" in option for option in options):
-            return _enumeration(name, strings)
+        if all("enum" in option for option in options):
+            return _enumeration(name, values)
         if len(objects) == len(options) and (tag := _tag(objects)):
             return self.tagged(name, tag, schema, objects)
         if "properties" in schema:
@@ -133,8 +154,8 @@ class _Reader:
         keyed = [option for option in objects if len(option["properties"]) == 1 == len(option.get("required", ()))]
         # An option that is anything at all says that there may be more; that holds of every union.
         others = [each for each in options if "enum" not in each and each not in keyed and not _is_vague(each)]
-        if strings and keyed and not others:
-            return self.keyed(name, strings, keyed)
+        if values and keyed and not others and _are_strings(values):
+            return self.keyed(name, values, keyed)
         return self.by_shape(name, options)
 
     def tagged(
@@ -205,7 +226,7 @@ class _Reader:
         if options and "properties" not in body:
             return self.inline(options, name)
         if "enum" in body:
-            return Literals(tuple(body["enum"]))
+            return _literals(name, body["enum"])
         kinds = body["type"] if isinstance(body.get("type"), list) else [body.get("type")]
         present = [kind for kind in kinds if kind != "null"]
         if len(present) != 1:
@@ -238,7 +259,25 @@ class _Reader:
         return _once_nullable(Nullable(kind)) if len(present) < len(types) else kind
 
 
-def _enumeration(name: str, values: Iterable[str]) -> Enumeration:
+def _literals(name: str, values: Sequence[object]) -> Type:
+    """One of the values that a schema lists."""
+    strange = [value for value in values if value is not None and not isinstance(value, (str, int))]
+    if strange:
+        raise ProtocolError(f"{name} can be a value that the generator does not know: {json.dumps(strange[0])}")
+    present = tuple(value for value in values if isinstance(value, (str, int)))
+    if not present:
+        return Scalar("null")
+    return Nullable(Literals(present)) if len(present) < len(values) else Literals(present)
+
+
+def _are_strings(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _enumeration(name: str, values: Sequence[Any]) -> Definition:
+    """Strings that get names; other values have none, and stay what they are."""
+    if not _are_strings(values):
+        return Alias(name, _literals(name, values))
     members = tuple((member(value), value) for value in values)
     if len({key for key, _ in members}) < len(members):
         raise ProtocolError(f"two members of {name} would have the same name in Python")
@@ -259,7 +298,7 @@ def _tag(objects: Sequence[Mapping[str, Any]]) -> str | None:
         bodies = [each["properties"].get(wire) for each in objects]
         if isinstance(body, dict) and all(isinstance(each, dict) and len(each.get("enum", ())) == 1 for each in bodies):
             values = {each["enum"][0] for each in bodies if each}
-            if len(values) == len(objects):
+            if len(values) == len(objects) and _are_strings(values):
                 return str(wire)
     return None
 
@@ -322,25 +361,29 @@ def _optional_params(params: Any) -> str | None:
     return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
 
 
-def _result_name(method: str, params: str | None, definitions: Mapping[str, Definition], rules: Rules) -> str:
-    """The definition of a method's result."""
-    guesses = [rules.results.get(method), params.removesuffix("Params") + "Response" if params else None]
-    for guess in [*guesses, pascal(method) + "Response"]:
-        if guess in definitions and guess is not None:
-            return guess
-    raise ProtocolError(
-        f"the result of {method} has none of the names that it could have",
-        remedy="name it under [results] in release/protocol.toml",
-    )
+def result_names(method: str, params: Any, rules: Rules) -> list[str]:
+    """The names that the definition of a method's result can have, by the rules and by its own names."""
+    names = [rules.results.get(method)]
+    if name := _optional_params(params):
+        names.append(name.removesuffix("Params") + _RESULT)
+    return [name for name in [*names, pascal(method) + _RESULT] if name]
 
 
-def _client_request(
-    method: str, schema: Any, is_experimental: bool, definitions: Mapping[str, Definition], rules: Rules
-) -> ClientRequest:
-    params = _optional_params(schema)
-    return ClientRequest(method, params, _result_name(method, params, definitions, rules), is_experimental)
+def _guess(method: str, schema: Schema, taken: Collection[str], definitions: Collection[str]) -> str:
+    """The most likely result of a method for which no rule finds one.
 
+    That is what no method has yet, or else what several methods share and none has to itself; of these, what has most
+    words in common with the method.
+    """
+    params = _optional_params({**schema.client_requests, **schema.server_requests}[method])
+    own = {pascal(each) + _RESULT for each in (*schema.client_requests, *schema.server_requests)}
+    words = {*snake(method).split("_"), *snake(params or "").split("_")}
 
-def _server_request(method: str, schema: Any, definitions: Mapping[str, Definition], rules: Rules) -> ServerRequest:
-    params = _params_name(method, schema, definitions)
-    return ServerRequest(method, params, _result_name(method, params, definitions, rules))
+    def likeness(name: str) -> tuple[object, ...]:
+        has_owner = name in own or name.removesuffix(_RESULT) + "Params" in definitions
+        return name not in taken, not has_owner, len(words & {*snake(name).split("_")}), -len(name), name
+
+    candidates = [name for name in schema.definitions if name in definitions and name.endswith(_RESULT)]
+    if not candidates:
+        raise ProtocolError(f"the schema has no result for {method}: no definition in it is called ...{_RESULT}")
+    return max(candidates, key=likeness)

@@ -7,6 +7,7 @@ sequence or mapping where JSON has arrays and objects.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.shapes import (
@@ -21,7 +22,7 @@ from codex_release.protocol.shapes import (
     Scalar,
     Struct,
 )
-from codex_release.protocol.text import quoted
+from codex_release.protocol.spelling import Spelling, in_python
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -87,27 +88,7 @@ class Options:
             kind: what the protocol takes.
             is_path: whether its strings are paths.
         """
-        match kind:
-            case Scalar("path"):
-                return _PATH
-            case Scalar("str"):
-                return _PATH if is_path else "str"
-            case Scalar("json"):
-                return "object"
-            case Scalar(name):
-                return name
-            case Literals(values):
-                return _literal(values)
-            case Named(name):
-                return self._named(name, is_path=is_path)
-            case ListOf(inner):
-                return f"Sequence[{self.annotation(inner, is_path=is_path)}]"
-            case MapOf(inner):
-                return f"Mapping[str, {self.annotation(inner, is_path=is_path)}]"
-            case Nullable(inner):
-                return _with_none(self.annotation(inner, is_path=is_path))
-            case OneOf(options):
-                return " | ".join(self.annotation(option, is_path=is_path) for option in options)
+        return self._spelling(is_path=is_path).of(kind)
 
     def names(self, params: str | None, without: Collection[str] = ()) -> Iterator[str]:
         """The definitions that the annotations of a method's options name, but for those of some wire names."""
@@ -126,11 +107,16 @@ class Options:
             annotation = _with_none(annotation)
         return Option(field.name, field.wire, annotation, field.is_required, field.is_experimental)
 
+    def _spelling(self, *, is_path: bool) -> Spelling:
+        scalars = {"path": _PATH, "str": _PATH if is_path else "str", "json": "object", "null": "None"}
+        named = partial(self._named, is_path=is_path)
+        return Spelling("Sequence[{}]", "Mapping[str, {}]", _with_none, in_python, named, scalars)
+
     def _named(self, name: str, *, is_path: bool) -> str:
         definition = self.protocol.definitions[name]
         if isinstance(definition, Enumeration):
             values = tuple(value for _, value in definition.members)
-            return f"{name} | {_literal(values) if _is_short(definition) else _value_alias(name)}"
+            return f"{name} | {in_python(values) if _is_short(definition) else _value_alias(name)}"
         if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
             return self.annotation(definition.type, is_path=is_path)
         return name
@@ -172,13 +158,9 @@ def _value_alias(name: str) -> str:
     return f"{name}Value"
 
 
-def _literal(values: tuple[str, ...]) -> str:
-    return f"Literal[{', '.join(map(quoted, values))}]"
-
-
 def _is_short(definition: Enumeration) -> bool:
     # An option is called about what its type is called.
-    return 2 * len(definition.name) + len(_literal(tuple(value for _, value in definition.members))) <= _INLINE
+    return 2 * len(definition.name) + len(in_python(tuple(value for _, value in definition.members))) <= _INLINE
 
 
 def _with_none(annotation: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codex_release.protocol.difference import differences
+from codex_release.protocol.normalise import normalise
 from codex_release.protocol.verdicts import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from codex_release.protocol.changes import Change
+    from codex_release.protocol.rules import Rules
+    from codex_release.protocol.schema import Side
 
-__all__ = ["COLUMNS", "Judged", "as_data", "as_markdown", "as_rows", "headline", "judged"]
+__all__ = ["COLUMNS", "Judged", "as_data", "as_markdown", "as_rows", "compared", "headline", "judged"]
 
 COLUMNS = ("effect", "change", "where", "from -> to", "met by", "why")
 _METHODS_SHOWN = 2
@@ -31,6 +35,15 @@ class Judged:
         """In a word or two."""
         effect = "breaking" if self.verdict.is_breaking else "harmless"
         return f"{effect}, experimental" if self.change.is_experimental else effect
+
+
+def compared(old: Side, new: Side, rules: Rules) -> list[Judged]:
+    """Every change from what one release prints to what another does, and whether it can break users.
+
+    Raises:
+        ProtocolError: if a schema is not understood.
+    """
+    return judged(differences(normalise(old, rules), normalise(new, rules)))
 
 
 def judged(changes: Iterable[Change]) -> list[Judged]:

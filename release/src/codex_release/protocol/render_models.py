@@ -10,44 +10,42 @@ is, the others are its parts::
     shape            TYPE
     alias            TYPE, on several lines if it is several
 
-A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a string in quotes, the name of a definition,
-``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | `` between.
+A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a value as JSON writes it (``"high"``, ``1``,
+``true``), the name of a definition, ``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with
+`` | `` between.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
     KeyedUnion,
-    ListOf,
     Literals,
-    MapOf,
-    Named,
-    Nullable,
     OneOf,
-    Scalar,
     ShapeUnion,
     Struct,
     TaggedUnion,
     definition_types,
     names_in,
 )
+from codex_release.protocol.spelling import Spelling, in_json, in_python, literal
 from codex_release.protocol.text import WIDTH, bracketed, docstring, header, imports, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from codex_release.protocol.shapes import Definition, Field, Protocol, Type
+    from codex_release.protocol.shapes import Definition, Field, Protocol
 
 __all__ = ["render_names", "render_rooms"]
 
 _PACKAGE = "codex_app_server.generated"
-_IN_STUB = {"json": "JsonValue", "path": "str"}
 _TABLE_GETTER = '''
 
 def __getattr__(name: str) -> object:
@@ -81,7 +79,7 @@ def render_rooms(protocol: Protocol, rooms: Mapping[str, str], version: str) -> 
         definitions = [each for name, each in protocol.definitions.items() if rooms[name] == room]
         about = header(f"Models: {room.replace('_', ' ')}.", version)
         files[f"{room}.py"] = about + _table(definitions, protocol)
-        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol).text(definitions)
+        files[f"{room}.pyi"] = about + _Stub(room, rooms).text(definitions)
     return files
 
 
@@ -93,71 +91,86 @@ def render_names(rooms: Mapping[str, str], version: str) -> dict[str, str]:
 
 
 def _table(definitions: Iterable[Definition], protocol: Protocol) -> str:
+    words = _table_spelling(protocol)
     entries = []
     for definition in definitions:
-        kind, *parts = _lines(definition, protocol)
-        inner = "".join(f"        {part}\n" for part in parts)
+        kind, *parts = _lines(definition, words)
+        inner = "".join(f"        {part}\n" for part in parts).replace("\\", "\\\\")
         entries.append(f'    "{definition.name}": """{kind}\n{inner}    """,\n')
     return f"\nfrom __future__ import annotations\n\nTABLE: dict[str, str] = {{\n{''.join(entries)}}}\n{_TABLE_GETTER}"
 
 
-def _lines(definition: Definition, protocol: Protocol) -> list[str]:
+def _lines(definition: Definition, words: Spelling) -> list[str]:
     """A definition in the words of the table."""
     match definition:
         case Struct():
             kind = f"model {definition.tag}" if definition.tag else "model"
-            return [kind, *(_field_line(field, protocol) for field in definition.fields)]
+            return [kind, *(_field_line(field, words) for field in definition.fields)]
         case Enumeration():
-            return ["enum", *(_pair(name, value) for name, value in definition.members)]
+            return ["enum", *(_pair(name, _plain(value)) for name, value in definition.members)]
         case TaggedUnion():
-            return [f"union {definition.tag}", *(f"{value}={name}" for value, name in definition.variants.items())]
+            tags = definition.variants.items()
+            return [f"union {definition.tag}", *(f"{_plain(value, '=')}={name}" for value, name in tags)]
         case KeyedUnion():
-            keys = (f"{key}={name}" for key, name in definition.variants.items())
+            keys = (f"{_plain(key, '=')}={name}" for key, name in definition.variants.items())
             return ["keyed", *map(quoted, definition.values), *keys]
         case ShapeUnion():
-            return ["shape", *(_words(option, protocol) for option in definition.options)]
+            return ["shape", *map(words.of, definition.options)]
+        case Alias(_, OneOf(options)):
+            return ["alias", *map(words.of, options)]
+        case Alias(_, Literals(values)):
+            return ["alias", *(in_json((value,)) for value in values)]
         case Alias():
-            return ["alias", *_words(definition.type, protocol).split(" | ")]
+            return ["alias", words.of(definition.type)]
 
 
-def _field_line(field: Field, protocol: Protocol) -> str:
+def _field_line(field: Field, words: Spelling) -> str:
     default = "" if field.is_required else f" = {json.dumps(field.default)}"
-    return f"{_pair(field.name, field.wire)}: {_words(field.type, protocol)}{default}"
+    return f"{_pair(field.name, field.wire)}: {words.of(field.type)}{default}"
+
+
+def _plain(value: str, without: str = "") -> str:
+    """A string that stands in the table without quotes.
+
+    Raises:
+        ProtocolError: if it cannot.
+    """
+    if value != value.strip() or not value.isprintable() or '"' in value or (without and without in value):
+        raise ProtocolError(f"the tables of the models cannot hold the string {json.dumps(value)}")
+    return value
 
 
 def _pair(name: str, wire: str) -> str:
     return name if name == wire else f"{name}={wire}"
 
 
-def _words(kind: Type, protocol: Protocol) -> str:
-    """A type in the words of the table; aliases are resolved."""
-    match kind:
-        case Scalar("path"):
-            return "str"
-        case Scalar(name):
-            return name
-        case Literals(values):
-            return " | ".join(map(quoted, values))
-        case Named(name):
-            definition = protocol.definitions[name]
-            return _words(definition.type, protocol) if isinstance(definition, Alias) else name
-        case ListOf(inner):
-            return f"list[{_words(inner, protocol)}]"
-        case MapOf(inner):
-            return f"dict[{_words(inner, protocol)}]"
-        case Nullable(inner):
-            return f"{_words(inner, protocol)} | None"
-        case OneOf(options):
-            return " | ".join(_words(option, protocol) for option in options)
+def _table_spelling(protocol: Protocol) -> Spelling:
+    """The words of the table; aliases are resolved, and a path is a string."""
+
+    def named(name: str) -> str:
+        definition = protocol.definitions[name]
+        return spelling.of(definition.type) if isinstance(definition, Alias) else name
+
+    spelling = Spelling("list[{}]", "dict[{}]", "{} | None".format, in_json, named, {"path": "str", "null": "None"})
+    return spelling
+
+
+_STUB = Spelling(
+    "list[{}]",
+    "dict[str, {}]",
+    "{} | None".format,
+    in_python,
+    scalars={"json": "JsonValue", "path": "str", "null": "None"},
+)
+"""The type of a field, as the runtime's value has it after decoding."""
 
 
 class _Stub:
     """Writes the stub of one room."""
 
-    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol) -> None:
+    def __init__(self, room: str, rooms: Mapping[str, str]) -> None:
         self._room = room
         self._rooms = rooms
-        self._protocol = protocol
 
     def text(self, definitions: Iterable[Definition]) -> str:
         definitions = list(definitions)
@@ -192,20 +205,18 @@ class _Stub:
             case TaggedUnion():
                 return self._alias(definition, list(definition.variants.values()))
             case KeyedUnion():
-                return self._alias(definition, [_literal(definition.values), *definition.variants.values()])
+                return self._alias(definition, [in_python(definition.values), *definition.variants.values()])
             case ShapeUnion():
-                return self._alias(definition, [self._annotation(option) for option in definition.options])
-            case Alias(_, Literals(values)):
-                return self._alias(definition, [_literal(values)])
+                return self._alias(definition, [_STUB.of(option) for option in definition.options])
             case Alias(_, OneOf(options)):
-                return self._alias(definition, [self._annotation(option) for option in options])
+                return self._alias(definition, [_STUB.of(option) for option in options])
             case Alias():
-                return self._alias(definition, [self._annotation(definition.type)])
+                return self._alias(definition, [_STUB.of(definition.type)])
 
     def _struct(self, definition: Struct) -> str:
         base = "_TaggedModel" if definition.tag else "_Model"
         lines = "".join(
-            f"    {field.name}: {self._annotation(field.type)}{'' if field.is_required else ' = ...'}\n"
+            f"    {field.name}: {_STUB.of(field.type)}{'' if field.is_required else ' = ...'}\n"
             for field in definition.fields
         )
         remark = _remark(definition)
@@ -225,24 +236,6 @@ class _Stub:
         first, *others = lines
         return f"\n{definition.name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
 
-    def _annotation(self, kind: Type) -> str:
-        """The type of a field, as the runtime's value has it after decoding."""
-        match kind:
-            case Scalar(name):
-                return _IN_STUB.get(name, name)
-            case Literals(values):
-                return _literal(values)
-            case Named(name):
-                return name
-            case ListOf(inner):
-                return f"list[{self._annotation(inner)}]"
-            case MapOf(inner):
-                return f"dict[str, {self._annotation(inner)}]"
-            case Nullable(inner):
-                return f"{self._annotation(inner)} | None"
-            case OneOf(options):
-                return " | ".join(self._annotation(option) for option in options)
-
 
 def _remark(definition: Struct | Enumeration) -> str:
     """What the docstring of a class says, if anything is experimental."""
@@ -256,11 +249,7 @@ def _remark(definition: Struct | Enumeration) -> str:
     return docstring([line] if len(line) < WIDTH - 10 else ["Experimental in part.", line], "    ")
 
 
-def _literal(values: Iterable[str]) -> str:
-    return f"Literal[{', '.join(map(quoted, values))}]"
-
-
-def _long_literal(before: str, literal: str, indent: str) -> str:
-    """A ``Literal[...]`` with a line for each of its strings."""
-    values = json.loads(literal.removeprefix("Literal"))
-    return bracketed(f"{before}Literal[", [*map(quoted, values)], "]", indent).lstrip() + "\n"
+def _long_literal(before: str, literal_type: str, indent: str) -> str:
+    """A ``Literal[...]`` with a line for each of its values."""
+    values = ast.literal_eval(literal_type.removeprefix("Literal"))
+    return bracketed(f"{before}Literal[", [*map(literal, values)], "]", indent).lstrip() + "\n"

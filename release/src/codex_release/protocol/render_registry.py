@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from codex_release.protocol.shapes import ClientRequest, Protocol
 
-__all__ = ["experimental_fields", "render_registry"]
+__all__ = ["render_registry"]
 
 _ABOUT = "The protocol as data: its methods, the models they carry, and the room of each model."
 _VERSION_ABOUT = "Of the Codex whose schema this is."
 _ROOMS_ABOUT = "Name of a model to the module in this package that has it."
-_NOTIFICATIONS_ABOUT = "Method of an event to the model of what it says."
-_SERVER_ABOUT = "Method that the runtime calls to the models of its parameters and of the answer."
+_NOTIFICATIONS_ABOUT = "Method of an event, of this runtime or an older one, to the model of what it says."
+_SERVER_ABOUT = "Method that the runtime, or an older one, calls to the models of its parameters and of the answer."
 _CLIENT_ABOUT = (
     "Method to the model of its parameters (None if it takes none), the model of its result, whether the method is\n"
     "experimental, and the wire names of the parameters that are."
@@ -44,7 +44,7 @@ def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str) 
     servers = [
         _entry(request.method, [quoted(request.params), quoted(request.result)]) for request in protocol.server_requests
     ]
-    events = [f"    {quoted(method)}: {quoted(name)},\n" for method, name in protocol.notifications.items()]
+    events = [f"    {quoted(each.method)}: {quoted(each.params)},\n" for each in protocol.notifications]
     return (
         header(_ABOUT, version)
         + "\nfrom __future__ import annotations\n\n"
@@ -56,7 +56,7 @@ def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str) 
     )
 
 
-def experimental_fields(request: ClientRequest, protocol: Protocol) -> tuple[str, ...]:
+def _experimental_fields(request: ClientRequest, protocol: Protocol) -> tuple[str, ...]:
     """The wire names of a method's experimental parameters, in their order; none if the whole method is."""
     params = protocol.definitions[request.params] if request.params else None
     if request.is_experimental or not isinstance(params, Struct):
@@ -83,7 +83,7 @@ def _table(target: str, entries: Iterable[str], about: str) -> str:
 
 
 def _client(request: ClientRequest, protocol: Protocol) -> str:
-    fields = " ".join(experimental_fields(request, protocol))
+    fields = " ".join(_experimental_fields(request, protocol))
     params = quoted(request.params) if request.params else "None"
     parts = [params, quoted(request.result), str(request.is_experimental)]
     entry = _entry(request.method, [*parts, quoted(fields)])

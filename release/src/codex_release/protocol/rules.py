@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["FrontMethod", "RoomRule", "Rules"]
+__all__ = ["FrontMethod", "RoomRule", "Rules", "result_lines", "with_results"]
+
+_RESULTS = re.compile(r"(?<=^\[results\]\n)(?:.+\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,23 @@ class Rules:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise WorkspaceError(f"{path} is not as the generator needs it: {error!r}") from error
+
+
+def result_lines(results: Mapping[str, str]) -> list[str]:
+    """Entries of the table of results, as they stand in the file."""
+    return [f"{json.dumps(method)} = {json.dumps(name)}" for method, name in results.items()]
+
+
+def with_results(text: str, results: Mapping[str, str]) -> str:
+    """The file with more entries in its table of results, each in its place by the alphabet."""
+
+    def extended(table: re.Match[str]) -> str:
+        lines = table[0].splitlines()
+        for line in result_lines(results):
+            bisect.insort(lines, line)
+        return "".join(f"{line}\n" for line in lines)
+
+    return _RESULTS.sub(extended, text, count=1)
 
 
 def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The schema as the runtime prints it: one run of the executable, a handful of JSON files, nothing interpreted yet."""
+"""The schema as the runtime prints it: two runs of the executable, some JSON files, nothing interpreted yet."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from codex_release.base.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Schema", "print_schema", "runtime_version"]
+__all__ = ["Schema", "Side", "bare", "runtime_version"]
 
 _DEFINITIONS = "codex_app_server_protocol.schemas.json"
 _V2 = "v2"
+_PROSE = frozenset({"$schema", "title", "description"})
 _TIMEOUT_S = 120.0
 
 
@@ -54,21 +55,37 @@ class Schema:
             raise ProtocolError(f"the schema that the runtime printed is not understood: {error!r}") from error
 
 
-def print_schema(executable: Path, *, experimental: bool) -> Schema:
-    """Have a runtime print its schema.
+@dataclass(frozen=True)
+class Side:
+    """The two schemas of a release.
 
-    Args:
-        executable: a Codex executable that runs on this machine.
-        experimental: whether what it marks as experimental is in it.
-
-    Raises:
-        ProtocolError: if it cannot be run, fails, or prints something else.
+    Attributes:
+        schema: with everything that is experimental, or what there is.
+        stable: without.
     """
-    with tempfile.TemporaryDirectory(prefix="codex-schema-") as scratch:
-        options = ["--experimental"] if experimental else []
-        printed = Path(scratch) / "schema"
-        _run([str(executable), "app-server", "generate-json-schema", *options, "--out", str(printed)], Path(scratch))
-        return Schema.read(printed)
+
+    schema: Schema
+    stable: Schema
+
+    @classmethod
+    def printed_by(cls, executable: Path) -> Side:
+        """What an executable that runs on this machine prints.
+
+        Raises:
+            ProtocolError: if it cannot be run, fails, or prints something else.
+        """
+        with tempfile.TemporaryDirectory(prefix="codex-schema-") as scratch:
+            schemas = []
+            for options in (["--experimental"], []):
+                printed = Path(scratch, f"schema{len(options)}")
+                _run([str(executable), "app-server", "generate-json-schema", *options, "--out", str(printed)], scratch)
+                schemas.append(Schema.read(printed))
+        return cls(*schemas)
+
+    @property
+    def tells_experimental(self) -> bool:
+        """Whether it was printed twice."""
+        return self.schema is not self.stable
 
 
 def runtime_version(executable: Path) -> str:
@@ -78,13 +95,13 @@ def runtime_version(executable: Path) -> str:
         ProtocolError: if it cannot be run or says something else.
     """
     with tempfile.TemporaryDirectory(prefix="codex-home-") as scratch:
-        words = _run([str(executable), "--version"], Path(scratch)).split()
+        words = _run([str(executable), "--version"], scratch).split()
     if not words:
         raise ProtocolError(f"{executable} --version printed nothing")
     return words[-1]
 
 
-def _run(argv: Sequence[str], home: Path) -> str:
+def _run(argv: Sequence[str], home: str) -> str:
     """What a runtime prints; it leaves its traces in a home of its own."""
     try:
         ran = subprocess.run(
@@ -94,7 +111,7 @@ def _run(argv: Sequence[str], home: Path) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, "CODEX_HOME": str(home)},
+            env={**os.environ, "CODEX_HOME": home},
             timeout=_TIMEOUT_S,
         )
     except subprocess.CalledProcessError as error:
@@ -114,13 +131,16 @@ def _flattened(definitions: dict[str, Any]) -> dict[str, Any]:
     newer: dict[str, Any] = definitions[_V2]
     older = {name: schema for name, schema in definitions.items() if name != _V2}
     for name in older.keys() & newer.keys():
-        if _bare(older[name]) != _bare(newer[name]):
+        if bare(older[name]) != bare(newer[name]):
             raise ValueError(f"{name} has two definitions")
     return older | newer
 
 
-def _bare(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key not in {"$schema", "title", "description"}}
+def bare(schema: Any) -> Any:
+    """A schema without its prose."""
+    if isinstance(schema, dict):  # a member may be called ``title``, and is no string then
+        return {key: bare(value) for key, value in schema.items() if not (key in _PROSE and isinstance(value, str))}
+    return [bare(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _methods(schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Names are Python's here, beside the wire's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "Literals",
     "MapOf",
     "Named",
+    "Notification",
     "Nullable",
     "OneOf",
     "Protocol",
@@ -32,6 +33,7 @@ __all__ = [
     "Struct",
     "TaggedUnion",
     "Type",
+    "Value",
     "definition_types",
     "names_in",
 ]
@@ -44,11 +46,15 @@ class Scalar:
     name: str
 
 
+Value: TypeAlias = "str | int"
+"""What a schema can list as a value; booleans are integers in Python."""
+
+
 @dataclass(frozen=True)
 class Literals:
-    """One of some strings."""
+    """One of some values."""
 
-    values: tuple[str, ...]
+    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,16 @@ class ServerRequest:
     method: str
     params: str
     result: str
+    is_experimental: bool
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What the runtime tells; as `ClientRequest`."""
+
+    method: str
+    params: str
+    is_experimental: bool
 
 
 @dataclass(frozen=True)
@@ -223,13 +239,15 @@ class Protocol:
         definitions: by name, in alphabetical order.
         client_requests: in alphabetical order, as the two below.
         server_requests: what the runtime asks.
-        notifications: method to name of the definition, of what the runtime tells.
+        notifications: what the runtime tells.
+        guesses: method to name of its result, where nothing but a likeness of names speaks for it.
     """
 
     definitions: Mapping[str, Definition]
     client_requests: tuple[ClientRequest, ...]
     server_requests: tuple[ServerRequest, ...]
-    notifications: Mapping[str, str]
+    notifications: tuple[Notification, ...]
+    guesses: Mapping[str, str] = field(default_factory=dict)
 
 
 def definition_types(definition: Definition) -> Iterator[Type]:

@@ -63,7 +63,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def bracketed(before: str, parts: Sequence[str], after: str, indent: str, *, is_last: bool = True) -> str:
+def bracketed(before: str, parts: Sequence[str], after: str, indent: str) -> str:
     """Something in brackets: on one line, or with a line for each part.
 
     Args:
@@ -71,10 +71,9 @@ def bracketed(before: str, parts: Sequence[str], after: str, indent: str, *, is_
         parts: what is separated by commas; a part that has lines of its own knows their indentation.
         after: from the closing bracket on.
         indent: of the statement.
-        is_last: whether nothing follows on the line of the closing bracket but `after`.
     """
     flat = f"{indent}{before}{', '.join(parts)}{after}"
-    if len(flat) <= WIDTH - (0 if is_last else 1) and "\n" not in flat:
+    if len(flat) <= WIDTH and "\n" not in flat:
         return flat
     inner = "".join(f"{indent}{_STEP}{part},\n" for part in parts)
     return f"{indent}{before}\n{inner}{indent}{after}"

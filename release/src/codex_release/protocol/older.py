@@ -1,0 +1,96 @@
+"""What older runtimes ask and tell that the pinned one does not: the client goes on answering and understanding it.
+
+The messages that a release no longer has are kept in a file, as the older schema had them and without its prose, with
+the definitions that only they need. A move of the pin adds to it; whoever generates reads the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from codex_release.base.atomic import write_text
+from codex_release.base.errors import WorkspaceError
+from codex_release.protocol.normalise import result_names
+from codex_release.protocol.schema import Schema, Side, bare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from codex_release.protocol.rules import Rules
+
+__all__ = ["load", "lost", "save", "together"]
+
+
+def load(path: Path) -> Side:
+    """What is kept in a file; nothing if there is none.
+
+    Raises:
+        WorkspaceError: if it is not as `save` writes it.
+    """
+    if not path.is_file():
+        return Side(Schema({}, {}, {}, {}), Schema({}, {}, {}, {}))
+    try:
+        sides = json.loads(path.read_text(encoding="utf-8"))
+        return Side(*(Schema(client_requests={}, **sides[name]) for name in ("experimental", "stable")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"{path} does not hold what older runtimes say: {error}", remedy="take it from the version control"
+        ) from error
+
+
+def save(side: Side, path: Path) -> None:
+    """Keep it in a file."""
+    kept = {name: asdict(schema) for name, schema in (("experimental", side.schema), ("stable", side.stable))}
+    for each in kept.values():
+        del each["client_requests"]
+    write_text(path, json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def together(side: Side, older: Side) -> Side:
+    """What a runtime and the older ones say; the runtime has the last word."""
+    return _each(
+        lambda new, old: Schema(
+            {**old.definitions, **new.definitions},
+            new.client_requests,
+            {**old.server_requests, **new.server_requests},
+            {**old.notifications, **new.notifications},
+        ),
+        side,
+        older,
+    )
+
+
+def lost(old: Side, new: Side, rules: Rules) -> Side:
+    """What one release asks and tells, and another does not, with the definitions that only the former has."""
+    return _each(lambda old, new: _lost(old, new, rules), old, new)
+
+
+def _each(function: Callable[[Schema, Schema], Schema], one: Side, other: Side) -> Side:
+    return Side(function(one.schema, other.schema), function(one.stable, other.stable))
+
+
+def _lost(old: Schema, new: Schema, rules: Rules) -> Schema:
+    asks = {method: old.server_requests[method] for method in old.server_requests.keys() - new.server_requests.keys()}
+    tells = {method: old.notifications[method] for method in old.notifications.keys() - new.notifications.keys()}
+    waiting = [*_named([asks, tells])]
+    waiting += [name for method, params in asks.items() for name in result_names(method, params, rules)]
+    definitions: dict[str, Any] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in old.definitions and name not in new.definitions and name not in definitions:
+            definitions[name] = bare(old.definitions[name])
+            waiting += _named(definitions[name])
+    return Schema(definitions, {}, asks, tells)
+
+
+def _named(schema: Any) -> Iterator[str]:
+    """The definitions that a schema refers to."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"].rpartition("/")[2]
+        schema = list(schema.values())
+    for each in schema if isinstance(schema, list) else ():
+        yield from _named(each)
