@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes every model of the client's protocol layer once, and describes it: tables that were generated must hold together.
+"""Makes every model of the client's protocol layer once, and describes it: what was generated must hold together.
 
-python scripts/every_model.py
+It needs the client's requirements; the client itself is that of this checkout.
 """
 
 from __future__ import annotations

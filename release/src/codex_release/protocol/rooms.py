@@ -52,9 +52,8 @@ def _likest(name: str, rooms: Mapping[str, str]) -> str:
     """The room of the definition whose name has most words at its beginning in common with another one."""
 
     def likeness(other: str) -> int:
-        return sum(
-            1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(words, snake(other).split("_"), strict=False))
-        )
+        pairs = zip(words, snake(other).split("_"), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     words = snake(name).split("_")
     return rooms[max(rooms, key=likeness)]
