@@ -36,3 +36,132 @@ if TYPE_CHECKING:
 
 _SCRIPTS = ("scripts/every_model.py", "scripts/api_reference.py", "sdk/notebooks/refresh.py")
 """Programs of the checkout that try the models, and write what shows client or runtime; each is run if it is there."""
+_DOCUMENTS = ("*.md", "release/*.md", "runtime_template/*.md", "sdk/*.md", "sdk/docs/*.md")
+_NOTEBOOKS = "sdk/notebooks/*.ipynb"
+_SCRIPT_S = 600
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--version", metavar="V", help="the Codex release; the newest stable one if not given, or empty"
+    )
+    parser.add_argument("--notes", type=Path, metavar="FILE", help="write what changes there, as Markdown")
+    parser.add_argument("--dry-run", action="store_true", help="only say whether there is something to do")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> Answer:
+    """Move the pin, if there is a newer release.
+
+    Raises:
+        ReleaseError: if no source tells which is the newest, the release is not there for every platform, or its
+            protocol is not understood; everything is as it was then.
+        UsageError: if the release that is asked for is older than the pinned one.
+    """
+    pinned = context.lock.version
+    version = ReleaseVersion.parse(arguments.version) if arguments.version else _newest(context)
+    is_new = is_newer(version, pinned)
+    if arguments.version and not is_new and version != pinned:
+        raise UsageError(
+            f"{version} is older than what is pinned, {pinned}",
+            remedy="to go back, take back the commits that moved the pin (git revert)",
+        )
+    data: dict[str, Any] = {"pinned": pinned.codex, "version": version.codex, "is_new": is_new}
+    if not is_new:
+        row = (f"nothing to do: {pinned} is pinned", f"{version} is asked for" if arguments.version else "the newest")
+        return Answer(("state", "because"), [row], data)
+    if arguments.dry_run:
+        return Answer(("state", "version"), [(f"{pinned} is pinned", f"{version} would be")], data)
+    text, summary = _bump(version, context)
+    if arguments.notes:
+        write_text(arguments.notes, text)
+    rows = [(f"{pinned} -> {version}", summary, str(arguments.notes or ""))]
+    return Answer(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
+
+
+def _newest(context: Context) -> ReleaseVersion:
+    """The newest release that a source knows; one that cannot be asked is named.
+
+    Raises:
+        SourceError: if none can.
+    """
+    found, failures = [], []
+    for source in context.sources:
+        try:
+            found.append(source.latest())
+        except ReleaseError as error:
+            failures.append(f"{source.name}: {error}")
+            context.progress.note(failures[-1])
+    if not found:
+        raise SourceError(f"no source tells which release is the newest: {' | '.join(failures)}")
+    return newest(found)
+
+
+def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
+    """Do it; the notes, and what changes in the protocol in one line."""
+    workspace = context.workspace
+    rules = Rules.load(workspace.protocol_file)
+    before, after = context.lock, observed(version, context.catalog.targets, context)
+    with runnable(context, before.version, unlocked=False) as executable:
+        old = Side.printed_by(executable)
+    with undone_on_failure(lambda: _written(workspace, context.lock_file)):
+        write_text(context.lock_file, after.dumps())
+        moved = replace(context)  # what it has read of the lock, it reads again
+        with runnable(moved, version, unlocked=False) as executable:
+            new, printed_version = Side.printed_by(executable), runtime_version(executable)
+        known = older.lost(older.together(old, older.load(workspace.older_file)), new, rules)
+        older.save(known, workspace.older_file)
+        guesses = normalise(new, rules).guesses
+        if guesses:
+            write_text(workspace.protocol_file, with_results(workspace.protocol_file.read_text("utf-8"), guesses))
+            rules = Rules.load(workspace.protocol_file)
+        write(files_for(older.together(new, known), rules, printed_version), workspace.generated)
+        for document in _documents(workspace.root):
+            text = document.read_text(encoding="utf-8")
+            if (changed := with_version(text, before.version, version)) != text:
+                write_text(document, changed)
+        for script in _SCRIPTS:
+            _run_script(workspace.root / script, context)
+    remarks = [
+        f"Nothing but the names says that `{method}` gives a `{result}`: look at the entry in `release/protocol.toml`."
+        for method, result in guesses.items()
+    ]
+    for remark in remarks:
+        context.progress.note(remark)
+    changes = compared(old, new, rules)
+    protocol = as_markdown(before.version.codex, version.codex, changes)
+    return notes(before, after, protocol, context.catalog.layout, remarks), headline(changes)
+
+
+def _written(workspace: Workspace, lock_file: Path) -> list[Path]:
+    """The files that a move of the pin may write, as far as they are there."""
+    single = [lock_file, workspace.protocol_file, workspace.older_file]
+    generated = [path for path in workspace.generated.rglob("*") if path.suffix in {".py", ".pyi"}]
+    notebooks = workspace.root.glob(_NOTEBOOKS)
+    return [path for path in (*single, *generated, *_documents(workspace.root), *notebooks) if path.is_file()]
+
+
+def _documents(root: Path) -> list[Path]:
+    return sorted({path for pattern in _DOCUMENTS for path in root.glob(pattern)})
+
+
+def _run_script(script: Path, context: Context) -> None:
+    """Let a program of the checkout write its files, in the environment this one runs in.
+
+    Raises:
+        ProtocolError: if it fails.
+    """
+    if not script.is_file():
+        return
+    context.progress.note(f"running {script.name}")
+    command = [sys.executable, str(script)]
+    try:
+        ran = subprocess.run(command, cwd=context.workspace.root, capture_output=True, timeout=_SCRIPT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProtocolError(f"{script} did not end well: {error}") from error
+    if ran.returncode != 0:
+        said = shown_text(ran.stderr.decode("utf-8", "replace"))
+        raise ProtocolError(
+            f"{script} failed with exit code {ran.returncode}: {said}",
+            remedy="run it by hand in an environment that python3 scripts/dev.py setup makes",
+        )
