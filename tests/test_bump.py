@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +21,7 @@ from fake_programs import fake_gh
 from fake_release import FakeRelease
 from github_server import github_server
 from npm_server import npm_server
-from programs import ROOT, codex_release, finished
+from programs import PINNED, ROOT, codex_release, finished
 from recording import RecordedProgress, connected, direct
 
 from codex_release.base.digests import FileDigest
@@ -27,10 +33,12 @@ from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching.context import Context
 from codex_release.pin.move import is_newer, newest, notes, with_version
 from codex_release.pin.observation import observed
+from codex_release.pin.undo import undone_on_failure
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
 
 PACKAGE = CATALOG.npm.package
+INFERRED = '"modelProvider/default/set" = "ConfigWriteResponse"'
 OLD, NEW = ReleaseVersion.parse("0.163.0"), ReleaseVersion.parse("0.169.0")
 
 
@@ -93,6 +101,8 @@ def test_nothing_is_done_where_the_newest_is_pinned(release: FakeRelease, monkey
         assert bumped(release, "--dry-run") == {"pinned": archives.VERSION, "version": "0.999.0", "is_new": True}
         assert bumped(release, "--version", f"v{archives.VERSION}")["is_new"] is False
         assert bumped(release, "--version", "", "--dry-run")["version"] == "0.999.0"
+        assert main(["bump", "--version", "0.9.0", "--repo", str(release.root), "--source", "npm"]) == 2
+        assert f"0.9.0 is older than what is pinned, {archives.VERSION}; to go back," in release.capsys.readouterr().err
         npm.tags = {}
         assert main(["bump", "--repo", str(release.root), "--source", "npm"]) == 1
         said = release.capsys.readouterr().err
@@ -133,14 +143,96 @@ def test_the_notes_show_sizes_of_what_is_shipped_and_what_is_out_of_the_ordinary
     assert text.endswith("\n## Protocol\n\n### Can break users\n")
 
 
+def test_what_was_inferred_comes_first_among_what_is_worth_a_look() -> None:
+    old, new = lock_of(OLD, {"bin/codex": 1}), lock_of(NEW, {"bin/codex": 1, "new": 1})
+    text = notes(old, new, "", CATALOG.layout, ["Look here."])
+    assert "## Worth a look\n\n- Look here.\n- `" in text
+
+
 def test_a_platform_that_is_new_is_said_to_be() -> None:
     new = lock_of(NEW, {"bin/codex": 1_000_000})
     assert "| 1 | - | 1.0 MB | new | - | " in notes(Lock(OLD, {}), new, "", CATALOG.layout)
 
 
-def test_commands_of_documents_name_the_new_version_and_what_is_told_stays() -> None:
-    text = "From 0.163.0 on.\n\n```sh\nx --v 0.163.0 10.163.0 0.163.0.post1\n```\n\n```text\n0.163.0\n```\n"
+@pytest.mark.parametrize("language", ["sh", "text", ""])
+def test_commands_of_documents_name_the_new_version_and_what_is_told_stays(language: str) -> None:
+    text = (
+        "From 0.163.0 on.\n\n"
+        f"```{language}\ncodex-release x --v 0.163.0 10.163.0 0.163.0.post1\nit is 0.163.0\n```\n\n"
+        "codex-release 0.163.0 was the first.\n"
+    )
     assert with_version(text, OLD, NEW) == text.replace("--v 0.163.0 ", "--v 0.169.0 ")
+
+
+def test_no_command_of_a_document_names_a_version_that_a_bump_would_leave_behind() -> None:
+    """Every version in a command is the pinned one, or the older one that something is compared with."""
+    named = ReleaseVersion.parse("9.9.9")
+    pinned = ReleaseVersion.parse(PINNED)
+    for document in sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("sdk/docs/*.md")}):
+        commands = re.findall(
+            r"^(?:codex|codex-release|pip|python3?|uvx?) .*$", document.read_text("utf-8"), re.MULTILINE
+        )
+        for command in commands:
+            versions = re.findall(r"(?<![\w.=])0\.\d+\.\d+(?![\w.])", command)
+            assert len(set(versions)) == len(versions), command
+            if "protocol-diff" not in command:
+                assert set(versions) <= {PINNED}, command
+        text = document.read_text("utf-8")
+        moved = with_version(text, pinned, named)
+        assert with_version(moved, named, pinned) == text
+
+
+# --- all of it or nothing
+
+
+def test_what_a_block_wrote_is_undone_if_it_fails(tmp_path: Path) -> None:
+    for name in ("changed", "deleted", "same"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    (tmp_path / "foreign").write_text("foreign", encoding="utf-8")
+
+    def files() -> list[Path]:
+        return [path for path in tmp_path.iterdir() if path.name != "foreign"]
+
+    def work(and_then: type[Exception] | None = None) -> None:
+        (tmp_path / "changed").write_text("other", encoding="utf-8")
+        (tmp_path / "deleted").unlink()
+        (tmp_path / "made").write_text("made", encoding="utf-8")
+        (tmp_path / "foreign").write_text("changed", encoding="utf-8")
+        if and_then:
+            raise and_then
+
+    with pytest.raises(KeyError), undone_on_failure(files):
+        work(and_then=KeyError)
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {
+        "changed": "changed",
+        "deleted": "deleted",
+        "same": "same",
+        "foreign": "changed",
+    }
+    with undone_on_failure(files):
+        work()
+    assert (tmp_path / "made").is_file()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C can be sent to a single process there")
+def test_a_second_interrupt_does_not_keep_it_from_undoing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("before", encoding="utf-8")
+
+    def files() -> list[Path]:
+        if path.read_text("utf-8") != "before":  # it is being undone
+            os.kill(os.getpid(), signal.SIGINT)
+        return [path]
+
+    def work() -> None:
+        path.write_text("after", encoding="utf-8")
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)  # it is over before
+
+    with pytest.raises(KeyboardInterrupt), undone_on_failure(files):
+        work()
+    assert path.read_text("utf-8") == "before"
 
 
 # --- the whole of it
@@ -181,20 +273,44 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
     reference.write_text("", encoding="utf-8")
     readme.write_text(with_version(readme.read_text("utf-8"), pinned, OLD), encoding="utf-8")
     assert readme.read_bytes() != (ROOT / "release" / "README.md").read_bytes()
+    # What is named for one of the newer methods is not there yet.
+    rules = checkout / "release" / "protocol.toml"
+    rules.write_text(rules.read_text("utf-8").replace(f"{INFERRED}\n", ""), encoding="utf-8")
+    assert rules.read_bytes() != (ROOT / "release" / "protocol.toml").read_bytes()
+    words = ("bump", "--version", pinned.codex, "--notes", tmp_path / "notes.md", "--repo", checkout)
 
-    # The programs that write the documents run in the end; if one fails, the old pin is there again.
+    # What fails changes nothing. It is tried with this machine's platform alone: that is much less to read.
+    targets = checkout / "release" / "targets.toml"
+    every = targets.read_text("utf-8")
+    others = re.compile(rf"^\[targets\.(?!{re.escape(host.triple)}\]).*\n(?:(?!\[).*\n)*", re.MULTILINE)
+    targets.write_text(others.sub("", every), encoding="utf-8")
+    before = contents(checkout)
+    tables = checkout / "sdk" / "src" / "codex_app_server" / "tables.py"
     script = checkout / "scripts" / "api_reference.py"
-    working = script.read_bytes()
-    script.write_text("import sys\nsys.exit('not today')\n", encoding="utf-8")
-    before, words = lock.read_bytes(), ("bump", "--version", pinned.codex, "--notes", tmp_path / "notes.md", "--repo")
-    said = codex_release(*words, checkout, code=1).stderr
-    assert "api_reference.py failed with exit code 1: not today" in said
-    assert lock.read_bytes() == before
+    tables.write_text('raise ImportError("not today")\n', encoding="utf-8")  # a model that cannot be made
+    said = codex_release(*words, code=1).stderr
+    assert "every_model.py failed with exit code 1: " in said
+    assert "not today" in said
+    tables.write_bytes(before[tables])
+    assert contents(checkout) == before
+    if sys.platform != "win32":  # no Ctrl-C can be sent to a single process there
+        script.write_text("import pathlib, time\npathlib.Path('asked').touch()\ntime.sleep(600)\n", "utf-8")
+        assert interrupted(words, checkout / "asked").endswith("codex-release: interrupted\n")
+        (checkout / "asked").unlink()
+        script.write_bytes(before[script])
+        assert contents(checkout) == before
     assert not (tmp_path / "notes.md").exists()
+    targets.write_text(every, encoding="utf-8")
 
-    script.write_bytes(working)
-    codex_release(*words, checkout)
-    for path in (registry, reference, readme, checkout / "sdk" / "notebooks" / "sdk_walkthrough.ipynb"):
+    codex_release(*words)
+    for path in (
+        registry,
+        reference,
+        readme,
+        rules,
+        checkout / "release" / "protocol.older.json",
+        checkout / "sdk" / "notebooks" / "sdk_walkthrough.ipynb",
+    ):
         assert path.read_bytes() == (ROOT / path.relative_to(checkout)).read_bytes(), path
     assert not (generated / "gone.py").exists()
     moved = Lock.read(lock)
@@ -207,7 +323,24 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
     assert all(f"| `{triple}` |" in text for triple in context.catalog.triples)
     assert "### Can break users" in text
     assert '`ReviewDelivery` | `"detached"`' in text
+    assert "Nothing but the names says that `modelProvider/default/set` gives a `ConfigWriteResponse`" in text
 
     after = lock.read_bytes()
-    assert "nothing to do" in codex_release(*words, checkout).stdout
+    assert "nothing to do" in codex_release(*words).stdout
     assert lock.read_bytes() == after
+
+
+def interrupted(words: Sequence[str | Path], when: Path) -> str:
+    """What the program complains of that gets Ctrl-C when a file is there."""
+    command = [sys.executable, "-m", "codex_release", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    while not when.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=60)[1]
+
+
+def contents(directory: Path) -> dict[Path, bytes]:
+    """Every file in a directory, but for what Python compiled."""
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and path.suffix != ".pyc"}

@@ -26,6 +26,7 @@ from codex_app_server.generated import (
     CodexErrorInfo,
     CommandHookMetadata,
     GranularAskForApproval,
+    HideAgentMessageDisplay,
     MergeStrategy,
     ReadOnlySandboxPolicy,
     ReasoningEffort,
@@ -295,13 +296,32 @@ def test_every_model_can_be_made_and_described() -> None:
 
 
 def test_every_model_has_a_json_schema() -> None:
-    for name in MODELS:
-        schema = load(name).model_json_schema()
-        assert schema["type"] == "object"
+    for name in ROOMS:
+        schema = TypeAdapter(load(name)).json_schema()
+        assert (schema.get("type") == "object") >= (name in MODELS)
     described = TurnStartParams.model_json_schema()
     assert "TextUserInput" in described["$defs"]
     assert described["properties"]["threadId"] == {"title": "Threadid", "type": "string"}
     assert set(described["required"]) == {"input", "threadId"}
+
+
+def test_a_moderated_answer_is_a_model_whatever_version_its_display_has() -> None:
+    said = {"id": "i", "text": "x", "type": "agentMessage"}
+    for version, kind in ((1, HideAgentMessageDisplay), (2, HideAgentMessageDisplay)):
+        display = {"mode": "hide", "version": version, "replacement": {}}
+        item = decode("ThreadItem", said | {"moderation": {"moderated": True, "display": display}})
+        assert isinstance(item, AgentMessageThreadItem)
+        assert item.moderation is not None
+        assert isinstance(item.moderation.display, kind)
+        assert item.moderation.display.version == version
+
+
+def test_values_of_any_type_are_held_to_the_schema() -> None:
+    number = load("HideAgentMessageDisplay")
+    assert number.model_json_schema()["properties"]["version"]["const"] == 1
+    for wrong in (2, True, 1.0, "1", None):
+        with pytest.raises(ValidationError):
+            number.model_validate({"mode": "hide", "version": wrong, "replacement": {}})
 
 
 def test_unions_stand_in_annotations_and_isinstance() -> None:

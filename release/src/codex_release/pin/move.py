@@ -25,7 +25,10 @@ __all__ = ["is_newer", "newest", "notes", "with_version"]
 _TENFOLD = 10
 """By which factor a file's size may change before somebody should look at it."""
 _BLOCK = re.compile(r"^```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"^(?:codex|codex-release|npm|npx|pip|pipx|python3?|uv|uvx) .*$", re.MULTILINE)
+# What `protocol-diff` names is what the pinned release is compared with.
+_COMMAND = re.compile(
+    r"^(?!codex-release protocol-diff )(?:codex|codex-release|npm|npx|pip|pipx|python3?|uv|uvx) .*$", re.MULTILINE
+)
 
 
 def newest(versions: Iterable[ReleaseVersion]) -> ReleaseVersion:

@@ -147,7 +147,8 @@ class _Reader:
         objects = [option for option in options if _is_object(option) and "properties" in option]
         if all("enum" in option for option in options):
             return _enumeration(name, values)
-        if len(objects) == len(options) and (tag := _tag(objects)):
+        tag = _tag(objects) if len(objects) == len(options) else None
+        if tag and _are_strings(each["properties"][tag]["enum"][0] for each in objects):
             return self.tagged(name, tag, schema, objects)
         if "properties" in schema:
             raise ProtocolError(f"{name} has members and options, but nothing that tells the options apart")
@@ -156,7 +157,7 @@ class _Reader:
         others = [each for each in options if "enum" not in each and each not in keyed and not _is_vague(each)]
         if values and keyed and not others and _are_strings(values):
             return self.keyed(name, values, keyed)
-        return self.by_shape(name, options)
+        return self.by_shape(name, options, tag)
 
     def tagged(
         self, name: str, tag: str, schema: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
@@ -181,12 +182,14 @@ class _Reader:
             variants[key] = self.add(wrapper).name
         return KeyedUnion(name, tuple(strings), variants)
 
-    def by_shape(self, name: str, options: Sequence[Mapping[str, Any]]) -> Definition:
-        """A union without anything that tells its options apart but what they are."""
+    def by_shape(self, name: str, options: Sequence[Mapping[str, Any]], tag: str | None) -> Definition:
+        """A union whose options only what they are tells apart; a tag that is no string gives them their names."""
         types = []
         for option in options:
             others = [set(other.get("properties", ())) for other in options if other is not option]
             own = [key for key in option.get("required", ()) if not any(key in other for other in others)]
+            if not own and tag:
+                own = [f"{tag}-{option['properties'][tag]['enum'][0]}"]
             types.append(self.type(option, pascal(own[0] if own else "") + name))
         present = tuple(kind for kind in types if kind != Scalar("null"))
         if len(present) < len(types):
@@ -293,12 +296,12 @@ def _is_vague(schema: Mapping[str, Any]) -> bool:
 
 
 def _tag(objects: Sequence[Mapping[str, Any]]) -> str | None:
-    """The member that has a fixed string in each of some objects, another one in each."""
+    """The member that has a fixed value in each of some objects, another one in each."""
     for wire, body in objects[0]["properties"].items():
         bodies = [each["properties"].get(wire) for each in objects]
         if isinstance(body, dict) and all(isinstance(each, dict) and len(each.get("enum", ())) == 1 for each in bodies):
             values = {each["enum"][0] for each in bodies if each}
-            if len(values) == len(objects) and _are_strings(values):
+            if len(values) == len(objects):
                 return str(wire)
     return None
 
