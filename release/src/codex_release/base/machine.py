@@ -50,7 +50,9 @@ def free_memory(root: Path = _ROOT) -> int | None:
             limit, taken = "".join(_words(group / most)), "".join(_words(group / used))
             if limit.isdecimal() and taken.isdecimal():
                 # What files were read or written counts as taken, and is given back when somebody asks for memory.
-                stated = re.findall(r"^(?:in)?active_file (\d+)$", "\n".join(_lines(group / "memory.stat")), re.M)
+                stated = re.findall(
+                    r"^(?:in)?active_file (\d+)$", "\n".join(_lines(group / "memory.stat")), re.MULTILINE
+                )
                 cached = sum(map(int, stated))
                 free.append(max(int(limit) - int(taken) + cached, 0))
     return min(free, default=None)

@@ -114,7 +114,7 @@ def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:
     if os.path.normcase(Path(path).absolute()) == os.path.normcase(sys.executable):
         return interpreter.described()
     remedy = "name a Python of 3.10 or newer with --python"
-    ran = run([path, "-I", interpreter.__file__], timeout_s=_ANSWER_S, error=RuntimeSetupError, name=str(python))
+    ran = run([path, "-I", interpreter.__file__], timeout_s=_ANSWER_S, error=RuntimeSetupError, name="it")
     if not ran.failure:
         with contextlib.suppress(ValueError):
             # Paths are bytes to begin with; another locale, or Python's UTF-8 mode, reads them differently there.
