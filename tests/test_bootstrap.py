@@ -348,7 +348,7 @@ class TestRefusals:
         (tmp_path / "python").write_text("#!/bin/sh\necho it is no snake >&2\nexit 1\n")
         (tmp_path / "python").chmod(0o755)
         said = release.refused("bootstrap", "--python", tmp_path / "python")
-        assert "does not say where its packages go: it is no snake; name a Python of 3.10" in said
+        assert "does not say where its packages go: it failed with exit code 1: it is no snake; name" in said
 
     def test_a_python_that_is_too_old(self, release: FakeRelease) -> None:
         said = release.refused("bootstrap", "--python", interpreter("3.8"))

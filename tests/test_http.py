@@ -18,7 +18,8 @@ from loopback import Files, Loopback, Reply, instead, silent, status, trickling,
 from recording import RecordedClock, RecordedProgress, connected, direct, told
 
 from codex_release.base.errors import DownloadError
-from codex_release.base.http import HttpError, RetryPolicy, Web, shown_text, shown_url
+from codex_release.base.http import HttpError, RetryPolicy, Web
+from codex_release.base.shown import shown_text, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,9 @@ import pytest
 from recording import RecordedProgress, RecordedTransfer, connected, direct, told
 
 from codex_release.base.digests import Digest, FileDigest
-from codex_release.base.errors import DownloadError, SourceError
+from codex_release.base.errors import CheckError, DownloadError, SourceError
 from codex_release.base.http import RetryPolicy
-from codex_release.base.programs import answer
+from codex_release.base.programs import answer, found, on_path, run
 from codex_release.fetching.cache import Cache
 from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, Program
@@ -160,3 +160,47 @@ class TestAnswers:
     def test_a_program_that_fails_without_a_word(self) -> None:
         with pytest.raises(SourceError, match="failed with exit code 3: it does not say why"):
             answer([sys.executable, "-c", "raise SystemExit(3)"], timeout_s=20)
+
+    def test_what_a_program_said_before_it_was_ended_is_told(self) -> None:
+        code = "import sys, time; sys.stderr.write('waiting for a lock'); sys.stderr.flush(); time.sleep(60)"
+        ran = run([sys.executable, "-c", code], timeout_s=3, name="the backend")
+        assert ran.code is None
+        assert ran.failure == "the backend gave no answer for 3 s: waiting for a lock"
+
+    def test_of_a_long_complaint_the_end_is_told_and_of_none_what_was_printed(self) -> None:
+        code = "import sys; sys.stderr.write('x ' * 5000 + 'no space left'); sys.exit(1)"
+        said = run([sys.executable, "-c", code], timeout_s=20).failure
+        assert len(said) < 500
+        assert said.endswith("x no space left")
+        assert run([sys.executable, "-c", "print('broken'); exit(2)"], timeout_s=20).failure.endswith("2: broken")
+
+    def test_a_failure_is_of_the_kind_that_was_asked_for(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckError, match="twine failed with exit code 1: it does not say why; look"):
+            answer([sys.executable, "-c", "exit(1)"], timeout_s=20, error=CheckError, name="twine", remedy="look")
+        with pytest.raises(CheckError, match="twine cannot be started"):
+            answer([tmp_path / "twine"], timeout_s=20, error=CheckError)
+        with pytest.raises(SourceError, match="cannot be started: embedded null byte"):
+            answer([sys.executable, "-c", "\0"], timeout_s=20)
+
+
+class TestFinding:
+    def test_a_program_is_found_by_its_name_by_its_path_and_by_a_path_object(self) -> None:
+        assert found(sys.executable) == found(Path(sys.executable)) == sys.executable
+        assert found(Path("no-such-program")) is None
+
+    def test_windows_starts_the_shim_and_not_the_shell_script_beside_it(self, tmp_path: Path) -> None:
+        (tmp_path / "bin").mkdir()
+        for name in ("npm", "npm.cmd", "npm.ps1", "gh.exe", "gh.cmd"):
+            (tmp_path / "bin" / name).touch()
+        directories = ["", str(tmp_path / "missing"), str(tmp_path / "bin")]
+        assert on_path("npm", directories) == str(tmp_path / "bin" / "npm.cmd")
+        assert on_path("gh", directories) == str(tmp_path / "bin" / "gh.exe")
+        assert on_path("gh.cmd", directories) == str(tmp_path / "bin" / "gh.cmd")
+        assert on_path("curl", directories) is None
+
+    def test_windows_does_not_look_into_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "gh.exe").touch()
+        monkeypatch.chdir(tmp_path)
+        assert on_path("gh", ["", str(tmp_path / "bin")]) is None

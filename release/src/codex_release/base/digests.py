@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from codex_release.base.machine import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ def file_digest(path: Path) -> FileDigest:
 def file_digests(paths: Iterable[Path]) -> dict[Path, FileDigest]:
     """Read many files and say what they are: on all cores, the largest first, for it takes the longest."""
     largest_first = sorted(paths, key=lambda path: -path.stat().st_size)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return dict(zip(largest_first, pool.map(file_digest, largest_first), strict=True))
 
 

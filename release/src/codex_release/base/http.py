@@ -18,19 +18,19 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import DownloadError
+from codex_release.base.shown import shown_text, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from codex_release.base.progress import Progress
 
-__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "WebAnswer", "shown_text", "shown_url"]
+__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "WebAnswer"]
 
 T = TypeVar("T")
 
@@ -304,22 +304,6 @@ class Web:
             what = "rate limit reached" if limited or status == httpx.codes.TOO_MANY_REQUESTS else f"status {status}"
             raise TransientError(what, wait_s=_asked_wait(response.headers, self.clock.now()))
         raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
-
-
-def shown_url(url: str) -> str:
-    """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "<invalid URL>"
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
-
-
-def shown_text(text: str) -> str:
-    """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
-    return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
 
 
 def _connect(policy: RetryPolicy) -> httpx.Client:

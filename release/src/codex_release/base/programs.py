@@ -1,51 +1,148 @@
-"""Asking other programs (``gh``, ``npm``): what they print, and in one line what they complain of.
+"""Running other programs (``gh``, ``npm``, pip, twine, a runtime): what they print, and what they complain of.
 
-None of them may hang for ever, ask a question, or bring a secret into a message.
+None of them may hang for ever, ask a question, or bring a secret into a message; what one said last before it failed is
+in the message, whatever its bytes are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast
 
 from codex_release.base.digests import CHUNK
-from codex_release.base.errors import DownloadError, SourceError
-from codex_release.base.http import shown_text
+from codex_release.base.errors import DownloadError, ReleaseError, SourceError
+from codex_release.base.shown import shown_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from io import BufferedReader
 
-__all__ = ["answer", "printed"]
+__all__ = ["Ran", "answer", "found", "on_path", "printed", "run", "said_last"]
+
+_LONGEST = 400
+"""How much of what a program said last a message holds, in characters."""
+_WINDOWS_SUFFIXES = (".com", ".exe", ".bat", ".cmd")
+"""What Windows starts; npm is a ``.cmd`` there, and has a shell script of the same name without suffix beside it."""
 
 
-def answer(argv: Sequence[str], *, timeout_s: float) -> str:
-    """The text that a program prints.
+@dataclass(frozen=True)
+class Ran:
+    """What became of a program.
+
+    Attributes:
+        name: what messages call it.
+        code: its exit code; `None` if it was ended because it took too long.
+        output: the bytes it printed.
+        complaints: the bytes it wrote to standard error.
+        timeout_s: how long it was given, in seconds.
+    """
+
+    name: str
+    code: int | None
+    output: bytes
+    complaints: bytes
+    timeout_s: float
+
+    @property
+    def text(self) -> str:
+        """What it printed, as text, with LF line ends."""
+        return _text(self.output)
+
+    @property
+    def said(self) -> str:
+        """All that it printed and complained of, as text."""
+        return _text(self.output + b"\n" + self.complaints)
+
+    @property
+    def failure(self) -> str:
+        """What went wrong and what it said of that, as one line; empty if it ended well."""
+        if self.code == 0:
+            return ""
+        late = self.code is None
+        what = f"gave no answer for {self.timeout_s:.0f} s" if late else f"failed with exit code {self.code}"
+        said = said_last(_text(self.complaints)) or said_last(self.text)
+        return f"{self.name} {what}: {said or 'it does not say why'}"
+
+
+def found(program: str | os.PathLike[str]) -> str | None:
+    """The file that a program's name stands for: on PATH, or where its path says; `None` if there is none.
+
+    On Windows the working directory is not looked into, for what lies there may be anybody's.
+    """
+    name = os.fspath(program)  # Windows' `shutil.which` takes no path objects before Python 3.12
+    if os.name == "nt" and Path(name).name == name:
+        return on_path(name, os.environ.get("PATH", "").split(os.pathsep))
+    return shutil.which(name)
+
+
+def on_path(name: str, directories: Iterable[str]) -> str | None:
+    """The first file in the directories that Windows can start under a name."""
+    has_suffix = name.lower().endswith(_WINDOWS_SUFFIXES)
+    names = [name] if has_suffix else [name + suffix for suffix in _WINDOWS_SUFFIXES]
+    candidates = (Path(directory, each) for directory in directories if directory for each in names)
+    return next((str(path) for path in candidates if path.is_file()), None)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout_s: float,
+    error: type[ReleaseError] = SourceError,
+    name: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Ran:
+    """Run a program to its end, or until its time is over; nobody answers it.
+
+    Args:
+        argv: the program and its words.
+        timeout_s: how long it may take, in seconds.
+        error: what is raised if it cannot be started.
+        name: what messages call it, if not by its file's name.
+        environ: its environment, if not this process's.
+        cwd: its working directory, if not this process's.
 
     Raises:
-        SourceError: if it cannot be started, fails, or takes longer.
+        ReleaseError: of the kind `error`, if it cannot be started.
     """
+    called = name or _name(argv)
     try:
         ran = subprocess.run(
-            argv,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
+            argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environ, cwd=cwd
         )
-    except OSError as error:
-        raise SourceError(f"{_name(argv)} cannot be started: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"{_name(argv)} gave no answer for {timeout_s:.0f} s") from error
-    if ran.returncode != 0:
-        raise SourceError(_complaint(argv, ran.returncode, ran.stderr))
-    return ran.stdout
+    except (OSError, ValueError) as failure:  # a NUL in a word is a ValueError
+        raise error(f"{called} cannot be started: {failure}") from failure
+    except subprocess.TimeoutExpired as late:
+        return Ran(called, None, late.stdout or b"", late.stderr or b"", timeout_s)
+    return Ran(called, ran.returncode, ran.stdout, ran.stderr, timeout_s)
+
+
+def answer(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    timeout_s: float,
+    error: type[ReleaseError] = SourceError,
+    remedy: str | None = None,
+    name: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """The text that a program prints; the arguments are those of `run`.
+
+    Raises:
+        ReleaseError: of the kind `error` and with `remedy`, if it cannot be started, fails, or takes longer.
+    """
+    ran = run(argv, timeout_s=timeout_s, error=error, name=name, environ=environ, cwd=cwd)
+    if ran.failure:
+        raise error(ran.failure, remedy=remedy)
+    return ran.text
 
 
 def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, None]:
@@ -57,7 +154,7 @@ def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, 
     with tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise DownloadError(f"{_name(argv)} cannot be started: {error}") from error
         with process, _watching(process, silence_s) as watch:
             output = cast("BufferedReader", process.stdout)
@@ -69,10 +166,19 @@ def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, 
             except BaseException:
                 process.kill()
                 raise
+        complaints.seek(0)
+        ran = Ran(_name(argv), process.returncode, b"", complaints.read(), silence_s)
         if watch.is_lost:
-            raise DownloadError(f"{_name(argv)} was ended: it printed nothing for {silence_s:.0f} s")
-        if process.returncode != 0:
-            raise DownloadError(_complaint(argv, process.returncode, _text(complaints)))
+            said = f"; it said last: {last}" if (last := said_last(ran.said)) else ""
+            raise DownloadError(f"{ran.name} was ended: it printed nothing for {silence_s:.0f} s{said}")
+        if ran.failure:
+            raise DownloadError(ran.failure)
+
+
+def said_last(text: str) -> str:
+    """The end of what a program said, as one line fit for messages."""
+    said = shown_text(text)
+    return said if len(said) <= _LONGEST else f"…{said[-_LONGEST:]}"
 
 
 class _Watch:
@@ -114,14 +220,9 @@ def _watching(process: subprocess.Popen[bytes], silence_s: float) -> Iterator[_W
         thread.join()
 
 
-def _name(argv: Sequence[str]) -> str:
+def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
     return Path(argv[0]).stem
 
 
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode("utf-8", "replace")
-
-
-def _complaint(argv: Sequence[str], code: int, stderr: str) -> str:
-    return f"{_name(argv)} failed with exit code {code}: {shown_text(stderr) or 'it does not say why'}"
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").replace("\r\n", "\n")

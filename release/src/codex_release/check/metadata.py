@@ -7,7 +7,6 @@ has the same name and metadata and none of the payload.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import CheckError
+from codex_release.base.programs import run
 from codex_release.wheels.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
@@ -60,12 +60,10 @@ def _metadata_copy(path: Path, directory: Path) -> Path | None:
 
 
 def _ask(module: str, arguments: list[str]) -> list[str]:
-    argv = [sys.executable, "-m", module, *arguments]
-    try:
-        ran = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CheckError(f"{module} could not be run: {error}") from error
-    if ran.returncode == 0:
+    ran = run([sys.executable, "-m", module, *arguments], timeout_s=_TIMEOUT_S, error=CheckError, name=module)
+    if ran.code is None:
+        raise CheckError(ran.failure)
+    if ran.code == 0:
         return []
-    said = [line.strip() for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
-    return [f"{module}: {line}" for line in said if not line.endswith(("OK", "PASSED"))] or [f"{module} failed"]
+    said = [line.strip() for line in ran.said.splitlines() if line.strip()]
+    return [f"{module}: {line}" for line in said if not line.endswith(("OK", "PASSED"))] or [ran.failure]

@@ -6,7 +6,6 @@ that is said. A bump that fails, or is interrupted, leaves everything as it was.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.atomic import write_text
 from codex_release.base.errors import ProtocolError, ReleaseError, SourceError, UsageError
-from codex_release.base.http import shown_text
+from codex_release.base.programs import answer
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
 from codex_release.facts.versions import ReleaseVersion
@@ -154,14 +153,11 @@ def _run_script(script: Path, context: Context) -> None:
     if not script.is_file():
         return
     context.progress.note(f"running {script.name}")
-    command = [sys.executable, str(script)]
-    try:
-        ran = subprocess.run(command, cwd=context.workspace.root, capture_output=True, timeout=_SCRIPT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProtocolError(f"{script} did not end well: {error}") from error
-    if ran.returncode != 0:
-        said = shown_text(ran.stderr.decode("utf-8", "replace"))
-        raise ProtocolError(
-            f"{script} failed with exit code {ran.returncode}: {said}",
-            remedy="run it by hand in an environment that python3 scripts/dev.py setup makes",
-        )
+    answer(
+        [sys.executable, script],
+        timeout_s=_SCRIPT_S,
+        error=ProtocolError,
+        remedy="run it by hand in an environment that python3 scripts/dev.py setup makes",
+        name=str(script),
+        cwd=context.workspace.root,
+    )

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from codex_release.base.errors import UsageError
 from codex_release.base.http import Web
+from codex_release.base.machine import cores
 from codex_release.base.progress import progress_for
 from codex_release.facts.lock import Lock
 from codex_release.facts.settings import Settings
@@ -97,8 +98,8 @@ class Context:
 
     @property
     def jobs(self) -> int:
-        """How many things to do at a time: one a core."""
-        return os.cpu_count() or 1
+        """How many things to do at a time: one a core that this process may use."""
+        return cores()
 
     def version(self, text: str | None) -> ReleaseVersion:
         """The version that was named, else the locked one."""

@@ -13,7 +13,8 @@ import httpx
 from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import PackageIndexError
-from codex_release.base.http import HttpError, shown_url
+from codex_release.base.http import HttpError
+from codex_release.base.shown import shown_url
 from codex_release.index.listing import Listing, parse_html, parse_json
 
 if TYPE_CHECKING:

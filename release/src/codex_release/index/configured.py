@@ -8,13 +8,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PackageIndexError, SourceError
-from codex_release.base.programs import answer
+from codex_release.base.programs import answer, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,22 +91,13 @@ def _parsed(said: str) -> dict[str, dict[str, str]]:
 
 def _asked_first(project: str) -> str:
     """Where pip, left to itself, looks first: what ``pip -vv index versions`` lists before it searches."""
-    try:
-        # It fails if the project is not there yet, and has said by then what is wanted.
-        ran = subprocess.run(
-            [*_PIP, "-vv", "index", "--retries", "0", "--timeout", "10", "versions", project],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PackageIndexError(f"pip does not say which index it asks: {type(error).__name__}") from error
+    # It fails if the project is not there yet, and has said by then what is wanted.
+    words = ["-vv", "index", "--retries", "0", "--timeout", "10", "versions", project]
+    ran = run([*_PIP, *words], timeout_s=_TIMEOUT_S, error=PackageIndexError, name="pip")
     listed = re.search(
-        r"location\(s\) to search for versions of .*?^\s*\* (https?://\S+)", ran.stdout, re.MULTILINE | re.DOTALL
+        r"location\(s\) to search for versions of .*?^\s*\* (https?://\S+)", ran.text, re.MULTILINE | re.DOTALL
     )
     if listed is None:
-        raise PackageIndexError("pip does not say which index it asks", remedy="name it with --index-url")
+        because = f": {ran.failure}" if ran.failure else ""
+        raise PackageIndexError(f"pip does not say which index it asks{because}", remedy="name it with --index-url")
     return listed[1].rstrip("/").rpartition("/")[0] + "/"

@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import RuntimeSetupError
+from codex_release.base.programs import found, run
 from codex_release.installing import interpreter
 
 if TYPE_CHECKING:
@@ -108,27 +107,19 @@ class Environment:
 
 def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:
     """What an interpreter says of itself; for the running one, no process is started."""
-    path = shutil.which(python)
+    path = found(python)
     if path is None:
         raise RuntimeSetupError(f"there is no interpreter {python}", remedy="name one with --python")
     # Not by what links lead to: that is the same file for every virtual environment of one Python.
     if os.path.normcase(Path(path).absolute()) == os.path.normcase(sys.executable):
         return interpreter.described()
-    try:
-        ran = subprocess.run(
-            [path, "-I", interpreter.__file__],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_ANSWER_S,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(ran.stdout)
-        return found
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        said = ran.stderr.strip().splitlines()[-1:] if isinstance(error, ValueError) else [str(error)]
-        raise RuntimeSetupError(
-            f"{python} does not say where its packages go: {''.join(said) or 'it printed no answer'}",
-            remedy="name a Python of 3.10 or newer with --python",
-        ) from error
+    remedy = "name a Python of 3.10 or newer with --python"
+    ran = run([path, "-I", interpreter.__file__], timeout_s=_ANSWER_S, error=RuntimeSetupError, name="it")
+    if not ran.failure:
+        with contextlib.suppress(ValueError):
+            # Paths are bytes to begin with; another locale, or Python's UTF-8 mode, reads them differently there.
+            described: dict[str, Any] = json.loads(os.fsdecode(ran.output))
+            return described
+    raise RuntimeSetupError(
+        f"{python} does not say where its packages go: {ran.failure or 'it printed no answer'}", remedy=remedy
+    )

@@ -33,4 +33,5 @@ def described() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(described()))
+    # As the bytes that the file system knows: who asks may run in another locale.
+    sys.stdout.buffer.write(os.fsencode(json.dumps(described(), ensure_ascii=False)))

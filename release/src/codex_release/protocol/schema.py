@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
+from codex_release.base.programs import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,23 +103,13 @@ def runtime_version(executable: Path) -> str:
 
 def _run(argv: Sequence[str], home: str) -> str:
     """What a runtime prints; it leaves its traces in a home of its own."""
-    try:
-        ran = subprocess.run(
-            argv,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, "CODEX_HOME": home},
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().rpartition("\n")[2] or "without a word"
-        raise ProtocolError(f"{' '.join(argv[:3])} failed with exit code {error.returncode}: {said}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProtocolError(f"{' '.join(argv[:3])} cannot be run: {error}") from error
-    return ran.stdout
+    return answer(
+        argv,
+        timeout_s=_TIMEOUT_S,
+        error=ProtocolError,
+        name=" ".join(argv[:3]),
+        environ={**os.environ, "CODEX_HOME": home},
+    )
 
 
 def _loaded(path: Path) -> Any:

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError
-from codex_release.base.http import HttpError, shown_text
+from codex_release.base.http import HttpError
+from codex_release.base.shown import shown_text
 from codex_release.index.configured import pip_settings
 from codex_release.index.resolution import Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file

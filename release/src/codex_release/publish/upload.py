@@ -7,14 +7,14 @@ deadline, one file at a time. Whether a failed upload arrived all the same is fo
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError
-from codex_release.base.http import shown_text
+from codex_release.base.programs import run, said_last
+from codex_release.base.shown import shown_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,25 +92,17 @@ class Uploader:
         words = ["--non-interactive", "--disable-progress-bar", *self.repository.words]
         if self.attested and file.attestation:
             words += ["--attestations", str(file.attestation)]
-        deadline_s = self.start_s + file.digest.size / self.slowest
-        try:
-            ran = subprocess.run(
-                [sys.executable, "-m", "twine", "--no-color", "upload", *words, str(file.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                timeout=deadline_s,
-                # Wide, so that no message is broken into lines where we look for words.
-                env={**self.environ, "PYTHONUTF8": "1", "COLUMNS": "1000"},
-                check=False,
-            )
-        except OSError as error:
-            raise PublishError(f"twine cannot be started: {error}") from error
-        except subprocess.TimeoutExpired:
-            return Sent(Fate.TRANSIENT, f"no end after {deadline_s:.0f} s")
-        return Sent(Fate.ACCEPTED) if ran.returncode == 0 else judged(ran.stdout)
+        ran = run(
+            [sys.executable, "-m", "twine", "--no-color", "upload", *words, str(file.path)],
+            timeout_s=self.start_s + file.digest.size / self.slowest,
+            error=PublishError,
+            name="twine",
+            # Wide, so that no message is broken into lines where we look for words.
+            environ={**self.environ, "PYTHONUTF8": "1", "COLUMNS": "1000"},
+        )
+        if ran.code is None:
+            return Sent(Fate.TRANSIENT, f"no end after {ran.timeout_s:.0f} s: {said_last(ran.said) or 'not a word'}")
+        return Sent(Fate.ACCEPTED) if ran.code == 0 else judged(ran.said)
 
 
 def judged(output: str) -> Sent:

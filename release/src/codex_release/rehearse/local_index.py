@@ -148,7 +148,7 @@ def _running(directory: Path, port: int, password: str, log: Path) -> Iterator[s
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,  # ignored on Windows, which has the flag below instead
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )

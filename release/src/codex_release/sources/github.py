@@ -8,7 +8,6 @@ own login.
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 from codex_release.base.digests import Digest, checksum_of, published_digest
 from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
-from codex_release.base.programs import answer
+from codex_release.base.programs import answer, found
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, Program, WebFile
 
@@ -83,7 +82,7 @@ class GitHub:
             url = f"{self.api}/repos/{repository}/releases/latest"
             tag = self.web.json(url, self._headers("application/vnd.github+json"))["tag_name"]
         except HttpError as error:
-            gh = shutil.which("gh")
+            gh = found("gh")
             if gh is None:
                 raise self._explain(error, "marked as the latest") from error
             said = answer([gh, "release", "view", "--repo", repository, "--json", "tagName"], timeout_s=_GH_TIMEOUT_S)
@@ -135,7 +134,7 @@ class GitHub:
         except _MISSHAPEN as error:
             problem = SourceError(f"GitHub's answer about {tag} has an unknown shape ({error!r})")
             problem.__cause__ = error
-        gh = shutil.which("gh")
+        gh = found("gh")
         if gh is None:
             raise problem
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import sys
 from collections import ChainMap
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from codex_release.base.errors import SourceError
-from codex_release.base.http import shown_url
-from codex_release.base.programs import answer
+from codex_release.base.programs import answer, found
+from codex_release.base.shown import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +65,7 @@ class NpmConfig:
     def _default_registry(self) -> str:
         """What ``npm`` uses when nothing is configured; asked once, for that takes npm half a second."""
         remedy = "set NPM_CONFIG_REGISTRY, or install npm"
-        npm = shutil.which("npm")
+        npm = found("npm")
         if npm is None:
             raise SourceError("no npm registry is configured and npm is not installed", remedy=remedy)
         try:
@@ -153,7 +152,7 @@ def _global_files(environ: Mapping[str, str]) -> list[Path]:
     if sys.platform == "win32":
         prefix = Path(environ["APPDATA"], "npm") if "APPDATA" in environ else None
     else:
-        npm = shutil.which("npm")
+        npm = found("npm")
         prefix = Path(npm).parent.parent if npm else None
     return [prefix / "etc" / "npmrc"] if prefix else []
 

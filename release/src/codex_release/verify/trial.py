@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import TrialError
-from codex_release.base.http import shown_text
+from codex_release.base.programs import answer, said_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +117,8 @@ class Trial:
             venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(directory)
         except subprocess.CalledProcessError as error:
             raise TrialError(
-                f"a fresh environment cannot be made in {directory}: its pip cannot be installed",
+                f"a fresh environment cannot be made in {directory}: its pip cannot be installed: "
+                f"{said_last(str(error.output, 'utf-8', 'replace')) or error}",
                 remedy="look whether this Python has ensurepip; some systems package it apart",
             ) from error
         python = directory.absolute() / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -215,28 +216,14 @@ class Trial:
         cwd: Path | None = None,
     ) -> str:
         """What a program of the environment prints."""
-        try:
-            ran = subprocess.run(
-                argv,
-                cwd=cwd or self.python.parent,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except OSError as error:
-            raise TrialError(f"{name} cannot be started in a fresh environment: {error}") from error
-        except subprocess.TimeoutExpired as error:
-            raise TrialError(f"{name} in a fresh environment gave no answer for {timeout_s:.0f} s") from error
-        if ran.returncode != 0:
-            said = [line for line in ran.stderr.splitlines() if line.strip()]
-            # The last line says what it comes to, pip's one before it which requirement it is about.
-            complaint = shown_text(" ".join(said[-2:])) or "it does not say why"
-            raise TrialError(f"{name} in a fresh environment failed with exit code {ran.returncode}: {complaint}")
-        return ran.stdout
+        return answer(
+            argv,
+            timeout_s=timeout_s,
+            error=TrialError,
+            name=f"{name} in a fresh environment",
+            environ=environ,
+            cwd=cwd or self.python.parent,
+        )
 
 
 def _installed(entry: Mapping[str, Any]) -> Installed:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import BuildError
+from codex_release.base.programs import said_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,7 @@ class Backend:
         self._epoch = epoch
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +54,7 @@ class Backend:
             if error is not None:
                 self._process.kill()
             self._process.communicate()  # the end of its input is the end of its work
+        self._complaints.close()
 
     def start(self) -> None:
         """Start the process now, so that it is ready when the first build is asked for."""
@@ -75,7 +79,8 @@ class Backend:
         out.mkdir(parents=True, exist_ok=True)
         order = {"kind": kind, "project": str(project.absolute()), "out": str(out.absolute()), "settings": settings}
         with self._turn:
-            answer: dict[str, str] = json.loads(self._ask(json.dumps(order)) or '{"error": "its process died"}')
+            said = self._ask(json.dumps(order))
+            answer: dict[str, str] = json.loads(said) if said else {"error": self._last_words()}
         if "error" in answer:
             raise BuildError(f"the {kind} of {project} cannot be built: {answer['error']}")
         return out / answer["name"]
@@ -86,7 +91,7 @@ class Backend:
                 [sys.executable, "-c", _WORKER, "\n".join(each for each in sys.path if each), str(self._epoch)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._complaints,
                 encoding="utf-8",
             )
         return self._process
@@ -101,3 +106,9 @@ class Backend:
             return process.stdout.readline()
         except OSError:
             return ""
+
+    def _last_words(self) -> str:
+        """What the process said before it died."""
+        self._complaints.seek(0)
+        said = said_last(self._complaints.read().decode("utf-8", "replace"))
+        return f"its process died: {said or 'it does not say why'}"

@@ -8,7 +8,6 @@ beside those that are on their way, and before there are fewer of them than thre
 from __future__ import annotations
 
 import bisect
-import os
 import threading
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import deflate
 
+from codex_release.base.machine import cores, free_memory
 from codex_release.wheels.buffer import Buffer, return_freed_memory
 from codex_release.wheels.zipwriter import DEFLATED, STORED, Compressed
 
@@ -36,6 +36,9 @@ larger than zlib would make it.
 
 LARGE = 64 << 20
 """Files from this size on, in bytes, are compressed with `LARGE_LEVEL`."""
+
+_MOST = 1_010_000_000
+"""The most memory that is taken, in bytes: with more, nothing is faster."""
 
 _OUTPUT_SHARE = 0.38
 """The large executables compress to 0.34-0.40 of their size: what to set aside for the result."""
@@ -72,12 +75,13 @@ class Deflater:
 
     Args:
         threads: how many; one a core if not given.
-        budget: how many bytes files and their results may take together; a larger single file still passes.
+        budget: how many bytes files and their results may take together; a larger single file still passes. If not
+            given, half of the memory that is free, and no more than keeps all cores busy.
     """
 
-    def __init__(self, threads: int | None = None, budget: int = 1_010_000_000) -> None:
+    def __init__(self, threads: int | None = None, budget: int | None = None) -> None:
         return_freed_memory()
-        self._budget = budget
+        self._budget = _affordable() if budget is None else budget
         self._used = 0  # by buffers and results, in bytes
         self._claims: dict[Buffer, int] = {}  # of files on their way: their buffer, and what to expect of the result
         self._spare: list[Buffer] = []
@@ -86,7 +90,7 @@ class Deflater:
         self._closing = False
         self._threads = [
             threading.Thread(target=self._work, name=f"deflate-{number}", daemon=True)
-            for number in range(threads or os.cpu_count() or 1)
+            for number in range(threads or cores())
         ]
         for thread in self._threads:
             thread.start()
@@ -218,6 +222,12 @@ class Deflater:
             with self._changed:
                 self._used -= len(result.result().data)
                 self._changed.notify_all()
+
+
+def _affordable() -> int:
+    """How many bytes may be taken on this machine, as it is now."""
+    free = free_memory()
+    return _MOST if free is None else min(_MOST, free // 2)
 
 
 def _needed(size: int, buffer: Buffer | None = None) -> int:

@@ -1,0 +1,27 @@
+"""Text fit for messages: one line, and without what gives access.
+
+It must not load anything: what only wants to complain should not wait for the web's libraries.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+__all__ = ["shown_text", "shown_url"]
+
+
+def shown_url(url: str) -> str:
+    """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "<invalid URL>"
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def shown_text(text: str) -> str:
+    """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
+    return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
