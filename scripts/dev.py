@@ -11,22 +11,43 @@ All make ``.venv`` in the checkout and install into it what they need, by hash. 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
-import shutil
 import subprocess
 import sys
-import venv
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+from dev_environment import VENV, Refused, installer_settings, set_up
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / ".codex-dev.json"
 OLDEST = (3, 10)
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+FAST = "not runtime and not index and not emulator and not network and not slow"
+# A process a core, and each file's tests in one of them, for what those share is not made twice.
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
+COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html:build/coverage")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of this program.
+
+    Attributes:
+        about: what it does, for the help.
+        needs: the files of requirements that are installed before.
+        run: does it, given the interpreter, the options and the words that are passed on; returns the exit code.
+        options: its own, each with its help.
+        passes_on: whether it takes words that only the program behind it knows.
+    """
+
+    about: str
+    needs: tuple[str, ...]
+    run: Callable[[Path, argparse.Namespace, list[str]], int]
+    options: dict[str, str] | None = None
+    passes_on: bool = False
 
 
 def main() -> int:
@@ -35,33 +56,20 @@ def main() -> int:
         sys.exit(f"this is Python {sys.version.split()[0]}, but 3.10 or newer is needed; run it with a newer one")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="build, install and run the pinned runtime on this machine; --svg FILE draws it")
-    commands.add_parser("test", help="linters, type checks and tests; with words for pytest, only those tests")
-    commands.add_parser("lint", help="linters and type checks alone")
-    commands.add_parser("rehearse", help="rehearse a release on an index of its own; takes codex-release's options")
-    commands.add_parser("bench", help="measure against the plain way; takes the options of benchmarks/wheels.py")
-    commands.add_parser("docs", help="build the site of the client's documents into build/docs")
-    commands.add_parser("bench-client", help="measure the client against its peer; takes benchmarks/client's options")
-    commands.add_parser("setup", help="only make .venv")
+    for name, command in COMMANDS.items():
+        # Not abbreviated: the beginning of one of ours may be an option of the program behind it.
+        its_own = commands.add_parser(name, help=command.about, description=command.about, allow_abbrev=False)
+        for option, about in (command.options or {}).items():
+            its_own.add_argument(option, action="store_true", help=about)
     arguments, passed_on = parser.parse_known_args()
-    if passed_on and arguments.command not in {"demo", "test", "rehearse", "bench", "bench-client"}:
+    command = COMMANDS[arguments.command]
+    if passed_on and not command.passes_on:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
-        if arguments.command == "demo":
-            return run(set_up("release"), "scripts/demo.py", *passed_on)
-        if arguments.command == "rehearse":
-            return run(set_up("rehearse"), "-m", "codex_release", "rehearse", *passed_on)
-        if arguments.command == "docs":
-            set_up("release")
-            return run(set_up("docs"), "-m", "mkdocs", "build", "--strict")
-        python = set_up("dev")
-        if arguments.command == "bench":
-            return run(python, "benchmarks/wheels.py", *passed_on)
-        if arguments.command == "bench-client":
-            return run(python, "-m", "benchmarks.client", *passed_on)
-        if arguments.command == "lint":
-            return run_checks(python)
-        return run_tests(python, passed_on) if arguments.command == "test" else 0
+        return command.run(set_up(*command.needs), arguments, passed_on)
+    except Refused as refused:
+        sys.stderr.write(f"dev.py: {refused}\n")
+        return 1
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"dev.py: {' '.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")
         return 1
@@ -70,52 +78,38 @@ def main() -> int:
         return 130
 
 
-def set_up(requirements: str) -> Path:
-    """Make or complete ``.venv``.
-
-    Args:
-        requirements: ``release`` for the toolkit alone, ``rehearse`` with an index server, ``dev`` for the tests too
-            (it contains both), ``docs`` for the site beside any of them.
-
-    Returns:
-        its interpreter.
-    """
-    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    done = _stamp()
-    if done.get("python") != list(sys.version_info[:3]) or not python.is_file():
-        print(f"making {VENV}", file=sys.stderr)
-        shutil.rmtree(VENV, ignore_errors=True)
-        venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(VENV)
-        done = {"python": list(sys.version_info[:3])}
-    wanted = _digest(ROOT / "requirements" / f"{requirements}.txt")
-    projects = _digest(ROOT / "release" / "pyproject.toml", ROOT / "sdk" / "pyproject.toml")
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]  # errors only
-    if done.get(requirements) != wanted:
-        print(f"installing requirements/{requirements}.txt", file=sys.stderr)
-        subprocess.run([*pip, "--require-hashes", "-r", f"requirements/{requirements}.txt"], cwd=ROOT, check=True)
-        done[requirements] = wanted
-    if done.get("projects") != projects:
-        in_place = ["--no-deps", "--no-build-isolation", "-e", "release", "-e", "sdk"]
-        subprocess.run([*pip, *in_place], cwd=ROOT, check=True)
-        done["projects"] = projects
-    STAMP.write_text(json.dumps(done, indent=1), encoding="utf-8")
-    return python
+def program(*words: str) -> Callable[[Path, argparse.Namespace, list[str]], int]:
+    """A command that runs one program, which gets the words that are passed on."""
+    return lambda python, _, passed_on: run(python, *words, *passed_on)
 
 
-def run_checks(python: Path) -> int:
+def run_checks(python: Path, checks: tuple[list[str], ...] = CHECKS) -> int:
     """Linters and type checks; all run, whatever fails."""
-    failed = [" ".join(check) for check in CHECKS if run(python, "-m", *check) != 0]
+    failed = [" ".join(check) for check in checks if run(python, "-m", *check) != 0]
     for check in failed:
         sys.stderr.write(f"dev.py: {check} found problems\n")
     return 1 if failed else 0
 
 
-def run_tests(python: Path, selected: list[str]) -> int:
+def run_tests(python: Path, arguments: argparse.Namespace, selected: list[str]) -> int:
     """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
-    checked = 0 if selected else run_checks(python)
-    # A process a core, and each file's tests in one of them, for what those share is not made twice.
-    code = run(python, "-m", "pytest", *(selected or ["-n", "auto", "--dist", "loadfile"]))
+    checked = 0 if selected or arguments.fast else run_checks(python)
+    words = [*(COVERAGE if arguments.coverage else ()), *(("-m", FAST) if arguments.fast else ())]
+    code = run(python, "-m", "pytest", *words, *(selected or PARALLEL))
     return code or checked
+
+
+def write_code_well(python: Path, *_: object) -> int:
+    """Mend what the linter can, and format all code."""
+    mended = run(python, "-m", "ruff", "check", "--fix-only", "--quiet", ".")
+    return run(python, "-m", "ruff", "format", ".") or mended
+
+
+def renew_requirements(python: Path, arguments: argparse.Namespace, _: list[str]) -> int:
+    """Resolve every file of requirements from where pip is set to."""
+    for name, value in installer_settings(python).items():
+        os.environ[name] = value
+    return run(python, "scripts/requirements.py", *(["--upgrade"] if arguments.upgrade else []))
 
 
 def run(python: Path, *arguments: str) -> int:
@@ -125,17 +119,56 @@ def run(python: Path, *arguments: str) -> int:
     return subprocess.run([str(python), *arguments], cwd=ROOT, env=environment, check=False).returncode
 
 
-def _stamp() -> dict[str, object]:
-    """What was installed, by the digests of what asked for it."""
-    try:
-        found: dict[str, object] = json.loads(STAMP.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _digest(*paths: Path) -> str:
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+COMMANDS = {
+    "demo": Command(
+        "build, install and run the pinned runtime on this machine; --svg FILE draws it",
+        ("release",),
+        program("scripts/demo.py"),
+        passes_on=True,
+    ),
+    "test": Command(
+        "linters, type checks and tests; with words for pytest, only those tests",
+        ("dev",),
+        run_tests,
+        {
+            "--fast": "only the tests that are quick and need neither a runtime, nor an index, nor the network",
+            "--coverage": "measure what the tests run of the code; the pages go to build/coverage",
+        },
+        passes_on=True,
+    ),
+    "lint": Command("linters and type checks alone", ("dev",), lambda python, *_: run_checks(python)),
+    "fmt": Command("mend what the linter can, and format the code", ("dev",), write_code_well),
+    "rehearse": Command(
+        "rehearse a release on an index of its own; takes codex-release's options",
+        ("rehearse",),
+        program("-m", "codex_release", "rehearse"),
+        passes_on=True,
+    ),
+    "bench": Command(
+        "measure against the plain way; takes the options of benchmarks/wheels.py",
+        ("dev",),
+        program("benchmarks/wheels.py"),
+        passes_on=True,
+    ),
+    "bench-client": Command(
+        "measure the client against its peer; takes benchmarks/client's options",
+        ("dev",),
+        program("-m", "benchmarks.client"),
+        passes_on=True,
+    ),
+    "docs": Command(
+        "build the site of the client's documents into build/docs",
+        ("docs",),
+        program("-m", "mkdocs", "build", "--strict"),
+    ),
+    "requirements": Command(
+        "resolve every file of requirements again, and hold them against each other",
+        (),
+        renew_requirements,
+        {"--upgrade": "take the newest versions; without it, what is pinned stays where it can"},
+    ),
+    "setup": Command("only make .venv", ("dev",), lambda *_: 0),
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,174 @@
+"""Makes ``.venv``, the environment of the checkout: pinned, hashed, and the same on any day; for `dev` alone.
+
+The pip that an interpreter brings may be any, so it installs one thing, the pinned installer of
+``requirements/installer.txt``; that installs the rest. What stands in ``.venv`` and was not made here is never touched.
+It needs nothing but a Python, and knows nothing of what is run in the environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+__all__ = ["VENV", "Refused", "installer_settings", "set_up"]
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / ".codex-dev.json"
+_BINARIES = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = _BINARIES / ("python.exe" if os.name == "nt" else "python")
+UV = _BINARIES / ("uv.exe" if os.name == "nt" else "uv")
+
+INSTALLER_SETTINGS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+"""pip's settings, and the variables that tell uv the same. Further indexes are left out: where one has a file of some
+pinned version and not the others, uv would take it for all there is."""
+
+OFFLINE_SETTINGS = {"no-index": "UV_NO_INDEX", "find-links": "UV_FIND_LINKS"}
+"""And those of a machine that has no index, but a directory."""
+
+
+class Refused(Exception):
+    """The environment cannot be made; the message says why, and what to do."""
+
+
+def set_up(*requirements: str) -> Path:
+    """Make or complete ``.venv``: the installer, some files of requirements, and our own packages in place.
+
+    Args:
+        requirements: names of files in ``requirements``, e.g. ``dev``; what is there of others stays. Without any, only
+            the installer is made sure of.
+
+    Returns:
+        its interpreter.
+
+    Raises:
+        Refused: if there is a ``.venv`` that was not made here.
+        CalledProcessError: if an installation fails.
+    """
+    done = _made()
+    settings: dict[str, str] | None = None
+
+    def install(what: str, wanted: str, *words: str) -> None:
+        nonlocal settings
+        if done.get(what) == wanted:
+            return
+        if settings is None:
+            settings = installer_settings(PYTHON)
+        quiet = [] if sys.stderr.isatty() else ["--quiet"]
+        command = [str(UV), "pip", "install", *quiet, "--python", str(PYTHON), *words]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)
+        _record(done, what, wanted)
+
+    wanted = _digest(_file("installer"))
+    if done.get("installer") != wanted or not UV.is_file():
+        _say(f"installing {_name('installer')}")
+        pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", _name("installer")], cwd=ROOT, check=True)
+        _record(done, "installer", wanted)
+    for each in requirements:
+        wanted = _digest(_file(each))
+        if done.get(each) != wanted:
+            _say(f"installing {_name(each)}")
+        install(each, wanted, "--require-hashes", "-r", _name(each))
+    if set(requirements) - {"docs"}:
+        projects = _digest(ROOT / "release" / "pyproject.toml", ROOT / "sdk" / "pyproject.toml")
+        install("projects", projects, "--no-deps", "--no-build-isolation", "-e", "release", "-e", "sdk")
+    return PYTHON
+
+
+def installer_settings(python: Path) -> dict[str, str]:
+    """Where packages come from on this machine, as pip is told, in uv's words; what uv is told itself goes before.
+
+    Args:
+        python: an interpreter that has pip.
+    """
+    said = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    found: dict[str, str] = {}
+    # The most general first: a setting of one command, and then of the environment, goes before.
+    for section in ("global", "install", ":env:"):
+        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", said.stdout, re.MULTILINE):
+            found[key] = str(ast.literal_eval(value)).strip()
+    table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if found.get("no-index", "0") not in {"0", "false", ""} else {})
+    settings = {table[key]: value for key, value in found.items() if key in table and value}
+    if "UV_FIND_LINKS" in settings:
+        settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
+    return {key: value for key, value in settings.items() if key not in os.environ}
+
+
+def _made() -> dict[str, str]:
+    """What is in ``.venv`` already, which is made if it is not there."""
+    done = _stamp()
+    if os.path.lexists(VENV) and done is None:
+        raise Refused(f"{VENV} was not made by dev.py, which leaves it alone: move or delete it, and run this again")
+    # Another patch release runs the same environment, another minor version, system or implementation does not.
+    wanted = f"{sys.implementation.cache_tag} {sys.platform} {platform.machine()}"
+    if done is not None and done.get("python") == wanted and done.get("is_made") == "yes" and PYTHON.is_file():
+        return done
+    if importlib.util.find_spec("ensurepip") is None:
+        raise Refused(f"{sys.executable} cannot make environments: install its venv (Debian, Ubuntu: python3-venv)")
+    _say(f"making {VENV}")
+    VENV.mkdir(exist_ok=True)
+    # The stamp is there before anything else and goes last, so that what is broken off is still known for ours.
+    done = {"python": wanted}
+    _record(done)
+    for path in VENV.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != STAMP:
+            path.unlink()
+    venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(VENV)
+    _record(done, "is_made", "yes")
+    return done
+
+
+def _stamp() -> dict[str, str] | None:
+    """What was installed, by the digests of what asked for it; None if there is no stamp."""
+    try:
+        found = json.loads(STAMP.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    except ValueError:  # the writing broke off: it is ours, but nobody knows what is in it
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _record(done: dict[str, str], what: str | None = None, value: str = "") -> None:
+    if what is not None:
+        done[what] = value
+    STAMP.write_text(json.dumps(done, indent=1), encoding="utf-8")
+
+
+def _name(requirements: str) -> str:
+    return f"requirements/{requirements}.txt"
+
+
+def _file(requirements: str) -> Path:
+    return ROOT / _name(requirements)
+
+
+def _digest(*paths: Path) -> str:
+    # Without regard to the ends of lines, which a checkout may have changed.
+    return hashlib.sha256(b"\0".join(path.read_bytes().replace(b"\r\n", b"\n") for path in paths)).hexdigest()
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
