@@ -14,11 +14,14 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dev_environment import VENV, Refused, installer_settings, set_up
+from dev_environment import VENV, RefusedError, installer_settings, set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["main"]
 
@@ -67,7 +70,7 @@ def main() -> int:
         parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
     try:
         return command.run(set_up(*command.needs), arguments, passed_on)
-    except Refused as refused:
+    except RefusedError as refused:
         sys.stderr.write(f"dev.py: {refused}\n")
         return 1
     except subprocess.CalledProcessError as error:

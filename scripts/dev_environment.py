@@ -20,7 +20,7 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["VENV", "Refused", "installer_settings", "set_up"]
+__all__ = ["VENV", "RefusedError", "installer_settings", "set_up"]
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -46,7 +46,7 @@ OFFLINE_SETTINGS = {"no-index": "UV_NO_INDEX", "find-links": "UV_FIND_LINKS"}
 """And those of a machine that has no index, but a directory."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The environment cannot be made; the message says why, and what to do."""
 
 
@@ -61,7 +61,7 @@ def set_up(*requirements: str) -> Path:
         its interpreter.
 
     Raises:
-        Refused: if there is a ``.venv`` that was not made here.
+        RefusedError: if there is a ``.venv`` that was not made here.
         CalledProcessError: if an installation fails.
     """
     done = _made()
@@ -118,13 +118,13 @@ def _made() -> dict[str, str]:
     """What is in ``.venv`` already, which is made if it is not there."""
     done = _stamp()
     if os.path.lexists(VENV) and done is None:
-        raise Refused(f"{VENV} was not made by dev.py, which leaves it alone: move or delete it, and run this again")
+        raise RefusedError(f"{VENV} was not made by dev.py, which leaves it alone: move or delete it, and run this again")
     # Another patch release runs the same environment, another minor version, system or implementation does not.
     wanted = f"{sys.implementation.cache_tag} {sys.platform} {platform.machine()}"
     if done is not None and done.get("python") == wanted and done.get("is_made") == "yes" and PYTHON.is_file():
         return done
     if importlib.util.find_spec("ensurepip") is None:
-        raise Refused(f"{sys.executable} cannot make environments: install its venv (Debian, Ubuntu: python3-venv)")
+        raise RefusedError(f"{sys.executable} cannot make environments: install its venv (Debian, Ubuntu: python3-venv)")
     _say(f"making {VENV}")
     VENV.mkdir(exist_ok=True)
     # The stamp is there before anything else and goes last, so that what is broken off is still known for ours.

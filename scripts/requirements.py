@@ -1,8 +1,8 @@
 """Resolves the files of requirements, and holds them against each other; `dev requirements` runs it in ``.venv``.
 
-Each ``requirements/NAME.in`` is resolved into ``NAME.txt`` for every supported Python and platform at once, with hashes and
-without a word of where the packages come from. ``dev`` contains almost all of it and is resolved first; the others are
-held to its versions. It knows neither our packages nor what their files are for.
+Each ``requirements/NAME.in`` is resolved into ``NAME.txt`` for every supported Python and platform at once, with hashes
+and without a word of where the packages come from. ``dev`` contains almost all of it and is resolved first; the others
+are held to its versions. It knows neither our packages nor what their files are for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIRST = "dev"
 COMMAND = "uv pip compile --universal --python-version=3.10 --generate-hashes --no-annotate --no-strip-extras"
 HEAD = f"# Written from {{name}}.in by `python3 scripts/dev.py requirements`, which calls: {COMMAND}\n"
 NOT_ASKED_FOR = {"bench-peer": ("openai-codex-cli-bin",)}
-"""Packages that a file leaves out though something in it asks for them; such a file is installed without dependencies."""
+"""Packages that a file leaves out though it depends on them; such a file is installed without dependencies."""
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 _SYSTEMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
@@ -128,8 +128,8 @@ def problems(files: dict[str, list[Pin]]) -> list[str]:
                     version, where = chosen.setdefault(pin.requirement.name, (pin.version, name))
                     if version != pin.version:
                         found.append(
-                            f"{name}.txt has {pin.requirement.name} {pin.version} where {where}.txt has {version}, with "
-                            f"Python {environment['python_version']} on {environment['sys_platform']}"
+                            f"{name}.txt has {pin.requirement.name} {pin.version} where {where}.txt has {version}, "
+                            f"with Python {environment['python_version']} on {environment['sys_platform']}"
                         )
     return list(dict.fromkeys(found))
 
