@@ -118,13 +118,13 @@ def _made() -> dict[str, str]:
     """What is in ``.venv`` already, which is made if it is not there."""
     done = _stamp()
     if os.path.lexists(VENV) and done is None:
-        raise RefusedError(f"{VENV} was not made by dev.py, which leaves it alone: move or delete it, and run this again")
+        raise RefusedError(f"{VENV} was not made by dev.py, so it stays as it is: move or delete it, and try again")
     # Another patch release runs the same environment, another minor version, system or implementation does not.
     wanted = f"{sys.implementation.cache_tag} {sys.platform} {platform.machine()}"
     if done is not None and done.get("python") == wanted and done.get("is_made") == "yes" and PYTHON.is_file():
         return done
     if importlib.util.find_spec("ensurepip") is None:
-        raise RefusedError(f"{sys.executable} cannot make environments: install its venv (Debian, Ubuntu: python3-venv)")
+        raise RefusedError(f"{sys.executable} has no ensurepip: install its venv (Debian, Ubuntu: python3-venv)")
     _say(f"making {VENV}")
     VENV.mkdir(exist_ok=True)
     # The stamp is there before anything else and goes last, so that what is broken off is still known for ours.
