@@ -112,7 +112,7 @@ def renew_requirements(python: Path, arguments: argparse.Namespace, _: list[str]
     """Resolve every file of requirements from where pip is set to."""
     for name, value in installer_settings(python).items():
         os.environ[name] = value
-    return run(python, "scripts/requirements.py", *(["--upgrade"] if arguments.upgrade else []))
+    return run(python, "scripts/resolve_requirements.py", *(["--upgrade"] if arguments.upgrade else []))
 
 
 def run(python: Path, *arguments: str) -> int:
