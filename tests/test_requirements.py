@@ -208,7 +208,9 @@ class Doctored:
 @pytest.fixture(scope="module")
 def went_on(known: dict[tuple[str, str], str]) -> Iterator[Loopback]:
     """The index."""
-    everything = {(str(canonicalize_name(pin.requirement.name)), pin.version): "" for name in NAMES for pin in pins(name)}
+    everything = {
+        (str(canonicalize_name(pin.requirement.name)), pin.version): "" for name in NAMES for pin in pins(name)
+    }
     with Loopback(Doctored({**everything, **known})) as index:
         yield index
 

@@ -1,0 +1,216 @@
+"""`dev.py` makes the environment of a checkout, and touches nothing that it did not make.
+
+Each test runs it in a copy of its scripts with small files of requirements, with the real pip and the real installer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import dev
+import dev_environment
+import pytest
+from programs import ROOT, finished, interpreter, python_of
+from resolve_requirements import read
+
+STAMP = Path(".venv", ".codex-dev.json")
+BUILDING = {"hatchling", "editables", "packaging", "pathspec", "pluggy", "tomli", "tomlkit", "trove-classifiers"}
+"""What our own packages are installed in place with."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `dev.py setup` reads of a checkout; nothing but the installer is asked for."""
+    directory = tmp_path / "checkout"
+    for name in ("scripts", "requirements"):
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("release", "sdk"):
+        (directory / name / f"src/{name}_package").mkdir(parents=True)
+        (directory / name / f"src/{name}_package/__init__.py").touch()
+        (directory / name / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+            f'[project]\nname = "{name}-package"\nversion = "1"\n'
+            f'[tool.hatch.build.targets.wheel]\npackages = ["src/{name}_package"]\n',
+            encoding="utf-8",
+        )
+    pins = read((directory / "requirements" / "release.txt").read_text(encoding="utf-8"))
+    few = [str(pin) for pin in pins if pin.requirement.name in BUILDING]
+    (directory / "requirements" / "dev.txt").write_text("\n".join(few) + "\n", encoding="utf-8")
+    return directory
+
+
+def ran(
+    checkout: Path, *words: str, python: str = sys.executable, code: int = 0, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it."""
+    return finished(python, checkout / "scripts" / "dev.py", *words, cwd=checkout.parent, env=env, code=code)
+
+
+def stamped(checkout: Path) -> dict[str, str]:
+    """What the stamp says."""
+    found: dict[str, str] = json.loads((checkout / STAMP).read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Path) -> None:
+    said = ran(checkout, "setup").stderr
+    lines = ("making .*", "installing requirements/installer.txt", "installing requirements/dev.txt")
+    assert re.fullmatch("".join(f"{line}\n" for line in lines), said)
+    python = python_of(checkout / ".venv")
+    finished(python, "-c", "import release_package, sdk_package, hatchling")
+    (checkout / ".venv" / "mine").touch()
+    assert ran(checkout, "setup").stderr == ""
+    with (checkout / "requirements" / "dev.txt").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert ran(checkout, "setup").stderr == "installing requirements/dev.txt\n"
+    assert (checkout / ".venv" / "mine").exists()
+    # What git does to the ends of lines is no change.
+    text = (checkout / "requirements" / "dev.txt").read_bytes()
+    (checkout / "requirements" / "dev.txt").write_bytes(text.replace(b"\n", b"\r\n"))
+    assert ran(checkout, "setup").stderr == ""
+    # Another patch release keeps it, another minor version does not.
+    other = next(each for each in ("3.10", "3.13") if each != f"{sys.version_info[0]}.{sys.version_info[1]}")
+    said = ran(checkout, "setup", python=interpreter(other)).stderr
+    assert said.startswith("making ")
+    assert not (checkout / ".venv" / "mine").exists()
+    assert finished(python, "--version").stdout.startswith(f"Python {other}.")
+
+
+@pytest.fixture
+def here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment of the copied checkout, for the module in this process."""
+    monkeypatch.setattr(dev_environment, "VENV", checkout / ".venv")
+    monkeypatch.setattr(dev_environment, "STAMP", checkout / STAMP)
+    monkeypatch.setattr(dev_environment, "PYTHON", python_of(checkout / ".venv"))
+    return checkout / ".venv"
+
+
+def test_another_patch_version_keeps_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = dev_environment._made()
+    (here / "mine").touch()
+    monkeypatch.setattr(sys, "version_info", (*sys.version_info[:2], sys.version_info[2] + 1, "final", 0))
+    monkeypatch.setattr(sys, "version", "newer")
+    assert dev_environment._made() == made
+    assert (here / "mine").exists()
+
+
+@pytest.mark.parametrize("stamp", ['{"python": "', "{}", '{"python": "cpython-39 linux x86_64", "is_made": "yes"}'])
+def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: Path, tmp_path: Path) -> None:
+    (here / "rest" / "of").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    (here / "link").symlink_to(tmp_path / "elsewhere")
+    (here / STAMP.name).write_text(stamp, encoding="utf-8")
+    dev_environment._made()
+    assert finished(python_of(here), "-c", "import pip").returncode == 0
+    assert not (here / "rest").exists()
+    assert not (here / "link").is_symlink()
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+def test_an_environment_that_broke_off_is_known_for_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(venv.EnvBuilder, "create", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            dev_environment._made()
+    assert dev_environment._made()["is_made"] == "yes"
+
+
+@pytest.mark.parametrize("kind", ["of another's making", "empty", "a file", "a link that leads nowhere"])
+def test_an_environment_of_anothers_making_is_refused_and_left_alone(checkout: Path, kind: str) -> None:
+    theirs = checkout / ".venv"
+    if kind == "of another's making":
+        finished(sys.executable, "-m", "venv", "--without-pip", theirs)
+    elif kind == "empty":
+        theirs.mkdir()
+    elif kind == "a file":
+        theirs.touch()
+    else:
+        theirs.symlink_to(checkout / "nowhere")
+    before = sorted(theirs.rglob("*"))
+    said = ran(checkout, "setup", code=1).stderr
+    assert said == f"dev.py: {theirs} was not made by dev.py, so it stays as it is: move or delete it, and try again\n"
+    assert os.path.lexists(theirs)
+    assert sorted(theirs.rglob("*")) == before
+
+
+def test_a_setting_of_pip_is_one_of_the_installer_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_"))]:
+        monkeypatch.delenv(name)
+    config = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    config.write_text(
+        "[global]\nindex-url = https://general.invalid/simple\nextra-index-url = https://more.invalid/simple\n"
+        "cert = /certificates.pem\nfind-links = /wheels\ntimeout = 7\n[install]\ntrusted-host = trusted.invalid\n",
+        encoding="utf-8",
+    )
+    given = dev_environment.installer_settings(Path(sys.executable))
+    assert given == {
+        "UV_DEFAULT_INDEX": "https://general.invalid/simple",
+        "UV_INSECURE_HOST": "trusted.invalid",
+        "UV_HTTP_TIMEOUT": "7",
+        "SSL_CERT_FILE": "/certificates.pem",
+    }
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mine.invalid/simple")
+    assert dev_environment.installer_settings(Path(sys.executable))["UV_DEFAULT_INDEX"] == "https://mine.invalid/simple"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.invalid/simple")
+    assert "UV_DEFAULT_INDEX" not in dev_environment.installer_settings(Path(sys.executable))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/one /two")
+    offline = dev_environment.installer_settings(Path(sys.executable))
+    assert (offline["UV_NO_INDEX"], offline["UV_FIND_LINKS"]) == ("1", "/one,/two")
+
+
+@pytest.mark.parametrize("words", [("setup", "--upgrade"), ("test-fast",), ("lint", "tests"), ()])
+def test_words_that_nothing_knows_are_refused_before_anything_is_made(checkout: Path, words: tuple[str, ...]) -> None:
+    assert "usage: dev.py" in ran(checkout, *words, code=2).stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["-n", "auto", "--dist", "loadfile"]),
+        (["--fast"], ["-m", dev.FAST, "-n", "auto", "--dist", "loadfile"]),
+        (["--fast", "tests/test_dev.py", "-x"], ["-m", dev.FAST, "tests/test_dev.py", "-x"]),
+        (["--coverage", "-k", "x"], [*dev.COVERAGE, "-k", "x"]),
+        (["--co"], ["--co"]),
+    ],
+)
+def test_the_words_for_the_tests_go_to_pytest(
+    words: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def run(python: Path, *arguments: str) -> int:
+        calls.append(list(arguments))
+        return 0
+
+    monkeypatch.setattr(dev, "set_up", lambda *_: Path("python"))
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(sys, "argv", ["dev.py", "test", *words])
+    assert dev.main() == 0
+    assert calls[-1] == ["-m", "pytest", *expected]
+    assert len(calls) == (1 if words else 1 + len(dev.CHECKS))
+
+
+def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:
+    markers = re.findall(r'^    "(\w+): ', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"not (\w+)", dev.FAST)) == sorted(markers)
+
+
+def test_a_python_that_is_too_old_is_told_so(checkout: Path) -> None:
+    said = ran(checkout, "setup", python=interpreter("3.8"), code=1).stderr
+    assert re.fullmatch(r"this is Python 3\.8\.\d+, but 3\.10 or newer is needed; run it with a newer one\n", said)
