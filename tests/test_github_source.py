@@ -306,7 +306,7 @@ class TestGitHubNotAnswering:
     ) -> None:
         github.token = TOKEN
         github.api.fail("/tags/", instead(json_reply(spoil(github.document(TAG)))))
-        with pytest.raises(SourceError, match=f"GitHub's answer about {TAG} has an unknown shape"):
+        with pytest.raises(SourceError, match=f"GitHub's answer about {TAG}: .*; look whether GITHUB_API_URL"):
             source(github, web, token).find(VERSION, TARGET)
 
     def test_an_asset_address_that_is_no_url(self, github: GitHubServer, web: Web) -> None:
@@ -314,7 +314,7 @@ class TestGitHubNotAnswering:
         asset_of(document, PACKAGE)["url"] = "http://[::1"
         github.token = TOKEN
         github.api.fail("/tags/", instead(json_reply(document)))
-        with pytest.raises(SourceError, match=f"GitHub's answer about {TAG} has an unknown shape"):
+        with pytest.raises(SourceError, match=f"GitHub's answer about {TAG}: .*; look whether GITHUB_API_URL"):
             source(github, web, TOKEN).find(VERSION, TARGET)
 
 
@@ -377,7 +377,7 @@ class TestTheGhProgram:
     def test_an_answer_of_another_shape(self, github: GitHubServer, web: Web, bin_dir: Path, said: str) -> None:
         fake_program(bin_dir, "gh", f"print({said!r})")
         with pytest.raises(
-            SourceError, match=f"GitHub cannot be asked: .*; and gh's answer about {TAG} has an unknown"
+            SourceError, match=f"GitHub cannot be asked: .*; and gh's answer about {TAG}.*; look whether gh is"
         ):
             source(github, web).find(VERSION, TARGET)
 

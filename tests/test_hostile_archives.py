@@ -609,11 +609,11 @@ NO_RUNTIMES: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "no files": (lambda: gzipped(tar()), "it has no bin/codex"),
     "descriptor that is no JSON": (
         lambda: described(b"{"),
-        "codex-package.json of runtime.tar.gz cannot be understood",
+        "codex-package.json of runtime.tar.gz is no JSON: Expecting property name",
     ),
     "descriptor that is deeper than any parser": (
         lambda: described(b"[" * 60_000),
-        "codex-package.json of runtime.tar.gz cannot be understood: RecursionError",
+        "codex-package.json of runtime.tar.gz is no JSON: maximum recursion depth exceeded",
     ),
     "descriptor that is too large": (
         lambda: described(b" " * 70_000 + archives.descriptor(LINUX)),
@@ -633,11 +633,11 @@ NO_RUNTIMES: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "descriptor that is a list": (
         lambda: described(b"[]"),
-        "codex-package.json of runtime.tar.gz cannot be understood",
+        "codex-package.json of runtime.tar.gz: the whole of it is [], not a table",
     ),
     "descriptor without a version": (
         lambda: described(json.dumps({"target": LINUX.triple}).encode()),
-        "codex-package.json of runtime.tar.gz cannot be understood: KeyError('version')",
+        "codex-package.json of runtime.tar.gz: version is missing",
     ),
     "old and new layout at once": (
         lambda: packed({"bin/codex": b"new", "codex/codex": b"old"}, f"package/vendor/{LINUX.triple}/"),

@@ -23,6 +23,7 @@ from packaging.version import Version
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
+from codex_release.base.paths import unsafe_name, whats_unsafe
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.entries import EntryRules
@@ -95,13 +96,15 @@ odd_texts = st.one_of(
     st.sampled_from(["", " ", "=", "[x]", "#", "π", "\ufeff", "\u2028", "\U0001f40d", '"""', "targets", "schema"]),
 )
 file_digests = st.builds(FileDigest, st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32).map(bytes.hex))
+odd_names = odd_texts.filter(lambda text: not unsafe_name(text))
+odd_paths = st.lists(odd_names, min_size=1, max_size=3).map("/".join).filter(lambda text: not whats_unsafe(text))
 locked_targets = st.builds(
     LockedTarget,
-    archives=st.dictionaries(odd_texts, st.builds(LockedArchive, odd_texts, file_digests), max_size=3),
-    files=st.dictionaries(odd_texts, file_digests, max_size=4),
+    archives=st.dictionaries(odd_texts, st.builds(LockedArchive, odd_names, file_digests), max_size=3),
+    files=st.dictionaries(odd_paths, file_digests, max_size=4),
 )
 versions = st.sampled_from(["0.169.0", "0.170.0-alpha.2"]).map(ReleaseVersion.parse)
-locks = st.builds(Lock, versions, st.dictionaries(odd_texts, locked_targets, max_size=3))
+locks = st.builds(Lock, versions, st.dictionaries(odd_names, locked_targets, max_size=3))
 
 
 @MANY
@@ -189,11 +192,20 @@ def test_an_edited_lock_is_a_lock_or_a_lock_error(edits: list[tuple[int, int, st
         ('name = "codex.tgz", ', ""),
         ("[targets.x86_64-unknown-linux-musl.files]", "[targets.x86_64-unknown-linux-musl.file]"),
         ("[targets.", "[target."),
+        ('"bin/codex"', '"/bin/codex"'),
+        ('"bin/codex"', '"../bin/codex"'),
+        ('"bin/codex"', '"bin/./codex"'),
+        ('"bin/codex"', '"C:codex"'),
+        ('"bin/codex"', '"bin\\u0000codex"'),
+        ('"bin/codex"', '"bin/nul.txt"'),
+        ('name = "codex.tgz"', 'name = "../codex.tgz"'),
+        ('name = "codex.tgz"', 'name = "."'),
+        ("targets.x86_64-unknown-linux-musl", 'targets."../x86_64"'),
     ],
 )
 def test_a_lock_with_a_wrong_fact_is_refused(old: str, new: str) -> None:
     assert old in SMALL_LOCK
-    with pytest.raises(LockError, match="the lock"):
+    with pytest.raises(LockError, match=r"the lock.*; write it anew with: codex-release lock VERSION"):
         Lock.loads(SMALL_LOCK.replace(old, new), "the lock")
 
 

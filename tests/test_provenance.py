@@ -196,7 +196,7 @@ class TestLocksOfBefore:
 
     def test_a_state_that_nobody_knows_is_no_lock(self, release: FakeRelease) -> None:
         text = release.lock_file.read_text(encoding="utf-8")
-        with pytest.raises(LockError, match="is no signature"):
+        with pytest.raises(LockError, match=r"signature\.state is 'probably', not one of verified"):
             Lock.loads(text.replace('state = "absent"', 'state = "probably"'), "the lock")
 
 

@@ -166,7 +166,7 @@ machines = ["riscv64"]
     ("old", "new", "named"),
     [
         ('format = "elf"\n', "", "format"),
-        ('format = "elf"', 'fromat = "elf"', "format"),
+        ('format = "elf"', 'fromat = "elf"', "fromat is not known"),
         ('format = "elf"', "format = 1", "format"),
         ('machines = ["AMD64", "x86_64"]', 'machines = "AMD64"', "machines"),
         ('exe = ".exe"', 'exe = ".exe"\ncolour = "blue"', "colour"),
@@ -179,19 +179,27 @@ machines = ["riscv64"]
         ('package = "@openai/codex"', "package = []", "package"),
         ("[targets.", "[target.", "targets"),
         ('module = "codex_cli_bin"\n', "", "module"),
+        ('module = "codex_cli_bin"\n', 'module = "../codex"\n', "leads out"),
+        ('descriptor = "codex-package.json"', 'descriptor = "/etc/x"', "absolute path"),
+        ('"codex-path/*"]', '"..\\\\x"]', "leads out"),
+        ('"path/rg{exe}" = "codex-path/rg{exe}"', '"path/rg{exe}" = "C:/rg{exe}"', "layout.renames .*absolute path"),
+        ('checksums = "codex-package_SHA256SUMS"', 'checksums = "x/SUMS"', "no plain name"),
+        ("x86_64-unknown-linux-musl", '"x/../../y"', "leads out"),
+        ("project_size = 10_737_418_240", "project_size = -1", "index.project_size is -1, which is negative"),
+        ("project_size = 10_737_418_240", 'project_size = "large"', "index.project_size is 'large', not a number"),
     ],
 )
 def test_a_missing_or_misspelled_fact_is_named(old: str, new: str, named: str, tmp_path: Path) -> None:
     text = FILE.read_text(encoding="utf-8")
     assert old in text
-    with pytest.raises(WorkspaceError, match=rf"targets\.toml lacks or misspells a fact: .*{named}"):
+    with pytest.raises(WorkspaceError, match=rf"targets\.toml: .*{named}.*; mend it there"):
         load(tmp_path, text.replace(old, new))
 
 
 @pytest.mark.parametrize("text", ["targets = 1", "targets = []", "[targets]\nx = 1", "[runtime]\n", ""])
 def test_a_file_of_another_shape_is_refused(text: str, tmp_path: Path) -> None:
     whole = f'{text}\n[runtime]\ndistribution = "x"\nmodule = "x"\n' if "runtime" not in text else text
-    with pytest.raises(WorkspaceError, match=r"targets\.toml lacks or misspells a fact"):
+    with pytest.raises(WorkspaceError, match=r"targets\.toml: .* (is missing|not a table); mend it there"):
         load(tmp_path, whole)
 
 

@@ -367,7 +367,7 @@ def test_ci_covers_every_system_and_every_python_that_is_supported() -> None:
     assert systems == {target.system for target in CATALOG.targets}
     assert set(matrix["runner"]) <= {target.runner for target in CATALOG.targets}
     for project in ("release", "sdk", "runtime_template"):
-        metadata = read_toml(ROOT / project / "pyproject.toml")["project"]
+        metadata = read_toml(ROOT / project / "pyproject.toml").values["project"]
         prefix = "Programming Language :: Python :: 3."
         named = [each.rpartition(" ")[2] for each in metadata["classifiers"] if each.startswith(prefix)]
         assert named == matrix["python"]

@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["shown_text", "shown_url"]
+__all__ = ["is_web_url", "shown_text", "shown_url"]
+
+
+def is_web_url(text: str) -> bool:
+    """Whether a text is an absolute http or https URL."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def shown_url(url: str) -> str:

@@ -9,11 +9,12 @@ a file.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import FileDigest
-from codex_release.base.errors import LockError, UsageError, WorkspaceError
+from codex_release.base.errors import LockError, UsageError
+from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
 from codex_release.facts.signature import STATES, Signature
 from codex_release.facts.toml import parse_toml
 from codex_release.facts.versions import ReleaseVersion
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
     from tomlkit.items import InlineTable
 
+    from codex_release.base.table import Table
     from codex_release.facts.targets import Target
 
 __all__ = ["Lock", "LockedArchive", "LockedTarget", "compare_files"]
 
 _SCHEMA = 1
+_REMEDY = "write it anew with: codex-release lock VERSION"
 _HEADER = """\
 # The pinned runtime: what every byte of it must be. Written by `codex-release lock VERSION`, checked by
 # `codex-release lock --check`; not meant to be edited.
@@ -137,20 +140,17 @@ class Lock:
         Raises:
             LockError: if it is not a lock of a known schema, or says something no lock can mean.
         """
+        data = parse_toml(text, name, LockError, _REMEDY)
+        if data.get("schema") != _SCHEMA:
+            data.refuse("schema", f"is {data.get('schema')!r}, this toolkit reads {_SCHEMA}")
         try:
-            data = parse_toml(text, name)
-            if data.get("schema") != _SCHEMA:
-                raise LockError(f"{name} has schema {data.get('schema')!r}, this toolkit reads {_SCHEMA}")
-            return cls(
-                version=ReleaseVersion.parse(data["version"]),
-                targets={triple: _locked_target(table) for triple, table in data["targets"].items()},
-            )
-        except WorkspaceError as error:
-            raise LockError(error.what) from error
+            version = ReleaseVersion.parse(data.text("version"))
         except UsageError as error:
-            raise LockError(f"{name} is not a lock: {error.what}") from error
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-            raise LockError(f"{name} is not a complete lock: {error!r}") from error
+            raise LockError(f"{name}: version: {error.what}", remedy=_REMEDY) from error
+        for triple in data.table("targets"):
+            if problem := unsafe_name(triple):
+                data.table("targets").refuse(triple, problem)
+        return cls(version, {triple: _locked_target(table) for triple, table in data.each("targets")})
 
     @classmethod
     def read(cls, path: Path) -> Lock:
@@ -162,9 +162,7 @@ class Lock:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise LockError(
-                f"the lock {path} cannot be read: {error}", remedy="write one with: codex-release lock VERSION"
-            ) from error
+            raise LockError(f"the lock {path} cannot be read: {error}", remedy=_REMEDY) from error
         return cls.loads(text, str(path))
 
     def write(self, path: Path) -> None:
@@ -214,31 +212,33 @@ def _inline(values: dict[str, Any]) -> InlineTable:
     return table
 
 
-def _locked_target(table: Mapping[str, Any]) -> LockedTarget:
+def _locked_target(table: Table) -> LockedTarget:
+    for path in table.table("files"):
+        if problem := whats_unsafe(path) or ("is no file's path" if "/".join(path_parts(path)) != path else ""):
+            table.table("files").refuse(path, problem)
     return LockedTarget(
-        archives={source: _locked_archive(entry) for source, entry in table["archives"].items()},
-        files={path: _file_digest(entry) for path, entry in table["files"].items()},
-        signature=_signature(table["signature"]) if "signature" in table else None,
+        archives={source: _locked_archive(entry) for source, entry in table.each("archives")},
+        files={path: _file_digest(entry) for path, entry in table.each("files")},
+        signature=_signature(table.table("signature")) if "signature" in table else None,
     )
 
 
-def _signature(table: Mapping[str, Any]) -> Signature:
-    words = {field.name: table.get(field.name, "") for field in fields(Signature)}
-    if words["state"] not in STATES or not all(isinstance(each, str) for each in words.values()):
-        raise ValueError(f"{table!r} is no signature")
-    return Signature(**words)
+def _signature(table: Table) -> Signature:
+    found = table.filled(Signature)
+    if found.state not in STATES:
+        table.refuse("state", f"is {found.state!r}, not one of {', '.join(STATES)}")
+    return found
 
 
-def _locked_archive(entry: Mapping[str, Any]) -> LockedArchive:
-    if not isinstance(entry["name"], str):
-        raise TypeError(f"{entry['name']!r} is no name")
-    return LockedArchive(entry["name"], _file_digest(entry))
+def _locked_archive(entry: Table) -> LockedArchive:
+    name = entry.text("name")
+    if problem := unsafe_name(name):
+        entry.refuse("name", problem)
+    return LockedArchive(name, _file_digest(entry))
 
 
-def _file_digest(entry: Mapping[str, Any]) -> FileDigest:
-    size, sha256 = entry["size"], entry["sha256"]
-    if type(size) is not int or size < 0:  # True is an int, and not meant
-        raise ValueError(f"{size!r} is no size")
+def _file_digest(entry: Table) -> FileDigest:
+    size, sha256 = entry.number("size"), entry.text("sha256")
     if not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise ValueError(f"{sha256!r} is no sha256")
+        entry.refuse("sha256", f"is {sha256[:80]!r}, which is no sha256 in lower-case hex")
     return FileDigest(size, sha256)

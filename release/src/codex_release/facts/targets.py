@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from codex_release.base.errors import UsageError, WorkspaceError
+from codex_release.base.errors import UsageError
+from codex_release.base.paths import unsafe_name, whats_unsafe
 from codex_release.facts.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+    from codex_release.base.table import Table
 
-_TYPES = {"str": str, "tuple[str, ...]": tuple, "Mapping[str, str]": dict}
-"""What the values of a fact are, by the type of its field."""
+__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
 
 
 @dataclass(frozen=True)
@@ -167,26 +167,30 @@ class Catalog:
         """Read the data file.
 
         Raises:
-            WorkspaceError: if it is missing, no TOML, or lacks or misspells a fact.
+            WorkspaceError: if it is missing, no TOML, lacks or misspells a fact, or has a path that is not safe.
         """
-        data = read_toml(path)
-        try:
-            return cls(
-                distribution=data["runtime"]["distribution"],
-                module=data["runtime"]["module"],
-                targets=tuple(
-                    Target(**_facts(table, Target, triple=triple)) for triple, table in data["targets"].items()
-                ),
-                layout=Layout(**_facts(data["layout"], Layout)),
-                github=GitHubFacts(**_facts(data["sources"]["github"], GitHubFacts)),
-                npm=NpmFacts(**_facts(data["sources"]["npm"], NpmFacts)),
-                size_limits=dict(data["size_limits"]),
-                glibc_images=dict(data["glibc_images"]),
-                project_size=int(data["index"]["project_size"]),
-                resolution=_resolution(data["resolution"], data["targets"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WorkspaceError(f"{path} lacks or misspells a fact: {error!r}") from error
+        data = read_toml(path, remedy="mend it there; git diff shows what was changed")
+        runtime, sources, index = data.table("runtime"), data.table("sources"), data.table("index")
+        resolution = data.table("resolution")
+        targets = data.each("targets")
+        catalog = cls(
+            distribution=runtime.text("distribution"),
+            module=runtime.text("module"),
+            targets=tuple(table.filled(Target, triple=triple) for triple, table in targets),
+            layout=data.table("layout").filled(Layout),
+            github=sources.table("github").filled(GitHubFacts),
+            npm=sources.table("npm").filled(NpmFacts),
+            size_limits={name: data.table("size_limits").number(name) for name in data.table("size_limits")},
+            glibc_images=data.mapping("glibc_images"),
+            project_size=index.number("project_size"),
+            resolution=ResolutionFacts(
+                resolution.texts("pythons"),
+                {triple: resolution.table("systems").texts(triple) for triple, _ in targets},
+                resolution.texts("unsupported"),
+            ),
+        )
+        _require_safe(catalog, data)
+        return catalog
 
     @cached_property
     def triples(self) -> tuple[str, ...]:
@@ -245,16 +249,23 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
     return False
 
 
-def _resolution(table: Mapping[str, Any], targets: Iterable[str]) -> ResolutionFacts:
-    systems = {triple: tuple(table["systems"][triple]) for triple in targets}
-    return ResolutionFacts(tuple(table["pythons"]), systems, tuple(table["unsupported"]))
+def _require_safe(catalog: Catalog, data: Table) -> None:
+    """Refuse names and paths that would be written elsewhere than below the directory that they are meant for."""
+    layout, sources = data.table("layout"), data.table("sources")
+    github, npm = sources.table("github"), sources.table("npm")
+    paths = [(layout, key, text) for key in layout for text in _texts(layout.get(key))]
+    names = [(data.table("runtime"), key, getattr(catalog, key)) for key in ("distribution", "module")]
+    names += [(data.table("targets"), target.triple, target.triple) for target in catalog.targets]
+    names += [(github, key, text) for key in ("checksums", "archives", "bundle") for text in _texts(github.get(key))]
+    names += [(npm, "archive", catalog.npm.archive)]
+    for checked, whats_wrong in ((paths, whats_unsafe), (names, unsafe_name)):
+        for table, key, text in checked:
+            if problem := whats_wrong(text.replace("*", "x")):  # which patterns have
+                table.refuse(key, problem if text == key else f"has {text!r}, which {problem}")
 
 
-def _facts(table: Mapping[str, Any], kind: type, **more: str) -> dict[str, Any]:
-    """A TOML table as the arguments of a frozen dataclass: arrays as tuples, and each value of its field's type."""
-    facts = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()} | more
-    for field in fields(kind):
-        expected = _TYPES[str(field.type)]
-        if not isinstance(facts[field.name], expected):
-            raise TypeError(f"{field.name} is {facts[field.name]!r}")
-    return facts
+def _texts(value: Any) -> list[str]:
+    """The texts in a value, and the keys where it is a table."""
+    if isinstance(value, str):
+        return [value]
+    return [text for each in value for text in _texts(each)] + (list(value.values()) if isinstance(value, dict) else [])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codex_release.base.errors import WorkspaceError
+from codex_release.base.table import Table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -15,29 +16,37 @@ else:
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codex_release.base.errors import ReleaseError
+
 __all__ = ["parse_toml", "read_toml"]
 
 
-def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """The tables of a TOML text; `name` is what an error calls it.
+def parse_toml(text: str, name: str, error: type[ReleaseError] = WorkspaceError, remedy: str | None = None) -> Table:
+    """The tables of a TOML text.
+
+    Args:
+        text: the TOML.
+        name: what an error calls it.
+        error: what is raised, here and by the tables.
+        remedy: what to do about it.
 
     Raises:
-        WorkspaceError: if it is no TOML.
+        ReleaseError: of the kind `error`, if it is no TOML.
     """
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number of absurd length
-        raise WorkspaceError(f"{name} is not valid TOML: {error}") from error
+        return Table(tomllib.loads(text), name, error, remedy)
+    except (ValueError, RecursionError) as problem:  # TOMLDecodeError is a ValueError; so is a number of absurd length
+        raise error(f"{name} is not valid TOML: {problem}", remedy=remedy) from problem
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+def read_toml(path: Path, error: type[ReleaseError] = WorkspaceError, remedy: str | None = None) -> Table:
+    """The tables of a TOML file; the arguments are those of `parse_toml`.
 
     Raises:
-        WorkspaceError: if it cannot be read or is no TOML.
+        ReleaseError: of the kind `error`, if it cannot be read or is no TOML.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"{path} cannot be read: {error}") from error
-    return parse_toml(text, str(path))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"{path} cannot be read: {problem}", remedy=remedy) from problem
+    return parse_toml(text, str(path), error, remedy)

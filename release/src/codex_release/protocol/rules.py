@@ -6,9 +6,8 @@ import bisect
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from codex_release.base.errors import WorkspaceError
 from codex_release.facts.toml import read_toml
 
 if TYPE_CHECKING:
@@ -93,21 +92,20 @@ class Rules:
         Raises:
             WorkspaceError: if it cannot be read, or lacks something or has too much.
         """
-        tables = read_toml(path)
-        try:
-            return cls(
-                rooms=tuple(RoomRule(**_frozen(table)) for table in tables["rooms"]),
-                results=dict(tables["results"]),
-                path_definitions=frozenset(tables["paths"]["definitions"]),
-                path_options=frozenset(tables["paths"]["options"]),
-                left_out_definitions=tuple(tables["left_out"]["definitions"]),
-                left_out_methods=frozenset(tables["left_out"]["methods"]),
-                reserved=frozenset(tables["reserved"]["attributes"]),
-                front=tuple(FrontMethod(**_frozen(table)) for table in tables["front"]),
-                front_names={name: tuple(homes) for name, homes in tables["front_names"].items()},
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise WorkspaceError(f"{path} is not as the generator needs it: {error!r}") from error
+        tables = read_toml(path, remedy="mend it there; git diff shows what was changed")
+        paths, left_out = tables.table("paths"), tables.table("left_out")
+        names = tables.table("front_names")
+        return cls(
+            rooms=tuple(table.filled(RoomRule) for table in tables.tables("rooms")),
+            results=tables.mapping("results"),
+            path_definitions=frozenset(paths.texts("definitions")),
+            path_options=frozenset(paths.texts("options")),
+            left_out_definitions=left_out.texts("definitions"),
+            left_out_methods=frozenset(left_out.texts("methods")),
+            reserved=frozenset(tables.table("reserved").texts("attributes")),
+            front=tuple(table.filled(FrontMethod) for table in tables.tables("front")),
+            front_names={name: names.texts(name) for name in names},
+        )
 
 
 def result_lines(results: Mapping[str, str]) -> list[str]:
@@ -125,7 +123,3 @@ def with_results(text: str, results: Mapping[str, str]) -> str:
         return "".join(f"{line}\n" for line in lines)
 
     return _RESULTS.sub(extended, text, count=1)
-
-
-def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}

@@ -7,12 +7,12 @@ name on Linux may be a device or a stream on Windows, and two names may be one o
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from codex_release.base.errors import ArchiveError
+from codex_release.base.paths import path_parts, whats_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ByteStream", "Entry", "EntryRules", "Limits"]
 
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
-_DRIVE = re.compile(r"[A-Za-z]:")
-_PART_BYTES = 255
-"""The longest name of one file or directory that common file systems take, in bytes of UTF-8."""
+_SHOWN = 200
+"""The longest name that a message shows whole, in characters."""
 
 
 class ByteStream(Protocol):
@@ -132,23 +129,9 @@ class EntryRules:
         """The path without a leading ``./`` and a trailing slash, if it stays below its root on every system."""
         if len(name) > self._limits.name_length:
             self._refuse(name[:40] + "…", f"has a name of {len(name)} characters")
-        if name.startswith(("/", "\\")) or _DRIVE.match(name):
-            self._refuse(name, "has an absolute path")
-        if ".." in re.split(r"[/\\]", name):
-            self._refuse(name, "leads out of its directory")
-        if _FORBIDDEN.search(name) or not name.isprintable():  # which bytes that are no UTF-8 are not, either
-            self._refuse(name, "has a character that not every file system can hold")
-        parts = [part for part in name.removesuffix("/").split("/") if part != "."]
-        for part in parts:
-            if not part:
-                self._refuse(name, "has an empty part in its path")
-            if _DEVICES.fullmatch(part):
-                self._refuse(name, "has the name of a Windows device")
-            if part.endswith((".", " ")) or part.startswith(" "):
-                self._refuse(name, "has a part that begins or ends in a way Windows drops")
-            if len(part.encode()) > _PART_BYTES:
-                self._refuse(name[:40] + "…", f"has a part of more than {_PART_BYTES} bytes")
-        return "/".join(parts)
+        if problem := whats_unsafe(name):
+            self._refuse(name if len(name) <= _SHOWN else name[:40] + "…", problem)
+        return "/".join(path_parts(name))
 
     def _measure(self, name: str, kind: str, size: int) -> None:
         """What an entry claims to hold can be true, and is not too much."""

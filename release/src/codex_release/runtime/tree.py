@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from codex_release.base.digests import CHUNK, FileDigest, file_digest
 from codex_release.base.errors import ArchiveError
+from codex_release.base.table import Table
 from codex_release.facts.targets import matches
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.entries import EntryRules
@@ -277,11 +278,10 @@ def _check(
     if files[layout.descriptor].size > _DESCRIPTOR_BYTES:
         raise ArchiveError(f"{layout.descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
     try:
-        described = json.loads(read_descriptor())
-        claims = {"target": described["target"], "version": described["version"]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArchiveError(f"{layout.descriptor} of {name} cannot be understood: {error!r}") from error
+        described = Table(json.loads(read_descriptor()), f"{layout.descriptor} of {name}", ArchiveError)
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{layout.descriptor} of {name} is no JSON: {error}") from error
     wanted = {"target": target.triple, "version": version.codex}
     for what, value in wanted.items():
-        if claims[what] != value:
-            raise ArchiveError(f"{name} is of {what} {claims[what]!r}, not {value!r}")
+        if (claimed := described.text(what)) != value:
+            raise ArchiveError(f"{name} is of {what} {claimed!r}, not {value!r}")

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from codex_release.base.digests import Digest, checksum_of, published_digest
 from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
 from codex_release.base.programs import answer, found
+from codex_release.base.shown import is_web_url
+from codex_release.base.table import Table
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, Program, WebFile
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["GitHub"]
 
 _GH_TIMEOUT_S = 60
-_MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError)
+_JSON = "application/vnd.github+json"
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,16 @@ class GitHub:
         repository = self.facts.repository
         try:
             url = f"{self.api}/repos/{repository}/releases/latest"
-            tag = self.web.json(url, self._headers("application/vnd.github+json"))["tag_name"]
+            tag = _table(self.web.json(url, self._headers(_JSON)), "the latest release").text("tag_name")
         except HttpError as error:
             gh = found("gh")
             if gh is None:
                 raise self._explain(error, "marked as the latest") from error
             said = answer([gh, "release", "view", "--repo", repository, "--json", "tagName"], timeout_s=_GH_TIMEOUT_S)
-            tag = _tag_of(said)
-        except _MISSHAPEN as error:
-            raise SourceError(f"GitHub's answer about the latest release has an unknown shape ({error!r})") from error
+            tag = _told(said, "the latest release").text("tagName")
         try:
             return ReleaseVersion.parse(tag)
-        except (UsageError, TypeError) as error:
+        except UsageError as error:
             raise SourceError(f"the latest release of {repository} has the tag {tag!r}, which is no version") from error
 
     def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:
@@ -126,14 +126,13 @@ class GitHub:
     def _ask(self, tag: str) -> dict[str, _Asset]:
         url = f"{self.api}/repos/{self.facts.repository}/releases/tags/{tag}"
         try:
-            release = self.web.json(url, self._headers("application/vnd.github+json"))
-            return {asset["name"]: self._asset(asset) for asset in _uploaded(release)}
+            release = _table(self.web.json(url, self._headers(_JSON)), tag)
+            return {asset.text("name"): self._asset(asset) for asset in _uploaded(release)}
         except HttpError as error:
             problem = self._explain(error, tag)
             problem.__cause__ = error
-        except _MISSHAPEN as error:
-            problem = SourceError(f"GitHub's answer about {tag} has an unknown shape ({error!r})")
-            problem.__cause__ = error
+        except SourceError as error:
+            problem = error
         gh = found("gh")
         if gh is None:
             raise problem
@@ -142,29 +141,23 @@ class GitHub:
         except SourceError as error:
             raise SourceError(f"{problem}; and {error}") from problem
 
-    def _asset(self, asset: dict[str, Any]) -> _Asset:
-        if self.token and urlsplit(asset["url"])[:2] == urlsplit(self.api)[:2]:  # the token is for the API alone
-            origin = WebFile(asset["url"], self._headers("application/octet-stream"))
+    def _asset(self, asset: Table) -> _Asset:
+        # The token is for the API alone.
+        if self.token and urlsplit(_url(asset, "url"))[:2] == urlsplit(self.api)[:2]:
+            origin = WebFile(asset.text("url"), self._headers("application/octet-stream"))
         else:
-            origin = WebFile(asset["browser_download_url"])
-        return _Asset(asset["name"], asset.get("size"), published_digest(asset.get("digest")), origin)
+            origin = WebFile(_url(asset, "browser_download_url"))
+        return _described(asset, origin)
 
     def _ask_gh(self, gh: str, tag: str) -> dict[str, _Asset]:
-        repository = self.facts.repository
-        said = answer([gh, "release", "view", tag, "--repo", repository, "--json", "assets"], timeout_s=_GH_TIMEOUT_S)
-        try:
-            listed = {asset["name"]: asset for asset in _uploaded(json.loads(said))}
-        except _MISSHAPEN as error:
-            raise SourceError(f"gh's answer about {tag} has an unknown shape ({error!r})") from error
-        return {
-            name: _Asset(
-                name,
-                asset.get("size"),
-                published_digest(asset.get("digest")),
-                Program((gh, "release", "download", tag, "--repo", repository, "--pattern", name, "--output", "-")),
-            )
-            for name, asset in listed.items()
-        }
+        there = (tag, "--repo", self.facts.repository)
+        said = answer([gh, "release", "view", *there, "--json", "assets"], timeout_s=_GH_TIMEOUT_S)
+        found = {}
+        for asset in _uploaded(_told(said, tag)):
+            name = asset.text("name")
+            origin = Program((gh, "release", "download", *there, "--pattern", name, "--output", "-"))
+            found[name] = _described(asset, origin)
+        return found
 
     def _checksum(self, assets: dict[str, _Asset], name: str) -> Digest | None:
         """An asset's digest from the release's checksum file; assets of before mid-2025 carry none themselves."""
@@ -193,23 +186,32 @@ class GitHub:
         return SourceError(f"GitHub cannot be asked: {error}")
 
 
-def _tag_of(said: str) -> Any:
-    """The tag that ``gh`` tells."""
+def _table(answer: object, about: str) -> Table:
+    remedy = "look whether GITHUB_API_URL leads to GitHub's API, or ask another source with --source"
+    return Table(answer, f"GitHub's answer about {about}", SourceError, remedy)
+
+
+def _told(said: str, about: str) -> Table:
+    """What ``gh`` tells, as a table."""
+    name, remedy = f"gh's answer about {about}", "look whether gh is up to date, or ask another source with --source"
     try:
-        return json.loads(said)["tagName"]
-    except _MISSHAPEN as error:
-        raise SourceError(f"gh's answer about the latest release has an unknown shape ({error!r})") from error
+        return Table(json.loads(said), name, SourceError, remedy)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{name} is no JSON: {error}", remedy=remedy) from error
 
 
-def _uploaded(release: Any) -> list[dict[str, Any]]:
-    """The assets of a release as the API and ``gh`` list them, without those whose upload was broken off.
+def _uploaded(release: Table) -> list[Table]:
+    """The assets of a release as the API and ``gh`` list them, without those whose upload was broken off."""
+    return [asset for asset in release.tables("assets") if asset.get("state") in (None, "uploaded")]
 
-    Raises:
-        KeyError, TypeError, AttributeError: if it is no release.
-    """
-    assets = [asset for asset in release["assets"] if asset.get("state", "uploaded") == "uploaded"]
-    for asset in assets:
-        texts = [asset["name"], *(asset[key] for key in ("url", "browser_download_url") if key in asset)]
-        if not (all(isinstance(text, str) for text in texts) and isinstance(asset.get("size"), (int, type(None)))):
-            raise TypeError("an asset's name, address or size")
-    return assets
+
+def _described(asset: Table, origin: WebFile | Program) -> _Asset:
+    size = None if asset.get("size") is None else asset.number("size")
+    return _Asset(asset.text("name"), size, published_digest(asset.get("digest")), origin)
+
+
+def _url(asset: Table, key: str) -> str:
+    url = asset.text(key)
+    if not is_web_url(url):
+        asset.refuse(key, f"is {url[:80]!r}, not an http or https URL")
+    return url

@@ -7,12 +7,14 @@ The registry's version document (``GET {registry}/{package}/{version}``) tells t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from codex_release.base.digests import parse_integrity
 from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
+from codex_release.base.shown import is_web_url
+from codex_release.base.table import Table
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, WebFile
 
@@ -25,6 +27,7 @@ __all__ = ["Npm"]
 
 _LATEST = "latest"
 """The tag that npm installs if none is named; its publisher moves it."""
+_REMEDY = "look whether npm config get registry names an npm registry, or ask another source with --source"
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,12 @@ class Npm:
             target.fill(pattern).replace("{version}", version.codex)
             for pattern in (self.facts.version, self.facts.archive)  # a registry may name its tarballs as it likes
         )
-        document = self._document(number)
-        try:
-            dist = document["dist"]
-            origin = WebFile(dist["tarball"], self.config.authorization(dist["tarball"]))
-            digest = parse_integrity(dist.get("integrity"))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SourceError(f"the npm registry's answer about {number} has an unknown shape ({error!r})") from error
+        dist = self._document(number).table("dist")
+        tarball = dist.text("tarball")
+        if not is_web_url(tarball):
+            dist.refuse("tarball", f"is {tarball[:80]!r}, not an http or https URL")
+        origin = WebFile(tarball, self.config.authorization(tarball))
+        digest = parse_integrity(dist.get("integrity"))
         return Archive(self.name, name, origin, digests=(digest,) if digest else ())
 
     def latest(self) -> ReleaseVersion:
@@ -63,22 +65,21 @@ class Npm:
         """
         document = self._document(_LATEST)
         try:
-            return ReleaseVersion.parse(document["version"])
-        except (KeyError, TypeError, UsageError) as error:
-            raise SourceError(
-                f"the npm registry's answer about {self.facts.package}@{_LATEST} names no version ({error!r})"
-            ) from error
+            return ReleaseVersion.parse(document.text("version"))
+        except UsageError as error:
+            raise SourceError(f"{document.name}: version: {error.what}", remedy=_REMEDY) from error
 
-    def _document(self, number: str) -> Any:
+    def _document(self, number: str) -> Table:
         """The registry's document of one version, or of what a tag names."""
         registry = self.config.registry(self.facts.package)
         url = f"{registry}/{quote(self.facts.package, safe='@')}/{number}"
         try:
-            return self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
+            answer = self.web.json(url, {"Accept": "application/json", **self.config.authorization(url)})
         except HttpError as error:
             if error.status == 404:
                 raise SourceError(f"the npm registry has no {self.facts.package}@{number}") from error
             raise SourceError(f"the npm registry cannot be asked: {error}") from error
+        return Table(answer, f"the npm registry's answer about {number}", SourceError, _REMEDY)
 
     def bundle(self, version: ReleaseVersion, target: Target) -> Bundle | None:  # noqa: ARG002 - the protocol
         """None: the platform packages have no Sigstore bundle of the executable."""

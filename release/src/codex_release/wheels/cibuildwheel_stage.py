@@ -57,7 +57,7 @@ def stage_verification(directory: Path, wheel: Path, *, catalog: Catalog, worksp
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise StageError(f"{directory} exists and is not empty", remedy="name a new directory")
     template = workspace.runtime_template
-    settings = read_toml(template / "pyproject.toml").get("tool", {}).get("cibuildwheel", {})
+    settings = read_toml(template / "pyproject.toml").table("tool").table("cibuildwheel").values
     project = {
         "build-system": _BACKEND,
         "project": {"name": catalog.distribution, "version": version, "requires-python": requires_python},

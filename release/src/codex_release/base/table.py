@@ -1,0 +1,149 @@
+"""Reading what others wrote as TOML or JSON: every value is asked for by its key and its kind, never trusted.
+
+What is missing or of another kind is an error that names where it was read, the dotted key, and what to do about it; it
+is of the kind that suits who reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from codex_release.base.errors import ReleaseError
+
+__all__ = ["Table"]
+
+T = TypeVar("T")
+_SHOWN = 60
+"""How much of a wrong value a message holds, in characters."""
+_KINDS = {dict: "a table", list: "an array", str: "a text", bool: "a truth value", int: "a number", float: "a fraction"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or what is in the place of one.
+
+    Attributes:
+        values: what was parsed.
+        name: where it was read, e.g. a file's path or ``GitHub's answer about rust-v0.169.0``.
+        error: what is raised.
+        remedy: what to do if something is not as it should be.
+        path: the keys that lead here.
+    """
+
+    values: Any = field(repr=False)
+    name: str
+    error: type[ReleaseError]
+    remedy: str | None = None
+    path: tuple[str, ...] = ()
+
+    def refuse(self, key: str, found: str) -> NoReturn:
+        """Raise the error about one key.
+
+        Args:
+            key: in this table; the table itself if it is empty.
+            found: what is wrong, with the key as its subject, e.g. ``is no size``.
+        """
+        where = ".".join(map(_quoted, (*self.path, key) if key else self.path)) or "the whole of it"
+        raise self.error(f"{self.name}: {where} {found}", remedy=self.remedy)
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of the table, in its order."""
+        return iter(self._table())
+
+    def get(self, key: str) -> Any:
+        """A value of any kind; `None` if there is none."""
+        return self._table().get(key)
+
+    def text(self, key: str) -> str:
+        """A text."""
+        return self._of(key, str)
+
+    def number(self, key: str) -> int:
+        """A whole number that is not negative."""
+        value = self._of(key, int)
+        if value < 0:
+            self.refuse(key, f"is {value}, which is negative")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """An array of texts."""
+        values: list[Any] = self._of(key, list)
+        for number, value in enumerate(values):
+            if not isinstance(value, str):
+                self.refuse(f"{key}[{number}]", f"is {_shown(value)}, not a text")
+        return tuple(values)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """A table of texts."""
+        table = self.table(key)
+        return {each: table.text(each) for each in table}
+
+    def table(self, key: str) -> Table:
+        """A table in this one."""
+        return self._at(key, self._of(key, dict))
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables."""
+        values: list[Any] = self._of(key, list)
+        found = [self._at(f"{key}[{number}]", value) for number, value in enumerate(values)]
+        for number, each in enumerate(found):
+            if not isinstance(each.values, dict):
+                self.refuse(f"{key}[{number}]", f"is {_shown(each.values)}, not a table")
+        return found
+
+    def each(self, key: str) -> list[tuple[str, Table]]:
+        """The tables in a table, with their keys."""
+        table = self.table(key)
+        return [(name, table.table(name)) for name in table]
+
+    def filled(self, kind: type[T], **more: object) -> T:
+        """All of the table as a dataclass whose fields have the names of its keys; nothing else may be in it.
+
+        Args:
+            kind: the class; its fields are texts, arrays of them, tables of them, or numbers.
+            more: fields that are not read.
+        """
+        readers: dict[str, Callable[[str], object]] = {"str": self.text, "str | None": self.text, "int": self.number}
+        readers |= {"tuple[str, ...]": self.texts, "Mapping[str, str]": self.mapping}
+        wanted = {each.name: each for each in fields(kind) if each.name not in more}  # type: ignore[arg-type]
+        for key in self._table():
+            if key not in wanted:
+                self.refuse(key, "is not known; its name may be misspelled")
+        facts = dict(more)
+        for name, each in wanted.items():
+            if name in self._table() or (each.default is MISSING and each.default_factory is MISSING):
+                facts[name] = readers[str(each.type)](name)
+        return kind(**facts)
+
+    def _table(self) -> Mapping[str, Any]:
+        if not isinstance(self.values, dict):
+            self.refuse("", f"is {_shown(self.values)}, not a table")
+        return self.values
+
+    def _of(self, key: str, kind: type[T]) -> T:
+        table = self._table()
+        if key not in table:
+            self.refuse(key, "is missing")
+        value = table[key]
+        if type(value) is not kind:  # True is an int, and not meant
+            self.refuse(key, f"is {_shown(value)}, not {_KINDS[kind]}")
+        return value
+
+    def _at(self, key: str, values: object) -> Table:
+        return Table(values, self.name, self.error, self.remedy, (*self.path, key))
+
+
+def _quoted(key: str) -> str:
+    """A key as it stands in TOML, as far as it matters to find it."""
+    return f'"{key}"' if "." in key or "/" in key else key
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "null"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{_KINDS.get(type(value), 'a value')} that begins {text[:_SHOWN]}…"
