@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fake_release import FakeRelease
 from filelock import FileLock
+from forked import Programs
+from needs import needs
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 from programs import codex_release
@@ -28,7 +33,25 @@ from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
 from codex_release.runtime.tree import copy_tree
 
+pytest_plugins = ["guard"]
 ROOT = Path(__file__).resolve().parent
+RUN = subprocess.run
+
+
+@pytest.fixture(scope="session", autouse=sys.platform != "win32")
+def _programs_start_in_a_moment() -> Iterator[None]:
+    """See `forked`; tests about the start itself ask for `started_from_nothing`."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        programs = Programs(Path(directory))
+        patch.setattr(subprocess, "run", programs.run)
+        yield
+        programs.close()
+
+
+@pytest.fixture
+def started_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs import all they use, as they do for everybody."""
+    monkeypatch.setattr(subprocess, "run", RUN)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +67,7 @@ def catalog(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="session")
+@needs("runtime")
 def context(workspace: Workspace) -> Iterator[Context]:
     """What a command would work with here."""
     progress = Lines(Console(stderr=True))
@@ -77,6 +101,7 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+@needs("runtime")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole release, built as a release engineer would; once for all workers of a run."""
     base = tmp_path_factory.getbasetemp()
