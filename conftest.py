@@ -13,9 +13,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from fake_release import FakeRelease
+from fake_release import FakeRelease, Unheard
 from filelock import FileLock
 from forked import Programs
 from needs import needs
@@ -31,6 +32,7 @@ from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
+from codex_release.rehearse.local_index import LocalIndex, local_index
 from codex_release.runtime.tree import copy_tree
 
 pytest_plugins = ["guard"]
@@ -122,6 +124,14 @@ def small_release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
 
 
 @pytest.fixture(scope="session")
+@needs("index")
+def devpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
+    """A running index server; who needs an empty index makes one on it."""
+    with local_index(tmp_path_factory.mktemp("devpi")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def host_wheel(dist: Path) -> Path:
     """The wheel of the release that this machine's pip would take."""
     return min(
@@ -136,3 +146,13 @@ def host_wheel(dist: Path) -> Path:
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
     """A whole release in miniature, see `fake_release`."""
     return FakeRelease.make(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
+    """A finished release in miniature, built once; no test changes it. pip is asked about it for one Python only."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", Unheard()))
+        made.asked_for_one_python()
+        made.ran("build", "--all", "--out", made.root / "dist")
+        yield made

@@ -85,7 +85,11 @@ class Programs:
                 kept.append(file)
                 places = {None: number, subprocess.DEVNULL: given[0], subprocess.STDOUT: given[-1]}
                 given.append(file.fileno() if file else places[wanted])
-            code = self._ended(argv, options, given, stack)
+            try:
+                code = self._ended(argv, options, given, stack)
+            except subprocess.TimeoutExpired as late:
+                late.stdout, late.stderr = (_said(file, options) for file in kept)
+                raise
             said = [_said(file, options) for file in kept]
         ran = subprocess.CompletedProcess(argv, code, *said)
         if options.get("check"):
