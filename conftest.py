@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from fake_release import FakeRelease
+from fake_release import FakeRelease, Unheard
 from filelock import FileLock
+from forked import Programs
+from needs import needs
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 from programs import codex_release
@@ -26,9 +32,28 @@ from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
+from codex_release.rehearse.local_index import LocalIndex, local_index
 from codex_release.runtime.tree import copy_tree
 
+pytest_plugins = ["guard"]
 ROOT = Path(__file__).resolve().parent
+RUN = subprocess.run
+
+
+@pytest.fixture(scope="session", autouse=sys.platform != "win32")
+def _programs_start_in_a_moment() -> Iterator[None]:
+    """See `forked`; tests about the start itself ask for `started_from_nothing`."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        programs = Programs(Path(directory))
+        patch.setattr(subprocess, "run", programs.run)
+        yield
+        programs.close()
+
+
+@pytest.fixture
+def started_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs import all they use, as they do for everybody."""
+    monkeypatch.setattr(subprocess, "run", RUN)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +69,7 @@ def catalog(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="session")
+@needs("runtime")
 def context(workspace: Workspace) -> Iterator[Context]:
     """What a command would work with here."""
     progress = Lines(Console(stderr=True))
@@ -77,6 +103,7 @@ def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+@needs("runtime")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole release, built as a release engineer would; once for all workers of a run."""
     base = tmp_path_factory.getbasetemp()
@@ -97,6 +124,14 @@ def small_release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
 
 
 @pytest.fixture(scope="session")
+@needs("index")
+def devpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
+    """A running index server; who needs an empty index makes one on it."""
+    with local_index(tmp_path_factory.mktemp("devpi")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def host_wheel(dist: Path) -> Path:
     """The wheel of the release that this machine's pip would take."""
     return min(
@@ -111,3 +146,13 @@ def host_wheel(dist: Path) -> Path:
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
     """A whole release in miniature, see `fake_release`."""
     return FakeRelease.make(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
+    """A finished release in miniature, built once; no test changes it. pip is asked about it for one Python only."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", Unheard()))
+        made.asked_for_one_python()
+        made.ran("build", "--all", "--out", made.root / "dist")
+        yield made

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import archives
@@ -17,7 +18,7 @@ from codex_release.cli import main
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["FakeRelease", "Ran", "lay_out"]
+__all__ = ["FakeRelease", "Ran", "Unheard", "lay_out"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,14 @@ class Ran:
     code: int
     out: str
     err: str
+
+
+class Unheard:
+    """Stands in for the fixture that catches what commands print, where what is made belongs to no single test."""
+
+    def readouterr(self) -> SimpleNamespace:
+        """Nothing."""
+        return SimpleNamespace(out="", err="")
 
 
 @dataclass(frozen=True)

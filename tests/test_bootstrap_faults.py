@@ -72,6 +72,7 @@ def restore(place: Place, saved: Path) -> None:
         shutil.copytree(saved / directory.name, directory, symlinks=True)
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("before", [None, OLD])
 def test_a_kill_at_any_stage_leaves_the_old_version_or_the_new(

@@ -20,6 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from needs import needs
 from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
 
 import codex_app_server
@@ -128,6 +129,9 @@ def test_the_checks_of_ci_are_the_readmes_test_command() -> None:
     assert f"exec {command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+@pytest.mark.index
+@pytest.mark.network
+@pytest.mark.slow
 def test_the_readme_works_for_a_stranger(clone: Path, tmp_path: Path, context: Context) -> None:
     demo = blocks(clone / "README.md")[0]
     assert demo.text == "python3 scripts/dev.py demo\n"
@@ -151,6 +155,8 @@ def _first_block_only(document: Path, scratch: Path) -> Path:
     return copy
 
 
+@pytest.mark.index
+@pytest.mark.slow
 def test_the_toolkits_readme_works(clone: Path, tmp_path: Path, context: Context) -> None:
     python = environment_with(tmp_path / "env", None)
     run_commands(
@@ -159,6 +165,7 @@ def test_the_toolkits_readme_works(clone: Path, tmp_path: Path, context: Context
     assert len(list((clone / "staged" / "dist").glob("*.whl"))) == 1
 
 
+@pytest.mark.slow
 def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
     python = environment_with(tmp_path / "env", None)
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist), "CODEX_HOME": str(tmp_path)}
@@ -169,6 +176,7 @@ def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
+@needs("index")
 def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the released client, as its page says to install it, and pytest."""
     directory = tmp_path_factory.mktemp("client")
@@ -220,6 +228,7 @@ def run_snippet(text: str, python: Path, cwd: Path, env: dict[str, str]) -> str:
     return finished(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", path, cwd=cwd, env=env).stdout
 
 
+@pytest.mark.slow
 def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
     names = []
     for document in CLIENT_PAGES:
@@ -265,6 +274,8 @@ def test_the_api_reference_must_follow_words_and_names(tmp_path: Path) -> None:
     finished(sys.executable, "scripts/api_reference.py", "--check", cwd=checkout)
 
 
+@pytest.mark.index
+@pytest.mark.slow
 def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) -> None:
     """Strictly, so that a link or an anchor that leads nowhere fails, and without a network."""
     python = environment_with(tmp_path / "env", None, "--require-hashes", "-r", "requirements/docs.txt")

@@ -19,6 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from command_line import AtTerminal, home_of
+from needs import needs
 from programs import PINNED, ROOT, finished, python_of
 
 import codex_app_server
@@ -145,6 +146,7 @@ def environment(directory: Path, *requirements: str) -> Path:
 
 
 @pytest.fixture(scope="module")
+@needs("index", "runtime")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment with what `dev.py setup` installs of others, but neither our packages nor the runtime."""
     locked = ["-r", "requirements/release.txt", "-r", "requirements/client.txt", "-c", "requirements/dev.txt"]

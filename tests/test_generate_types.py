@@ -70,6 +70,7 @@ def files(side: Side, known: Side, rules: Rules, codex_binary: Path) -> dict[str
 # --- the real runtime
 
 
+@pytest.mark.runtime
 def test_the_generated_files_are_those_of_the_pinned_runtime() -> None:
     answer = json.loads(codex_release("generate-types", "--check", "--json").stdout)
     assert answer["changed"] == []

@@ -20,7 +20,7 @@ from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.listing import ListedFile, parse_html, parse_json
 from codex_release.index.repository import Repository, simple_index
 from codex_release.index.resolution import Question, resolve
-from codex_release.rehearse.local_index import LocalIndex, local_index
+from codex_release.rehearse.local_index import LocalIndex
 
 BASE = "https://index.example/simple/thing/"
 SHA = "ab" * 32
@@ -276,14 +276,8 @@ def test_an_index_that_cannot_be_found_has_to_be_named(web: Web) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
-    with local_index(tmp_path_factory.mktemp("index")) as index:
-        yield index
-
-
-@pytest.fixture(scope="module")
-def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
-    with stage_window(server, "resolved", small_release) as made:
+def shown(devpi: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+    with stage_window(devpi, "resolved", small_release) as made:
         for name in small_release.runtime:
             made.seed(name)
         yield made

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,8 @@ from codex_release.base.errors import RehearsalError
 from codex_release.rehearse import local_index as room
 from codex_release.rehearse.local_index import IndexStage, LocalIndex, local_index
 
+pytestmark = pytest.mark.index
+
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
 
 HOLDS_ONE = """\
@@ -33,12 +35,6 @@ with local_index(Path(sys.argv[1])) as index:
     print(index.process_id, flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
-    with local_index(tmp_path_factory.mktemp("index")) as index:
-        yield index
 
 
 def uploaded(stage: IndexStage, *files: Path) -> None:
@@ -58,8 +54,8 @@ def wheel(directory: Path, name: str, requires: str = "") -> Path:
     return path
 
 
-def test_what_is_uploaded_is_listed_with_digest_and_metadata(index: LocalIndex, tmp_path: Path) -> None:
-    stage = index.stage("listed")
+def test_what_is_uploaded_is_listed_with_digest_and_metadata(devpi: LocalIndex, tmp_path: Path) -> None:
+    stage = devpi.stage("listed")
     assert httpx.get(f"{stage.simple_url}thing/", trust_env=False).status_code == 404
     uploaded(stage, wheel(tmp_path, "thing"))
     accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -69,8 +65,8 @@ def test_what_is_uploaded_is_listed_with_digest_and_metadata(index: LocalIndex, 
     assert file["core-metadata"]
 
 
-def test_other_bytes_under_a_name_that_is_there_are_refused(index: LocalIndex, tmp_path: Path) -> None:
-    stage = index.stage("refusing")
+def test_other_bytes_under_a_name_that_is_there_are_refused(devpi: LocalIndex, tmp_path: Path) -> None:
+    stage = devpi.stage("refusing")
     uploaded(stage, wheel(tmp_path, "thing"))
     other = wheel(tmp_path, "thing", "other")
     ran = subprocess.run(
@@ -82,9 +78,9 @@ def test_other_bytes_under_a_name_that_is_there_are_refused(index: LocalIndex, t
     assert b"409" in ran.stdout + ran.stderr
 
 
-def test_an_index_serves_what_its_bases_have(index: LocalIndex, tmp_path: Path) -> None:
-    below = index.stage("below")
-    above = index.stage("above", bases=["below"])
+def test_an_index_serves_what_its_bases_have(devpi: LocalIndex, tmp_path: Path) -> None:
+    below = devpi.stage("below")
+    above = devpi.stage("above", bases=["below"])
     uploaded(below, wheel(tmp_path, "thing"))
     uploaded(above, wheel(tmp_path, "other", "thing"))
     target = tmp_path / "installed"
@@ -93,10 +89,10 @@ def test_an_index_serves_what_its_bases_have(index: LocalIndex, tmp_path: Path) 
     assert {path.name for path in target.glob("*.dist-info")} == {"thing-1.0.dist-info", "other-1.0.dist-info"}
 
 
-def test_a_name_that_is_taken_is_refused(index: LocalIndex) -> None:
-    index.stage("twice")
+def test_a_name_that_is_taken_is_refused(devpi: LocalIndex) -> None:
+    devpi.stage("twice")
     with pytest.raises(RehearsalError, match=r"does not make twice: it answered 4\d\d"):
-        index.stage("twice")
+        devpi.stage("twice")
 
 
 def test_it_ends_with_its_block_also_when_that_fails(tmp_path: Path) -> None:

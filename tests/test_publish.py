@@ -21,7 +21,7 @@ from codex_release.index.listing import ListedFile, Listing
 from codex_release.index.repository import Repository
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD, Candidate, Plan, make_plan
 from codex_release.publish.upload import Fate, Uploader, judged
-from codex_release.rehearse.local_index import LocalIndex, local_index
+from codex_release.rehearse.local_index import LocalIndex
 
 # --- The plan, from values alone
 
@@ -178,18 +178,12 @@ def test_an_upload_that_does_not_end_is_ended_and_a_larger_file_may_take_longer(
 # --- The command
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
-    with local_index(tmp_path_factory.mktemp("index")) as index:
-        yield index
-
-
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
-def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
-    with stage_window(server, f"publish{next(NUMBERS)}", small_release) as made:
+def shown(devpi: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+    with stage_window(devpi, f"publish{next(NUMBERS)}", small_release) as made:
         yield made
 
 

@@ -31,7 +31,7 @@ from publishing import SmallRelease, Window, pypi_server_window, stage_window, u
 from codex_release.base.http import RetryPolicy
 from codex_release.check.metadata import metadata_problems
 from codex_release.publish.serving import Patience
-from codex_release.rehearse.local_index import LocalIndex, local_index
+from codex_release.rehearse.local_index import LocalIndex
 
 FILES = 9
 """Seven runtime wheels, the client's wheel and its sdist."""
@@ -66,12 +66,6 @@ LASTING: dict[str, tuple[Fault, tuple[int, ...]]] = {
 """Faults that end a run; the next one finishes."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
-    with local_index(tmp_path_factory.mktemp("index")) as index:
-        yield index
-
-
 NUMBERS = itertools.count(1)
 
 
@@ -85,9 +79,9 @@ VERDICTS = functools.cache(metadata_problems)
 
 
 @pytest.fixture
-def shown(server: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+def shown(devpi: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
     """An empty index behind a proxy."""
-    with stage_window(server, f"faults{next(NUMBERS)}", small_release) as made:
+    with stage_window(devpi, f"faults{next(NUMBERS)}", small_release) as made:
         yield made
 
 
@@ -99,6 +93,7 @@ def seeded(shown: Window, numbers: tuple[int, ...]) -> list[str]:
     return there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", KILLED)
 def test_a_run_killed_at_any_file_leaves_the_promise_kept_and_the_next_goes_on(shown: Window, moment: str) -> None:
     fault, numbers = KILLED[moment]
@@ -294,6 +289,7 @@ def test_ctrl_c_ends_twine_and_says_what_is_there(shown: Window) -> None:
     shown.completes()
 
 
+@pytest.mark.index
 def test_a_truncated_file_that_an_index_kept_is_recognised(small_release: SmallRelease, tmp_path: Path) -> None:
     """pypiserver stores what it has when the uploader dies, and refuses the good file from then on."""
     with pypi_server_window(tmp_path, small_release) as (shown, root):
@@ -317,6 +313,7 @@ def test_a_truncated_file_that_an_index_kept_is_recognised(small_release: SmallR
         assert {path.name for path in root.iterdir()} == set(small_release.names)
 
 
+@pytest.mark.index
 def test_a_truncated_file_in_the_same_run_is_recognised(small_release: SmallRelease, tmp_path: Path) -> None:
     with pypi_server_window(tmp_path, small_release) as (shown, root):
         name = small_release.runtime[0]

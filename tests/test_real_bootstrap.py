@@ -18,6 +18,8 @@ from programs import ROOT, codex_release, environment_with, finished
 from codex_release.bootstrap import ensure_runtime_package_installed
 from codex_release.fetching.context import Context
 
+pytestmark = pytest.mark.runtime
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Place:

@@ -107,6 +107,8 @@ def _contents(wheel: Path) -> dict[str, tuple[int, int, int]]:
         }
 
 
+@pytest.mark.index
+@pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.10", "3.13"])
 def test_another_python_umask_timezone_and_place_give_the_same_bytes(
     python: str, host_wheel: Path, tmp_path: Path, catalog: Catalog
@@ -382,6 +384,8 @@ def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str
     return selected.rpartition("(")[2].rstrip(")")
 
 
+@pytest.mark.network
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("triple", "platform"),
     [
@@ -433,6 +437,8 @@ def _recorded(wheel: Path) -> dict[str, str]:
     return {name: digest for name, digest, _ in rows}
 
 
+@pytest.mark.index
+@pytest.mark.slow
 def test_the_toolkit_works_as_a_plain_install_from_any_directory(tmp_path: Path) -> None:
     python = environment_with(tmp_path / "env", None)
     finished(python, "-m", "pip", "install", "-qq", "./release", "./sdk", cwd=ROOT)

@@ -20,6 +20,8 @@ from programs import ROOT, codex_release
 from codex_release.facts.targets import Catalog
 from codex_release.rehearse.local_index import local_index
 
+pytestmark = pytest.mark.index
+
 STEPS = [
     "check the lock",
     "build",

@@ -7,13 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import archives
 import pytest
@@ -104,23 +102,6 @@ def rehearsed(report: ReleaseReport) -> RehearsalResult:
     assert report.build
     files = {each.name: each.sha256 for each in report.build.files}
     return RehearsalResult(VERSION.codex, "passed", (LINUX,), files, (Step("build", 61.0),), 61.0)
-
-
-class Silent:
-    """Catches nothing: what is made once for all tests belongs to none of them."""
-
-    def readouterr(self) -> SimpleNamespace:
-        return SimpleNamespace(out="", err="")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
-    """A whole release in miniature, built once; no test changes it."""
-    with pytest.MonkeyPatch.context() as patch:
-        made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", Silent()))
-        made.asked_for_one_python()
-        made.ran("build", "--all", "--out", made.root / "dist")
-        yield made
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from fake_release import FakeRelease
@@ -25,7 +24,7 @@ from codex_release.base.progress import Silent
 from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
-from codex_release.rehearse.local_index import IndexStage, LocalIndex, local_index
+from codex_release.rehearse.local_index import IndexStage, LocalIndex
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
@@ -35,32 +34,9 @@ WINDOWS = "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
 CLIENT = "codex_app_server_sdk-0.169.0-py3-none-any.whl"
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIndex]:
-    with local_index(tmp_path_factory.mktemp("index")) as index:
-        yield index
-
-
 @pytest.fixture
-def stage(index: LocalIndex, request: pytest.FixtureRequest) -> IndexStage:
-    return index.stage(f"test{abs(hash(request.node.name))}")
-
-
-class _Unheard:
-    """Stands in for the fixture that catches what commands print, where a module has none."""
-
-    def readouterr(self) -> SimpleNamespace:
-        return SimpleNamespace(out="", err="")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
-    """A checkout in miniature with a whole release; pip is asked about it for one Python only."""
-    with pytest.MonkeyPatch.context() as patch:
-        made = FakeRelease.make(tmp_path_factory.mktemp("release"), patch, cast("Any", _Unheard()))
-        made.asked_for_one_python()
-        made.ran("build", "--all", "--out", made.root / "dist")
-        yield made
+def stage(devpi: LocalIndex, request: pytest.FixtureRequest) -> IndexStage:
+    return devpi.stage(f"test{abs(hash(request.node.name))}")
 
 
 @pytest.fixture

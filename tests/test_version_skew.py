@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = [pytest.mark.runtime, pytest.mark.network, pytest.mark.slow]
+
 VERSIONS = list(dict.fromkeys(["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0", PINNED]))
 
 

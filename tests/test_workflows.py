@@ -20,6 +20,7 @@ import platformdirs
 import pytest
 from archives import CATALOG
 from filelock import FileLock
+from needs import needs
 from packaging.specifiers import SpecifierSet
 from programs import codex_release, finished
 from workflow_graph import WORKFLOWS, Job, Step, Workflow, expressions
@@ -93,6 +94,7 @@ def test_actionlint_would_find_a_job_that_is_not_there(actionlint: list[str], tm
 
 
 @pytest.fixture(scope="module")
+@needs("network")
 def actionlint() -> list[str]:
     """How to start actionlint: node and its script."""
     npm, node = shutil.which("npm"), shutil.which("node")

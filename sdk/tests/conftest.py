@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 import textwrap
 import threading
@@ -15,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from awaited import awaited
 
@@ -105,15 +105,14 @@ def home(tmp_path: Path) -> dict[str, str]:
 def leaves_nothing() -> Iterator[None]:
     """The test must end with the threads, descriptors and child processes it began with."""
     threads, descriptors = set(threading.enumerate()), _open_descriptors()
+    children = set(psutil.Process().children())  # with those that ended and nobody asked how
     yield
     for thread in set(threading.enumerate()) - threads:
         thread.join(1)  # asyncio's own, which waited for a process that is gone, may just be on its way out
     assert set(threading.enumerate()) == threads
     gc.collect()
     assert _open_descriptors() == descriptors
-    if sys.platform != "win32":
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+    assert set(psutil.Process().children()) == children
 
 
 def _open_descriptors() -> int:

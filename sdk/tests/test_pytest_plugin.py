@@ -65,6 +65,7 @@ def test_to_name_it_as_well_does_no_harm(project: Path) -> None:
     assert "3 passed" in pytest_says(sys.executable, project)
 
 
+@pytest.mark.index
 def test_it_comes_with_the_installed_wheel(project: Path, tmp_path: Path) -> None:
     finished(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, "sdk", cwd=ROOT)
     (wheel,) = tmp_path.glob("*.whl")
