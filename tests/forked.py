@@ -26,7 +26,7 @@ import tempfile
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 __all__ = ["Programs"]
 
@@ -73,7 +73,7 @@ class Programs:
     def run(self, argv: Any, **options: Any) -> subprocess.CompletedProcess[Any]:
         """What `subprocess.run` does."""
         if not _can_be_forked(argv, options):
-            return _run(argv, **options)
+            return cast("subprocess.CompletedProcess[Any]", _run(argv, **options))
         if options.get("capture_output"):
             options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self._start()
@@ -88,7 +88,7 @@ class Programs:
             try:
                 code = self._ended(argv, options, given, stack)
             except subprocess.TimeoutExpired as late:
-                late.stdout, late.stderr = (_said(file, options) for file in kept)
+                late.stdout, late.stderr = (cast("Any", _said(file, options)) for file in kept)
                 raise
             said = [_said(file, options) for file in kept]
         ran = subprocess.CompletedProcess(argv, code, *said)

@@ -99,7 +99,7 @@ def test_what_is_read_is_written_again() -> None:
 
 @pytest.mark.parametrize(("project", "name"), [("release", "release"), ("sdk", "client")])
 def test_the_pins_keep_to_the_bounds_of_our_own_packages(project: str, name: str) -> None:
-    for text in read_toml(ROOT / project / "pyproject.toml")["project"]["dependencies"]:
+    for text in read_toml(ROOT / project / "pyproject.toml").table("project").texts("dependencies"):
         wanted = Requirement(text)
         for environment in ENVIRONMENTS:
             if wanted.marker is None or wanted.marker.evaluate(environment):
