@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+import dev
 import pytest
 from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
 
@@ -120,6 +121,19 @@ def test_every_link_inside_the_repository_leads_somewhere(document: Path) -> Non
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://")):
             assert (document.parent / target).exists(), target
+
+
+def test_every_command_of_dev_py_that_a_document_names_is_one() -> None:
+    """Those that are not run here take minutes, or change the checkout."""
+    named = set()
+    for path in [*DOCUMENTS, ROOT / ".pre-commit-config.yaml", ROOT / "requirements" / "dev.in", ROOT / "mkdocs.yml"]:
+        text = path.read_text(encoding="utf-8")
+        named |= {(path.name, *each) for each in re.findall(r"\bdev\.py ([a-z-]+)((?: --[\w-]+)*)", text)}
+    assert {name for name, _, _ in named} >= {"README.md", "CONTRIBUTING.md", ".pre-commit-config.yaml"}
+    for name, command, options in named:
+        known = dev.COMMANDS.get(command)
+        assert known is not None, f"{name}: dev.py {command}"
+        assert known.passes_on or set(options.split()) <= set(known.options or ()), f"{name}: dev.py {command}{options}"
 
 
 def test_the_checks_of_ci_are_the_readmes_test_command() -> None:
