@@ -79,9 +79,14 @@ def test_zizmor_would_find_what_is_wrong(tmp_path: Path) -> None:
     assert "artipacked" in ran.stdout
 
 
-def test_the_workflows_keep_to_their_schemas() -> None:
+def test_the_workflows_and_what_else_github_reads_keep_to_their_schemas() -> None:
     finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
-    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.dependabot", ROOT / ".github" / "dependabot.yml")
+    others = ROOT / ".github"
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.dependabot", others / "dependabot.yml")
+    forms = sorted((others / "ISSUE_TEMPLATE").glob("*.yml"))
+    config = others / "ISSUE_TEMPLATE" / "config.yml"
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-issue-config", config)
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-issue-forms", *set(forms) - {config})
 
 
 def test_dependabot_looks_after_everything_that_is_pinned() -> None:
@@ -98,16 +103,6 @@ def test_a_hook_before_a_commit_is_a_command_of_the_checkout_and_fetches_nothing
     for hook in repository["hooks"]:
         assert (hook["language"], hook["pass_filenames"]) == ("system", False)
         assert called(hook["entry"].split())
-
-
-def test_issues_are_asked_for_in_forms_that_ask_something() -> None:
-    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"):
-        form = YAML(typ="safe").load(path)
-        assert form["name"]
-        assert form["description"]
-        assert any(part.get("validations", {}).get("required") for part in form["body"])
-        ids = [part["id"] for part in form["body"] if part["type"] != "markdown"]
-        assert len(set(ids)) == len(ids)
 
 
 def test_actionlint_finds_nothing(actionlint: list[str]) -> None:
