@@ -294,11 +294,11 @@ def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) ->
         assert not loaded, page
         assert not re.search(r"class=[\"']?mermaid\b", page.read_text(encoding="utf-8")), "a browser would have to draw"
     pictures = [block for block in blocks(ROOT / "sdk" / "docs" / "how-it-works.md") if block.language == "mermaid"]
-    page = (site / "how-it-works.html").read_text(encoding="utf-8")
-    names = re.findall(r'<div class="?picture"?[^>]*><svg id="?(picture-\w+)', page)
+    shown = (site / "how-it-works.html").read_text(encoding="utf-8")
+    names = re.findall(r'<div class="?picture"?[^>]*><svg id="?(picture-\w+)', shown)
     assert len(set(names)) == len(pictures)
     for picture in pictures:
-        assert all(word in page for word in re.findall(r"\w{4,}", " ".join(re.findall(r'"(.*?)"', picture.text))))
+        assert all(word in shown for word in re.findall(r"\w{4,}", " ".join(re.findall(r'"(.*?)"', picture.text))))
     assert "streamed" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
 
 
