@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+import dev
 import pytest
 from needs import needs
 from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
@@ -121,6 +122,19 @@ def test_every_link_inside_the_repository_leads_somewhere(document: Path) -> Non
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://")):
             assert (document.parent / target).exists(), target
+
+
+def test_every_command_of_dev_py_that_a_document_names_is_one() -> None:
+    """Those that are not run here take minutes, or change the checkout."""
+    named = set()
+    for path in [*DOCUMENTS, ROOT / ".pre-commit-config.yaml", ROOT / "requirements" / "dev.in", ROOT / "mkdocs.yml"]:
+        text = path.read_text(encoding="utf-8")
+        named |= {(path.name, *each) for each in re.findall(r"\bdev\.py ([a-z-]+)((?: --[\w-]+)*)", text)}
+    assert {name for name, _, _ in named} >= {"README.md", "CONTRIBUTING.md", ".pre-commit-config.yaml"}
+    for name, command, options in named:
+        known = dev.COMMANDS.get(command)
+        assert known is not None, f"{name}: dev.py {command}"
+        assert known.passes_on or set(options.split()) <= set(known.options or ()), f"{name}: dev.py {command}{options}"
 
 
 def test_the_checks_of_ci_are_the_readmes_test_command() -> None:
@@ -291,11 +305,11 @@ def test_the_site_builds_and_needs_no_other_host(clone: Path, tmp_path: Path) ->
         assert not loaded, page
         assert not re.search(r"class=[\"']?mermaid\b", page.read_text(encoding="utf-8")), "a browser would have to draw"
     pictures = [block for block in blocks(ROOT / "sdk" / "docs" / "how-it-works.md") if block.language == "mermaid"]
-    drawn = (site / "how-it-works.html").read_text(encoding="utf-8")
-    names = re.findall(r'<div class="?picture"?[^>]*><svg id="?(picture-\w+)', drawn)
+    shown = (site / "how-it-works.html").read_text(encoding="utf-8")
+    names = re.findall(r'<div class="?picture"?[^>]*><svg id="?(picture-\w+)', shown)
     assert len(set(names)) == len(pictures)
     for picture in pictures:
-        assert all(word in drawn for word in re.findall(r"\w{4,}", " ".join(re.findall(r'"(.*?)"', picture.text))))
+        assert all(word in shown for word in re.findall(r"\w{4,}", " ".join(re.findall(r'"(.*?)"', picture.text))))
     assert "streamed" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
 
 

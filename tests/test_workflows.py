@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dev
 import platformdirs
 import pytest
 from archives import CATALOG
@@ -23,6 +24,7 @@ from filelock import FileLock
 from needs import needs
 from packaging.specifiers import SpecifierSet
 from programs import codex_release, finished
+from ruamel.yaml import YAML
 from workflow_graph import WORKFLOWS, Job, Step, Workflow, expressions
 
 from codex_release import cli
@@ -78,9 +80,30 @@ def test_zizmor_would_find_what_is_wrong(tmp_path: Path) -> None:
     assert "artipacked" in ran.stdout
 
 
-def test_the_workflows_keep_to_their_schemas() -> None:
+def test_the_workflows_and_what_else_github_reads_keep_to_their_schemas() -> None:
     finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
-    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.dependabot", ROOT / ".github" / "dependabot.yml")
+    others = ROOT / ".github"
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.dependabot", others / "dependabot.yml")
+    forms = sorted((others / "ISSUE_TEMPLATE").glob("*.yml"))
+    config = others / "ISSUE_TEMPLATE" / "config.yml"
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-issue-config", config)
+    finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-issue-forms", *set(forms) - {config})
+
+
+def test_dependabot_looks_after_everything_that_is_pinned() -> None:
+    text = (ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8")
+    places = re.findall(r"package-ecosystem: (\S+)\n    directory: (\S+)", text)
+    assert places == [("github-actions", "/"), ("uv", "/requirements")]
+    for name in re.findall(r"dependency-name: (\S+)", text):
+        assert any(f"\n{name}==" in path.read_text(encoding="utf-8") for path in (ROOT / "requirements").glob("*.txt"))
+
+
+def test_a_hook_before_a_commit_is_a_command_of_the_checkout_and_fetches_nothing() -> None:
+    (repository,) = YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert (hook["language"], hook["pass_filenames"]) == ("system", False)
+        assert called(hook["entry"].split())
 
 
 def test_actionlint_finds_nothing(actionlint: list[str]) -> None:
@@ -262,7 +285,9 @@ def is_accepted_by_script(script: str, words: list[str]) -> bool:
     command, *rest = words
     said = finished(sys.executable, script, "--help", cwd=ROOT).stdout
     if script == "scripts/dev.py":
-        assert not rest or command in {"test", "rehearse"}, "dev.py passes on the words of these alone"
+        known = dev.COMMANDS.get(command)
+        assert known is not None
+        assert known.passes_on or set(rest) <= set(known.options or ()), "dev.py passes on the words of some alone"
         assert command != "rehearse" or is_accepted(words)
     else:
         said += finished(sys.executable, script, command, "--help", cwd=ROOT).stdout
