@@ -132,7 +132,9 @@ class TestFinding:
 
     def test_a_private_repository_without_a_token_names_the_remedy(self, github: GitHubServer, web: Web) -> None:
         github.token, github.private = TOKEN, True
-        with pytest.raises(SourceError, match=r"no release rust-v0\.155\.1 of openai/codex \(.* private: set GH_TOKEN"):
+        with pytest.raises(
+            SourceError, match=r"no release rust-v0\.155\.1 of openai/codex; if it is private, set GH_TOKEN"
+        ):
             source(github, web).find(VERSION, TARGET)
 
     def test_an_api_below_a_path(self, web: Web, cache: Cache) -> None:

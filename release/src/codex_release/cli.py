@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     try:
         return _run(arguments, script)
     except ReleaseError as error:
-        sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
+        sys.stderr.write("codex-release: " + "\n  ".join(map(_one_line, error.lines)) + "\n")
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our answer has left; the interpreter must not complain about it while it flushes.

@@ -1,10 +1,15 @@
 """Every failure this toolkit expects, as one tree.
 
-A message is one line: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
+A message is one sentence: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
 Anything that is not a `ReleaseError` is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "ArchiveError",
@@ -36,14 +41,17 @@ class ReleaseError(Exception):
     Args:
         what: one sentence without a full stop: the act, its object, and what was found.
         remedy: what a person can do about it, as an imperative; shown after the message.
+        problems: what was found, one sentence each, where several things may be wrong at once.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, remedy: str | None = None) -> None:
+    def __init__(self, what: str, *, remedy: str | None = None, problems: Sequence[str] = ()) -> None:
         super().__init__(what)
-        self.what = what
+        self.what = f"{what}: {' | '.join(problems)}" if problems else what
         self.remedy = remedy
+        self.lines = [f"{what}:", *problems, *([remedy] if remedy else [])] if len(problems) > 1 else [str(self)]
+        """The message as a person reads it: several problems, and the remedy behind them, on lines of their own."""
 
     def __str__(self) -> str:
         """The message and its remedy on one line."""

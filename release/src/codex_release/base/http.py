@@ -286,7 +286,8 @@ class Web:
                 if delay > policy.max_wait_s:
                     raise HttpError(
                         f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
-                        remedy="run again then, or set GH_TOKEN for a larger limit on GitHub",
+                        status=httpx.codes.TOO_MANY_REQUESTS,
+                        remedy="run again then",
                     ) from error
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)

@@ -182,7 +182,7 @@ class Builder:
             files = [scratch / artifact.name for _, artifact in made]
             for verdict in check_files(files, self.catalog, self.lock, known, request.jobs):
                 if verdict.problems:
-                    raise CheckError(f"{verdict.path.name} does not pass: {' | '.join(verdict.problems)}")
+                    raise CheckError(f"{verdict.path.name} does not pass", problems=verdict.problems)
             for file in files:
                 move(file, request.out / file.name)
         finally:

@@ -92,7 +92,7 @@ def _newest(context: Context) -> ReleaseVersion:
             failures.append(f"{source.name}: {error}")
             context.progress.note(failures[-1])
     if not found:
-        raise SourceError(f"no source tells which release is the newest: {' | '.join(failures)}")
+        raise SourceError("no source tells which release is the newest", problems=failures)
     return newest(found)
 
 

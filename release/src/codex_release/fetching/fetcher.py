@@ -215,7 +215,8 @@ class Fetcher:
             except ReleaseError as error:
                 failures.append(f"{source.name}: {error}")
         raise SourceError(
-            f"no source serves {version} for {target.triple}: {' | '.join(failures)}",
+            f"no source serves {version} for {target.triple}",
+            problems=failures,
             remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
         )
 

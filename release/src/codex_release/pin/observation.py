@@ -52,7 +52,7 @@ def _observe(version: ReleaseVersion, target: Target, context: Context) -> Locke
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{target.triple}: {failures[-1]}")
     if not served:
-        raise LockError(f"no source serves {version} for {target.triple}: {' | '.join(failures)}")
+        raise LockError(f"no source serves {version} for {target.triple}", problems=failures)
     (first, (_, files)), *others = served.items()
     for name, (_, found) in others:
         compare_files(files, found, expected_by=first, found_in=f"{name}'s {target.triple}")

@@ -211,7 +211,7 @@ class _Run:
         problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
         problems += check_set(verdicts, self._catalog)
         if problems:
-            raise CheckError(" | ".join(problems))
+            raise CheckError("the release does not pass", problems=problems)
         return verdicts
 
     def _bring_dependencies(self, trial: Trial, stage: IndexStage, directory: Path) -> int:
@@ -250,7 +250,8 @@ class _Run:
             )
         )
         if problems := self._verification.problems:
-            raise RehearsalError(" | ".join(f"{each.subject}: {each.problem}" for each in problems))
+            found = [f"{each.subject}: {each.problem}" for each in problems]
+            raise RehearsalError("the index does not have what was published", problems=found)
         return f"{len(self._verification.findings)} questions hold"
 
     def _try(self, trial: Trial, index: PackageIndex) -> None:

@@ -178,8 +178,12 @@ def stream(
         raise
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise ArchiveError(f"{name} cannot be read: {error}") from error
-        raise ArchiveError(f"{name} is damaged: {str(error) or type(error).__name__}") from error
+            raise ArchiveError(f"{name} cannot be read: {error.strerror or error}") from error
+        said = "" if isinstance(error, struct.error) else str(error)  # that speaks of buffers
+        raise ArchiveError(
+            f"{name} is damaged: {said or 'its headers do not add up, or it ends too early'}",
+            remedy="bring it here again, or ask another source with --source",
+        ) from error
     return found
 
 

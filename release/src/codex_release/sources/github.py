@@ -179,10 +179,13 @@ class GitHub:
     def _explain(self, error: HttpError, tag: str) -> SourceError:
         repository = self.facts.repository
         if error.status == 404:
-            hidden = "" if self.token else " (or it is private: set GH_TOKEN)"
-            return SourceError(f"GitHub has no release {tag} of {repository}{hidden}")
+            remedy = None if self.token else "if it is private, set GH_TOKEN"
+            return SourceError(f"GitHub has no release {tag} of {repository}", remedy=remedy)
         if error.status in {401, 403}:
-            return SourceError(f"GitHub refuses the {'token' if self.token else 'request'}: {error}")
+            remedy = "look at GH_TOKEN and GITHUB_TOKEN" if self.token else "set GH_TOKEN"
+            return SourceError(f"GitHub refuses the {'token' if self.token else 'request'}: {error}", remedy=remedy)
+        if error.status == 429 and not self.token:
+            return SourceError(f"GitHub cannot be asked: {error.what}", remedy="run again then, or set GH_TOKEN")
         return SourceError(f"GitHub cannot be asked: {error}")
 
 
