@@ -60,7 +60,9 @@ class TestRefusals:
         binary = place.site / MODULE / "bin" / "codex"
         binary.chmod(0o644)
         for said in run_both(place, 126):
-            assert said.startswith(f"codex: {binary} cannot be run: Permission denied; its file has lost the permission")
+            assert said.startswith(
+                f"codex: {binary} cannot be run: Permission denied; its file has lost the permission"
+            )
 
     @posix_only
     def test_an_executable_of_another_machine_is_one_line_and_126(self, place: Place) -> None:
