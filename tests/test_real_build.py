@@ -210,7 +210,7 @@ def test_a_missing_payload_is_one_clear_error(host_wheel: Path, tmp_path: Path) 
     _install_with_uv(tmp_path / "env", host_wheel)
     (binary,) = (tmp_path / "env").rglob("codex_cli_bin/bin/codex")
     binary.unlink()
-    said = finished(python, "-m", "codex_cli_bin", "--version", code=1).stderr
+    said = finished(python, "-m", "codex_cli_bin", "--version", code=127).stderr
     assert str(binary) in said
     assert "pip install --force-reinstall codex-cli-bin" in said
     assert len(said.splitlines()) == 1

@@ -31,7 +31,7 @@ def main() -> None:
     version = metadata.version(codex_cli_bin.PACKAGE_NAME)
     _hold(codex_cli_bin.__version__ == version, f"__version__ is {codex_cli_bin.__version__}, metadata says {version}")
     root, codex = codex_cli_bin.bundled_package_dir(), codex_cli_bin.bundled_codex_path()
-    _hold(root == Path(codex_cli_bin.__file__).resolve().parent, f"the runtime is in {root}, not in the package")
+    _hold(root == Path(codex_cli_bin.__file__).parent, f"the runtime is in {root}, not in the package")
     release = json.loads((root / "codex-package.json").read_text(encoding="utf-8"))["version"]
     helpers = codex_cli_bin.bundled_path_dir()
     for helper in sorted(helpers.iterdir()) if helpers else ():

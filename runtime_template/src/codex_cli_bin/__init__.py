@@ -6,6 +6,7 @@ They lie in the layout of Codex's own packages, so the executable finds its help
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 __all__ = ["PACKAGE_NAME", "__version__", "bundled_codex_path", "bundled_package_dir", "bundled_path_dir"]
@@ -16,17 +17,18 @@ PACKAGE_NAME = "codex-cli-bin"
 __version__: str
 
 _DESCRIPTOR = "codex-package.json"
-_REMEDY = f"reinstall it with: pip install --force-reinstall {PACKAGE_NAME}"
 
 
 def bundled_package_dir() -> Path:
     """The directory that holds the runtime: ``bin``, ``codex-path``, ``codex-resources``, ``codex-package.json``.
 
+    It is where this package was imported from; links in it are not followed, for what lies beside a link need not lie
+    beside what it leads to (installers, sandboxes and build systems make trees of linked files).
+
     Raises:
         FileNotFoundError: if this installation has no runtime.
     """
-    directory = Path(__file__).resolve().parent
-    return _present(directory / _DESCRIPTOR).parent
+    return _present(Path(__file__).absolute().parent / _DESCRIPTOR).parent
 
 
 def bundled_codex_path() -> Path:
@@ -45,9 +47,18 @@ def bundled_path_dir() -> Path | None:
 
 
 def _present(file: Path) -> Path:
-    if not file.is_file():
-        raise FileNotFoundError(f"{PACKAGE_NAME} is installed without its runtime: {file} is missing; {_REMEDY}")
-    return file
+    if file.is_file():
+        return file
+    archive = next((parent for parent in file.parents if parent.is_file()), None)
+    if getattr(sys, "frozen", False):
+        what = f"the application was frozen without the runtime of {PACKAGE_NAME}: {file} is missing"
+        remedy = "freeze it with the files of that package, beside it and not in an archive"
+    elif archive:
+        what, remedy = f"{PACKAGE_NAME} lies in the archive {archive}, where no program can run", "unpack it first"
+    else:
+        what = f"{PACKAGE_NAME} is installed without its runtime: {file} is missing"
+        remedy = f"reinstall it with: pip install --force-reinstall {PACKAGE_NAME}"
+    raise FileNotFoundError(f"{what}; {remedy}")
 
 
 def __getattr__(name: str) -> str:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembled", "Coverage", "check_runtime", "payload_names", "target_of"]
 
+_OWN = ("__init__.py", "__main__.py", "_pyinstaller/__init__.py", "_pyinstaller/hook-codex_cli_bin.py", "py.typed")
+"""The template's own files in the package; all others there are the runtime's."""
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -219,5 +222,5 @@ def _sbom_problems(wheel: WheelFile) -> list[str]:
 def payload_names(wheel: WheelFile, catalog: Catalog) -> list[str]:
     """The names of the runtime's own files: all below the package but the Python files of the template."""
     prefix = f"{catalog.module}/"
-    own = {f"{prefix}{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
+    own = {f"{prefix}{name}" for name in _OWN}
     return [name for name in wheel.names if name.startswith(prefix) and name not in own and not name.endswith("/")]

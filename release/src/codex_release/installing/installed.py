@@ -47,7 +47,9 @@ def template_files(template: Path, module: str) -> dict[str, FileDigest]:
     """What the template's own files of the package are."""
     package = template / "src" / module
     return {
-        path.name: file_digest(path) for path in package.iterdir() if path.is_file() and not path.name.startswith(".")
+        path.relative_to(package).as_posix(): file_digest(path)
+        for path in package.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__" and not path.name.startswith(".")
     }
 
 
