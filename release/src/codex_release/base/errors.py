@@ -1,10 +1,16 @@
 """Every failure this toolkit expects, as one tree.
 
 A message is one line: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
+Where several things do not hold, each is a line of its own (`problems`) above it.
 Anything that is not a `ReleaseError` is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "ArchiveError",
@@ -27,6 +33,7 @@ __all__ = [
     "UsageError",
     "VerifyError",
     "WorkspaceError",
+    "first_of",
 ]
 
 
@@ -36,18 +43,27 @@ class ReleaseError(Exception):
     Args:
         what: one sentence without a full stop: the act, its object, and what was found.
         remedy: what a person can do about it, as an imperative; shown after the message.
+        problems: all that does not hold, a line each; `what` says what they are about.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, remedy: str | None = None) -> None:
+    def __init__(self, what: str, *, remedy: str | None = None, problems: Sequence[str] = ()) -> None:
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+        self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        """The message and its remedy on one line."""
-        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+        """The message, the first of several problems, and the remedy on one line."""
+        what = f"{self.what}: {first_of(self.problems)}" if self.problems else self.what
+        return f"{what}; {self.remedy}" if self.remedy else what
+
+
+def first_of(problems: Sequence[str]) -> str:
+    """Several problems where there is room for a line only."""
+    first, *others = problems
+    return f"{first} (and {len(others)} more)" if others else first
 
 
 class UsageError(ReleaseError):

@@ -9,14 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-
 from codex_release.base.progress import megabytes
+from codex_release.base.words import counted
+from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,11 +85,13 @@ class Plan:
         files: in the order of the upload.
         problems: why it must not begin, one line each; none if it may.
         warnings: what somebody should know, one line each.
+        python: the version of CPython that pip is asked about; what the tags of the wheels say holds for any Python 3.
     """
 
     files: tuple[PlannedFile, ...]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    python: str = "3"
 
     @property
     def runtime(self) -> tuple[PlannedFile, ...]:
@@ -129,17 +126,17 @@ def candidates(
     """
     found = []
     for verdict in verdicts:
-        identity = _identity(verdict.path.name)
-        if identity is None:
+        known = identity(verdict.path.name)
+        if known is None:
             continue  # check has said so
         attestation = verdict.path.with_name(verdict.path.name + _ATTESTATION)
         found.append(
             Candidate(
                 path=verdict.path,
-                project=identity[0],
-                version=identity[1],
+                project=known[0],
+                version=known[1],
                 digest=digests[verdict.path],
-                is_runtime=identity[0] == distribution,
+                is_runtime=known[0] == distribution,
                 platforms=tuple(sorted(verdict.coverage.platforms)) if verdict.coverage else (),
                 attestation=attestation if attestation.is_file() else None,
             )
@@ -189,8 +186,9 @@ def _clash(file: Candidate, sha256: str | None, size: int | None) -> str:
     cause = "a broken upload was kept: " if kind != "other bytes" else ""
     return (
         f"the index has {kind} under this name ({cause}sha256 {sha256 or 'unknown'}, here {file.digest.sha256}); "
-        "a name is good for one content only: remove it from the index if that forgets the name, "
-        "else release another version"
+        "a name is good for one content only: remove it from the index if that forgets the name, else release "
+        "another version; a client alone can be published, from a directory without runtime wheels: those that are there "
+        "are taken"
     )
 
 
@@ -213,7 +211,7 @@ def _strangers(files: Sequence[Candidate], listings: Mapping[str, Listing]) -> l
         f"{listed.name} is on the index and not here; build what belongs to this version, or release another one"
         for listing in listings.values()
         for listed in listing.files
-        if listed.name not in ours and listed.yanked is None and _identity(listed.name) in versions
+        if listed.name not in ours and listed.yanked is None and identity(listed.name) in versions
     ]
 
 
@@ -230,7 +228,7 @@ def _too_early(planned: Sequence[PlannedFile]) -> list[str]:
     public = [each.file.name for each in planned if not each.file.is_runtime and each.action == PRESENT]
     if not missing or not public:
         return []
-    broken = f"installing it fails on the platforms of {len(missing)} runtime wheels until they are uploaded"
+    broken = f"installing it fails on the platforms of {counted(len(missing), 'runtime wheel')} until they are uploaded"
     return [f"{' and '.join(public)} is public already: {broken} ({', '.join(missing)})"]
 
 
@@ -249,12 +247,3 @@ def _nearly_full(
                 f"{project} comes to {megabytes(there + coming)} with this release, of {megabytes(project_size)} that "
                 "a project may have: another release will not fit; ask the index for more, or remove old pre-releases"
             )
-
-
-def _identity(name: str) -> tuple[str, str] | None:
-    """The project and version that a file's name says, `None` if it says none."""
-    try:
-        project, version, *_ = parse_wheel_filename(name) if name.endswith(".whl") else parse_sdist_filename(name)
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        return None
-    return project, str(version)

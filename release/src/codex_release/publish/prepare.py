@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
-from codex_release.check import check_files, check_set, distributions_in
+from codex_release.check import check_files, distributions_in, problems_of
 from codex_release.publish.plan import candidates, make_plan
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory
     Raises:
         HttpError: if the index cannot be read.
     """
-    problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
-    problems += check_set(verdicts, catalog)
     files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
     listings, hashed = inventory.read(files)
-    return make_plan(files, listings, hashed, problems, catalog.project_size)
+    return make_plan(files, listings, hashed, problems_of(verdicts, catalog), catalog.project_size)

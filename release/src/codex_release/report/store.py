@@ -13,8 +13,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from codex_release import __version__
-from codex_release.base.atomic import write_text
 from codex_release.base.errors import CheckError, ReleaseError
+from codex_release.base.switch import put_together
 from codex_release.building.build_record import BuildRecord
 from codex_release.facts.lock import Lock
 from codex_release.report.json_form import from_json, to_json
@@ -215,8 +215,12 @@ class ReportStore:
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""
         report = report.without_stale_sections()
-        _write_if_new(self.directory / DATA, json.dumps(to_json(report), indent=1) + "\n")
-        _write_if_new(self.directory / PAGE, page(report))
+        texts = {DATA: json.dumps(to_json(report), indent=1) + "\n", PAGE: page(report)}
+        put_together(
+            self.directory,
+            "codex-release-report",
+            {name: text.encode() for name, text in texts.items() if not _says(self.directory / name, text)},
+        )
         if self.job_summary is not None:
             with self.job_summary.open("a", encoding="utf-8") as file:
                 file.write(summary(report))
@@ -241,14 +245,12 @@ def _made_by(section: BuildSection, files: Sequence[BuiltFile]) -> bool:
     return all(each.reused and each in known for each in files)
 
 
-def _write_if_new(path: Path, text: str) -> None:
-    """Write a file unless it says this already."""
+def _says(path: Path, text: str) -> bool:
+    """Whether a file is this text already; one that cannot be read is not, which writing will tell."""
     try:
-        if path.read_bytes() == text.encode():
-            return
+        return path.read_bytes() == text.encode()
     except OSError:
-        pass  # it is missing, or cannot be read, which writing will tell
-    write_text(path, text)
+        return False
 
 
 def _is_there(directory: Path, file: BuiltFile) -> bool:

@@ -59,14 +59,14 @@ def resolution_findings(
     facts = catalog.resolution
     found, asked = [], []
     for target in catalog.targets:
-        for system in facts.systems[target.triple]:
+        for system in target.systems:
             if wheel := right_wheel(system, runtimes):
                 asked.append(_Asked(system, pins[0], system, wheel))
             else:
                 found.append(Finding(system, "resolves", problem=f"{target.triple} has no wheel for it"))
     asked += [_Asked(system, pins[0], system, None) for system in facts.unsupported]
     if client is not None:
-        asked.append(_Asked(pins[1], pins[1], facts.systems[catalog.targets[0].triple][0], client))
+        asked.append(_Asked(pins[1], pins[1], catalog.targets[0].systems[0], client))
     questions = [
         Question((each.requirement,), accepted(each.system), python) for each in asked for python in facts.pythons
     ]
@@ -74,9 +74,11 @@ def resolution_findings(
     digests = {each.name: each.digest.sha256 for each in ours}
     for each in asked:
         said = {python: _wrong(next(answers), each.wheel, digests) for python in facts.pythons}
-        problem = _summary(said)
         question = "resolves" if each.wheel else "resolves to nothing"
-        found.append(Finding(each.subject, question, note=each.wheel or "", problem=problem))
+        found += [
+            Finding(each.subject, question, note=each.wheel or "", problem=problem)
+            for problem in _problems(said) or [""]
+        ]
     return found
 
 
@@ -94,13 +96,13 @@ def _wrong(answer: Resolution, wanted: str | None, digests: Mapping[str, str]) -
     return ""
 
 
-def _summary(said: Mapping[str, str]) -> str:
+def _problems(said: Mapping[str, str]) -> list[str]:
     """What is wrong, each with the Pythons it is wrong for, unless that is all of them."""
     pythons: dict[str, list[str]] = {}
     for python, problem in said.items():
         if problem:
             pythons.setdefault(problem, []).append(python)
-    return " | ".join(
+    return [
         problem if len(found) == len(said) else f"Python {', '.join(found)}: {problem}"
         for problem, found in pythons.items()
-    )
+    ]
