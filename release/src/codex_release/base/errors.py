@@ -61,9 +61,8 @@ class ReleaseError(Exception):
 
 
 def first_of(problems: Sequence[str]) -> str:
-    """Several problems where there is room for a line only."""
-    first, *others = problems
-    return f"{first} (and {len(others)} more)" if others else first
+    """Several problems where there is room for a line only; nothing if there are none."""
+    return "".join(problems[:1]) + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
 
 
 class UsageError(ReleaseError):

@@ -135,7 +135,7 @@ class PackageIndex:
         found = file_digest(path)
         if listed.sha256 is not None and found.sha256 != listed.sha256:
             raise DownloadError(
-                f"{self.url} lists {listed.name} with sha256 {listed.sha256}, but serves {found.sha256}",
+                f"the index lists {listed.name} with sha256 {listed.sha256}, but serves {found.sha256}",
                 remedy="try again past any mirror or proxy; if it stays so, tell whoever runs the index",
             )
         return path

@@ -5,6 +5,7 @@ The interpreter itself says where its packages go; no layout is guessed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys

@@ -150,6 +150,7 @@ def make_plan(
     hashed: Mapping[str, FileDigest],
     problems: Iterable[str] = (),
     project_size: int | None = None,
+    python: str = "3",
 ) -> Plan:
     """Hold the files against the index.
 
@@ -159,12 +160,13 @@ def make_plan(
         hashed: by file name, what the bytes on the index are, where it does not state their sha256.
         problems: what `check` found.
         project_size: what all files of a project together may come to, in bytes.
+        python: see `Plan`.
     """
     planned = tuple(planned_file(each, listings[each.project], hashed) for each in files)
     found = list(problems)
     found += [f"{each.file.name}: {each.detail}" for each in planned if each.action == CLASH]
     found += _yanked(planned, listings) + _strangers(files, listings) + _half_attested(planned)
-    return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)))
+    return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)), python)
 
 
 def planned_file(file: Candidate, listing: Listing, hashed: Mapping[str, FileDigest]) -> PlannedFile:
@@ -187,8 +189,7 @@ def _clash(file: Candidate, sha256: str | None, size: int | None) -> str:
     return (
         f"the index has {kind} under this name ({cause}sha256 {sha256 or 'unknown'}, here {file.digest.sha256}); "
         "a name is good for one content only: remove it from the index if that forgets the name, else release "
-        "another version; a client alone can be published, from a directory without runtime wheels: those that are there "
-        "are taken"
+        "another version, or a client alone, from a directory without runtime wheels: those on the index are taken then"
     )
 
 

@@ -27,7 +27,7 @@ from codex_release.index.configured import PipSettings
 from codex_release.index.repository import Repository
 from codex_release.index.resolution import pip_environ
 from codex_release.pin.observation import hold, observed
-from codex_release.publish import Step, publish
+from codex_release.publish import Step, Steps, publish
 from codex_release.publish.plan import Candidate
 from codex_release.publish.prepare import prepare_checked
 from codex_release.publish.serving import Inventory, Patience
@@ -39,7 +39,7 @@ from codex_release.verify.installation import installed_problem
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from codex_release.building.builder import Built
     from codex_release.check.release import FileVerdict
@@ -131,7 +131,7 @@ class _Run:
         self._catalog = context.catalog.only(target.triple for target in targets)
         self._environ = {**context.settings.environ, "NO_PROXY": "*", "no_proxy": "*"}
         self._begun = time.monotonic()
-        self._steps: list[Step] = []
+        self._steps = Steps(time.monotonic)
         self._built: list[Built] = []
         self._publish: PublishResult | None = None
         self._verification: Verification | None = None
@@ -178,7 +178,8 @@ class _Run:
         if is_host:
             self._try(trial, index)
         else:
-            self._steps += [Step(name, 0.0, "skipped", "this machine is none of the platforms") for name in _NOT_HERE]
+            why = "this machine is none of the platforms"
+            self._steps.taken.extend(Step(name, 0.0, "skipped", why) for name in _NOT_HERE)
 
     def result(self, problem: str) -> RehearsalResult:
         """What came of it."""
@@ -187,7 +188,7 @@ class _Run:
             outcome="failed" if problem else "passed",
             targets=tuple(target.triple for target in self._targets),
             files={each.artifact.name: each.artifact.sha256 for each in self._built},
-            steps=tuple(self._steps),
+            steps=tuple(self._steps.taken),
             seconds=time.monotonic() - self._begun,
             publish=self._publish,
             verification=self._verification,
@@ -277,17 +278,9 @@ class _Run:
                     raise RehearsalError(f"{name} says it is {answer.version}, not {self._context.lock.version}")
                 say(answer.text)
 
-    @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Time a step; the block may say what is worth knowing about it."""
+    def _step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
         self._context.progress.note(f"rehearsal: {name}")
-        begun, said = time.monotonic(), list[str]()
-        try:
-            yield said.append
-        except ReleaseError as error:
-            self._steps.append(Step(name, time.monotonic() - begun, "failed", str(error)))
-            raise
-        self._steps.append(Step(name, time.monotonic() - begun, "passed", " ".join(said)))
+        return self._steps.step(name)
 
 
 def _host(context: Context) -> str | None:

@@ -17,6 +17,7 @@ from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.base.switch import put_together
 from codex_release.building.build_record import BuildRecord
 from codex_release.facts.lock import Lock
+from codex_release.facts.versions import identity
 from codex_release.report.json_form import from_json, to_json
 from codex_release.report.model import (
     SCHEMA,
@@ -214,7 +215,9 @@ class ReportStore:
 
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""
-        report = report.without_stale_sections()
+        clients = (identity(each.name) for each in (report.build.files if report.build else ()) if not each.target)
+        version = next((each[1] for each in clients if each), "")
+        report = replace(report, client_version=version).without_stale_sections()
         texts = {DATA: json.dumps(to_json(report), indent=1) + "\n", PAGE: page(report)}
         put_together(
             self.directory,
@@ -228,7 +231,7 @@ class ReportStore:
 
 
 def _as_previous(report: ReleaseReport, *, source: str) -> Previous:
-    return Previous(report.version, report.build.files if report.build else (), source=source)
+    return Previous(report.again or report.version, report.build.files if report.build else (), source=source)
 
 
 def _is_locked(file: BuiltFile, lock: Lock | None) -> bool:

@@ -68,7 +68,7 @@ def file_findings(
         attestations_required: whether a file without attestations is a problem.
     """
     if listed is None:
-        return [Finding(ours.name, "listed", problem=f"{index.url} does not list it")]
+        return [Finding(ours.name, "listed", problem=f"{index.url} does not have it")]
     looks = {"digest": _digest, "not yanked": _yanked, "metadata": _metadata, "Python": _requires_python}
     if attestations_required or listed.provenance:
         looks["attestations"] = _attestations
