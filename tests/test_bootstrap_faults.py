@@ -23,9 +23,8 @@ from fake_release import FakeRelease
 from installations import MODULE, Place, bare_environment
 from programs import ROOT
 
-from codex_release.base.switch import finish_broken_off, staged
+from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.facts.lock import Lock, LockedTarget
-from codex_release.installing.environment import Environment
 from codex_release.runtime.tree import tree_key
 
 OLD, NEW = "0.168.0", archives.VERSION
@@ -283,13 +282,11 @@ def test_two_versions_at_once_leave_one_of_them(release: FakeRelease, place: Pla
 
 @posix_only
 def test_who_waits_for_a_killed_one_goes_on(release: FakeRelease, place: Place) -> None:
-    environment = Environment(place.python, place.site, place.scripts)
     code = (
-        "import sys, time; from pathlib import Path; from codex_release.installing.environment import Environment\n"
-        "a, b, c = map(Path, sys.argv[1:])\n"
-        "with Environment(a, b, c).exclusive('codex_cli_bin', print): print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from codex_release.base.switch import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'codex_cli_bin'): print('held', flush=True); time.sleep(60)"
     )
-    argv = [sys.executable, "-c", code, *map(str, (place.python, place.site, place.scripts))]
+    argv = [sys.executable, "-c", code, str(place.site)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -307,18 +304,17 @@ def test_who_waits_for_a_killed_one_goes_on(release: FakeRelease, place: Place) 
             holder.kill()
             assert waiting.wait(timeout=60) == 0
     assert place.version() == NEW
-    with environment.exclusive(MODULE, lambda: None):
+    with exclusive(place.site, MODULE):
         pass
     assert place.version() == NEW
 
 
 def test_a_lock_is_held_by_one_at_a_time_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = Environment(Path(sys.executable), tmp_path / "site", tmp_path / "bin")
     inside, most = [0], [0]
 
     def work(_: int) -> None:
         for _ in range(10):
-            with environment.exclusive("package", lambda: None):
+            with exclusive(tmp_path / "site", "package"):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 time.sleep(0.001)

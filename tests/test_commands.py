@@ -439,6 +439,22 @@ def test_matrix_is_what_github_actions_reads(release: FakeRelease) -> None:
     assert "the lock knows" in release.refused("matrix", "--runtime-version", "9.9.9")
 
 
+@pytest.mark.parametrize(("tag", "client"), [(f"v{VERSION}", VERSION), (f"v{VERSION}.post1", f"{VERSION}.post1")])
+def test_the_tag_of_a_client_says_both_versions(tag: str, client: str, release: FakeRelease) -> None:
+    entries = json.loads(release.ran("matrix", "--json", "--sdk-version", tag).out)["include"]
+    assert [each["target"] for each in entries] == list(TRIPLES)
+    assert {(each["runtime"], each["client"]) for each in entries} == {(VERSION, client)}
+
+
+@pytest.mark.parametrize(
+    "tag", ["v9.9.9", f"v{VERSION}1", f"{VERSION}.dev1", f"{VERSION}+local", f"{VERSION}.post1.dev2"]
+)
+def test_a_tag_that_is_no_client_of_the_locked_runtime_is_refused(tag: str, release: FakeRelease) -> None:
+    line = release.refused("matrix", "--sdk-version", tag, code=2)
+    assert line.startswith(f"{tag} is no version of a client for Codex {VERSION}, which is the one that the lock pins")
+    assert f"{VERSION}.post1" in line
+
+
 def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:
     release.ran("fetch", "--all")
     assert len(json.loads(release.ran("cache", "list", "--json").out)) == len(TRIPLES)

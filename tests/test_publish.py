@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import archives
 import pytest
 from fake_release import FakeRelease
 from faulty_index import Upload, status
@@ -228,19 +229,50 @@ def test_a_release_is_published_runtimes_first_and_once(here: FakeRelease, shown
     assert "uploading" not in again.err
 
 
-@pytest.mark.parametrize("words", [(), ("--dry-run",)])
-def test_without_yes_the_plan_is_shown_and_nothing_is_done(
-    here: FakeRelease, shown: Window, words: tuple[str, ...]
+def test_a_client_is_released_again_with_the_runtime_wheels_that_are_there(
+    here: FakeRelease, shown: Window, tmp_path: Path
 ) -> None:
-    said = here.ran("publish", shown.release.dist, *to(shown), *words)
+    """With all files at hand, or with those of the client alone."""
+    small, version = shown.release, archives.VERSION
+    here.ran("publish", small.dist, *to(shown), "--yes")
+    for number, part in enumerate((("--all",), ("--client-only",)), 1):
+        dist = tmp_path / str(number)
+        here.ran("build", *part, "--sdk-version", f"{version}.post{number}", "--out", dist)
+        result = json.loads(here.ran("publish", dist, *to(shown), "--yes", "--json").out)
+        outcomes = {each["name"]: each["outcome"] for each in result["files"]}
+        client = [f"codex_app_server_sdk-{version}.post{number}{end}" for end in ("-py3-none-any.whl", ".tar.gz")]
+        assert outcomes == {**dict.fromkeys(small.runtime, "present"), **dict.fromkeys(client, "uploaded")}
+        assert shown.proxy.stored[-2:] == client
+    assert shown.proxy.stored.count(small.runtime[0]) == 1
+    assert shown.broken_promises == []
+    told = json.loads((tmp_path / "2" / "release.json").read_text(encoding="utf-8"))
+    assert (told["version"], told["client_version"]) == (version, f"{version}.post2")
+    assert told["publish"]["outcome"] == "published"
+
+
+def test_a_client_alone_needs_all_runtime_wheels_of_the_lock_on_the_index(
+    here: FakeRelease, shown: Window, tmp_path: Path
+) -> None:
+    """One is missing, another is not what the lock says: nothing is sent."""
+    small = shown.release
+    for name in small.runtime[1:]:
+        shown.seed(name)
+    here.ran("build", "--client-only", "--sdk-version", f"{archives.VERSION}.post1", "--out", tmp_path / "dist")
+    said = here.ran("publish", tmp_path / "dist", *to(shown), "--yes", code=1)
+    assert "has no wheel for" in said.err
+    assert "gets nothing of this release" in said.err.splitlines()[-1]
+    assert shown.proxy.diary == []
+
+
+def test_without_yes_the_plan_is_shown_and_nothing_is_done(here: FakeRelease, shown: Window) -> None:
+    said = here.ran("publish", shown.release.dist, *to(shown))
     assert [line.split()[0] for line in said.out.splitlines()] == shown.release.names
     assert {line.split()[-1] for line in said.out.splitlines()} == {"planned"}
     assert said.err == "nothing is uploaded without --yes\n"
     assert (shown.proxy.diary, shown.listed()) == ([], [])
 
 
-def test_words_that_exclude_each_other_and_a_directory_that_is_none(here: FakeRelease, tmp_path: Path) -> None:
-    assert "exclude each other" in here.refused("publish", "--yes", "--dry-run", code=2)
+def test_a_directory_that_is_none_is_refused(here: FakeRelease, tmp_path: Path) -> None:
     assert "is no directory" in here.refused("publish", tmp_path / "nowhere", code=2)
 
 

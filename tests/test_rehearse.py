@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import archives
 import psutil
 import pytest
 from fake_release import FakeRelease
@@ -99,13 +100,14 @@ def test_other_machines_platforms_are_rehearsed_whatever_this_machine_is_set_to(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TWINE_REPOSITORY_URL", nowhere)
     monkeypatch.setenv("TWINE_USERNAME", "somebody")
-    result, _ = rehearsed(release, *others)
+    result, _ = rehearsed(release, *others, "--sdk-version", f"{archives.VERSION}.post1")
     assert list(outcomes(result)) == ELSEWHERE
     assert {name for name, outcome in outcomes(result).items() if outcome == "skipped"} == set(STEPS[-4:])
     assert result["outcome"] == "passed"
     assert result["targets"] == others[1::2]
     uploaded = [each["name"] for each in result["publish"]["files"]]
     assert [name.startswith("codex_cli_bin") for name in uploaded] == [True] * (len(uploaded) - 2) + [False, False]
+    assert [f"-{archives.VERSION}.post1" in name for name in uploaded[-2:]] == [True, True]
     assert not leftovers(release)
 
 

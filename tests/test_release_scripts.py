@@ -127,6 +127,17 @@ def test_a_release_has_files_digests_bills_of_materials_and_the_report(gh: Path,
     assert shown == ["release", "edit", TAG, "--draft=false"]
 
 
+def test_the_tag_is_the_version_of_the_client(gh: Path, dist: Path) -> None:
+    for name in NAMES - {WHEEL}:
+        (dist / name).rename(dist / name.replace("0.169.0", "0.169.0.post1"))
+    released(dist)
+    assert [call[2] for call in calls_of(gh) if call[1] == "create"] == [f"{TAG}.post1"]
+    into = dist.parent / "previous"
+    words = (sys.executable, RELEASE, "previous", into, "--version")
+    assert finished(*words, "0.169.0.post1", cwd=ROOT).stdout == "there is no release before\n"
+    assert finished(*words, "0.169.0.post2", cwd=ROOT).stdout == f"{TAG}.post1 is the release before\n"
+
+
 def test_the_digests_are_those_that_sha256sum_checks(dist: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, github_release as r; print(r.sums(sorted(pathlib.Path(sys.argv[1]).iterdir())), end='')"

@@ -154,10 +154,9 @@ cibuildwheel_platform = "linux"
 cibuildwheel_arch = "riscv64"
 system = "linux"
 machines = ["riscv64"]
+systems = ["musllinux_1_2_riscv64"]
 """
-    systems = '[resolution.systems]\nriscv64gc-unknown-linux-musl = ["musllinux_1_2_riscv64"]'
-    text = FILE.read_text(encoding="utf-8").replace("[resolution.systems]", systems)
-    catalog = load(tmp_path, text + table)
+    catalog = load(tmp_path, FILE.read_text(encoding="utf-8") + table)
     assert catalog.triples == (*CATALOG.triples, "riscv64gc-unknown-linux-musl")
     assert catalog.target("riscv64gc-unknown-linux-musl").machines == ("riscv64",)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import archives
 import pytest
 from fake_release import FakeRelease
 from loopback import Loopback, Reply
@@ -163,6 +164,19 @@ def test_a_client_of_a_version_of_its_own_is_found(
     upload(stage, *files_of(dist))
     assert verified(release, stage.simple_url, "--dist", dist)["ok"]
     assert verified(release, stage.simple_url, "--sdk-version", "7.1")["ok"]
+
+
+def test_a_client_alone_is_verified_with_the_runtime_wheels_that_the_index_has(
+    release: FakeRelease, dist: Path, stage: IndexStage, tmp_path: Path
+) -> None:
+    upload(stage, *files_of(dist))
+    release.ran("build", "--client-only", "--out", tmp_path / "dist", "--sdk-version", f"{archives.VERSION}.post1")
+    upload(stage, *files_of(tmp_path / "dist"))
+    found = verified(release, stage.simple_url, "--dist", tmp_path / "dist")
+    assert found["ok"]
+    content = {each["subject"] for each in found["findings"] if each["question"] == "content"}
+    runtimes = {path.name for path in dist.glob("codex_cli_bin*")}
+    assert content == runtimes | {path.name for path in files_of(tmp_path / "dist")}
 
 
 def changed(name: str, **facts: object) -> Callable[[Entry], Entry]:
@@ -317,8 +331,7 @@ def test_the_right_wheel_is_the_one_with_the_newest_tag_that_a_system_accepts() 
 
 
 def test_every_target_has_systems_to_ask_about(catalog: Catalog) -> None:
-    assert set(catalog.resolution.systems) == set(catalog.triples)
-    assert all(catalog.resolution.systems.values())
+    assert all(target.systems for target in catalog.targets)
 
 
 def test_an_old_pip_is_told_of_because_it_downloads_what_it_only_has_to_name(

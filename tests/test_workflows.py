@@ -23,7 +23,7 @@ from archives import CATALOG
 from filelock import FileLock
 from needs import needs
 from packaging.specifiers import SpecifierSet
-from programs import codex_release, finished
+from programs import PINNED, codex_release, finished
 from ruamel.yaml import YAML
 from workflow_graph import WORKFLOWS, Job, Step, Workflow, expressions
 
@@ -225,7 +225,8 @@ def matrix_of(job: Job) -> set[str]:
 @functools.cache
 def planned() -> list[dict[str, str]]:
     """What the matrix of a release is."""
-    include: list[dict[str, str]] = json.loads(codex_release("matrix", "--json").stdout)["include"]
+    told = codex_release("matrix", "--sdk-version", f"v{PINNED}.post1", "--json").stdout
+    include: list[dict[str, str]] = json.loads(told)["include"]
     return include
 
 
@@ -337,10 +338,22 @@ def test_a_release_builds_and_verifies_each_target_on_its_own_machine() -> None:
         job = RELEASE.jobs[name]
         assert job.raw["runs-on"] == "${{ matrix.runner }}"
         assert job.raw["strategy"]["matrix"] == "${{ fromJSON(needs.plan.outputs.matrix) }}"
-    assert RELEASE.jobs["plan"].raw["outputs"] == {"matrix": "${{ steps.plan.outputs.matrix }}"}
-    assert RELEASE.jobs["plan"].runs("matrix", "--runtime-version", "$VERSION", "--json")
+    outputs = {name: f"${{{{ steps.plan.outputs.{name} }}}}" for name in ("matrix", "runtime", "client")}
+    assert RELEASE.jobs["plan"].raw["outputs"] == outputs
+    assert RELEASE.jobs["plan"].runs("matrix", "--sdk-version", "$VERSION", "--json")
     assert RELEASE.jobs["build"].runs("scripts/update_sdk_artifacts.py", "stage-runtime")
     assert RELEASE.jobs["verify"].runs("python", "-m", "cibuildwheel", "--platform", "$PLATFORM", "--archs", "$ARCHS")
+
+
+def test_the_tag_of_a_release_is_the_version_of_the_client_and_the_runtime_is_the_locked_one() -> None:
+    assert {(entry["runtime"], entry["client"]) for entry in planned()} == {(PINNED, f"{PINNED}.post1")}
+    named = [command for job in RELEASE.jobs.values() for command in job.commands]
+    for option, value in {"--runtime-version": "$RUNTIME", "verify-index": "$RUNTIME"}.items():
+        used = [command[command.index(option) + 1] for command in named if option in command]
+        assert used
+        assert set(used) == {value}, option
+    clients = [command[command.index("--sdk-version") + 1] for command in named if "--sdk-version" in command]
+    assert sorted(clients) == ["$CLIENT", "$CLIENT", "$VERSION"]
 
 
 def test_what_is_verified_rehearsed_and_published_are_the_bytes_that_were_built() -> None:

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     try:
         return _run(arguments, script)
     except ReleaseError as error:
-        sys.stderr.write("codex-release: " + "\n  ".join(map(_one_line, error.lines)) + "\n")
+        _complain(str(error), error.problems)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our answer has left; the interpreter must not complain about it while it flushes.
@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
             report = begun(context)
     show(report, as_json=arguments.json)
     if report.problem:
-        sys.stderr.write(f"codex-release: {_one_line(report.problem)}\n")
+        _complain(report.problem, report.problems)
     return 0 if report.ok else 1
 
 
@@ -163,6 +163,13 @@ def _listed() -> str:
 
 def _module(command: str) -> Any:
     return importlib.import_module(f"codex_release.commands.{command.replace('-', '_')}")
+
+
+def _complain(text: str, problems: Sequence[str]) -> None:
+    """One line, below those of several problems."""
+    if len(problems) > 1:
+        sys.stderr.writelines(f"- {_one_line(each)}\n" for each in problems)
+    sys.stderr.write(f"codex-release: {_one_line(text)}\n")
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Every failure this toolkit expects, as one tree.
 
-A message is one sentence: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
+A message is one line: what was being done, to which file or URL, and what was found; `remedy` says what to do next.
+Where several things do not hold, each is a line of its own (`problems`) above it.
 Anything that is not a `ReleaseError` is a bug and keeps its traceback.
 """
 
@@ -32,6 +33,7 @@ __all__ = [
     "UsageError",
     "VerifyError",
     "WorkspaceError",
+    "first_of",
 ]
 
 
@@ -41,21 +43,26 @@ class ReleaseError(Exception):
     Args:
         what: one sentence without a full stop: the act, its object, and what was found.
         remedy: what a person can do about it, as an imperative; shown after the message.
-        problems: what was found, one sentence each, where several things may be wrong at once.
+        problems: all that does not hold, a line each; `what` says what they are about.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, *, remedy: str | None = None, problems: Sequence[str] = ()) -> None:
         super().__init__(what)
-        self.what = f"{what}: {' | '.join(problems)}" if problems else what
+        self.what = what
         self.remedy = remedy
-        self.lines = [f"{what}:", *problems, *([remedy] if remedy else [])] if len(problems) > 1 else [str(self)]
-        """The message as a person reads it: several problems, and the remedy behind them, on lines of their own."""
+        self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        """The message and its remedy on one line."""
-        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+        """The message, the first of several problems, and the remedy on one line."""
+        what = f"{self.what}: {first_of(self.problems)}" if self.problems else self.what
+        return f"{what}; {self.remedy}" if self.remedy else what
+
+
+def first_of(problems: Sequence[str]) -> str:
+    """Several problems where there is room for a line only; nothing if there are none."""
+    return "".join(problems[:1]) + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
 
 
 class UsageError(ReleaseError):

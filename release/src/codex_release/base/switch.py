@@ -13,21 +13,22 @@ import contextlib
 import json
 import os
 import secrets
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree, replace, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Switch", "finish_broken_off", "staged"]
+__all__ = ["Switch", "exclusive", "finish_broken_off", "put_together", "staged"]
 
 _NOTE = "note.json"
 
 Item = tuple[int, str]
-"""The number of a place, and a name in it."""
+"""The number of a place, and a name in it, which may lie in a subdirectory."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,14 @@ class Switch:
 
     def _move(self, comes: Sequence[Item], goes: Sequence[Item], moved: list[tuple[Path, Path]]) -> None:
         """Rename what has not been renamed yet; `moved` is told each, from where to where."""
-        *first, last = comes
-        if not os.path.lexists(self.new(last)):
+        if comes and not os.path.lexists(self.new(comes[-1])):
             return  # all of it was done; what has such a name now has come since
-        for item in first:
+        for item in comes[:-1]:
             self._exchange(item, moved)
         for item in goes:
             self._take_away(item, moved)
-        self._exchange(last, moved)
+        for item in comes[-1:]:
+            self._exchange(item, moved)
 
     def _exchange(self, item: Item, moved: list[tuple[Path, Path]]) -> None:
         waiting = self.new(item)
@@ -108,6 +109,68 @@ class Switch:
         place, name = self.places[item[0]], item[1]
         if os.path.lexists(place / name):
             _rename(place / name, place / self.name / "old" / f"{name}.{secrets.token_hex(4)}", moved)
+
+
+def put_together(directory: Path, name: str, comes: Mapping[str, Path | bytes], goes: Sequence[str] = ()) -> None:
+    """Put files into a directory in place of whatever has their names: all of them, or none.
+
+    One process after another, which finishes first what one that died had begun.
+
+    Args:
+        directory: is made if it is not there.
+        name: what is put in place; processes that use the same one wait for each other.
+        comes: by their names in the directory, files on the same file system, or what is to be in them.
+        goes: the names of what is taken away.
+
+    Raises:
+        OSError: if something cannot be written or moved; the directory is as it was then.
+    """
+    if not comes and not goes:
+        return
+    with exclusive(directory, name):
+        finish_broken_off(name, (directory,))
+        with staged(name, (directory,)) as stage:
+            for each, what in comes.items():
+                waiting = stage.new((0, each))
+                waiting.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(what, Path):
+                    replace(what, waiting)
+                else:
+                    waiting.write_bytes(what)
+                    waiting.chmod(0o644)
+            stage.commit([(0, each) for each in comes], [(0, each) for each in goes])
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock in a directory; the others wait. It leaves nothing behind.
+
+    The operating system frees the lock of a process that dies.
+
+    Args:
+        directory: is made if it is not there.
+        name: what is locked.
+        on_wait: called once if somebody else holds it.
+
+    Raises:
+        OSError: if the directory cannot be written.
+    """
+    from filelock import FileLock, Timeout  # for who finds nothing to do, it takes long to load
+
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f".{name}.lock"
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":  # there, releasing it deletes it
+            path.unlink(missing_ok=True)  # while it is held: who waits sees that it is gone, and begins anew
+        lock.release()
 
 
 @contextlib.contextmanager
@@ -152,5 +215,6 @@ def _prefix(name: str) -> str:
 
 
 def _rename(source: Path, destination: Path, moved: list[tuple[Path, Path]]) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
     replace(source, destination)
     moved.append((source, destination))

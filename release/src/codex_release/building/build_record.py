@@ -13,15 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.base.atomic import write_text
 from codex_release.base.digests import FileDigest, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Artifact", "BuildRecord", "digest_of", "fingerprint", "toolkit_fingerprint"]
+__all__ = ["RECORD", "Artifact", "BuildRecord", "digest_of", "fingerprint", "toolkit_fingerprint"]
 
-_NAME = ".codex-release-build.json"
+RECORD = ".codex-release-build.json"
+"""The name of the record in the output directory."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class BuildRecord:
     def read(cls, directory: Path) -> BuildRecord:
         """The record of a directory; an empty one if there is none, or it cannot be understood."""
         try:
-            data = json.loads((directory / _NAME).read_text(encoding="utf-8"))
+            data = json.loads((directory / RECORD).read_text(encoding="utf-8"))
             return cls({part: tuple(Artifact(**each) for each in listed) for part, listed in data.items()})
         except (OSError, ValueError, TypeError, AttributeError):
             return cls({})
 
-    def write(self, directory: Path) -> None:
-        """Keep the record in a directory."""
+    def dumps(self) -> bytes:
+        """The record as it lies in a directory."""
         data = {part: [asdict(each) for each in listed] for part, listed in sorted(self.parts.items())}
-        write_text(directory / _NAME, json.dumps(data, indent=1) + "\n")
+        return (json.dumps(data, indent=1) + "\n").encode()
 
     def unchanged(self, part: str, inputs: str, directory: Path) -> tuple[Artifact, ...]:
         """The files of a part, if they were made of these inputs and all of them still have their bytes."""

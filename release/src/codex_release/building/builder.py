@@ -1,7 +1,7 @@
 """Building a release: runtime wheels of many targets and the client pinned to them, checked before they appear.
 
-Everything is made in a scratch directory beside the output and moved there at the end, when all of it has passed; a
-failure leaves the output as it was. What did not change since the last build is not made again.
+Everything is made in a scratch directory beside the output and moved there at the end, all at once, when all of it has
+passed; a failure leaves the output as it was. What did not change since the last build is not made again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree
-from codex_release.base.atomic import replace as move
-from codex_release.base.digests import FileDigest, file_digest
-from codex_release.base.errors import CheckError
-from codex_release.building.build_record import Artifact, BuildRecord, digest_of, fingerprint, toolkit_fingerprint
-from codex_release.check import Assembled, check_files
+from codex_release.base.errors import BuildError
+from codex_release.base.switch import exclusive, finish_broken_off, put_together
+from codex_release.base.words import counted
+from codex_release.building.build_record import (
+    RECORD,
+    Artifact,
+    BuildRecord,
+    digest_of,
+    fingerprint,
+    toolkit_fingerprint,
+)
+from codex_release.check import Assembled, check_files, require_passed
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.runtime.tree import tree_key
-from codex_release.wheels.assembler import assemble
+from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
 from codex_release.wheels.payload import Payload
@@ -33,6 +40,7 @@ from codex_release.wheels.stage import stage_runtime, stage_sdk
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
     from codex_release.facts.targets import Catalog, Target
     from codex_release.facts.versions import ReleaseVersion
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildRequest", "Builder", "Built"]
 
 _CLIENT = "client"
+_SWITCH = "codex-release-build"
 _APART = 3
 """How many targets it takes for two of them to be kept apart."""
 
@@ -56,7 +65,7 @@ class BuildRequest:
         version: the runtime.
         targets: the platforms to make wheels for; none, if only the client is wanted.
         out: where the files go.
-        sdk_version: the client's version (PEP 440); the runtime's if `None`.
+        sdk_version: the client's version (PEP 440).
         store: leave payloads uncompressed.
         epoch: the date of everything, in seconds since 1970.
         jobs: how many things to do at a time.
@@ -66,7 +75,7 @@ class BuildRequest:
     version: ReleaseVersion
     targets: Sequence[Target]
     out: Path
-    sdk_version: str | None = None
+    sdk_version: str
     store: bool = False
     epoch: int = 0
     jobs: int = 1
@@ -120,6 +129,8 @@ class Builder:
             for target in request.targets:
                 self.lock.require(request.version, target)
         request.out.mkdir(parents=True, exist_ok=True)
+        with exclusive(request.out, _SWITCH):
+            finish_broken_off(_SWITCH, (request.out,))
         record = BuildRecord.read(request.out)
         inputs = self._inputs(request)
         with ThreadPoolExecutor(request.jobs) as pool:
@@ -132,7 +143,6 @@ class Builder:
             )
         fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
         made = self._make(request, fresh) if fresh else {}
-        self._remember(request, record, made)
         return [
             Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])
         ]
@@ -180,17 +190,29 @@ class Builder:
                 made += client.result() if client else []
             known = {each.artifact.name: each.content for each in wheels}
             files = [scratch / artifact.name for _, artifact in made]
-            for verdict in check_files(files, self.catalog, self.lock, known, request.jobs):
-                if verdict.problems:
-                    raise CheckError(f"{verdict.path.name} does not pass", problems=verdict.problems)
-            for file in files:
-                move(file, request.out / file.name)
+            require_passed(check_files(files, self.catalog, self.lock, known, request.jobs))
+            parts: dict[str, tuple[Artifact, ...]] = {}
+            for part, artifact in made:
+                parts[part] = (*parts.get(part, ()), artifact)
+            self._put(request.out, scratch, parts)
         finally:
             remove_tree(scratch)
-        parts: dict[str, tuple[Artifact, ...]] = {}
-        for part, artifact in made:
-            parts[part] = (*parts.get(part, ()), artifact)
         return parts
+
+    def _put(self, out: Path, scratch: Path, made: Mapping[str, tuple[Artifact, ...]]) -> None:
+        """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
+        record = BuildRecord.read(out)
+        parts = {**record.parts, **made}
+        kept = {each.name for listed in parts.values() for each in listed}
+        gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
+        comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
+        try:
+            put_together(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
+        except OSError as error:
+            raise BuildError(
+                f"{', '.join(comes)} cannot be moved to {out}, which is as it was: {error}",
+                remedy="close what uses those files, look whether the directory may be written, and build again",
+            ) from error
 
     def _wheels(
         self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path, backend: Backend
@@ -199,7 +221,7 @@ class Builder:
         targets = [target for target in request.targets if target.triple in inputs]
         if not targets:
             return []
-        self.progress.note(f"building the wheels of {len(targets)} platform{'s' if len(targets) > 1 else ''}")
+        self.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
         # The outer pool is left last: closing the deflater first ends whoever still waits for it.
         with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
             begun = {}
@@ -242,15 +264,9 @@ class Builder:
                 work = scratch / f"{target.triple}-{number}"
                 skeleton = self._skeleton(work, files, variant, provenance, backend)
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
-                path, digest = assemble(
-                    skeleton,
-                    shipped,
-                    partial(payload.entry, keep=variant != variants[-1]),
-                    scratch,
-                    module=self.catalog.module,
-                    layout=self.catalog.layout,
-                    epoch=request.epoch,
-                )
+                entry = partial(payload.entry, keep=variant != variants[-1])
+                shipment = Shipment(shipped, entry, self.catalog.module, self.catalog.layout)
+                path, digest = assemble(skeleton, scratch, epoch=request.epoch, shipment=shipment)
                 artifact = _artifact(path, digest, target.triple, inputs, time.monotonic() - begun)
                 wheels.append(_Wheel(artifact, Assembled(shipped, payload.inspection(variant.left_out))))
             return wheels
@@ -295,25 +311,13 @@ class Builder:
         stage_sdk(
             stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
         )
-
         made = []
-        for kind in ("wheel", "sdist"):
+        for kind, write in (("wheel", assemble), ("sdist", repack_sdist)):
             begun = time.monotonic()
-            path = backend.build(kind, stage, scratch)
-            made.append((_CLIENT, _artifact(path, file_digest(path), "", inputs, time.monotonic() - begun)))
+            built = backend.build(kind, stage, scratch / "client")
+            path, digest = write(built, scratch, epoch=request.epoch)
+            made.append((_CLIENT, _artifact(path, digest, "", inputs, time.monotonic() - begun)))
         return made
-
-    def _remember(self, request: BuildRequest, record: BuildRecord, made: Mapping[str, tuple[Artifact, ...]]) -> None:
-        """Note what was made; files of earlier builds that it supersedes go."""
-        if not made:
-            return
-        parts = {**record.parts, **made}
-        kept = {artifact.name for listed in parts.values() for artifact in listed}
-        for listed in record.parts.values():
-            for artifact in listed:
-                if artifact.name not in kept:
-                    (request.out / artifact.name).unlink(missing_ok=True)
-        BuildRecord(parts).write(request.out)
 
 
 def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, seconds: float) -> Artifact:

@@ -5,7 +5,7 @@ asks twine and check-wheel-contents, `release` judges the set as a whole. Each g
 empty list is a pass.
 """
 
-from codex_release.check.release import check_files, check_set, distributions_in
+from codex_release.check.release import check_files, check_set, distributions_in, problems_of, require_passed
 from codex_release.check.runtime import Assembled
 
-__all__ = ["Assembled", "check_files", "check_set", "distributions_in"]
+__all__ = ["Assembled", "check_files", "check_set", "distributions_in", "problems_of", "require_passed"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
 
-__all__ = ["FileVerdict", "check_files", "check_set", "distributions_in"]
+__all__ = ["FileVerdict", "check_files", "check_set", "distributions_in", "problems_of", "require_passed"]
 
 _SDIST = ".tar.gz"
 
@@ -91,7 +91,7 @@ def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
     versions = sorted({each.version for each in runtimes} | {each.pin for each in verdicts if each.pin})
     problems = []
     if len(versions) != 1:
-        problems.append(f"there are {len(versions)} runtime versions, not one: {', '.join(versions)}")
+        problems.append(f"a release is for one runtime, these files are for {', '.join(versions) or 'none'}")
     for triple in catalog.triples:
         wheels = [each for each in runtimes if each.triple == triple]
         missing = {"any platform"} if not wheels else set[str]().union(*(each.expected for each in wheels))
@@ -109,6 +109,22 @@ def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
         if count != 1:
             problems.append(f"there are {count} pinned {kind}s of the client, not one")
     return problems
+
+
+def problems_of(verdicts: Sequence[FileVerdict], catalog: Catalog | None = None) -> list[str]:
+    """All that was found, each with the name of its file; with a catalog, of the files as a whole release too."""
+    found = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
+    return found + (check_set(verdicts, catalog) if catalog else [])
+
+
+def require_passed(verdicts: Sequence[FileVerdict], catalog: Catalog | None = None) -> None:
+    """Insist that nothing was found; the arguments are those of `problems_of`.
+
+    Raises:
+        CheckError: if something was.
+    """
+    if problems := problems_of(verdicts, catalog):
+        raise CheckError("the built files do not pass the check", problems=problems)
 
 
 def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None) -> FileVerdict:

@@ -24,6 +24,7 @@ class Answer:
         title: stands above the table.
         ok: whether everything held; otherwise the program exits with 1.
         problem: what did not hold and what to do next, as one line for standard error; may be empty.
+        problems: all that does not hold, a line each, if `problem` is about several things.
         document: the same as a text that is printed as it stands, if one was asked for.
     """
 
@@ -33,6 +34,7 @@ class Answer:
     title: str = ""
     ok: bool = True
     problem: str = ""
+    problems: Sequence[str] = ()
     document: str | None = None
 
 

@@ -11,7 +11,15 @@ from codex_release.base.errors import UsageError
 from codex_release.base.progress import megabytes
 from codex_release.building.builder import Builder, BuildRequest
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_previous, add_targets, add_unlocked, add_version, warn_unlocked
+from codex_release.commands.options import (
+    add_previous,
+    add_sdk_version,
+    add_targets,
+    add_unlocked,
+    add_version,
+    warn_unlocked,
+)
+from codex_release.facts.versions import client_version
 from codex_release.report.observe import built_file
 from codex_release.report.store import ReportStore, read_previous
 
@@ -29,7 +37,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_unlocked(parser)
     add_previous(parser)
     parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
-    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    add_sdk_version(parser)
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--runtime-only", action="store_true", help="only runtime wheels, without the client")
     part.add_argument("--client-only", action="store_true", help="only the client, without runtime wheels")
@@ -54,7 +62,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             version=version,
             targets=_targets(arguments, context),
             out=arguments.out,
-            sdk_version=arguments.sdk_version,
+            sdk_version=client_version(arguments.sdk_version, version),
             store=arguments.store,
             epoch=context.settings.epoch,
             jobs=context.jobs,

@@ -1,7 +1,8 @@
 """``matrix``: what CI builds, where, and what cibuildwheel calls it, from targets.toml.
 
-With ``--runtime-version`` it is the first word of a release: a version that the lock does not pin for every platform
-is refused before any machine begins.
+With ``--sdk-version``, the version of the client or its tag, it is the first word of a release: one that does not go
+with the runtime that the lock pins, for every platform, is refused before any machine begins; each entry then says both
+versions.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_version
+from codex_release.commands.options import add_sdk_version, add_version
+from codex_release.facts.versions import released_client
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_version(parser)
+    add_sdk_version(parser)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:
@@ -27,17 +30,22 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
     Raises:
         LockError: if a version was named that the lock does not pin for every target.
+        UsageError: if the version of the client does not go with it.
     """
-    targets = context.catalog.targets
-    if arguments.version:
+    targets, versions = context.catalog.targets, {}
+    if arguments.version or arguments.sdk_version:
+        runtime = context.version(arguments.version)
         for target in targets:
-            context.lock.require(context.version(arguments.version), target)
+            context.lock.require(runtime, target)
+        if arguments.sdk_version:
+            versions = {"runtime": runtime.codex, "client": released_client(arguments.sdk_version, runtime)}
     entries = [
         {
             "target": target.triple,
             "runner": target.runner,
             "platform": target.cibuildwheel_platform,
             "archs": target.cibuildwheel_arch,
+            **versions,
         }
         for target in targets
     ]

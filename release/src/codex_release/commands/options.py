@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_previous",
+    "add_sdk_version",
     "add_targets",
     "add_unlocked",
     "add_version",
@@ -44,6 +45,15 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     """``--runtime-version``, not required."""
     parser.add_argument(
         "--runtime-version", dest="version", metavar="V", help="the Codex release; the locked one if not given"
+    )
+
+
+def add_sdk_version(parser: argparse.ArgumentParser) -> None:
+    """``--sdk-version``."""
+    parser.add_argument(
+        "--sdk-version",
+        metavar="S",
+        help="the client's version, e.g. that of a post release; the runtime's if not given",
     )
 
 

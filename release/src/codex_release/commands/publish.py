@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import UsageError, first_of
 from codex_release.base.progress import megabytes
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import leave_report
@@ -31,7 +31,6 @@ def register(parser: argparse.ArgumentParser) -> None:
         "directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the finished files (dist)"
     )
     parser.add_argument("--yes", action="store_true", help="carry out the plan; without it, it is only shown")
-    parser.add_argument("--dry-run", action="store_true", help="only show the plan, as without --yes")
     parser.add_argument("--repository", metavar="NAME", help="a section of .pypirc, as for twine")
     parser.add_argument("--repository-url", metavar="URL", help="where to upload, as for twine")
     parser.add_argument(
@@ -49,11 +48,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Plan, show the plan, and with ``--yes`` carry it out.
 
     Raises:
-        UsageError: if the words exclude each other.
+        UsageError: if there is no such directory.
         ReleaseError: if the index cannot be read.
     """
-    if arguments.yes and arguments.dry_run:
-        raise UsageError("--yes and --dry-run exclude each other")
     if not arguments.directory.is_dir():
         raise UsageError(f"{arguments.directory} is no directory", remedy="build a release: codex-release build --all")
     catalog = context.catalog
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     for warning in plan.warnings:
         context.progress.note(f"WARNING: {warning}")
     if plan.problems:
-        found = "; ".join(plan.problems)
+        found = first_of(plan.problems)
         return _report(_planned(plan, index.url), plan, f"{index.url} gets nothing of this release: {found}")
     if not arguments.yes:
         if plan.to_upload:
@@ -93,7 +90,7 @@ def _planned(plan: Plan, index: str) -> PublishResult:
         )
         for each in plan.files
     )
-    return PublishResult(index, "failed" if plan.problems else "planned", files, problem="; ".join(plan.problems))
+    return PublishResult(index, "failed" if plan.problems else "planned", files, problem=first_of(plan.problems))
 
 
 def _report(result: PublishResult, plan: Plan, problem: str = "") -> Answer:
@@ -112,4 +109,6 @@ def _report(result: PublishResult, plan: Plan, problem: str = "") -> Answer:
     rows += [(each.name, "", "", each.outcome, f"{each.seconds:.1f}", each.detail) for each in result.steps]
     data = {**asdict(result), "problems": list(plan.problems), "warnings": list(plan.warnings)}
     columns = ("file or step", "size", "sha256", "outcome", "seconds", "remark")
-    return Answer(columns, rows, data, title=f"Publish to {result.index}", ok=not problem, problem=problem)
+    return Answer(
+        columns, rows, data, title=f"Publish to {result.index}", ok=not problem, problem=problem, problems=plan.problems
+    )

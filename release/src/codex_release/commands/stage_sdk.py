@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
+from codex_release.commands.options import add_sdk_version
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.wheels.stage import stage_sdk
 
@@ -20,7 +21,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("staging_dir", type=Path, metavar="STAGING_DIR", help="a new or empty directory")
     parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
-    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    add_sdk_version(parser)
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import UsageError
 from codex_release.check import distributions_in
 from codex_release.commands.answer import Answer
+from codex_release.commands.options import add_sdk_version
+from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
 from codex_release.verify import Verifier, VerifyRequest
@@ -28,9 +30,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--dist",
         type=Path,
         metavar="DIR",
-        help="the files that were published; without it, everything is downloaded and held against the lock",
+        help="the files that were published; those it lacks are downloaded and held against the lock",
     )
-    parser.add_argument("--sdk-version", metavar="S", help="the client's version; the runtime's if not given")
+    add_sdk_version(parser)
     parser.add_argument(
         "--require-attestations", action="store_true", help="a file without attestations (PEP 740) is a problem"
     )
@@ -54,8 +56,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     found = verifier.verify(
         VerifyRequest(
             version=version,
-            client_version=arguments.sdk_version or version.pep440,
-            files=distributions_in(arguments.dist) if arguments.dist else None,
+            client_version=client_version(arguments.sdk_version, version),
+            files=distributions_in(arguments.dist) if arguments.dist else (),
             attestations_required=arguments.require_attestations,
             installs=not arguments.no_install,
             jobs=context.jobs,

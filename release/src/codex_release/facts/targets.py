@@ -41,6 +41,7 @@ class Target:
         cibuildwheel_arch: what cibuildwheel calls its machine, e.g. ``AMD64``.
         system: what ``sys.platform`` says there.
         machines: what ``platform.machine()`` may say there.
+        systems: where pip must take its wheels, by the newest platform tag that a system accepts (PEP 425).
     """
 
     triple: str
@@ -54,6 +55,7 @@ class Target:
     cibuildwheel_arch: str
     system: str
     machines: tuple[str, ...]
+    systems: tuple[str, ...]
 
     def fill(self, pattern: str) -> str:
         """A name pattern of the data file with this target's facts put in; ``{version}`` and the like stay."""
@@ -125,16 +127,14 @@ class NpmFacts:
 
 @dataclass(frozen=True)
 class ResolutionFacts:
-    """What pip is asked about an index that has a release; systems are named by their newest platform tag (PEP 425).
+    """What pip is asked about an index that has a release, beside each target's own systems.
 
     Attributes:
         pythons: the versions of CPython.
-        systems: by target triple, where its wheels must be taken.
-        unsupported: where no wheel may be taken.
+        unsupported: systems where no wheel may be taken, by their newest platform tag (PEP 425).
     """
 
     pythons: tuple[str, ...]
-    systems: Mapping[str, tuple[str, ...]]
     unsupported: tuple[str, ...]
 
 
@@ -171,23 +171,17 @@ class Catalog:
         """
         data = read_toml(path, remedy="mend it there; git diff shows what was changed")
         runtime, sources, index = data.table("runtime"), data.table("sources"), data.table("index")
-        resolution = data.table("resolution")
-        targets = data.each("targets")
         catalog = cls(
             distribution=runtime.text("distribution"),
             module=runtime.text("module"),
-            targets=tuple(table.filled(Target, triple=triple) for triple, table in targets),
+            targets=tuple(table.filled(Target, triple=triple) for triple, table in data.each("targets")),
             layout=data.table("layout").filled(Layout),
             github=sources.table("github").filled(GitHubFacts),
             npm=sources.table("npm").filled(NpmFacts),
             size_limits={name: data.table("size_limits").number(name) for name in data.table("size_limits")},
             glibc_images=data.mapping("glibc_images"),
             project_size=index.number("project_size"),
-            resolution=ResolutionFacts(
-                resolution.texts("pythons"),
-                {triple: resolution.table("systems").texts(triple) for triple, _ in targets},
-                resolution.texts("unsupported"),
-            ),
+            resolution=data.table("resolution").filled(ResolutionFacts),
         )
         _require_safe(catalog, data)
         return catalog

@@ -1,7 +1,10 @@
-"""The three spellings of one release, and the only place that converts between them.
+"""The three spellings of one release, and the only place that converts between them or reads a version out of a name.
 
 Codex says ``0.115.0-alpha.11`` (SemVer), its git tag ``rust-v0.115.0-alpha.11``, a Python index ``0.115.0a11``
 (PEP 440). Any of them is accepted anywhere; `packaging` does the parsing.
+
+The client has a version of its own: that of the runtime it is pinned to, or a post release of it (``0.115.0.post1``)
+where the same runtime gets a better client.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import StageError, UsageError
 
-__all__ = ["ReleaseVersion"]
+__all__ = ["ReleaseVersion", "client_version", "identity", "released_client"]
 
 _TAG_PREFIX = "rust-v"
 _PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
@@ -66,3 +70,44 @@ class ReleaseVersion:
     def __str__(self) -> str:
         """The spelling of Codex itself."""
         return self.codex
+
+
+def client_version(text: str | None, runtime: ReleaseVersion) -> str:
+    """The version of a client in PEP 440's canonical spelling; the runtime's if none is given.
+
+    Raises:
+        StageError: if `text` is no version.
+    """
+    if text is None:
+        return runtime.pep440
+    try:
+        return str(Version(text.removeprefix("rust-")))
+    except InvalidVersion as error:
+        raise StageError(
+            f"{text!r} is not a PEP 440 version", remedy=f"write it like {runtime.pep440}.post1"
+        ) from error
+
+
+def released_client(text: str | None, runtime: ReleaseVersion) -> str:
+    """The same of a client that may be released with a runtime: only one that says which that is.
+
+    Raises:
+        UsageError: if it is neither the runtime's version nor a post release of it.
+    """
+    found = Version(client_version(text, runtime))
+    if found.local or found.dev is not None or f"{found}".partition(".post")[0] != runtime.pep440:
+        raise UsageError(
+            f"{text} is no version of a client for Codex {runtime}, which is the one that the lock pins",
+            remedy=f"name {runtime.pep440}, or {runtime.pep440}.post1 and so on to release a client again; "
+            "or move the pin: codex-release bump",
+        )
+    return str(found)
+
+
+def identity(name: str) -> tuple[str, str] | None:
+    """The normalized project and the version (PEP 440) that the name of a wheel or sdist says; `None` if none."""
+    try:
+        project, version, *_ = parse_wheel_filename(name) if name.endswith(".whl") else parse_sdist_filename(name)
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+    return project, str(version)

@@ -12,16 +12,20 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import httpx
 from packaging.utils import canonicalize_name
 
-from codex_release.base.errors import PackageIndexError
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import DownloadError, PackageIndexError
 from codex_release.base.http import HttpError
 from codex_release.base.shown import shown_url
+from codex_release.facts.versions import identity
 from codex_release.index.listing import Listing, parse_html, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.http import Web
+    from codex_release.index.listing import ListedFile
 
 __all__ = ["PackageIndex"]
 
@@ -98,6 +102,43 @@ class PackageIndex:
                 remedy="name the root of the simple API with --index-url",
             )
         return replace(listing, files=tuple(each for each in listing.files if each.name))
+
+    def files_of(self, project: str, version: str) -> list[ListedFile]:
+        """What it lists now of one version (PEP 440) of a project; names that say no version are left out.
+
+        Raises:
+            HttpError: if the index refuses, or cannot be reached.
+            PackageIndexError: if it answers something else than the simple API.
+        """
+        wanted = (canonicalize_name(project), version)
+        return [each for each in self.listing(project).files if identity(each.name) == wanted]
+
+    def download(self, listed: ListedFile, directory: Path) -> Path:
+        """Bring a file here.
+
+        Raises:
+            DownloadError: if the index refuses or cannot be reached, or serves other bytes than it lists.
+        """
+        path = directory / listed.name
+
+        def receive() -> None:
+            with (
+                self.web.stream(listed.url, self.headers(listed.url)) as response,
+                self.web.progress.transfer(listed.name, listed.size) as bar,
+                path.open("wb") as file,
+            ):
+                for chunk in self.web.watched(response.iter_bytes()):
+                    file.write(chunk)
+                    bar.advance(len(chunk))
+
+        self.web.retrying(listed.url, receive)
+        found = file_digest(path)
+        if listed.sha256 is not None and found.sha256 != listed.sha256:
+            raise DownloadError(
+                f"the index lists {listed.name} with sha256 {listed.sha256}, but serves {found.sha256}",
+                remedy="try again past any mirror or proxy; if it stays so, tell whoever runs the index",
+            )
+        return path
 
     def digest(self, url: str) -> FileDigest:
         """What a file on the index is, by reading all of it.

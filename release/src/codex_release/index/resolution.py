@@ -28,6 +28,8 @@ from packaging.version import Version
 
 from codex_release.base.errors import DownloadError, PackageIndexError
 from codex_release.base.programs import printed
+from codex_release.base.shown import shown_text
+from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
 
-__all__ = ["Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
+__all__ = ["Expectation", "Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
 
 _WORKER = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
@@ -118,6 +120,33 @@ class Resolution:
         return next((each for each in self.files if each.project == name), None)
 
 
+@dataclass(frozen=True)
+class Expectation:
+    """A question, and what pip must answer.
+
+    Attributes:
+        question: what is asked.
+        files: what it must install, of their projects; if there are none, it must find nothing.
+    """
+
+    question: Question
+    files: tuple[ResolvedFile, ...] = ()
+
+    def wrong(self, answer: Resolution) -> str:
+        """What is wrong with pip's answer; empty if nothing."""
+        if answer.reason:
+            return f"pip takes nothing: {shown_text(answer.reason)}" if self.files else ""
+        if not self.files:
+            return f"pip takes {answer.files[0].name}, which cannot run there"
+        for file in self.files:
+            found = answer.file(file.project)
+            if found is None or found.name != file.name:
+                return f"pip takes {found.name if found else 'nothing'}, not {file.name}"
+            if found.sha256 not in {None, file.sha256}:
+                return f"pip takes {file.name} with sha256 {found.sha256}, ours is {file.sha256}"
+        return ""
+
+
 def resolve(
     index: PackageIndex, questions: Sequence[Question], settings: PipSettings | None = None
 ) -> tuple[Resolution, ...]:
@@ -138,7 +167,7 @@ def resolve(
         return ()
     if slow := _slow_pip():
         index.web.progress.note(
-            f"pip {slow} downloads a wheel for each of {len(questions)} questions; "
+            f"pip {slow} downloads a wheel for each of {counted(len(questions), 'question')}; "
             f"{_FRUGAL_PIP} and newer do without: python -m pip install --upgrade pip"
         )
     settings = settings or pip_settings()
@@ -171,7 +200,9 @@ def _asked(
         )
         answers = list(_answers(index, [*_path(), str(order)]))
     if len(answers) != len(questions):
-        raise PackageIndexError(f"pip answered {len(answers)} of {len(questions)} questions about {index.url}")
+        raise PackageIndexError(
+            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}"
+        )
     return tuple(map(_resolution, questions, answers))
 
 

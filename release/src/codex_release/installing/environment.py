@@ -1,6 +1,6 @@
 """Where an installation goes: the directories of an interpreter's environment, or an isolated one.
 
-The interpreter itself says where its packages go; no layout is guessed. One process at a time changes an environment.
+The interpreter itself says where its packages go; no layout is guessed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codex_release.base.errors import RuntimeSetupError
 from codex_release.base.programs import found, run
 from codex_release.installing import interpreter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = ["Environment"]
 
@@ -73,36 +70,6 @@ class Environment:
             site = Path(install_target).absolute()
             return cls(executable, site, site / _ISOLATED_SCRIPTS, is_isolated=True)
         return cls(executable, Path(answer["site"]), Path(answer["scripts"]), is_managed=answer["managed"])
-
-    @contextlib.contextmanager
-    def exclusive(self, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock of a package in this environment; the others wait. It leaves nothing behind.
-
-        The operating system frees the lock of a process that dies.
-
-        Args:
-            name: the package.
-            on_wait: called once if somebody else holds it.
-
-        Raises:
-            OSError: if the environment cannot be written.
-        """
-        from filelock import FileLock, Timeout  # for who finds nothing to do, it takes long to load
-
-        self.site.mkdir(parents=True, exist_ok=True)
-        path = self.site / f".{name}.lock"
-        lock = FileLock(path, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
-        try:
-            yield
-        finally:
-            if sys.platform != "win32":  # there, releasing it deletes it
-                path.unlink(missing_ok=True)  # while it is held: who waits sees that it is gone, and begins anew
-            lock.release()
 
 
 def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from packaging.tags import platform_tags
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import RuntimeSetupError, SourceError
 from codex_release.base.progress import megabytes
-from codex_release.base.switch import finish_broken_off, staged
+from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.installing.console_script import console_script
 from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
 from codex_release.runtime.inspection import inspect_tree
@@ -69,7 +69,7 @@ def install(plan: Bootstrap, context: Context) -> bool:
     def wait() -> None:
         context.progress.note(f"{environment.site}: another process is installing there, waiting for it")
 
-    with _explained(plan, context), environment.exclusive(module, on_wait=wait):
+    with _explained(plan, context), exclusive(environment.site, module, wait):
         finish_broken_off(module, (environment.site, environment.scripts))
         wrong = whats_wrong(environment.site, plan.expected, plan.catalog)
         if wrong is not None:

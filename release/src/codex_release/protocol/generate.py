@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.base.atomic import write_text
 from codex_release.base.errors import ProtocolError
+from codex_release.base.switch import put_together
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import together
 from codex_release.protocol.options import with_value_aliases
@@ -78,11 +78,12 @@ def differing(files: Mapping[str, str], directory: Path) -> list[str]:
 
 
 def write(files: Mapping[str, str], directory: Path) -> list[str]:
-    """Make a directory hold exactly these files; returns which were not so before."""
+    """Make a directory hold exactly these files, or leave it as it was; returns which were not so before.
+
+    Raises:
+        OSError: if one of them cannot be put in its place.
+    """
     changed = differing(files, directory)
-    for path in changed:
-        if path in files:
-            write_text(directory / path, files[path])
-        else:
-            (directory / path).unlink()
+    comes = {path: files[path].encode() for path in changed if path in files}
+    put_together(directory, "generated", comes, [path for path in changed if path not in files])
     return changed

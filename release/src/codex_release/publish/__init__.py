@@ -7,7 +7,7 @@ index, never off a file of this machine, so a run that broke off anywhere is fin
 
 from codex_release.publish.plan import Plan, PlannedFile, candidates, make_plan
 from codex_release.publish.publication import publish
-from codex_release.publish.result import PublishedFile, PublishResult, Step
+from codex_release.publish.result import PublishedFile, PublishResult, Step, Steps
 
 __all__ = [
     "Plan",
@@ -15,6 +15,7 @@ __all__ = [
     "PublishResult",
     "PublishedFile",
     "Step",
+    "Steps",
     "candidates",
     "make_plan",
     "publish",

@@ -9,14 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-
 from codex_release.base.progress import megabytes
+from codex_release.base.words import counted
+from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,11 +85,13 @@ class Plan:
         files: in the order of the upload.
         problems: why it must not begin, one line each; none if it may.
         warnings: what somebody should know, one line each.
+        python: the version of CPython that pip is asked about; what the tags of the wheels say holds for any Python 3.
     """
 
     files: tuple[PlannedFile, ...]
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    python: str = "3"
 
     @property
     def runtime(self) -> tuple[PlannedFile, ...]:
@@ -129,17 +126,17 @@ def candidates(
     """
     found = []
     for verdict in verdicts:
-        identity = _identity(verdict.path.name)
-        if identity is None:
+        known = identity(verdict.path.name)
+        if known is None:
             continue  # check has said so
         attestation = verdict.path.with_name(verdict.path.name + _ATTESTATION)
         found.append(
             Candidate(
                 path=verdict.path,
-                project=identity[0],
-                version=identity[1],
+                project=known[0],
+                version=known[1],
                 digest=digests[verdict.path],
-                is_runtime=identity[0] == distribution,
+                is_runtime=known[0] == distribution,
                 platforms=tuple(sorted(verdict.coverage.platforms)) if verdict.coverage else (),
                 attestation=attestation if attestation.is_file() else None,
             )
@@ -153,6 +150,7 @@ def make_plan(
     hashed: Mapping[str, FileDigest],
     problems: Iterable[str] = (),
     project_size: int | None = None,
+    python: str = "3",
 ) -> Plan:
     """Hold the files against the index.
 
@@ -162,12 +160,13 @@ def make_plan(
         hashed: by file name, what the bytes on the index are, where it does not state their sha256.
         problems: what `check` found.
         project_size: what all files of a project together may come to, in bytes.
+        python: see `Plan`.
     """
     planned = tuple(planned_file(each, listings[each.project], hashed) for each in files)
     found = list(problems)
     found += [f"{each.file.name}: {each.detail}" for each in planned if each.action == CLASH]
     found += _yanked(planned, listings) + _strangers(files, listings) + _half_attested(planned)
-    return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)))
+    return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)), python)
 
 
 def planned_file(file: Candidate, listing: Listing, hashed: Mapping[str, FileDigest]) -> PlannedFile:
@@ -189,8 +188,8 @@ def _clash(file: Candidate, sha256: str | None, size: int | None) -> str:
     cause = "a broken upload was kept: " if kind != "other bytes" else ""
     return (
         f"the index has {kind} under this name ({cause}sha256 {sha256 or 'unknown'}, here {file.digest.sha256}); "
-        "a name is good for one content only: remove it from the index if that forgets the name, "
-        "else release another version"
+        "a name is good for one content only: remove it from the index if that forgets the name, else release "
+        "another version, or a client alone, from a directory without runtime wheels: those on the index are taken then"
     )
 
 
@@ -213,7 +212,7 @@ def _strangers(files: Sequence[Candidate], listings: Mapping[str, Listing]) -> l
         f"{listed.name} is on the index and not here; build what belongs to this version, or release another one"
         for listing in listings.values()
         for listed in listing.files
-        if listed.name not in ours and listed.yanked is None and _identity(listed.name) in versions
+        if listed.name not in ours and listed.yanked is None and identity(listed.name) in versions
     ]
 
 
@@ -230,7 +229,7 @@ def _too_early(planned: Sequence[PlannedFile]) -> list[str]:
     public = [each.file.name for each in planned if not each.file.is_runtime and each.action == PRESENT]
     if not missing or not public:
         return []
-    broken = f"installing it fails on the platforms of {len(missing)} runtime wheels until they are uploaded"
+    broken = f"installing it fails on the platforms of {counted(len(missing), 'runtime wheel')} until they are uploaded"
     return [f"{' and '.join(public)} is public already: {broken} ({', '.join(missing)})"]
 
 
@@ -249,12 +248,3 @@ def _nearly_full(
                 f"{project} comes to {megabytes(there + coming)} with this release, of {megabytes(project_size)} that "
                 "a project may have: another release will not fit; ask the index for more, or remove old pre-releases"
             )
-
-
-def _identity(name: str) -> tuple[str, str] | None:
-    """The project and version that a file's name says, `None` if it says none."""
-    try:
-        project, version, *_ = parse_wheel_filename(name) if name.endswith(".whl") else parse_sdist_filename(name)
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        return None
-    return project, str(version)

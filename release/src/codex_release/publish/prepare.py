@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
-from codex_release.check import check_files, check_set, distributions_in
+from codex_release.check import check_files, distributions_in, problems_of
+from codex_release.facts.versions import identity
 from codex_release.publish.plan import candidates, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from codex_release.check.release import FileVerdict
     from codex_release.facts.lock import Lock
@@ -24,6 +26,9 @@ __all__ = ["prepare", "prepare_checked"]
 def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory, *, jobs: int = 1) -> Plan:
     """Find out what has to be uploaded.
 
+    A directory without runtime wheels is a client that is released again: the wheels that are on the index already are
+    brought here, checked as if they were ours, and part of the plan, in which they are present.
+
     Args:
         directory: the finished files.
         catalog: the data file; its targets are what a release must have, all of them.
@@ -35,7 +40,14 @@ def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory,
         CheckError: if the directory holds no distribution.
         HttpError: if the index cannot be read.
     """
-    return prepare_checked(check_files(distributions_in(directory), catalog, lock, jobs=jobs), catalog, inventory)
+    files = distributions_in(directory)
+    with tempfile.TemporaryDirectory(prefix="codex-published-") as scratch:
+        if not any((identity(path.name) or ("",))[0] == catalog.distribution for path in files):
+            index = inventory.index
+            there = index.files_of(catalog.distribution, lock.version.pep440)
+            index.web.progress.note(f"{directory} has no runtime wheels: taking those of {lock.version} on {index.url}")
+            files += [index.download(each, Path(scratch)) for each in there if each.yanked is None]
+        return prepare_checked(check_files(files, catalog, lock, jobs=jobs), catalog, inventory)
 
 
 def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory: Inventory) -> Plan:
@@ -49,8 +61,7 @@ def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory
     Raises:
         HttpError: if the index cannot be read.
     """
-    problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
-    problems += check_set(verdicts, catalog)
     files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
     listings, hashed = inventory.read(files)
-    return make_plan(files, listings, hashed, problems, catalog.project_size)
+    python = catalog.resolution.pythons[0]
+    return make_plan(files, listings, hashed, problems_of(verdicts, catalog), catalog.project_size, python)

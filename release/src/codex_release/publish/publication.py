@@ -7,15 +7,15 @@ to a missing runtime has been sent yet.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError, ReleaseError
 from codex_release.base.http import HttpError, RetryPolicy, TransientError
 from codex_release.base.progress import megabytes
+from codex_release.base.words import counted
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
-from codex_release.publish.result import PublishedFile, PublishResult, Step
+from codex_release.publish.result import PublishedFile, PublishResult, Steps
 from codex_release.publish.serving import (
     Patience,
     client_expectations,
@@ -25,10 +25,11 @@ from codex_release.publish.serving import (
 from codex_release.publish.upload import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
+    from codex_release.index.resolution import Expectation
     from codex_release.publish.plan import Candidate, Plan, PlannedFile
-    from codex_release.publish.serving import Expectation, Inventory
+    from codex_release.publish.serving import Inventory
     from codex_release.publish.upload import Uploader
 
 __all__ = ["UPLOAD_POLICY", "publish"]
@@ -60,7 +61,7 @@ def publish(
         PublishError: if the plan has problems; nothing was uploaded then.
     """
     if plan.problems:
-        raise PublishError(f"the release is not published: {'; '.join(plan.problems)}")
+        raise PublishError("the release is not published", problems=plan.problems)
     return _Publication(plan, inventory, uploader, patience or Patience(), policy).run()
 
 
@@ -77,7 +78,7 @@ class _Publication:
         self._policy = policy
         self._web = inventory.index.web
         self._began = self._web.clock.monotonic()
-        self._steps: list[Step] = []
+        self._steps = Steps(self._web.clock.monotonic)
         self._files = {
             each.file.name: PublishedFile(
                 each.file.name, each.file.digest.sha256, PRESENT if each.action == PRESENT else "planned"
@@ -89,10 +90,11 @@ class _Publication:
         """The publication, from the first upload to the last look."""
         runtime = [each.file for each in self._plan.runtime]
         client = [each.file for each in self._plan.client]
+        python = self._plan.python
         try:
-            self._publish_part("the runtime wheels", self._plan.runtime, runtime, runtime_expectations(runtime))
+            self._publish_part("the runtime wheels", self._plan.runtime, runtime, runtime_expectations(runtime, python))
             self._publish_part(
-                "the client", self._plan.client, [*runtime, *client], client_expectations(runtime, client)
+                "the client", self._plan.client, [*runtime, *client], client_expectations(runtime, client, python)
             )
         except ReleaseError as error:
             return self._result("failed", str(error))
@@ -107,14 +109,14 @@ class _Publication:
         """Upload a part of the release, and wait until the index serves it with all that was before."""
         missing = [each.file for each in planned if each.action == UPLOAD]
         if missing:
-            with self._step(f"upload {what}") as say:
+            with self._steps.step(f"upload {what}") as say:
                 for number, file in enumerate(missing, 1):
                     self._web.progress.note(
                         f"uploading {file.name} ({megabytes(file.digest.size)}), {number} of {len(missing)} of {what}"
                     )
                     self._upload(file)
-                say(f"{len(missing)} files")
-        with self._step(f"wait until the index serves {what} and pip resolves them") as say:
+                say(counted(len(missing), "file"))
+        with self._steps.step(f"wait until the index serves {what} and pip resolves them") as say:
             say(wait_until_served(self._inventory, served, expected, self._patience))
 
     def _upload(self, file: Candidate) -> None:
@@ -177,17 +179,6 @@ class _Publication:
             remedy="mend that, and run again: what is there is not uploaded again",
         )
 
-    @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Time a step; the block may say what is worth knowing about it."""
-        began, outcome = self._web.clock.monotonic(), "failed"
-        said: list[str] = []
-        try:
-            yield said.append
-            outcome = "passed"
-        finally:
-            self._steps.append(Step(name, self._web.clock.monotonic() - began, outcome, " ".join(said)))
-
     def _so_far(self) -> str:
         done = [each.name for each in self._files.values() if each.outcome in {"uploaded", PRESENT}]
         there = f"on {self._inventory.index.url} are {', '.join(done)}" if done else "nothing is uploaded"
@@ -200,7 +191,7 @@ class _Publication:
             index=self._inventory.index.url,
             outcome=outcome,
             files=tuple(self._files.values()),
-            steps=tuple(self._steps),
+            steps=tuple(self._steps.taken),
             seconds=self._web.clock.monotonic() - self._began,
             attested=self._uploader.attested,
             problem=problem,

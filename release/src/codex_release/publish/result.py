@@ -1,10 +1,20 @@
-"""What came of a publication, as plain values that are the same as JSON. Durations are in seconds."""
+"""What came of a publication, as plain values that are the same as JSON, and the steps of any such work.
+
+Durations are in seconds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-__all__ = ["PublishResult", "PublishedFile", "Step"]
+from codex_release.base.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["PublishResult", "PublishedFile", "Step", "Steps"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +24,7 @@ class Step:
     Attributes:
         name: what was done.
         seconds: how long it took.
-        outcome: ``passed`` or ``failed``.
+        outcome: ``passed``, ``failed`` or ``skipped``.
         detail: what is worth saying about it, as one line.
     """
 
@@ -22,6 +32,33 @@ class Step:
     seconds: float
     outcome: str = "passed"
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of something long, collected as they are taken.
+
+    Attributes:
+        clock: tells the time, in seconds.
+        taken: the steps so far.
+    """
+
+    clock: Callable[[], float]
+    taken: list[Step] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Time a step; the block may say what is worth knowing about it."""
+        begun, outcome = self.clock(), "failed"
+        said: list[str] = []
+        try:
+            yield said.append
+            outcome = "passed"
+        except ReleaseError as error:
+            said[:] = [str(error)]
+            raise
+        finally:
+            self.taken.append(Step(name, self.clock() - begun, outcome, " ".join(said)))
 
 
 @dataclass(frozen=True)

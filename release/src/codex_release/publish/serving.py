@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError
 from codex_release.base.http import HttpError
-from codex_release.base.shown import shown_text
+from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
-from codex_release.index.resolution import Question, resolve
+from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
 
 if TYPE_CHECKING:
@@ -23,13 +23,9 @@ if TYPE_CHECKING:
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import Listing
-    from codex_release.index.resolution import Resolution
     from codex_release.publish.plan import Candidate
 
-__all__ = ["Expectation", "Inventory", "Patience", "client_expectations", "runtime_expectations", "wait_until_served"]
-
-_PYTHON = "3.10"
-"""The oldest Python that the wheels are for; their tags say any Python 3, so what holds for one holds for all."""
+__all__ = ["Inventory", "Patience", "client_expectations", "runtime_expectations", "wait_until_served"]
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,6 @@ class Patience:
     wait_s: float = 1200.0
     first_poll_s: float = 0.5
     max_poll_s: float = 15.0
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """A question to pip, and the files that it must answer with."""
-
-    question: Question
-    files: tuple[Candidate, ...]
 
 
 class Inventory:
@@ -94,23 +82,30 @@ class Inventory:
         return tuple(planned_file(each, listings[each.project], hashed) for each in files)
 
 
-def runtime_expectations(runtime: Sequence[Candidate]) -> list[Expectation]:
+def runtime_expectations(runtime: Sequence[Candidate], python: str) -> list[Expectation]:
     """What pip must answer when the runtime's wheels are there: for each platform tag, the one wheel that has it."""
     return [
-        Expectation(Question((f"{each.project}=={each.version}",), (platform,), _PYTHON), (each,))
+        Expectation(Question((f"{each.project}=={each.version}",), (platform,), python), (_resolved(each),))
         for each in runtime
         for platform in each.platforms
     ]
 
 
-def client_expectations(runtime: Sequence[Candidate], client: Sequence[Candidate]) -> list[Expectation]:
+def client_expectations(runtime: Sequence[Candidate], client: Sequence[Candidate], python: str) -> list[Expectation]:
     """What pip must answer when the client is there too: for each runtime wheel, this and the client's wheel."""
     wheel = next(each for each in client if each.path.suffix == ".whl")
     pinned = f"{wheel.project}=={wheel.version}"
     return [
-        Expectation(Question((pinned, f"{each.project}=={each.version}"), (each.platforms[0],), _PYTHON), (wheel, each))
+        Expectation(
+            Question((pinned, f"{each.project}=={each.version}"), (each.platforms[0],), python),
+            (_resolved(wheel), _resolved(each)),
+        )
         for each in runtime
     ]
+
+
+def _resolved(file: Candidate) -> ResolvedFile:
+    return ResolvedFile(file.project, file.version, file.name, file.digest.sha256)
 
 
 def wait_until_served(
@@ -136,9 +131,12 @@ def wait_until_served(
     clock, progress = inventory.index.web.clock, inventory.index.web.progress
     deadline, delay, before = clock.monotonic() + patience.wait_s, patience.first_poll_s, ""
     while True:
-        found = _lacking(inventory, files) or next(iter(_unresolved(inventory, expectations)), "")
+        found = _lacking(inventory, files) or _unresolved(inventory, expectations)
         if not found:
-            return f"{len(files)} files listed with our digests, {len(expectations)} platforms resolve"
+            return (
+                f"{counted(len(files), 'file')} listed with our digests, "
+                f"{counted(len(expectations), 'platform')} {'resolves' if len(expectations) == 1 else 'resolve'}"
+            )
         if clock.monotonic() + delay > deadline:
             raise PublishError(
                 f"{found}, still after {_duration(patience.wait_s)}",
@@ -171,24 +169,16 @@ def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:
     missing = [each.file.name for each in states if each.action != PRESENT]
     if not missing:
         return ""
-    return f"{inventory.index.url} lists {len(files) - len(missing)} of {len(files)} files, not {', '.join(missing)}"
+    listed = f"{len(files) - len(missing)} of {counted(len(files), 'file')}"
+    return f"{inventory.index.url} lists {listed}, not {', '.join(missing)}"
 
 
-def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> list[str]:
+def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> str:
+    """What pip answers otherwise than it must, the first of it; empty if nothing."""
     answers = resolve(inventory.index, [each.question for each in expectations], inventory.pip)
-    return [problem for each, answer in zip(expectations, answers, strict=True) if (problem := _wrong(each, answer))]
-
-
-def _wrong(expected: Expectation, answer: Resolution) -> str:
-    """What is wrong with pip's answer; empty if nothing."""
-    if answer.reason:
-        return f"pip does not find {expected.question}: {shown_text(answer.reason)}"
-    for file in expected.files:
-        found = answer.file(file.project)
-        if found is None or found.name != file.name:
-            return f"pip takes {found.name if found else 'nothing'} for {expected.question}, not {file.name}"
-        if found.sha256 not in {None, file.digest.sha256}:
-            return f"pip finds sha256 {found.sha256} of {file.name}, here it is {file.digest.sha256}"
+    for each, answer in zip(expectations, answers, strict=True):
+        if problem := each.wrong(answer):
+            return f"{each.question}: {problem}"
     return ""
 
 

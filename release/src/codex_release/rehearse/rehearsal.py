@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.atomic import remove_tree
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import CheckError, RehearsalError, ReleaseError
+from codex_release.base.errors import RehearsalError, ReleaseError
 from codex_release.base.progress import megabytes
+from codex_release.base.words import counted
 from codex_release.building.builder import Builder, BuildRequest
-from codex_release.check import check_files, check_set
+from codex_release.check import check_files, require_passed
+from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
 from codex_release.index.repository import Repository
 from codex_release.index.resolution import pip_environ
 from codex_release.pin.observation import hold, observed
-from codex_release.publish import Step, publish
+from codex_release.publish import Step, Steps, publish
 from codex_release.publish.plan import Candidate
 from codex_release.publish.prepare import prepare_checked
 from codex_release.publish.serving import Inventory, Patience
@@ -37,7 +39,7 @@ from codex_release.verify.installation import installed_problem
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from codex_release.building.builder import Built
     from codex_release.check.release import FileVerdict
@@ -96,18 +98,19 @@ class RehearsalResult:
         }
 
 
-def rehearse(context: Context, targets: Sequence[Target], out: Path) -> RehearsalResult:
+def rehearse(context: Context, targets: Sequence[Target], out: Path, sdk_version: str | None = None) -> RehearsalResult:
     """Rehearse the release of the locked version.
 
     Args:
         context: what commands share.
         targets: the platforms to release for.
         out: where the built files go and stay; the index and the environment lie there too while it takes.
+        sdk_version: the client's version; the runtime's if not given.
 
     Returns:
         what came of it; a failure is told in it, so that what was done before is known.
     """
-    run = _Run(context, targets, out)
+    run = _Run(context, targets, out, sdk_version)
     problem = ""
     with contextlib.ExitStack() as stack:
         try:
@@ -120,14 +123,15 @@ def rehearse(context: Context, targets: Sequence[Target], out: Path) -> Rehearsa
 class _Run:
     """One rehearsal; it collects what is done, so that whatever ends it can tell."""
 
-    def __init__(self, context: Context, targets: Sequence[Target], out: Path) -> None:
+    def __init__(self, context: Context, targets: Sequence[Target], out: Path, sdk_version: str | None) -> None:
         self._context = context
         self._targets = targets
         self._out = out
+        self._client = client_version(sdk_version, context.lock.version)
         self._catalog = context.catalog.only(target.triple for target in targets)
         self._environ = {**context.settings.environ, "NO_PROXY": "*", "no_proxy": "*"}
         self._begun = time.monotonic()
-        self._steps: list[Step] = []
+        self._steps = Steps(time.monotonic)
         self._built: list[Built] = []
         self._publish: PublishResult | None = None
         self._verification: Verification | None = None
@@ -142,12 +146,12 @@ class _Run:
         is_host = any(target.triple == _host(context) for target in self._targets)
         with self._step("check the lock") as say:
             hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
-            say(f"{len(self._targets)} of {len(context.catalog.targets)} platforms are served as pinned")
+            say(f"{len(self._targets)} of {counted(len(context.catalog.targets), 'platform')} served as pinned")
         with self._step("build") as say:
             say(self._build())
         with self._step("check") as say:
             verdicts = self._check()
-            say(f"{len(verdicts)} files pass")
+            say(f"{counted(len(verdicts), 'file')} checked")
         scratch = Path(tempfile.mkdtemp(prefix=".codex-rehearsal-", dir=self._out))
         stack.callback(remove_tree, scratch)
         with self._step("start an index") as say:
@@ -161,20 +165,21 @@ class _Run:
         if is_host:
             with self._step("bring the client's dependencies") as say:
                 trial = Trial.begin(scratch / "env", context.settings.environ)
-                say(f"{self._bring_dependencies(trial, dependencies, scratch / 'dependencies')} wheels")
+                say(counted(self._bring_dependencies(trial, dependencies, scratch / "dependencies"), "wheel"))
         with self._step("publish") as say:
             plan = prepare_checked(verdicts, catalog, Inventory(index))
             self._publish = publish(plan, Inventory(index), self._uploader(stage), _PATIENCE)
             if self._publish.problem:
                 raise RehearsalError(self._publish.problem)
             size = megabytes(sum(each.file.digest.size for each in plan.files))
-            say(f"{len(plan.files)} files, {size}, the runtimes first")
+            say(f"{counted(len(plan.files), 'file')}, {size}, the runtimes first")
         with self._step("verify the index") as say:
             say(self._verify(index, verdicts))
         if is_host:
             self._try(trial, index)
         else:
-            self._steps += [Step(name, 0.0, "skipped", "this machine is none of the platforms") for name in _NOT_HERE]
+            why = "this machine is none of the platforms"
+            self._steps.taken.extend(Step(name, 0.0, "skipped", why) for name in _NOT_HERE)
 
     def result(self, problem: str) -> RehearsalResult:
         """What came of it."""
@@ -183,7 +188,7 @@ class _Run:
             outcome="failed" if problem else "passed",
             targets=tuple(target.triple for target in self._targets),
             files={each.artifact.name: each.artifact.sha256 for each in self._built},
-            steps=tuple(self._steps),
+            steps=tuple(self._steps.taken),
             seconds=time.monotonic() - self._begun,
             publish=self._publish,
             verification=self._verification,
@@ -198,20 +203,18 @@ class _Run:
                 version=context.lock.version,
                 targets=self._targets,
                 out=self._out,
+                sdk_version=self._client,
                 epoch=context.settings.epoch,
                 jobs=context.jobs,
             )
         )
         reused = sum(each.reused for each in self._built)
-        return f"{len(self._built)} files" + (f", {reused} of them unchanged" if reused else "")
+        return counted(len(self._built), "file") + (f", {reused} of them unchanged" if reused else "")
 
     def _check(self) -> list[FileVerdict]:
         paths = [self._out / each.artifact.name for each in self._built]
         verdicts = check_files(paths, self._catalog, self._context.lock, jobs=self._context.jobs)
-        problems = [f"{each.path.name}: {problem}" for each in verdicts for problem in each.problems]
-        problems += check_set(verdicts, self._catalog)
-        if problems:
-            raise CheckError("the release does not pass", problems=problems)
+        require_passed(verdicts, self._catalog)
         return verdicts
 
     def _bring_dependencies(self, trial: Trial, stage: IndexStage, directory: Path) -> int:
@@ -242,7 +245,7 @@ class _Run:
         self._verification = verifier.verify(
             VerifyRequest(
                 version=version,
-                client_version=version.pep440,
+                client_version=self._client,
                 files=[each.path for each in verdicts],
                 are_checked=True,
                 installs=False,  # what follows does so, as a user would
@@ -250,9 +253,13 @@ class _Run:
             )
         )
         if problems := self._verification.problems:
-            found = [f"{each.subject}: {each.problem}" for each in problems]
-            raise RehearsalError("the index does not have what was published", problems=found)
-        return f"{len(self._verification.findings)} questions hold"
+            raise RehearsalError(
+                f"{counted(len(problems), 'question')} about the local index "
+                f"{'does' if len(problems) == 1 else 'do'} not hold",
+                problems=[f"{each.subject}: {each.problem}" for each in problems],
+            )
+        held = len(self._verification.findings)
+        return f"{counted(held, 'question')} {'holds' if held == 1 else 'hold'}"
 
     def _try(self, trial: Trial, index: PackageIndex) -> None:
         """Do what a stranger does who has read one line of the client's page."""
@@ -271,17 +278,9 @@ class _Run:
                     raise RehearsalError(f"{name} says it is {answer.version}, not {self._context.lock.version}")
                 say(answer.text)
 
-    @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Time a step; the block may say what is worth knowing about it."""
+    def _step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
         self._context.progress.note(f"rehearsal: {name}")
-        begun, said = time.monotonic(), list[str]()
-        try:
-            yield said.append
-        except ReleaseError as error:
-            self._steps.append(Step(name, time.monotonic() - begun, "failed", str(error)))
-            raise
-        self._steps.append(Step(name, time.monotonic() - begun, "passed", " ".join(said)))
+        return self._steps.step(name)
 
 
 def _host(context: Context) -> str | None:

@@ -220,6 +220,7 @@ class ReleaseReport:
         python_version: the runtime in PEP 440's spelling.
         repository: the upstream repository, owner and name.
         schema: see `SCHEMA`.
+        client_version: of the client (PEP 440), if it is there.
         build, publish, rehearse: each command's section, if it ran on these files.
         origins: where the runtimes come from, by target.
         previous: the release before, if it is known.
@@ -230,16 +231,30 @@ class ReleaseReport:
     python_version: str
     repository: str
     schema: int = SCHEMA
+    client_version: str = ""
     build: BuildSection | None = None
     publish: PublishSection | None = None
     rehearse: RehearseSection | None = None
     origins: tuple[Origin, ...] = ()
     previous: Previous | None = None
 
+    @property
+    def again(self) -> str:
+        """The client's version, if the runtime is released with another client than its first one."""
+        return "" if self.client_version == self.python_version else self.client_version
+
+    @property
+    def title(self) -> str:
+        """What is released, as a heading."""
+        return f"Codex {self.version} in Python wheels" + (f", client {self.again}" if self.again else "")
+
     def without_stale_sections(self) -> ReleaseReport:
         """The same without what `publish` and `rehearse` say of other bytes than those that are there now."""
         present = {each.name: each.sha256 for each in self.build.files} if self.build else {}
-        publish = self.publish and {each.name: each.sha256 for each in self.publish.files}
+        # What a client alone was published with was on the index already, and need not be here.
+        publish = self.publish and {
+            each.name: each.sha256 for each in self.publish.files if each.name in present or each.outcome != "present"
+        }
         rehearse = self.rehearse and dict(self.rehearse.files)
         return replace(
             self,

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidSdistFilename, parse_sdist_filename
-
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import CheckError
 from codex_release.check import distributions_in
 from codex_release.check.runtime import payload_names, target_of
+from codex_release.facts.versions import identity
 from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin
 from codex_release.wheels.record import sha256_of
 from codex_release.wheels.wheel_file import WheelFile
@@ -66,11 +65,12 @@ def built_file(
     except OSError as error:
         raise CheckError(f"{path} cannot be read: {error}") from error
     if path.suffix != ".whl":
-        try:
-            project, _ = parse_sdist_filename(path.name)
-        except InvalidSdistFilename as error:
-            raise CheckError(f"{path} does not have an sdist's name: {error}") from error
-        limit = catalog.size_limits.get(project, 0)
+        known = identity(path.name)
+        if known is None:
+            raise CheckError(
+                f"{path} is neither a wheel nor an sdist by its name", remedy="leave only such files there"
+            )
+        project, limit = known[0], catalog.size_limits.get(known[0], 0)
         return BuiltFile(path.name, project, "sdist", size, sha256, limit=limit, seconds=seconds, reused=reused)
     with WheelFile.open(path) as wheel:
         is_runtime = wheel.distribution == catalog.distribution

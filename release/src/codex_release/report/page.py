@@ -10,6 +10,7 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import counted
 from codex_release.report import contents, course, figures
 from codex_release.report.compare import earlier_file
 from codex_release.report.markup import Html, element, joined, nothing
@@ -39,7 +40,7 @@ def page(report: ReleaseReport) -> str:
     room = resources.files("codex_release.report")
     template = Template((room / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=joined(f"Codex {report.version} in Python wheels"),
+        title=joined(report.title),
         style=(room / "page.css").read_text(encoding="utf-8"),
         header=_header(report),
         main=Html("\n".join(filter(None, (section(report) for section in _SECTIONS)))),
@@ -60,7 +61,7 @@ def _header(report: ReleaseReport) -> Html:
     ]
     return joined(
         element("div", element("a", f"{report.repository} {report.tag}", href=url), class_="small"),
-        element("h1", f"Codex {report.version} in Python wheels"),
+        element("h1", report.title),
         element("ul", *chips, class_="states", aria_label="State of this release"),
         _tiles(report),
     )
@@ -73,8 +74,8 @@ def _tiles(report: ReleaseReport) -> Html:
     runtimes = [each for each in files if each.target]
     largest = max(files, key=lambda each: (each.size / each.limit if each.limit else 0, each.size))
     tiles = [
-        ("Files", str(len(files)), f"{len(runtimes)} runtime wheels"),
-        ("Platforms", str(len({each.target for each in runtimes})), f"{len(tags_of(runtimes))} wheel platforms"),
+        ("Files", str(len(files)), counted(len(runtimes), "runtime wheel")),
+        ("Platforms", str(len({each.target for each in runtimes})), counted(len(tags_of(runtimes)), "wheel platform")),
         ("Together", figures.size(figures.total(files)), _growth(files, report.previous)),
         (
             "Nearest to its limit",
@@ -84,7 +85,7 @@ def _tiles(report: ReleaseReport) -> Html:
     ]
     if report.build and report.build.seconds is not None:
         reused = sum(each.reused for each in files)
-        note = f"{reused} of {len(files)} were there unchanged" if reused else "everything made anew"
+        note = f"{reused} of {len(files)} there unchanged" if reused else "everything made anew"
         tiles.append(("Build", figures.seconds(report.build.seconds), note))
     return element(
         "dl",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import counted
+
 if TYPE_CHECKING:
     from codex_release.report.model import ReleaseReport
 
@@ -31,7 +33,7 @@ def states(report: ReleaseReport) -> list[State]:
     if report.build:
         missing = sorted({each.target for each in report.origins} - targets)
         if missing:
-            found.append(State("open", f"{len(missing)} of {len(report.origins)} platforms not built"))
+            found.append(State("open", f"{len(missing)} of {counted(len(report.origins), 'platform')} not built"))
         else:
             found.append(State("good", "Built for every platform" if report.origins else "Built"))
         locked = report.build.locked
@@ -39,7 +41,7 @@ def states(report: ReleaseReport) -> list[State]:
     signatures = [each for each in report.origins if each.target in targets and each.signature]
     verified = sum(each.signature == "verified" for each in signatures)
     if verified:
-        found.append(State("good", f"Signatures verified for {verified} of {len(targets)} platforms"))
+        found.append(State("good", f"Signatures verified for {verified} of {counted(len(targets), 'platform')}"))
     elif any(each.signature == "unchecked" for each in signatures):
         found.append(State("open", "Signatures not verified"))
     found.append(_rehearsed(report))

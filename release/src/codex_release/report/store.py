@@ -13,10 +13,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from codex_release import __version__
-from codex_release.base.atomic import write_text
 from codex_release.base.errors import CheckError, ReleaseError
+from codex_release.base.switch import put_together
 from codex_release.building.build_record import BuildRecord
 from codex_release.facts.lock import Lock
+from codex_release.facts.versions import identity
 from codex_release.report.json_form import from_json, to_json
 from codex_release.report.model import (
     SCHEMA,
@@ -214,9 +215,15 @@ class ReportStore:
 
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""
-        report = report.without_stale_sections()
-        _write_if_new(self.directory / DATA, json.dumps(to_json(report), indent=1) + "\n")
-        _write_if_new(self.directory / PAGE, page(report))
+        clients = (identity(each.name) for each in (report.build.files if report.build else ()) if not each.target)
+        version = next((each[1] for each in clients if each), "")
+        report = replace(report, client_version=version).without_stale_sections()
+        texts = {DATA: json.dumps(to_json(report), indent=1) + "\n", PAGE: page(report)}
+        put_together(
+            self.directory,
+            "codex-release-report",
+            {name: text.encode() for name, text in texts.items() if not _says(self.directory / name, text)},
+        )
         if self.job_summary is not None:
             with self.job_summary.open("a", encoding="utf-8") as file:
                 file.write(summary(report))
@@ -224,7 +231,7 @@ class ReportStore:
 
 
 def _as_previous(report: ReleaseReport, *, source: str) -> Previous:
-    return Previous(report.version, report.build.files if report.build else (), source=source)
+    return Previous(report.again or report.version, report.build.files if report.build else (), source=source)
 
 
 def _is_locked(file: BuiltFile, lock: Lock | None) -> bool:
@@ -241,14 +248,12 @@ def _made_by(section: BuildSection, files: Sequence[BuiltFile]) -> bool:
     return all(each.reused and each in known for each in files)
 
 
-def _write_if_new(path: Path, text: str) -> None:
-    """Write a file unless it says this already."""
+def _says(path: Path, text: str) -> bool:
+    """Whether a file is this text already; one that cannot be read is not, which writing will tell."""
     try:
-        if path.read_bytes() == text.encode():
-            return
+        return path.read_bytes() == text.encode()
     except OSError:
-        pass  # it is missing, or cannot be read, which writing will tell
-    write_text(path, text)
+        return False
 
 
 def _is_there(directory: Path, file: BuiltFile) -> bool:

@@ -59,7 +59,8 @@ def rehearse_summary(report: ReleaseReport) -> str:
 
 
 def _title(report: ReleaseReport, what: str) -> str:
-    return f"## Codex {_plain(report.version)}: {_plain(what)}\n"
+    client = f", client {_plain(report.again)}" if report.again else ""
+    return f"## Codex {_plain(report.version)}{client}: {_plain(what)}\n"
 
 
 def _problem(text: str) -> list[str]:

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import Version
 
 from codex_release.base.digests import FileDigest, file_digest
-from codex_release.base.errors import DownloadError, ReleaseError, VerifyError
+from codex_release.base.errors import ReleaseError, VerifyError
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.findings import Finding
 from codex_release.wheels.wheel_file import WheelFile, read_headers
@@ -24,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from codex_release.base.progress import Progress
     from codex_release.index.client import PackageIndex
-    from codex_release.index.listing import ListedFile, Listing
+    from codex_release.index.listing import ListedFile
 
-__all__ = ["OurFile", "brought", "file_findings", "of_version", "stray_findings"]
+__all__ = ["OurFile", "file_findings", "stray_findings"]
 
 
 @dataclass(frozen=True)
@@ -62,36 +54,6 @@ class OurFile:
     def name(self) -> str:
         """Its file name."""
         return self.path.name
-
-
-def of_version(listing: Listing, version: str) -> list[ListedFile]:
-    """The files of one version (PEP 440) that an index lists; what it lists under no name we know is left out."""
-    return [each for each in listing.files if _version(each.name) == Version(version)]
-
-
-def brought(listed: ListedFile, directory: Path, index: PackageIndex, progress: Progress) -> Path:
-    """Download a file.
-
-    Raises:
-        DownloadError: if the index refuses or cannot be reached, or serves other bytes than it lists.
-    """
-    path = directory / listed.name
-
-    def receive() -> None:
-        with (
-            index.web.stream(listed.url, index.headers(listed.url)) as response,
-            progress.transfer(listed.name, listed.size) as bar,
-            path.open("wb") as file,
-        ):
-            for chunk in index.web.watched(response.iter_bytes()):
-                file.write(chunk)
-                bar.advance(len(chunk))
-
-    index.web.retrying(listed.url, receive)
-    found = file_digest(path)
-    if listed.sha256 is not None and found.sha256 != listed.sha256:
-        raise DownloadError(f"the index lists {listed.name} with sha256 {listed.sha256}, but serves {found.sha256}")
-    return path
 
 
 def file_findings(
@@ -177,11 +139,3 @@ def _attestations(ours: OurFile, listed: ListedFile, index: PackageIndex) -> str
     if listed.provenance is None:
         raise VerifyError("the index has no attestations of it")
     return f"attested by {attested_by(index.body(listed.provenance), ours.name, ours.digest.sha256)}"
-
-
-def _version(name: str) -> Version | None:
-    """The version that a file's name tells."""
-    try:
-        return parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        return None

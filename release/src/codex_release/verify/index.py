@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import DownloadError, ReleaseError, UsageError
+from codex_release.base.words import counted
 from codex_release.check import check_files, check_set
-from codex_release.verify.files import OurFile, brought, file_findings, of_version, stray_findings
+from codex_release.facts.versions import identity
+from codex_release.verify.files import OurFile, file_findings, stray_findings
 from codex_release.verify.findings import Finding, Verification
 from codex_release.verify.installation import installation_findings
 from codex_release.verify.resolution import resolution_findings
@@ -42,7 +44,8 @@ class VerifyRequest:
     Attributes:
         version: the runtime.
         client_version: the client's version (PEP 440), if no files tell it.
-        files: the files that were published; `None` to download what the index has and hold that against the lock.
+        files: the files that were published; of a project that has none of them, what the index has is downloaded and
+            held against the lock.
         are_checked: whether `check` has passed these files already.
         attestations_required: whether a file without attestations is a problem.
         installs: whether to install it on this machine, if it is one of the targets.
@@ -51,7 +54,7 @@ class VerifyRequest:
 
     version: ReleaseVersion
     client_version: str
-    files: Sequence[Path] | None = None
+    files: Sequence[Path] = ()
     are_checked: bool = False
     attestations_required: bool = False
     installs: bool = True
@@ -99,17 +102,17 @@ class Verifier:
         listed = {
             each.name: each
             for project, version in ((runtime, request.version.pep440), (client, client_version))
-            for each in of_version(self.index.listing(project), version)
+            for each in self.index.files_of(project, version)
         }
         findings: list[Finding] = []
-        paths = request.files
-        if paths is None:
-            paths = self._download([listed[name] for name in sorted(listed)], scratch, findings, request.jobs)
+        given = {_project(path.name) for path in request.files}
+        lacking = [listed[name] for name in sorted(listed) if _project(name) not in given]
+        brought = self._download(lacking, scratch, findings, request.jobs)
+        paths = [*request.files, *brought]
         ours = self._read(paths, findings)
-        if request.files is None or not request.are_checked:
+        if brought or not request.are_checked:
             findings += self._content(paths, request)
-        if request.files is not None:
-            findings += stray_findings(listed.values(), paths)
+        findings += stray_findings(listed.values(), [*paths, *(scratch / each.name for each in lacking)])
         with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
             looked = pool.map(
                 lambda each: file_findings(
@@ -130,7 +133,7 @@ class Verifier:
 
         def bring(each: ListedFile) -> Path | Finding:
             try:
-                return brought(each, scratch, self.index, self.progress)
+                return self.index.download(each, scratch)
             except DownloadError as error:
                 return Finding(each.name, "served", problem=str(error))
 
@@ -150,9 +153,13 @@ class Verifier:
 
     def _content(self, paths: Sequence[Path], request: VerifyRequest) -> list[Finding]:
         """What `check` says of the files, one by one and as a set."""
-        self.progress.note(f"checking {len(paths)} files against the lock")
+        self.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
         verdicts = check_files(paths, self.catalog, self.lock, jobs=request.jobs)
-        found = [Finding(each.path.name, "content", problem=" | ".join(each.problems)) for each in verdicts]
+        found = [
+            Finding(each.path.name, "content", problem=problem)
+            for each in verdicts
+            for problem in each.problems or ("",)
+        ]
         missing = check_set(verdicts, self.catalog)
         return [*found, *(Finding(f"Codex {request.version}", "complete", problem=each) for each in missing)]
 
@@ -167,7 +174,10 @@ class Verifier:
 
 def _client_version(request: VerifyRequest, client: str) -> str:
     """The version of the client that belongs to the release: what the files say, else what was asked for."""
-    prefix = f"{client.replace('-', '_')}-"
-    names = [path.name for path in request.files or () if path.name.startswith(prefix)]
-    wheels = [name for name in names if name.endswith(".whl")]
-    return str(parse_wheel_filename(wheels[0])[1]) if wheels else request.client_version
+    named = dict(filter(None, (identity(path.name) for path in request.files)))
+    return named.get(canonicalize_name(client), request.client_version)
+
+
+def _project(name: str) -> str:
+    """Whose a file is, by its name."""
+    return (identity(name) or ("",))[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from codex_release.index.resolution import Question, resolve
+from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
 from codex_release.verify.findings import Finding
 from codex_release.verify.systems import accepted, right_wheel
 
@@ -17,20 +16,9 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
-    from codex_release.index.resolution import Resolution
     from codex_release.verify.files import OurFile
 
 __all__ = ["resolution_findings"]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What to ask with every Python: a requirement on a system, and the wheel that pip should take, if any."""
-
-    subject: str
-    requirement: str
-    system: str
-    wheel: str | None
 
 
 def resolution_findings(
@@ -55,52 +43,49 @@ def resolution_findings(
         for name, parsed in tags.items()
         if parsed[0] == catalog.distribution
     }
-    client = next((name for name in tags if name not in runtimes), None)
-    facts = catalog.resolution
-    found, asked = [], []
+    taken = {
+        each.name: ResolvedFile(tags[each.name][0], str(tags[each.name][1]), each.name, each.digest.sha256)
+        for each in ours
+        if each.name in tags
+    }
+    found: list[Finding] = []
+    # Of what it is told, what is required, on which system, and what pip must take.
+    asked: list[tuple[str, str, str, tuple[ResolvedFile, ...]]] = []
     for target in catalog.targets:
-        for system in facts.systems[target.triple]:
+        if not target.systems:
+            found.append(Finding(target.triple, "resolves", problem="release/targets.toml names none of its systems"))
+        for system in target.systems:
             if wheel := right_wheel(system, runtimes):
-                asked.append(_Asked(system, pins[0], system, wheel))
+                asked.append((system, pins[0], system, (taken[wheel],)))
             else:
                 found.append(Finding(system, "resolves", problem=f"{target.triple} has no wheel for it"))
-    asked += [_Asked(system, pins[0], system, None) for system in facts.unsupported]
-    if client is not None:
-        asked.append(_Asked(pins[1], pins[1], facts.systems[catalog.targets[0].triple][0], client))
-    questions = [
-        Question((each.requirement,), accepted(each.system), python) for each in asked for python in facts.pythons
+    asked += [(system, pins[0], system, ()) for system in catalog.resolution.unsupported]
+    for client in taken.keys() - runtimes:
+        system = next(system for target in catalog.targets for system in target.systems)
+        asked.append((pins[1], pins[1], system, (taken[client],)))
+    pythons = catalog.resolution.pythons
+    expected = [
+        Expectation(Question((requirement,), accepted(system), python), files)
+        for _, requirement, system, files in asked
+        for python in pythons
     ]
-    answers = iter(resolve(index, questions, settings))
-    digests = {each.name: each.digest.sha256 for each in ours}
-    for each in asked:
-        said = {python: _wrong(next(answers), each.wheel, digests) for python in facts.pythons}
-        problem = _summary(said)
-        question = "resolves" if each.wheel else "resolves to nothing"
-        found.append(Finding(each.subject, question, note=each.wheel or "", problem=problem))
+    answers = iter(resolve(index, [each.question for each in expected], settings))
+    wrong = iter([each.wrong(answer) for each, answer in zip(expected, answers, strict=True)])
+    for subject, _, _, files in asked:
+        question = "resolves" if files else "resolves to nothing"
+        problems = _problems({python: next(wrong) for python in pythons})
+        note = files[0].name if files else ""
+        found += [Finding(subject, question, note, problem) for problem in problems or [""]]
     return found
 
 
-def _wrong(answer: Resolution, wanted: str | None, digests: Mapping[str, str]) -> str:
-    """What is wrong with pip's answer; empty if nothing."""
-    taken = answer.files[0] if answer.files else None
-    if taken is None:
-        return "" if wanted is None else f"pip takes nothing: {answer.reason}"
-    if wanted is None:
-        return f"pip takes {taken.name}, which cannot run there"
-    if taken.name != wanted:
-        return f"pip takes {taken.name}, not {wanted}"
-    if taken.sha256 is not None and taken.sha256 != digests[wanted]:
-        return f"pip takes {taken.name} with sha256 {taken.sha256}, ours is {digests[wanted]}"
-    return ""
-
-
-def _summary(said: Mapping[str, str]) -> str:
+def _problems(said: Mapping[str, str]) -> list[str]:
     """What is wrong, each with the Pythons it is wrong for, unless that is all of them."""
     pythons: dict[str, list[str]] = {}
     for python, problem in said.items():
         if problem:
             pythons.setdefault(problem, []).append(python)
-    return " | ".join(
+    return [
         problem if len(found) == len(said) else f"Python {', '.join(found)}: {problem}"
         for problem, found in pythons.items()
-    )
+    ]

@@ -1,20 +1,26 @@
-"""The fast assembler: a runtime wheel with the content that hatchling would give it, in a fraction of the time.
+"""The fast assembler: wheels with the content that hatchling would give them, in a fraction of the time.
 
-hatchling builds the wheel without its payload (the *skeleton*: package, metadata, tags, licence, bill of materials)
-and so owns the metadata. This adds the payload from a verified tree and writes all entries anew, in a fixed order,
-with a fast deflate on all cores. The same stage gives the same bytes on any machine.
+hatchling builds a wheel without its payload (the *skeleton*: package, metadata, tags, licence, bill of materials) and
+so owns the metadata. This adds the payload from a verified tree and writes all entries anew, in a fixed order, with a
+fast deflate on all cores. The client's wheel and sdist, which have no payload, are written anew in the same way: the
+same stage gives the same bytes on any machine, whatever zlib its Python has.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 import zipfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import deflate
 
 from codex_release.base.atomic import scratch_file
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import BuildError
-from codex_release.wheels.deflater import compress
+from codex_release.wheels.deflater import LEVEL, compress
 from codex_release.wheels.record import record_text
 from codex_release.wheels.zipwriter import ZipWriter
 
@@ -26,29 +32,34 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Layout
     from codex_release.wheels.zipwriter import Compressed
 
-__all__ = ["assemble", "skeleton_files"]
+__all__ = ["Shipment", "assemble", "repack_sdist", "skeleton_files"]
 
 
-def assemble(
-    skeleton: Path,
-    files: Mapping[str, FileDigest],
-    entry: Callable[[str], AbstractContextManager[Compressed]],
-    out: Path,
-    *,
-    module: str,
-    layout: Layout,
-    epoch: int,
-) -> tuple[Path, FileDigest]:
-    """Write the wheel of a runtime.
+@dataclass(frozen=True)
+class Shipment:
+    """The payload of a runtime wheel.
+
+    Attributes:
+        files: what each file is, verified.
+        entry: gives the compressed bytes of a file, which are not needed any more at the end of its block.
+        module: the package directory that receives them.
+        layout: for the modes.
+    """
+
+    files: Mapping[str, FileDigest]
+    entry: Callable[[str], AbstractContextManager[Compressed]]
+    module: str
+    layout: Layout
+
+
+def assemble(skeleton: Path, out: Path, *, epoch: int, shipment: Shipment | None = None) -> tuple[Path, FileDigest]:
+    """Write a wheel.
 
     Args:
         skeleton: hatchling's wheel without the payload; the result takes its name.
-        files: the payload, verified.
-        entry: gives the compressed bytes of a file, which are not needed any more at the end of its block.
         out: the directory of the result; it appears there whole or not at all.
-        module: the package directory that receives the payload.
-        layout: for the modes.
         epoch: the date of the entries, in seconds since 1970.
+        shipment: the payload, if it has one.
 
     Returns:
         the wheel, and what its bytes are.
@@ -58,26 +69,64 @@ def assemble(
     """
     small = skeleton_files(skeleton)
     record = next((name for name in small if name.endswith(".dist-info/RECORD")), None)
-    clashes = {f"{module}/{path}" for path in files} & small.keys()
-    if record is None or clashes:
-        raise BuildError(f"{skeleton.name} cannot take the payload: {sorted(clashes) or 'it has no RECORD'}")
+    if record is None:
+        raise BuildError(f"{skeleton} has no RECORD, so it is no wheel")
     del small[record]
     rows: dict[str, FileDigest] = {}
     wheel = out / skeleton.name
     with scratch_file(wheel) as scratch, scratch.open("wb") as file:
         writer = ZipWriter(file, epoch)
-        # The largest first, which is most of what an installer waits for.
-        for path, digest in sorted(files.items(), key=lambda item: (-item[1].size, item[0])):
-            with entry(path) as compressed:
-                writer.add(f"{module}/{path}", layout.mode(path), compressed)
-            del compressed  # its memory is given back; the next one may be long in coming
-            rows[f"{module}/{path}"] = digest
+        if shipment is not None:
+            _refuse_payload(skeleton, small, shipment)
+            # The largest first, which is most of what an installer waits for.
+            for path, digest in sorted(shipment.files.items(), key=lambda item: (-item[1].size, item[0])):
+                with shipment.entry(path) as compressed:
+                    writer.add(f"{shipment.module}/{path}", shipment.layout.mode(path), compressed)
+                del compressed  # its memory is given back; the next one may be long in coming
+                rows[f"{shipment.module}/{path}"] = digest
         for name, content in small.items():
             writer.add(name, 0o644, compress(content))
             rows[name] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
         writer.add(record, 0o644, compress(record_text(rows, record).encode()))
         digest = writer.close()
     return wheel, digest
+
+
+def repack_sdist(sdist: Path, out: Path, *, epoch: int) -> tuple[Path, FileDigest]:
+    """Write hatchling's sdist anew: the same files as a plain tar (POSIX ustar), compressed by the pinned deflate.
+
+    Args:
+        sdist: hatchling's; the result takes its name.
+        out: the directory of the result; it appears there whole or not at all.
+        epoch: the date of the entries, in seconds since 1970.
+
+    Returns:
+        the sdist, and what its bytes are.
+
+    Raises:
+        BuildError: if it is none, or has a name that such a tar cannot hold.
+    """
+    plain = io.BytesIO()
+    try:
+        with (
+            tarfile.open(sdist, "r:gz") as there,
+            tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT, encoding="utf-8") as here,
+        ):
+            for each in sorted((each for each in there if each.isfile()), key=lambda each: each.name):
+                entry = tarfile.TarInfo(each.name)
+                entry.size, entry.mtime = each.size, epoch
+                here.addfile(entry, there.extractfile(each))
+    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+        raise BuildError(f"the sdist {sdist} cannot be written anew: {error}") from error
+    packed = bytes(deflate.gzip_compress(plain.getvalue(), LEVEL))
+    with scratch_file(out / sdist.name) as scratch:
+        scratch.write_bytes(packed)
+    return out / sdist.name, FileDigest(len(packed), hashlib.sha256(packed).hexdigest())
+
+
+def _refuse_payload(skeleton: Path, small: Mapping[str, bytes], shipment: Shipment) -> None:
+    if clashes := sorted({f"{shipment.module}/{path}" for path in shipment.files} & small.keys()):
+        raise BuildError(f"{skeleton} holds a payload of its own: {', '.join(clashes)}")
 
 
 def skeleton_files(skeleton: Path) -> dict[str, bytes]:

@@ -30,8 +30,8 @@ LEVEL, LARGE_LEVEL = 6, 5
 """libdeflate's levels for most files and for large ones.
 
 On Codex's executables 6 is 0.7 % smaller than zlib's 6 in under a third of its time, 9 gains another 0.7 % in thrice as
-long. Nearly all of the time goes into two executables: with 5 for them every wheel is made 15 % faster, and still is no
-larger than zlib would make it.
+long. Nearly all of the time goes into two executables: with 5 for them every wheel is made 15 % faster, and no wheel is
+larger than zlib would make it but that of Windows on x86-64, by less than one part in a thousand.
 """
 
 LARGE = 64 << 20

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import tomlkit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from codex_release.base.atomic import scratch_directory
 from codex_release.base.errors import StageError
+from codex_release.facts.versions import client_version
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import Provenance, sbom_json
@@ -102,10 +102,7 @@ def stage_sdk(
     Raises:
         StageError: if the directory is in use, the version is none, or the project's metadata cannot be pinned.
     """
-    try:
-        own_version = str(Version(sdk_version or version.pep440))
-    except InvalidVersion as error:
-        raise StageError(f"{sdk_version!r} is not a PEP 440 version", remedy="write it like 0.169.0.post1") from error
+    own_version = client_version(sdk_version, version)
     _refuse_used(directory)
     try:
         with scratch_directory(directory) as scratch:

@@ -1,0 +1,105 @@
+"""What a build leaves: bytes that no zlib decides, and all of its files or the directory as it was."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zipfile
+from pathlib import Path
+
+import archives
+import pytest
+from fake_release import FakeRelease
+from programs import codex_release
+
+from codex_release.base import switch
+from codex_release.base.atomic import replace
+
+LINUX = "x86_64-unknown-linux-musl"
+_OTHER_ZLIB = """
+import zlib
+real = zlib.compressobj
+zlib.compressobj = lambda level=-1, *rest, **named: real(1, *rest, **named)
+"""
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
+    return FakeRelease.make(tmp_path, monkeypatch, capsys)
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+def test_another_zlib_gives_the_same_bytes(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(_OTHER_ZLIB)
+    words = ("build", "--target", LINUX, "--repo", release.root, "--source", release.archives, "--out")
+    codex_release(*words, tmp_path / "usual")
+    codex_release(*words, tmp_path / "other", env={"PYTHONPATH": str(tmp_path / "site")})
+    usual, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("codex_*")} for name in ("usual", "other")
+    )
+    assert len(usual) == 3
+    assert usual == other
+
+
+def test_the_sdist_is_a_plain_tar_in_a_gzip_without_a_date(release: FakeRelease, tmp_path: Path) -> None:
+    release.ran("build", "--client-only", "--out", tmp_path / "dist")
+    (sdist,) = (tmp_path / "dist").glob("*.tar.gz")
+    assert sdist.read_bytes()[:9] == b"\x1f\x8b\x08\0\0\0\0\0\0"
+    assert gzip.decompress(sdist.read_bytes())[257:262] == b"ustar"
+    with tarfile.open(sdist) as archive:
+        entries = archive.getmembers()
+        names = [each.name for each in entries]
+        assert names == sorted(names)
+        assert {(each.mode, each.uid, each.gid, each.uname, each.type) for each in entries} == {
+            (0o644, 0, 0, "", tarfile.REGTYPE)
+        }
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive_:
+        modules = {name for name in archive_.namelist() if name.startswith("codex_app_server/")}
+    top = sdist.name.removesuffix(".tar.gz")
+    assert {f"{top}/src/{name}" for name in modules} | {f"{top}/PKG-INFO"} <= set(names)
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_where_a_file_cannot_be_moved_the_output_is_as_it_was(
+    number: int, release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("build", "--client-only", "--out", tmp_path / "dist")
+    release.ran(*words)
+    before, count = files_in(tmp_path / "dist"), [0]
+
+    def refuse(source: Path, destination: Path) -> None:
+        count[0] += 1
+        if count[0] == number:
+            raise PermissionError(13, "somebody has it open", str(source))
+        replace(source, destination)
+
+    monkeypatch.setattr(switch, "replace", refuse)
+    line = release.refused(*words, "--sdk-version", f"{archives.VERSION}.post1")
+    assert f"{archives.VERSION}.post1" in line
+    assert "somebody has it open" in line
+    assert "which is as it was" in line
+    assert files_in(tmp_path / "dist") == before
+    assert not [path for path in (tmp_path / "dist").iterdir() if path.is_dir()]
+
+
+def test_a_report_that_cannot_be_written_whole_is_left_as_it_was(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.ran("build", "--client-only", "--out", tmp_path / "dist")
+    (tmp_path / "dist" / "release.json").write_text("{}")
+    (tmp_path / "dist" / "release.html").write_text("old")
+    before = files_in(tmp_path / "dist")
+
+    def refuse(source: Path, destination: Path) -> None:
+        if source.name == "release.html" and "new" in source.parts:
+            raise PermissionError(13, "somebody has it open", str(source))
+        replace(source, destination)
+
+    monkeypatch.setattr(switch, "replace", refuse)
+    assert "somebody has it open" in release.refused("report", tmp_path / "dist")
+    assert files_in(tmp_path / "dist") == before

@@ -1,0 +1,95 @@
+"""Several files that take the places of others at once: all of them, or none, whatever happens in between."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_release.base import switch
+from codex_release.base.atomic import replace
+from codex_release.base.switch import exclusive, put_together
+
+OLD = {"a": "old a", "rooms/b": "old b", "gone": "old gone"}
+NEW = {"a": b"new a", "rooms/b": b"new b", "more/c": b"new c"}
+AFTER = {"a": "new a", "rooms/b": "new b", "more/c": "new c"}
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory with the old files."""
+    for name, text in OLD.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def state(place: Path) -> dict[str, str]:
+    """All files with what is in them, hidden ones too."""
+    return {path.relative_to(place).as_posix(): path.read_text() for path in place.rglob("*") if path.is_file()}
+
+
+def test_all_come_and_what_goes_is_gone(place: Path) -> None:
+    put_together(place, "test", NEW, ["gone"])
+    assert state(place) == AFTER
+
+
+def test_a_file_that_lies_ready_is_moved(place: Path) -> None:
+    (place / "ready").write_text("new a")
+    put_together(place, "test", {"a": place / "ready"})
+    assert state(place) == {**OLD, "a": "new a"}
+
+
+def test_what_only_goes_goes(place: Path) -> None:
+    put_together(place, "test", {}, ["gone"])
+    assert "gone" not in state(place)
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_whichever_cannot_be_moved_all_is_as_it_was(number: int, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = [0]
+
+    def refuse(source: Path, destination: Path) -> None:
+        count[0] += 1
+        if count[0] == number:
+            raise PermissionError(13, "somebody has it open", str(source))
+        replace(source, destination)
+
+    monkeypatch.setattr(switch, "replace", refuse)
+    with pytest.raises(PermissionError, match="somebody has it open"):
+        put_together(place, "test", NEW, ["gone"])
+    assert state(place) == OLD
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from codex_release.base import switch
+count, rename = [0], switch.replace
+def kill(source, destination):
+    count[0] += 1
+    if count[0] == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, destination)
+switch.replace = kill
+switch.put_together(Path(sys.argv[1]), "test", {"a": b"new a", "rooms/b": b"new b", "more/c": b"new c"}, ["gone"])
+"""
+
+
+@posix_only
+@pytest.mark.parametrize("number", [1, 3, 6])
+def test_what_a_killed_process_had_begun_the_next_one_finishes(number: int, place: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(place), str(number)], check=False)
+    assert killed.returncode < 0
+    put_together(place, "test", {"other": b"other"})
+    assert state(place) == {**AFTER, "other": "other"}
+
+
+def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "new", "test"):
+        pass
+    assert list((tmp_path / "new").iterdir()) == []
