@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from loopback import Loopback, Reply, Request, json_reply, status
@@ -121,8 +123,45 @@ def test_a_later_major_version_is_not_guessed_at() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"meta": {"api-version": "1.0"}, "files": [1]}', b"\xff"])
 def test_what_is_no_listing_is_an_error_of_one_line(body: bytes) -> None:
-    with pytest.raises(PackageIndexError, match="no JSON of the simple API"):
+    with pytest.raises(PackageIndexError, match="the listing of thing"):
         parse_json(body, "thing", BASE)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "<a ",
+        "<!--",
+        "<!",
+        "</",
+        "<?",
+        "<![CDATA[",
+        '<a href="',
+        "<a x=",
+        "<script>",
+        "<a b='",
+        "<a/",
+        "<a href=x ",
+        " = ",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "<a ", '<a href="'])
+def test_megabytes_of_junk_are_read_in_time_that_grows_with_their_length(before: str, junk: str) -> None:
+    def seconds(count: int) -> float:
+        begun = time.process_time()
+        parse_html((before + junk * (count // len(junk))).encode(), "thing", BASE)
+        return time.process_time() - begun
+
+    assert seconds(1_000_000) < 10  # a quadratic reader takes hours
+
+
+def test_what_surrounds_the_links_of_a_page_is_passed_over() -> None:
+    text = """<!-- <a href="no-1.0.tar.gz"> --> <script>"<a href='no-2.0.tar.gz'>"</script><STYLE></STYLE>
+    <base href=/x/><br/><p a=1 b = '>' <a>text < more</a><A data-yanked HREF = yes-1.0.tar.gz >
+    <a\thref='yes-2.0.tar.gz#sha256=&#49;' title="<a href=no>" href=no>yes</a> <a href="no-3.0.tar.gz" """
+    first, second = parse_html(text.encode(), "thing", BASE).files
+    assert (first.name, first.yanked, second.name, second.yanked) == ("yes-1.0.tar.gz", "", "yes-2.0.tar.gz", None)
+    assert second.url == urljoin(BASE, "/x/yes-2.0.tar.gz")
 
 
 # --- Asking

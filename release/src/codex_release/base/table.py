@@ -6,6 +6,7 @@ is of the kind that suits who reads.
 
 from __future__ import annotations
 
+import json
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.errors import ReleaseError
 
-__all__ = ["Table"]
+__all__ = ["Table", "read_json"]
 
 T = TypeVar("T")
 _SHOWN = 60
@@ -135,6 +136,18 @@ class Table:
 
     def _at(self, key: str, values: object) -> Table:
         return Table(values, self.name, self.error, self.remedy, (*self.path, key))
+
+
+def read_json(text: str | bytes, name: str, error: type[ReleaseError], remedy: str | None = None) -> Table:
+    """What a JSON text holds; the arguments beside it are the attributes of a `Table`.
+
+    Raises:
+        ReleaseError: of the kind `error`, if it is no JSON.
+    """
+    try:
+        return Table(json.loads(text), name, error, remedy)
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{name} is no JSON: {problem}", remedy=remedy) from problem
 
 
 def _quoted(key: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import CheckError, LockError, ReleaseError, UsageError
+from codex_release.base.table import read_json
 from codex_release.check.contents import (
     Contents,
     entry_problems,
@@ -113,12 +113,12 @@ def target_of(wheel: WheelFile, catalog: Catalog) -> Target:
         CheckError: if there is none, or it names no target, or another version than the wheel's.
     """
     name = f"{catalog.module}/{catalog.layout.descriptor}"
+    described = read_json(wheel.read(name), name, CheckError)
     try:
-        described = json.loads(wheel.read(name))
-        target = catalog.target(described["target"])
-        version = ReleaseVersion.parse(described["version"]).pep440
-    except (ValueError, KeyError, TypeError, UsageError) as error:
-        raise CheckError(f"{name} cannot be understood: {error}") from error
+        target = catalog.target(described.text("target"))
+        version = ReleaseVersion.parse(described.text("version")).pep440
+    except UsageError as error:
+        raise CheckError(f"{name}: {error.what}") from error
     if version != str(wheel.version):
         raise CheckError(f"the payload is of version {version}, the wheel of {wheel.version}")
     return target
@@ -211,10 +211,13 @@ def _sbom_problems(wheel: WheelFile) -> list[str]:
     if len(names) != 1:
         return [f"there are {len(names)} bills of materials in {wheel.dist_info}sboms/, not one"]
     try:
-        files = [each for each in json.loads(wheel.read(names[0]))["components"] if each["type"] == "file"]
-        listed = {record_hash(each["hashes"][0]["content"]) for each in files}
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        return [f"the bill of materials cannot be understood: {error!r}"]
+        components = read_json(wheel.read(names[0]), names[0], CheckError).tables("components")
+        files = [each for each in components if each.text("type") == "file"]
+        listed = {record_hash(digest.text("content")) for each in files for digest in each.tables("hashes")[:1]}
+    except CheckError as error:
+        return [str(error)]
+    except ValueError as error:
+        return [f"{names[0]} has a digest that is none: {error}"]
     recorded = {row.hash for row in wheel.record.values()}
     return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
 

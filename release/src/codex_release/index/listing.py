@@ -6,21 +6,30 @@ The JSON form is PEP 691, the HTML form PEP 503; what else is said of a file fol
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from html import unescape
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from codex_release.base.errors import PackageIndexError
+from codex_release.base.table import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Mapping
+
+    from codex_release.base.table import Table
 
 __all__ = ["ListedFile", "Listing", "parse_html", "parse_json"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_REMEDY = "look whether the index's URL leads to the root of a simple API, with --index-url for another"
+_TAG = re.compile(r"<([A-Za-z][^\s/>]*)")
+_ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=]*)(?:[ \t\r\n\f]*=[ \t\r\n\f]*(["']|[^\s>"']*))?""")
+"""A name, and the value or the quotation mark that opens it."""
+_QUOTES, _MARKUP = ('"', "'"), ("/", "!", "?")
+_RAW = {"script", "style"}
+"""Elements whose text is no markup."""
 _VERSION_META = "pypi:repository-version"
 """How the HTML form states the version of the API (PEP 629)."""
 
@@ -80,12 +89,9 @@ def parse_json(body: bytes, project: str, base: str) -> Listing:
     Raises:
         PackageIndexError: if it is not that form, or of a later major version.
     """
-    try:
-        page = json.loads(body)
-        _require_known_version(page["meta"]["api-version"])
-        return Listing(project, tuple(_json_file(each, base) for each in page["files"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PackageIndexError(f"the listing of {project} is no JSON of the simple API: {error!r}") from error
+    page = read_json(body, f"the listing of {project}", PackageIndexError, _REMEDY)
+    _require_known_version(page.table("meta").get("api-version"))
+    return Listing(project, tuple(_json_file(each, base) for each in page.tables("files")))
 
 
 def parse_html(body: bytes, project: str, base: str) -> Listing:
@@ -94,14 +100,19 @@ def parse_html(body: bytes, project: str, base: str) -> Listing:
     Raises:
         PackageIndexError: if it is of a later major version, or a link cannot be understood.
     """
-    page = _Page(base)
-    page.feed(body.decode("utf-8", "replace"))
-    page.close()
-    _require_known_version(page.version)
+    files, version = [], "1.0"  # a page that does not say is of that version (PEP 629)
     try:
-        return Listing(project, tuple(_html_files(page)))
+        for tag, attributes in _elements(body.decode("utf-8", "replace")):
+            if tag == "a" and attributes.get("href"):
+                files.append(_html_file(attributes, base))
+            elif tag == "base" and attributes.get("href"):
+                base = urljoin(base, attributes["href"])
+            elif tag == "meta" and attributes.get("name") == _VERSION_META:
+                version = attributes.get("content", "")
     except ValueError as error:
-        raise PackageIndexError(f"the listing of {project} has a link that is none: {error}") from error
+        raise PackageIndexError(f"the listing of {project} has a link that is none: {error}", remedy=_REMEDY) from error
+    _require_known_version(version)
+    return Listing(project, tuple(files))
 
 
 def _require_known_version(version: object) -> None:
@@ -109,41 +120,41 @@ def _require_known_version(version: object) -> None:
         raise PackageIndexError(f"the package index speaks version {version} of the simple API, this toolkit version 1")
 
 
-def _json_file(entry: Any, base: str) -> ListedFile:
-    metadata = entry.get("core-metadata", entry.get("dist-info-metadata", False))
-    yanked = entry.get("yanked", False)
-    size = entry.get("size")
-    return ListedFile(
-        name=str(entry["filename"]),
-        url=urljoin(base, entry["url"]),
-        sha256=_sha256(entry.get("hashes", {}).get("sha256")),
-        size=size if type(size) is int else None,
-        requires_python=entry.get("requires-python") or None,
-        core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
-        provenance=urljoin(base, entry["provenance"]) if entry.get("provenance") else None,
-        yanked=str(yanked) if isinstance(yanked, str) else ("" if yanked else None),
-    )
-
-
-def _html_files(page: _Page) -> Iterable[ListedFile]:
-    for anchor in page.anchors:
-        href = anchor.get("href")
-        if not href:
-            continue
-        url, fragment = urldefrag(urljoin(page.base, href))
-        algorithm, _, value = fragment.partition("=")
-        provenance = anchor.get("data-provenance")
-        metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata", "false"))
-        yield ListedFile(
-            # The path says the name that tools go by; the anchor's text need only look like it.
-            name=unquote(urlsplit(url).path.rpartition("/")[2]),
-            url=url,
-            sha256=_sha256(value) if algorithm == "sha256" else None,
-            requires_python=anchor.get("data-requires-python") or None,
-            core_metadata=metadata != "false",
-            provenance=urljoin(page.base, provenance) if provenance else None,
-            yanked=(anchor["data-yanked"] or "") if "data-yanked" in anchor else None,
+def _json_file(entry: Table, base: str) -> ListedFile:
+    metadata = entry.get("core-metadata" if "core-metadata" in entry else "dist-info-metadata")
+    yanked, size = entry.get("yanked"), entry.get("size")
+    hashes = entry.table("hashes") if "hashes" in entry else None
+    provenance = entry.text("provenance") if entry.get("provenance") else None
+    try:
+        return ListedFile(
+            name=entry.text("filename"),
+            url=urljoin(base, entry.text("url")),
+            sha256=_sha256(hashes.get("sha256")) if hashes else None,
+            size=size if type(size) is int else None,
+            requires_python=entry.text("requires-python") if entry.get("requires-python") else None,
+            core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
+            provenance=urljoin(base, provenance) if provenance else None,
+            yanked=str(yanked) if isinstance(yanked, str) else ("" if yanked else None),
         )
+    except ValueError as error:
+        entry.refuse("url", f"is no URL: {error}")
+
+
+def _html_file(anchor: Mapping[str, str], base: str) -> ListedFile:
+    url, fragment = urldefrag(urljoin(base, anchor["href"]))
+    algorithm, _, value = fragment.partition("=")
+    provenance = anchor.get("data-provenance")
+    metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata", "false"))
+    return ListedFile(
+        # The path says the name that tools go by; the anchor's text need only look like it.
+        name=unquote(urlsplit(url).path.rpartition("/")[2]),
+        url=url,
+        sha256=_sha256(value) if algorithm == "sha256" else None,
+        requires_python=anchor.get("data-requires-python") or None,
+        core_metadata=metadata != "false",
+        provenance=urljoin(base, provenance) if provenance else None,
+        yanked=anchor.get("data-yanked"),
+    )
 
 
 def _sha256(value: object) -> str | None:
@@ -151,26 +162,34 @@ def _sha256(value: object) -> str | None:
     return text if _SHA256.fullmatch(text) else None
 
 
-class _Page(HTMLParser):
-    """The anchors of a page with their attributes, the base of its links, and the version it states.
+def _elements(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The start tags of a page with their attributes, in time that grows with its length alone.
 
-    Attributes:
-        base: what relative links start from: the page's own URL, or what its ``base`` element says.
-        version: of the API; a page that does not say is 1.0 (PEP 629).
+    Nothing is tried twice: what has no end ends the page there, as the HTML standard has it. The standard library's
+    parser begins anew behind every such place, and takes minutes for some kilobytes of junk in many of its versions.
     """
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.base = url
-        self.version = "1.0"
-        self.anchors: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what matters of an element."""
-        named = dict(attrs)
-        if tag == "a":
-            self.anchors.append(named)
-        elif tag == "base" and named.get("href"):
-            self.base = urljoin(self.base, named["href"] or "")
-        elif tag == "meta" and named.get("name") == _VERSION_META:
-            self.version = named.get("content") or ""
+    at = text.find("<")
+    while at >= 0:
+        tag = _TAG.match(text, at)
+        if text.startswith("<!--", at):
+            end = text.find("-->", at)
+        elif tag is None:  # a closing tag, a declaration, or a lone character
+            end = text.find(">", at) if text[at + 1 : at + 2] in _MARKUP else at
+        else:
+            name, end, attributes = tag[1].lower(), tag.end(), dict[str, str]()
+            while (found := _ATTRIBUTE.match(text, end)) and (key := found[1]):
+                quoted = found[2] or ""
+                if quoted in _QUOTES and text.find(quoted, found.end()) < 0:
+                    return
+                end = text.index(quoted, found.end()) + 1 if quoted in _QUOTES else found.end()
+                value = text[found.end() : end - 1] if quoted in _QUOTES else quoted
+                attributes.setdefault(key.lower(), unescape(value))
+            end = text.find(">", end)
+            if end >= 0:
+                yield name, attributes
+                if name in _RAW:
+                    closing = re.compile(f"</{name}", re.IGNORECASE).search(text, end)
+                    end = closing.start() - 1 if closing else -1
+        if end < 0:
+            return
+        at = text.find("<", end + 1)

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from codex_release.base.digests import CHUNK, FileDigest, file_digest
 from codex_release.base.errors import ArchiveError
-from codex_release.base.table import Table
+from codex_release.base.table import read_json
 from codex_release.facts.targets import matches
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.entries import EntryRules
@@ -277,10 +277,7 @@ def _check(
         raise ArchiveError(f"{name} is no package directory: it has no {layout.descriptor}")
     if files[layout.descriptor].size > _DESCRIPTOR_BYTES:
         raise ArchiveError(f"{layout.descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
-    try:
-        described = Table(json.loads(read_descriptor()), f"{layout.descriptor} of {name}", ArchiveError)
-    except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"{layout.descriptor} of {name} is no JSON: {error}") from error
+    described = read_json(read_descriptor(), f"{layout.descriptor} of {name}", ArchiveError)
     wanted = {"target": target.triple, "version": version.codex}
     for what, value in wanted.items():
         if (claimed := described.text(what)) != value:

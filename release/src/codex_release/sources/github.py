@@ -7,7 +7,6 @@ own login.
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
 from codex_release.base.programs import answer, found
 from codex_release.base.shown import is_web_url
-from codex_release.base.table import Table
+from codex_release.base.table import Table, read_json
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources.base import Archive, Bundle, Program, WebFile
 
@@ -196,11 +195,8 @@ def _table(answer: object, about: str) -> Table:
 
 def _told(said: str, about: str) -> Table:
     """What ``gh`` tells, as a table."""
-    name, remedy = f"gh's answer about {about}", "look whether gh is up to date, or ask another source with --source"
-    try:
-        return Table(json.loads(said), name, SourceError, remedy)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} is no JSON: {error}", remedy=remedy) from error
+    remedy = "look whether gh is up to date, or ask another source with --source"
+    return read_json(said, f"gh's answer about {about}", SourceError, remedy)
 
 
 def _uploaded(release: Table) -> list[Table]:

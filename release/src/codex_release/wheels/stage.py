@@ -150,8 +150,10 @@ def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None) -> N
         if pin is not None:
             before = project.get("dependencies", [])
             project["dependencies"] = pin_runtime([str(each) for each in before], pin)
-    except (tomlkit.exceptions.TOMLKitError, KeyError, AttributeError) as error:
-        raise StageError(f"{path.name} is not a project's metadata: {error!r}") from error
+    except KeyError as error:
+        raise StageError(f"{path} is not a project's metadata: it has no [{error.args[0]}]") from error
+    except (OSError, ValueError, AttributeError) as error:  # what tomlkit raises is a ValueError
+        raise StageError(f"{path} is not a project's metadata: {error}") from error
     path.write_bytes(tomlkit.dumps(document).encode())
 
 
