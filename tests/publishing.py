@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ import httpx
 from fake_release import lay_out
 from faulty_index import FaultyIndex
 from programs import codex_release
+from until import until
 
 from codex_release.base.http import Clock, RetryPolicy, Web
 from codex_release.base.progress import Silent
@@ -38,12 +38,12 @@ from codex_release.publish.serving import Inventory, Patience
 from codex_release.publish.upload import Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from codex_release.publish import Plan
     from codex_release.rehearse.local_index import LocalIndex
 
-__all__ = ["ANYBODY", "Notes", "SmallRelease", "Window", "pypi_server_window", "stage_window", "until"]
+__all__ = ["ANYBODY", "Notes", "SmallRelease", "Window", "pypi_server_window", "stage_window"]
 
 TIMEOUT_S = 120
 ANYBODY = {"TWINE_USERNAME": "", "TWINE_PASSWORD": ""}
@@ -299,14 +299,6 @@ def pypi_server_window(directory: Path, release: SmallRelease) -> Iterator[tuple
     finally:
         process.kill()
         process.wait(TIMEOUT_S)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that comes by itself."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def _answers(url: str) -> bool:

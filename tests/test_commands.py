@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pytest
 import tomlkit
 from fake_release import FakeRelease
 from programs import finished
+from until import until
 
 from codex_release import cli
 from codex_release.check import distributions_in
@@ -270,11 +270,12 @@ def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_p
 
 
 def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, tmp_path: Path) -> None:
-    dist = tmp_path / "dist"
+    dist, begun = tmp_path / "dist", tmp_path / "begun"
     slow = release.root / "runtime_template" / "build_backend.py"
     slow.write_text(
         slow.read_text().replace(
-            "    staged = _staged()\n", "    import time; time.sleep(60)\n    staged = _staged()\n"
+            "    staged = _staged()\n",
+            f"    import time; open({str(begun)!r}, 'w').close(); time.sleep(60)\n    staged = _staged()\n",
         )
     )
     words = [
@@ -291,10 +292,8 @@ def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, 
     with subprocess.Popen(
         [sys.executable, "-m", "codex_release", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        while not list(dist.glob(f".codex-release-*/{LINUX}-0/stage")):
-            assert process.poll() is None
-            time.sleep(0.02)
-        time.sleep(0.3)
+        until(lambda: begun.exists() or process.poll() is not None)
+        assert list(dist.glob(f".codex-release-*/{LINUX}-0/stage"))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and all it started
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 130

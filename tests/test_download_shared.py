@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from loopback import Files, Loopback, held_at
 from recording import RecordedProgress, connected, direct
+from until import until
 
 from codex_release.base.digests import Digest, FileDigest
 from codex_release.base.errors import CacheError
@@ -27,7 +27,7 @@ from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, WebFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 BODY = random.Random(1).randbytes((3 << 20) + 123)
@@ -96,13 +96,6 @@ def run_downloader(cache: Cache, server: Loopback, **options: object) -> subproc
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload, no-any-return]  # options of Popen
 
 
-def wait_until(what: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
-
-
 class TestManyAtOnce:
     def test_a_download_that_was_killed_is_completed_by_the_next_run(
         self, archive: Archive, cache: Cache, web: Web, server: Loopback
@@ -110,7 +103,7 @@ class TestManyAtOnce:
         server.fail("/archive", held_at(0.6, threading.Event()))
         with run_downloader(cache, server) as process:
             # Python buffers a few kilobytes; what it has written by then is what a kill leaves.
-            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
             process.kill()
         (part,) = partials(cache)
         left = part.stat().st_size
@@ -124,7 +117,7 @@ class TestManyAtOnce:
         release = threading.Event()
         server.fail("/archive", held_at(0.6, release))
         with run_downloader(cache, server) as first:
-            wait_until(lambda: server.exchanges)
+            until(lambda: server.exchanges)
             with run_downloader(cache, server) as second:
                 assert second.stdout is not None
                 assert "another download of it is running, waiting for it" in second.stdout.readline()
@@ -142,7 +135,7 @@ class TestManyAtOnce:
         server.fail("/archive", held_at(0.6, release))
         with ThreadPoolExecutor(8) as pool:
             waiting = [pool.submit(download, archive, cache, web) for _ in range(8)]
-            wait_until(lambda: len(progress.notes) == 7)
+            until(lambda: len(progress.notes) == 7)
             release.set()
             stored = {future.result(timeout=30) for future in waiting}
         assert len(stored) == 1
@@ -155,10 +148,10 @@ class TestManyAtOnce:
         release = threading.Event()
         server.fail("/archive", held_at(0.6, release))
         with run_downloader(cache, server) as process:
-            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
             with ThreadPoolExecutor(1) as pool, connected(progress) as web:
                 waiting = pool.submit(download, replace(archive, digests=()), cache, web, expected=EXPECTED)
-                wait_until(lambda: progress.notes)
+                until(lambda: progress.notes)
                 process.kill()
                 assert_is_kept(waiting.result(timeout=30), cache)
         assert server.ranges[1] is not None
@@ -168,7 +161,7 @@ class TestManyAtOnce:
         release = threading.Event()
         server.fail("/archive", held_at(0.6, release))
         with run_downloader(cache, server) as process:
-            wait_until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
+            until(lambda: [path for path in partials(cache) if path.stat().st_size > SIXTY - (1 << 17)])
             assert cache.clear() == []
             assert len(partials(cache)) == 1
             release.set()

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import httpx
 import psutil
 import pytest
 from programs import finished
+from until import until
 
 from codex_release.base.errors import RehearsalError
 from codex_release.rehearse import local_index as room
@@ -120,10 +120,8 @@ def test_it_ends_with_the_program_that_holds_it(tmp_path: Path, end: Callable[[s
         assert psutil.pid_exists(server)
         end(holder)
         holder.wait(timeout=30)
-    deadline = time.monotonic() + 30
-    while psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the server outlives the program that started it"
-        time.sleep(0.05)
+    # The server must not outlive the program that started it.
+    until(lambda: not psutil.pid_exists(server) or psutil.Process(server).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_port_that_another_program_took_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

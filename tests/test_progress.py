@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import re
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rich.console import Console
+from until import until
 
 from codex_release.base.progress import Bars, Lines, Silent, megabytes, progress_for
 
@@ -31,10 +31,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Console:
 
 
 def assert_no_thread_remains(before: set[threading.Thread]) -> None:
-    end = time.monotonic() + 5
-    while set(threading.enumerate()) - before:
-        assert time.monotonic() < end, "the display leaves a thread behind"
-        time.sleep(0.01)
+    until(lambda: not set(threading.enumerate()) - before, 5)
 
 
 class TestLines:

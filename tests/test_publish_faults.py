@@ -26,7 +26,8 @@ from faulty_index import (
     reset_halfway,
     status,
 )
-from publishing import SmallRelease, Window, pypi_server_window, stage_window, until
+from publishing import SmallRelease, Window, pypi_server_window, stage_window
+from until import until
 
 from codex_release.base.http import RetryPolicy
 from codex_release.check.metadata import metadata_problems

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from fake_release import FakeRelease
 from programs import ROOT, codex_release
+from until import until
 
 from codex_release.facts.targets import Catalog
 from codex_release.rehearse.local_index import local_index
@@ -166,8 +166,5 @@ def test_breaking_it_off_leaves_no_server_and_no_scratch(release: FakeRelease, o
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and all it started
         assert process.wait(timeout=60) == 130
         assert process.stderr.read().splitlines()[-1] == "codex-release: interrupted"
-    deadline = time.monotonic() + 30
-    while any(each.is_running() for each in below):
-        assert time.monotonic() < deadline, "something outlives the rehearsal"
-        time.sleep(0.05)
+    until(lambda: not any(each.is_running() for each in below))
     assert not leftovers(release)

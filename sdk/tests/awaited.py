@@ -7,7 +7,7 @@ from typing import Any
 
 from codex_app_server import AppServerClient, Codex, Thread, Turn
 
-__all__ = ["Awaited", "awaited", "stepwise"]
+__all__ = ["Awaited", "awaited", "bare", "stepwise"]
 
 _WRAPPED = (AppServerClient, Codex, Thread, Turn)
 _END = object()
@@ -42,6 +42,11 @@ class Awaited:
 def awaited(result: object) -> Any:
     """A client, thread or turn behind awaits; anything else as it is."""
     return Awaited(result) if isinstance(result, _WRAPPED) else result
+
+
+def bare(result: Any) -> Any:
+    """What stands behind the awaits, of either kind of client."""
+    return getattr(result, "_wrapped", result)
 
 
 async def stepwise(iterator: Any) -> Any:

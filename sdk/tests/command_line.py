@@ -7,18 +7,18 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from until import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from codex_app_server.testing import ModelServer
 
-__all__ = ["AtTerminal", "command", "home_of", "running", "said", "wait_until"]
+__all__ = ["AtTerminal", "command", "home_of", "running", "said"]
 
 TIMEOUT_S = 60.0
 
@@ -66,14 +66,6 @@ def running(word: str | Path) -> list[int]:
     return found
 
 
-def wait_until(what: Callable[[], object]) -> None:
-    """Wait for a condition; it must come about in time."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 class AtTerminal:
     """A program whose input and output are a terminal of its own (POSIX).
 
@@ -104,7 +96,7 @@ class AtTerminal:
     def wait_for(self, text: str) -> None:
         """Wait until the text is shown, after what was waited for before."""
         begin = len(self.shown)
-        wait_until(lambda: self._read() and text in self.shown[begin:])
+        until(lambda: self._read() and text in self.shown[begin:])
 
     def interrupt(self) -> None:
         """As Ctrl-C does, which reaches the foreground of the terminal."""
@@ -113,7 +105,7 @@ class AtTerminal:
     def end(self) -> int:
         """Wait for the command to end; its exit code."""
         try:
-            wait_until(lambda: self._read() and self._process.poll() is not None)
+            until(lambda: self._read() and self._process.poll() is not None)
             self._read()
         finally:
             self._process.kill()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from until import until
 
 import codex_app_server
 from codex_app_server import (
@@ -72,8 +73,7 @@ class Waiting(threading.Thread):
         self.method = method
         self.error: Exception | None = None
         self.start()
-        while not client._driver._waiting:
-            time.sleep(0.001)
+        until(lambda: client._driver._waiting)
 
     def run(self) -> None:
         try:
@@ -417,9 +417,10 @@ def test_a_bug_in_reading_fails_every_call_instead_of_hanging(peer: Peer, monkey
     def receive(self: Connection, data: bytes) -> list[object]:
         raise ZeroDivisionError("a bug")
 
-    with AppServerClient(peer("greet(); read(); time.sleep(0.3); write('{}'); wait_for_end()")) as client:
+    with AppServerClient(peer("greet(); read(); read(); write('{}'); wait_for_end()")) as client:
         call = Waiting(client)
         monkeypatch.setattr(Connection, "receive", receive)
+        assert isinstance(Waiting(client, "say something").outcome(), TransportClosedError)
         error = call.outcome()
 
         assert isinstance(error, TransportClosedError)
@@ -470,13 +471,16 @@ def test_closing_from_many_threads_at_once(peer: Peer) -> None:
 def test_closing_while_calls_go_on(peer: Peer) -> None:
     client = AppServerClient(peer(ECHO))
 
+    answered: list[int] = []
+
     def call_for_ever() -> None:
         while True:
             client.request("m", {"text": "x" * 1000})
+            answered.append(threading.get_ident())
 
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(call_for_ever) for _ in range(4)]
-        time.sleep(0.1)
+        until(lambda: len(set(answered)) == 4)
         client.close()
         for call in calls:
             with pytest.raises(TransportClosedError, match="the client was closed"):
@@ -571,7 +575,4 @@ def test_a_program_that_forgets_to_close_still_ends_and_takes_the_runtime_along(
     )
     subprocess.run([sys.executable, "-I", "-c", program], check=True, timeout=30)
 
-    deadline = time.monotonic() + 10
-    while not (tmp_path / "left").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until((tmp_path / "left").exists, 10)

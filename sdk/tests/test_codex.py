@@ -11,7 +11,8 @@ from struct import pack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import awaited, stepwise
+from awaited import awaited, bare, stepwise
+from until import until_it_holds
 
 from codex_app_server import (
     AsyncCodex,
@@ -172,8 +173,7 @@ class TestTurns:
             thread = await codex.thread_start()
             turn = await thread.turn(TextInput("go"))
             await asyncio.to_thread(model.wait_for_requests, 1)
-            for _ in range(10):
-                await asyncio.sleep(0.1)
+            while not bare(turn)._stream.has_overflowed:
                 await codex.models()  # its answer comes behind the events, so the client has to read them
             with pytest.raises(EventOverflowError, match="more than 5 events"):
                 await collected(turn)
@@ -328,12 +328,11 @@ class TestThreads:
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
 def test_a_runtime_that_is_killed_ends_every_wait(play: Callable[..., None]) -> None:
     async def scene(codex: Any, model: ModelServer) -> None:
-        wrapped = getattr(codex, "_wrapped", codex)
         turn = await (await codex.thread_start()).turn(TextInput("go"))
         await asyncio.to_thread(model.wait_for_requests, 1)
         waiting = asyncio.ensure_future(turn.run())
-        await asyncio.sleep(0.2)
-        os.kill(_process_of(wrapped), signal.SIGKILL)
+        await until_it_holds(lambda: bare(turn)._stream.wanted)
+        os.kill(_process_of(bare(codex)), signal.SIGKILL)
         with pytest.raises(TransportClosedError) as caught:
             await asyncio.wait_for(waiting, 2)
         assert caught.value.exit_code == -signal.SIGKILL
@@ -354,9 +353,13 @@ def test_a_cancelled_run_interrupts_its_turn(codex_binary: Path) -> None:
         with ModelServer(default=slowly) as model:
             async with AsyncCodex(model.config(codex_bin=codex_binary)) as codex:
                 thread = await codex.thread_start()
-                for wait in (0.0, 0.005, 0.5):  # before the turn is announced, about then, and after
+                for wait in (0.0, 0.005, None):  # before the turn is announced, about then, and after
+                    asked = len(model.requests)
                     task = asyncio.create_task(thread.run("go"))
-                    await asyncio.sleep(wait)
+                    if wait is None:
+                        await asyncio.to_thread(model.wait_for_requests, asked + 1)
+                    else:
+                        await asyncio.sleep(wait)
                     task.cancel()
                     with pytest.raises(asyncio.CancelledError):
                         await task

@@ -13,7 +13,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import awaited
+from awaited import awaited, bare
+from until import until_it_holds
 
 import codex_app_server
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
@@ -75,7 +76,7 @@ def test_a_runtime_that_dies_in_a_turn_says_why(play: Callable[..., None]) -> No
         with pytest.raises(TransportClosedError, match="was not sent"):
             await codex.thread_start()
 
-    play("delta('x'); complain('out of memory\\n'); time.sleep(0.2); os._exit(7)", scene)
+    play("delta('x'); complain('out of memory\\n'); os._exit(7)", scene)
 
 
 def test_garbage_is_skipped_logged_and_counted(play: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
@@ -108,7 +109,7 @@ def test_closing_during_a_stream_ends_it(play: Callable[..., None]) -> None:
     async def scene(codex: Any) -> None:
         turn = await (await codex.thread_start()).turn(TextInput("go"))
         waiting = asyncio.ensure_future(turn.run())
-        await asyncio.sleep(0.1)
+        await until_it_holds(lambda: bare(turn)._stream.wanted)
         began = time.monotonic()
         await codex.close()
         with pytest.raises(TransportClosedError, match="was closed"):
@@ -177,8 +178,8 @@ from codex_app_server import *
 config = AppServerConfig(launch_args_override={command!r})
 codex = Codex(config)
 turn = codex.thread_start().turn(TextInput("go"))
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     turn.run()
 except KeyboardInterrupt:
     print("interrupted", codex.client.request("what was asked"), flush=True)
@@ -198,7 +199,6 @@ wait_for_end()
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
-        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "interrupted turn/interrupt\n"
         assert process.wait(10) == 0

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import TIMEOUT_S, command, home_of, running, said, wait_until
+from command_line import TIMEOUT_S, command, home_of, running, said
+from until import until
 
 from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
@@ -172,9 +173,9 @@ class TestSignals:
         seconds = f"{10_000 + os.getpid()}.25"
         codex_model_server.add(ToolCall("exec_command", {"cmd": f"sleep {seconds}", "yield_time_ms": 30_000}))
         ran = self._started(codex_binary, home_of(codex_model_server, UNSANDBOXED))
-        wait_until(lambda: running(seconds))
+        until(lambda: running(seconds))
         self._interrupt(ran)
-        wait_until(lambda: not running(seconds))
+        until(lambda: not running(seconds))
         assert not running(codex_binary)
 
     @pytest.mark.parametrize("after_s", [0.0, 0.15, 0.3, 0.6])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from until import until_it_holds
 
 from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
 from codex_app_server.adriver import AsyncDriver
@@ -201,6 +201,7 @@ wait_for_end()
 def test_what_nobody_reads_makes_the_runtime_wait(script: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         _, stream = await client.start_turn("turn/start", {})
+        await until_it_holds(lambda: client.unread >= READ_AHEAD)
         before = -1
         while client.unread != before:  # until nothing more comes in
             before = client.unread
@@ -215,10 +216,8 @@ def test_what_nobody_reads_makes_the_runtime_wait(script: Callable[..., None]) -
 def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         _, stream = await client.start_turn("turn/start", {})
-        began = time.monotonic()
-        while stream.has_overflowed or len(stream.events) < 20_001:  # the peer's last word comes after the answer
-            await asyncio.sleep(0.01)
-            assert time.monotonic() - began < 10
+        # The peer's last word comes after the answer.
+        await until_it_holds(lambda: not stream.has_overflowed and len(stream.events) >= 20_001, 10)
         (waited,) = (event.params for event in read_events(stream.take())[0] if event.method == "waited")
         assert isinstance(waited, dict)
         assert isinstance(seconds := waited["seconds"], float)
@@ -259,8 +258,7 @@ async def started(client: Client) -> list[Stream]:
 
 
 async def all_wait(streams: list[Stream]) -> None:
-    while not all(stream.wanted for stream in streams):
-        await asyncio.sleep(0.01)
+    await until_it_holds(lambda: all(stream.wanted for stream in streams))
 
 
 def test_many_consumers_that_wait_each_get_what_is_theirs(script: Callable[..., None]) -> None:
@@ -340,7 +338,7 @@ def test_closing_ends_whoever_waits_for_events(script: Callable[..., None]) -> N
     async def scene(client: Client) -> None:
         _, stream = await client.start_turn("turn/start", {})
         waiting = asyncio.create_task(client.take(stream))
-        await asyncio.sleep(0.1)
+        await all_wait([stream])
         await client.close()
         with pytest.raises(TransportClosedError, match="the client was closed"):
             await asyncio.wait_for(waiting, 1)
@@ -390,7 +388,7 @@ def test_a_cancelled_task_leaves_the_client_usable(peer: Peer) -> None:
             _, stream = await client.start_turn("turn/start", {})
             for waiting in (client.take(stream), client.call("never answered")):
                 task = asyncio.create_task(waiting)
-                await asyncio.sleep(0.05)
+                await until_it_holds(lambda: client._takers or client._waiting)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
