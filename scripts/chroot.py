@@ -16,6 +16,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,8 @@ def main() -> int:
     parser.add_argument("words", nargs=argparse.REMAINDER, help="the words for scripts/dev.py; test if there are none")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
+    # A shell ignores Ctrl-C for what it starts in the background; the tests of Ctrl-C would inherit that and wait.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if arguments.apart:
             return _inside(directory, arguments)

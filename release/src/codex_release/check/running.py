@@ -46,7 +46,9 @@ class _Ask:
 _ASKS = {
     "--version": _Ask(("--version",), b"", re.compile(rb"^codex-cli (\S+)\s*$")),
     "initialize": _Ask(
-        ("app-server",), json.dumps(_HELLO).encode() + b"\n", re.compile(rb'"id":1,.*"userAgent":"[^"/]+/([^ "]+)')
+        ("app-server",),
+        json.dumps(_HELLO).encode() + b"\n",
+        re.compile(rb'"id":\s*1,.*"userAgent":\s*"[^"/]+/([^ "]+)'),
     ),
 }
 
@@ -114,7 +116,7 @@ def run_entrypoint(root: Path, target: Target, catalog: Catalog, version: str, e
     """
     begun = time.perf_counter()
     try:
-        runner = _runner(target, catalog)
+        runner = _runner(target, catalog, environ)
         with tempfile.TemporaryDirectory(prefix="codex-run-", ignore_cleanup_errors=True) as scratch:
             own = dict(each.replace("{scratch}", scratch).split("=", 1) for each in runner.environ)
             variables = {**environ, "CODEX_HOME": scratch, **own}
@@ -130,7 +132,7 @@ def run_entrypoint(root: Path, target: Target, catalog: Catalog, version: str, e
     return Run(target.triple, runner.asks, runner.name, seconds=round(time.perf_counter() - begun, 2))
 
 
-def _runner(target: Target, catalog: Catalog) -> _Runner:
+def _runner(target: Target, catalog: Catalog, environ: Mapping[str, str]) -> _Runner:
     """What runs a target's executables here.
 
     Raises:
@@ -141,12 +143,15 @@ def _runner(target: Target, catalog: Catalog) -> _Runner:
     emulator = target.emulator
     if emulator is None:
         raise _UnableError("no emulator runs it")
-    program = next(filter(None, map(shutil.which, emulator.programs)), None)
+    path = environ.get("PATH", "")
+    program = next((at for name in emulator.programs if (at := shutil.which(name, path=path))), None)
     if program is None:
         raise _UnableError(f"{emulator.programs[0]} is not installed (Debian's package {emulator.package})")
     name = Path(program).name
     try:
-        said = subprocess.run([program, "--version"], capture_output=True, timeout=_ANSWER_S, check=False).stdout
+        said = subprocess.run(
+            [program, "--version"], env=environ, capture_output=True, timeout=_ANSWER_S, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _UnableError(f"{name} does not say its version: {error}") from error
     found = re.search(r"\b(\d+)\.[\d.]*\d", said.decode("utf-8", "replace"))
