@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run the project's commands in a Debian of its own: with a newer Python, or one this machine does not have.
 
-    sudo python3 scripts/chroot.py DIR test                         Debian unstable's Python
-    sudo python3 scripts/chroot.py DIR --python python3.15 test     another one that this Debian has
+    sudo python3 scripts/chroot.py DIR test                 the tests, with the Python of Debian unstable
+    sudo python3 scripts/chroot.py --package python3.15-venv --python python3.15 DIR demo     with another one it has
 
 The first run makes the Debian in DIR (debootstrap, some minutes), later ones use it as it is. It works on a copy of the
 checkout in DIR, with what is there now, and with an environment of its own; the toolkit's cache, this machine's pyenv
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--package", action="append", default=[], help="one more package to have in there; repeatable")
     parser.add_argument("--python", default="python3", help="the interpreter in there (python3)")
     parser.add_argument(APART, action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("words", nargs=argparse.REMAINDER, help="the words for scripts/dev.py; test if there are none")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="for scripts/dev.py, e.g. test; that if there are none")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
     # A shell ignores Ctrl-C for what it starts in the background; the tests of Ctrl-C would inherit that and wait.
@@ -65,7 +65,8 @@ def main() -> int:
         if arguments.apart:
             return _inside(directory, arguments)
         _refuse(directory)
-        private = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+        private = ["setpriv", "--pdeathsig", "KILL"]  # whatever ends this process ends everything in there
+        private += ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
         return subprocess.run([*private, sys.executable, __file__, APART, *sys.argv[1:]], check=False).returncode
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"chroot.py: {shlex.join(map(str, error.cmd))} failed with exit code {error.returncode}\n")
@@ -79,15 +80,22 @@ def _refuse(directory: Path) -> None:
     """End with one line if this machine cannot do it, or the directory is somebody else's."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         sys.exit("chroot.py: making and entering a Debian needs Linux and root; run it with sudo")
-    missing = [name for name in ("debootstrap", "unshare", "chroot", "git") if shutil.which(name) is None]
+    missing = [name for name in ("debootstrap", "setpriv", "unshare", "chroot", "git") if shutil.which(name) is None]
     if missing:
-        sys.exit(f"chroot.py: {' and '.join(missing)} cannot be found; try: apt-get install {' '.join(missing)}")
+        sys.exit(f"chroot.py: cannot find {', '.join(missing)}; install the packages that have them")
     if directory.exists() and any(directory.iterdir()) and not (directory / STAMP).is_file():
         sys.exit(f"chroot.py: {directory} holds something that was not finished here; remove it or name another one")
 
 
 def _inside(directory: Path, arguments: argparse.Namespace) -> int:
     """Make what is missing, mount, and run; all of this is seen by this process and its children alone."""
+    import fcntl  # Linux has it
+
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+    except BlockingIOError:
+        sys.exit(f"chroot.py: {directory} is in use by another run; wait for it, or name another directory")
     is_new = not (directory / STAMP).is_file()
     if is_new:
         print(f"making Debian {arguments.suite} in {directory}", file=sys.stderr)
