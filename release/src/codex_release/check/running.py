@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from codex_release.base.errors import CheckError
-from codex_release.base.http import shown_text
+from codex_release.base.errors import CheckError, ReleaseError
+from codex_release.base.programs import Ran, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +76,7 @@ class Run:
         return f"{' and '.join(self.asked)}, run by {self.by}" if self.asked else f"only read: {self.reason}"
 
 
-class _UnableError(Exception):
+class _UnableError(ReleaseError):
     """The machine or the emulator cannot run it; says why."""
 
 
@@ -88,7 +88,7 @@ class _Runner:
         name: what runs them, for a person.
         argv: the words in front of an executable.
         asks: what they can be asked.
-        unable: the exit codes that say that the runner lacks something.
+        unable: the exit codes that say that the runner lacks something; of a signal, 128 and its number.
         environ: the variables that the runner needs, as ``NAME=value``.
         closing: the command that ends what the runner leaves behind.
     """
@@ -96,7 +96,7 @@ class _Runner:
     name: str
     argv: tuple[str, ...]
     asks: tuple[str, ...]
-    unable: tuple[int, ...] = ()
+    unable: tuple[str, ...] = ()
     environ: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
 
@@ -125,8 +125,8 @@ def run_entrypoint(root: Path, target: Target, catalog: Catalog, version: str, e
                     _hold(ask, runner, root / target.fill(catalog.layout.entrypoint), version, variables)
             finally:
                 if runner.closing:
-                    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                        subprocess.run(runner.closing, env=variables, capture_output=True, timeout=30, check=False)
+                    with contextlib.suppress(_UnableError):
+                        run(runner.closing, timeout_s=_ANSWER_S, error=_UnableError, environ=variables)
     except _UnableError as error:
         return Run(target.triple, reason=str(error))
     return Run(target.triple, runner.asks, runner.name, seconds=round(time.perf_counter() - begun, 2))
@@ -148,13 +148,8 @@ def _runner(target: Target, catalog: Catalog, environ: Mapping[str, str]) -> _Ru
     if program is None:
         raise _UnableError(f"{emulator.programs[0]} is not installed (Debian's package {emulator.package})")
     name = Path(program).name
-    try:
-        said = subprocess.run(
-            [program, "--version"], env=environ, capture_output=True, timeout=_ANSWER_S, check=False
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _UnableError(f"{name} does not say its version: {error}") from error
-    found = re.search(r"\b(\d+)\.[\d.]*\d", said.decode("utf-8", "replace"))
+    said = run([program, "--version"], timeout_s=_ANSWER_S, error=_UnableError, environ=environ).text
+    found = re.search(r"\b(\d+)\.[\d.]*\d", said)
     if found is None or int(found[1]) < emulator.oldest:
         raise _UnableError(f"it takes {name} {emulator.oldest} or newer, this is {found[0] if found else 'another'}")
     asks = tuple(each for each in catalog.asks if each in emulator.asks)
@@ -191,15 +186,14 @@ def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Ma
                 asking.close()  # not before: who sees the end of its questions may end without an answer
             process.wait()
         complaints.seek(0)
-        said = shown_text(complaints.read().decode("utf-8", "replace")) or "it does not say why"
-    if is_late.is_set():
-        raise CheckError(f"{name} was ended after {_ANSWER_S:.0f} s: {said}")
-    if process.returncode in runner.unable:
-        raise _UnableError(f"{runner.name} cannot run it (exit code {process.returncode})")
-    if process.returncode != 0:
-        raise CheckError(f"{name} failed with exit code {process.returncode}: {said}")
+        ran = Ran(name, None if is_late.is_set() else process.returncode, b"", complaints.read(), _ANSWER_S)
+    ended = str(ran.code if ran.code is None or ran.code >= 0 else 128 - ran.code)
+    if ended in runner.unable:
+        raise _UnableError(f"{runner.name} cannot run it (exit code {ended})")
+    if ran.failure:
+        raise CheckError(ran.failure)
     if answered is None:
-        raise CheckError(f"{name} does not say its version: {said}")
+        raise CheckError(f"{name} does not say its version")
     if (found := answered[1].decode("utf-8", "replace")) != version:
         raise CheckError(f"{name} says it is {found}, not {version}")
 
