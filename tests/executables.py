@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["elf", "fat", "macho", "pe"]
+__all__ = ["elf", "fat", "macho", "pe", "speaking"]
 
 _ELF_MACHINES = {"i386": 3, "x86_64": 62, "aarch64": 183, "riscv64": 243}
 _MACHO_MACHINES = {"x86_64": (0x01000007, 3), "aarch64": (0x0100000C, 0), "arm64e": (0x0100000C, 2)}
@@ -39,6 +39,7 @@ def elf(
     glibc: Sequence[str] = (),
     needed: Sequence[str] = (),
     sections: bool = True,
+    code: bytes | None = None,
 ) -> bytes:
     """A Linux program; with the machine alone it is static.
 
@@ -48,6 +49,7 @@ def elf(
         glibc: symbol versions it needs of ``libc.so.6``, without their ``GLIBC_``: ``2.17``, ``2.2.5``, ``PRIVATE``.
         needed: libraries; ``libc.so.6`` is added if there are symbol versions.
         sections: whether the section headers were kept.
+        code: what it does, e.g. `speaking`; it ends at once and well if not told.
     """
     if glibc and "libc.so.6" not in needed:
         needed = (*needed, "libc.so.6")
@@ -58,7 +60,7 @@ def elf(
 
     parts = {
         "headers": bytes(_ELF_HEADER + segments * _ELF_SEGMENT),
-        ".text": _EXIT.get(machine, bytes(4)),
+        ".text": code or _EXIT.get(machine, bytes(4)),
         ".interp": interpreter.encode() + b"\0" if interpreter else b"",
         ".dynstr": strings.data,
         ".gnu.version_r": versions,
@@ -88,6 +90,24 @@ def elf(
     if interpreter:
         header += _segment(3, at[".interp"], len(parts[".interp"]))  # PT_INTERP
     return header + body[len(header) :] + table
+
+
+def speaking(machine: str, said: bytes, exit_code: int = 0) -> bytes:
+    """The code of a Linux program that prints something and ends, whatever it is asked.
+
+    Args:
+        machine: ``x86_64`` or ``aarch64``.
+        said: at most 65535 bytes.
+        exit_code: what it ends with.
+    """
+    if machine == "x86_64":
+        code = bytes.fromhex("b801000000 bf01000000")  # mov eax, 1; mov edi, 1
+        code += bytes.fromhex("488d35") + pack("<I", 19)  # lea rsi, [what follows the code]
+        code += b"\xba" + pack("<I", len(said)) + bytes.fromhex("0f05")  # mov edx, its length; syscall
+        return code + b"\xbf" + pack("<I", exit_code) + bytes.fromhex("b83c000000 0f05") + said
+    words = [0xD2800808, 0xD2800020, 0x10000001 | 6 << 5, 0xD2800002 | len(said) << 5, 0xD4000001]  # write(1, said)
+    words += [0xD2800BA8, 0xD2800000 | exit_code << 5, 0xD4000001]  # exit
+    return pack("<8I", *words) + said
 
 
 def macho(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FakeRelease", "Ran", "Unheard", "lay_out"]
 
 ROOT = Path(__file__).resolve().parent.parent
+_NOTHING = "asks = []\n"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class FakeRelease:
         facts.write_text(text.replace(everyone, 'pythons = ["3.12"]'), encoding="utf-8")
         return self
 
+    def asked(self, question: str) -> None:
+        """From now on its runtimes are asked something wherever they can run."""
+        facts = self.root / "release" / "targets.toml"
+        text = facts.read_text(encoding="utf-8").replace(_NOTHING, f'asks = ["{question}"]\n')
+        facts.write_text(text, encoding="utf-8", newline="\n")
+
     @property
     def lock_file(self) -> Path:
         """The lock of the checkout."""
@@ -102,7 +109,11 @@ def lay_out(directory: Path) -> tuple[Path, Path]:
     root, served = directory / "checkout", directory / "archives"
     (root / "release").mkdir(parents=True)
     served.mkdir()
-    shutil.copyfile(ROOT / "release" / "targets.toml", root / "release" / "targets.toml")
+    facts = (ROOT / "release" / "targets.toml").read_text(encoding="utf-8")
+    asks = 'asks = ["--version", "initialize"]\n'
+    assert asks in facts
+    facts = facts.replace(asks, _NOTHING, 1)  # the executables say nothing
+    (root / "release" / "targets.toml").write_text(facts, encoding="utf-8", newline="\n")
     shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
     shutil.copytree(ROOT / "runtime_template", root / "runtime_template")
     shutil.copytree(ROOT / "sdk" / "src", root / "sdk" / "src")

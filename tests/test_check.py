@@ -69,7 +69,7 @@ def edited(wheel: Path, edit: Edit, *, name: str | None = None, record: bool = T
 def problems(release: FakeRelease, wheel: Path, *words: str) -> str:
     """What the check says against a file, which must be something."""
     verdicts = json.loads(release.ran("check", wheel, "--json", *words, code=1).out)
-    return "\n".join(verdicts[str(wheel)])
+    return "\n".join(verdicts[str(wheel)]["problems"])
 
 
 def replaced(path: str, old: bytes, new: bytes) -> Edit:
@@ -261,14 +261,14 @@ def test_an_incomplete_release_is_refused_platform_by_platform(release: FakeRele
     reduced.unlink()
     (dist / f"codex_app_server_sdk-{VERSION}.tar.gz").unlink()
     verdicts = json.loads(release.ran("check", dist, "--json", code=1).out)
-    assert verdicts.pop(str(dist)) == [
+    assert verdicts.pop(str(dist))["problems"] == [
         "aarch64-unknown-linux-musl has no wheel for manylinux2014_aarch64",
         "aarch64-unknown-linux-musl has no wheel for manylinux_2_17_aarch64",
         "aarch64-unknown-linux-musl has no wheel for musllinux_1_1_aarch64",
         "aarch64-pc-windows-msvc has no wheel for any platform",
         "there are 0 pinned sdists of the client, not one",
     ]
-    assert not any(verdicts.values())
+    assert not any(each["problems"] for each in verdicts.values())
 
 
 def test_an_empty_directory_is_no_release(release: FakeRelease, tmp_path: Path) -> None:

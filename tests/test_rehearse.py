@@ -14,6 +14,8 @@ from typing import Any
 import archives
 import psutil
 import pytest
+from archives import VERSION
+from fake_programs import fake_program
 from fake_release import FakeRelease
 from programs import ROOT, codex_release
 from until import until
@@ -123,6 +125,26 @@ def test_a_second_rehearsal_builds_nothing_and_its_set_for_one_platform_cannot_b
         url = server.stage("public").upload_url
         ran = release.ran("publish", release.root / "dist", "--yes", "--repository-url", url, code=1)
     assert "gets nothing of this release" in ran.err
+
+
+def test_what_emulators_run_is_told_apart_from_what_is_only_read(
+    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, catalog: Catalog
+) -> None:
+    emulated = {triple: target.emulator for triple in others[1::2] if (target := catalog.target(triple)).emulator}
+    for each in emulated.values():
+        code = f"print('{each.programs[0]} 10.1' if sys.argv[1] == '--version' else 'codex-cli {VERSION}')"
+        fake_program(tmp_path / "emulators", each.programs[0], code)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'emulators'}{os.pathsep}{os.environ['PATH']}")
+    release.asked("--version")
+    result, _ = rehearsed(release, *others)
+    runs = {each["name"].removeprefix("run "): each for each in result["steps"] if each["name"].startswith("run ")}
+    assert sorted(runs) == sorted(others[1::2])
+    for triple, step in runs.items():
+        by = emulated.get(triple)
+        told = f"--version, run by {by.programs[0]} 10.1" if by else "only read: no emulator runs it"
+        assert (step["outcome"], step["detail"]) == ("passed" if by else "skipped", told)
+    reported = json.loads((release.root / "dist" / "release.json").read_text(encoding="utf-8"))["rehearse"]["steps"]
+    assert [each for each in reported if each["name"].startswith("run ")] == list(runs.values())
 
 
 def test_the_step_that_fails_is_the_last_and_says_why(release: FakeRelease, others: list[str]) -> None:

@@ -186,6 +186,10 @@ systems = ["musllinux_1_2_riscv64"]
         ("x86_64-unknown-linux-musl", '"x/../../y"', "leads out"),
         ("project_size = 10_737_418_240", "project_size = -1", "index.project_size is -1, which is negative"),
         ("project_size = 10_737_418_240", 'project_size = "large"', "index.project_size is 'large', not a number"),
+        ('asks = ["--version", "initialize"]\n', "", "asks"),
+        ("oldest = 10", 'oldest = "10"', "oldest"),
+        ('package = "wine"\n', "", "package"),
+        ("[emulators.x86_64-pc", "[emulators.i686-pc", "emulators.i686-pc-windows-msvc is no target"),
     ],
 )
 def test_a_missing_or_misspelled_fact_is_named(old: str, new: str, named: str, tmp_path: Path) -> None:

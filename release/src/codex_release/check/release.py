@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from codex_release.check.running import Run
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
 
@@ -42,6 +43,11 @@ class FileVerdict:
     coverage: Coverage | None = None
     pin: str | None = None
 
+    @property
+    def run(self) -> Run | None:
+        """What became of running what is in it."""
+        return self.coverage.run if self.coverage else None
+
 
 def distributions_in(directory: Path) -> list[Path]:
     """The wheels and sdists right in a directory, sorted by name.
@@ -61,6 +67,7 @@ def check_files(
     lock: Lock | None,
     known: Mapping[str, Assembled] | None = None,
     jobs: int = 1,
+    environ: Mapping[str, str] | None = None,
 ) -> list[FileVerdict]:
     """Check each file by itself.
 
@@ -70,10 +77,13 @@ def check_files(
         lock: what payloads and pins must be; `None` to judge the files by themselves.
         known: by file name, what is in wheels that were assembled just now.
         jobs: how many to read at a time.
+        environ: to run locked runtimes with, where that can be; `None` runs nothing.
     """
     with ThreadPoolExecutor(jobs) as pool:
         asked = pool.submit(metadata_problems, paths)
-        verdicts = list(pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name)), paths))
+        verdicts = list(
+            pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
+        )
         said = asked.result()
     if not said:
         return verdicts
@@ -127,14 +137,16 @@ def require_passed(verdicts: Sequence[FileVerdict], catalog: Catalog | None = No
         raise CheckError("the built files do not pass the check", problems=problems)
 
 
-def _check_file(path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None) -> FileVerdict:
+def _check_file(
+    path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None, environ: Mapping[str, str] | None
+) -> FileVerdict:
     try:
         if path.name.endswith(_SDIST):
             return _check_sdist(path, catalog, lock)
         with WheelFile.open(path) as wheel:
             _refuse_unknown(wheel.distribution, catalog)
             if wheel.distribution == catalog.distribution:
-                problems, coverage = check_runtime(wheel, catalog, lock, known)
+                problems, coverage = check_runtime(wheel, catalog, lock, known, environ)
                 return FileVerdict(path, tuple(problems), coverage=coverage)
             problems, pin = check_client_wheel(wheel, catalog, lock)
             return FileVerdict(path, tuple(problems), pin=pin)

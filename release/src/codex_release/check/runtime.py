@@ -19,6 +19,7 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
+from codex_release.check.running import run_entrypoint
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.inspection import inspect_tree
@@ -29,6 +30,7 @@ from codex_release.wheels.record import record_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_release.check.running import Run
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog, Target
     from codex_release.runtime.inspection import Inspection
@@ -50,6 +52,7 @@ class Coverage:
         platforms: the platform tags it has.
         expected: the platform tags that its target must have, over all its wheels.
         left_out: the optional files that the lock has and this wheel lacks; another wheel of the target has them.
+        run: what became of running its entrypoint, if that was to be done and nothing spoke against it.
     """
 
     version: str
@@ -57,6 +60,7 @@ class Coverage:
     platforms: frozenset[str]
     expected: frozenset[str]
     left_out: frozenset[str] = frozenset()
+    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,11 @@ class Assembled:
 
 
 def check_runtime(
-    wheel: WheelFile, catalog: Catalog, lock: Lock | None, known: Assembled | None = None
+    wheel: WheelFile,
+    catalog: Catalog,
+    lock: Lock | None,
+    known: Assembled | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[list[str], Coverage | None]:
     """The problems of a runtime wheel, and what it contributes to its release if that can be told.
 
@@ -82,6 +90,8 @@ def check_runtime(
         catalog: the data file.
         lock: what the payload must be; `None` to judge the wheel by itself.
         known: of a wheel that this process just assembled, so that its payload need not be unpacked again.
+        environ: what the runtime sees of this process's environment when it is run, where that can be and once it is
+            proven to be the locked one; `None` runs nothing.
     """
     problems = size_problems(wheel.path, catalog.size_limits[catalog.distribution], catalog.distribution)
     problems += (
@@ -89,21 +99,26 @@ def check_runtime(
     )
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
+    run = None
     try:
         target = target_of(wheel, catalog)
-        if known is None:
-            contents, inspection = _unpacked(wheel, target, catalog, problems)
-        else:
-            contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
-        problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
-        if lock is not None:
-            problems += _lock_problems(wheel, target, catalog, lock, contents)
+        with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
+            root = Path(scratch)
+            if known is None:
+                contents, inspection = _unpacked(wheel, target, catalog, problems, root)
+            else:
+                contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
+            problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
+            if lock is not None:
+                problems += _lock_problems(wheel, target, catalog, lock, contents)
+                if environ is not None and known is None and catalog.asks and not problems:
+                    run = run_entrypoint(root, target, catalog, lock.version.codex, environ)
     except ReleaseError as error:
         return [*problems, str(error)], None
     platforms = frozenset(tag.platform for tag in wheel.tags)
     expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
     left_out = _left_out(wheel, target, catalog, lock)
-    return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out)
+    return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out, run)
 
 
 def target_of(wheel: WheelFile, catalog: Catalog) -> Target:
@@ -124,18 +139,20 @@ def target_of(wheel: WheelFile, catalog: Catalog) -> Target:
     return target
 
 
-def _unpacked(wheel: WheelFile, target: Target, catalog: Catalog, problems: list[str]) -> tuple[Contents, Inspection]:
+def _unpacked(
+    wheel: WheelFile, target: Target, catalog: Catalog, problems: list[str], root: Path
+) -> tuple[Contents, Inspection]:
     """Unpack the payload to look at it; files that cannot be read are added to the problems."""
     prefix = f"{catalog.module}/"
-    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
-        root = Path(scratch)
-        paths = {name: name[len(prefix) :] for name in payload_names(wheel, catalog)}
-        for path in paths.values():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-        contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
-        problems += damaged
-        tree = RuntimeTree(root, {path: contents[name] for name, path in paths.items() if name in contents})
-        return contents, inspect_tree(tree, target, catalog.layout)
+    paths = {name: name[len(prefix) :] for name in payload_names(wheel, catalog)}
+    for path in paths.values():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+    contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
+    problems += damaged
+    tree = RuntimeTree(root, {path: contents[name] for name, path in paths.items() if name in contents})
+    for path in tree.files:
+        (root / path).chmod(catalog.layout.mode(path))
+    return contents, inspect_tree(tree, target, catalog.layout)
 
 
 def _assembled_contents(wheel: WheelFile, known: Assembled, catalog: Catalog) -> Contents:

@@ -1,7 +1,8 @@
-"""``check``: everything that is promised about finished wheels and sdists, offline."""
+"""``check``: everything that is promised about finished wheels and sdists, offline; what can run here is run."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,14 +31,18 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         UsageError: if a path does not exist.
     """
     lock = None if arguments.unlocked else context.lock
-    problems: dict[str, list[str]] = {}
+    rows: list[tuple[str, str, str]] = []
+    data: dict[str, dict[str, object]] = {}
     for path in arguments.paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
         files = distributions_in(path) if path.is_dir() else [path]
-        verdicts = check_files(files, context.catalog, lock, jobs=context.jobs)
-        problems |= {str(verdict.path): list(verdict.problems) for verdict in verdicts}
+        verdicts = check_files(files, context.catalog, lock, jobs=context.jobs, environ=context.settings.environ)
+        found = [(str(each.path), list(each.problems), each.run) for each in verdicts]
         if path.is_dir():
-            problems[str(path)] = check_set(verdicts, context.catalog)
-    rows = [(path, problem) for path, found in problems.items() for problem in found or ["passes"]]
-    return Answer(("path", "verdict"), rows, problems, title="Check", ok=not any(problems.values()))
+            found.append((str(path), check_set(verdicts, context.catalog), None))
+        for name, problems, ran in found:
+            rows += [(name, problem, "") for problem in problems] or [(name, "passes", str(ran or ""))]
+            data[name] = {"problems": problems, "run": asdict(ran) if ran else None}
+    ok = all(not each["problems"] for each in data.values())
+    return Answer(("path", "verdict", "run"), rows, data, title="Check", ok=ok)

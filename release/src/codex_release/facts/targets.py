@@ -22,7 +22,30 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["Catalog", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+__all__ = ["Catalog", "Emulator", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """What runs a target's executables on another machine, called in front of them.
+
+    Attributes:
+        programs: the names to look for, the best first.
+        package: the Debian package that has it.
+        oldest: the first major version that runs Codex.
+        asks: what the runtime can be asked there.
+        unable: the exit codes that say that the emulator lacks something; of a signal, 128 and its number.
+        environ: the variables it needs, as ``NAME=value``; ``{scratch}`` is a directory that is removed afterwards.
+        closing: the command that ends what it leaves behind.
+    """
+
+    programs: tuple[str, ...]
+    package: str
+    oldest: int
+    asks: tuple[str, ...]
+    unable: tuple[str, ...] = ()
+    environ: tuple[str, ...] = ()
+    closing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,7 @@ class Target:
         system: what ``sys.platform`` says there.
         machines: what ``platform.machine()`` may say there.
         systems: where pip must take its wheels, by the newest platform tag that a system accepts (PEP 425).
+        emulator: what runs its executables elsewhere, if something is known to.
     """
 
     triple: str
@@ -56,6 +80,12 @@ class Target:
     system: str
     machines: tuple[str, ...]
     systems: tuple[str, ...]
+    emulator: Emulator | None = None
+
+    @property
+    def is_host(self) -> bool:
+        """Whether its executables run on this machine."""
+        return self.system == sys.platform and platform.machine() in self.machines
 
     def fill(self, pattern: str) -> str:
         """A name pattern of the data file with this target's facts put in; ``{version}`` and the like stay."""
@@ -145,6 +175,7 @@ class Catalog:
     Attributes:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
+        asks: what its entrypoint is asked wherever that can run.
         size_limits: the largest file each project may upload, in bytes.
         glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
         project_size: what all files of a project together may come to on an index, in bytes.
@@ -153,6 +184,7 @@ class Catalog:
 
     distribution: str
     module: str
+    asks: tuple[str, ...]
     targets: tuple[Target, ...]
     layout: Layout
     github: GitHubFacts
@@ -171,10 +203,15 @@ class Catalog:
         """
         data = read_toml(path, remedy="mend it there; git diff shows what was changed")
         runtime, sources, index = data.table("runtime"), data.table("sources"), data.table("index")
+        targets = data.each("targets")
+        emulators = {triple: table.filled(Emulator) for triple, table in data.each("emulators")}
         catalog = cls(
             distribution=runtime.text("distribution"),
             module=runtime.text("module"),
-            targets=tuple(table.filled(Target, triple=triple) for triple, table in data.each("targets")),
+            asks=runtime.texts("asks"),
+            targets=tuple(
+                table.filled(Target, triple=triple, emulator=emulators.pop(triple, None)) for triple, table in targets
+            ),
             layout=data.table("layout").filled(Layout),
             github=sources.table("github").filled(GitHubFacts),
             npm=sources.table("npm").filled(NpmFacts),
@@ -183,6 +220,8 @@ class Catalog:
             project_size=index.number("project_size"),
             resolution=data.table("resolution").filled(ResolutionFacts),
         )
+        for triple in emulators:
+            data.table("emulators").refuse(triple, "is no target")
         _require_safe(catalog, data)
         return catalog
 
@@ -218,12 +257,11 @@ class Catalog:
         Raises:
             UsageError: if Codex is not built for it.
         """
-        machine = platform.machine()
         for target in self.targets:
-            if target.system == sys.platform and machine in target.machines:
+            if target.is_host:
                 return target
         raise UsageError(
-            f"Codex is not built for {sys.platform} on {machine}",
+            f"Codex is not built for {sys.platform} on {platform.machine()}",
             remedy=f"name a target with --target, one of {', '.join(self.triples)}",
         )
 

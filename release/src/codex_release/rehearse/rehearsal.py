@@ -152,6 +152,7 @@ class _Run:
         with self._step("check") as say:
             verdicts = self._check()
             say(f"{counted(len(verdicts), 'file')} checked")
+        self._steps.taken.extend(_runs(verdicts))
         scratch = Path(tempfile.mkdtemp(prefix=".codex-rehearsal-", dir=self._out))
         stack.callback(remove_tree, scratch)
         with self._step("start an index") as say:
@@ -213,7 +214,7 @@ class _Run:
 
     def _check(self) -> list[FileVerdict]:
         paths = [self._out / each.artifact.name for each in self._built]
-        verdicts = check_files(paths, self._catalog, self._context.lock, jobs=self._context.jobs)
+        verdicts = check_files(paths, self._catalog, self._context.lock, jobs=self._context.jobs, environ=self._environ)
         require_passed(verdicts, self._catalog)
         return verdicts
 
@@ -281,6 +282,15 @@ class _Run:
     def _step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
         self._context.progress.note(f"rehearsal: {name}")
         return self._steps.step(name)
+
+
+def _runs(verdicts: Sequence[FileVerdict]) -> list[Step]:
+    """A step for each target: what was run of it, or that it was only read."""
+    runs = {each.run.target: each.run for each in verdicts if each.run}
+    return [
+        Step(f"run {triple}", run.seconds, "passed" if run.asked else "skipped", str(run))
+        for triple, run in runs.items()
+    ]
 
 
 def _host(context: Context) -> str | None:
