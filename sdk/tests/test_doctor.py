@@ -23,7 +23,10 @@ def test_a_sound_installation(codex_binary: Path, codex_model_server: ModelServe
     ran = said("doctor", "--codex-bin", codex_binary, env=home_of(codex_model_server))
     assert f"Python    {platform.python_version()} " in ran.stdout
     assert f"runtime   {PINNED}, {codex_binary}\n" in ran.stdout
-    assert f"made for {PINNED}; the runtime knows {METHODS} of {METHODS} methods and {EVENTS} of {EVENTS} notifications" in ran.stdout
+    assert (
+        f"made for {PINNED}; the runtime knows {METHODS} of {METHODS} methods and {EVENTS} of {EVENTS} notifications"
+        in ran.stdout
+    )
     assert "login     none; the model provider of the settings needs none" in ran.stdout
     assert ran.stdout.endswith("\n\nEverything fits.\n")
     assert ran.stderr == ""
