@@ -59,9 +59,9 @@ item/agentMessage/delta +'hello\.'
 item/completed +agentMessage
 thread/tokenUsage/updated +30 tokens so far
 turn/completed +completed""",
-    "04_models_and_metadata": r"""client:  \S+
-runtime: 0\.169\.0
-agent:   codex_app_server_sdk/0\.169\.0 .*
+    "04_models_and_metadata": rf"""client:  \S+
+runtime: {re.escape(PINNED)}
+agent:   codex_app_server_sdk/{re.escape(PINNED)} .*
 models:  \d+ to choose from, \d+ in all
 (?:  .*\n)*  \S+ \(the default\): takes text and image; efforts .*(?:\n  .*)*""",
     "05_existing_thread": rf"""left thread (?P<id>{ID})

@@ -64,7 +64,7 @@ def protocol(side: Side, rules: Rules) -> Protocol:
 
 @pytest.fixture(scope="module")
 def files(side: Side, known: Side, rules: Rules, codex_binary: Path) -> dict[str, str]:
-    return files_for(older.together(side, known), rules, runtime_version(codex_binary))
+    return files_for(side, known, rules, runtime_version(codex_binary))
 
 
 # --- the real runtime
@@ -253,6 +253,9 @@ def alone(schema: Schema) -> Side:
     return Side(schema, schema)
 
 
+NOTHING = alone(Schema({}, {}, {}, {}))
+
+
 def string(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
@@ -367,7 +370,7 @@ def test_a_value_that_python_has_no_literal_for_is_an_error(rules: Rules, value:
 def test_a_string_that_would_break_the_table_is_an_error(rules: Rules) -> None:
     side = alone(Schema({"DoResponse": obj("x", x=ref("Kind")), "Kind": string("a\nb")}, {"do": None}, {}, {}))
     with pytest.raises(ProtocolError, match="the tables of the models cannot hold the string"):
-        files_for(side, without_front(rules), "1")
+        files_for(side, NOTHING, without_front(rules), "1")
 
 
 def test_a_number_cannot_be_a_tag_but_is_part_of_a_shape_and_of_its_name(rules: Rules) -> None:
@@ -393,7 +396,7 @@ def test_a_result_that_nothing_names_is_inferred_and_ready_to_paste(rules: Rules
     side = alone(Schema(definitions, {"new/thing": ref("NewParams"), "other": None}, {}, {}))
     assert normalise(side, rules).guesses == {"new/thing": "ThingNewAnswerResponse"}
     with pytest.raises(ProtocolError) as caught:
-        files_for(side, without_front(rules), "1")
+        files_for(side, NOTHING, without_front(rules), "1")
     *_, line = str(caught.value).splitlines()
     assert line == '"new/thing" = "ThingNewAnswerResponse"'
     text = with_results(workspace.protocol_file.read_text("utf-8"), {"new/thing": "ThingNewAnswerResponse"})
@@ -453,7 +456,7 @@ def test_what_older_runtimes_ask_stays_answerable_over_any_number_of_moves(rules
     third = alone(Schema({}, {}, {}, {}))
 
     path = tmp_path / "older.json"
-    assert older.load(path) == third
+    assert older.load(path) == third == NOTHING
     older.save(older.lost(first, second, rules), path)
     assert "Time" not in older.load(path).schema.definitions
     older.save(older.lost(older.together(second, older.load(path)), third, rules), path)
@@ -463,6 +466,7 @@ def test_what_older_runtimes_ask_stays_answerable_over_any_number_of_moves(rules
 
     (question,) = normalise(older.together(third, kept), rules).server_requests
     assert (question.method, question.result, question.is_experimental) == ("ask", "AskResponse", True)
+    assert older.only_here(kept, third) == ["ask"]
     # A release that asks it again has the last word.
     again = alone(Schema({"AskParams": obj(""), "AskResponse": obj("")}, {}, {"ask": ref("AskParams")}, {}))
     assert older.together(again, kept).schema.definitions["AskParams"] == obj("")

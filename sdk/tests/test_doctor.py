@@ -12,16 +12,21 @@ from command_line import home_of, running, said
 from programs import PINNED
 
 from codex_app_server.cli.doctor import _pep440
+from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS
 from codex_app_server.testing import ModelServer
 
 SECRET = "sk-not-to-be-shown"
+METHODS, EVENTS = len(CLIENT_REQUESTS), len(NOTIFICATIONS)
 
 
 def test_a_sound_installation(codex_binary: Path, codex_model_server: ModelServer) -> None:
     ran = said("doctor", "--codex-bin", codex_binary, env=home_of(codex_model_server))
     assert f"Python    {platform.python_version()} " in ran.stdout
     assert f"runtime   {PINNED}, {codex_binary}\n" in ran.stdout
-    assert f"made for {PINNED}; the runtime knows 184 of 184 methods and 86 of 86 notifications" in ran.stdout
+    assert (
+        f"made for {PINNED}; the runtime knows {METHODS} of {METHODS} methods and {EVENTS} of {EVENTS} notifications"
+        in ran.stdout
+    )
     assert "login     none; the model provider of the settings needs none" in ran.stdout
     assert ran.stdout.endswith("\n\nEverything fits.\n")
     assert ran.stderr == ""
@@ -37,8 +42,8 @@ def test_the_same_for_a_program(codex_binary: Path, codex_model_server: ModelSer
     assert found["runtime_version"] == PINNED
     assert found["protocol"] == {
         "schema_version": PINNED,
-        "methods": {"total": 184, "unknown": []},
-        "notifications": {"total": 86, "unknown": []},
+        "methods": {"total": METHODS, "unknown": []},
+        "notifications": {"total": EVENTS, "unknown": []},
     }
     assert found["login"] == {"account": None, "plan": None, "is_needed": False}
     assert found["home"] == env["CODEX_HOME"]

@@ -114,7 +114,7 @@ def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
         if guesses:
             write_text(workspace.protocol_file, with_results(workspace.protocol_file.read_text("utf-8"), guesses))
             rules = Rules.load(workspace.protocol_file)
-        write(files_for(older.together(new, known), rules, printed_version), workspace.generated)
+        write(files_for(new, known, rules, printed_version), workspace.generated)
         for document in _documents(workspace.root):
             text = document.read_text(encoding="utf-8")
             if (changed := with_version(text, before.version, version)) != text:

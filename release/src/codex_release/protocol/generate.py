@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import ProtocolError
 from codex_release.base.switch import put_together
 from codex_release.protocol.normalise import normalise
-from codex_release.protocol.older import together
+from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
 from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
@@ -39,16 +39,16 @@ def print_files(executable: Path, older: Side, rules: Rules) -> dict[str, str]:
     Raises:
         ProtocolError: if it prints no schema, or one that the generator does not understand.
     """
-    return files_for(together(Side.printed_by(executable), older), rules, runtime_version(executable))
+    return files_for(Side.printed_by(executable), older, rules, runtime_version(executable))
 
 
-def files_for(side: Side, rules: Rules, version: str) -> dict[str, str]:
+def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, str]:
     """The same, of what was printed.
 
     Raises:
         ProtocolError: if the generator does not understand it, or would have to guess.
     """
-    plain = normalise(side, rules)
+    plain = normalise(together(side, older), rules)
     if plain.guesses:
         raise ProtocolError(
             f"nothing says what {', '.join(plain.guesses)} gives",
@@ -59,7 +59,7 @@ def files_for(side: Side, rules: Rules, version: str) -> dict[str, str]:
     files = {
         **render_rooms(protocol, rooms, version),
         **render_names(rooms, version),
-        "registry.py": render_registry(protocol, rooms, version),
+        "registry.py": render_registry(protocol, rooms, version, only_here(older, side)),
     }
     for is_async, front in ((False, "front.py"), (True, "afront.py")):
         files[front] = render_front(protocol, rules, rooms, version, is_async=is_async)

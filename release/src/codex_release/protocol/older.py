@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from codex_release.protocol.rules import Rules
 
-__all__ = ["load", "lost", "save", "together"]
+__all__ = ["load", "lost", "only_here", "save", "together"]
 
 
 def load(path: Path) -> Side:
@@ -66,6 +66,12 @@ def together(side: Side, older: Side) -> Side:
 def lost(old: Side, new: Side, rules: Rules) -> Side:
     """What one release asks and tells, and another does not, with the definitions that only the former has."""
     return _each(lambda old, new: _lost(old, new, rules), old, new)
+
+
+def only_here(older: Side, side: Side) -> list[str]:
+    """The methods that only the older runtimes say, sorted."""
+    asks = older.schema.server_requests.keys() - side.schema.server_requests.keys()
+    return sorted(asks | (older.schema.notifications.keys() - side.schema.notifications.keys()))
 
 
 def _each(function: Callable[[Schema, Schema], Schema], one: Side, other: Side) -> Side:

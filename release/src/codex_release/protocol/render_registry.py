@@ -20,6 +20,7 @@ _VERSION_ABOUT = "Of the Codex whose schema this is."
 _ROOMS_ABOUT = "Name of a model to the module in this package that has it."
 _NOTIFICATIONS_ABOUT = "Method of an event, of this runtime or an older one, to the model of what it says."
 _SERVER_ABOUT = "Method that the runtime, or an older one, calls to the models of its parameters and of the answer."
+_OLDER_ABOUT = "What of the two above this runtime does not say any more."
 _CLIENT_ABOUT = (
     "Method to the model of its parameters (None if it takes none), the model of its result, whether the method is\n"
     "experimental, and the wire names of the parameters that are."
@@ -32,26 +33,30 @@ CLIENT_REQUESTS: dict[str, tuple[str | None, str, bool, frozenset[str]]] = {
 """
 
 
-def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str) -> str:
+def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str, older: Iterable[str]) -> str:
     """The module.
 
     Args:
         protocol: what is registered.
         rooms: definition to room, of all that the client can load.
         version: of the runtime.
+        older: the methods that only older runtimes say.
     """
     clients = [_client(request, protocol) for request in protocol.client_requests]
     servers = [
         _entry(request.method, [quoted(request.params), quoted(request.result)]) for request in protocol.server_requests
     ]
     events = [f"    {quoted(each.method)}: {quoted(each.params)},\n" for each in protocol.notifications]
+    gone = "".join(f"\n    {quoted(each)}," for each in older)
+    gone += "\n" if gone else ""
     return (
         header(_ABOUT, version)
         + "\nfrom __future__ import annotations\n\n"
-        + '__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "ROOMS", "SCHEMA_VERSION", "SERVER_REQUESTS"]\n\n'
+        + '__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "OLDER", "ROOMS", "SCHEMA_VERSION", "SERVER_REQUESTS"]\n\n'
         + f'SCHEMA_VERSION = {quoted(version)}\n"""{_VERSION_ABOUT}"""\n\n{_names(rooms)}'
         + _table("NOTIFICATIONS: dict[str, str]", events, _NOTIFICATIONS_ABOUT)
         + _table("SERVER_REQUESTS: dict[str, tuple[str, str]]", servers, _SERVER_ABOUT)
+        + f'\nOLDER: list[str] = [{gone}]\n"""{_OLDER_ABOUT}"""\n'
         + f'\n_CLIENT_REQUESTS = {{\n{"".join(clients)}}}\n\n{_CLIENT_REQUESTS}"""{_CLIENT_ABOUT}\n"""\n'
     )
 

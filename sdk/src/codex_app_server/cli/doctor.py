@@ -22,7 +22,7 @@ from codex_app_server.cli.terminal import line_of, visible
 from codex_app_server.config import AppServerConfig
 from codex_app_server.driver import Driver
 from codex_app_server.errors import AppServerError, JsonRpcError, RequestTimeoutError
-from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, SCHEMA_VERSION
+from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, OLDER, SCHEMA_VERSION
 from codex_app_server.runtime import find_executable
 
 if TYPE_CHECKING:
@@ -269,7 +269,9 @@ def _protocol(path: Path) -> ProtocolLevel | None:
             notifications = _methods(Path(directory) / "ServerNotification.json")
         except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError):
             return None
-    return ProtocolLevel(SCHEMA_VERSION, _coverage(CLIENT_REQUESTS, requests), _coverage(NOTIFICATIONS, notifications))
+    return ProtocolLevel(
+        SCHEMA_VERSION, _coverage(CLIENT_REQUESTS, requests), _coverage(NOTIFICATIONS.keys() - OLDER, notifications)
+    )
 
 
 def _methods(schema: Path) -> set[str]:
