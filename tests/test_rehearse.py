@@ -15,7 +15,7 @@ import archives
 import psutil
 import pytest
 from fake_release import FakeRelease
-from programs import ROOT, codex_release
+from programs import PINNED, ROOT, codex_release
 from until import until
 
 from codex_release.facts.targets import Catalog
@@ -73,8 +73,8 @@ def test_this_machines_release_passes_from_the_lock_to_a_turn(dist: Path) -> Non
     result = json.loads(ran.stdout)
     assert list(outcomes(result).items()) == [(name, "passed") for name in STEPS]
     said = {each["name"]: each["detail"] for each in result["steps"]}
-    assert said["codex --version"] == "codex-cli 0.169.0"
-    assert said["initialize"].startswith("codex_app_server_sdk 0.169.0")
+    assert said["codex --version"] == f"codex-cli {PINNED}"
+    assert said["initialize"].startswith(f"codex_app_server_sdk {PINNED}")
     assert said["turn"].startswith("Hello from Codex itself, with a scripted model. (8 deltas")
     assert [each["outcome"] for each in result["publish"]["files"]] == ["uploaded"] * 3
     assert [each["name"].partition("-")[0] for each in result["publish"]["files"]] == [
