@@ -451,3 +451,79 @@ class TestUnusable:
         with put_archive(cache).open("rb"):
             assert cache.clear() == []
         assert len(cache.clear()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are those of POSIX")
+class TestOthers:
+    def test_a_planted_link_is_never_written_through(self, cache: Cache, tmp_path: Path) -> None:
+        canary = tmp_path / "canary"
+        canary.write_bytes(b"alive")
+        with cache.partial("part") as path:
+            pass
+        path.symlink_to(canary)
+        with cache.partial("part") as path:
+            path.write_bytes(b"new")
+        for planted in (cache.archive("00" * 32), cache.root / "aliases" / "name"):
+            planted.parent.mkdir(exist_ok=True)
+            planted.symlink_to(canary)
+        assert cache.find_archive("00" * 32) is None
+        assert cache.adopt_archive(path, "00" * 32).read_bytes() == b"new"
+        cache.set_alias("name", "11" * 32)
+        assert canary.read_bytes() == b"alive"
+
+    @pytest.mark.parametrize("kind", ["locks", "partial", "archives", "trees"])
+    def test_a_link_in_place_of_a_directory_is_refused(self, kind: str, cache: Cache, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        cache.root.mkdir()
+        (cache.root / kind).symlink_to(tmp_path / "elsewhere")
+
+        def fill() -> None:
+            with cache.partial("x") as part, cache.scratch_tree():
+                part.touch()
+                cache.adopt_archive(part, "00" * 32)
+
+        with pytest.raises(CacheError, match=f"{kind} is a symbolic link; .* by you alone"):
+            fill()
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+    @pytest.mark.parametrize("where", ["", "partial"])
+    def test_a_directory_that_others_may_write_is_refused_with_the_reason(self, where: str, cache: Cache) -> None:
+        (cache.root / where).mkdir(parents=True)
+        (cache.root / where).chmod(0o777)
+        with pytest.raises(CacheError, match=r"may be written by other users \(mode 0777\)"), cache.partial("x"):
+            pass
+
+    def test_a_user_may_be_in_a_group_of_its_own(self, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache.root.mkdir()
+        cache.root.chmod(0o775)
+        monkeypatch.setattr("codex_release.fetching.cache._is_private", lambda group: True)
+        with cache.partial("x"):
+            pass
+        monkeypatch.setattr("codex_release.fetching.cache._is_private", lambda group: False)
+        with pytest.raises(CacheError, match="mode 0775"), cache.partial("x"):
+            pass
+
+
+def test_pruning_takes_the_locks_and_the_scratch_that_a_kill_left(cache: Cache) -> None:
+    old = time.time() - 7200
+    with cache.exclusive("held"):
+        for left in ("locks/gone.lock", "aliases/.x.tmp", "partial/.y.tmp"):
+            (cache.root / left).parent.mkdir(exist_ok=True)
+            (cache.root / left).touch()
+            os.utime(cache.root / left, (old, old))
+        (cache.root / "trees/.0123").mkdir(parents=True)
+        os.utime(cache.root / "trees/.0123", (old, old))
+        cache.prune(unused_for_s=3600)
+        found = [path.relative_to(cache.root).as_posix() for path in cache.root.rglob("*") if not path.is_dir()]
+        assert found == ["locks/held.lock"]
+        assert list((cache.root / "trees").iterdir()) == []
+        assert not acquires(cache, "held")
+
+
+def acquires(cache: Cache, name: str) -> bool:
+    """Whether a lock is free."""
+    lock = cache._lock(name)
+    if not cache._acquire(lock, timeout_s=0):
+        return False
+    lock.release()
+    return True

@@ -434,6 +434,8 @@ ZIPS = {
     ),
     "zip, cut short": Hostile(lambda: hostile_zip(Zipped("bin/codex", b"x"))[:-30], "is not a zip file"),
     "zip, without its last byte": Hostile(lambda: hostile_zip(Zipped("bin/codex", b"x"))[:-1], "is not a zip file"),
+    "zip, garbage before it": Hostile(lambda: b"PK\3\4garbage" + hostile_zip(), "bytes before its first entry"),
+    "zip, another zip before it": Hostile(lambda: zip_file(Zipped("good")) + hostile_zip(), "before its first entry"),
     "zip, garbage behind it": Hostile(lambda: hostile_zip() + b"garbage", "bytes behind its end"),
     "zip, garbage behind its comment": Hostile(
         lambda: zip_file(Zipped("good"), comment=b"comment") + b"garbage", "bytes behind its end"

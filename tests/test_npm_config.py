@@ -140,6 +140,25 @@ class TestWhichRegistry:
         assert SECRET not in told(caught.value)
 
 
+class TestCredentialsInTheClear:
+    LINE = "//mirror.example/npm/:_authToken=S3cret\n"
+
+    @pytest.mark.parametrize(
+        ("registry", "url", "sent"),
+        [
+            ("https://mirror.example/npm/", "https://mirror.example/npm/x.tgz", True),
+            ("https://mirror.example/npm/", "http://mirror.example/npm/x.tgz", False),
+            ("http://mirror.example/npm/", "http://mirror.example/npm/x.tgz", True),
+            ("http://other.example/npm/", "http://mirror.example/npm/x.tgz", False),
+        ],
+    )
+    def test_a_token_goes_in_the_clear_only_where_the_registry_is_so_configured(
+        self, registry: str, url: str, sent: bool, project: Path, home: Path
+    ) -> None:
+        (home / ".npmrc").write_text(f"registry={registry}\n{self.LINE}")
+        assert bool(NpmConfig.load({}, project).authorization(url)) == sent
+
+
 class TestTheFile:
     @pytest.mark.parametrize(
         ("line", "value"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import scratch_directory
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import CacheError, UsageError
 from codex_release.base.progress import megabytes
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
@@ -46,7 +46,11 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         place = places.get(target.triple)
         if place is not None:
             with scratch_directory(place) as scratch:
-                copy_tree(tree, scratch, context.catalog.layout)
+                if copy_tree(tree, scratch, context.catalog.layout) != tree.files:
+                    raise CacheError(
+                        f"what was copied from {tree.root} to {place} is not what was verified",
+                        remedy="check the disks, and clear the cache with: codex-release cache clear",
+                    )
         return target.triple, place or tree.root, sum(digest.size for digest in tree.files.values())
 
     with ThreadPoolExecutor(context.jobs) as pool:

@@ -19,6 +19,7 @@ import math
 import os
 import re
 import secrets
+import stat
 import sys
 import time
 from dataclasses import dataclass
@@ -82,12 +83,14 @@ class Cache:
         """Where a download goes until it is whole; nobody else touches it while the block runs."""
         path = self._directory("partial") / _safe(name)
         with self.exclusive(path.name):
+            if path.is_symlink():
+                self.drop(path)  # nothing here ever makes one: it would be written through
             yield path
 
     def find_archive(self, sha256: str) -> Path | None:
         """The archive of this digest, if it is here; this counts as use."""
         path = self.archive(sha256)
-        return path if path.is_file() and _is_used(path) else None
+        return path if path.is_file() and not path.is_symlink() and _is_used(path) else None
 
     def find_published(self, digest: Digest) -> Path | None:
         """The archive that has this digest, of whatever algorithm, if it is here; this counts as use."""
@@ -97,7 +100,7 @@ class Cache:
     def find_tree(self, key: str) -> Path | None:
         """The tree of this key, if it is here; this counts as use."""
         path = self.tree(key)
-        return path if path.is_dir() and _is_used(path) else None
+        return path if path.is_dir() and not path.is_symlink() and _is_used(path) else None
 
     def adopt_archive(self, part: Path, sha256: str) -> Path:
         """Give a whole download its address; if there is such an archive already, that one may stay."""
@@ -202,24 +205,44 @@ class Cache:
         except OSError as error:
             raise CacheError(
                 f"{otherwise} in the cache {self.root}: {error}",
-                remedy="make room there and let it be written, or name another directory in CODEX_RELEASE_CACHE",
+                remedy="make room there and let it be written by you alone, or name another directory in "
+                "CODEX_RELEASE_CACHE",
             ) from error
 
     def _sweep(self, limit: float) -> list[CacheEntry]:
         """Delete what was last used before a point in time."""
         gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
-        for path in self._listed("trees"):
-            if path.name.startswith("."):
-                self._remove(path, limit)
-                if not path.exists():
-                    self._forget_lock(path.name)
-        for path in self._listed("aliases"):
-            with contextlib.suppress(FileNotFoundError):
-                is_left = path.name.startswith(".") and path.stat().st_mtime < time.time() - _WRITING_S
-                address = _address(path)
-                if is_left or not (path.name.startswith(".") or (address and self.archive(address).is_file())):
-                    self.drop(path)
+        self._sweep_leavings(limit)
         return gone
+
+    def _sweep_leavings(self, limit: float) -> None:
+        """Delete what killed processes left: scratch directories and files, locks, aliases that lead nowhere."""
+        left = min(limit, time.time() - _WRITING_S)
+        for kind in ("archives", "trees", "partial", "aliases"):
+            for path in self._listed(kind):
+                if path.name.startswith(".") and (kind == "trees" or _last_change(path) < left):
+                    self._remove(path, limit if kind == "trees" else left)
+                    if kind == "trees" and not os.path.lexists(path):
+                        self._forget_lock(path.name)
+        for path in self._listed("aliases"):
+            address = _address(path)
+            if not path.name.startswith(".") and not (address and self.archive(address).is_file()):
+                self.drop(path)
+        for path in self._listed("locks"):
+            self._remove_lock(path)
+
+    def _remove_lock(self, path: Path) -> None:
+        """Delete a lock file that nobody holds; who opened it just now finds that it is gone, and begins anew."""
+        lock = FileLock(path, thread_local=False)
+        with contextlib.suppress(OSError, CacheError):
+            if self._acquire(lock, timeout_s=0):
+                try:
+                    if sys.platform != "win32":  # there, an open file cannot be deleted
+                        path.unlink(missing_ok=True)
+                finally:
+                    lock.release()
+                if sys.platform == "win32":
+                    path.unlink(missing_ok=True)
 
     def _forget_lock(self, name: str) -> None:
         """Delete the lock file of a name that is never used again; with others that would part those who wait."""
@@ -261,16 +284,50 @@ class Cache:
         return True
 
     def _directory(self, kind: str) -> Path:
-        """One of the directories below the root, made if it is not there."""
+        """One of the directories below the root, made if it is not there.
+
+        Raises:
+            CacheError: if it cannot be made, is a link, or may be written by others: what they put there, a link most
+                of all, would be written through or taken for ours.
+        """
         directory = self.root / kind
         with self.usable(f"the directory {kind} cannot be made"):
-            directory.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            directory.mkdir(mode=0o755, exist_ok=True)
+            for each in (self.root, directory):
+                _require_ours(each, may_be_link=each == self.root)
         return directory
 
     def _listed(self, kind: str) -> list[Path]:
         directory = self.root / kind
         with self.usable(f"the directory {kind} cannot be read"):
             return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _require_ours(directory: Path, *, may_be_link: bool) -> None:
+    """Refuse a directory that another user could have prepared; on Windows its access list says who may."""
+    about = directory.stat() if may_be_link else directory.lstat()  # the root may be a link: somebody named it
+    if stat.S_ISLNK(about.st_mode):
+        raise OSError(f"{directory} is a symbolic link")
+    if sys.platform == "win32":
+        return
+    if about.st_uid not in {os.geteuid(), 0}:
+        raise OSError(f"{directory} belongs to another user (uid {about.st_uid})")
+    others = stat.S_IWOTH if _is_private(about.st_gid) else stat.S_IWGRP | stat.S_IWOTH
+    if about.st_mode & others:
+        raise OSError(f"{directory} may be written by other users (mode {stat.S_IMODE(about.st_mode):04o})")
+
+
+def _is_private(group: int) -> bool:
+    """Whether nobody but this user is in a group, as many systems make one for every user."""
+    try:
+        import grp
+        import pwd
+
+        user, about = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
+    except (ImportError, KeyError):
+        return False
+    return about.gr_name == user and set(about.gr_mem) <= {user}
 
 
 def _safe(name: str) -> str:
@@ -285,6 +342,14 @@ def _address(alias: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return text if _ADDRESS.fullmatch(text) else None
+
+
+def _last_change(path: Path) -> float:
+    """When something was changed last, in seconds since the epoch; never, if it has just been deleted."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _is_used(path: Path) -> bool:

@@ -229,6 +229,9 @@ def _zip_entries(file: _ZipFile, name: str, rules: EntryRules, stack: contextlib
     file.seek(-_ZIP_END - len(archive.comment), io.SEEK_END)
     if file.read(4) != b"PK\5\6":  # zipfile looks for the end record anywhere in the last 64 KiB
         raise ValueError("there are bytes behind its end")
+    # `zipfile` shifts every offset by what lies before the first entry, and says nothing.
+    if min((info.header_offset for info in archive.infolist()), default=0) > 0:
+        raise ValueError("there are bytes before its first entry")
     for info in archive.infolist():
         # orig_filename: zipfile cuts a name at a NUL and turns backslashes on Windows; the rules want to see them.
         entry = f"{name}: the entry {info.orig_filename!r}"

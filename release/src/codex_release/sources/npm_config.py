@@ -76,11 +76,14 @@ class NpmConfig:
     def authorization(self, url: str) -> dict[str, str]:
         """The header with the credentials that the configuration has for this address, if it has any.
 
-        Credentials belong to a host and a path (``//host/path/:_authToken``) and go nowhere else.
+        Credentials belong to a host and a path (``//host/path/:_authToken``) and go nowhere else, and in the clear only
+        where the configuration itself names a registry of that host by ``http``.
 
         Raises:
             SourceError: if a password is not in base64.
         """
+        if not (urlsplit(url).scheme == "https" or self._is_trusted_in_the_clear(url)):
+            return {}
         for where in _scopes(url):
             if token := self.values.get(f"{where}:_authToken"):
                 return {"Authorization": f"Bearer {token}"}
@@ -90,6 +93,10 @@ class NpmConfig:
             if user and password:
                 return {"Authorization": f"Basic {_basic(user, password, where)}"}
         return {}
+
+    def _is_trusted_in_the_clear(self, url: str) -> bool:
+        registries = (value for key, value in self.values.items() if f":{key}".endswith(":registry"))
+        return urlsplit(url)[:2] in [urlsplit(each)[:2] for each in registries]
 
 
 def parse_npmrc(text: str, environ: Mapping[str, str]) -> dict[str, str]:
