@@ -98,6 +98,9 @@ def direct(monkeypatch: pytest.MonkeyPatch, no_certificates: Path) -> None:
         monkeypatch: restores the environment.
         no_certificates: a directory without any; reading those of a machine takes longer than most tests.
     """
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(no_certificates))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import os
@@ -10,6 +11,8 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -395,3 +398,55 @@ def certified(tmp_path: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context
+
+
+# --- One clock
+
+
+def dripping(begin: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    """A server that begins an answer and then sends a little for ever, always in time for the next read."""
+
+    def serve(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.recv(65536)
+            connection.sendall(begin)
+            while True:
+                time.sleep(0.05)
+                connection.sendall(drop)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("scheme", "begin", "drop"),
+    [
+        ("http", b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;", b"x"),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX: ", b"x"),
+        ("https", b"\x16\x03\x03\x40\x00", b"\x02"),
+    ],
+    ids=["interim responses", "a header", "the size of a chunk", "a trailer", "a handshake"],
+)
+def test_no_server_holds_a_download_for_ever(scheme: str, begin: bytes, drop: bytes) -> None:
+    policy = RetryPolicy(attempts=2, first_delay_s=0.01, connect_timeout_s=0.5, read_timeout_s=0.5)
+    threads, begun = threading.active_count(), time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serve = dripping(begin, drop)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/x"
+        with connected(RecordedProgress(), policy) as web, pytest.raises(HttpError, match="nothing of use for 1 s|handshake operation timed out"):
+            web.body(url)
+        listening.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+    assert time.monotonic() - begun < 20
+    while threading.active_count() > threads and time.monotonic() - begun < 20:
+        time.sleep(0.05)  # the server's threads find out that nobody listens
+    assert threading.active_count() == threads

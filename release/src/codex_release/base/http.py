@@ -24,6 +24,7 @@ import httpx
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import DownloadError
 from codex_release.base.shown import shown_text, shown_url
+from codex_release.base.watch import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,7 +53,8 @@ class RetryPolicy:
         jitter: the share of each pause that is left to chance, so that many clients do not come back at once.
         max_wait_s: the longest wait a server may ask for; a longer one is an error that names the time.
         connect_timeout_s: how long a connection may take.
-        read_timeout_s: how long a server may be silent.
+        read_timeout_s: how long a server may be silent; with `connect_timeout_s` together, how long it may take until
+            its answer begins, and between two pieces of the body, whatever it sends meanwhile.
         stall_window_s: a transfer slower than `stall_rate` bytes a second over this time counts as broken.
         stall_rate: see `stall_window_s`.
     """
@@ -144,6 +146,7 @@ class Web:
         self._connect = connect or _connect
         self._connecting = threading.Lock()
         self._client: httpx.Client | None = None
+        self._heard = threading.local()  # a thread reads one body at a time
 
     @property
     def client(self) -> httpx.Client:
@@ -232,19 +235,29 @@ class Web:
                     f"the {name} header for {shown_url(url)} has characters that HTTP does not allow",
                     remedy="look for spaces, line ends and other strays in the token or password",
                 )
+        line, patience_s = _Line(), self.policy.connect_timeout_s + self.policy.read_timeout_s
         try:
-            with self.client.stream("GET", url, headers=dict(headers)) as response:
+            with (
+                contextlib.closing(line),
+                watching(patience_s, line.cut) as watch,
+                self.client.stream("GET", url, headers=dict(headers), extensions={"trace": line.trace}) as response,
+            ):
+                self._heard.event = watch.heard
+                watch.heard.set()
                 unsatisfiable = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
                 if not (response.is_success or (unsatisfiable and "Range" in headers)):
                     self._refuse(response)
                 yield response
         except httpx.TransportError as error:
-            raise _broken(url, error) from error
+            if not line.is_cut:
+                raise _broken(url, error) from error
         except httpx.InvalidURL:
             # Not chained: the text may hold a part of a password that stands in the URL.
             raise HttpError(f"{shown_url(url)} is not an http or https URL") from None
         except (httpx.TooManyRedirects, httpx.DecodingError) as error:
             raise HttpError(f"{shown_url(url)}: {shown_text(str(error))}") from error
+        if line.is_cut:  # which may have looked like the end of the body
+            raise TransientError(f"nothing of use for {patience_s:.0f} s")
 
     def watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The chunks of a body as they arrive; one that only trickles is broken off, one that is slow is not.
@@ -254,6 +267,7 @@ class Web:
         """
         since, count = self.clock.monotonic(), 0
         for chunk in chunks:
+            self._heard.event.set()
             count += len(chunk)
             elapsed = self.clock.monotonic() - since
             if elapsed >= self.policy.stall_window_s:
@@ -307,12 +321,49 @@ class Web:
         raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
 
 
+class _Line:
+    """The connection of one try, to be cut from another thread.
+
+    The HTTP library's timeouts hold for one read each; interim responses, a header or the size of a chunk that come a
+    byte at a time begin them anew for ever, and so may a TLS handshake.
+
+    Attributes:
+        is_cut: whether it was.
+    """
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """What the HTTP library tells while it works; a redirect may lead to another connection."""
+        if event == "connection.connect_tcp.complete":
+            self.close()
+            # A copy: TLS takes the original over.
+            self._socket = info["return_value"].get_extra_info("socket").dup()
+            if self.is_cut:
+                self.cut()
+
+    def cut(self) -> None:
+        """Whoever reads from it finds its end."""
+        self.is_cut = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the copy back."""
+        if self._socket is not None:
+            self._socket.close()
+
+
 def _connect(policy: RetryPolicy) -> httpx.Client:
     """A client with the timeouts of the policy and the environment's proxies and certificates."""
     try:
         return httpx.Client(
             follow_redirects=True,  # httpx drops the Authorization header when the host changes
             timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
+            limits=httpx.Limits(max_keepalive_connections=0),  # a connection for each try, which can be cut
             headers={"User-Agent": "codex-release", "Accept-Encoding": "identity"},
         )
     except OSError as error:

@@ -6,12 +6,10 @@ in the message, whatever its bytes are.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,9 +17,10 @@ from typing import TYPE_CHECKING, cast
 from codex_release.base.digests import CHUNK
 from codex_release.base.errors import DownloadError, ReleaseError, SourceError
 from codex_release.base.shown import shown_text
+from codex_release.base.watch import watching
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from io import BufferedReader
 
 __all__ = ["Ran", "answer", "found", "on_path", "printed", "run", "said_last"]
@@ -156,7 +155,7 @@ def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, 
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
         except (OSError, ValueError) as error:
             raise DownloadError(f"{_name(argv)} cannot be started: {error}") from error
-        with process, _watching(process, silence_s) as watch:
+        with process, watching(silence_s, process.kill) as watch:
             output = cast("BufferedReader", process.stdout)
             try:
                 while chunk := output.read1(CHUNK):
@@ -179,45 +178,6 @@ def said_last(text: str) -> str:
     """The end of what a program said, as one line fit for messages."""
     said = shown_text(text)
     return said if len(said) <= _LONGEST else f"…{said[-_LONGEST:]}"
-
-
-class _Watch:
-    """Ends a program that is silent for too long.
-
-    Attributes:
-        heard: to be set when it printed something.
-        is_lost: whether it was ended.
-        is_over: to be set when there is nothing more to watch.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], silence_s: float) -> None:
-        self.heard = threading.Event()
-        self.is_lost = False
-        self.is_over = False
-        self._process = process
-        self._silence_s = silence_s
-
-    def run(self) -> None:
-        """Watch until it is over."""
-        while not self.is_over:
-            if not self.heard.wait(self._silence_s):
-                self.is_lost = True
-                self._process.kill()
-                return
-            self.heard.clear()
-
-
-@contextlib.contextmanager
-def _watching(process: subprocess.Popen[bytes], silence_s: float) -> Iterator[_Watch]:
-    watch = _Watch(process, silence_s)
-    thread = threading.Thread(target=watch.run, name="silence watch", daemon=True)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        watch.is_over = True
-        watch.heard.set()
-        thread.join()
 
 
 def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
