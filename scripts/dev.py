@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 FAST = "not runtime and not index and not emulator and not network and not slow"
-# A process a core, and each file's tests in one of them, for what those share is not made twice.
-PARALLEL = ("-n", "auto", "--dist", "loadfile")
+# A process a core: each has its share of the files, so little of what those share is made twice and nobody idles.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
 COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html:build/coverage")
 
 

@@ -53,6 +53,7 @@ __all__ = [
 
 CATALOG = Catalog.load(Path(__file__).parents[1] / "release" / "targets.toml")
 VERSION = "0.169.0"
+OLDER = "0.168.0"
 
 _BLOCK = 512
 

@@ -32,7 +32,7 @@ __all__ = ["Programs"]
 
 _TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.fetching.context")
 _PRELOADED: dict[str, tuple[str, ...]] = {
-    "check_wheel_contents": ("check_wheel_contents.__main__",),
+    "check_wheel_contents": ("check_wheel_contents.checker", "click", "wheel_filename"),
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
     "pip": (

@@ -19,6 +19,13 @@ PINNED = str(Lock.read(ROOT / "release" / "runtime.lock.toml").version)
 """The Codex release that the lock pins."""
 
 
+_BUNDLED = """
+import ensurepip, pathlib
+print(*pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("*.whl"), sep="\\n")
+"""
+"""Prints the wheels of pip and its kin that an interpreter brings; a system may keep them elsewhere."""
+
+
 def finished(
     *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
@@ -70,10 +77,16 @@ def environment_with(directory: Path, version: str | None, *requirements: str | 
         requirements: paths, requirements and options.
     """
     shutil.rmtree(directory, ignore_errors=True)
-    finished(interpreter(version) if version else sys.executable, "-m", "venv", directory)
+    base = interpreter(version) if version else sys.executable
+    bundled = finished(base, "-c", _BUNDLED).stdout.splitlines()
+    # uv puts the pip there that the interpreter bundles, in a tenth of the time that `venv` takes for it.
+    finished(base, "-m", "venv", *(["--without-pip"] if bundled else []), directory)
     python = python_of(directory)
+    into = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python)
+    if bundled:
+        finished(*into, "--offline", "--no-index", "--no-deps", *bundled)
     if requirements:
-        finished(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *requirements, cwd=ROOT)
+        finished(*into, *requirements, cwd=ROOT)
     return python
 
 

@@ -32,26 +32,9 @@ from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.installing.console_script import console_script
 from codex_release.installing.environment import Environment
 
-OLD, NEW = "0.168.0", archives.VERSION
+OLD, NEW = archives.OLDER, archives.VERSION
 HOST = archives.CATALOG.host()
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return bare_environment(tmp_path / "env")
-
-
-@pytest.fixture
-def older(release: FakeRelease, tmp_path: Path) -> Path:
-    """The lock of an older version, whose archives are in the directory beside it."""
-    directory = tmp_path / OLD
-    directory.mkdir()
-    for target in archives.CATALOG.targets:
-        packed = archives.package_tar(target, OLD)
-        (directory / packed.name).write_bytes(packed.data)
-    release.ran("lock", OLD, "--lock-file", directory / "lock.toml", source=directory)
-    return directory / "lock.toml"
 
 
 def install_old(release: FakeRelease, place: Place, older: Path) -> None:

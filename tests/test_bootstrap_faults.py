@@ -20,34 +20,17 @@ from typing import IO
 import archives
 import pytest
 from fake_release import FakeRelease
-from installations import MODULE, Place, bare_environment
+from installations import MODULE, Place
 from programs import ROOT
 
 from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.facts.lock import Lock, LockedTarget
 from codex_release.runtime.tree import tree_key
 
-OLD, NEW = "0.168.0", archives.VERSION
+OLD, NEW = archives.OLDER, archives.VERSION
 HOST = archives.CATALOG.host()
 KILLED_AT = Path(__file__).with_name("killed_at.py")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return bare_environment(tmp_path / "env")
-
-
-@pytest.fixture
-def older(release: FakeRelease, tmp_path: Path) -> Path:
-    """The lock of an older version, whose archive is in the directory beside it."""
-    directory = tmp_path / OLD
-    directory.mkdir()
-    for target in archives.CATALOG.targets:
-        packed = archives.package_tar(target, OLD)
-        (directory / packed.name).write_bytes(packed.data)
-    release.ran("lock", OLD, "--lock-file", directory / "lock.toml", source=directory)
-    return directory / "lock.toml"
 
 
 def words(release: FakeRelease, place: Place) -> list[str]:

@@ -53,11 +53,6 @@ else:
 """
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
 class Worker:
     """The process above."""
 

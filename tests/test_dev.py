@@ -182,8 +182,8 @@ def test_words_that_nothing_knows_are_refused_before_anything_is_made(checkout: 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["-n", "auto", "--dist", "loadfile"]),
-        (["--fast"], ["-m", dev.FAST, "-n", "auto", "--dist", "loadfile"]),
+        ([], ["-n", "auto", "--dist", "worksteal"]),
+        (["--fast"], ["-m", dev.FAST, "-n", "auto", "--dist", "worksteal"]),
         (["--fast", "tests/test_dev.py", "-x"], ["-m", dev.FAST, "tests/test_dev.py", "-x"]),
         (["--coverage", "-k", "x"], [*dev.COVERAGE, "-k", "x"]),
         (["--co"], ["--co"]),

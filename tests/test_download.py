@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from loopback import Files, Loopback, Reply, cut_at, held_at, instead, status, trickling, well
-from recording import IMPATIENT, RecordedClock, RecordedProgress, connected, direct, told
+from recording import IMPATIENT, RecordedClock, RecordedProgress, connected, told
 
 from codex_release.base.digests import Digest, FileDigest
 from codex_release.base.errors import DownloadError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from loopback import Fault
 
+pytestmark = pytest.mark.usefixtures("directly")
+
 BODY = random.Random(1).randbytes((3 << 20) + 123)
 OTHER = random.Random(2).randbytes(len(BODY))
 SIZE = len(BODY)
@@ -33,11 +35,6 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 SHA512 = hashlib.sha512(BODY).hexdigest()
 EXPECTED = FileDigest(SIZE, SHA256)
 SIXTY = int(SIZE * 0.6)
-
-
-@pytest.fixture(autouse=True)
-def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    direct(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -54,27 +51,6 @@ def server(files: Files) -> Iterator[Loopback]:
 @pytest.fixture
 def archive(server: Loopback) -> Archive:
     return Archive("web", "archive.tgz", WebFile(f"{server.url}/archive.tgz"), SIZE, (Digest("sha256", SHA256),))
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def clock() -> RecordedClock:
-    return RecordedClock()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress, clock: RecordedClock) -> Iterator[Web]:
-    with connected(progress, clock=clock) as made:
-        yield made
 
 
 def partials(cache: Cache) -> list[Path]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from loopback import Files, Loopback, held_at
-from recording import RecordedProgress, connected, direct
+from recording import RecordedProgress, connected
 from until import until
 
 from codex_release.base.digests import Digest, FileDigest
@@ -29,6 +29,8 @@ from codex_release.sources import Archive, WebFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("directly")
+
 
 BODY = random.Random(1).randbytes((3 << 20) + 123)
 SIZE = len(BODY)
@@ -37,11 +39,6 @@ EXPECTED = FileDigest(SIZE, SHA256)
 SIXTY = int(SIZE * 0.6)
 DOWNLOADER = Path(__file__).with_name("downloader.py")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
-
-
-@pytest.fixture(autouse=True)
-def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    direct(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -58,22 +55,6 @@ def server(files: Files) -> Iterator[Loopback]:
 @pytest.fixture
 def archive(server: Loopback) -> Archive:
     return Archive("web", "archive.tgz", WebFile(f"{server.url}/archive.tgz"), SIZE, (Digest("sha256", SHA256),))
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress) -> Iterator[Web]:
-    with connected(progress) as made:
-        yield made
 
 
 def partials(cache: Cache) -> list[Path]:

@@ -59,27 +59,6 @@ def github() -> Iterator[GitHubServer]:
         yield server
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def clock() -> RecordedClock:
-    return RecordedClock()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress, clock: RecordedClock) -> Iterator[Web]:
-    with connected(progress, clock=clock) as made:
-        yield made
-
-
 def source(github: GitHubServer, web: Web, token: str | None = None) -> GitHub:
     return GitHub(FACTS, web, github.api_root, token)
 

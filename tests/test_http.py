@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from loopback import Files, Loopback, Reply, instead, silent, status, trickling, well
-from recording import RecordedClock, RecordedProgress, connected, direct, told
+from recording import RecordedClock, RecordedProgress, connected, told
 
 from codex_release.base.errors import DownloadError
 from codex_release.base.http import HttpError, RetryPolicy, Web
@@ -28,35 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("directly")
+
 NOW = 1_800_000_000
 SECRET = "ghp_Jd83kSecretSecret"
-
-
-@pytest.fixture(autouse=True)
-def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    direct(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def server() -> Iterator[Loopback]:
     with Loopback(Files({"/value": b'{"value": 1}'})) as running:
         yield running
-
-
-@pytest.fixture
-def clock() -> RecordedClock:
-    return RecordedClock(NOW)
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress, clock: RecordedClock) -> Iterator[Web]:
-    with connected(progress, clock=clock) as made:
-        yield made
 
 
 def test_an_answer_is_read_as_json(server: Loopback, web: Web, progress: RecordedProgress) -> None:

@@ -35,13 +35,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    directory = tmp_path / "project"
-    directory.mkdir()
-    return directory
-
-
 class TestWhichRegistry:
     def registry(self, project: Path, **variables: str) -> str:
         return NpmConfig.load(variables, project).registry(PACKAGE)

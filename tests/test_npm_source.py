@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from loopback import Loopback, Reply, cut_at, instead, json_reply, status
 from npm_server import NpmServer, integrity, npm_server
-from recording import RecordedProgress, connected, direct, told
+from recording import RecordedProgress, direct, told
 
 from codex_release.base.digests import Digest, parse_integrity
 from codex_release.base.errors import DownloadError, ReleaseError, SourceError
@@ -53,33 +53,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    directory = tmp_path / "project"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
 def npm() -> Iterator[NpmServer]:
     with npm_server() as server:
         server.publish(PACKAGE, NUMBER, BODY)
         yield server
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress) -> Iterator[Web]:
-    with connected(progress) as made:
-        yield made
 
 
 def source(web: Web, project: Path, **variables: str) -> Npm:

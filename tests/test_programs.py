@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from recording import RecordedProgress, RecordedTransfer, connected, direct, told
+from recording import RecordedProgress, RecordedTransfer, connected, told
 
 from codex_release.base.digests import Digest, FileDigest
 from codex_release.base.errors import CheckError, DownloadError, SourceError
@@ -29,32 +29,13 @@ if TYPE_CHECKING:
     from codex_release.base.http import Web
     from codex_release.base.progress import Transfer
 
+pytestmark = pytest.mark.usefixtures("directly")
+
 BODY = random.Random(1).randbytes((3 << 20) + 123)
 OTHER = random.Random(2).randbytes(len(BODY))
 SIZE = len(BODY)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 PART = f"github-archive.tgz-{SHA256[:12]}"
-
-
-@pytest.fixture(autouse=True)
-def _direct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    direct(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def web(progress: RecordedProgress) -> Iterator[Web]:
-    with connected(progress) as made:
-        yield made
 
 
 def printed_by(code: str) -> Archive:
