@@ -12,11 +12,11 @@ from command_line import home_of, running, said
 from programs import PINNED
 
 from codex_app_server.cli.doctor import _pep440
-from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS
+from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, OLDER
 from codex_app_server.testing import ModelServer
 
 SECRET = "sk-not-to-be-shown"
-METHODS, EVENTS = len(CLIENT_REQUESTS), len(NOTIFICATIONS)
+METHODS, EVENTS = len(CLIENT_REQUESTS), len(NOTIFICATIONS.keys() - OLDER)
 
 
 def test_a_sound_installation(codex_binary: Path, codex_model_server: ModelServer) -> None:

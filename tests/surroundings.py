@@ -1,0 +1,42 @@
+"""Where tests run: Ctrl-C ends programs, and a login shell answers, however this one was started; a plugin of pytest.
+
+A program that a shell starts in the background (``nohup … &``) ignores Ctrl-C, and so do all that it starts. The
+runtime runs commands in a login shell, and a person's own profile can ask, wait or print; so tests have a home that
+holds whatever the person's home holds, but for what shells read when they start and what Codex keeps there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+_LEFT_OUT = (".bash*", ".profile", ".z*", ".login", ".logout", ".cshrc", ".tcshrc", ".kshrc", ".inputrc", ".codex")
+_MADE = "CODEX_TESTS_HOME"
+"""The environment variable that says where the home is, to the workers of this run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Set both, before anything is started."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform == "win32" or _MADE in os.environ:
+        return
+    home = Path(tempfile.mkdtemp(prefix="codex-tests-home-"))
+    for entry in Path.home().iterdir():
+        if not any(fnmatchcase(entry.name, pattern) for pattern in _LEFT_OUT):
+            (home / entry.name).symlink_to(entry)
+    os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # nothing is to be cached through a link
+    os.environ.update({"HOME": str(home), _MADE: str(home)})
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take the home away: the links, not what they lead to."""
+    if not hasattr(config, "workerinput") and (home := os.environ.pop(_MADE, None)):
+        shutil.rmtree(home, ignore_errors=True)
