@@ -35,7 +35,7 @@ from codex_release.fetching.context import Context
 from codex_release.rehearse.local_index import LocalIndex, local_index
 from codex_release.runtime.tree import copy_tree
 
-pytest_plugins = ["guard"]
+pytest_plugins = ["guard", "emulators"]
 ROOT = Path(__file__).resolve().parent
 RUN = subprocess.run
 
