@@ -35,7 +35,7 @@ from codex_release.fetching.context import Context
 from codex_release.rehearse.local_index import LocalIndex, local_index
 from codex_release.runtime.tree import copy_tree
 
-pytest_plugins = ["guard", "shared", "surroundings"]
+pytest_plugins = ["emulators", "guard", "shared", "surroundings"]
 ROOT = Path(__file__).resolve().parent
 RUN = subprocess.run
 

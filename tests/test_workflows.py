@@ -268,7 +268,7 @@ def called(words: list[str]) -> bool:
     if words[0] == "xargs":
         words = [*itertools.dropwhile(lambda word: word == "xargs" or word.startswith("--"), words), "what xargs adds"]
     if words[0] not in PYTHONS:
-        return words[0] in TOOLS or words[:3] == ["uv", "python", "install"]
+        return words[0] in TOOLS or words[:3] in (["uv", "python", "install"], ["sudo", "apt-get", "install"])
     if words[1] == "-m":
         return words[2] in MODULES or is_accepted(words[3:] if words[2] == "codex_release" else ["no such command"])
     if words[1] == "scripts/update_sdk_artifacts.py":

@@ -221,7 +221,7 @@ def test_a_question_of_the_runtime_does_not_wait_behind_unread_events(script: Ca
         (waited,) = (event.params for event in read_events(stream.take())[0] if event.method == "waited")
         assert isinstance(waited, dict)
         assert isinstance(seconds := waited["seconds"], float)
-        assert seconds < 0.2
+        assert seconds < 2  # a busy machine; behind them, it would wait until they are read
 
     lines = """
 started("a")
