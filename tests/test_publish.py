@@ -119,7 +119,9 @@ def test_attestations_go_along_if_all_have_one_and_are_refused_if_some_do() -> N
 
 def test_a_client_without_its_runtime_is_a_loud_warning() -> None:
     (warning,) = make_plan(FILES, listed(FILES[0], FILES[2]), {}).warnings
-    assert warning.startswith(f"{SDK[0]} is public already: installing it fails on the platforms of 1 runtime wheel until")
+    assert warning.startswith(
+        f"{SDK[0]} is public already: installing it fails on the platforms of 1 runtime wheel until"
+    )
     assert make_plan(FILES, listed(*FILES), {}).warnings == ()
 
 
