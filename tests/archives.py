@@ -86,14 +86,15 @@ def executable(target: Target, mark: str = "", *, newer: bool = False) -> bytes:
     """
     loader = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}[target.machine]
     oldest = (10, 12) if target.machine == "x86_64" else (11, 0)
-    data = {
-        "elf": lambda: executables.elf(target.machine, interpreter=loader if newer else None, glibc=["2.18"] * newer),
-        "mach-o": lambda: executables.macho(
-            target.machine, minos=(14, 0) if newer else oldest, build_version=target.machine != "x86_64"
-        ),
-        "pe": lambda: executables.pe(target.machine, signed=True),
-    }[target.format]()
-    return data + mark.encode()
+    if target.format == "mach-o":  # nothing may follow its signature
+        version = (14, 0) if newer else oldest
+        is_new = target.machine != "x86_64"
+        return executables.macho(target.machine, minos=version, build_version=is_new, text=mark.encode())
+    if target.format == "pe":
+        return executables.pe(target.machine) + mark.encode()
+    return (
+        executables.elf(target.machine, interpreter=loader if newer else None, glibc=["2.18"] * newer) + mark.encode()
+    )
 
 
 def descriptor(target: Target, version: str = VERSION) -> bytes:

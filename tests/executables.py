@@ -7,14 +7,15 @@ exits with 0. Nothing here uses the reader that such files are made to test.
 
 from __future__ import annotations
 
+import hashlib
 from itertools import accumulate
 from struct import pack, unpack_from
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["elf", "fat", "macho", "pe", "speaking"]
+__all__ = ["code_directory", "elf", "fat", "macho", "pe", "speaking", "superblob"]
 
 _ELF_MACHINES = {"i386": 3, "x86_64": 62, "aarch64": 183, "riscv64": 243}
 _MACHO_MACHINES = {"x86_64": (0x01000007, 3), "aarch64": (0x0100000C, 0), "arm64e": (0x0100000C, 2)}
@@ -116,6 +117,8 @@ def macho(
     minos: tuple[int, int] | None = (11, 0),
     signed: bool = True,
     build_version: bool = True,
+    sign: Callable[[bytes], bytes] | None = None,
+    text: bytes = b"",
 ) -> bytes:
     """A macOS program.
 
@@ -124,12 +127,13 @@ def macho(
         minos: the oldest macOS that runs it; None leaves the load command out.
         signed: whether there is a code signature.
         build_version: whether `minos` is in an LC_BUILD_VERSION, as arm64 has it, or in an LC_VERSION_MIN_MACOSX.
+        sign: gives the signature of all before it, always of the same size; if missing, one without a signer is made.
+        text: what fills the pages behind the first.
     """
-    signature = pack(">III", 0xFADE0CC0, 12, 0)  # an empty superblob
-    commands = [
-        _macho_segment(b"__TEXT", 0, _MACHO_PAGE),
-        _macho_segment(b"__LINKEDIT", _MACHO_PAGE, len(signature)),
-    ]
+    sign = sign or (lambda code: superblob({0: code_directory(code)}))
+    end = _MACHO_PAGE + len(text)
+    size = len(sign(bytes(end))) if signed else 12
+    commands = [_macho_segment(b"__TEXT", 0, end), _macho_segment(b"__LINKEDIT", end, size)]
     if minos:
         version = minos[0] << 16 | minos[1] << 8
         commands.append(
@@ -138,10 +142,56 @@ def macho(
             else pack("<IIII", 0x24, 16, version, version)  # LC_VERSION_MIN_MACOSX
         )
     if signed:
-        commands.append(pack("<IIII", 0x1D, 16, _MACHO_PAGE, len(signature)))  # LC_CODE_SIGNATURE
+        commands.append(pack("<IIII", 0x1D, 16, end, size))  # LC_CODE_SIGNATURE
     table = b"".join(commands)
     header = pack("<IIIIIIII", 0xFEEDFACF, *_MACHO_MACHINES[machine], 2, len(commands), len(table), 0x200085, 0)
-    return (header + table).ljust(_MACHO_PAGE, b"\0") + signature
+    code = (header + table).ljust(_MACHO_PAGE, b"\0") + text
+    return code + (sign(code) if signed else bytes(size))
+
+
+def code_directory(
+    code: bytes,
+    *,
+    flags: int = 2,
+    team: str = "",
+    special: Mapping[int, bytes] | None = None,
+    limit: int | None = None,
+    algorithm: str = "sha256",
+) -> bytes:
+    """The CodeDirectory of a macOS program: the hash of each of its pages.
+
+    Args:
+        code: what lies before the signature.
+        flags: 2 says that nobody signed.
+        team: the developer team.
+        special: what else it binds, by slot.
+        limit: where the pages end, if that is to be a lie.
+        algorithm: of the hashes, ``sha256`` or ``sha384``.
+    """
+    special = special or {}
+    names = b"codex\0" + (team.encode() + b"\0" if team else b"")
+    pages = [code[at : at + _MACHO_PAGE] for at in range(0, len(code), _MACHO_PAGE)]
+    slots = range(max(special, default=0), 0, -1)
+    size = hashlib.new(algorithm).digest_size
+    hashes = [hashlib.new(algorithm, special[slot]).digest() if slot in special else bytes(size) for slot in slots]
+    hashes += [hashlib.new(algorithm, page).digest() for page in pages]
+    start = 88 + len(names)
+    head = pack(">IIIIII", 0xFADE0C02, start + len(hashes) * size, 0x20400, flags, start + len(slots) * size, 88)
+    head += pack(">III", len(slots), len(pages), len(code) if limit is None else limit)
+    head += pack(">BBBBI", size, {"sha256": 2, "sha384": 4}[algorithm], 0, 12, 0)
+    head += pack(">IIIQQQQ", 0, 94 if team else 0, 0, 0, 0, len(code), 1)
+    return head + names + b"".join(hashes)
+
+
+def superblob(blobs: Mapping[int, bytes]) -> bytes:
+    """A macOS program's signature, of its blobs by slot; zero bytes fill it up to a multiple of eight."""
+    offset = 12 + 8 * len(blobs)
+    index = b""
+    for slot, blob in blobs.items():
+        index += pack(">II", slot, offset)
+        offset += len(blob)
+    whole = pack(">III", 0xFADE0CC0, offset, len(blobs)) + index + b"".join(blobs.values())
+    return whole.ljust(-(-offset // 8) * 8, b"\0")
 
 
 def fat(slices: Sequence[bytes], *, wide: bool = False) -> bytes:
@@ -161,18 +211,19 @@ def fat(slices: Sequence[bytes], *, wide: bool = False) -> bytes:
     return data[:8] + entries + data[8 + len(entries) :]
 
 
-def pe(machine: str = "x86_64", *, signed: bool = False) -> bytes:
+def pe(machine: str = "x86_64", *, signed: bool = False, sign: Callable[[bytes], bytes] | None = None) -> bytes:
     """A Windows program.
 
     Args:
         machine: ``x86_64``, ``aarch64`` or ``i386``.
-        signed: whether there is a certificate table.
+        signed: whether there is a certificate table; without `sign` there is no signature in it.
+        sign: gives the signature of all that Authenticode hashes, always of the same size.
     """
     wide = machine != "i386"
     code = b"\xc3".ljust(_PE_ALIGNMENT, b"\0")
-    certificates = pack("<IHH", 16, 0x0200, 2) + bytes(8) if signed else b""
+    certificates = _certificates(sign(b"") if sign else bytes(8)) if signed or sign else b""
     directories = [(0, 0)] * 16
-    if signed:
+    if certificates:
         directories[4] = (_PE_ALIGNMENT + len(code), len(certificates))
 
     optional = pack("<HBBIIIII", 0x20B if wide else 0x10B, 14, 0, len(code), 0, 0, 0x1000, 0x1000)
@@ -185,7 +236,16 @@ def pe(machine: str = "x86_64", *, signed: bool = False) -> bytes:
     headers += pack("<4sHHIIIHH", b"PE\0\0", _PE_MACHINES[machine], 1, 0, 0, 0, len(optional), 0x22 if wide else 0x102)
     headers += optional
     headers += pack("<8sIIIIIIHHI", b".text", 1, 0x1000, len(code), _PE_ALIGNMENT, 0, 0, 0, 0, 0x60000020)
-    return headers.ljust(_PE_ALIGNMENT, b"\0") + code + certificates
+    whole = headers.ljust(_PE_ALIGNMENT, b"\0") + code
+    if sign:
+        checksum, directory = 64 + 24 + 64, 64 + 24 + (112 if wide else 96) + 4 * 8
+        certificates = _certificates(sign(whole[:checksum] + whole[checksum + 4 : directory] + whole[directory + 8 :]))
+    return whole + certificates
+
+
+def _certificates(message: bytes) -> bytes:
+    """A certificate table of one WIN_CERTIFICATE."""
+    return pack("<IHH", 8 + len(message), 0x0200, 2) + message.ljust(-(-len(message) // 8) * 8, b"\0")
 
 
 class _Strings:

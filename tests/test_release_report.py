@@ -42,7 +42,7 @@ from codex_release.report import (
 )
 from codex_release.report.json_form import from_json, to_json
 from codex_release.report.markup import element
-from codex_release.report.model import ArchiveOrigin, Origin
+from codex_release.report.model import ArchiveOrigin, Origin, SignedCode
 from codex_release.report.page import page
 from codex_release.report.store import ReportStore, read_report
 from codex_release.report.summary import build_summary, publish_summary, rehearse_summary
@@ -553,7 +553,7 @@ class TestSummary:
 
 def test_the_schema_is_documented_field_by_field() -> None:
     kinds = (ReleaseReport, BuildSection, BuiltFile, Component, Origin, PublishSection, RehearseSection, Step)
-    for kind in (*kinds, PublishedFile, Previous):
+    for kind in (*kinds, SignedCode, PublishedFile, Previous):
         text = "".join(each.__doc__ or "" for each in kind.__mro__)
         for field in fields(kind):
             assert re.search(rf"\b{field.name}\b.*?: ", text), f"{kind.__name__}.{field.name}"

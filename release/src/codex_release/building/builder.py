@@ -29,7 +29,6 @@ from codex_release.building.build_record import (
 )
 from codex_release.check import Assembled, check_files, require_passed
 from codex_release.facts.lock import Lock, LockedArchive
-from codex_release.runtime.tree import tree_key
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
@@ -163,11 +162,10 @@ class Builder:
         parts = {}
         for target in request.targets:
             locked = self.lock.targets[target.triple] if self.lock else None
-            payload = tree_key(locked.files) if locked else str(time.time_ns())
-            archives = {name: each.digest.sha256 for name, each in locked.archives.items()} if locked else {}
-            signature = asdict(locked.signature) if locked and locked.signature else None
-            decided = {"template": template, "payload": payload, "archives": archives, "signature": signature}
-            parts[target.triple] = digest_of({**common, **decided, "store": request.store})
+            runtime = asdict(locked) if locked else time.time_ns()
+            parts[target.triple] = digest_of(
+                {**common, "template": template, "runtime": runtime, "store": request.store}
+            )
         if not request.with_client:
             return parts
         sdk = self.workspace.sdk
@@ -285,7 +283,7 @@ class Builder:
             payload.release()  # what an archive before this one left
             files = self.fetcher.payload(self.fetcher.read(stored, payload, version, target, locked))
             if locked:
-                return files, Provenance(version, target, locked.archives, locked.signature)
+                return files, Provenance.of(version, target, locked)
             return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
 
         return self.fetcher.archive(version, target, locked, read)

@@ -1,15 +1,19 @@
-"""Whether a runtime wheel holds what it promises: the locked bytes, under tags its executables can keep."""
+"""Whether a runtime wheel holds what it promises: the locked bytes, under tags its executables can keep.
+
+Of a wheel that this process just assembled, the executables' own signatures are not judged again: its bytes are the
+locked ones, whose signatures were judged when they were locked.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import FileDigest
-from codex_release.base.errors import CheckError, LockError, ReleaseError, UsageError
+from codex_release.base.errors import CheckError, InspectError, LockError, ReleaseError, SignatureError, UsageError
 from codex_release.base.table import read_json
 from codex_release.check.contents import (
     Contents,
@@ -22,16 +26,18 @@ from codex_release.check.contents import (
 from codex_release.check.running import run_entrypoint
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.codesign import examine
+from codex_release.runtime.headers import opened
 from codex_release.runtime.inspection import inspect_tree
 from codex_release.runtime.tags import broken_promise
 from codex_release.runtime.tree import RuntimeTree
 from codex_release.wheels.record import record_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from codex_release.check.running import Run
-    from codex_release.facts.lock import Lock
+    from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Catalog, Target
     from codex_release.runtime.inspection import Inspection
     from codex_release.wheels.wheel_file import WheelFile
@@ -106,6 +112,8 @@ def check_runtime(
             root = Path(scratch)
             if known is None:
                 contents, inspection = _unpacked(wheel, target, catalog, problems, root)
+                locked = lock.targets.get(target.triple) if lock else None
+                problems += _signature_problems(root, _payload(wheel, catalog, contents), catalog, locked)
             else:
                 contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
             problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
@@ -182,11 +190,7 @@ def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> l
 
 def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
     """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
-    payload = {
-        name.removeprefix(f"{catalog.module}/"): contents[name]
-        for name in payload_names(wheel, catalog)
-        if name in contents
-    }
+    payload = _payload(wheel, catalog, contents)
     try:
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)
         expected = {
@@ -198,6 +202,28 @@ def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Loc
     except (LockError, UsageError) as error:
         return [str(error)]
     return []
+
+
+def _signature_problems(root: Path, paths: Iterable[str], catalog: Catalog, locked: LockedTarget | None) -> list[str]:
+    """Where the unpacked executables' own signatures do not hold, or are not what the lock says of them, if it does."""
+    said, problems = locked.code_signatures if locked else {}, []
+    for path in paths:
+        try:
+            with opened(root / path) as image:
+                found = examine(replace(image, name=path), catalog.code_signing)
+        except (InspectError, SignatureError) as error:
+            problems.append(str(error))
+        else:
+            if said and said.get(path) != found:
+                words = found or "nothing that can be signed"
+                problems.append(f"{path} is {words}, the lock says {said.get(path, 'nothing of it')}")
+    return problems
+
+
+def _payload(wheel: WheelFile, catalog: Catalog, contents: Contents) -> dict[str, FileDigest]:
+    """What each file of the runtime is, by its path, of those that can be read."""
+    prefix = f"{catalog.module}/"
+    return {name.removeprefix(prefix): contents[name] for name in payload_names(wheel, catalog) if name in contents}
 
 
 def _left_out(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock | None) -> frozenset[str]:

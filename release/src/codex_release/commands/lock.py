@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import UsageError
 from codex_release.base.progress import megabytes
 from codex_release.commands.answer import Answer
+from codex_release.facts.code_signature import in_words
 from codex_release.facts.signature import UNCHECKED
 from codex_release.pin.observation import hold, observed
 
@@ -45,17 +46,25 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         sources = ", ".join(sorted(locked.archives)) or "directory"
         size = sum(digest.size for digest in locked.files.values())
         signature = locked.signature.state if locked.signature else ""
-        rows.append((triple, sources, f"{len(locked.files)} files", megabytes(size), signature))
+        code = in_words(locked.code_signatures.values())
+        rows.append((triple, sources, f"{len(locked.files)} files", megabytes(size), signature, code))
     verb = "holds" if arguments.check else "written"
     data = {
         "version": version.codex,
         "lock": str(context.lock_file),
         "targets": {triple: sorted(locked.archives) for triple, locked in fresh.targets.items()},
         "signatures": {triple: asdict(each.signature) for triple, each in fresh.targets.items() if each.signature},
+        "code_signatures": {
+            triple: {path: asdict(code) for path, code in each.code_signatures.items()}
+            for triple, each in fresh.targets.items()
+        },
     }
     _note_unchecked(fresh, context)
     return Answer(
-        ("target", "sources", "files", "size", "signature"), rows, data, title=f"{context.lock_file.name} {verb}"
+        ("target", "sources", "files", "size", "sigstore", "code signatures"),
+        rows,
+        data,
+        title=f"{context.lock_file.name} {verb}",
     )
 
 

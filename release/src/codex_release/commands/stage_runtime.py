@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         warn_unlocked(context, version)
     else:
         locked = context.lock.require(version, target)
-        provenance = Provenance(version, target, locked.archives, locked.signature)
+        provenance = Provenance.of(version, target, locked)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
         tree = _tree_of(runtime, Path(scratch), target, version, catalog)
         if not arguments.unlocked:

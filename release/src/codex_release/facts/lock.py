@@ -9,12 +9,14 @@ a file.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import LockError, UsageError
 from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
+from codex_release.facts.code_signature import STATES as CODE_STATES
+from codex_release.facts.code_signature import CodeSignature
 from codex_release.facts.signature import STATES, Signature
 from codex_release.facts.toml import parse_toml
 from codex_release.facts.versions import ReleaseVersion
@@ -54,14 +56,17 @@ class LockedTarget:
         archives: by the name of the source that serves it.
         files: every file of the runtime tree by its path, those that wheels leave out included.
         signature: what was found out about the entrypoint's signature when it was locked; `None` if nobody looked.
+        code_signatures: what was found out about each executable's own signature when it was locked, by its path; empty
+            if nobody looked, or the format knows none.
     """
 
     archives: Mapping[str, LockedArchive]
     files: Mapping[str, FileDigest]
     signature: Signature | None = None
+    code_signatures: Mapping[str, CodeSignature] = field(default_factory=dict)
 
     def merged(self, older: LockedTarget) -> LockedTarget:
-        """The same with what an older lock knows of the same files: more archives, more about the signature."""
+        """The same with what an older lock knows of the same files: more archives, more about signatures."""
         if older.files != self.files:
             return self
         known = [each for each in (self.signature, older.signature) if each]
@@ -69,6 +74,7 @@ class LockedTarget:
             self,
             archives={**older.archives, **self.archives},
             signature=min(known, key=lambda each: STATES.index(each.state), default=None),
+            code_signatures=self.code_signatures or older.code_signatures,
         )
 
 
@@ -128,6 +134,10 @@ class Lock:
             table["archives"] = archives
             if locked.signature:
                 table["signature"] = {key: value for key, value in asdict(locked.signature).items() if value}
+            if locked.code_signatures:
+                signatures = table["code_signatures"] = tomlkit.table()
+                for path, code in sorted(locked.code_signatures.items()):
+                    signatures[path] = _inline({key: value for key, value in asdict(code).items() if value})
             table["files"] = files
             targets[triple] = table
         document["targets"] = targets
@@ -220,6 +230,7 @@ def _locked_target(table: Table) -> LockedTarget:
         archives={source: _locked_archive(entry) for source, entry in table.each("archives")},
         files={path: _file_digest(entry) for path, entry in table.each("files")},
         signature=_signature(table.table("signature")) if "signature" in table else None,
+        code_signatures=_code_signatures(table) if "code_signatures" in table else {},
     )
 
 
@@ -227,6 +238,14 @@ def _signature(table: Table) -> Signature:
     found = table.filled(Signature)
     if found.state not in STATES:
         table.refuse("state", f"is {found.state!r}, not one of {', '.join(STATES)}")
+    return found
+
+
+def _code_signatures(table: Table) -> dict[str, CodeSignature]:
+    found = {path: entry.filled(CodeSignature) for path, entry in table.each("code_signatures")}
+    for path, each in found.items():
+        if each.state not in CODE_STATES or path not in table.table("files"):
+            table.table("code_signatures").refuse(path, f"is {each.state!r}, which says nothing of a file of the lock")
     return found
 
 

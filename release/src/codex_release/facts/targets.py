@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["Catalog", "Emulator", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+__all__ = ["Catalog", "CodeSigning", "Emulator", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,19 @@ class NpmFacts:
 
 
 @dataclass(frozen=True)
+class CodeSigning:
+    """Who may sign executables for macOS.
+
+    Attributes:
+        teams: the developer teams.
+        roots: the sha256 of the root certificates that may vouch for them, in hex.
+    """
+
+    teams: tuple[str, ...]
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ResolutionFacts:
     """What pip is asked about an index that has a release, beside each target's own systems.
 
@@ -189,6 +202,7 @@ class Catalog:
     layout: Layout
     github: GitHubFacts
     npm: NpmFacts
+    code_signing: CodeSigning
     size_limits: Mapping[str, int]
     glibc_images: Mapping[str, str]
     project_size: int
@@ -215,6 +229,7 @@ class Catalog:
             layout=data.table("layout").filled(Layout),
             github=sources.table("github").filled(GitHubFacts),
             npm=sources.table("npm").filled(NpmFacts),
+            code_signing=data.table("code_signing").filled(CodeSigning),
             size_limits={name: data.table("size_limits").number(name) for name in data.table("size_limits")},
             glibc_images=data.mapping("glibc_images"),
             project_size=index.number("project_size"),

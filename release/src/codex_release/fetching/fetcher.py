@@ -10,7 +10,7 @@ from codex_release.base.digests import FileDigest, file_digest, file_digests
 from codex_release.base.errors import CacheError, DownloadError, ReleaseError, SourceError
 from codex_release.facts.lock import compare_files
 from codex_release.fetching.download import StoredArchive, download
-from codex_release.runtime.archive import DirectorySink, Nowhere
+from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
@@ -173,18 +173,18 @@ class Fetcher:
         return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
 
     def served(
-        self, archive: Archive, version: ReleaseVersion, target: Target
+        self, archive: Archive, version: ReleaseVersion, target: Target, sink: Sink
     ) -> tuple[StoredArchive, dict[str, FileDigest]]:
         """What is in one particular archive as it is served now, held against what its source publishes of it.
 
         Returns:
-            the archive, which is in the cache then, and what every file in it is; none is kept.
+            the archive, which is in the cache then, and what every file in it is; they went into the sink.
 
         Raises:
             ReleaseError: if it cannot be had, or is no runtime of that target and version.
         """
         stored = download(archive, self.cache, self.web)
-        return stored, self.read(stored, Nowhere(), version, target, None)
+        return stored, self.read(stored, sink, version, target, None)
 
     @contextlib.contextmanager
     def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:

@@ -130,7 +130,7 @@ def _skeleton(
         scratch / "stage",
         shipped.files,
         variant,
-        Provenance(plan.version, plan.target, plan.locked.archives, plan.locked.signature),
+        Provenance.of(plan.version, plan.target, plan.locked),
         catalog=plan.catalog,
         workspace=plan.workspace,
     )

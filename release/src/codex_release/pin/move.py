@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from codex_release.base.progress import megabytes
+from codex_release.facts.code_signature import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,8 +73,8 @@ def notes(old: Lock, new: Lock, protocol: str, layout: Layout, remarks: Sequence
 
 def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
     """A table: what each platform ships and downloads, before and after, and what is known of who signed it."""
-    yield "| platform | shipped files | before | after | change | archive before | after | signature |"
-    yield "|---|--:|--:|--:|--:|--:|--:|---|"
+    yield "| platform | shipped files | before | after | change | archive before | after | Sigstore | own signatures |"
+    yield "|---|--:|--:|--:|--:|--:|--:|---|---|"
     for triple, target in new.targets.items():
         after = _shipped(target, layout)
         before = _shipped(old.targets[triple], layout) if triple in old.targets else {}
@@ -87,12 +88,13 @@ def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
             _archive(old.targets.get(triple)),
             _archive(target),
             target.signature.state if target.signature else "-",
+            in_words(target.code_signatures.values()) or "-",
         ]
         yield f"| {' | '.join(cells)} |"
 
 
 def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
-    """Files that appear, vanish, or change their size beyond what a release does."""
+    """Files that appear, vanish, are signed otherwise, or change their size beyond what a release does."""
     if triple not in old.targets:
         return
     before, after = (_shipped(lock.targets[triple], layout) for lock in (old, new))
@@ -104,6 +106,9 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
         was, now = before[path].size, after[path].size
         if max(was, now) >= _TENFOLD * max(1, min(was, now)):
             yield f"`{path}` of `{triple}` has {megabytes(now)} instead of {megabytes(was)}."
+        signed, signs = (lock.targets[triple].code_signatures.get(path) for lock in (old, new))
+        if signed and signed != signs:
+            yield f"`{path}` of `{triple}` is {signs or 'nothing that can be signed'}; it was {signed}."
 
 
 def _shipped(target: LockedTarget, layout: Layout) -> Mapping[str, FileDigest]:

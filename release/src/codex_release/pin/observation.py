@@ -1,27 +1,34 @@
 """What the sources serve of a release now, as a lock; and whether it is what a lock has pinned.
 
-Archives are read and hashed, and nothing of them is kept but the digests.
+Archives are read and hashed, and their executables' own signatures judged; nothing of them is kept but what was found.
+A wheel holds the bytes that were judged here, so what was found is carried over into it, not looked for again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from codex_release.base.errors import LockError, ReleaseError
+from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, compare_files
 from codex_release.facts.signature import ABSENT, VERIFIED, Signature
 from codex_release.pin.sigstore import Signer, verify_bundle
+from codex_release.runtime.codesign import examine
+from codex_release.runtime.headers import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
-    from codex_release.facts.targets import Target
+    from codex_release.facts.code_signature import CodeSignature
+    from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.context import Context
     from codex_release.fetching.download import StoredArchive
+    from codex_release.runtime.archive import Sink
     from codex_release.sources import Source
 
 __all__ = ["hold", "observed"]
@@ -44,10 +51,13 @@ def observed(version: ReleaseVersion, targets: Sequence[Target], context: Contex
 def _observe(version: ReleaseVersion, target: Target, context: Context) -> LockedTarget:
     """One target from every source; all that answer must agree about every file."""
     served: dict[str, tuple[StoredArchive, dict[str, FileDigest]]] = {}
+    judged: list[_Judged] = []
     failures = []
     for source in context.sources:
         try:
-            served[source.name] = _read(source, version, target, context)
+            sink = _Judged(context.catalog.code_signing)
+            served[source.name] = _read(source, version, target, context, sink)
+            judged.append(sink)
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{target.triple}: {failures[-1]}")
@@ -59,7 +69,44 @@ def _observe(version: ReleaseVersion, target: Target, context: Context) -> Locke
     archives = {
         name: LockedArchive(stored.name, stored.digest) for name, (stored, _) in served.items() if name in _PUBLISHERS
     }
-    return LockedTarget(archives, files, _signed(version, target, files, list(served), context))
+    # Not before: a source whose executables are signed wrongly has not failed, it serves something that nobody may use.
+    code_signatures = judged[0].signatures()
+    return LockedTarget(archives, files, _signed(version, target, files, list(served), context), code_signatures)
+
+
+class _Judged:
+    """A sink that keeps of each file what its own signature proves; on disk there is one file at a time.
+
+    Args:
+        trust: who may sign.
+    """
+
+    def __init__(self, trust: CodeSigning) -> None:
+        self._trust = trust
+        self._found: dict[str, CodeSignature] = {}
+        self._refusals: list[ReleaseError] = []
+
+    @contextlib.contextmanager
+    def create(self, path: str, size: int | None) -> Iterator[IO[bytes]]:  # noqa: ARG002 - the disk does not ask
+        """Begin a file."""
+        with tempfile.TemporaryFile(prefix="codex-lock-") as file:
+            yield file
+            try:
+                found = examine(Span(file, path, 0, file.tell()), self._trust)
+            except (InspectError, SignatureError) as error:
+                self._refusals.append(error)
+            else:
+                self._found |= {path: found} if found else {}
+
+    def signatures(self) -> Mapping[str, CodeSignature]:
+        """What can be said of each executable, by its path.
+
+        Raises:
+            ReleaseError: if a signature does not hold.
+        """
+        if self._refusals:
+            raise self._refusals[0]
+        return self._found
 
 
 def _signed(
@@ -82,12 +129,12 @@ def _signed(
 
 
 def _read(
-    source: Source, version: ReleaseVersion, target: Target, context: Context
+    source: Source, version: ReleaseVersion, target: Target, context: Context, sink: Sink
 ) -> tuple[StoredArchive, dict[str, FileDigest]]:
     archive = source.find(version, target)
     if not archive.digests:
         context.progress.note(f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now")
-    return context.fetcher.served(archive, version, target)
+    return context.fetcher.served(archive, version, target, sink)
 
 
 def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
@@ -108,6 +155,15 @@ def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
                 f"{triple}: the signature that was verified when it was locked was not verified now "
                 f"({now.signature.state if now.signature else 'not asked for'})"
             )
+        if now.code_signatures and not pinned.code_signatures:
+            progress.note(f"{triple}: the lock says nothing of its executables' own signatures; write it anew")
+        for path, code in now.code_signatures.items() if pinned.code_signatures else ():
+            if pinned.code_signatures.get(path) != code:
+                raise LockError(
+                    f"{path} of {triple} is {code}, the lock says {pinned.code_signatures.get(path, 'nothing')}",
+                    remedy=f"look at who may sign (code_signing in targets.toml), and write the lock anew with: "
+                    f"codex-release lock {fresh.version}",
+                )
         for source, archive in now.archives.items():
             if source in pinned.archives and pinned.archives[source] != archive:
                 raise LockError(

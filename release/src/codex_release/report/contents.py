@@ -28,6 +28,14 @@ _SIGNATURES = {
 }
 """What the states of a signature are called here, and what they count as."""
 
+_CODE = {
+    "verified": ("good", "verified, every page"),
+    "digest-intact": ("good", "digest intact"),
+    "ad-hoc": ("open", "intact, but nobody signed"),
+    "unsigned": ("open", "unsigned"),
+}
+"""The same of executables' own signatures."""
+
 
 def files(report: ReleaseReport) -> Html:
     """Every file with its size against the limit, its tags and its digest."""
@@ -197,4 +205,8 @@ def _origin(origin: Origin) -> list[Sequence[str]]:
         verdict, text = _SIGNATURES.get(origin.signature, ("open", origin.signature))
         signer = f"{origin.identity}, vouched for by {origin.issuer}" if origin.identity else ""
         rows.append(("Sigstore signature", word(verdict, text), "", signer))
+    for code in origin.code:
+        verdict, text = _CODE.get(code.state, ("open", code.state))
+        detail = ", ".join(each for each in (code.signer, *code.flags) if each)
+        rows.append((f"Own signature of {', '.join(code.files)}", word(verdict, text), "", detail))
     return rows

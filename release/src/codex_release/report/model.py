@@ -29,6 +29,7 @@ __all__ = [
     "PublishedFile",
     "RehearseSection",
     "ReleaseReport",
+    "SignedCode",
     "Step",
 ]
 
@@ -102,6 +103,25 @@ class ArchiveOrigin:
 
 
 @dataclass(frozen=True)
+class SignedCode:
+    """What executables' own signatures prove, of those that are signed alike.
+
+    Attributes:
+        state: ``verified``, ``digest-intact``, ``ad-hoc`` or ``unsigned``, see `facts.code_signature`.
+        files: the executables, by their places in the runtime tree.
+        signer: whom the certificate names, if there is one.
+        team: macOS: the developer team.
+        flags: macOS: what the signature asks of the system, e.g. ``runtime``.
+    """
+
+    state: str
+    files: tuple[str, ...]
+    signer: str = ""
+    team: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where the runtime of one target comes from, by the lock.
 
@@ -111,6 +131,7 @@ class Origin:
         signature: ``verified``, ``absent``, ``unsupported`` or ``unchecked``, see `signatures`; empty if nobody asked.
         identity: who signed, if verified.
         issuer: who vouches for that identity, if verified.
+        code: what the executables' own signatures prove.
     """
 
     target: str
@@ -118,6 +139,7 @@ class Origin:
     signature: str = ""
     identity: str = ""
     issuer: str = ""
+    code: tuple[SignedCode, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from codex_release.base.errors import CheckError
 from codex_release.check import distributions_in
 from codex_release.check.runtime import payload_names, target_of
 from codex_release.facts.versions import identity
-from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin
+from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin, SignedCode
 from codex_release.wheels.record import sha256_of
 from codex_release.wheels.wheel_file import WheelFile
 
@@ -103,6 +103,16 @@ def origins_of(lock: Lock | None) -> tuple[Origin, ...]:
             signature=locked.signature.state if locked.signature else "",
             identity=locked.signature.identity if locked.signature else "",
             issuer=locked.signature.issuer if locked.signature else "",
+            code=tuple(
+                SignedCode(
+                    each.state,
+                    tuple(path for path, other in sorted(locked.code_signatures.items()) if other == each),
+                    each.signer,
+                    each.team,
+                    each.flags,
+                )
+                for each in dict.fromkeys(locked.code_signatures.values())
+            ),
         )
         for triple, locked in sorted(lock.targets.items())
     )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["DirectorySink", "Nowhere", "Sink", "Writer", "stream", "unpack"]
+__all__ = ["DirectorySink", "Sink", "Writer", "stream", "unpack"]
 
 
 def _optional(module: str) -> ModuleType | None:
@@ -106,20 +106,6 @@ class DirectorySink:
     def create(self, path: str, size: int | None) -> _NewFile:  # noqa: ARG002 - the disk does not ask
         """Begin a file below the root."""
         return _NewFile(self.root / path)
-
-
-class Nowhere:
-    """A sink for who only wants to know what the files are."""
-
-    @contextlib.contextmanager
-    def create(self, path: str, size: int | None) -> Iterator[Writer]:  # noqa: ARG002 - nobody keeps them
-        """Begin a file that nobody keeps."""
-        yield _Drain()
-
-
-class _Drain:
-    def write(self, chunk: bytes, /) -> None:
-        """Forget it."""
 
 
 def unpack(

@@ -1,8 +1,8 @@
 """The bill of materials inside a runtime wheel: CycloneDX 1.6 as JSON, at the place of PEP 770.
 
 It names the runtime, its release (git tag and package URL), the archives it is known to ship in with their digests, who
-signed it if that was verified, and every file's digest. It is a function of the lock alone, never of the machine, the
-moment, or the source that happened to serve the bytes.
+signed it if that was verified, and of every file its digest and what its own signature proves. It is a function of the
+lock alone, never of the machine, the moment, or the source that happened to serve the bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.base.digests import FileDigest
-    from codex_release.facts.lock import LockedArchive
+    from codex_release.facts.code_signature import CodeSignature
+    from codex_release.facts.lock import LockedArchive, LockedTarget
     from codex_release.facts.signature import Signature
     from codex_release.facts.targets import Catalog, Target
     from codex_release.facts.versions import ReleaseVersion
@@ -42,12 +43,19 @@ class Provenance:
         target: the platform.
         archives: the archives known to hold its files, by source.
         signature: what the lock says of the entrypoint's signature.
+        code_signatures: what it says of the executables' own, by their path.
     """
 
     version: ReleaseVersion
     target: Target
     archives: Mapping[str, LockedArchive] = field(default_factory=dict)
     signature: Signature | None = None
+    code_signatures: Mapping[str, CodeSignature] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Provenance:
+        """The provenance of a locked runtime."""
+        return cls(version, target, locked.archives, locked.signature, locked.code_signatures)
 
 
 def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: Catalog) -> str:
@@ -94,7 +102,7 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
 
 
 def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalog) -> dict[str, Any]:
-    """One file of the payload; of the entrypoint also who signed it."""
+    """One file of the payload, and what is known of who signed it."""
     facts = {"size": str(digest.size)}
     if catalog.layout.is_executable(path):
         facts["executable"] = "true"
@@ -102,6 +110,9 @@ def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalo
     is_entrypoint = path == provenance.target.fill(catalog.layout.entrypoint)
     if signature and signature.state == VERIFIED and is_entrypoint:
         facts |= {"sigstore-identity": signature.identity, "sigstore-issuer": signature.issuer}
+    if code := provenance.code_signatures.get(path):
+        said = {"": code.state, "-signer": code.signer, "-team": code.team, "-flags": " ".join(code.flags)}
+        facts |= {f"code-signature{name}": value for name, value in said.items() if value}
     return {
         "type": "file",
         "bom-ref": f"file:{quote(path)}",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from codex_release.runtime.headers.reader import Span
 
-__all__ = ["read", "recognizes"]
+__all__ = ["code_signature", "read", "recognizes", "slices"]
 
 _MAGIC_64 = b"\xcf\xfa\xed\xfe"
 _FAT, _FAT_64 = b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"
@@ -64,34 +64,60 @@ def read(image: Span) -> Executable:
     Raises:
         InspectError: if it or a slice is damaged, truncated, not 64-bit, or neither program nor library.
     """
-    layout = _FAT_ARCHES.get(image.read(0, 4, "magic number"))
-    if layout is None:
+    parts = slices(image)
+    if parts == [image]:
         return _thin(image)
-    slices = list(_slices(image, layout))
+    read_parts = [_thin(part) for part in parts]
     return Executable(
         format="mach-o",
-        machines=tuple(machine for one in slices for machine in one.machines),
-        minos=max((one.minos for one in slices if one.minos), default=None),
-        signed=all(one.signed for one in slices),
+        machines=tuple(machine for one in read_parts for machine in one.machines),
+        minos=max((one.minos for one in read_parts if one.minos), default=None),
+        signed=all(one.signed for one in read_parts),
     )
 
 
-def _slices(image: Span, layout: Struct) -> Iterator[Executable]:
-    """The slices of a fat file, each within it and for the machine that the fat header says (``mach-o/fat.h``)."""
+def slices(image: Span) -> list[Span]:
+    """The slices of a fat file, each within it and for the machine that the fat header says (``mach-o/fat.h``).
+
+    A thin file is its own only slice.
+
+    Raises:
+        InspectError: if it is damaged or truncated.
+    """
+    layout = _FAT_ARCHES.get(image.read(0, 4, "magic number"))
+    if layout is None:
+        return [image]
     count = image.unpack(_FAT_HEADER, 0, "fat header")[0]
     if not 0 < count < _JAVA:
         raise image.damage(f"its fat header has {count} slices")
+    parts = []
     for kind, subtype, offset, size in image.table(layout, _FAT_HEADER.size, count, "fat header"):
         machine = _machine(kind, subtype)
         part = image.part(offset, size, f"{machine} slice", name=f"{image.name} ({machine} slice)")
-        one = _thin(part)
-        if one.machines != (machine,):
-            raise part.damage(f"its own header says {one.machines[0]}")
-        yield one
+        own = _machine(*_header(part)[:2])
+        if own != machine:
+            raise part.damage(f"its own header says {own}")
+        parts.append(part)
+    return parts
 
 
-def _thin(image: Span) -> Executable:
-    """The facts of a thin file or of one slice."""
+def code_signature(image: Span) -> tuple[int, int] | None:
+    """Where in a thin file or a slice its code signature is, as offset and size; `None` if it has none.
+
+    Raises:
+        InspectError: if the file is damaged or truncated.
+    """
+    _, _, _, count, size = _header(image)
+    for command, body in _commands(image.part(_HEADER.size, size, "load commands"), count):
+        if command == _LC_CODE_SIGNATURE:
+            offset, length = body.unpack(_LINKEDIT, 0, "code signature")
+            image.claim(offset, length, "code signature")
+            return (offset, length) if length else None
+    return None
+
+
+def _header(image: Span) -> tuple[int, ...]:
+    """The fields of the header of a thin file or a slice."""
     magic = image.read(0, 4, "magic number")
     if magic != _MAGIC_64:
         what = _OTHERS.get(magic)
@@ -100,7 +126,12 @@ def _thin(image: Span) -> Executable:
             if what
             else f"is no Mach-O file: it begins with {magic.hex()}"
         )
-    kind, subtype, file_type, count, size = image.unpack(_HEADER, 0, "Mach-O header")
+    return image.unpack(_HEADER, 0, "Mach-O header")
+
+
+def _thin(image: Span) -> Executable:
+    """The facts of a thin file or of one slice."""
+    kind, subtype, file_type, count, size = _header(image)
     if file_type not in (_MH_EXECUTE, _MH_DYLIB, _MH_BUNDLE):
         raise image.refusal(f"is a Mach-O file of type {file_type}, neither a program nor a library")
     minos: list[tuple[int, int]] = []

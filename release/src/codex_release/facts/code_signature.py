@@ -1,0 +1,50 @@
+"""What is known of an executable's own signature, as a lock records it. Values only: `runtime.codesign` judges."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["AD_HOC", "DIGEST_INTACT", "STATES", "UNSIGNED", "VERIFIED", "CodeSignature", "in_words"]
+
+VERIFIED, DIGEST_INTACT, AD_HOC, UNSIGNED = "verified", "digest-intact", "ad-hoc", "unsigned"
+STATES = (VERIFIED, DIGEST_INTACT, AD_HOC, UNSIGNED)
+"""What can be said of an executable, what says most first.
+
+``verified`` (macOS): every byte is the one that was signed, by a known team whose certificate a known root vouches for.
+``digest-intact`` (Windows): every byte is the one that was signed with the certificate that lies in the file; whether
+that was to be trusted then is not asked. ``ad-hoc`` (macOS): every byte is the one that was hashed, but nobody signed.
+``unsigned``: there is no signature.
+"""
+
+
+@dataclass(frozen=True)
+class CodeSignature:
+    """What is known of one executable's own signature.
+
+    Attributes:
+        state: one of `STATES`.
+        signer: whom the certificate names; empty if nobody signed.
+        team: macOS: the developer team that the certificate was issued to.
+        flags: macOS: what the signature asks of the system, by ``codesign``'s names, e.g. ``runtime`` (hardened).
+    """
+
+    state: str
+    signer: str = ""
+    team: str = ""
+    flags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The same in words."""
+        by = f" ({self.signer})" if self.signer else ""
+        return f"{self.state}{by}{''.join(f', {flag}' for flag in self.flags)}"
+
+
+def in_words(signatures: Iterable[CodeSignature]) -> str:
+    """How many executables have which state, e.g. ``30 digest-intact, 1 unsigned``."""
+    count = Counter(each.state for each in signatures)
+    return ", ".join(f"{count[state]} {state}" for state in STATES if count[state])
