@@ -16,7 +16,7 @@ import archives
 import pytest
 from fake_release import FakeRelease
 from installations import MODULE, Place, bare_environment
-from programs import ROOT, codex_release, environment_with, finished, interpreter
+from programs import PINNED, ROOT, codex_release, environment_with, finished, interpreter
 
 from codex_release.base.digests import file_digest
 from codex_release.bootstrap import (
@@ -278,7 +278,7 @@ class TestVersions:
         monkeypatch.chdir(release.root)
         monkeypatch.delenv(RUNTIME_VERSION_ENV_VAR, raising=False)
         assert configured_runtime_version() is None
-        assert required_runtime_version() == NEW
+        assert required_runtime_version() == PINNED
         monkeypatch.setenv(RUNTIME_VERSION_ENV_VAR, "rust-v0.170.0-alpha.2")
         assert configured_runtime_version() == "rust-v0.170.0-alpha.2"
         assert required_runtime_version() == "0.170.0a2"

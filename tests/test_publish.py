@@ -168,6 +168,7 @@ def test_a_failure_of_twine_is_told_apart_by_its_words(output: str, fate: Fate) 
     assert "pw" not in sent.said
 
 
+@pytest.mark.usefixtures("started_from_nothing")
 def test_an_upload_that_does_not_end_is_ended_and_a_larger_file_may_take_longer(tmp_path: Path) -> None:
     wheel = candidate(WHEELS[0], path=Path(__file__))
     uploader = Uploader(Repository("x"), dict(os.environ), start_s=0.01, slowest=2000)

@@ -52,6 +52,7 @@ def test_no_wheel_with_a_musl_tag_holds_an_executable_that_needs_glibc(dist: Pat
     assert names[glibc] - names[musl] == {"codex_cli_bin/codex-path/rg"}
 
 
+@pytest.mark.usefixtures("started_from_nothing")
 def test_an_unchanged_build_is_recognised_within_two_seconds(dist: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in dist.iterdir()}
     begun = time.monotonic()

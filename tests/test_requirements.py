@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Loopback, Reply, Request, file_reply
+from needs import needs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from programs import ROOT, environment_with, finished
@@ -137,6 +138,7 @@ class Pip:
 
 
 @pytest.fixture(scope="module", params=["oldest", "newest"])
+@needs("index")
 def pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pip:
     """The pip that the oldest supported Python brought first, in it; and the one that we pin, in the tests' Python."""
     directory = tmp_path_factory.mktemp(request.param) / "env"
@@ -150,6 +152,7 @@ def pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
+@needs("index")
 def known(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     """The metadata of what is pinned, by name and version: of what is installed here, of the rest from the index."""
     found = {
