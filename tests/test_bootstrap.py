@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -316,7 +317,66 @@ class TestVersions:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert required_runtime_version() == NEW
+        assert required_runtime_version() == PINNED
+
+
+ASKING = "from codex_release.bootstrap import required_runtime_version as v; print(v({}))"
+
+
+class TestTheCheckout:
+    """Of an installed toolkit, which lies in no checkout itself."""
+
+    @pytest.fixture
+    def toolkit(self, tmp_path: Path) -> dict[str, str]:
+        """The environment variables of a process that has one."""
+        shutil.copytree(ROOT / "release" / "src", tmp_path / "toolkit", ignore=shutil.ignore_patterns("__pycache__"))
+        seen = [str(tmp_path / "toolkit"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+        return {"PYTHONPATH": os.pathsep.join(seen)}
+
+    @pytest.fixture
+    def elsewhere(self, tmp_path: Path) -> Path:
+        """A directory that is in no checkout."""
+        (tmp_path / "elsewhere").mkdir()
+        return tmp_path / "elsewhere"
+
+    def test_is_the_one_that_the_running_program_stands_in(
+        self, release: FakeRelease, place: Place, older: Path, toolkit: dict[str, str], elsewhere: Path
+    ) -> None:
+        shutil.copyfile(older, release.lock_file)
+        program = release.root / "sdk" / "examples" / "01" / "sync.py"
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            "import sys; from codex_release.bootstrap import ensure_runtime_package_installed as ensure;"
+            "print(ensure(sys.executable))"
+        )
+        env = {**toolkit, "CODEX_RELEASE_SOURCES": str(older.parent)}
+        assert finished(place.python, program, cwd=elsewhere, env=env).stdout.strip() == OLD
+        assert place.version() == OLD
+
+    def test_is_the_one_around_the_working_directory_unless_it_is_named(
+        self, release: FakeRelease, place: Place, older: Path, toolkit: dict[str, str], elsewhere: Path
+    ) -> None:
+        shutil.copyfile(older, release.lock_file)
+        below = release.root / "sdk"
+        assert finished(place.python, "-c", ASKING.format(""), cwd=below, env=toolkit).stdout.strip() == OLD
+        named = ASKING.format(f"checkout={str(ROOT / 'sdk')!r}")
+        assert finished(place.python, "-c", named, cwd=below, env=toolkit).stdout.strip() == PINNED
+        assert finished(place.python, "-c", named, cwd=elsewhere, env=toolkit).stdout.strip() == PINNED
+
+    def test_if_there_is_none_says_so(self, place: Place, toolkit: dict[str, str], elsewhere: Path) -> None:
+        said = finished(place.python, "-c", ASKING.format(""), cwd=elsewhere, env=toolkit, code=1).stderr
+        assert said.splitlines()[-1] == (
+            "codex_release.base.errors.RuntimeSetupError: there is no checkout of this project around the working "
+            "directory, the running program and this toolkit; run from inside one, or name it with checkout=DIR"
+        )
+
+    @posix_only
+    def test_is_found_from_a_directory_that_is_gone(
+        self, place: Place, toolkit: dict[str, str], tmp_path: Path
+    ) -> None:
+        named = ASKING.format(f"checkout={str(ROOT)!r}")
+        code = f"import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); {named}"
+        assert finished(place.python, "-c", code, cwd=tmp_path, env=toolkit).stdout.strip() == PINNED
 
 
 class TestRefusals:
@@ -436,3 +496,18 @@ def test_the_command_that_finds_nothing_to_do_loads_neither_network_nor_display(
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
     assert "codex_release.installing.installed" in loaded
     assert not loaded & {"httpx", "rich", "filelock", "tomlkit", "hatchling", "codex_release.fetching.context"}
+
+
+def test_importing_the_public_face_loads_nothing_of_what_is_behind_it() -> None:
+    code = "import sys; import codex_release.bootstrap; print(*sys.modules)"
+    loaded = set(
+        finished(sys.executable, "-S", "-c", code, env={"PYTHONPATH": str(ROOT / "release/src")}).stdout.split()
+    )
+    assert {name for name in loaded if name.startswith("codex_release.")} == {
+        "codex_release.base",
+        "codex_release.base.errors",
+        "codex_release.bootstrap",
+        "codex_release.installing",
+        "codex_release.installing.wanted",
+    }
+    assert not loaded & {"argparse", "dataclasses", "json", "packaging", "pathlib", "subprocess", "tomllib"}

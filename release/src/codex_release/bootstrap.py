@@ -4,39 +4,27 @@ The verified runtime is copied out of the cache (or fetched, if the cache lacks 
 metadata that its wheel would have, so that pip and uv list and uninstall it like any other. What is installed already
 and whole, every byte of it, is left alone; finding that out loads neither the network nor the cache.
 
-==============================  ================================================================
-``CODEX_PYTHON_RUNTIME_VERSION``  the version to install; the locked one if not set
-==============================  ================================================================
+This is the public face of `installing`; importing it loads nothing of that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import ReleaseError, RuntimeSetupError, UsageError, WorkspaceError
-from codex_release.facts.lock import Lock
-from codex_release.facts.targets import Catalog
-from codex_release.facts.versions import ReleaseVersion
-from codex_release.facts.workspace import Workspace
-from codex_release.installing.environment import Environment
-from codex_release.installing.installed import Expected, template_files, whats_wrong
+from codex_release.base.errors import ReleaseError, RuntimeSetupError, WorkspaceError
+from codex_release.installing.wanted import RUNTIME_VERSION_ENV_VAR, configured_runtime_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from codex_release.facts.lock import LockedTarget
-    from codex_release.facts.targets import Target
-    from codex_release.fetching.context import Context
+    from codex_release.facts.workspace import Workspace
 
 __all__ = [
     "PACKAGE_NAME",
     "RUNTIME_VERSION_ENV_VAR",
-    "Bootstrap",
     "RuntimeSetupError",
     "configured_runtime_version",
     "ensure_runtime_package_installed",
@@ -47,15 +35,13 @@ __all__ = [
 PACKAGE_NAME = "codex-cli-bin"
 """The distribution that is installed; its import package is ``codex_cli_bin``."""
 
-RUNTIME_VERSION_ENV_VAR = "CODEX_PYTHON_RUNTIME_VERSION"
-"""The environment variable that names another version than the lock's."""
-
 
 def ensure_runtime_package_installed(
     python_executable: str | os.PathLike[str],
     *,
     runtime_version: str | None = None,
     install_target: str | os.PathLike[str] | None = None,
+    checkout: str | os.PathLike[str] | None = None,
 ) -> str:
     """Have the runtime in an environment: nothing happens if it is there and whole, else it is installed.
 
@@ -68,6 +54,8 @@ def ensure_runtime_package_installed(
         runtime_version: in any spelling (`versions`); else what `required_runtime_version` says.
         install_target: a directory that receives packages instead of the environment, as with ``pip install --target``;
             its scripts go to ``bin`` below it.
+        checkout: the directory of the checkout whose lock counts, or one in it; if not given, it is looked for around
+            the working directory, then around the running program, then around this toolkit.
 
     Returns:
         the version that is installed now, in PEP 440's spelling.
@@ -76,34 +64,25 @@ def ensure_runtime_package_installed(
         RuntimeSetupError: if it cannot be installed; what was there is still there. It says what to do.
     """
     with _as_setup_error():
-        plan = Bootstrap.of(
-            _checkout(), python_executable, runtime_version=runtime_version, install_target=install_target
+        from codex_release.installing.plan import plan_installation
+
+        plan = plan_installation(
+            _workspace(checkout), python_executable, runtime_version=runtime_version, install_target=install_target
         )
         if plan.whats_wrong() is not None:
             from codex_release.fetching.context import open_context
+            from codex_release.installing.install import install
 
             with open_context(lambda: plan.workspace) as context:
-                plan.install(context)
+                install(plan, context)
         return plan.version.pep440
 
 
-def configured_runtime_version() -> str | None:
-    """The version that the environment variable names, as it stands there; `None` if it is not set.
-
-    Raises:
-        RuntimeSetupError: if it is set but empty.
-    """
-    value = os.environ.get(RUNTIME_VERSION_ENV_VAR)
-    if value is not None and not value.strip():
-        raise RuntimeSetupError(
-            f"{RUNTIME_VERSION_ENV_VAR} is set but empty",
-            remedy="name a version like 0.169.0 in it, or unset it to have the locked one",
-        )
-    return value
-
-
-def required_runtime_version() -> str:
+def required_runtime_version(*, checkout: str | os.PathLike[str] | None = None) -> str:
     """The version that is to be installed if nobody asks for another: the configured one, else the lock's.
+
+    Args:
+        checkout: as for `ensure_runtime_package_installed`.
 
     Returns:
         its PEP 440 spelling.
@@ -112,118 +91,47 @@ def required_runtime_version() -> str:
         RuntimeSetupError: if there is no checkout, its lock cannot be read, or the configured version is none.
     """
     with _as_setup_error():
-        return _version(None, lambda: Lock.read(_checkout().lock_file)).pep440
+        from codex_release.facts.lock import Lock
+        from codex_release.installing.plan import wanted_version
+
+        return (wanted_version() or Lock.read(_workspace(checkout).lock_file).version).pep440
 
 
-def platform_asset_name() -> str:
+def platform_asset_name(*, checkout: str | os.PathLike[str] | None = None) -> str:
     """The name of this platform's archive among a release's assets, e.g. ``codex-package-….tar.gz``.
 
+    Args:
+        checkout: as for `ensure_runtime_package_installed`.
+
     Raises:
-        RuntimeSetupError: if Codex is not built for this platform.
+        RuntimeSetupError: if there is no checkout, or Codex is not built for this platform.
     """
     with _as_setup_error():
-        catalog = Catalog.load(_checkout().targets_file)
-        return _host(catalog).fill(catalog.github.archives[0])
+        from codex_release.facts.targets import Catalog
+        from codex_release.installing.plan import host_target
+
+        catalog = Catalog.load(_workspace(checkout).targets_file)
+        return host_target(catalog).fill(catalog.github.archives[0])
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """One version of the runtime on its way into one environment.
+def _workspace(named: str | os.PathLike[str] | None) -> Workspace:
+    """The checkout that was named, or the first one that something of this process stands in."""
+    from pathlib import Path
 
-    Attributes:
-        workspace: the checkout.
-        catalog: its data file.
-        version: the runtime.
-        target: this machine.
-        locked: what the lock says of the two.
-        environment: where it goes.
-    """
+    from codex_release.facts.workspace import Workspace
 
-    workspace: Workspace
-    catalog: Catalog
-    version: ReleaseVersion
-    target: Target
-    locked: LockedTarget
-    environment: Environment
-
-    @classmethod
-    def of(
-        cls,
-        workspace: Workspace,
-        python: str | os.PathLike[str],
-        *,
-        runtime_version: str | None = None,
-        install_target: str | os.PathLike[str] | None = None,
-        lock_file: Path | None = None,
-    ) -> Bootstrap:
-        """Find out what goes where.
-
-        Args:
-            workspace: the checkout.
-            python: the interpreter of the environment.
-            runtime_version: the version; else what the environment variable says, else the lock.
-            install_target: an isolated directory instead of the environment.
-            lock_file: another lock than the checkout's.
-
-        Raises:
-            ReleaseError: if the lock does not know the version, or there is no such environment.
-        """
-        catalog = Catalog.load(workspace.targets_file)
-        target = _host(catalog)
-        lock = Lock.read(lock_file or workspace.lock_file)
-        version = _version(runtime_version, lambda: lock)
-        locked = lock.require(version, target)
-        return cls(workspace, catalog, version, target, locked, Environment.of(python, install_target))
-
-    @cached_property
-    def expected(self) -> Expected:
-        """What has to be installed."""
-        layout = self.catalog.layout
-        payload = {path: digest for path, digest in self.locked.files.items() if not layout.is_excluded(path)}
-        package = template_files(self.workspace.runtime_template, self.catalog.module)
-        return Expected(self.version.pep440, payload, package)
-
-    def whats_wrong(self) -> str | None:
-        """Why what is installed is not this version, whole; `None` if there is nothing to do."""
-        if any(self.environment.site.glob(f".{self.catalog.module}[-.]*")):
-            return "an installation is under way, or was broken off"
-        return whats_wrong(self.environment.site, self.expected, self.catalog)
-
-    def install(self, context: Context) -> bool:
-        """Install it, unless somebody else does so while this waits.
-
-        Returns:
-            whether it was installed here.
-
-        Raises:
-            ReleaseError: if it cannot be; what was there is still there.
-        """
-        from codex_release.installing.install import install
-
-        return install(self, context)
-
-
-def _version(named: str | None, lock: Callable[[], Lock]) -> ReleaseVersion:
-    """The version that was named, else the configured one, else the lock's."""
-    text = named or configured_runtime_version()
-    return ReleaseVersion.parse(text.strip()) if text else lock().version
-
-
-def _host(catalog: Catalog) -> Target:
-    try:
-        return catalog.host()
-    except UsageError as error:
-        raise RuntimeSetupError(error.what, remedy=f"it is built for {', '.join(catalog.triples)}") from error
-
-
-def _checkout() -> Workspace:
-    """The checkout around the working directory, else the one that this toolkit is installed from in place."""
-    try:
-        return Workspace.find(repo=None, script=None, cwd=Path.cwd())
-    except WorkspaceError:
-        with contextlib.suppress(WorkspaceError):
-            return Workspace.find(repo=None, script=None, cwd=Path(__file__).parent)
-        raise
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    places = [os.curdir, program, __file__] if named is None else [named]
+    for place in places:
+        # A working directory may have been deleted.
+        with contextlib.suppress(WorkspaceError, OSError):
+            if place is not None:
+                return Workspace.find(repo=None, script=None, cwd=Path(place).resolve())
+    looked = "the working directory, the running program and this toolkit" if named is None else os.fspath(named)
+    raise RuntimeSetupError(
+        f"there is no checkout of this project around {looked}",
+        remedy="run from inside one, or name it with checkout=DIR",
+    )
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from codex_release.bootstrap import RUNTIME_VERSION_ENV_VAR, Bootstrap
 from codex_release.commands.answer import Answer
+from codex_release.installing.plan import plan_installation
+from codex_release.installing.wanted import RUNTIME_VERSION_ENV_VAR
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +46,7 @@ def begin(
         ReleaseError: if the version is not locked, or there is no such environment.
     """
     started = time.monotonic()
-    plan = Bootstrap.of(
+    plan = plan_installation(
         find_workspace(),
         arguments.python,
         runtime_version=arguments.version,
@@ -69,4 +70,6 @@ def begin(
 
     if plan.whats_wrong() is None:
         return report(installed=False)
-    return lambda context: report(installed=plan.install(context))
+    from codex_release.installing.install import install  # whoever finds nothing to do goes without it
+
+    return lambda context: report(installed=install(plan, context))

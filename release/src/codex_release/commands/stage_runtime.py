@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import ArchiveError, InspectError, UsageError
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_unlocked, warn_unlocked
 from codex_release.facts.lock import compare_files
@@ -21,8 +22,10 @@ from codex_release.wheels.stage import stage_runtime
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
-    from codex_release.facts.targets import Catalog, Target
+    from codex_release.base.digests import FileDigest
+    from codex_release.facts.targets import Catalog, Layout, Target
     from codex_release.fetching.context import Context
 
 _MAGIC_BYTES = 64
@@ -30,9 +33,17 @@ _MAGIC_BYTES = 64
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("staging_dir", type=Path, metavar="STAGING_DIR", help="a new or empty directory")
     parser.add_argument(
-        "runtime", type=Path, metavar="RUNTIME", help="an executable, an archive or a package directory"
+        "staging_dir",
+        type=Path,
+        metavar="STAGING_DIR",
+        help="a new or empty directory, or one that this made before, which is replaced",
+    )
+    parser.add_argument(
+        "runtime",
+        type=Path,
+        metavar="RUNTIME",
+        help="an archive, a package directory, or the executable in one",
     )
     parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
     parser.add_argument("--target", metavar="TRIPLE", help="what it is for; told from the runtime if not given")
@@ -60,10 +71,20 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         locked = context.lock.require(version, target)
         provenance = Provenance.of(version, target, locked)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
-        tree = _tree_of(runtime, Path(scratch), target, version, catalog)
-        if not arguments.unlocked:
+        if arguments.unlocked:
+            tree = _tree_of(runtime, Path(scratch), target, version, catalog)
+        else:
             payload = {path: each for path, each in locked.files.items() if not catalog.layout.is_excluded(path)}
-            compare_files(payload, tree.files, expected_by="the lock", found_in=str(runtime))
+            around = _package_around(runtime, payload, target, catalog.layout)
+            tree = around or _tree_of(runtime, Path(scratch), target, version, catalog)
+            try:
+                compare_files(
+                    payload, tree.files, expected_by="the lock", found_in=str(around.root if around else runtime)
+                )
+            except LockError as error:
+                is_alone = around is None and runtime.is_file() and _is_executable(runtime)
+                remedy = "name it where it lies in its package directory, or name the archive" if is_alone else None
+                raise LockError(error.what, remedy=remedy) from error
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
         stage_runtime(
@@ -109,6 +130,21 @@ def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersi
     name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
     files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version)
     return RuntimeTree(scratch, {path: digest for path, digest in files.items() if not layout.is_excluded(path)})
+
+
+def _package_around(
+    runtime: Path, payload: Mapping[str, FileDigest], target: Target, layout: Layout
+) -> RuntimeTree | None:
+    """What the lock knows of the package directory that a lone executable lies in; `None` if it lies in none.
+
+    Other files may be there too: an installed package has its own.
+    """
+    entrypoint = PurePosixPath(target.fill(layout.entrypoint))
+    for place in (runtime.absolute(), runtime.resolve()):
+        root = Path(*place.parts[: -len(entrypoint.parts)])
+        if place == root / entrypoint and place.is_file() and (root / layout.descriptor).is_file():
+            return RuntimeTree(root, {path: file_digest(root / path) for path in payload if (root / path).is_file()})
+    return None
 
 
 def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -> Variant:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("staging_dir", type=Path, metavar="STAGING_DIR", help="a new or empty directory")
+    parser.add_argument(
+        "staging_dir",
+        type=Path,
+        metavar="STAGING_DIR",
+        help="a new or empty directory, or one that this made before, which is replaced",
+    )
     parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
     add_sdk_version(parser)
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("directory", type=Path, metavar="DIR", help="where the directories go")
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="where the directories go; those that this made before are replaced"
+    )
     parser.add_argument("wheels", type=Path, nargs="+", metavar="WHEEL", help="a runtime wheel")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from codex_release.base.errors import UsageError
 from codex_release.base.http import Web
 from codex_release.base.machine import cores
+from codex_release.base.once import made_once
 from codex_release.base.progress import progress_for
 from codex_release.facts.lock import Lock
 from codex_release.facts.settings import Settings
@@ -57,32 +57,32 @@ class Context:
     source_names: tuple[str, ...] = ()
     lock_path: Path | None = None
 
-    @cached_property
+    @made_once
     def workspace(self) -> Workspace:
         """The checkout."""
         return self.find_workspace()
 
-    @cached_property
+    @made_once
     def catalog(self) -> Catalog:
         """The data file."""
         return Catalog.load(self.workspace.targets_file)
 
-    @cached_property
+    @made_once
     def cache(self) -> Cache:
         """The cache."""
         return Cache(self.settings.cache_dir)
 
-    @cached_property
+    @made_once
     def lock_file(self) -> Path:
         """Where the lock is, or goes."""
         return self.lock_path or self.workspace.lock_file
 
-    @cached_property
+    @made_once
     def lock(self) -> Lock:
         """The lock."""
         return Lock.read(self.lock_file)
 
-    @cached_property
+    @made_once
     def sources(self) -> list[Source]:
         """Whom to ask, in this order.
 
@@ -91,7 +91,7 @@ class Context:
         """
         return [self._source(name) for name in self.source_names or self.settings.sources]
 
-    @cached_property
+    @made_once
     def fetcher(self) -> Fetcher:
         """Brings runtimes here."""
         return Fetcher(self.catalog.layout, self.sources, self.cache, self.web)

@@ -6,6 +6,7 @@ The launchers are those of the ``installer`` library.
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import zipfile
 from typing import TYPE_CHECKING, Literal
@@ -68,7 +69,7 @@ def console_script(name: str, entry_point: str, environment: Environment, target
 
 def _shebang(python: str) -> bytes:
     """The first line; one that kernels cannot read begins a script of the shell and of Python at once."""
-    line = f"#!{python}\n".encode()
+    line = os.fsencode(f"#!{python}\n")  # the bytes of the path, whatever this process reads them as
     if b" " not in line and len(line) <= _LONGEST_SHEBANG:
         return line
-    return f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n".encode()
+    return os.fsencode(f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n")

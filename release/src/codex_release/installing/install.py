@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from codex_release.base.switch import Item, Switch
-    from codex_release.bootstrap import Bootstrap
     from codex_release.fetching.context import Context
+    from codex_release.installing.plan import Plan
     from codex_release.runtime.tags import Variant
     from codex_release.runtime.tree import RuntimeTree
 
@@ -49,7 +49,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def install(plan: Bootstrap, context: Context) -> bool:
+def install(plan: Plan, context: Context) -> bool:
     """Install what is planned, unless somebody else does so while this waits.
 
     Returns:
@@ -79,7 +79,7 @@ def install(plan: Bootstrap, context: Context) -> bool:
     return wrong is not None
 
 
-def _replace(plan: Bootstrap, context: Context) -> None:
+def _replace(plan: Plan, context: Context) -> None:
     """Make everything beside its place, and switch."""
     environment, module = plan.environment, plan.catalog.module
     before = dist_infos(environment.site, plan.catalog.distribution)
@@ -101,7 +101,7 @@ def _replace(plan: Bootstrap, context: Context) -> None:
         stage.commit(comes, [(_PACKAGES, name) for name in before if name != dist_info])
 
 
-def _refuse_foreign(plan: Bootstrap, before: Mapping[str, str]) -> None:
+def _refuse_foreign(plan: Plan, before: Mapping[str, str]) -> None:
     """Leave alone what another distribution has installed under the package's name."""
     site, module = plan.environment.site, plan.catalog.module
     if not before and (site / module).exists() and (owner := owner_of(site, module)):
@@ -111,7 +111,7 @@ def _refuse_foreign(plan: Bootstrap, before: Mapping[str, str]) -> None:
         )
 
 
-def _variant(plan: Bootstrap, tree: RuntimeTree) -> Variant:
+def _variant(plan: Plan, tree: RuntimeTree) -> Variant:
     """The wheel that pip would choose of those that the target yields: the one with the first tag of this system."""
     variants = inspect_tree(tree, plan.target, plan.catalog.layout).variants
     for platform in platform_tags():
@@ -122,9 +122,7 @@ def _variant(plan: Bootstrap, tree: RuntimeTree) -> Variant:
     raise RuntimeSetupError(f"this system is none of those that the runtime starts on: {needed}")
 
 
-def _skeleton(
-    plan: Bootstrap, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend
-) -> dict[str, bytes]:
+def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend) -> dict[str, bytes]:
     """What the wheel would hold beside the payload."""
     stage_runtime(
         scratch / "stage",
@@ -137,9 +135,7 @@ def _skeleton(
     return skeleton_files(backend.build("wheel", scratch / "stage", scratch / "skeleton", {"payload": "omit"}))
 
 
-def _write_package(
-    plan: Bootstrap, shipped: RuntimeTree, skeleton: Mapping[str, bytes], stage: Switch
-) -> tuple[str, str]:
+def _write_package(plan: Plan, shipped: RuntimeTree, skeleton: Mapping[str, bytes], stage: Switch) -> tuple[str, str]:
     """Write what an installer writes of a wheel, the payload excepted; the names of the metadata and the script."""
     environment, module = plan.environment, plan.catalog.module
     (record,) = [name for name in skeleton if name.endswith(".dist-info/RECORD")]
@@ -191,7 +187,7 @@ def _forget_imported(module: str, site: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(plan: Bootstrap, context: Context) -> Iterator[None]:
+def _explained(plan: Plan, context: Context) -> Iterator[None]:
     """Say of a failure what to do about it."""
     site = plan.environment.site
     try:
@@ -203,7 +199,7 @@ def _explained(plan: Bootstrap, context: Context) -> Iterator[None]:
         raise RuntimeSetupError(f"{what}: {error}", remedy=_remedy(plan, error)) from error
 
 
-def _without_network(plan: Bootstrap, context: Context) -> str:
+def _without_network(plan: Plan, context: Context) -> str:
     """Which files would do, and where to put them."""
     known = [
         f"put {archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
@@ -213,7 +209,7 @@ def _without_network(plan: Bootstrap, context: Context) -> str:
     return " or ".join([*known, f"name a directory that holds {asset} in CODEX_RELEASE_SOURCES"])
 
 
-def _remedy(plan: Bootstrap, error: OSError) -> str | None:
+def _remedy(plan: Plan, error: OSError) -> str | None:
     if error.errno in _FULL:
         size = sum(digest.size for digest in plan.expected.payload.values())
         return f"make room for {megabytes(size)} there"

@@ -12,12 +12,12 @@ import re
 import sys
 from collections import ChainMap
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from codex_release.base.errors import SourceError
+from codex_release.base.once import made_once
 from codex_release.base.programs import answer, found
 from codex_release.base.shown import shown_url
 
@@ -61,7 +61,7 @@ class NpmConfig:
             raise SourceError(f"the configured npm registry is not an http or https URL: {shown_url(url)}")
         return url.rstrip("/")
 
-    @cached_property
+    @made_once
     def _default_registry(self) -> str:
         """What ``npm`` uses when nothing is configured; asked once, for that takes npm half a second."""
         remedy = "set NPM_CONFIG_REGISTRY, or install npm"

@@ -15,9 +15,9 @@ import tomlkit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from codex_release.base.atomic import scratch_directory
 from codex_release.base.errors import StageError
 from codex_release.facts.toml import read_toml
+from codex_release.wheels.stage import staging
 from codex_release.wheels.wheel_file import WheelFile
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def stage_verification(directory: Path, wheel: Path, *, catalog: Catalog, worksp
     """Make the directory for one wheel.
 
     Args:
-        directory: must not exist, or be empty; it appears whole or not at all.
+        directory: see `stage.staging`; it appears whole or not at all.
         wheel: a runtime wheel.
         catalog: the data file.
         workspace: where the template is.
@@ -54,8 +54,6 @@ def stage_verification(directory: Path, wheel: Path, *, catalog: Catalog, worksp
         requires_python = str(opened.metadata["Requires-Python"])
         platforms = sorted(tag.platform for tag in opened.tags)
         version = str(opened.version)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise StageError(f"{directory} exists and is not empty", remedy="name a new directory")
     template = workspace.runtime_template
     settings = read_toml(template / "pyproject.toml").table("tool").table("cibuildwheel").values
     project = {
@@ -63,14 +61,11 @@ def stage_verification(directory: Path, wheel: Path, *, catalog: Catalog, worksp
         "project": {"name": catalog.distribution, "version": version, "requires-python": requires_python},
         "tool": {"cibuildwheel": {**settings, **narrowed(platforms, catalog.glibc_images)}},
     }
-    try:
-        with scratch_directory(directory) as scratch:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(template / _ROOM, scratch / _ROOM, ignore=ignored)
-            (scratch / "pyproject.toml").write_bytes(tomlkit.dumps(project).encode())
-            shutil.copyfile(wheel, scratch / wheel.name)
-    except OSError as error:
-        raise StageError(f"{directory} cannot be staged: {error}") from error
+    with staging(directory, "stage-verification") as scratch:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(template / _ROOM, scratch / _ROOM, ignore=ignored)
+        (scratch / "pyproject.toml").write_bytes(tomlkit.dumps(project).encode())
+        shutil.copyfile(wheel, scratch / wheel.name)
 
 
 def narrowed(platforms: Sequence[str], images: Mapping[str, str]) -> dict[str, str]:

@@ -1,29 +1,34 @@
 """Staging: directories that plain ``python -m build`` can build.
 
 The runtime's is the template with a version, a tag, a bill of materials and the payload; the client's is its project
-with a version and the exact pin on one runtime. TOML is parsed and written as TOML.
+with a version and the exact pin on one runtime. TOML is parsed and written as TOML. A staged directory bears a stamp:
+the same command may put another one in its place, and never in that of anything else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from codex_release.base.atomic import scratch_directory
 from codex_release.base.errors import StageError
+from codex_release.base.switch import put_together
 from codex_release.facts.versions import client_version
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import Provenance, sbom_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Catalog
@@ -31,10 +36,59 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.runtime.tags import Variant
 
-__all__ = ["pin_runtime", "stage_runtime", "stage_sdk"]
+__all__ = ["pin_runtime", "stage_runtime", "stage_sdk", "staging"]
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 _SBOM = "codex-cli-bin.cdx.json"
+_STAMP = ".codex-release-stage"
+"""In a staged directory, the file that names the command that made it."""
+
+
+@contextlib.contextmanager
+def staging(directory: Path, command: str) -> Iterator[Path]:
+    """A new directory to fill; when the block ends well, it takes its place whole, and vanishes otherwise.
+
+    Args:
+        directory: its place: nothing, an empty directory, or one that the same command made, which goes then with all
+            that is in it.
+        command: what makes it.
+
+    Raises:
+        StageError: if something else is there, or something cannot be read or written.
+    """
+    place = directory.resolve()
+    # Whose name another stage's cannot begin with: what is left of a broken one goes by that.
+    name = f"codex-release-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}"
+    try:
+        _refuse_foreign(place, command)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place.parent) as scratch:
+            made = Path(scratch, place.name)
+            made.mkdir()
+            yield made
+            made.chmod(0o755)
+            (made / _STAMP).write_bytes(_stamp(command))
+            _refuse_foreign(place, command)
+            put_together(place.parent, name, {place.name: made})
+    except OSError as error:
+        raise StageError(f"{directory} cannot be staged: {error}") from error
+
+
+def _stamp(command: str) -> bytes:
+    return f"{command}\n".encode()
+
+
+def _refuse_foreign(place: Path, command: str) -> None:
+    """Leave alone whatever is there, unless it is an empty directory, or one that the same command made."""
+    if not place.exists():
+        return
+    if place.is_dir():
+        stamp = place / _STAMP
+        if not any(place.iterdir()) or (stamp.is_file() and stamp.read_bytes() == _stamp(command)):
+            return
+    raise StageError(
+        f"{place} exists, is not empty, and was not made by codex-release {command}", remedy="name a new directory"
+    )
 
 
 def stage_runtime(
@@ -50,7 +104,7 @@ def stage_runtime(
     """Make the build directory of one runtime wheel.
 
     Args:
-        directory: must not exist, or be empty; it appears whole or not at all.
+        directory: see `staging`; it appears whole or not at all.
         files: what the runtime's files are.
         variant: the wheel's tags, and what is left out of it.
         provenance: for the bill of materials.
@@ -63,25 +117,21 @@ def stage_runtime(
     """
     shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
     target, version = provenance.target, provenance.version
-    _refuse_used(directory)
-    try:
-        with scratch_directory(directory) as scratch:
-            shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
-            shutil.copyfile(workspace.license, scratch / "LICENSE")
-            _edit_toml(scratch / "pyproject.toml", version=version.pep440)
-            (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
-            staged = {
-                "version": version.codex,
-                "target": target.triple,
-                "tag": wheel_tag(variant.platforms),
-                "entrypoint": target.fill(catalog.layout.entrypoint),
-                "sbom": _SBOM,
-            }
-            (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
-            if root is not None:
-                copy_tree(RuntimeTree(root, shipped), scratch / "src" / catalog.module, catalog.layout)
-    except OSError as error:
-        raise StageError(f"{directory} cannot be staged: {error}") from error
+    with staging(directory, "stage-runtime") as scratch:
+        shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
+        shutil.copyfile(workspace.license, scratch / "LICENSE")
+        _edit_toml(scratch / "pyproject.toml", version=version.pep440)
+        (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
+        staged = {
+            "version": version.codex,
+            "target": target.triple,
+            "tag": wheel_tag(variant.platforms),
+            "entrypoint": target.fill(catalog.layout.entrypoint),
+            "sbom": _SBOM,
+        }
+        (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
+        if root is not None:
+            copy_tree(RuntimeTree(root, shipped), scratch / "src" / catalog.module, catalog.layout)
 
 
 def stage_sdk(
@@ -90,7 +140,7 @@ def stage_sdk(
     """Make the build directory of the client, pinned to exactly one runtime.
 
     Args:
-        directory: must not exist, or be empty; it appears whole or not at all.
+        directory: see `staging`; it appears whole or not at all.
         version: the runtime.
         sdk_version: the client's own version (PEP 440); the runtime's if not given.
         catalog: the data file.
@@ -103,22 +153,18 @@ def stage_sdk(
         StageError: if the directory is in use, the version is none, or the project's metadata cannot be pinned.
     """
     own_version = client_version(sdk_version, version)
-    _refuse_used(directory)
-    try:
-        with scratch_directory(directory) as scratch:
-            for name in ("pyproject.toml", "README.md"):
-                shutil.copyfile(workspace.sdk / name, scratch / name)
-            shutil.copyfile(workspace.license, scratch / "LICENSE")
-            shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=_IGNORED)
-            # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
-            (scratch / ".gitignore").write_bytes(b"/dist/\n")
-            _edit_toml(
-                scratch / "pyproject.toml",
-                version=own_version,
-                pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
-            )
-    except OSError as error:
-        raise StageError(f"{directory} cannot be staged: {error}") from error
+    with staging(directory, "stage-sdk") as scratch:
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copyfile(workspace.sdk / name, scratch / name)
+        shutil.copyfile(workspace.license, scratch / "LICENSE")
+        shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=_IGNORED)
+        # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
+        (scratch / ".gitignore").write_bytes(b"/dist/\n")
+        _edit_toml(
+            scratch / "pyproject.toml",
+            version=own_version,
+            pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
+        )
     return own_version
 
 
@@ -155,8 +201,3 @@ def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None) -> N
     except (OSError, ValueError, AttributeError) as error:  # what tomlkit raises is a ValueError
         raise StageError(f"{path} is not a project's metadata: {error}") from error
     path.write_bytes(tomlkit.dumps(document).encode())
-
-
-def _refuse_used(directory: Path) -> None:
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise StageError(f"{directory} exists and is not empty", remedy="name a new directory")

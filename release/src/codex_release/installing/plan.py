@@ -1,0 +1,111 @@
+"""The plan of an installation: which version of the runtime, with which files, goes into which environment.
+
+It is made of what the checkout and the interpreter say, and is data: neither the network nor the cache is asked for it,
+and making it changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codex_release.base.errors import RuntimeSetupError, UsageError
+from codex_release.facts.lock import Lock
+from codex_release.facts.targets import Catalog
+from codex_release.facts.versions import ReleaseVersion
+from codex_release.installing.environment import Environment
+from codex_release.installing.installed import Expected, template_files, whats_wrong
+from codex_release.installing.wanted import configured_runtime_version
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from codex_release.facts.lock import LockedTarget
+    from codex_release.facts.targets import Target
+    from codex_release.facts.workspace import Workspace
+
+__all__ = ["Plan", "host_target", "plan_installation", "wanted_version"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One version of the runtime on its way into one environment.
+
+    Attributes:
+        workspace: the checkout.
+        catalog: its data file.
+        version: the runtime.
+        target: this machine.
+        locked: what the lock says of the two.
+        environment: where it goes.
+        expected: what has to be there afterwards.
+    """
+
+    workspace: Workspace
+    catalog: Catalog
+    version: ReleaseVersion
+    target: Target
+    locked: LockedTarget
+    environment: Environment
+    expected: Expected
+
+    def whats_wrong(self) -> str | None:
+        """Why what is installed is not this version, whole; `None` if there is nothing to do."""
+        if any(self.environment.site.glob(f".{self.catalog.module}[-.]*")):
+            return "an installation is under way, or was broken off"
+        return whats_wrong(self.environment.site, self.expected, self.catalog)
+
+
+def plan_installation(
+    workspace: Workspace,
+    python: str | os.PathLike[str],
+    *,
+    runtime_version: str | None = None,
+    install_target: str | os.PathLike[str] | None = None,
+    lock_file: Path | None = None,
+) -> Plan:
+    """Find out what goes where.
+
+    Args:
+        workspace: the checkout.
+        python: the interpreter of the environment.
+        runtime_version: the version; else what the environment variable says, else the lock.
+        install_target: an isolated directory instead of the environment.
+        lock_file: another lock than the checkout's.
+
+    Raises:
+        ReleaseError: if the lock does not know the version, or there is no such environment.
+    """
+    catalog = Catalog.load(workspace.targets_file)
+    target = host_target(catalog)
+    lock = Lock.read(lock_file or workspace.lock_file)
+    version = wanted_version(runtime_version) or lock.version
+    locked = lock.require(version, target)
+    layout = catalog.layout
+    payload = {path: digest for path, digest in locked.files.items() if not layout.is_excluded(path)}
+    expected = Expected(version.pep440, payload, template_files(workspace.runtime_template, catalog.module))
+    environment = Environment.of(python, install_target)
+    return Plan(workspace, catalog, version, target, locked, environment, expected)
+
+
+def wanted_version(named: str | None = None) -> ReleaseVersion | None:
+    """The version that was named, else the configured one; `None` if it is the lock's.
+
+    Raises:
+        ReleaseError: if what is said there is no version.
+    """
+    text = named or configured_runtime_version()
+    return ReleaseVersion.parse(text.strip()) if text else None
+
+
+def host_target(catalog: Catalog) -> Target:
+    """The target that this machine is.
+
+    Raises:
+        RuntimeSetupError: if Codex is not built for it.
+    """
+    try:
+        return catalog.host()
+    except UsageError as error:
+        raise RuntimeSetupError(error.what, remedy=f"it is built for {', '.join(catalog.triples)}") from error
