@@ -201,7 +201,8 @@ def _asked(
         answers = list(_answers(index, [*_path(), str(order)]))
     if len(answers) != len(questions):
         raise PackageIndexError(
-            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}"
+            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}",
+            remedy="run again; if it stays so, upgrade pip: python -m pip install --upgrade pip",
         )
     return tuple(map(_resolution, questions, answers))
 
@@ -225,7 +226,10 @@ def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
             for line in b"".join(chunks).splitlines():
                 yield json.loads(line)
     except DownloadError as error:
-        raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
+        raise PackageIndexError(
+            f"pip cannot be asked about {index.url}: {error.what}",
+            remedy="look whether this works: python -m pip --version",
+        ) from error
 
 
 def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
@@ -258,7 +262,10 @@ def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
     try:
         return Resolution(question, tuple(_file(each) for each in answer["report"]["install"]))
     except (KeyError, TypeError, AttributeError) as error:
-        raise PackageIndexError(f"pip's report on {question} cannot be understood: {error!r}") from error
+        raise PackageIndexError(
+            f"pip's report on {question} lacks or misspells what a file is ({error})",
+            remedy=f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
+        ) from error
 
 
 def _file(entry: dict[str, Any]) -> ResolvedFile:

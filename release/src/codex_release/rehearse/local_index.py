@@ -96,7 +96,10 @@ class LocalIndex:
             },
         )
         if not said.is_success:
-            raise RehearsalError(f"the local index does not make {name}: it answered {said.status_code} {said.text}")
+            raise RehearsalError(
+                f"the local index does not make {name}: it answered {said.status_code} {said.text}",
+                remedy="rehearse again; if it stays so, look whether devpi-server is the pinned one",
+            )
         upload = f"{self.url}/root/{name}/"
         return IndexStage(upload, f"{upload}+simple/")
 
