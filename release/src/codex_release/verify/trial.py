@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from codex_release.base.errors import TrialError
 from codex_release.base.programs import answer, said_last
 from codex_release.base.words import counted
+from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -181,7 +182,7 @@ class Trial:
             begun = time.perf_counter()
             environ = {**self.environ, "CODEX_HOME": home}
             said = self._ran("codex --version", [codex, "--version"], _ANSWER_S, environ).strip()
-        return CodexAnswer("codex --version", said, said.rpartition(" ")[2], time.perf_counter() - begun)
+        return CodexAnswer("codex --version", said, printed_version(said), time.perf_counter() - begun)
 
     def handshake(self) -> CodexAnswer:
         """The client's ``initialize`` with the runtime it is pinned to."""
