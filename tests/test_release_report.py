@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -557,3 +558,21 @@ def test_the_schema_is_documented_field_by_field() -> None:
         text = "".join(each.__doc__ or "" for each in kind.__mro__)
         for field in fields(kind):
             assert re.search(rf"\b{field.name}\b.*?: ", text), f"{kind.__name__}.{field.name}"
+
+
+def test_prose_is_broken_between_words_where_there_is_room_for_a_line() -> None:
+    """Only codes, remarks and narrow screens may break anywhere: it lets a table squeeze a column to a letter."""
+    sheet = (resources.files("codex_release.report") / "page.css").read_text(encoding="utf-8")
+    wide = sheet.partition("@media (max-width")[0]
+    rules = dict(re.findall(r"^([^{}@]+?) \{([^{}]*)\}", wide, re.MULTILINE))
+    anywhere = {each for selector, rule in rules.items() if "anywhere" in rule for each in selector.split(", ")}
+    assert anywhere.isdisjoint({"th", "td", "tbody th", "td .word", "body", "p"})
+    assert "code" in anywhere
+    assert "overflow-wrap: break-word" in rules["th, td"]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, "1 runtime wheel"), (2, "2 runtime wheels")])
+def test_one_thing_is_counted_as_one(count: int, shown: str) -> None:
+    files = tuple(BuiltFile(f"{number}.whl", "codex-cli-bin", "wheel", 1, "", "a-target") for number in range(count))
+    report = ReleaseReport("1.0.0", "rust-v1.0.0", "1.0.0", "o/r", build=BuildSection("", files))
+    assert f">{shown}<" in page(report)

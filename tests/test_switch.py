@@ -44,6 +44,14 @@ def test_a_file_that_lies_ready_is_moved(place: Path) -> None:
     assert state(place) == {**OLD, "a": "new a"}
 
 
+def test_a_directory_is_never_taken_for_a_file(place: Path) -> None:
+    before = state(place)
+    for comes, goes in (({"a": b"new", "rooms": b"new"}, []), ({"a": b"new"}, ["rooms"])):
+        with pytest.raises(IsADirectoryError, match="a directory is where a file has to be"):
+            put_together(place, "test", comes, goes)
+        assert state(place) == before
+
+
 def test_what_only_goes_goes(place: Path) -> None:
     put_together(place, "test", {}, ["gone"])
     assert "gone" not in state(place)

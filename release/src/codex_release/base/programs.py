@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from io import BufferedReader
 
-__all__ = ["Ran", "answer", "found", "on_path", "printed", "run", "said_last"]
+__all__ = ["Ran", "answer", "found", "on_path", "printed", "run", "said_last", "worker"]
 
 _LONGEST = 400
 """How much of what a program said last a message holds, in characters."""
@@ -186,3 +187,12 @@ def _name(argv: Sequence[str | os.PathLike[str]]) -> str:
 
 def _text(output: bytes) -> str:
     return output.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def worker(module: str, *words: str) -> list[str]:
+    """The arguments that run a module's ``main`` in a process of its own, which finds `words` from ``sys.argv[2]`` on.
+
+    It finds what this process finds, and nothing that happens to lie in its working directory.
+    """
+    code = f"import sys; sys.path[:] = sys.argv[1].split(chr(10)); from {module} import main; main()"
+    return [sys.executable, "-c", code, "\n".join(each for each in sys.path if each), *words]

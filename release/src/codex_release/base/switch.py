@@ -10,6 +10,7 @@ Nothing is forced onto the disk: a machine that loses its power may lose bytes, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -127,6 +128,9 @@ def put_together(directory: Path, name: str, comes: Mapping[str, Path | bytes], 
     """
     if not comes and not goes:
         return
+    for each in (*comes, *goes):
+        if (directory / each).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a directory is where a file has to be", str(directory / each))
     with exclusive(directory, name):
         finish_broken_off(name, (directory,))
         with staged(name, (directory,)) as stage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
 from codex_release.base.progress import megabytes
+from codex_release.base.words import counted
 from codex_release.commands.answer import Answer
 from codex_release.facts.code_signature import in_words
 from codex_release.facts.signature import UNCHECKED
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         size = sum(digest.size for digest in locked.files.values())
         signature = locked.signature.state if locked.signature else ""
         code = in_words(locked.code_signatures.values())
-        rows.append((triple, sources, f"{len(locked.files)} files", megabytes(size), signature, code))
+        rows.append((triple, sources, counted(len(locked.files), "file"), megabytes(size), signature, code))
     verb = "holds" if arguments.check else "written"
     data = {
         "version": version.codex,
@@ -72,5 +73,6 @@ def _note_unchecked(lock: Lock, context: Context) -> None:
     found = sum(each.signature is not None and each.signature.state == UNCHECKED for each in lock.targets.values())
     if found:
         context.progress.note(
-            f"{found} signatures were not verified: the extra is not installed (pip install 'codex-release[sigstore]')"
+            f"{counted(found, 'signature')} not verified: "
+            "the extra is not installed (pip install 'codex-release[sigstore]')"
         )

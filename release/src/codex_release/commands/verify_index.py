@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
+from codex_release.base.words import counted
 from codex_release.check import distributions_in
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_sdk_version
@@ -63,14 +64,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             jobs=context.jobs,
         )
     )
-    failed = (
-        f"{len(found.problems)} of {len(found.findings)} questions about Codex {version} on {index.url} do not hold"
-    )
+    failed = f"{len(found.problems)} of {counted(len(found.findings), 'question')} about Codex {version} on {index.url}"
     return Answer(
         ("subject", "asked", "seen"),
         found.rows(),
         found.data(),
         title=f"Codex {version} on {index.url}",
         ok=found.ok,
-        problem="" if found.ok else failed,
+        problem="" if found.ok else f"{failed} do not hold",
     )

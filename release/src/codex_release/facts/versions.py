@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from codex_release.base.errors import StageError, UsageError
 
-__all__ = ["ReleaseVersion", "client_version", "identity", "released_client"]
+__all__ = ["ReleaseVersion", "client_version", "identity", "printed_version", "released_client"]
 
 _TAG_PREFIX = "rust-v"
 _PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
@@ -111,3 +111,8 @@ def identity(name: str) -> tuple[str, str] | None:
     except (InvalidWheelFilename, InvalidSdistFilename):
         return None
     return project, str(version)
+
+
+def printed_version(said: str) -> str:
+    """The version in what ``codex --version`` prints, e.g. ``codex-cli 0.115.0``; empty if it printed nothing."""
+    return said.strip().rpartition(" ")[2]

@@ -54,7 +54,9 @@ class PackageIndex:
             parts = urlsplit(simple_url)
             port = parts.port
         except ValueError:
-            raise PackageIndexError("the URL of the package index cannot be understood") from None
+            raise PackageIndexError(
+                "the URL of the package index cannot be understood", remedy="name one like https://HOST[:PORT]/simple/"
+            ) from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise PackageIndexError(
                 f"{shown_url(simple_url)} is no URL of a package index", remedy="name one that begins with https://"

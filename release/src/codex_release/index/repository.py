@@ -110,7 +110,10 @@ def _listed(name: str) -> str | None:
         return None
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         # Not chained: the text may hold a password.
-        raise UsageError(f"{path} cannot be read ({type(error).__name__})", remedy="mend it") from None
+        raise UsageError(
+            f"{path} cannot be read ({type(error).__name__})",
+            remedy="mend it: it is an INI file in UTF-8 that its user may read, as for twine",
+        ) from None
     return parser.get(name, "repository", fallback=None) or None
 
 

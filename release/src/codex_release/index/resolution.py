@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
@@ -27,7 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from codex_release.base.errors import DownloadError, PackageIndexError
-from codex_release.base.programs import printed
+from codex_release.base.programs import printed, worker
 from codex_release.base.shown import shown_text
 from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation", "Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
 
-_WORKER = (
-    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.index.pip_worker import main; main()"
-)
-"""The worker finds what this process finds, and nothing that happens to lie in its working directory."""
 _FROM_RANGES = "--use-feature=fast-deps"
 """pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
 _NOTHING_FITS = re.compile("No matching distribution|Could not find a version|requires a different Python")
@@ -198,10 +193,11 @@ def _asked(
             ),
             encoding="utf-8",
         )
-        answers = list(_answers(index, [*_path(), str(order)]))
+        answers = list(_answers(index, worker("codex_release.index.pip_worker", str(order))))
     if len(answers) != len(questions):
         raise PackageIndexError(
-            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}"
+            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}",
+            remedy="run again; if it stays so, upgrade pip: python -m pip install --upgrade pip",
         )
     return tuple(map(_resolution, questions, answers))
 
@@ -215,17 +211,16 @@ def _slow_pip() -> str:
     return found if Version(found) < _FRUGAL_PIP else ""
 
 
-def _path() -> list[str]:
-    return [sys.executable, "-c", _WORKER, "\n".join(each for each in sys.path if each)]
-
-
 def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
     try:
         with contextlib.closing(printed(argv, silence_s=_SILENCE_S)) as chunks:
             for line in b"".join(chunks).splitlines():
                 yield json.loads(line)
     except DownloadError as error:
-        raise PackageIndexError(f"pip cannot be asked about {index.url}: {error.what}") from error
+        raise PackageIndexError(
+            f"pip cannot be asked about {index.url}: {error.what}",
+            remedy="look whether this works: python -m pip --version",
+        ) from error
 
 
 def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
@@ -258,7 +253,10 @@ def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
     try:
         return Resolution(question, tuple(_file(each) for each in answer["report"]["install"]))
     except (KeyError, TypeError, AttributeError) as error:
-        raise PackageIndexError(f"pip's report on {question} cannot be understood: {error!r}") from error
+        raise PackageIndexError(
+            f"pip's report on {question} lacks or misspells what a file is ({error})",
+            remedy=f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
+        ) from error
 
 
 def _file(entry: dict[str, Any]) -> ResolvedFile:

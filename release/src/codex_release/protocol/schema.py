@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
 from codex_release.base.programs import answer
+from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,10 +96,10 @@ def runtime_version(executable: Path) -> str:
         ProtocolError: if it cannot be run or says something else.
     """
     with tempfile.TemporaryDirectory(prefix="codex-home-") as scratch:
-        words = _run([str(executable), "--version"], scratch).split()
-    if not words:
-        raise ProtocolError(f"{executable} --version printed nothing")
-    return words[-1]
+        version = printed_version(_run([str(executable), "--version"], scratch))
+    if not version:
+        raise ProtocolError(f"{executable} --version printed nothing", remedy="name a Codex executable")
+    return version
 
 
 def _run(argv: Sequence[str], home: str) -> str:

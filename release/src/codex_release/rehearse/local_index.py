@@ -12,7 +12,6 @@ import importlib.util
 import secrets
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ import httpx
 
 from codex_release.base.errors import RehearsalError
 from codex_release.base.http import Web
+from codex_release.base.programs import worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,10 +40,6 @@ _STOP_S = 10.0
 _POLL_S = 0.03
 _PORTS = 3
 """How many ports to try: another program may take a free one before the server does."""
-_START = (
-    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.rehearse.index_server import main; main()"
-)
-"""The server finds what this process finds, and nothing that happens to lie in its working directory."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,10 @@ class LocalIndex:
             },
         )
         if not said.is_success:
-            raise RehearsalError(f"the local index does not make {name}: it answered {said.status_code} {said.text}")
+            raise RehearsalError(
+                f"the local index does not make {name}: it answered {said.status_code} {said.text}",
+                remedy="rehearse again; if it stays so, look whether devpi-server is the pinned one",
+            )
         upload = f"{self.url}/root/{name}/"
         return IndexStage(upload, f"{upload}+simple/")
 
@@ -141,10 +140,9 @@ def _direct(policy: RetryPolicy) -> httpx.Client:
 @contextlib.contextmanager
 def _running(directory: Path, port: int, password: str, log: Path) -> Iterator[subprocess.Popen[str]]:
     """The server's process until the block ends, in a group of its own: Ctrl-C is ours to answer."""
-    path = "\n".join(each for each in sys.path if each)
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, path, str(directory), str(port)],
+            worker("codex_release.rehearse.index_server", str(directory), str(port)),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

@@ -229,7 +229,10 @@ class _Run:
         for path in wheels:
             sent = uploader.send(Candidate(path, "", "", file_digest(path), is_runtime=False))
             if sent.fate is not Fate.ACCEPTED:
-                raise RehearsalError(f"the local index does not take {path.name}: {sent.said}")
+                raise RehearsalError(
+                    f"the local index does not take {path.name}: {sent.said}",
+                    remedy="look whether requirements/client.txt asks for a wheel that this devpi-server can serve",
+                )
         return len(wheels)
 
     def _uploader(self, stage: IndexStage) -> Uploader:
@@ -276,7 +279,10 @@ class _Run:
             with self._step(name) as say:
                 answer = ask()
                 if answer.version not in {None, self._context.lock.version.codex}:
-                    raise RehearsalError(f"{name} says it is {answer.version}, not {self._context.lock.version}")
+                    raise RehearsalError(
+                        f"{name} says it is {answer.version}, not {self._context.lock.version}",
+                        remedy="look with codex-release inspect what the wheel carries, and whether the lock is right",
+                    )
                 say(answer.text)
 
     def _step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:

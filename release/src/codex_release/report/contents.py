@@ -186,7 +186,7 @@ def origins(report: ReleaseReport) -> Html:
     groups = [Group(_origin(known[target]), heading=target) for target in present if target in known]
     if not groups:
         return nothing
-    columns = [Column("Archive"), Column("Source"), Column("Size", "number"), Column("sha256, or who signed")]
+    columns = [Column("Archive"), Column("Source"), Column("Size", "number"), Column("sha256, or who signed", "remark")]
     return section(
         "origins",
         "Where it comes from",

@@ -48,7 +48,7 @@ def publication(report: ReleaseReport) -> Html:
         Column("Outcome"),
         Column("Time", "number"),
         Column("Attempts", "number"),
-        Column("Remark"),
+        Column("Remark", "remark"),
     ]
     files = table("Files in the order of the upload", columns, [Group(rows)]) if rows else nothing
     steps = steps_table("Steps of the publication", done.steps)

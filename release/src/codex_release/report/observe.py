@@ -68,7 +68,7 @@ def built_file(
         known = identity(path.name)
         if known is None:
             raise CheckError(
-                f"{path} is neither a wheel nor an sdist by its name", remedy="leave only such files there"
+                f"{path} is neither a wheel nor an sdist by its name", remedy="take it out of the directory"
             )
         project, limit = known[0], catalog.size_limits.get(known[0], 0)
         return BuiltFile(path.name, project, "sdist", size, sha256, limit=limit, seconds=seconds, reused=reused)

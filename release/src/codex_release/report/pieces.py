@@ -51,7 +51,7 @@ def steps_table(caption: str, steps: Sequence[Step]) -> Html:
         Column("Outcome"),
         Column("Time", "number"),
         Column("Compared", "wide"),
-        Column("Remark"),
+        Column("Remark", "remark"),
     ]
     return table(caption, columns, [Group(rows)])
 

@@ -62,7 +62,10 @@ def read_report(path: Path) -> ReleaseReport:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(data, dict) and data.get("schema") != SCHEMA:
-            raise CheckError(f"{path} has schema {data.get('schema')!r}, this toolkit reads {SCHEMA}")
+            raise CheckError(
+                f"{path} has schema {data.get('schema')}, this toolkit reads {SCHEMA}",
+                remedy="make it anew with this toolkit: codex-release report DIR",
+            )
         return from_json(ReleaseReport, data)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckError(

@@ -18,7 +18,7 @@ __all__ = ["Column", "Group", "table"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, and the class of its cells (``number``, ``wide`` or none)."""
+    """A column: its heading, and the class of its cells (``number``, ``wide``, ``remark`` or none)."""
 
     heading: str
     kind: str | None = None

@@ -42,7 +42,11 @@ def attested_by(provenance: bytes, name: str, sha256: str) -> str:
         subjects = [(each["name"], each["digest"]["sha256"]) for one in statements for each in one["subject"]]
         publishers = sorted({_publisher(bundle["publisher"]) for bundle in bundles})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise VerifyError(f"its provenance cannot be understood: {error!r}") from error
+        raise VerifyError(
+            f"its provenance cannot be understood, it lacks or misspells {error}"
+            if isinstance(error, KeyError)
+            else f"its provenance cannot be understood: {error}"
+        ) from error
     if not subjects:
         raise VerifyError("its provenance holds no attestation")
     for attested, digest in subjects:

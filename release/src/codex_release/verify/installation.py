@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import TrialError
+from codex_release.facts.versions import identity
 from codex_release.index.resolution import pip_environ
 from codex_release.verify.findings import Finding
 from codex_release.verify.trial import CodexAnswer, Trial
@@ -57,7 +58,7 @@ def installation_findings(
 def installed_problem(installed: Sequence[Installed], files: Sequence[OurFile]) -> str:
     """What is wrong with what was installed; empty if both projects came, with our bytes."""
     ours = {each.digest.sha256 for each in files}
-    projects = {each.path.name.partition("-")[0].replace("_", "-") for each in files}
+    projects = {known[0] for each in files if (known := identity(each.name))}
     came = {each.name: each for each in installed if each.name in projects}
     if missing := projects - came.keys():
         return f"the installation brings no {', '.join(sorted(missing))}"

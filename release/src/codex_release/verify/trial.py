@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import TrialError
 from codex_release.base.programs import answer, said_last
+from codex_release.base.words import counted
+from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,12 +174,15 @@ class Trial:
         """``codex --version``, by the console script that came with the runtime."""
         codex = shutil.which("codex", path=str(self.python.parent))
         if codex is None:
-            raise TrialError(f"the runtime installed no program named codex into {self.python.parent}")
+            raise TrialError(
+                f"the runtime installed no program named codex into {self.python.parent}",
+                remedy="look whether its wheel has entry_points.txt: codex-release check",
+            )
         with tempfile.TemporaryDirectory(prefix="codex-home-") as home:
             begun = time.perf_counter()
             environ = {**self.environ, "CODEX_HOME": home}
             said = self._ran("codex --version", [codex, "--version"], _ANSWER_S, environ).strip()
-        return CodexAnswer("codex --version", said, said.rpartition(" ")[2], time.perf_counter() - begun)
+        return CodexAnswer("codex --version", said, printed_version(said), time.perf_counter() - begun)
 
     def handshake(self) -> CodexAnswer:
         """The client's ``initialize`` with the runtime it is pinned to."""
@@ -189,7 +194,7 @@ class Trial:
         """A whole turn of the real runtime, streamed; the model is the one that the client embeds for tests."""
         begun = time.perf_counter()
         text, deltas, first = self._script("a turn", _TURN)
-        said = f"{text} ({deltas} deltas, the first after {first:.2f} s)"
+        said = f"{text} ({counted(deltas, 'delta')}, the first after {first:.2f} s)"
         return CodexAnswer("turn", said, None, time.perf_counter() - begun)
 
     def _pip(self, *words: str | Path, environ: Mapping[str, str]) -> None:
@@ -205,7 +210,9 @@ class Trial:
         try:
             return json.loads(said)
         except ValueError as error:
-            raise TrialError(f"{name} in a fresh environment answered {said[:200]!r}, which is no JSON") from error
+            raise TrialError(
+                f"{name} in a fresh environment answered no JSON: {said_last(said) or 'nothing'}"
+            ) from error
 
     def _ran(
         self,

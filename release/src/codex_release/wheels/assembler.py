@@ -70,7 +70,7 @@ def assemble(skeleton: Path, out: Path, *, epoch: int, shipment: Shipment | None
     small = skeleton_files(skeleton)
     record = next((name for name in small if name.endswith(".dist-info/RECORD")), None)
     if record is None:
-        raise BuildError(f"{skeleton} has no RECORD, so it is no wheel")
+        raise BuildError(f"{skeleton} has no RECORD, so it is no wheel", remedy="look at the hatchling that made it")
     del small[record]
     rows: dict[str, FileDigest] = {}
     wheel = out / skeleton.name
@@ -126,7 +126,10 @@ def repack_sdist(sdist: Path, out: Path, *, epoch: int) -> tuple[Path, FileDiges
 
 def _refuse_payload(skeleton: Path, small: Mapping[str, bytes], shipment: Shipment) -> None:
     if clashes := sorted({f"{shipment.module}/{path}" for path in shipment.files} & small.keys()):
-        raise BuildError(f"{skeleton} holds a payload of its own: {', '.join(clashes)}")
+        raise BuildError(
+            f"{skeleton} holds a payload of its own: {', '.join(clashes)}",
+            remedy="take those files out of runtime_template/src",
+        )
 
 
 def skeleton_files(skeleton: Path) -> dict[str, bytes]:

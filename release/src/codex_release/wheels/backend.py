@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import threading
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import BuildError
-from codex_release.base.programs import said_last
+from codex_release.base.programs import said_last, worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Backend"]
-
-_WORKER = (
-    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from codex_release.wheels.backend_worker import main; main()"
-)
-"""The worker finds what this process finds, and nothing that happens to lie in its working directory."""
 
 
 class Backend:
@@ -88,7 +82,7 @@ class Backend:
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, "\n".join(each for each in sys.path if each), str(self._epoch)],
+                worker("codex_release.wheels.backend_worker", str(self._epoch)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,

@@ -81,7 +81,10 @@ class ZipWriter:
         flags = 0 if name.isascii() else _UTF8
         size = len(entry.data)
         if max(entry.size, size, self._offset + size + 1024) >= _ZIP_LIMIT or len(self._directory) >= _ENTRY_LIMIT:
-            raise BuildError(f"{name} does not fit: a wheel may hold 65,535 files in 4 GiB")
+            raise BuildError(
+                f"{name} does not fit: a wheel may hold 65,535 files in 4 GiB",
+                remedy="leave files out with a pattern in release/targets.toml, [layout] excluded",
+            )
         common = (_VERSION, flags, entry.method, self._time, self._date, entry.crc32, size, entry.size, len(encoded), 0)
         attributes = (stat.S_IFREG | mode) << 16
         self._directory.append(

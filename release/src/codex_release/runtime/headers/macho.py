@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import counted
 from codex_release.runtime.headers.executable import Executable, machine_name
 from codex_release.runtime.headers.reader import MOST
 
@@ -89,7 +90,7 @@ def slices(image: Span) -> list[Span]:
         return [image]
     count = image.unpack(_FAT_HEADER, 0, "fat header")[0]
     if not 0 < count < _JAVA:
-        raise image.damage(f"its fat header has {count} slices")
+        raise image.damage(f"its fat header has {counted(count, 'slice')}")
     parts = []
     for kind, subtype, offset, size in image.table(layout, _FAT_HEADER.size, count, "fat header"):
         machine = _machine(kind, subtype)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from codex_release.base.errors import InspectError
+from codex_release.base.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ class Span:
             InspectError: if there are more than `MOST`, or the span ends before the last; before the first is given.
         """
         if count > MOST:
-            raise self.damage(f"its {what} has {count} entries")
+            raise self.damage(f"its {what} has {counted(count, 'entry')}")
         return layout.iter_unpack(self.read(offset, count * layout.size, what))
 
     def text(self, offset: int, what: str) -> str:
