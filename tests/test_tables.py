@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ODD: list[object] = [-1, 1.5, True, "", "x", "../x", [], [1], {}, {"a": 1}]
 BARE = re.compile(r"KeyError|TypeError|AttributeError|ValueError|IndexError|Traceback|object at 0x|struct\.error")
-ENOUGH, KEYS = 2, 12
+ENOUGH, KEYS = 1, 12
 """Of an array, and of the tables that are alike, so many are tried: the others are read by the same code."""
 
 
@@ -90,8 +90,8 @@ def test_a_spoiled_file_is_read_or_refused_by_file_key_and_remedy(
             said = str(error)
             told = said.startswith(f"{path}: ") and said.endswith(f"; {remedy}") and not BARE.search(said)
             assert told, f"{place}: {said}"
-            key = next((each for each in reversed(place) if isinstance(each, str)), "")
-            assert key in said or "is missing" in said, f"{place}: {said}"
+            keys = [each for each in place if isinstance(each, str)][-2:]
+            assert any(key in said for key in keys), f"{place}: {said}"
     assert refusals > 100
 
 
