@@ -114,6 +114,7 @@ def _inside(directory: Path, arguments: argparse.Namespace) -> int:
 
 def _mount(directory: Path) -> None:
     """What a program needs of a system, and what the tests share with this one."""
+    _run("mount", "--rbind", directory, directory)  # a root that is a mount, so that tests in there may mount too
     for kind, place in {"proc": "proc", "devpts": "dev/pts", "tmpfs": "dev/shm"}.items():
         (directory / place).mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", kind, kind, directory / place)

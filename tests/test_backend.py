@@ -31,6 +31,9 @@ def build_sdist(directory, settings=None):
     {sdist}
 """
 
+EPOCH = 315532800
+"""1980, before which nothing can be in a zip."""
+
 
 def project(directory: Path, word: str, sdist: str = "raise RuntimeError('there is none')") -> Path:
     """A project with a backend of its own, under a name that others have too."""
@@ -60,7 +63,7 @@ def test_two_projects_do_not_see_each_other(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_backend_that_fails_is_one_line_and_the_next_one_works(tmp_path: Path) -> None:
-    with Backend(epoch=0) as backend:
+    with Backend(epoch=EPOCH) as backend:
         failing = project(tmp_path / "failing", "")
         backend.build("wheel", failing, tmp_path / "out")
         with pytest.raises(BuildError, match=r"^the sdist of .*failing cannot be built: RuntimeError: there is none$"):
@@ -71,7 +74,7 @@ def test_a_backend_that_fails_is_one_line_and_the_next_one_works(tmp_path: Path)
 
 
 def test_a_process_that_dies_is_an_error_and_no_hang(tmp_path: Path) -> None:
-    with Backend(epoch=0) as backend:
+    with Backend(epoch=EPOCH) as backend:
         dying = project(tmp_path / "dying", "", sdist="os._exit(3)")
         with pytest.raises(BuildError, match="cannot be built: its process died"):
             backend.build("sdist", dying, tmp_path / "out")

@@ -31,6 +31,7 @@ __all__ = ["Run", "run_entrypoint"]
 
 _ANSWER_S = 120.0
 """An emulator translates three hundred megabytes as it goes."""
+_GONE_S = 10.0
 _HELLO = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "codex-release", "version": "1"}}}
 
 
@@ -90,7 +91,6 @@ class _Runner:
         asks: what they can be asked.
         unable: the exit codes that say that the runner lacks something; of a signal, 128 and its number.
         environ: the variables that the runner needs, as ``NAME=value``.
-        closing: the command that ends what the runner leaves behind.
     """
 
     name: str
@@ -98,7 +98,6 @@ class _Runner:
     asks: tuple[str, ...]
     unable: tuple[str, ...] = ()
     environ: tuple[str, ...] = ()
-    closing: tuple[str, ...] = ()
 
 
 def run_entrypoint(root: Path, target: Target, catalog: Catalog, version: str, environ: Mapping[str, str]) -> Run:
@@ -117,16 +116,11 @@ def run_entrypoint(root: Path, target: Target, catalog: Catalog, version: str, e
     begun = time.perf_counter()
     try:
         runner = _runner(target, catalog, environ)
-        with tempfile.TemporaryDirectory(prefix="codex-run-", ignore_cleanup_errors=True) as scratch:
+        with _scratch() as scratch:
             own = dict(each.replace("{scratch}", scratch).split("=", 1) for each in runner.environ)
-            variables = {**environ, "CODEX_HOME": scratch, **own}
-            try:
-                for ask in runner.asks:
-                    _hold(ask, runner, root / target.fill(catalog.layout.entrypoint), version, variables)
-            finally:
-                if runner.closing:
-                    with contextlib.suppress(_UnableError):
-                        run(runner.closing, timeout_s=_ANSWER_S, error=_UnableError, environ=variables)
+            for ask in runner.asks:
+                entrypoint = root / target.fill(catalog.layout.entrypoint)
+                _hold(ask, runner, entrypoint, version, {**environ, "CODEX_HOME": scratch, **own})
     except _UnableError as error:
         return Run(target.triple, reason=str(error))
     return Run(target.triple, runner.asks, runner.name, seconds=round(time.perf_counter() - begun, 2))
@@ -153,7 +147,7 @@ def _runner(target: Target, catalog: Catalog, environ: Mapping[str, str]) -> _Ru
     if found is None or int(found[1]) < emulator.oldest:
         raise _UnableError(f"it takes {name} {emulator.oldest} or newer, this is {found[0] if found else 'another'}")
     asks = tuple(each for each in catalog.asks if each in emulator.asks)
-    return _Runner(f"{name} {found[0]}", (program,), asks, emulator.unable, emulator.environ, emulator.closing)
+    return _Runner(f"{name} {found[0]}", (program,), asks, emulator.unable, emulator.environ)
 
 
 def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Mapping[str, str]) -> None:
@@ -196,6 +190,20 @@ def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Ma
         raise CheckError(f"{name} does not say its version")
     if (found := answered[1].decode("utf-8", "replace")) != version:
         raise CheckError(f"{name} says it is {found}, not {version}")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A directory, removed even while an emulator's server still writes to it, as Wine's does for some seconds."""
+    directory = tempfile.mkdtemp(prefix="codex-run-")
+    try:
+        yield directory
+    finally:
+        deadline = time.monotonic() + _GONE_S
+        shutil.rmtree(directory, ignore_errors=True)
+        while Path(directory).exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager

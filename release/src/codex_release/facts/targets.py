@@ -36,7 +36,6 @@ class Emulator:
         asks: what the runtime can be asked there.
         unable: the exit codes that say that the emulator lacks something; of a signal, 128 and its number.
         environ: the variables it needs, as ``NAME=value``; ``{scratch}`` is a directory that is removed afterwards.
-        closing: the command that ends what it leaves behind.
     """
 
     programs: tuple[str, ...]
@@ -45,7 +44,6 @@ class Emulator:
     asks: tuple[str, ...]
     unable: tuple[str, ...] = ()
     environ: tuple[str, ...] = ()
-    closing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
