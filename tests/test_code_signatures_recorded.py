@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import archives
 import executables
@@ -18,6 +19,9 @@ from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Target
 from codex_release.report.store import read_report
 from codex_release.wheels.sbom import Provenance, sbom_json
+
+if TYPE_CHECKING:
+    from codex_release.facts.targets import Target
 
 MAC = archives.CATALOG.target("aarch64-apple-darwin")
 WINDOWS = archives.CATALOG.target("x86_64-pc-windows-msvc")
