@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tomlkit
 from programs import ROOT
 
 from codex_release.base.errors import ReleaseError, SourceError
 from codex_release.base.table import read_json
+from codex_release.facts import toml
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.facts.toml import read_toml
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ODD: list[object] = [-1, 1.5, True, "", "x", "../x", [], [1], {}, {"a": 1}]
 BARE = re.compile(r"KeyError|TypeError|AttributeError|ValueError|IndexError|Traceback|object at 0x|struct\.error")
+EXAMPLE = "x86_64-unknown-linux-musl"
 ENOUGH, KEYS = 1, 12
 """Of an array, and of the tables that are alike, so many are tried: the others are read by the same code."""
 
@@ -57,6 +58,8 @@ def changed(document: Any, path: tuple[Any, ...], *value: object) -> Any:
 def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Every document that differs in one place."""
     for path in places(document):
+        if path[:1] == ("targets",) and path[1:2] not in ((), (EXAMPLE,)):
+            continue
         yield path, changed(document, path)
         for value in ODD:
             yield path, changed(document, path, value)
@@ -71,18 +74,17 @@ def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     ],
 )
 def test_a_spoiled_file_is_read_or_refused_by_file_key_and_remedy(
-    name: str, read: Callable[[Path], object], remedy: str, tmp_path: Path
+    name: str, read: Callable[[Path], object], remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / name
     document = read_toml(ROOT / "release" / name).values
     if name == "runtime.lock.toml":
-        document["targets"] = {
-            triple: {**table, "files": dict(list(table["files"].items())[:2])}
-            for triple, table in list(document["targets"].items())[:1]
-        }
+        document["targets"] = {EXAMPLE: document["targets"][EXAMPLE]}
+    # TOML takes a hundred times as long to write and to parse, and what was parsed is what this is about.
+    monkeypatch.setattr(toml, "tomllib", json)
     refusals = 0
     for place, other in spoiled(document):
-        path.write_text(tomlkit.dumps(other), encoding="utf-8")
+        path.write_text(json.dumps(other), encoding="utf-8")
         try:
             read(path)
         except ReleaseError as error:
