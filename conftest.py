@@ -115,6 +115,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+@needs("slow")
 def small_release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
     """A whole release with small executables, see `publishing`; once for all workers of a run, so nobody changes it."""
     base = tmp_path_factory.getbasetemp()
@@ -149,6 +150,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.fixture(scope="module")
+@needs("slow")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRelease]:
     """A finished release in miniature, built once; no test changes it. pip is asked about it for one Python only."""
     with pytest.MonkeyPatch.context() as patch:

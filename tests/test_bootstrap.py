@@ -33,6 +33,8 @@ from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.installing.console_script import console_script
 from codex_release.installing.environment import Environment
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = archives.OLDER, archives.VERSION
 HOST = archives.CATALOG.host()
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")

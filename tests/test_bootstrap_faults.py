@@ -27,6 +27,8 @@ from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.facts.lock import Lock, LockedTarget
 from codex_release.runtime.tree import tree_key
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = archives.OLDER, archives.VERSION
 HOST = archives.CATALOG.host()
 KILLED_AT = Path(__file__).with_name("killed_at.py")

@@ -15,6 +15,8 @@ from programs import codex_release
 from codex_release.base import switch
 from codex_release.base.atomic import replace
 
+pytestmark = pytest.mark.slow
+
 LINUX = "x86_64-unknown-linux-musl"
 _OTHER_ZLIB = """
 import zlib

@@ -27,6 +27,8 @@ from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.facts.targets import Catalog
 from codex_release.wheels.sbom import Provenance, sbom_json
 
+pytestmark = pytest.mark.slow
+
 VERSION = archives.VERSION
 LINUX = "x86_64-unknown-linux-musl"
 DIST_INFO = f"codex_cli_bin-{VERSION}.dist-info"

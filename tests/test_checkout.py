@@ -11,6 +11,8 @@ import pytest
 from fake_release import FakeRelease
 from programs import ROOT, finished
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = "x86_64-pc-windows-msvc"
 
 

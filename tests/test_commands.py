@@ -157,6 +157,7 @@ def test_a_byte_that_the_lock_does_not_know_is_refused(
 # --- build
 
 
+@pytest.mark.slow
 def test_build_all_makes_a_complete_release(release: FakeRelease, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     built = json.loads(release.ran("build", "--all", "--out", dist, "--json").out)
@@ -173,6 +174,7 @@ def test_build_refuses_a_version_the_lock_does_not_know(release: FakeRelease, tm
     assert not (tmp_path / "dist").exists()
 
 
+@pytest.mark.slow
 def test_unlocked_needs_a_published_digest_and_says_so_loudly(release: FakeRelease, tmp_path: Path) -> None:
     words = ("build", "--unlocked", "--target", LINUX, "--out", tmp_path / "dist")
     assert "no digest" in release.refused(*words)
@@ -193,6 +195,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:
     served = (release.archives / f"codex-package-{LINUX}.tar.gz").read_bytes()
     sha256 = hashlib.sha256(served).hexdigest()
@@ -213,6 +216,7 @@ def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, 
     assert not list((cached.parent.parent / "trees").glob("*"))
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_built_again(release: FakeRelease, tmp_path: Path) -> None:
     words = ("build", "--target", LINUX, "--target", ARM_LINUX, "--out", tmp_path / "dist", "--json")
     assert not any(each["reused"] for each in json.loads(release.ran(*words).out))
@@ -223,6 +227,7 @@ def test_only_what_changed_is_built_again(release: FakeRelease, tmp_path: Path) 
     assert [each["reused"] for each in again] == [True, True, True, False, False]
 
 
+@pytest.mark.slow
 def test_a_build_with_other_settings_supersedes_the_earlier_one(release: FakeRelease, tmp_path: Path) -> None:
     words = ("build", "--target", LINUX, "--out", tmp_path / "dist")
     release.ran(*words)
@@ -234,6 +239,7 @@ def test_a_build_with_other_settings_supersedes_the_earlier_one(release: FakeRel
     }
 
 
+@pytest.mark.slow
 def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: Path) -> None:
     release.ran("build", "--store", "--target", LINUX, "--out", tmp_path / "dist")
     (wheel,) = (tmp_path / "dist").glob("codex_cli_bin*.whl")
@@ -242,6 +248,7 @@ def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: P
     release.ran("check", wheel)
 
 
+@pytest.mark.slow
 def test_machines_that_share_a_release_build_the_files_of_one_that_builds_it_alone(
     release: FakeRelease, tmp_path: Path
 ) -> None:
@@ -258,6 +265,7 @@ def test_machines_that_share_a_release_build_the_files_of_one_that_builds_it_alo
     assert "the same on every platform" in refused
 
 
+@pytest.mark.slow
 def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     release.ran("build", "--target", LINUX, "--out", dist)
@@ -305,6 +313,7 @@ def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, 
 # --- staging
 
 
+@pytest.mark.slow
 def test_staging_a_package_directory_builds_with_plain_tools_and_refuses_an_sdist(
     release: FakeRelease, tmp_path: Path
 ) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from codex_release.facts.targets import Target
 
+pytestmark = pytest.mark.slow
+
 Value = TypeVar("Value")
 
 FEW = settings(deadline=None, max_examples=60)

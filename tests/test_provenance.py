@@ -32,6 +32,8 @@ from codex_release.pin.sigstore import Signer, verify_bundle
 from codex_release.report.store import read_report
 from codex_release.sources import Bundle
 
+pytestmark = pytest.mark.slow
+
 VERSION = ReleaseVersion.parse(archives.VERSION)
 LINUX = archives.CATALOG.target("x86_64-unknown-linux-musl")
 MAC = archives.CATALOG.target("aarch64-apple-darwin")

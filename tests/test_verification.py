@@ -18,6 +18,8 @@ from codex_release.base.errors import StageError
 from codex_release.facts.toml import read_toml
 from codex_release.wheels.cibuildwheel_stage import narrowed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ("cp310", "cp311", "cp312", "cp313", "cp314", "cp314t")
 IMAGES = CATALOG.glibc_images
