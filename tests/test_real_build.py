@@ -39,10 +39,14 @@ def test_a_release_is_seven_runtime_wheels_and_the_client(dist: Path) -> None:
     assert {path.name for path in dist.glob("[!.]*")} == RUNTIMES | CLIENT | report
 
 
-def test_the_whole_release_passes_its_own_check(dist: Path) -> None:
+def test_the_whole_release_passes_its_own_check(dist: Path, catalog: Catalog) -> None:
     verdicts = json.loads(codex_release("check", dist, "--json").stdout)
     assert len(verdicts) == len(RUNTIMES | CLIENT) + 1
     assert not any(each["problems"] for each in verdicts.values())
+    runs = [each["run"] for each in verdicts.values() if each["run"]]
+    assert len(runs) == len(RUNTIMES)
+    assert all(bool(each["asked"]) != bool(each["reason"]) for each in runs)
+    assert {"this machine"} == {each["by"] for each in runs if each["target"] == catalog.host().triple}
 
 
 def test_no_wheel_with_a_musl_tag_holds_an_executable_that_needs_glibc(dist: Path) -> None:
