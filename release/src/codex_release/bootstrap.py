@@ -142,6 +142,6 @@ def _as_setup_error() -> Iterator[None]:
     except RuntimeSetupError:
         raise
     except ReleaseError as error:
-        raise RuntimeSetupError(error.what, remedy=error.remedy) from error
+        raise RuntimeSetupError(error.what, remedy=error.remedy, problems=error.problems) from error
     except OSError as error:
         raise RuntimeSetupError(f"the runtime cannot be installed: {error}") from error

@@ -193,7 +193,8 @@ def _explained(plan: Plan, context: Context) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        raise RuntimeSetupError(error.what, remedy=_without_network(plan, context)) from error
+        remedy = _without_network(plan, context)
+        raise RuntimeSetupError(error.what, remedy=remedy, problems=error.problems) from error
     except OSError as error:
         what = f"{plan.catalog.distribution} {plan.version.pep440} cannot be installed into {site}"
         raise RuntimeSetupError(f"{what}: {error}", remedy=_remedy(plan, error)) from error
