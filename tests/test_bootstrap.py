@@ -196,6 +196,22 @@ class TestInstalling:
         assert {path.name for path in target.rglob("*")} <= {"bin", "other", "other.py", ".lock"}
 
 
+@posix_only
+def test_a_path_beyond_ascii_in_a_locale_that_knows_no_more(release: FakeRelease, tmp_path: Path) -> None:
+    directory = tmp_path / "gr\u00fcn"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = ("--repo", release.root, "--source", release.archives)
+    python = directory / "bin" / "python"
+    codex_release("bootstrap", "--python", python, *words, env=plain)
+    codex_release("fetch", "--out", directory / "out", *words, env=plain)
+    assert (directory / "bin" / "codex").read_bytes().startswith(f"#!{python}\n".encode())
+    assert (directory / "out" / HOST.triple / "codex-package.json").is_file()
+    said = codex_release("bootstrap", "--python", directory / "missing", *words, env=plain, code=1).stderr
+    assert "there is no interpreter" in said
+    assert "Traceback" not in said
+
+
 class TestInstallers:
     def test_pip_lists_it_and_uninstalls_all_of_it(self, release: FakeRelease, tmp_path: Path) -> None:
         python = environment_with(tmp_path / "env", None)
