@@ -94,6 +94,7 @@ def here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return checkout / ".venv"
 
 
+@pytest.mark.slow
 def test_another_patch_version_keeps_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = dev_environment._made()
     (here / "mine").touch()
@@ -104,6 +105,7 @@ def test_another_patch_version_keeps_the_environment(here: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("stamp", ['{"python": "', "{}", '{"python": "cpython-39 linux x86_64", "is_made": "yes"}'])
+@pytest.mark.slow
 def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: Path, tmp_path: Path) -> None:
     (here / "rest" / "of").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
@@ -117,6 +119,7 @@ def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: 
     assert (tmp_path / "elsewhere" / "kept").exists()
 
 
+@pytest.mark.slow
 def test_an_environment_that_broke_off_is_known_for_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks_off(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
