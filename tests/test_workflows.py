@@ -80,6 +80,7 @@ def test_zizmor_would_find_what_is_wrong(tmp_path: Path) -> None:
     assert "artipacked" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_workflows_and_what_else_github_reads_keep_to_their_schemas() -> None:
     finished(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
     others = ROOT / ".github"
