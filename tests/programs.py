@@ -21,7 +21,7 @@ PINNED = str(Lock.read(ROOT / "release" / "runtime.lock.toml").version)
 
 _BUNDLED = """
 import ensurepip, pathlib
-print(*pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("*.whl"), sep="\\n")
+for wheel in pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("*.whl"): print(wheel)
 """
 """Prints the wheels of pip and its kin that an interpreter brings; a system may keep them elsewhere."""
 
