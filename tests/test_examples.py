@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -237,6 +238,14 @@ class TestBootstrap:
         assert "the runtime is to be installed, but" in ran.stderr
         assert "python3 scripts/dev.py setup" in ran.stderr
         assert ran.stderr.count("\n") == 1
+
+    def test_a_toolkit_that_is_installed_elsewhere_changes_nothing(self, tmp_path: Path) -> None:
+        locked = ["-r", "requirements/release.txt", "-r", "requirements/client.txt", "-c", "requirements/dev.txt"]
+        python = environment(tmp_path / "env", *locked)
+        shutil.copytree(ROOT / "release" / "src", tmp_path / "toolkit", ignore=shutil.ignore_patterns("__pycache__"))
+        ran = run(python, SCRIPTS[1], "--embedded", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "toolkit")})
+        assert (ran.returncode, ran.stdout) == (0, "Hello, nice to meet you!\nGoodbye, until next time.\n"), ran.stderr
+        assert f"installing codex-cli-bin {PINNED}" in ran.stderr
 
 
 class TestWhoAnswers:
