@@ -172,14 +172,18 @@ def test_waiting_in_slices_is_waiting() -> None:
 
 
 PROGRAM = """
-import sys
+import sys, threading, time
 sys.path.insert(0, {source!r})
 from codex_app_server import *
 config = AppServerConfig(launch_args_override={command!r})
 codex = Codex(config)
 turn = codex.thread_start().turn(TextInput("go"))
-try:
+def tell():
+    while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "next_in":
+        time.sleep(0.01)
     print("waiting", flush=True)
+threading.Thread(target=tell, daemon=True).start()
+try:
     turn.run()
 except KeyboardInterrupt:
     print("interrupted", codex.client.request("what was asked"), flush=True)
