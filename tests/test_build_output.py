@@ -75,7 +75,8 @@ def test_where_a_file_cannot_be_moved_the_output_is_as_it_was(
     before, count = files_in(tmp_path / "dist"), [0]
 
     def refuse(source: Path, destination: Path) -> None:
-        count[0] += 1
+        # Staging puts its directory into place in the same way, elsewhere.
+        count[0] += any("/.codex-release-build-" in each.as_posix() for each in (source, destination))
         if count[0] == number:
             raise PermissionError(13, "somebody has it open", str(source))
         replace(source, destination)
