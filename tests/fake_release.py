@@ -96,13 +96,12 @@ class FakeRelease:
         return Ran(found, said.out, said.err)
 
     def refused(self, *words: str | Path, code: int = 1, source: Path | None = None) -> str:
-        """What a command refuses with, without the program's name: a line, or several problems below one another."""
-        notes, begin, refusal = self.ran(*words, code=code, source=source).err.rpartition("codex-release: ")
-        assert begin
-        assert not any(note.startswith("codex-release: ") for note in notes.splitlines())
-        first, *problems = refusal.splitlines()
-        assert all(problem.startswith("  ") for problem in problems)
-        return " ".join([first, *(problem.strip() for problem in problems)])
+        """The one line with which a command refuses, without the program's name."""
+        said = self.ran(*words, code=code, source=source)
+        *notes, line = said.err.splitlines()
+        assert line.startswith("codex-release: ")
+        assert not any(note.startswith("codex-release: ") for note in notes)
+        return line.removeprefix("codex-release: ")
 
 
 def lay_out(directory: Path) -> tuple[Path, Path]:
