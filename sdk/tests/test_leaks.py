@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Peer = Callable[..., AppServerConfig]
 
+pytestmark = pytest.mark.slow
+
 TIMES = 1_000
 WARM_UP = 50
 GROWTH = 4 << 20
