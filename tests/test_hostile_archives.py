@@ -615,7 +615,7 @@ NO_RUNTIMES: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "descriptor that is deeper than any parser": (
         lambda: described(b"[" * 60_000),
-        "codex-package.json of runtime.tar.gz is no JSON: maximum recursion depth exceeded",
+        "codex-package.json of runtime.tar.gz is no JSON: ",  # how deep a parser goes is the interpreter's to say
     ),
     "descriptor that is too large": (
         lambda: described(b" " * 70_000 + archives.descriptor(LINUX)),
