@@ -297,7 +297,7 @@ class TestVersions:
         monkeypatch.chdir(release.root)
         monkeypatch.delenv(RUNTIME_VERSION_ENV_VAR, raising=False)
         assert configured_runtime_version() is None
-        assert required_runtime_version() == PINNED
+        assert required_runtime_version() == NEW
         monkeypatch.setenv(RUNTIME_VERSION_ENV_VAR, "rust-v0.170.0-alpha.2")
         assert configured_runtime_version() == "rust-v0.170.0-alpha.2"
         assert required_runtime_version() == "0.170.0a2"
@@ -335,7 +335,7 @@ class TestVersions:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert required_runtime_version() == PINNED
+        assert required_runtime_version() == NEW
 
 
 ASKING = "from codex_release.bootstrap import required_runtime_version as v; print(v({}))"

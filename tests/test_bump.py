@@ -282,7 +282,7 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
     # What fails changes nothing. It is tried with this machine's platform alone: that is much less to read.
     targets = checkout / "release" / "targets.toml"
     every = targets.read_text("utf-8")
-    others = re.compile(rf"^\[targets\.(?!{re.escape(host.triple)}\]).*\n(?:(?!\[).*\n)*", re.MULTILINE)
+    others = re.compile(rf"^\[(?:targets|emulators)\.(?!{re.escape(host.triple)}\]).*\n(?:(?!\[).*\n)*", re.MULTILINE)
     targets.write_text(others.sub("", every), encoding="utf-8")
     before = contents(checkout)
     tables = checkout / "sdk" / "src" / "codex_app_server" / "tables.py"

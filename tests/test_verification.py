@@ -125,7 +125,10 @@ def test_what_is_no_runtime_wheel_is_refused_and_leaves_nothing(release: FakeRel
     assert "for the same platform" in release.refused("stage-verification", into, runtime, runtime, code=2)
     assert not into.exists()
     release.ran("stage-verification", into, runtime)
-    assert "exists and is not empty" in release.refused("stage-verification", into, runtime)
+    release.ran("stage-verification", into, runtime)  # what it made itself, it makes again
+    (made,) = into.iterdir()
+    (made / ".codex-release-stage").unlink()
+    assert "exists, is not empty, and was not made by" in release.refused("stage-verification", into, runtime)
 
 
 def test_the_released_wheel_of_this_machine_passes_what_cibuildwheel_would_run(

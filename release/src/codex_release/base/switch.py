@@ -113,14 +113,15 @@ class Switch:
 
 
 def put_together(directory: Path, name: str, comes: Mapping[str, Path | bytes], goes: Sequence[str] = ()) -> None:
-    """Put files into a directory in place of whatever has their names: all of them, or none.
+    """Put files and directories into a directory in place of whatever has their names: all of them, or none.
 
     One process after another, which finishes first what one that died had begun.
 
     Args:
         directory: is made if it is not there.
         name: what is put in place; processes that use the same one wait for each other.
-        comes: by their names in the directory, files on the same file system, or what is to be in them.
+        comes: by their names in the directory, files or directories on the same file system, or what is to be in a
+            file. A file never takes the place of a directory.
         goes: the names of what is taken away.
 
     Raises:
@@ -128,7 +129,8 @@ def put_together(directory: Path, name: str, comes: Mapping[str, Path | bytes], 
     """
     if not comes and not goes:
         return
-    for each in (*comes, *goes):
+    directories = {each for each, what in comes.items() if isinstance(what, Path) and what.is_dir()}
+    for each in {*comes, *goes} - directories:
         if (directory / each).is_dir():
             raise IsADirectoryError(errno.EISDIR, "a directory is where a file has to be", str(directory / each))
     with exclusive(directory, name):
