@@ -335,7 +335,7 @@ class TestVersions:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert required_runtime_version() == NEW
+        assert required_runtime_version() == PINNED
 
 
 ASKING = "from codex_release.bootstrap import required_runtime_version as v; print(v({}))"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_release.base.errors import SignatureError
+from codex_release.base.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -190,7 +191,7 @@ def _read(message: bytes, content: bytes | None) -> Signed:
     elif inner["content"].native is not None:
         raise _RefusalError("it brings another content")
     if len(data["signer_infos"]) != 1:
-        raise _RefusalError(f"it has {len(data['signer_infos'])} signers, not one")
+        raise _RefusalError(f"it has {counted(len(data['signer_infos']), 'signer')}, not one")
     (signer,) = data["signer_infos"]
     if len(data["certificates"]) > _MOST or len(signer["signed_attrs"]) > _MOST:
         raise _RefusalError(f"it has more than {_MOST} certificates or attributes")
@@ -222,7 +223,7 @@ def _value(signer: Any, name: str) -> Any:
     """The value of a signed attribute, of which there is one at most; `None` if it is not there."""
     found = [value.native for each in signer["signed_attrs"] if each["type"].native == name for value in each["values"]]
     if len(found) > 1:
-        raise _RefusalError(f"it has {len(found)} values of {name}")
+        raise _RefusalError(f"it has {counted(len(found), 'value')} of {name}")
     return found[0] if found else None
 
 
