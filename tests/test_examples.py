@@ -231,6 +231,7 @@ class TestBootstrap:
         assert "python3 scripts/dev.py setup" in ran.stderr
         assert ran.stderr.count("\n") == 1
 
+    @pytest.mark.index
     def test_a_python_without_the_toolkits_requirements_is_told_too(self, tmp_path: Path) -> None:
         client = environment(tmp_path / "env", "-r", "requirements/client.txt")
         ran = run(client, SCRIPTS[0], "--embedded", cwd=tmp_path)
@@ -239,6 +240,8 @@ class TestBootstrap:
         assert "python3 scripts/dev.py setup" in ran.stderr
         assert ran.stderr.count("\n") == 1
 
+    @pytest.mark.index
+    @pytest.mark.runtime
     def test_a_toolkit_that_is_installed_elsewhere_changes_nothing(self, tmp_path: Path) -> None:
         locked = ["-r", "requirements/release.txt", "-r", "requirements/client.txt", "-c", "requirements/dev.txt"]
         python = environment(tmp_path / "env", *locked)

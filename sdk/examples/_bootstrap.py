@@ -91,14 +91,14 @@ def _prepare_runtime() -> None:
         return
     # The checkout's own toolkit and lock, wherever one starts from and whatever toolkit is installed.
     sys.path.insert(0, str(CHECKOUT / "release" / "src"))
-    try:
-        from codex_release.bootstrap import RuntimeSetupError, ensure_runtime_package_installed
-    except ImportError as error:
-        sys.exit(f"the runtime is to be installed, but {error.name} is missing in this Python: {SETUP}")
+    from codex_release.bootstrap import RuntimeSetupError, ensure_runtime_package_installed
+
     try:
         ensure_runtime_package_installed(sys.executable, checkout=CHECKOUT)
     except RuntimeSetupError as error:
         sys.exit(str(error))
+    except ImportError as error:
+        sys.exit(f"the runtime is to be installed, but {error.name} is missing in this Python: {SETUP}")
 
 
 def _installed_version() -> str | None:
