@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from codex_release.base.errors import BuildError
+from codex_release.wheels.assembler import assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 
 if TYPE_CHECKING:
@@ -49,6 +51,24 @@ def project(directory: Path, word: str, sdist: str = "raise RuntimeError('there 
 def read(wheel: Path, name: str) -> str:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(name).decode()
+
+
+def test_the_newest_date_of_a_zip_is_one_that_an_sdist_can_bear(tmp_path: Path) -> None:
+    directory = tmp_path / "plain"
+    directory.mkdir()
+    (directory / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "plain"\nversion = "1"\n[tool.hatch.build.targets.wheel]\nbypass-selection = true\n'
+    )
+    newest = 4354819199
+    with Backend(epoch=newest) as backend:
+        skeleton, sdist = (backend.build(kind, directory, tmp_path / "out") for kind in ("wheel", "sdist"))
+    made, _ = repack_sdist(sdist, tmp_path / "made", epoch=newest)
+    with tarfile.open(made) as archive:
+        assert {entry.mtime for entry in archive} == {newest}
+    wheel, _ = assemble(skeleton, tmp_path / "made", epoch=newest)
+    with zipfile.ZipFile(wheel) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(2107, 12, 31, 23, 59, 58)}
 
 
 def test_two_projects_do_not_see_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,15 @@ def test_a_directory_is_never_taken_for_a_file(place: Path) -> None:
         assert state(place) == before
 
 
+def test_a_directory_may_come_in_place_of_another_one(place: Path) -> None:
+    for name, text in (("rooms", "old"), ("ready", "new")):
+        (place / name).mkdir(exist_ok=True)
+        (place / name / "file").write_text(text)
+    put_together(place, "test", {"rooms": place / "ready"})
+    assert [path.read_text() for path in (place / "rooms").iterdir() if path.name == "file"] == ["new"]
+    assert not (place / "ready").exists()
+
+
 def test_what_only_goes_goes(place: Path) -> None:
     put_together(place, "test", {}, ["gone"])
     assert "gone" not in state(place)

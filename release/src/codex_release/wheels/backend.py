@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend"]
 
+_NEWEST_IN_GZIP = 2**32 - 1
+
 
 class Backend:
     """A process that runs build backends in this environment; it starts with the first build.
 
     Args:
-        epoch: the date of everything that is built, in seconds since 1970.
+        epoch: the date of everything that is built, in seconds since 1970. Backends are told none after February 2106,
+            which is all that the head of a gzip file can say; what is made of their work bears the date itself.
     """
 
     def __init__(self, epoch: int) -> None:
-        self._epoch = epoch
+        self._epoch = min(epoch, _NEWEST_IN_GZIP)
         self._turn = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
