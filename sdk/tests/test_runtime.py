@@ -60,6 +60,14 @@ def test_path_is_not_searched(executable: Path, monkeypatch: pytest.MonkeyPatch)
     assert "AppServerConfig(codex_bin=...)" in str(caught.value)
 
 
+def test_a_frozen_application_is_not_told_to_install_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "codex_cli_bin", None)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+    with pytest.raises(RuntimeNotFoundError, match=r"was frozen without .*; freeze it with .* codex-cli-bin, or name"):
+        find_executable(AppServerConfig())
+
+
 def test_an_installation_without_its_payload_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def bundled_codex_path() -> Path:
         raise FileNotFoundError("bin/codex is missing; reinstall it")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["find_executable", "launch_command", "launch_environment"]
 
 _NAME_ONE = "or name an executable: AppServerConfig(codex_bin=...), on the command line --codex-bin"
+_FREEZE_ONE = f"freeze it with the package codex-cli-bin, {_NAME_ONE}"
 _REMEDIES = f"install the package codex-cli-bin in the version this client is pinned to, {_NAME_ONE}"
 
 
@@ -34,7 +35,11 @@ def find_executable(config: AppServerConfig) -> Path:
     try:
         from codex_cli_bin import bundled_codex_path
     except ImportError as error:
-        raise RuntimeNotFoundError(f"no Codex runtime is installed; {_REMEDIES}") from error
+        if getattr(sys, "frozen", False):
+            problem, remedy = "the application was frozen without a Codex runtime", _FREEZE_ONE
+        else:
+            problem, remedy = "no Codex runtime is installed", _REMEDIES
+        raise RuntimeNotFoundError(f"{problem}; {remedy}") from error
     try:
         path = bundled_codex_path()
     except FileNotFoundError as error:

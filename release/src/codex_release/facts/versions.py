@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from codex_release.base.errors import StageError, UsageError
@@ -106,6 +105,9 @@ def released_client(text: str | None, runtime: ReleaseVersion) -> str:
 
 def identity(name: str) -> tuple[str, str] | None:
     """The normalized project and the version (PEP 440) that the name of a wheel or sdist says; `None` if none."""
+    # What knows of file names takes as long to load as all else that an installation is held against.
+    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
     try:
         project, version, *_ = parse_wheel_filename(name) if name.endswith(".whl") else parse_sdist_filename(name)
     except (InvalidWheelFilename, InvalidSdistFilename):

@@ -6,6 +6,7 @@ and making it changes nothing.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,16 +78,17 @@ def plan_installation(
     Raises:
         ReleaseError: if the lock does not know the version, or there is no such environment.
     """
-    catalog = Catalog.load(workspace.targets_file)
-    target = host_target(catalog)
-    lock = Lock.read(lock_file or workspace.lock_file)
-    version = wanted_version(runtime_version) or lock.version
-    locked = lock.require(version, target)
-    layout = catalog.layout
-    payload = {path: digest for path, digest in locked.files.items() if not layout.is_excluded(path)}
-    expected = Expected(version.pep440, payload, template_files(workspace.runtime_template, catalog.module))
-    environment = Environment.of(python, install_target)
-    return Plan(workspace, catalog, version, target, locked, environment, expected)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(Environment.of, python, install_target)  # a process that starts while this reads
+        catalog = Catalog.load(workspace.targets_file)
+        target = host_target(catalog)
+        lock = Lock.read(lock_file or workspace.lock_file)
+        version = wanted_version(runtime_version) or lock.version
+        locked = lock.require(version, target)
+        layout = catalog.layout
+        payload = {path: digest for path, digest in locked.files.items() if not layout.is_excluded(path)}
+        expected = Expected(version.pep440, payload, template_files(workspace.runtime_template, catalog.module))
+        return Plan(workspace, catalog, version, target, locked, asked.result(), expected)
 
 
 def wanted_version(named: str | None = None) -> ReleaseVersion | None:
