@@ -26,7 +26,8 @@ from faulty_index import FaultyIndex
 from programs import codex_release
 from until import until
 
-from codex_release.base.http import Clock, RetryPolicy, Web
+from codex_release.base.http import Web
+from codex_release.base.patience import Clock, RetryPolicy
 from codex_release.base.progress import Silent
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog

@@ -8,7 +8,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.base.http import Clock, RetryPolicy, Web
+from codex_release.base.http import Web
+from codex_release.base.patience import Clock, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,8 @@ from recording import IMPATIENT, RecordedClock, RecordedProgress, connected, tol
 
 from codex_release.base.digests import Digest, FileDigest
 from codex_release.base.errors import DownloadError
-from codex_release.base.http import HttpError, RetryPolicy, Web
+from codex_release.base.http import HttpError, Web
+from codex_release.base.patience import RetryPolicy
 from codex_release.fetching.cache import Cache
 from codex_release.fetching.download import StoredArchive, download
 from codex_release.sources import Archive, LocalFile, WebFile

@@ -17,7 +17,7 @@ from recording import RecordedClock, RecordedProgress, connected, direct, told
 
 from codex_release.base.digests import Digest
 from codex_release.base.errors import DownloadError, ReleaseError, SourceError
-from codex_release.base.http import RetryPolicy
+from codex_release.base.patience import RetryPolicy
 from codex_release.facts.targets import Catalog
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching.cache import Cache

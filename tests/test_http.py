@@ -21,7 +21,8 @@ from loopback import Files, Loopback, Reply, instead, silent, status, trickling,
 from recording import RecordedClock, RecordedProgress, connected, told
 
 from codex_release.base.errors import DownloadError
-from codex_release.base.http import HttpError, RetryPolicy, Web
+from codex_release.base.http import HttpError, Web
+from codex_release.base.patience import RetryPolicy
 from codex_release.base.shown import shown_text, shown_url
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import random
 import sys
 import threading
@@ -17,7 +18,7 @@ from recording import RecordedProgress, RecordedTransfer, connected, told
 
 from codex_release.base.digests import Digest, FileDigest
 from codex_release.base.errors import CheckError, DownloadError, SourceError
-from codex_release.base.http import RetryPolicy
+from codex_release.base.patience import RetryPolicy
 from codex_release.base.programs import answer, found, on_path, run
 from codex_release.fetching.cache import Cache
 from codex_release.fetching.download import StoredArchive, download
@@ -168,6 +169,8 @@ class TestFinding:
     def test_a_program_is_found_by_its_name_by_its_path_and_by_a_path_object(self) -> None:
         assert found(sys.executable) == found(Path(sys.executable)) == sys.executable
         assert found(Path("no-such-program")) is None
+        assert found(Path(sys.executable).name, str(Path(sys.executable).parent)) == sys.executable
+        assert found(Path(sys.executable).name, os.devnull) is None
 
     def test_windows_starts_the_shim_and_not_the_shell_script_beside_it(self, tmp_path: Path) -> None:
         (tmp_path / "bin").mkdir()

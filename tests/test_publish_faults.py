@@ -29,7 +29,7 @@ from faulty_index import (
 from publishing import SmallRelease, Window, pypi_server_window, stage_window
 from until import until
 
-from codex_release.base.http import RetryPolicy
+from codex_release.base.patience import RetryPolicy
 from codex_release.check.metadata import metadata_problems
 from codex_release.publish.serving import Patience
 from codex_release.rehearse.local_index import LocalIndex

@@ -30,20 +30,22 @@ from codex_release.fetching.context import Context
 from codex_release.publish import PublishResult
 from codex_release.rehearse.local_index import local_index
 from codex_release.rehearse.rehearsal import RehearsalResult
-from codex_release.report import (
+from codex_release.report.json_form import from_json, to_json
+from codex_release.report.markup import element
+from codex_release.report.model import (
+    ArchiveOrigin,
     BuildSection,
     BuiltFile,
     Component,
+    Origin,
     Previous,
     PublishedFile,
     PublishSection,
     RehearseSection,
     ReleaseReport,
+    SignedCode,
     Step,
 )
-from codex_release.report.json_form import from_json, to_json
-from codex_release.report.markup import element
-from codex_release.report.model import ArchiveOrigin, Origin, SignedCode
 from codex_release.report.page import page
 from codex_release.report.store import ReportStore, read_report
 from codex_release.report.summary import build_summary, publish_summary, rehearse_summary

@@ -51,7 +51,7 @@ def ensure_runtime_package_installed(
 
     Args:
         python_executable: the interpreter of the environment: a path, or a name on PATH. It needs no pip.
-        runtime_version: in any spelling (`versions`); else what `required_runtime_version` says.
+        runtime_version: in any spelling (`facts.versions`); else what `required_runtime_version` says.
         install_target: a directory that receives packages instead of the environment, as with ``pip install --target``;
             its scripts go to ``bin`` below it.
         checkout: the directory of the checkout whose lock counts, or one in it; if not given, it is looked for around

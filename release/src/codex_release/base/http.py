@@ -7,22 +7,19 @@ to wait, and the wait is shown. Proxies and CA settings come from the environmen
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import hashlib
-import random
 import re
 import socket
 import ssl
 import threading
-import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import DownloadError
+from codex_release.base.patience import Clock, RetryPolicy, TransientError, asked_wait, moment
 from codex_release.base.shown import shown_text, shown_url
 from codex_release.base.watch import watching
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.progress import Progress
 
-__all__ = ["Clock", "HttpError", "RetryPolicy", "TransientError", "Web", "WebAnswer"]
+__all__ = ["HttpError", "Web", "WebAnswer"]
 
 T = TypeVar("T")
 
@@ -41,43 +38,6 @@ _UNKNOWN_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", sock
 _HEADER_VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
 _MOST_BODY = 32 << 20
 """The largest answer that is read into memory, in bytes; archives go another way."""
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How patient to be.
-
-    Attributes:
-        attempts: tries in a row without progress, the first one included.
-        first_delay_s: the pause after the first failure; it doubles each time, up to `max_delay_s`.
-        jitter: the share of each pause that is left to chance, so that many clients do not come back at once.
-        max_wait_s: the longest wait a server may ask for; a longer one is an error that names the time.
-        connect_timeout_s: how long a connection may take.
-        read_timeout_s: how long a server may be silent; with `connect_timeout_s` together, how long it may take until
-            its answer begins, and between two pieces of the body, whatever it sends meanwhile.
-        stall_window_s: a transfer slower than `stall_rate` bytes a second over this time counts as broken.
-        stall_rate: see `stall_window_s`.
-    """
-
-    attempts: int = 5
-    first_delay_s: float = 0.5
-    max_delay_s: float = 20.0
-    jitter: float = 0.25
-    max_wait_s: float = 300.0
-    connect_timeout_s: float = 15.0
-    read_timeout_s: float = 30.0
-    stall_window_s: float = 30.0
-    stall_rate: int = 1024
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time and chance, so that tests need not wait for either."""
-
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    chance: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True)
@@ -105,20 +65,6 @@ class HttpError(DownloadError):
     def __init__(self, what: str, *, status: int | None = None, remedy: str | None = None) -> None:
         super().__init__(what, remedy=remedy)
         self.status = status
-
-
-class TransientError(Exception):
-    """A failure worth another try.
-
-    Attributes:
-        wait_s: how long the server asks to wait, if it does.
-        progressed: whether some bytes arrived, so that the count of tries begins anew.
-    """
-
-    def __init__(self, what: str, *, wait_s: float | None = None, progressed: bool = False) -> None:
-        super().__init__(what)
-        self.wait_s = wait_s
-        self.progressed = progressed
 
 
 class Web:
@@ -296,19 +242,15 @@ class Web:
                 failures = 1 if error.progressed else failures + 1
                 if failures >= policy.attempts:
                     raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
-                delay = error.wait_s if error.wait_s is not None else self._delay(failures, policy)
+                delay = error.wait_s if error.wait_s is not None else policy.delay_s(failures, self.clock.chance)
                 if delay > policy.max_wait_s:
                     raise HttpError(
-                        f"{shown_url(url)}: {error} until {_moment(self.clock.now() + delay)}",
+                        f"{shown_url(url)}: {error} until {moment(self.clock.now() + delay)}",
                         status=httpx.codes.TOO_MANY_REQUESTS,
                         remedy="run again then",
                     ) from error
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)
-
-    def _delay(self, failures: int, policy: RetryPolicy) -> float:
-        delay = min(policy.first_delay_s * 2.0 ** (failures - 1), policy.max_delay_s)
-        return delay * (1 - policy.jitter + 2 * policy.jitter * self.clock.chance())
 
     def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -317,7 +259,7 @@ class Web:
         )
         if limited or status in _RETRIED:
             what = "rate limit reached" if limited or status == httpx.codes.TOO_MANY_REQUESTS else f"status {status}"
-            raise TransientError(what, wait_s=_asked_wait(response.headers, self.clock.now()))
+            raise TransientError(what, wait_s=asked_wait(response.headers, self.clock.now()))
         raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
 
 
@@ -392,28 +334,6 @@ def _broken(url: str, error: httpx.TransportError) -> Exception:
                 remedy="name your CA file in SSL_CERT_FILE",
             )
     return TransientError(shown_text(str(error)) or type(error).__name__)
-
-
-def _asked_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds a server asks to wait: ``Retry-After`` as seconds or a date, else GitHub's rate-limit reset."""
-    if after := headers.get("retry-after"):
-        if after.isdecimal():
-            return float(after)
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
-            date = email.utils.parsedate_to_datetime(after)
-            return max(0.0, date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp() - now)
-    reset = headers.get("x-ratelimit-reset", "")
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(0.0, float(reset) - now) + 1.0  # the reset is a whole second, ours may be early
-    return None
-
-
-def _moment(timestamp: float) -> str:
-    """A point in time as a person reads it."""
-    try:
-        return f"{datetime.fromtimestamp(timestamp, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    except (OverflowError, ValueError, OSError):  # beyond the calendar
-        return "further notice"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -71,15 +71,19 @@ class Ran:
         return f"{self.name} {what}: {said or 'it does not say why'}"
 
 
-def found(program: str | os.PathLike[str]) -> str | None:
+def found(program: str | os.PathLike[str], path: str | None = None) -> str | None:
     """The file that a program's name stands for: on PATH, or where its path says; `None` if there is none.
 
     On Windows the working directory is not looked into, for what lies there may be anybody's.
+
+    Args:
+        program: its name, or its path.
+        path: the directories to look into, as PATH has them, if not this process's.
     """
     name = os.fspath(program)  # Windows' `shutil.which` takes no path objects before Python 3.12
     if os.name == "nt" and Path(name).name == name:
-        return on_path(name, os.environ.get("PATH", "").split(os.pathsep))
-    return shutil.which(name)
+        return on_path(name, (os.environ.get("PATH", "") if path is None else path).split(os.pathsep))
+    return shutil.which(name, path=path)
 
 
 def on_path(name: str, directories: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from codex_release.base.errors import CheckError, ReleaseError
-from codex_release.base.programs import Ran, run
+from codex_release.base.programs import Ran, found, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,16 +138,16 @@ def _runner(target: Target, catalog: Catalog, environ: Mapping[str, str]) -> _Ru
     if emulator is None:
         raise _UnableError("no emulator runs it")
     path = environ.get("PATH", "")
-    program = next((at for name in emulator.programs if (at := shutil.which(name, path=path))), None)
+    program = next((at for name in emulator.programs if (at := found(name, path))), None)
     if program is None:
         raise _UnableError(f"{emulator.programs[0]} is not installed (Debian's package {emulator.package})")
     name = Path(program).name
     said = run([program, "--version"], timeout_s=_ANSWER_S, error=_UnableError, environ=environ).text
-    found = re.search(r"\b(\d+)\.[\d.]*\d", said)
-    if found is None or int(found[1]) < emulator.oldest:
-        raise _UnableError(f"it takes {name} {emulator.oldest} or newer, this is {found[0] if found else 'another'}")
+    match = re.search(r"\b(\d+)\.[\d.]*\d", said)
+    if match is None or int(match[1]) < emulator.oldest:
+        raise _UnableError(f"it takes {name} {emulator.oldest} or newer, this is {match[0] if match else 'another'}")
     asks = tuple(each for each in catalog.asks if each in emulator.asks)
-    return _Runner(f"{name} {found[0]}", (program,), asks, emulator.unable, emulator.environ)
+    return _Runner(f"{name} {match[0]}", (program,), asks, emulator.unable, emulator.environ)
 
 
 def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Mapping[str, str]) -> None:
@@ -188,8 +188,8 @@ def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Ma
         raise CheckError(ran.failure)
     if answered is None:
         raise CheckError(f"{name} does not say its version")
-    if (found := answered[1].decode("utf-8", "replace")) != version:
-        raise CheckError(f"{name} says it is {found}, not {version}")
+    if (said := answered[1].decode("utf-8", "replace")) != version:
+        raise CheckError(f"{name} says it is {said}, not {version}")
 
 
 @contextlib.contextmanager

@@ -189,7 +189,7 @@ def _tag_problems(wheel: WheelFile, target: Target, inspection: Inspection) -> l
 
 
 def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock, contents: Contents) -> list[str]:
-    """Whether the payload is the locked one; only optional files may be left out, see `platform_tags.variants`."""
+    """Whether the payload is the locked one; only optional files may be left out, see `tags.variants`."""
     payload = _payload(wheel, catalog, contents)
     try:
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)

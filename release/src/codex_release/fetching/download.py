@@ -16,7 +16,8 @@ import httpx
 
 from codex_release.base.digests import Digest, FileDigest, hash_file
 from codex_release.base.errors import DownloadError
-from codex_release.base.http import HttpError, TransientError
+from codex_release.base.http import HttpError
+from codex_release.base.patience import TransientError
 from codex_release.base.programs import printed
 from codex_release.base.shown import shown_url
 from codex_release.sources.base import LocalFile, Program, WebFile

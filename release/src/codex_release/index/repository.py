@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
-from codex_release.base.http import TransientError
+from codex_release.base.patience import TransientError
 from codex_release.base.shown import shown_url
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings

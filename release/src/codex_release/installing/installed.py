@@ -109,7 +109,7 @@ def _not_as_recorded(recorded: Mapping[str, RecordRow], files: Mapping[str, File
 def _not_as_expected(files: Mapping[str, FileDigest], expected: Expected, catalog: Catalog) -> str | None:
     """Whether the package's own files are the template's, and all others the locked ones.
 
-    Only optional files may be missing, see `platform_tags.variants`.
+    Only optional files may be missing, see `tags.variants`.
     """
     prefix = f"{catalog.module}/"
     package = {name.removeprefix(prefix): digest for name, digest in files.items() if name.startswith(prefix)}

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError, ReleaseError
-from codex_release.base.http import HttpError, RetryPolicy, TransientError
+from codex_release.base.http import HttpError
+from codex_release.base.patience import RetryPolicy, TransientError
 from codex_release.base.progress import megabytes
 from codex_release.base.words import counted
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD

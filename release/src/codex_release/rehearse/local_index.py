@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from codex_release.base.http import RetryPolicy
+    from codex_release.base.patience import RetryPolicy
     from codex_release.base.progress import Progress
 
 __all__ = ["IndexStage", "LocalIndex", "local_index"]

@@ -2,29 +2,5 @@
 
 `model` is the data (``release.json``), `observe` reads finished files, `compare` holds them against the release before,
 `page` and `summary` show it (``release.html``; Markdown for a CI job), `store` reads, merges and writes. Commands need
-only `store.update`.
+only `store`.
 """
-
-from codex_release.report.model import (
-    BuildSection,
-    BuiltFile,
-    Component,
-    Previous,
-    PublishedFile,
-    PublishSection,
-    RehearseSection,
-    ReleaseReport,
-    Step,
-)
-
-__all__ = [
-    "BuildSection",
-    "BuiltFile",
-    "Component",
-    "Previous",
-    "PublishSection",
-    "PublishedFile",
-    "RehearseSection",
-    "ReleaseReport",
-    "Step",
-]

@@ -128,7 +128,7 @@ class Origin:
     Attributes:
         target: the target triple.
         archives: whose files are these, byte for byte.
-        signature: ``verified``, ``absent``, ``unsupported`` or ``unchecked``, see `signatures`; empty if nobody asked.
+        signature: ``verified``, ``absent``, ``unsupported`` or ``unchecked``, see `facts.signature`; empty if unasked.
         identity: who signed, if verified.
         issuer: who vouches for that identity, if verified.
         code: what the executables' own signatures prove.

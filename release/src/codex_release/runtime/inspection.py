@@ -26,7 +26,7 @@ class Inspection:
 
     Attributes:
         executables: by their path in the tree.
-        variants: the wheels to make, see `platform_tags.variants`.
+        variants: the wheels to make, see `tags.variants`.
     """
 
     executables: Mapping[str, Executable]

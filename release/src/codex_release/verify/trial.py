@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import TrialError
-from codex_release.base.programs import answer, said_last
+from codex_release.base.programs import answer, found, said_last
 from codex_release.base.words import counted
 from codex_release.facts.versions import printed_version
 
@@ -172,7 +172,7 @@ class Trial:
 
     def codex_version(self) -> CodexAnswer:
         """``codex --version``, by the console script that came with the runtime."""
-        codex = shutil.which("codex", path=str(self.python.parent))
+        codex = found("codex", str(self.python.parent))
         if codex is None:
             raise TrialError(
                 f"the runtime installed no program named codex into {self.python.parent}",

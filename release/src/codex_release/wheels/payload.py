@@ -61,7 +61,7 @@ class Payload:
         """What the executables are, without some of them, and the wheels that follow.
 
         Raises:
-            InspectError: see `inspect.inspect_tree`.
+            InspectError: see `inspection.inspect_tree`.
         """
         if self._refusals:
             raise self._refusals[0]
