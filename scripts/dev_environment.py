@@ -74,7 +74,8 @@ def set_up(*requirements: str) -> Path:
         if settings is None:
             settings = installer_settings(PYTHON)
         quiet = [] if sys.stderr.isatty() else ["--quiet"]
-        command = [str(UV), "pip", "install", *quiet, "--python", str(PYTHON), *words]
+        # As pip does: where no bytecode may be written later, every start of a program would compile it all again.
+        command = [str(UV), "pip", "install", "--compile-bytecode", *quiet, "--python", str(PYTHON), *words]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)
         _record(done, what, wanted)
 
