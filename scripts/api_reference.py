@@ -27,17 +27,17 @@ PACKAGE = ROOT / "sdk" / "src" / "codex_app_server"
 PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
-    "Codex, threads and turns": ("codex", "thread", "turn"),
+    "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn"),
     "Inputs and results": ("inputs", "results"),
     "Settings and handlers": ("config", "handlers"),
-    "Events": ("protocol.messages", "protocol.handshake", "subscription"),
-    "Every method of the protocol": ("client",),
+    "Events": ("protocol.messages", "protocol.handshake", "sync.subscription"),
+    "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),
-    "Models of the protocol": ("generated", "aliases"),
+    "Models of the protocol": ("generated", "models.aliases"),
 }
 """The modules of the public names, by the section they are described in."""
 
-TWINS = {"codex": "acodex", "thread": "athread", "turn": "aturn", "client": "aclient", "subscription": "asubscription"}
+TWINS = {f"sync.{name}": f"aio.{name}" for name in ("codex", "thread", "turn", "client", "subscription")}
 """The modules of synchronous classes, and of their twins for asyncio: the same names, of which tests see to it."""
 
 VERSION = ("_version", "__version__")

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "sdk" / "src"))
 
 from codex_app_server.generated.registry import ROOMS
-from codex_app_server.models import load
+from codex_app_server.models.model import load
 
 
 def problem(name: str) -> str | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_app_server import Handlers
-from codex_app_server.answering import answer, decline, handler_of, question
 from codex_app_server.generated import (
     CommandExecutionRequestApprovalParams,
     CommandExecutionRequestApprovalResponse,
@@ -18,6 +17,7 @@ from codex_app_server.generated import (
 )
 from codex_app_server.generated.registry import SERVER_REQUESTS
 from codex_app_server.protocol.messages import ServerRequest
+from codex_app_server.questions import answer, decline, handler_of, question
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue

@@ -27,7 +27,7 @@ from codex_app_server import (
     TransportClosedError,
 )
 from codex_app_server.protocol.connection import Connection
-from codex_app_server.transport import stdio
+from codex_app_server.sync import transport as stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -434,7 +434,7 @@ def test_a_bug_in_acting_on_a_message_does_so_too(peer: Peer, monkeypatch: pytes
     def ask(driver: object, request: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("codex_app_server.driver.Driver._ask", ask)
+    monkeypatch.setattr("codex_app_server.sync.driver.Driver._ask", ask)
     config = peer("greet(); read(); write({'id': 1, 'method': 'ask'}); wait_for_end()")
     with AppServerClient(config) as client, pytest.raises(TransportClosedError, match="a bug"):
         client.request("m")

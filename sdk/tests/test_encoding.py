@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import codex_app_server
-from codex_app_server.encoding import encode_options
 from codex_app_server.generated import (
     ApiKeyLoginAccountParams,
     ReadOnlySandboxPolicy,
@@ -20,7 +19,8 @@ from codex_app_server.generated import (
     TextUserInput,
     TurnEnvironmentParams,
 )
-from codex_app_server.models import decode
+from codex_app_server.models.encoding import encode_options
+from codex_app_server.models.model import decode
 from codex_app_server.protocol.messages import encode_request
 
 
@@ -135,7 +135,7 @@ def test_the_message_names_the_option(value: object, complaint: str) -> None:
 def test_plain_values_need_no_pydantic() -> None:
     source = str(Path(codex_app_server.__file__).parents[1])
     program = (
-        f"import sys; sys.path.insert(0, {source!r}); from codex_app_server.encoding import encode_options; "
+        f"import sys; sys.path.insert(0, {source!r}); from codex_app_server.models.encoding import encode_options; "
         "encode_options({'a': [1, {'b': None}]}); print('pydantic' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True, timeout=60)

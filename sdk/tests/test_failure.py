@@ -18,7 +18,7 @@ from until import until_it_holds
 
 import codex_app_server
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
-from codex_app_server.waiting import _next_in_slices
+from codex_app_server.sync.waiting import _next_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server import payloads
+from codex_app_server.models import payloads
 from codex_app_server.protocol import messages
 from codex_app_server.protocol.messages import (
     ErrorResponse,

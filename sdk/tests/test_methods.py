@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from codex_app_server import AppServerClient, AppServerConfig, AsyncAppServerClient
-from codex_app_server.encoding import encode_options
 from codex_app_server.generated import (
     ApiKeyLoginAccountParams,
     ConfigReadResponse,
@@ -29,7 +28,8 @@ from codex_app_server.generated.amethods import AsyncMethods
 from codex_app_server.generated.front import CodexOptions, ThreadOptions
 from codex_app_server.generated.methods import Methods
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
-from codex_app_server.models import Model, decode, load
+from codex_app_server.models.encoding import encode_options
+from codex_app_server.models.model import Model, decode, load
 
 
 class Recorded(Methods):

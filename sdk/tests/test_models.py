@@ -40,7 +40,7 @@ from codex_app_server.generated import (
     TurnStatus,
 )
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
-from codex_app_server.models import Model, TaggedModel, UnknownObject, decode, load
+from codex_app_server.models.model import Model, TaggedModel, UnknownObject, decode, load
 
 SOURCE = str(Path(codex_app_server.__file__).parents[1])
 DELTA = {"delta": "hi", "itemId": "i", "threadId": "t", "turnId": "u"}
@@ -384,7 +384,7 @@ def test_threads_do_not_make_a_class_twice() -> None:
     program = """
 import sys, threading
 sys.setswitchinterval(1e-6)
-from codex_app_server.models import load
+from codex_app_server.models.model import load
 start = threading.Barrier(8)
 made = []
 def work():
@@ -400,7 +400,7 @@ print(len(made), all(a is b for each in made for a, b in zip(each[::3], made[0][
 
 def test_one_model_makes_no_other() -> None:
     program = (
-        "from codex_app_server.models import load, _kinds; load('Turn'); a = len(_kinds); "
+        "from codex_app_server.models.model import load, _kinds; load('Turn'); a = len(_kinds); "
         "load('ThreadItem'); print(a, len(_kinds))"
     )
     assert run(program) == "1 21"
@@ -409,7 +409,7 @@ def test_one_model_makes_no_other() -> None:
 def test_what_costs_nothing_loads_no_pydantic() -> None:
     modules = ("registry", "front", "afront", "methods", "amethods", "threads", "turns")
     imports = "; ".join(f"import codex_app_server.generated.{name}" for name in modules)
-    assert run(f"{imports}; import codex_app_server.encoding; print('pydantic' in sys.modules)") == "False"
+    assert run(f"{imports}; import codex_app_server.models.encoding; print('pydantic' in sys.modules)") == "False"
 
 
 def test_decoding_costs_what_validating_costs() -> None:

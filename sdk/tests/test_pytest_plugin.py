@@ -12,7 +12,7 @@ from programs import ROOT, environment_with, finished
 COLLECTED = """
 import sys
 
-heavy = {"codex_app_server.testing", "codex_app_server.codex", "codex_app_server.driver", "http.server", "pydantic"}
+heavy = {*(f"codex_app_server.{name}" for name in ("testing", "sync.codex", "sync.driver")), "http.server", "pydantic"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 def test_is_fresh(codex_model_server):

@@ -11,10 +11,10 @@ import pytest
 from until import until_it_holds
 
 from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
-from codex_app_server.adriver import AsyncDriver
-from codex_app_server.driver import FEW, Driver
+from codex_app_server.aio.driver import AsyncDriver
 from codex_app_server.protocol.allowance import READ_AHEAD
 from codex_app_server.protocol.streams import read_events
+from codex_app_server.sync.driver import FEW, Driver
 
 if TYPE_CHECKING:
     from collections import deque

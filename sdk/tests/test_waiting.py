@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from queue import SimpleQueue
 
-from codex_app_server.waiting import Relay
+from codex_app_server.sync.waiting import Relay
 
 
 def queues(count: int) -> list[SimpleQueue[None]]:

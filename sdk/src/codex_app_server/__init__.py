@@ -12,14 +12,11 @@ a program does not touch is never loaded.
 TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it would cost more than this whole module
 if TYPE_CHECKING:
     from codex_app_server._version import __version__
-    from codex_app_server.aclient import AsyncAppServerClient
-    from codex_app_server.acodex import AsyncCodex
-    from codex_app_server.aliases import ServiceTier, TurnCompletedNotificationPayload
-    from codex_app_server.asubscription import AsyncSubscription
-    from codex_app_server.athread import AsyncThread
-    from codex_app_server.aturn import AsyncTurn
-    from codex_app_server.client import AppServerClient
-    from codex_app_server.codex import Codex
+    from codex_app_server.aio.client import AsyncAppServerClient
+    from codex_app_server.aio.codex import AsyncCodex
+    from codex_app_server.aio.subscription import AsyncSubscription
+    from codex_app_server.aio.thread import AsyncThread
+    from codex_app_server.aio.turn import AsyncTurn
     from codex_app_server.config import AppServerConfig
     from codex_app_server.errors import (
         AppServerError,
@@ -72,13 +69,16 @@ if TYPE_CHECKING:
         SkillInput,
         TextInput,
     )
+    from codex_app_server.models.aliases import ServiceTier, TurnCompletedNotificationPayload
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.results import RunResult, TurnResult
     from codex_app_server.retry import is_retryable_error, retry_on_overload
-    from codex_app_server.subscription import Subscription
-    from codex_app_server.thread import Thread
-    from codex_app_server.turn import Turn
+    from codex_app_server.sync.client import AppServerClient
+    from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.subscription import Subscription
+    from codex_app_server.sync.thread import Thread
+    from codex_app_server.sync.turn import Turn
 
 __all__ = [
     "AppServerClient",
@@ -149,17 +149,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AppServerClient": "client",
+    "AppServerClient": "sync.client",
     "AppServerConfig": "config",
     "AppServerError": "errors",
     "AppServerRpcError": "errors",
     "AskForApproval": "generated",
-    "AsyncAppServerClient": "aclient",
-    "AsyncCodex": "acodex",
-    "AsyncSubscription": "asubscription",
-    "AsyncThread": "athread",
-    "AsyncTurn": "aturn",
-    "Codex": "codex",
+    "AsyncAppServerClient": "aio.client",
+    "AsyncCodex": "aio.codex",
+    "AsyncSubscription": "aio.subscription",
+    "AsyncThread": "aio.thread",
+    "AsyncTurn": "aio.turn",
+    "Codex": "sync.codex",
     "EventOverflowError": "errors",
     "ExperimentalApiError": "errors",
     "Handlers": "handlers",
@@ -189,12 +189,12 @@ _HOMES = {
     "SandboxMode": "generated",
     "SandboxPolicy": "generated",
     "ServerBusyError": "errors",
-    "ServiceTier": "aliases",
+    "ServiceTier": "models.aliases",
     "SkillInput": "inputs",
     "StartupTimeoutError": "errors",
-    "Subscription": "subscription",
+    "Subscription": "sync.subscription",
     "TextInput": "inputs",
-    "Thread": "thread",
+    "Thread": "sync.thread",
     "ThreadForkParams": "generated",
     "ThreadItem": "generated",
     "ThreadListParams": "generated",
@@ -204,8 +204,8 @@ _HOMES = {
     "ThreadStartParams": "generated",
     "ThreadTokenUsageUpdatedNotification": "generated",
     "TransportClosedError": "errors",
-    "Turn": "turn",
-    "TurnCompletedNotificationPayload": "aliases",
+    "Turn": "sync.turn",
+    "TurnCompletedNotificationPayload": "models.aliases",
     "TurnFailedError": "errors",
     "TurnResult": "results",
     "TurnStartParams": "generated",

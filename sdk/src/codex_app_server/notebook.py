@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, overload
 
-from codex_app_server.turn import Turn
+from codex_app_server.sync.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from codex_app_server.aturn import AsyncTurn
+    from codex_app_server.aio.turn import AsyncTurn
     from codex_app_server.results import TurnFold, TurnResult
 
 __all__ = ["show"]

@@ -179,6 +179,6 @@ class TurnFold:
 
 
 def _decoded(model: str, value: JsonValue) -> Any:
-    from codex_app_server.models import decode
+    from codex_app_server.models.model import decode
 
     return decode(model, value)

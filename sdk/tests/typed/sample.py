@@ -24,7 +24,7 @@ from codex_app_server.generated import (
     TurnStartResponse,
     TurnStatus,
 )
-from codex_app_server.models import UnknownObject, decode
+from codex_app_server.models.model import UnknownObject, decode
 
 if TYPE_CHECKING:
     from codex_app_server.generated.amethods import AsyncMethods

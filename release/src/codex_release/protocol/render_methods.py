@@ -126,7 +126,7 @@ class _Room:
         return (
             header(f"Typed calls: {room.replace('_', ' ')}.\n\n{_NOTES}", version)
             + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
-            + f"from codex_app_server.calls import {base}\n\nif TYPE_CHECKING:\n"
+            + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
             + annotation_imports(annotations, names, self._rooms)
             + f'\n__all__ = ["{name}"]\n\n\nclass {name}({base}):\n'
             + '    """The methods of this room, see the module."""\n\n'

@@ -50,7 +50,7 @@ _TABLE_GETTER = '''
 
 def __getattr__(name: str) -> object:
     """A model, which is created now."""
-    from codex_app_server.models import from_room
+    from codex_app_server.models.model import from_room
 
     return from_room(__name__, name)
 '''
@@ -60,7 +60,7 @@ from __future__ import annotations
 
 def __getattr__(name: str) -> object:
     """A model, which is created now."""
-    from codex_app_server.models import from_package
+    from codex_app_server.models.model import from_package
 
     return from_package(name)
 '''
@@ -185,7 +185,7 @@ class _Stub:
                     ours[f"{_PACKAGE}.{self._rooms[name]}"].append(name)
         # A model of the protocol may be called Model itself.
         bases = [name for name in ("Model", "TaggedModel") if f"(_{name})" in body]
-        ours["codex_app_server.models"] = [f"{name} as _{name}" for name in bases]
+        ours["codex_app_server.models.model"] = [f"{name} as _{name}" for name in bases]
         ours["codex_app_server.protocol.messages"] = ["JsonValue"] if "JsonValue" in body else []
         standard = {
             "enum": ["Enum"] if "(str, Enum)" in body else [],

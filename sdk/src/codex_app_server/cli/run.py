@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from codex_app_server.cli.approvals import Approvals, changes_of
 from codex_app_server.cli.terminal import shortened
-from codex_app_server.codex import Codex
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError
 from codex_app_server.inputs import TextInput
 from codex_app_server.results import TurnFold
+from codex_app_server.sync.codex import Codex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from codex_app_server.cli.terminal import Terminal
     from codex_app_server.protocol.messages import JsonValue, Notification
     from codex_app_server.results import TurnResult
-    from codex_app_server.turn import Turn
+    from codex_app_server.sync.turn import Turn
 
 __all__ = ["RunOptions", "run"]
 

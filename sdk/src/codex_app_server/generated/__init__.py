@@ -8,6 +8,6 @@ from __future__ import annotations
 
 def __getattr__(name: str) -> object:
     """A model, which is created now."""
-    from codex_app_server.models import from_package
+    from codex_app_server.models.model import from_package
 
     return from_package(name)

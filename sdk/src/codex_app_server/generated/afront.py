@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from codex_app_server.athread import AsyncThread
-    from codex_app_server.aturn import AsyncTurn
+    from codex_app_server.aio.thread import AsyncThread
+    from codex_app_server.aio.turn import AsyncTurn
     from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy
     from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
     from codex_app_server.generated.items import ResponseItem

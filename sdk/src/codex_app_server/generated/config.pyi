@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxMode
 from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
 from codex_app_server.generated.turns import ModeKind
-from codex_app_server.models import Model as _Model
-from codex_app_server.models import TaggedModel as _TaggedModel
+from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.protocol.messages import JsonValue
 
 class AgentConfiguredHookHandler(_TaggedModel):

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     )
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.results import RunResult
-    from codex_app_server.thread import Thread
-    from codex_app_server.turn import Turn
+    from codex_app_server.sync.thread import Thread
+    from codex_app_server.sync.turn import Turn
 
 __all__ = ["CodexOptions", "ThreadOptions"]
 

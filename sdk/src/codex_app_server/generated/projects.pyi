@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from codex_app_server.generated.threads import SortDirection
-from codex_app_server.models import Model as _Model
+from codex_app_server.models.model import Model as _Model
 
 class EnvironmentAddParams(_Model):
     """Experimental."""

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 from codex_app_server.generated.items import ThreadItem
 from codex_app_server.generated.turns import TurnError, TurnStatus
-from codex_app_server.models import Model as _Model
-from codex_app_server.models import TaggedModel as _TaggedModel
+from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.protocol.messages import JsonValue
 
 class BemItemPromotedThreadRealtimeItem(_TaggedModel):

@@ -93,6 +93,6 @@ TABLE: dict[str, str] = {
 
 def __getattr__(name: str) -> object:
     """A model, which is created now."""
-    from codex_app_server.models import from_room
+    from codex_app_server.models.model import from_room
 
     return from_room(__name__, name)

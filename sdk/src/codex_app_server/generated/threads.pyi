@@ -26,8 +26,8 @@ from codex_app_server.generated.turns import (
     TurnEnvironmentParams,
     TurnItemsView,
 )
-from codex_app_server.models import Model as _Model
-from codex_app_server.models import TaggedModel as _TaggedModel
+from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.protocol.messages import JsonValue
 
 class ActivePermissionProfile(_Model):

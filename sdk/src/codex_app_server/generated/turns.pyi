@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxPolicy
 from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
 from codex_app_server.generated.items import FunctionCallOutputBody, ThreadItem, TokenUsageBreakdown, UserInput
-from codex_app_server.models import Model as _Model
-from codex_app_server.models import TaggedModel as _TaggedModel
+from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.protocol.messages import JsonValue
 
 class ActiveTurnNotSteerableCodexErrorInfo(_Model):

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 from codex_app_server.generated.common import RequestId
-from codex_app_server.models import Model as _Model
-from codex_app_server.models import TaggedModel as _TaggedModel
+from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.model import TaggedModel as _TaggedModel
 
 class CancelledUserVerificationErrorDetails(_TaggedModel):
     """Experimental."""

@@ -144,7 +144,7 @@ _readers: dict[str, Callable[[JsonValue], Any]] = {}
 def _reader_of(method: str) -> Callable[[JsonValue], Any]:
     """What makes the payloads of a method; the models are only loaded when there is one to make."""
     global _json_list  # noqa: PLW0603 - once pydantic is loaded anyway, its parser does the same in less time
-    from codex_app_server.payloads import json_list, reader_of
+    from codex_app_server.models.payloads import json_list, reader_of
 
     _json_list = json_list
     reader = reader_of(method)

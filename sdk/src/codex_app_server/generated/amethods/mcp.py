@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.calls import AsyncCalls
+from codex_app_server.method_base import AsyncCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

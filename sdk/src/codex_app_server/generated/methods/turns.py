@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.calls import Calls
+from codex_app_server.method_base import Calls
 
 if TYPE_CHECKING:
     import os

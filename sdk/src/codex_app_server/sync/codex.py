@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.ahead import load_ahead
 from codex_app_server.generated.front import CodexOptions
+from codex_app_server.preloading import load_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.client import AppServerClient
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
-    from codex_app_server.thread import Thread
+    from codex_app_server.sync.client import AppServerClient
+    from codex_app_server.sync.thread import Thread
 
 # All else is imported where it is used: what follows the handshake is loaded ahead of that, while the runtime boots.
 
@@ -47,9 +47,9 @@ class Codex(CodexOptions):
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        from codex_app_server.driver import Driver
+        from codex_app_server.sync.driver import Driver
 
-        load_ahead("thread")
+        load_ahead("sync.thread")
         self._driver = Driver(config)
 
     @property
@@ -74,7 +74,7 @@ class Codex(CodexOptions):
     @property
     def client(self) -> AppServerClient:
         """The same connection as a client with every method of the protocol."""
-        from codex_app_server.client import AppServerClient
+        from codex_app_server.sync.client import AppServerClient
 
         return AppServerClient.over(self._driver)
 
@@ -93,7 +93,7 @@ class Codex(CodexOptions):
             include_hidden: also those that pickers do not show.
         """
         from codex_app_server.generated import ModelListResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         answer = self._driver.call("model/list", {"includeHidden": include_hidden})
         return decode(ModelListResponse, answer)
@@ -121,18 +121,18 @@ class Codex(CodexOptions):
 
     def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         return decode(ThreadListResponse, self._call("thread/list", options))
 
     def _thread(self, method: str, options: Mapping[str, object]) -> Thread:
-        from codex_app_server.calling import thread_named_by
-        from codex_app_server.thread import Thread
+        from codex_app_server.request_params import thread_named_by
+        from codex_app_server.sync.thread import Thread
 
         return Thread(self._driver, thread_named_by(self._call(method, options), method))
 
     def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
-        from codex_app_server.calling import params_of
+        from codex_app_server.request_params import params_of
 
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return self._driver.call(method, params)

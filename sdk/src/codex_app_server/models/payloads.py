@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from codex_app_server.generated.registry import NOTIFICATIONS
-from codex_app_server.models import decoder
+from codex_app_server.models.model import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

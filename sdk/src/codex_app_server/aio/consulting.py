@@ -11,8 +11,8 @@ import threading
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.answering import answer, decline, handler_of, question
-from codex_app_server.consulting import failed
+from codex_app_server.questions import answer, decline, handler_of, question
+from codex_app_server.sync.consulting import failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server._log import logger
-from codex_app_server.encoding import encode_options
+from codex_app_server.models.encoding import encode_options
 from codex_app_server.protocol.messages import METHOD_NOT_FOUND, encode_error, encode_result
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def handler_of(request: ServerRequest, handlers: Handlers) -> Callable[[Any], ob
 def question(request: ServerRequest) -> object:
     """What the function is given."""
     from codex_app_server.generated.registry import SERVER_REQUESTS
-    from codex_app_server.models import decode
+    from codex_app_server.models.model import decode
 
     return decode(SERVER_REQUESTS[request.method][0], request.params)
 
@@ -95,7 +95,7 @@ def question(request: ServerRequest) -> object:
 def answer(request: ServerRequest, given: object) -> bytes:
     """What to send for what a function returned; what makes no sense declines, and is logged."""
     from codex_app_server.generated.registry import SERVER_REQUESTS
-    from codex_app_server.models import Model, load
+    from codex_app_server.models.model import Model, load
 
     if given is None:
         return decline(request)

@@ -26,8 +26,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Type
 from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
-from codex_app_server.kinds import EnumKind, Kind, UnionKind, Word
-from codex_app_server.tables import Entry, is_value, parse_entry, parse_field, parse_type
+from codex_app_server.models.tables import Entry, is_value, parse_entry, parse_field, parse_type
+from codex_app_server.models.variants import EnumKind, Kind, UnionKind, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codex_app_server.aturn import AsyncTurn
-from codex_app_server.calling import params_of
+from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.request_params import params_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.adriver import AsyncDriver
+    from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.generated import ThreadReadResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.results import RunResult
@@ -41,7 +41,7 @@ class AsyncThread(AsyncThreadOptions):
             include_turns: with all its turns and their items.
         """
         from codex_app_server.generated import ThreadReadResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         answer = await self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
         return decode(ThreadReadResponse, answer)

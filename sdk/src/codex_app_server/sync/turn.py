@@ -1,33 +1,33 @@
-"""One turn, for asyncio: its events as they happen, its result, and the two ways to meddle."""
+"""One turn: its events as they happen, its result, and the two ways to meddle."""
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Callable, Iterator
 
-    from codex_app_server.adriver import AsyncDriver
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.protocol.streams import Stream
     from codex_app_server.results import TurnResult
+    from codex_app_server.sync.driver import Driver
 
-__all__ = ["AsyncTurn"]
+__all__ = ["Turn"]
 
 
-class AsyncTurn:
-    """A turn that was started with `AsyncThread.turn`. It has one consumer: either `stream` or `run`, once."""
+class Turn:
+    """A turn that was started with `Thread.turn`. It has one consumer: either `stream` or `run`, once."""
 
-    def __init__(self, driver: AsyncDriver, thread_id: str, stream: Stream) -> None:
+    def __init__(self, driver: Driver, thread_id: str, stream: Stream) -> None:
         self._driver = driver
         self._thread_id = thread_id
         self._stream = stream
-        self._is_claimed = False
+        self._unclaimed = [True]
 
     @property
     def id(self) -> str:
@@ -39,7 +39,7 @@ class AsyncTurn:
         """The id of the thread it belongs to."""
         return self._thread_id
 
-    def stream(self) -> AsyncIterator[Notification]:
+    def stream(self) -> Iterator[Notification]:
         """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
 
         Leaving the loop early does not stop the turn; `interrupt` does.
@@ -52,7 +52,7 @@ class AsyncTurn:
         self._claim()
         return self._events()
 
-    async def run(self, *, timeout: float | None = None) -> TurnResult:
+    def run(self, *, timeout: float | None = None) -> TurnResult:
         """Wait for the turn to end.
 
         Args:
@@ -66,19 +66,19 @@ class AsyncTurn:
             RuntimeError: if the turn has a consumer already.
             TransportClosedError: if the connection ends before the turn does.
         """
-        return await self._run(timeout, None)
+        return self._run(timeout, None)
 
-    async def _run(self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None) -> TurnResult:
+    def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult:
         """As `run`; `watch` is shown what there is, whenever more has come."""
         self._claim()
         fold = TurnFold()
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            while batch := await self._driver.take(self._stream, _left(deadline)):
+            while batch := self._driver.take(self._stream, _left(deadline)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
-                    await watch(fold)
+                    watch(fold)
         except BaseException as error:
             self._driver.interrupt(self._thread_id, self.id)
             if isinstance(error, TimeoutError):
@@ -88,22 +88,22 @@ class AsyncTurn:
             self._driver.drop(self._stream)
         return fold.result(self._thread_id, self.id)
 
-    async def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
+    def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
 
         Raises:
             JsonRpcError: if it has ended, or is of a kind that does not listen.
         """
         params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
-        await self._driver.call("turn/steer", params)
+        self._driver.call("turn/steer", params)
 
-    async def interrupt(self) -> None:
+    def interrupt(self) -> None:
         """Stop the turn; it then ends with the status ``interrupted``.
 
         Raises:
             JsonRpcError: if it has ended already.
         """
-        await self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
 
     def __repr__(self) -> str:
         """Its id."""
@@ -114,13 +114,14 @@ class AsyncTurn:
         return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
     def _claim(self) -> None:
-        if self._is_claimed:
-            raise RuntimeError(f"turn {self.id} has a consumer already")
-        self._is_claimed = True
-
-    async def _events(self) -> AsyncIterator[Notification]:
         try:
-            while batch := await self._driver.take(self._stream):
+            self._unclaimed.pop()  # one step, so that of two threads one gets it
+        except IndexError:
+            raise RuntimeError(f"turn {self.id} has a consumer already") from None
+
+    def _events(self) -> Iterator[Notification]:
+        try:
+            while batch := self._driver.take(self._stream):
                 while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
                     yield batch.popleft()
         finally:
@@ -131,7 +132,7 @@ def _left(deadline: float | None) -> float | None:
     """How many seconds are left; `TimeoutError` if none."""
     if deadline is None:
         return None
-    left = deadline - asyncio.get_running_loop().time()
+    left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left

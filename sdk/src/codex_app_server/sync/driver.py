@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
+from codex_app_server.ending import Ending
 from codex_app_server.errors import (
     AppServerError,
     EventOverflowError,
@@ -37,9 +38,8 @@ from codex_app_server.protocol.handshake import InitializeResult, initialize_par
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
 from codex_app_server.protocol.streams import read_events
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.transport.ending import Ending
-from codex_app_server.transport.stdio import StdioTransport
-from codex_app_server.waiting import Relay, next_in
+from codex_app_server.sync.transport import StdioTransport
+from codex_app_server.sync.waiting import Relay, next_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -385,7 +385,7 @@ class Driver:
                         self._relay.add(taker)
 
     def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.consulting import consult
+        from codex_app_server.sync.consulting import consult
 
         consult(request, self.handlers, self._transport.send)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.encoding import encode_options
 from codex_app_server.errors import AppServerError, ExperimentalApiError
 from codex_app_server.generated.registry import CLIENT_REQUESTS
+from codex_app_server.models.encoding import encode_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

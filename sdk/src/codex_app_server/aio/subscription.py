@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.adriver import AsyncDriver
+    from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.protocol.streams import Stream
 

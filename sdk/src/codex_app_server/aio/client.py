@@ -1,15 +1,16 @@
-"""Every method of the protocol, and whatever the runtime tells: the layer below `Codex`, for threads."""
+"""Every method of the protocol, and whatever the runtime tells: the layer below `AsyncCodex`, for asyncio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from codex_app_server.calling import params_of
-from codex_app_server.driver import Driver
-from codex_app_server.encoding import encode_options
-from codex_app_server.generated.methods import Methods
-from codex_app_server.subscription import Subscription, topic_of
+from codex_app_server.aio.driver import AsyncDriver
+from codex_app_server.aio.subscription import AsyncSubscription
+from codex_app_server.generated.amethods import AsyncMethods
+from codex_app_server.models.encoding import encode_options
+from codex_app_server.request_params import params_of
+from codex_app_server.sync.subscription import topic_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,35 +20,28 @@ if TYPE_CHECKING:
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.handlers import Handlers
-    from codex_app_server.models import Model
+    from codex_app_server.models.model import Model
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["AppServerClient"]
+__all__ = ["AsyncAppServerClient"]
 
 
-class AppServerClient(Methods):
+class AsyncAppServerClient(AsyncMethods):
     """A running Codex app-server, with one method for each of the protocol's.
 
-    The constructor starts the runtime and does the handshake; `close`, or the end of a ``with`` block, stops it. All
-    methods may be called from any thread, and by many at once.
+    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises what
+    `AppServerClient` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
-
-    Raises:
-        RuntimeNotFoundError: if there is no runtime.
-        RuntimeStartError: if it cannot be started.
-        StartupTimeoutError: if it does not answer ``initialize`` in time.
-        TransportClosedError: if it ends before it answers.
-        JsonRpcError: if it refuses the handshake.
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        self._driver = Driver(config)
+        self._driver = AsyncDriver(config)
 
     @classmethod
-    def over(cls, driver: Driver) -> Self:
+    def over(cls, driver: AsyncDriver) -> Self:
         """A client of a connection that exists, and stays open without it."""
         client = cls.__new__(cls)
         client._driver = driver  # noqa: SLF001 - its own
@@ -72,7 +66,7 @@ class AppServerClient(Methods):
     def handlers(self, handlers: Handlers) -> None:
         self._driver.handlers = handlers
 
-    def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
+    async def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
         Args:
@@ -88,7 +82,7 @@ class AppServerClient(Methods):
         """
         if params is not None and not isinstance(params, Mapping):
             params = encode_options(params)
-        return self._driver.call(method, params)
+        return await self._driver.call(method, params)
 
     def subscribe(
         self,
@@ -97,7 +91,7 @@ class AppServerClient(Methods):
         thread_id: str | None = None,
         login_id: str | None = None,
         process_id: str | None = None,
-    ) -> Subscription:
+    ) -> AsyncSubscription:
         """Listen, from now on, to what the runtime tells about one thing, or to everything.
 
         Args:
@@ -110,26 +104,27 @@ class AppServerClient(Methods):
             ValueError: if several are given.
         """
         topic = topic_of(turn=turn_id, thread=thread_id, login=login_id, process=process_id)
-        return Subscription(self._driver, self._driver.listen(topic))
+        return AsyncSubscription(self._driver, self._driver.listen(topic))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
 
         May be called again. Returns when the process is gone; this takes about 10 ms, or some seconds if it has to be
         forced.
         """
-        self._driver.close()
+        await self._driver.close()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self._driver.start()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        await self.close()
 
-    def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
-        from codex_app_server.models import decode  # not at the top: pydantic costs a tenth of a second
+    async def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
+        from codex_app_server.models.model import decode  # not at the top: pydantic costs a tenth of a second
 
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
-        return decode(result, self._driver.call(method, params))
+        return decode(result, await self._driver.call(method, params))

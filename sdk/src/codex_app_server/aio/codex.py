@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.ahead import load_ahead
 from codex_app_server.generated.afront import AsyncCodexOptions
+from codex_app_server.preloading import load_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.aclient import AsyncAppServerClient
-    from codex_app_server.athread import AsyncThread
+    from codex_app_server.aio.client import AsyncAppServerClient
+    from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
@@ -41,9 +41,9 @@ class AsyncCodex(AsyncCodexOptions):
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        from codex_app_server.adriver import AsyncDriver
+        from codex_app_server.aio.driver import AsyncDriver
 
-        load_ahead("athread")
+        load_ahead("aio.thread")
         self._driver = AsyncDriver(config)
 
     @property
@@ -68,7 +68,7 @@ class AsyncCodex(AsyncCodexOptions):
     @property
     def client(self) -> AsyncAppServerClient:
         """The same connection as a client with every method of the protocol."""
-        from codex_app_server.aclient import AsyncAppServerClient
+        from codex_app_server.aio.client import AsyncAppServerClient
 
         return AsyncAppServerClient.over(self._driver)
 
@@ -87,7 +87,7 @@ class AsyncCodex(AsyncCodexOptions):
             include_hidden: also those that pickers do not show.
         """
         from codex_app_server.generated import ModelListResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         answer = await self._driver.call("model/list", {"includeHidden": include_hidden})
         return decode(ModelListResponse, answer)
@@ -116,18 +116,18 @@ class AsyncCodex(AsyncCodexOptions):
 
     async def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         return decode(ThreadListResponse, await self._call("thread/list", options))
 
     async def _thread(self, method: str, options: Mapping[str, object]) -> AsyncThread:
-        from codex_app_server.athread import AsyncThread
-        from codex_app_server.calling import thread_named_by
+        from codex_app_server.aio.thread import AsyncThread
+        from codex_app_server.request_params import thread_named_by
 
         return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method))
 
     async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
-        from codex_app_server.calling import params_of
+        from codex_app_server.request_params import params_of
 
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
         return await self._driver.call(method, params)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.driver import Driver
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.protocol.streams import Stream
+    from codex_app_server.sync.driver import Driver
 
 __all__ = ["Subscription", "topic_of"]
 

@@ -21,8 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from codex_app_server._log import logger
-from codex_app_server.errors import RuntimeStartError
-from codex_app_server.transport.ending import (
+from codex_app_server.ending import (
     CREATION_FLAGS,
     LEAVE_GRACE,
     MOMENT,
@@ -32,6 +31,7 @@ from codex_app_server.transport.ending import (
     describe_exit,
     last_lines,
 )
+from codex_app_server.errors import RuntimeStartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,7 +22,7 @@ def load_ahead(*modules: str) -> None:
 def _load(*modules: str) -> None:
     for module in modules:
         import_module(f"codex_app_server.{module}")
-    from codex_app_server.models import load
+    from codex_app_server.models.model import load
 
     for name in _FIRST:
         load(name)

@@ -12,8 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
+from codex_app_server.aio.transport import AsyncStdioTransport
 from codex_app_server.config import AppServerConfig
-from codex_app_server.driver import FEW, GATHERING_S, SLICE, closed, overflow, package_version
+from codex_app_server.ending import Ending
 from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
@@ -27,8 +28,7 @@ from codex_app_server.protocol.handshake import InitializeResult, initialize_par
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
 from codex_app_server.protocol.streams import read_events
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.transport.aio import AsyncStdioTransport
-from codex_app_server.transport.ending import Ending
+from codex_app_server.sync.driver import FEW, GATHERING_S, SLICE, closed, overflow, package_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -365,7 +365,7 @@ class AsyncDriver:
             self._wake(stream)
 
     def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.aconsulting import consult
+        from codex_app_server.aio.consulting import consult
 
         task = consult(request, self.handlers, self._transport.send)
         if task is not None:

@@ -1,16 +1,15 @@
-"""Every method of the protocol, and whatever the runtime tells: the layer below `AsyncCodex`, for asyncio."""
+"""Every method of the protocol, and whatever the runtime tells: the layer below `Codex`, for threads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from codex_app_server.adriver import AsyncDriver
-from codex_app_server.asubscription import AsyncSubscription
-from codex_app_server.calling import params_of
-from codex_app_server.encoding import encode_options
-from codex_app_server.generated.amethods import AsyncMethods
-from codex_app_server.subscription import topic_of
+from codex_app_server.generated.methods import Methods
+from codex_app_server.models.encoding import encode_options
+from codex_app_server.request_params import params_of
+from codex_app_server.sync.driver import Driver
+from codex_app_server.sync.subscription import Subscription, topic_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,28 +19,35 @@ if TYPE_CHECKING:
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.handlers import Handlers
-    from codex_app_server.models import Model
+    from codex_app_server.models.model import Model
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["AsyncAppServerClient"]
+__all__ = ["AppServerClient"]
 
 
-class AsyncAppServerClient(AsyncMethods):
+class AppServerClient(Methods):
     """A running Codex app-server, with one method for each of the protocol's.
 
-    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises what
-    `AppServerClient` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
+    The constructor starts the runtime and does the handshake; `close`, or the end of a ``with`` block, stops it. All
+    methods may be called from any thread, and by many at once.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
+
+    Raises:
+        RuntimeNotFoundError: if there is no runtime.
+        RuntimeStartError: if it cannot be started.
+        StartupTimeoutError: if it does not answer ``initialize`` in time.
+        TransportClosedError: if it ends before it answers.
+        JsonRpcError: if it refuses the handshake.
     """
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        self._driver = AsyncDriver(config)
+        self._driver = Driver(config)
 
     @classmethod
-    def over(cls, driver: AsyncDriver) -> Self:
+    def over(cls, driver: Driver) -> Self:
         """A client of a connection that exists, and stays open without it."""
         client = cls.__new__(cls)
         client._driver = driver  # noqa: SLF001 - its own
@@ -66,7 +72,7 @@ class AsyncAppServerClient(AsyncMethods):
     def handlers(self, handlers: Handlers) -> None:
         self._driver.handlers = handlers
 
-    async def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
+    def request(self, method: str, params: Mapping[str, object] | Model | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
         Args:
@@ -82,7 +88,7 @@ class AsyncAppServerClient(AsyncMethods):
         """
         if params is not None and not isinstance(params, Mapping):
             params = encode_options(params)
-        return await self._driver.call(method, params)
+        return self._driver.call(method, params)
 
     def subscribe(
         self,
@@ -91,7 +97,7 @@ class AsyncAppServerClient(AsyncMethods):
         thread_id: str | None = None,
         login_id: str | None = None,
         process_id: str | None = None,
-    ) -> AsyncSubscription:
+    ) -> Subscription:
         """Listen, from now on, to what the runtime tells about one thing, or to everything.
 
         Args:
@@ -104,27 +110,26 @@ class AsyncAppServerClient(AsyncMethods):
             ValueError: if several are given.
         """
         topic = topic_of(turn=turn_id, thread=thread_id, login=login_id, process=process_id)
-        return AsyncSubscription(self._driver, self._driver.listen(topic))
+        return Subscription(self._driver, self._driver.listen(topic))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
 
         May be called again. Returns when the process is gone; this takes about 10 ms, or some seconds if it has to be
         forced.
         """
-        await self._driver.close()
+        self._driver.close()
 
-    async def __aenter__(self) -> Self:
-        await self._driver.start()
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.close()
+        self.close()
 
-    async def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
-        from codex_app_server.models import decode  # not at the top: pydantic costs a tenth of a second
+    def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
+        from codex_app_server.models.model import decode  # not at the top: pydantic costs a tenth of a second
 
         params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
-        return decode(result, await self._driver.call(method, params))
+        return decode(result, self._driver.call(method, params))

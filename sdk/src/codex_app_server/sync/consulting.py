@@ -10,7 +10,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
-from codex_app_server.answering import answer, decline, handler_of, question
+from codex_app_server.questions import answer, decline, handler_of, question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

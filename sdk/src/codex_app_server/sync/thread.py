@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from codex_app_server.calling import params_of
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
 from codex_app_server.inputs import TextInput, input_items
-from codex_app_server.turn import Turn
+from codex_app_server.request_params import params_of
+from codex_app_server.sync.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.driver import Driver
     from codex_app_server.generated import ThreadReadResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.results import RunResult
+    from codex_app_server.sync.driver import Driver
 
 __all__ = ["Thread"]
 
@@ -41,7 +41,7 @@ class Thread(ThreadOptions):
             include_turns: with all its turns and their items.
         """
         from codex_app_server.generated import ThreadReadResponse
-        from codex_app_server.models import decode
+        from codex_app_server.models.model import decode
 
         answer = self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
         return decode(ThreadReadResponse, answer)
