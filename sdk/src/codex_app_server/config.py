@@ -34,6 +34,8 @@ class AppServerConfig:
         experimental_api: whether methods and fields that Codex marks as experimental may be used.
         handlers: the functions that answer the runtime's questions, approvals for one; without them all are declined.
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
+        max_buffered_bytes: how many bytes they may have.
+        max_line_bytes: how long a message of the runtime may be, in bytes; a longer one ends the connection.
         startup_timeout_s: how long starting may take, up to the answer to ``initialize``, in seconds.
         request_timeout_s: how long a request may wait for its answer, in seconds; None is without limit.
 
@@ -53,6 +55,8 @@ class AppServerConfig:
     experimental_api: bool = False
     handlers: Handlers | None = None
     max_buffered_events: int = 100_000
+    max_buffered_bytes: int = 64 << 20
+    max_line_bytes: int = 256 << 20
     startup_timeout_s: float = 30.0
     request_timeout_s: float | None = None
 

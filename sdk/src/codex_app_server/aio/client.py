@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codex_app_server.aio.driver import AsyncDriver
-from codex_app_server.aio.subscription import AsyncSubscription
+from codex_app_server.aio.subscription import AsyncSubscription, topic_of
 from codex_app_server.generated.amethods import AsyncMethods
 from codex_app_server.models.encoding import encode_options
 from codex_app_server.request_params import params_of
-from codex_app_server.sync.subscription import topic_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,8 +29,8 @@ __all__ = ["AsyncAppServerClient"]
 class AsyncAppServerClient(AsyncMethods):
     """A running Codex app-server, with one method for each of the protocol's.
 
-    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises what
-    `AppServerClient` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
+    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises
+    what `AppServerClient` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
@@ -98,7 +97,8 @@ class AsyncAppServerClient(AsyncMethods):
             turn_id: a turn; the subscription ends with ``turn/completed``.
             thread_id: a thread and its turns; ends with ``thread/closed``.
             login_id: a login; ends with ``account/login/completed``.
-            process_id: a process, under the name it was given when it was started; ends with ``process/exited``.
+            process_id: a process, under the name it was given when it was started; ends with ``process/exited``, or
+                with the answer to the ``command/exec`` that started it.
 
         Raises:
             ValueError: if several are given.
@@ -115,7 +115,7 @@ class AsyncAppServerClient(AsyncMethods):
         await self._driver.close()
 
     async def __aenter__(self) -> Self:
-        await self._driver.start()
+        await self._driver.enter()
         return self
 
     async def __aexit__(

@@ -33,8 +33,8 @@ class AsyncCodex(AsyncCodexOptions):
             thread = await codex.thread_start()
             print((await thread.run("What is in this directory?")).final_response)
 
-    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises what
-    `Codex` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
+    It belongs to one event loop. It starts with ``async with``, or with the first awaited call, which then raises
+    what `Codex` raises; `close`, or the end of the block, stops it. Awaiting tasks may be cancelled.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
@@ -97,7 +97,7 @@ class AsyncCodex(AsyncCodexOptions):
         await self._driver.close()
 
     async def __aenter__(self) -> Self:
-        await self._driver.start()
+        await self._driver.enter()
         return self
 
     async def __aexit__(

@@ -1,15 +1,19 @@
-"""The driver for asyncio: the twin of `driver`, with the same names and the same decisions, without a thread.
+"""The driver for asyncio: the twin of `sync.driver`, with the same names and the same decisions, without a thread.
 
-Bytes arrive on the event loop and are kept until somebody waits for what they may say; a consumer that is behind finds
-them and reads them itself. Beyond its `allowance` the runtime has to wait. Where more than a `FEW` wait, what comes
-without a pause is gathered first, as there.
+The event loop owns what was received: bytes are read and handed out as they arrive, in steps of a few milliseconds at
+most. Tasks only take: an answer from their own request, events through a cursor of their own. Where nobody waits, what
+is kept unread is small, and the runtime has to wait. Where more than a `FEW` wait, what comes without a pause is
+gathered first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from typing import TYPE_CHECKING
+import os
+import time
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
@@ -21,29 +25,173 @@ from codex_app_server.errors import (
     StartupTimeoutError,
     rpc_error,
 )
+from codex_app_server.events import Notification, read_events
 from codex_app_server.handlers import Handlers
-from codex_app_server.protocol.allowance import PATIENCE
-from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.allowance import PATIENCE, Allowance
+from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
-from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
-from codex_app_server.protocol.streams import read_events
+from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.sync.driver import FEW, GATHERING_S, SLICE, closed, overflow, package_version
+from codex_app_server.sync.driver import (
+    FEW,
+    GATHERED,
+    GATHERING_S,
+    SLICE,
+    WRONG_PROCESS,
+    closed,
+    limits,
+    over,
+    package_version,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeAlias
+    from collections.abc import Callable, Mapping
 
-    from codex_app_server.protocol.connection import Progress
-    from codex_app_server.protocol.messages import JsonValue, Notification
-    from codex_app_server.protocol.streams import Stream, Topic
-
-    _Outcome: TypeAlias = Response | ErrorResponse | Ending
+    from codex_app_server.protocol.log import Cursor, Log, Topic, Waker
+    from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
 __all__ = ["AsyncDriver"]
 
-YIELD_AFTER = 4
-"""How many slices are read in a row before other tasks get their turn: half a millisecond, about."""
+YIELD_S = 0.005
+"""How long a consumer that always finds something keeps the loop, in seconds, before other tasks get their turn."""
+
+
+class _Sleeper:
+    """One task that waits, once."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """Let it go on; on the loop, also before it waits."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def sleep(self, timeout: float | None) -> bool:
+        """Wait to be woken; whether that happened within so many seconds."""
+        if timeout is None:
+            await self._future
+            return True
+        with suppress(asyncio.TimeoutError, TimeoutError):  # two classes until Python 3.11
+            await asyncio.wait_for(self._future, timeout)
+            return True
+        return False
+
+
+class _Reader:
+    """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
+
+    Args:
+        config: how the client is used.
+    """
+
+    def __init__(self, config: AppServerConfig) -> None:
+        self.connection = Connection(limits(config), config.max_line_bytes, Notification)
+        self.handlers = config.handlers or Handlers()
+        self.ending: Ending | None = None
+        self.transport = AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
+        self.sleepers: set[Waker] = set()
+        self.is_held_up = False
+        self.questions: set[asyncio.Task[None]] = set()
+        self._allowance = Allowance()
+        self._new_bytes = 0  # that came since the unread ones were counted
+        self._unread = 0
+        self._gathering: asyncio.TimerHandle | None = None
+        self._nap: asyncio.TimerHandle | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take in what came."""
+        connection = self.connection
+        connection.receive(data)
+        self._new_bytes += len(data)
+        if len(self.sleepers) > FEW and not connection.is_urgent and connection.received_bytes < GATHERED:
+            if self._gathering is None:
+                self._gathering = asyncio.get_running_loop().call_later(GATHERING_S, self._hand_out)
+        else:
+            self._hand_out()
+        if self._unread + self._new_bytes >= self._allowance.limit:
+            self.mind_the_allowance()
+
+    def finish(self) -> None:
+        """There will be no more to take in."""
+        self.connection.end()
+        self._hand_out()
+
+    def end(self, ending: Ending) -> None:
+        """Nobody is answered any more."""
+        self.ending = self.ending or ending
+        for request in self.connection.waiting:
+            if request.waker is not None:
+                request.waker.wake()
+        for sleeper in list(self.sleepers):
+            sleeper.wake()
+        for timer in (self._gathering, self._nap):
+            if timer is not None:
+                timer.cancel()
+
+    def mind_the_allowance(self) -> None:
+        """Have the runtime wait while much is unread, and nobody waits for what it may say; else let it go on."""
+        if self.ending is not None:
+            return
+        self._count()
+        logs = self.connection.streams.logs()
+        is_full = self._unread >= self._allowance.limit
+        self.is_held_up = is_full and not self.connection.waiting and not any(log.waiting for log in logs)
+        if not self.is_held_up:
+            self.transport.resume()
+            return
+        self.transport.pause()
+        if self._nap is None and not self._allowance.is_final:
+            self._nap = asyncio.get_running_loop().call_later(PATIENCE, self._patience_is_over)
+
+    def skip(self, odd: list[Junk]) -> None:
+        """Count and log lines that made no sense."""
+        self.connection.skipped_lines += len(odd)
+        for junk in odd:
+            log_skipped(junk.reason, junk.line)
+
+    def _patience_is_over(self) -> None:
+        self._nap = None
+        if self.is_held_up:
+            self._count()
+            self._allowance.patience_is_over()
+            self.mind_the_allowance()
+
+    def _count(self) -> None:
+        before = self._unread + self._new_bytes
+        self.connection.streams.obey()
+        self._unread = sum(log.unread for log in self.connection.streams.logs())
+        self._new_bytes = 0
+        if self._unread < before:
+            self._allowance.read()
+
+    def _hand_out(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        progress = self.connection.advance()
+        for data in progress.replies:
+            self.transport.send(data)
+        for request in progress.answered:
+            if request.waker is not None:
+                request.waker.wake()
+        for junk in progress.junk:
+            log_skipped(junk.reason, junk.line)
+        for log in progress.touched:
+            while log.waiting:
+                log.waiting.popleft().wake()
+        for question in progress.questions:
+            self._ask(question)
+
+    def _ask(self, request: ServerRequest) -> None:
+        from codex_app_server.aio.consulting import consult
+
+        task = consult(request, self.handlers, self.transport.send)
+        if task is not None:
+            self.questions.add(task)  # the loop itself holds tasks weakly
+            task.add_done_callback(self.questions.discard)
 
 
 class AsyncDriver:
@@ -58,18 +206,31 @@ class AsyncDriver:
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
-        self.handlers = self._config.handlers or Handlers()
-        self._consulting: set[asyncio.Task[None]] = set()
-        self._connection = Connection(self._config.max_buffered_events)
-        self._waiting: dict[int | str, asyncio.Future[_Outcome]] = {}
-        self._takers: dict[Stream, asyncio.Future[None]] = {}
-        self._ending: Ending | None = None
-        self._slices = 0
-        self._reading: asyncio.Handle | None = None
-        self._nap: asyncio.TimerHandle | None = None
-        self._transport = AsyncStdioTransport(receive=self._receive, ended=self._ended)
+        self._process_id = os.getpid()
+        self._reader = _Reader(self._config)
+        self._connection = self._reader.connection
+        self._transport = self._reader.transport
         self._metadata: InitializeResult | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._is_open = False
+        self._yielded = 0.0
+
+    def __del__(self) -> None:
+        """Nobody can close it any more: let the runtime go."""
+        if self._is_open and os.getpid() == self._process_id:
+            self._is_open = False
+            self._transport.let_go()
+            warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    @property
+    def handlers(self) -> Handlers:
+        """The functions that answer the runtime's questions."""
+        return self._reader.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Handlers) -> None:
+        self._reader.handlers = handlers
 
     @property
     def metadata(self) -> InitializeResult:
@@ -91,15 +252,26 @@ class AsyncDriver:
             StartupTimeoutError: if it does not answer ``initialize`` in time.
             TransportClosedError: if it ends before it answers, or the client was closed.
             JsonRpcError: if it refuses the handshake.
+            RuntimeError: in another event loop than the first, without one, or in a forked child.
         """
+        self._check_place()
         if self._metadata is not None:
             return
-        if self._ending is not None:
-            raise closed("the runtime was not started", self._ending)
+        if self._reader.ending is not None:
+            raise closed("the runtime was not started", self._reader.ending)
         if self._starting is None:
+            self._is_open = True
             self._starting = asyncio.create_task(self._start())
         # A task that is cancelled while it waits must not take the start away from the others.
         await asyncio.shield(self._starting)
+
+    async def enter(self) -> None:
+        """Start, for a block that will close it; if that is broken off, nothing is left. Raises as `start`."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
 
     @property
     def config(self) -> AppServerConfig:
@@ -123,13 +295,14 @@ class AsyncDriver:
             RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
             TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+            RuntimeError: in another event loop or process, for a connection belongs to those that opened it.
         """
         await self.start()
-        return (await self._call(method, params, self._config.request_timeout_s)).result
+        return (await self._answer(Request(method, params), self._config.request_timeout_s)).result
 
     async def start_turn(
         self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
-    ) -> tuple[JsonValue, Stream]:
+    ) -> tuple[JsonValue, Cursor]:
         """Call a protocol method that begins a turn, and keep what happens in it.
 
         Args:
@@ -138,72 +311,119 @@ class AsyncDriver:
             timeout: how long to wait for the answer, in seconds; None is as long as for any call.
 
         Returns:
-            the answer, and the stream of the turn, for `take`. If the call is broken off, the turn is interrupted.
+            the answer, and a cursor at the beginning of the turn, for `take`. If the call is broken off, the turn is
+            interrupted, unless somebody else has it.
 
         Raises:
             AppServerError: as `call`; also if the answer names no turn.
         """
+        return await self.begin(Request(method, params, announces_turn=True), timeout)
+
+    async def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
+        """As `start_turn`, for a request that the caller can `give_up`, whatever interrupts it in between."""
         await self.start()
-        limit = self._config.request_timeout_s if timeout is None else timeout
-        response = await self._call(method, params, limit, announces_turn=True)
-        if response.stream is None:
-            raise AppServerError(f"the answer to {method} names no turn")
-        return response.result, response.stream
+        response = await self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
+        if response.cursor is None:
+            raise AppServerError(f"the answer to {request.method} names no turn")
+        return response.result, response.cursor
 
-    def interrupt(self, thread_id: str, turn_id: str) -> None:
-        """Have a turn stopped, without waiting for anything."""
-        if self._ending is None:
-            self._transport.send(self._connection.interrupt(thread_id, turn_id))
+    def give_up(self, request: Request) -> None:
+        """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
+        if (data := self._connection.give_up(request)) is not None:
+            self._send(data)
 
-    def listen(self, topic: Topic) -> Stream:
+    async def interrupt(self, log: Log, thread_id: str) -> None:
+        """Have a turn stopped, and wait for the answer; raises as `call`.
+
+        A turn that is not under way yet is stopped when it is.
+        """
+        await self.start()
+        params = {"threadId": thread_id, "turnId": log.topic.id}
+        await self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s)
+
+    def leave(self, cursor: Cursor, thread_id: str) -> None:
+        """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
+        cursor.close()
+        log = cursor.log
+        if not log.is_complete and not self._connection.is_awaited(log, thread_id):
+            self._send(self._connection.interrupt(log, thread_id))
+
+    def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
+        self._check_place()
         return self._connection.streams.listen(topic)
 
-    async def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]:
-        """The next events of a stream, one at least; none when all were taken.
+    async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]:
+        """The next events of a log, one at least; none when all were taken.
 
         Args:
-            stream: of `start_turn` or `listen`; one task at a time may wait for it.
+            cursor: of `start_turn` or `listen`; one task at a time may wait for it.
             timeout: how long to wait, in seconds; None is without limit.
 
         Raises:
             EventOverflowError: if events are missing because nobody took them in time.
-            TransportClosedError: if the connection ended before the stream did.
+            TransportClosedError: if the connection ended before the log did.
             TimeoutError: if the time is up.
         """
-        connection = self._connection
         while True:
-            if taken := stream.take(SLICE):
-                if events := self._read(taken):
-                    return events
-                continue
-            if stream.has_overflowed:
-                raise overflow(stream, self._config.max_buffered_events)
-            if stream.is_complete:
-                return deque()
-            if connection.unread_bytes and len(self._takers) <= FEW:
-                self._dispatch(connection.advance(SLICE))
-                if not connection.is_full:
-                    self._transport.resume()
-                self._slices += 1
-                if self._slices % YIELD_AFTER == 0:
-                    # A consumer that always finds something would keep the loop to itself.
+            if events := self.taken(cursor):
+                # A consumer that always finds something would keep the loop to itself.
+                now = time.monotonic()
+                if now - self._yielded > YIELD_S:
                     await asyncio.sleep(0)
-                continue
-            if self._ending is not None and not connection.unread_bytes:
-                raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
-            await self._something_in(stream, timeout)
+                    self._yielded = time.monotonic()
+                return events
+            if over(cursor, self._config, is_complete=cursor.log.is_complete, ending=self._reader.ending):
+                return []
+            self._check_place()
+            await self._wait(cursor.log, lambda: cursor.has_more or cursor.is_closed, timeout)
+            self._yielded = time.monotonic()
 
-    def drop(self, stream: Stream) -> None:
-        """Nobody will take this stream's events any more; who waits for one gets the end."""
-        self._connection.streams.close(stream)
-        self._wake(stream)
+    def taken(self, cursor: Cursor) -> list[Notification]:
+        """The next events of what is there, without waiting."""
+        while entries := cursor.take(SLICE):
+            events, odd = read_events(entries)
+            self._reader.skip(odd)
+            if events:
+                return events
+        return []
+
+    async def wait(self, log: Log, timeout: float | None) -> None:
+        """Wait for the end of a log, without taking anything; raises as `take`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not log.is_complete:
+            if self._reader.ending is not None:
+                raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
+            self._check_place()
+            left = None if end is None else max(0, end - time.monotonic())
+            await self._wait(log, lambda: log.is_complete, left)
+
+    def drop(self, cursor: Cursor) -> None:
+        """Nobody will take from this cursor any more; who waits for it gets the end."""
+        cursor.close()
+        for sleeper in list(cursor.log.waiting):
+            sleeper.wake()
 
     async def close(self) -> None:
-        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
-        self._end(Ending("the client was closed"))
-        for task in self._consulting:
+        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
+
+        Works in another event loop too. In a forked child it does nothing.
+        """
+        if os.getpid() != self._process_id:
+            return
+        self._is_open = False
+        self._reader.ending = self._reader.ending or Ending("the client was closed")
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            await self._transport.close_from_elsewhere(self._loop)
+            return
+        self._reader.end(self._reader.ending)
+        for task in self._reader.questions:
             task.cancel()
+        starting = self._starting
+        if starting is not None and not starting.done() and starting is not asyncio.current_task():
+            starting.cancel()
+            with suppress(BaseException):
+                await asyncio.wait([starting])
         await self._transport.close()
 
     async def _start(self) -> None:
@@ -224,150 +444,84 @@ class AsyncDriver:
             experimental_api=config.experimental_api,
         )
         try:
-            answer = (await self._call("initialize", params, config.startup_timeout_s)).result
+            answer = (await self._answer(Request("initialize", params), config.startup_timeout_s)).result
         except RequestTimeoutError:
             raise StartupTimeoutError(
                 f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
                 stderr_tail=self._transport.stderr_tail,
             ) from None
-        self._transport.send(encode_notification("initialized"))
+        self._send(encode_notification("initialized"))
         return InitializeResult.from_answer(answer, client_name=config.client_name)
 
-    async def _call(
-        self, method: str, params: Mapping[str, object] | None, timeout: float | None, *, announces_turn: bool = False
-    ) -> Response:
-        if self._ending is not None:
-            raise closed(f"{method} was not sent", self._ending) from self._ending.failure
-        request_id, data = self._connection.request(method, params, announces_turn=announces_turn)
-        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+    async def _answer(self, request: Request, timeout: float | None) -> Response:
+        """Send a request, and wait for its answer."""
+        reader = self._reader
+        sleeper = _Sleeper()
+        request.waker = sleeper
         try:
-            self._transport.send(data)
-            outcome = await asyncio.wait_for(answer, timeout)
-        except BaseException as error:
-            self._connection.abandon(request_id)
-            self._waiting.pop(request_id, None)
-            if isinstance(error, TimeoutError | asyncio.TimeoutError):
-                raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s") from None
+            data = self._connection.request(request)
+            if reader.ending is None:
+                request.is_sent = True
+                self._send(data)
+                await sleeper.sleep(timeout)
+            if isinstance(request.answer, Response):
+                return request.answer
+        except BaseException:
+            self.give_up(request)
             raise
-        if isinstance(outcome, Response):
-            return outcome
-        if isinstance(outcome, ErrorResponse):
-            raise rpc_error(outcome.code, outcome.message, outcome.data, method=method)
-        raise closed(f"{method} got no answer", outcome) from outcome.failure
+        return self._failed(request, timeout)
 
-    async def _something_in(self, stream: Stream, timeout: float | None) -> None:
-        """Wait until a stream has something, or the connection ended."""
-        taker = self._takers[stream] = asyncio.get_running_loop().create_future()
-        stream.wanted = True
-        if self._connection.unread_bytes:
-            self._read_soon()
-        try:
-            if timeout is None:
-                await taker
-            else:
-                await asyncio.wait_for(taker, timeout)
-        except (TimeoutError, asyncio.TimeoutError):
-            raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
-        finally:
-            stream.wanted = False
-            self._takers.pop(stream, None)
+    def _failed(self, request: Request, timeout: float | None) -> NoReturn:
+        """Raise why a request has no result."""
+        method, answer, ending = request.method, request.answer, self._reader.ending
+        if isinstance(answer, ErrorResponse):
+            raise rpc_error(answer.code, answer.message, answer.data, method=method)
+        if isinstance(answer, Junk):
+            raise AppServerError(f"the answer to {method} cannot be read: {answer.reason}")
+        self.give_up(request)
+        if ending is not None:
+            what = "got no answer" if request.is_sent else "was not sent"
+            raise closed(f"{method} {what}", ending) from ending.failure
+        raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
 
-    def _read(self, taken: deque[Notification | bytes]) -> deque[Notification]:
-        events, odd = read_events(taken)
-        self._connection.skipped_lines += len(odd)
-        for junk in odd:
-            log_skipped(junk.reason, junk.line)
-        return events
-
-    def _wake(self, stream: Stream) -> None:
-        taker = self._takers.pop(stream, None)  # it waits no longer, though its task runs later
-        if taker is not None and not taker.done():
-            taker.set_result(None)
-
-    # What follows is called by the transport.
-
-    def _receive(self, data: bytes) -> None:
-        connection = self._connection
-        connection.receive(data)
-        if connection.is_urgent:
-            self._dispatch(connection.advance())
-        elif connection.is_full or (self._reading is None and len(self._takers) <= FEW):
-            self._read_on()
-        else:
-            self._read_soon()
-        self._mind_the_allowance()
-
-    def _mind_the_allowance(self) -> None:
-        """Have the runtime wait if enough is kept, for a while or until something is read; else let it go on."""
-        if not self._connection.is_full:
-            self._transport.resume()
+    async def _wait(self, log: Log, is_ready: Callable[[], bool], timeout: float | None) -> None:
+        """Wait until a log may have something, or the connection ended; `TimeoutError` after so many seconds."""
+        reader = self._reader
+        if is_ready() or reader.ending is not None:
             return
-        self._transport.pause()
-        if self._nap is None and not self._connection.allowance.is_final:
-            self._nap = asyncio.get_running_loop().call_later(PATIENCE, self._patience_is_over)
-
-    def _patience_is_over(self) -> None:
-        self._nap = None
-        if self._ending is None:
-            if self._connection.is_full:
-                self._connection.allowance.patience_is_over()
-            self._mind_the_allowance()
-
-    def _read_on(self) -> None:
-        """Read as long as somebody waits, in slices; whoever got something meanwhile reads the next one itself."""
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-        connection = self._connection
-        if self._takers and connection.unread_bytes:
-            self._dispatch(connection.advance(SLICE if len(self._takers) <= FEW else None))
-            if connection.unread_bytes:
-                self._read_soon()
-        self._mind_the_allowance()
-
-    def _read_soon(self) -> None:
-        """Read when other tasks have had their turn; where many wait, when there is something for most of them."""
-        if self._reading is None:
-            loop = asyncio.get_running_loop()
-            are_few = len(self._takers) <= FEW
-            self._reading = loop.call_soon(self._read_on) if are_few else loop.call_later(GATHERING_S, self._read_on)
-
-    def _ended(self, ending: Ending) -> None:
+        sleeper = _Sleeper()
+        log.waiting.append(sleeper)
+        reader.sleepers.add(sleeper)
+        if reader.is_held_up:
+            reader.mind_the_allowance()
         try:
-            self._connection.end()
-            self._dispatch(self._connection.advance())
+            if not await sleeper.sleep(timeout) and not is_ready() and reader.ending is None:
+                raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
         finally:
-            self._end(ending)
+            reader.sleepers.discard(sleeper)
+            with suppress(ValueError):
+                log.waiting.remove(sleeper)
 
-    def _end(self, ending: Ending) -> None:
-        self._ending = self._ending or ending
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_result(ending)
-        for taker in self._takers.values():
-            if not taker.done():
-                taker.set_result(None)
-        self._waiting.clear()
+    def _send(self, data: bytes) -> None:
+        self._transport.send(data)
+        if self._reader.is_held_up:
+            self._reader.mind_the_allowance()
 
-    def _dispatch(self, progress: Progress) -> None:
-        for data in progress.replies:
-            self._transport.send(data)
-        for message in progress.messages:
-            if isinstance(message, Response | ErrorResponse):
-                answer = self._waiting.pop(message.id, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
-            elif isinstance(message, ServerRequest):
-                self._ask(message)
-            elif isinstance(message, Junk):
-                log_skipped(message.reason, message.line)
-        for stream in progress.ready:
-            self._wake(stream)
+    def _check_place(self) -> None:
+        """Refuse another process, another loop, and none.
 
-    def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.aio.consulting import consult
-
-        task = consult(request, self.handlers, self._transport.send)
-        if task is not None:
-            self._consulting.add(task)  # the loop itself holds tasks weakly
-            task.add_done_callback(self._consulting.discard)
+        Raises:
+            RuntimeError: if it is not where the client was started.
+        """
+        if os.getpid() != self._process_id:
+            raise RuntimeError(WRONG_PROCESS)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "this client needs a running asyncio event loop; under trio, use Codex in a thread (trio.to_thread)"
+            ) from None
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("this client belongs to another event loop, the one that it was started in")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_app_server.protocol.log import Topic
+from codex_app_server.protocol.streams import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
@@ -11,10 +14,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.aio.driver import AsyncDriver
-    from codex_app_server.protocol.messages import Notification
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.events import Notification
+    from codex_app_server.protocol.log import Cursor
 
-__all__ = ["AsyncSubscription"]
+__all__ = ["AsyncSubscription", "topic_of"]
 
 
 class AsyncSubscription:
@@ -24,18 +27,19 @@ class AsyncSubscription:
     `TransportClosedError` if the connection ends first.
     """
 
-    def __init__(self, driver: AsyncDriver, stream: Stream) -> None:
+    def __init__(self, driver: AsyncDriver, cursor: Cursor) -> None:
         self._driver = driver
-        self._stream = stream
+        self._cursor = cursor
 
     def close(self) -> None:
         """Listen no longer; whoever iterates comes to the end."""
-        self._driver.drop(self._stream)
+        self._driver.drop(self._cursor)
 
     async def __aiter__(self) -> AsyncIterator[Notification]:
-        while batch := await self._driver.take(self._stream):
-            for event in batch:
-                yield event
+        while batch := await self._driver.take(self._cursor):
+            batch.reverse()
+            while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
+                yield batch.pop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,3 +48,15 @@ class AsyncSubscription:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def topic_of(**ids: str | None) -> Topic:
+    """What to listen to, from at most one id by its kind.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    topics = [Topic(kind, topic_id) for kind, topic_id in ids.items() if topic_id is not None]
+    if len(topics) > 1:
+        raise ValueError(f"a subscription is to one thing, not to {' and '.join(map(str, topics))}")
+    return topics[0] if topics else EVERYTHING

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 
 if TYPE_CHECKING:
@@ -62,18 +63,26 @@ class AsyncThread(AsyncThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
-    async def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> AsyncTurn:
-        config = self._driver.config
-        whole = {"threadId": self._id, "input": input_items(given), **options}
-        params = params_of("turn/start", whole, experimental_api=config.experimental_api)
-        _, stream = await self._driver.start_turn("turn/start", params, timeout)
-        return AsyncTurn(self._driver, self._id, stream)
+    async def _turn(self, given: Input, options: Mapping[str, object]) -> AsyncTurn:
+        _, cursor = await self._driver.begin(self._request(given, options), None)
+        return AsyncTurn(self._driver, self._id, cursor)
 
     async def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
-        now = asyncio.get_running_loop().time
-        begun = now()
-        turn = await self._turn(TextInput(given) if isinstance(given, str) else given, options, timeout)
-        result = await turn.run(timeout=None if timeout is None else begun + timeout - now())
+        begun = time.monotonic()
+        request = self._request(TextInput(given) if isinstance(given, str) else given, options)
+        try:
+            _, cursor = await self._driver.begin(request, timeout)
+            turn = AsyncTurn(self._driver, self._id, cursor)
+            result = await turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+        except BaseException:
+            self._driver.give_up(request)  # whatever it was, wherever it came
+            raise
         if not result.is_completed:
             raise TurnFailedError(result)
         return result
+
+    def _request(self, given: Input, options: Mapping[str, object]) -> Request:
+        whole = {"threadId": self._id, "input": input_items(given), **options}
+        experimental_api = self._driver.config.experimental_api
+        params = params_of("turn/start", whole, experimental_api=experimental_api)
+        return Request("turn/start", params, announces_turn=True)

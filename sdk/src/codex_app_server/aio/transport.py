@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import weakref
 from typing import TYPE_CHECKING, cast
 
 from codex_app_server._log import logger
@@ -37,11 +39,15 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
     Args:
         receive: called with every chunk of its output; what it raises ends the runtime.
-        ended: called once, when there will be no more.
+        finish: called once, when there will be no more; not if `receive` raised.
+        ended: called once, after that.
     """
 
-    def __init__(self, *, receive: Callable[[bytes], None], ended: Callable[[Ending], None]) -> None:
+    def __init__(
+        self, *, receive: Callable[[bytes], None], finish: Callable[[], None], ended: Callable[[Ending], None]
+    ) -> None:
         self._receive = receive
+        self._finish = finish
         self._ended = ended
         self._process: asyncio.SubprocessTransport | None = None
         self._stderr = b""
@@ -50,6 +56,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._is_paused = False
         self._has_reported = False
         self._gone = asyncio.Event()
+        self._is_closing = False
 
     async def start(
         self, command: Sequence[str], *, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None
@@ -64,6 +71,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         Raises:
             RuntimeStartError: if the operating system does not start it.
         """
+        _open.add(self)
         try:
             await asyncio.get_running_loop().subprocess_exec(
                 lambda: self,
@@ -106,6 +114,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         May be called again, and by several tasks; each returns when the process is gone.
         """
         process = self._process
+        self._is_closing = True
         if process is None:
             return
         try:
@@ -118,6 +127,34 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             raise
         finally:
             process.close()
+
+    def let_go(self) -> None:
+        """Have the runtime leave, without waiting for anything; from any thread, whatever became of the loop."""
+        if self._process is not None and not self._gone.is_set():
+            self._is_closing = True
+            _kill(self._process)
+
+    async def close_from_elsewhere(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As `close`, in another event loop than the runtime was started in, which may be closed."""
+        process = self._process
+        if process is None or self._gone.is_set():
+            return
+        if loop.is_running():  # in another thread
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), loop))
+            return
+        self._is_closing = True
+        self.forget()
+        _kill(process)
+        with contextlib.suppress(ChildProcessError):  # whoever watches for the loop may have been faster
+            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, process.get_pid(), 0)
+
+    def forget(self) -> None:
+        """Keep none of its pipes open: in a forked child, or where the loop is closed."""
+        for fd in (_STDIN, _STDOUT, _STDERR):
+            pipe = self._pipe(fd)
+            file = pipe.get_extra_info("pipe") if pipe is not None else None
+            if file is not None:
+                file.close()
 
     async def _see_off(self, process: asyncio.SubprocessTransport) -> None:
         if await self._leaves_within(LEAVE_GRACE):
@@ -179,6 +216,9 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         if self._has_reported:
             return
         self._has_reported = True
+        _open.discard(self)
+        if self._failure is None:
+            self._finish()
         code = self._process.get_returncode() if self._process else None
         reason = self._dismissal or describe_exit(code or 0)
         self._ended(Ending(reason, code, self.stderr_tail, self._failure))
@@ -202,6 +242,18 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
     def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
         return self._process.get_pipe_transport(fd) if self._process else None
+
+
+_open: weakref.WeakSet[AsyncStdioTransport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_open):
+        transport.forget()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _terminate(process: asyncio.SubprocessTransport) -> None:

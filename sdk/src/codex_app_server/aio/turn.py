@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TYPE_CHECKING
 
+from codex_app_server.errors import EventOverflowError
 from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
 
@@ -12,27 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.events import Notification
     from codex_app_server.inputs import Input
-    from codex_app_server.protocol.messages import Notification
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
 
 __all__ = ["AsyncTurn"]
 
 
 class AsyncTurn:
-    """A turn that was started with `AsyncThread.turn`. It has one consumer: either `stream` or `run`, once."""
+    """A turn that was started with `AsyncThread.turn`.
 
-    def __init__(self, driver: AsyncDriver, thread_id: str, stream: Stream) -> None:
+    It may have any number of consumers, at once or one after another: each call of `stream` or `run` is one, and gets
+    everything from the beginning on.
+    """
+
+    def __init__(self, driver: AsyncDriver, thread_id: str, cursor: Cursor) -> None:
         self._driver = driver
         self._thread_id = thread_id
-        self._stream = stream
-        self._is_claimed = False
+        self._log = cursor.log
+        self._first = [cursor]  # for the first consumer, however late it comes
 
     @property
     def id(self) -> str:
         """The turn's id."""
-        return self._stream.topic.id
+        return self._log.topic.id
 
     @property
     def thread_id(self) -> str:
@@ -45,48 +50,64 @@ class AsyncTurn:
         Leaving the loop early does not stop the turn; `interrupt` does.
 
         Raises:
-            RuntimeError: if the turn has a consumer already.
-            EventOverflowError: if events were not read in time, and there were too many.
+            EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
+                already that the beginning is not kept any more.
             TransportClosedError: if the connection ends before the turn does.
         """
-        self._claim()
-        return self._events()
+        cursor = self._cursor()
+        if cursor.is_late:
+            raise EventOverflowError(f"the beginning of turn {self.id} is not kept any more")
+        return self._events(cursor)
 
     async def run(self, *, timeout: float | None = None) -> TurnResult:
         """Wait for the turn to end.
 
         Args:
-            timeout: how long, in seconds; then the turn is interrupted. It is too when the wait is broken off.
+            timeout: how long, in seconds; then the turn is interrupted, unless somebody else is still at it. It is too
+                when the wait is broken off.
 
         Returns:
             what came of it; a turn that failed says so in its `status` and `error`.
 
         Raises:
             TimeoutError: if it takes longer.
-            RuntimeError: if the turn has a consumer already.
             TransportClosedError: if the connection ends before the turn does.
         """
         return await self._run(timeout, None)
 
+    async def result(self, *, timeout: float | None = None) -> TurnResult:
+        """What came of the turn, when it has ended; without taking anything from those who `stream` it.
+
+        Args:
+            timeout: how long to wait for that, in seconds. The turn goes on.
+
+        Raises:
+            TimeoutError: if it takes longer.
+            TransportClosedError: if the connection ends before the turn does.
+        """
+        await self._driver.wait(self._log, timeout)
+        return self._folded().result(self._thread_id, self.id)
+
     async def _run(self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None) -> TurnResult:
         """As `run`; `watch` is shown what there is, whenever more has come."""
-        self._claim()
+        cursor = self._cursor()
         fold = TurnFold()
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        end = None if timeout is None else time.monotonic() + timeout
         try:
-            while batch := await self._driver.take(self._stream, _left(deadline)):
+            cursor.is_active = True
+            while batch := await self._driver.take(cursor, None if end is None else max(0, end - time.monotonic())):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     await watch(fold)
-        except BaseException as error:
-            self._driver.interrupt(self._thread_id, self.id)
-            if isinstance(error, TimeoutError):
-                raise TimeoutError(f"turn {self.id} did not end in time, and was interrupted") from None
-            raise
+        except EventOverflowError:
+            await self._driver.wait(self._log, None if end is None else max(0, end - time.monotonic()))
+        except TimeoutError:
+            raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
-            self._driver.drop(self._stream)
-        return fold.result(self._thread_id, self.id)
+            self._driver.leave(cursor, self._thread_id)
+        is_whole = not (cursor.is_late or cursor.has_overflowed)
+        return (fold if is_whole else self._folded()).result(self._thread_id, self.id)
 
     async def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
@@ -103,7 +124,7 @@ class AsyncTurn:
         Raises:
             JsonRpcError: if it has ended already.
         """
-        await self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        await self._driver.interrupt(self._log, self._thread_id)
 
     def __repr__(self) -> str:
         """Its id."""
@@ -113,25 +134,31 @@ class AsyncTurn:
         """For notebooks."""
         return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
-    def _claim(self) -> None:
-        if self._is_claimed:
-            raise RuntimeError(f"turn {self.id} has a consumer already")
-        self._is_claimed = True
-
-    async def _events(self) -> AsyncIterator[Notification]:
+    def _cursor(self) -> Cursor:
         try:
-            while batch := await self._driver.take(self._stream):
+            return self._first.pop()  # one step, so that of two threads one gets it
+        except IndexError:
+            return self._log.cursor()
+
+    async def _events(self, cursor: Cursor) -> AsyncIterator[Notification]:
+        try:
+            cursor.is_active = True
+            while batch := await self._driver.take(cursor):
+                batch.reverse()
                 while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
-                    yield batch.popleft()
+                    yield batch.pop()
         finally:
-            self._driver.drop(self._stream)
+            cursor.close()
 
-
-def _left(deadline: float | None) -> float | None:
-    """How many seconds are left; `TimeoutError` if none."""
-    if deadline is None:
-        return None
-    left = deadline - asyncio.get_running_loop().time()
-    if left <= 0:
-        raise TimeoutError
-    return left
+    def _folded(self) -> TurnFold:
+        """What came of the turn, of all that is kept: everything, or without what was streamed on the way."""
+        cursor = self._log.cursor()
+        fold = TurnFold()
+        if cursor.is_late:
+            for event in self._log.told:
+                fold.add(event)
+            return fold
+        while batch := self._driver.taken(cursor):
+            for event in batch:
+                fold.add(event)
+        return fold

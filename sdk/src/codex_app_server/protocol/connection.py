@@ -3,172 +3,358 @@
 The rules:
 
 - The client numbers its requests from 1; an answer belongs to the open request with its id, and there is one answer.
-- A request may be abandoned: its answer is dropped when it comes. If that announces a turn, the turn is interrupted,
-  for nobody will ever see it.
+- A request may be given up: its answer is dropped when it comes. If that announces a turn which nobody else has, the
+  turn is interrupted, for nobody will ever see it.
+- A turn that was started is not under way at once, and the runtime refuses to interrupt one that is not. Such an
+  interruption is sent again with the next event of the turn.
 - An answer without an open request, and a line that is no message, are events too (`Junk`): the driver logs them, and
   the conversation goes on.
-- A request of the server must be answered, or the runtime waits forever; what with, `answering` decides.
-- What is received is kept as bytes (`inbox`) until somebody wants it and lets the conversation `advance`; events of
-  turns then go to `streams`, most of them as bytes still, until they are taken.
+- A request of the server must be answered, or the runtime waits forever; what with, `questions` decides.
 
-A `Connection` is not for several threads at once; the driver sees to that.
+There is one who reads: only it calls `receive`, `end` and `advance`. Everything else is a step of its own that may be
+taken from any thread, signal handler or finalizer, between any two others; no lock is needed, and there is none.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
-from codex_app_server.protocol.allowance import Allowance
-from codex_app_server.protocol.inbox import ID_MARK, Inbox
+from codex_app_server.protocol.framing import LineSplitter
+from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import (
     ErrorResponse,
     Junk,
     Notification,
     Response,
+    ServerRequest,
     encode_request,
     parse,
     parse_all,
 )
-from codex_app_server.protocol.streams import Streams
+from codex_app_server.protocol.streams import LAST, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.protocol.log import Limits, Log, Waker
     from codex_app_server.protocol.messages import Message, RequestId
-    from codex_app_server.protocol.streams import Stream
 
-__all__ = ["Connection", "Progress"]
+__all__ = ["Connection", "Progress", "Request"]
+
+ID_MARK = b'"id"'
+"""Inside a JSON string its quotes would be escaped, so text cannot look like it; a key of that name deeper down can."""
+
+_FEW_ODD = 8
+"""After how many lines without a known head the others are parsed together, which takes less time than one by one."""
+
+_MOST_TRIES = 10
+"""How often an interruption is sent."""
+
+_NOT_UNDER_WAY = "no active turn"
+"""What the runtime says to an interruption that comes too early (0.169.0, 0.171.0), or too late."""
+
+
+class Request:
+    """A call: who waits for its answer, and what is known of it.
+
+    Args:
+        method: the protocol's name.
+        params: its parameters; with None the member is left out.
+        waker: who waits; None if nobody does.
+        announces_turn: whether its answer names a turn that begins; that turn's log is open from then on.
+        interrupts: the turn that it stops, if it does.
+
+    Attributes:
+        answer: what came of it, once it did.
+        is_given_up: whether nobody waits any more.
+        is_sent: whether it may be on its way; kept by the driver.
+    """
+
+    __slots__ = (
+        "_params",
+        "announces_turn",
+        "answer",
+        "id",
+        "interrupts",
+        "is_given_up",
+        "is_sent",
+        "method",
+        "refusal",
+        "tries",
+        "waker",
+        "was_heard",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        params: Mapping[str, object] | None,
+        waker: Waker | None = None,
+        *,
+        announces_turn: bool = False,
+        interrupts: Log | None = None,
+    ) -> None:
+        self.method = method
+        self.waker = waker
+        self.announces_turn = announces_turn
+        self.interrupts = interrupts
+        self.id = 0
+        self.answer: Response | ErrorResponse | Junk | None = None
+        self.is_given_up = False
+        self.is_sent = False
+        self.refusal: ErrorResponse | None = None  # of an interruption that waits for the turn's next event
+        self.was_heard = False  # something of the turn, since it was sent
+        self.tries = 0
+        self._params = params
+
+    def encode(self, request_id: int) -> bytes:
+        """Its line; raises as `encode_request`."""
+        self.id = request_id
+        return encode_request(request_id, self.method, self._params)
+
+    def param(self, name: str) -> str | None:
+        """One of its parameters, if it is a string."""
+        found = self._params.get(name) if self._params else None
+        return found if isinstance(found, str) else None
 
 
 class Progress(NamedTuple):
     """What came of a step.
 
     Attributes:
-        messages: answers, which close their open request, questions of the server and junk, in order.
-        ready: streams that were `wanted` and have something now; they are not wanted any more.
+        answered: the requests that have their answer now, but for those given up.
+        questions: what the server asks.
+        junk: what made no sense.
+        touched: the logs that have more now.
         replies: bytes to send on, of the conversation's own accord.
     """
 
-    messages: list[Message]
-    ready: list[Stream]
+    answered: list[Request]
+    questions: list[ServerRequest]
+    junk: list[Junk]
+    touched: list[Log]
     replies: list[bytes]
-
-
-class _Request(NamedTuple):
-    """A request without an answer yet."""
-
-    thread_id: str | None
-    announces_turn: bool
 
 
 class Connection:
     """The client's side of one conversation.
 
     Args:
-        max_buffered_events: how many events of one turn are kept for its consumer.
+        limits: how far behind a consumer may be.
+        longest_line: how long a line may get, in bytes.
+        event: what events become.
     """
 
-    def __init__(self, max_buffered_events: int) -> None:
-        self._inbox = Inbox()
-        self.allowance = Allowance()
-        self._last_id = 0
-        self._open: dict[RequestId, _Request] = {}
-        self._abandoned: dict[RequestId, _Request] = {}
+    def __init__(self, limits: Limits, longest_line: int, event: type[Notification] = Notification) -> None:
+        self.streams = Streams(limits)
         self.skipped_lines = 0
         """How many lines were no message, or answered nothing; counted before anything that came later is seen."""
-        self.streams = Streams(max_buffered_events)
+        self._event = event
+        self._splitter = LineSplitter(longest_line)
+        self._lines: list[bytes] = []
+        self._may_have_ids = False
+        self._ids = itertools.count(1)
+        self._open: dict[RequestId, Request] = {}
+        self._stopping: dict[str, list[Request]] = {}
+        self.received_bytes = 0
+        """How much has been received that no step has come to."""
 
     @property
-    def unread_bytes(self) -> int:
-        """How much was received that no step has come to."""
-        return self._inbox.size
+    def waiting(self) -> list[Request]:
+        """The open requests that somebody waits for."""
+        return [request for request in list(self._open.values()) if not request.is_given_up]
 
-    @property
-    def is_full(self) -> bool:
-        """Whether that is all that may be kept."""
-        return self._inbox.size >= self.allowance.limit
+    def request(self, request: Request) -> bytes:
+        """Open a request: the bytes to send.
+
+        Raises:
+            TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`); nothing is open then.
+        """
+        data = request.encode(next(self._ids))
+        if request.announces_turn:
+            self.streams.announcing.add(request.id)
+        if request.interrupts is not None:
+            self.streams.orders.append(lambda: self._watch(request))
+        self._open[request.id] = request
+        return data
+
+    def give_up(self, request: Request) -> bytes | None:
+        """Nobody waits for this request any more: perhaps bytes to send."""
+        request.is_given_up = True
+        if not request.is_sent:
+            self._open.pop(request.id, None)
+            self.streams.announcing.discard(request.id)
+        # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
+        return self._orphaned(request) if request.answer is not None else None
+
+    def interrupt(self, log: Log, thread_id: str) -> bytes:
+        """What to send to have a turn stopped, whose answer nobody waits for."""
+        request = Request("turn/interrupt", {"threadId": thread_id, "turnId": log.topic.id}, interrupts=log)
+        request.is_given_up = request.is_sent = True
+        return self.request(request)
+
+    def is_awaited(self, log: Log, thread_id: str) -> bool:
+        """Whether somebody reads a turn, or may be about to: who has just said something in its thread."""
+        return log.is_followed or any(
+            request.announces_turn and request.param("threadId") == thread_id for request in self.waiting
+        )
+
+    # What follows is for the one who reads.
+
+    def receive(self, data: bytes) -> None:
+        """Take in what arrived.
+
+        Raises:
+            LineTooLongError: if a line goes on for too long.
+        """
+        lines = self._splitter.feed(data)
+        if lines:
+            # The first line may have begun, and its mark been cut in two, in what arrived before.
+            self._may_have_ids = self._may_have_ids or ID_MARK in data or ID_MARK in lines[0]
+            self._lines += lines
+            self.received_bytes += len(data)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether there may be an answer or a question of the server in it."""
-        return self._inbox.urgent
-
-    def request(
-        self, method: str, params: Mapping[str, object] | None, *, announces_turn: bool = False
-    ) -> tuple[int, bytes]:
-        """Open a request: its id, and the bytes to send.
-
-        Args:
-            method: the protocol's name.
-            params: its parameters.
-            announces_turn: whether its answer names a turn that begins; that turn's stream is open from then on.
-
-        Raises:
-            TypeError, ValueError: if JSON cannot say `params` (see `encode_request`); nothing is open then.
-        """
-        data = encode_request(self._last_id + 1, method, params)
-        self._last_id += 1
-        thread_id = params.get("threadId") if params else None
-        self._open[self._last_id] = _Request(thread_id if isinstance(thread_id, str) else None, announces_turn)
-        if announces_turn:
-            self.streams.expect()
-        return self._last_id, data
-
-    def abandon(self, request_id: int) -> None:
-        """Nobody waits for this request any more."""
-        if request := self._open.pop(request_id, None):
-            self._abandoned[request_id] = request
-
-    def interrupt(self, thread_id: str, turn_id: str) -> bytes:
-        """What to send to have a turn stopped, whose answer nobody waits for."""
-        request_id, data = self.request("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
-        self.abandon(request_id)
-        return data
-
-    def receive(self, data: bytes) -> None:
-        """Take in what arrived."""
-        self._inbox.feed(data)
+        """Whether there may be an answer or a question of the server in what was received."""
+        return self._may_have_ids
 
     def end(self) -> None:
         """The bytes ended; a last line may lack its end."""
-        self._inbox.end()
+        self._lines += self._splitter.end()
+        self._may_have_ids = True
 
-    def advance(self, count: int | None = None) -> Progress:
-        """Read the next lines, so many at most, or all of them."""
-        progress = Progress([], [], [])
-        self.allowance.read()
-        streams, may_have_ids = self.streams, self._inbox.may_have_ids  # before lines are taken: of all that wait
-        lines = self._inbox.take(len(self._inbox) if count is None else count)
-        if streams.are_overheard:
-            for line, message in zip(lines, parse_all(lines)):  # noqa: B905 - as many, and it counts
+    def advance(self) -> Progress:
+        """Read what was received."""
+        progress = Progress([], [], [], [], [])
+        self.streams.obey()
+        lines, self._lines = self._lines, []
+        may_have_ids, self._may_have_ids, self.received_bytes = self._may_have_ids, False, 0
+        begun = 0
+        if not self.streams.are_overheard:
+            begun = self._deliver_lines(lines, progress, may_have_ids=may_have_ids)
+        if begun < len(lines):
+            rest = lines[begun:] if begun else lines
+            for line, message in zip(rest, parse_all(rest, self._event)):  # noqa: B905 - as many, and it counts
                 self._heard(line, message, progress)
-            return progress
-        deliver_line, ready = streams.deliver_line, progress.ready
-        for line in lines:
-            if (may_have_ids and ID_MARK in line) or not deliver_line(line, ready):
-                self._heard(line, parse(line), progress)
+        for log in progress.touched:
+            log.publish()
         return progress
 
+    def _deliver_lines(self, lines: list[bytes], progress: Progress, *, may_have_ids: bool) -> int:
+        """Deliver lines that need not be parsed, and some that must; up to which one."""
+        deliver_line, touched = self.streams.deliver_line, progress.touched
+        odd = 0
+        for number, line in enumerate(lines):
+            if (may_have_ids and ID_MARK in line) or not deliver_line(line, touched):
+                if odd == _FEW_ODD and len(lines) - number > _FEW_ODD:
+                    return number
+                odd += 1
+                self._heard(line, parse(line, self._event), progress)
+        return len(lines)
+
     def _heard(self, line: bytes, message: Message, progress: Progress) -> None:
-        if type(message) is Notification:
-            self.streams.deliver(message, progress.ready, line)
+        if type(message) is self._event:
+            turn_id = self.streams.deliver(message, line, progress.touched)
+            if self._stopping and turn_id in self._stopping:
+                self._went_on(turn_id, message.method, progress)
         elif isinstance(message, Response | ErrorResponse):
             self._answered(line, message, progress)
-        elif line and not line.isspace():
-            self.skipped_lines += isinstance(message, Junk)
-            progress.messages.append(message)
+        elif isinstance(message, ServerRequest):
+            progress.questions.append(message)
+        elif isinstance(message, Junk) and line and not line.isspace():
+            self.skipped_lines += 1
+            progress.junk.append(message)
 
     def _answered(self, line: bytes, answer: Response | ErrorResponse, progress: Progress) -> None:
-        awaited = self._open.pop(answer.id, None)
-        request = awaited or self._abandoned.pop(answer.id, None)
+        request = self._open.pop(answer.id, None)
         if request is None:
             self.skipped_lines += 1
-            progress.messages.append(Junk(line, "it answers no open request"))
+            progress.junk.append(Junk(line, "it answers no open request"))
             return
-        stream = None
+        log = request.interrupts
+        if log is not None and not self._was_stopped(request, log, answer, progress):
+            return
         if request.announces_turn:
-            stream = self.streams.announced(answer.result if isinstance(answer, Response) else None)
-        if awaited is not None:
-            progress.messages.append(answer._replace(stream=stream) if isinstance(answer, Response) else answer)
-        elif stream is not None and request.thread_id is not None:
-            progress.replies.append(self.interrupt(request.thread_id, stream.topic.id))
+            self.streams.announcing.discard(request.id)
+            cursor, is_joined = self.streams.announced(answer.result if isinstance(answer, Response) else None)
+            if isinstance(answer, Response):
+                answer = answer._replace(cursor=cursor, is_joined=is_joined)
+        if (process_id := request.param("processId")) is not None and request.method == "command/exec":
+            self.streams.finish(Topic("process", process_id), progress.touched)
+        self._settle(request, answer, progress)
+
+    def _settle(self, request: Request, answer: Response | ErrorResponse, progress: Progress) -> None:
+        request.answer = answer
+        if request.is_given_up:
+            if (data := self._orphaned(request)) is not None:
+                progress.replies.append(data)
+        else:
+            progress.answered.append(request)
+
+    def _orphaned(self, request: Request) -> bytes | None:
+        """What to send when an answer came that nobody wants."""
+        answer, thread_id = request.answer, request.param("threadId")
+        if not isinstance(answer, Response) or answer.cursor is None or answer.is_joined or thread_id is None:
+            return None
+        log = answer.cursor.log
+        # Closed is what somebody had, and left.
+        return (
+            None
+            if answer.cursor.is_closed or log.is_complete or self.is_awaited(log, thread_id)
+            else self.interrupt(log, thread_id)
+        )
+
+    # Interruptions that come too early.
+
+    def _watch(self, request: Request) -> None:
+        log = request.interrupts
+        if log is not None and request.answer is None and not log.is_complete:
+            self._stopping.setdefault(log.topic.id, []).append(request)
+            self.streams.watch(log)
+
+    def _was_stopped(self, request: Request, log: Log, answer: Response | ErrorResponse, progress: Progress) -> bool:
+        """Whether an interruption has its answer; if not, it is sent again, now or with the turn's next event."""
+        if (
+            isinstance(answer, Response)
+            or _NOT_UNDER_WAY not in answer.message
+            or log.is_complete
+            or request.tries >= _MOST_TRIES
+        ):
+            self._no_longer(request, log)
+            return True
+        request.refusal = answer
+        self._open[request.id] = request  # still open, for whoever ends the connection
+        if request.was_heard:
+            self._try_again(request, progress)
+        else:
+            self.streams.watch(log)
+        return False
+
+    def _went_on(self, turn_id: str, method: str, progress: Progress) -> None:
+        """There was an event of a turn that is to stop."""
+        for request in list(self._stopping[turn_id]):
+            request.was_heard = True
+            if method in LAST["turn"] and request.interrupts is not None:
+                self._no_longer(request, request.interrupts)
+                if request.refusal is not None:
+                    self._open.pop(request.id, None)
+                    self._settle(request, request.refusal, progress)
+            elif request.refusal is not None:
+                self._try_again(request, progress)
+
+    def _try_again(self, request: Request, progress: Progress) -> None:
+        self._open.pop(request.id, None)
+        request.refusal = None
+        request.was_heard = False
+        request.tries += 1
+        progress.replies.append(request.encode(next(self._ids)))
+        self._open[request.id] = request
+
+    def _no_longer(self, request: Request, log: Log) -> None:
+        remaining = [other for other in self._stopping.get(log.topic.id, []) if other is not request]
+        if remaining:
+            self._stopping[log.topic.id] = remaining
+        else:
+            self._stopping.pop(log.topic.id, None)

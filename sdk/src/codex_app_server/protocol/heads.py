@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from weakref import ref
 
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.protocol.log import Log
 
 __all__ = ["Heads", "turn_at_head"]
 
@@ -31,47 +31,47 @@ class Heads:
     """The heads of the turns that somebody reads.
 
     Args:
-        lasts: the methods with which a turn ends; they must be seen, and have no head.
+        seen: the methods whose events must be parsed at once; they have no head.
     """
 
-    __slots__ = ("_lasts", "_length", "_streams")
+    __slots__ = ("_length", "_logs", "_seen")
 
-    def __init__(self, lasts: Container[str]) -> None:
-        self._lasts = lasts
+    def __init__(self, seen: Container[str]) -> None:
+        self._seen = seen
         self._length = 0
-        self._streams: dict[bytes, ref[Stream]] = {}
+        self._logs: dict[bytes, ref[Log]] = {}
 
-    def stream_of(self, line: bytes) -> ref[Stream] | None:
-        """The stream that an event is for, if its head is known; the line must have no ``id`` member."""
+    def log_of(self, line: bytes) -> ref[Log] | None:
+        """The log that an event is for, if its head is known; the line must have no ``id`` member."""
         # Whatever the turn, the heads of one method are equally long, for ids are.
-        found = self._streams.get(line[: self._length])
+        found = self._logs.get(line[: self._length])
         if found is None and (match := _HEAD.match(line)) is not None:
-            found = self._streams.get(match[0])
+            found = self._logs.get(match[0])
             if found is not None:
                 self._length = match.end()
         return found
 
-    def learn(self, line: bytes, turn_id: str, stream: ref[Stream], known: list[bytes]) -> None:
+    def learn(self, line: bytes, turn_id: str, log: ref[Log], known: list[bytes]) -> None:
         """Know the head of an event, if it has one.
 
         Args:
             line: the event.
             turn_id: of which turn.
-            stream: whose it is.
-            known: the heads of this stream so far; a new one is added.
+            log: whose it is.
+            known: the heads of this log so far; a new one is added.
         """
-        if len(known) >= _MOST or (match := _HEAD.match(line)) is None or match[0] in self._streams:
+        if len(known) >= _MOST or (match := _HEAD.match(line)) is None or match[0] in self._logs:
             return
         head = match[0]
         method, found = turn_at_head(head)
-        if found == turn_id and method not in self._lasts:
-            self._streams[head] = stream
+        if found == turn_id and method not in self._seen:
+            self._logs[head] = log
             known.append(head)
 
     def forget(self, known: list[bytes]) -> None:
         """Do not know these any more."""
         for head in known:
-            self._streams.pop(head, None)
+            self._logs.pop(head, None)
 
 
 def turn_at_head(head: bytes) -> tuple[str, str | None]:

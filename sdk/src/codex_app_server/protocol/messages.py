@@ -8,13 +8,13 @@ cannot read, and the request on it would wait forever.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.protocol.log import Cursor
 
 __all__ = [
     "METHOD_NOT_FOUND",
@@ -32,6 +32,7 @@ __all__ = [
     "encode_result",
     "parse",
     "parse_all",
+    "read_lists_with",
 ]
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
@@ -48,21 +49,20 @@ _scan: Callable[[str, int], tuple[JsonValue, int]] = json.JSONDecoder().scan_onc
 """What `json.loads` stands on and takes three times as long as; it stops where the value ends."""
 
 
-_UNREAD: Any = object()
-
-
 class Response(NamedTuple):
     """The result of a request.
 
     Attributes:
         id: of the request.
         result: as plain JSON values.
-        stream: of the turn that it announces, if it does.
+        cursor: at the beginning of the turn that it announces, if it does.
+        is_joined: whether somebody has that turn already.
     """
 
     id: RequestId
     result: JsonValue
-    stream: Stream | None = None
+    cursor: Cursor | None = None
+    is_joined: bool = False
 
 
 class ErrorResponse(NamedTuple):
@@ -90,25 +90,11 @@ class Notification:
         params: what it says, as plain JSON values.
     """
 
-    __slots__ = ("_payload", "method", "params")
+    __slots__ = ("method", "params")
 
     def __init__(self, method: str, params: JsonValue = None) -> None:
         self.method = method
         self.params = params
-        self._payload: Any = _UNREAD
-
-    @property
-    def payload(self) -> Any:
-        """What it says, as the model that belongs to the method; made when it is first asked for.
-
-        The payload of a method that this client does not know is `params`. `isinstance` tells type checkers which
-        model it is; its type is open, so that ``event.payload.delta`` needs no proof.
-        """
-        payload = self._payload
-        if payload is _UNREAD:
-            read = _readers.get(self.method) or _reader_of(self.method)
-            payload = self._payload = read(self.params)
-        return payload
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Notification):
@@ -138,37 +124,26 @@ class Junk(NamedTuple):
 Message: TypeAlias = "Response | ErrorResponse | ServerRequest | Notification | Junk"
 
 
-_readers: dict[str, Callable[[JsonValue], Any]] = {}
+def parse(line: bytes, kind: type[Notification] = Notification) -> Message:
+    """The message on a line.
 
-
-def _reader_of(method: str) -> Callable[[JsonValue], Any]:
-    """What makes the payloads of a method; the models are only loaded when there is one to make."""
-    global _json_list  # noqa: PLW0603 - once pydantic is loaded anyway, its parser does the same in less time
-    from codex_app_server.models.payloads import json_list, reader_of
-
-    _json_list = json_list
-    reader = reader_of(method)
-    if reader is None:
-        return lambda params: params
-    _readers[method] = reader
-    return reader
-
-
-def parse(line: bytes) -> Message:
-    """The message on a line."""
+    Args:
+        line: its bytes.
+        kind: what an event becomes; the core itself needs no more than the default.
+    """
     try:
         text = line.decode()
         message, end = _scan(text, 0)
         if end != len(text):
             message = json.loads(text)  # there is white space around it, or more than that
     except StopIteration:  # it begins with none of what a JSON value begins with, but perhaps with white space
-        return _parse_slowly(line)
+        return _parse_slowly(line, kind)
     except (ValueError, RecursionError) as error:
         return Junk(line, f"not JSON: {error}")
-    return _message(line, message)
+    return _message(line, message, kind)
 
 
-def parse_all(lines: list[bytes]) -> list[Message]:
+def parse_all(lines: list[bytes], kind: type[Notification] = Notification) -> list[Message]:
     """The messages on some lines.
 
     They are read as one JSON list, which takes less time than one by one. Where that is none, or has not as many values
@@ -178,16 +153,16 @@ def parse_all(lines: list[bytes]) -> list[Message]:
     try:
         values = _json_list(b"[" + b",\n".join(lines) + b"]")
     except (StopIteration, ValueError, RecursionError):
-        return [parse(line) for line in lines]
+        return [parse(line, kind) for line in lines]
     if len(values) != len(lines):
-        return [parse(line) for line in lines]
+        return [parse(line, kind) for line in lines]
     messages: list[Message] = []
     add = messages.append
     for line, value in zip(lines, values):  # noqa: B905 - just compared, and `strict` takes time
         if type(value) is dict and "id" not in value and type(method := value.get("method")) is str:
-            add(Notification(method, value.get("params")))  # nearly always; the rest is told apart slowly
+            add(kind(method, value.get("params")))  # nearly always; the rest is told apart slowly
         else:
-            add(_message(line, value))
+            add(_message(line, value, kind))
     return messages
 
 
@@ -201,17 +176,23 @@ def _scan_list(data: bytes) -> list[JsonValue]:
 
 
 _json_list: Callable[[bytes], list[JsonValue]] = _scan_list
-"""What reads many lines; replaced when pydantic is there, see `_reader_of`."""
+"""What reads many lines."""
 
 
-def _parse_slowly(line: bytes) -> Message:
+def read_lists_with(reader: Callable[[bytes], list[JsonValue]]) -> None:
+    """Have many lines read by another parser, that is as strict at least."""
+    global _json_list  # noqa: PLW0603 - one for the process
+    _json_list = reader
+
+
+def _parse_slowly(line: bytes, kind: type[Notification]) -> Message:
     try:
-        return _message(line, json.loads(line.decode()))
+        return _message(line, json.loads(line.decode()), kind)
     except (ValueError, RecursionError) as error:
         return Junk(line, f"not JSON: {error}")
 
 
-def _message(line: bytes, message: JsonValue) -> Message:
+def _message(line: bytes, message: JsonValue, kind: type[Notification]) -> Message:
     """The message that a JSON value is."""
     if not isinstance(message, dict):
         return Junk(line, "not a JSON object")
@@ -219,7 +200,7 @@ def _message(line: bytes, message: JsonValue) -> Message:
     request_id = message.get("id")
     if request_id is None:
         if isinstance(method, str):
-            return Notification(method, message.get("params"))
+            return kind(method, message.get("params"))
         return Junk(line, "it has neither a method nor an id")
     # By type, not `isinstance`: `true` is no id, and neither is 1.0, but both equal the id 1.
     if type(request_id) not in (int, str):

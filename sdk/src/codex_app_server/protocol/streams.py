@@ -1,52 +1,34 @@
-"""Whose event is it: each consumer has a stream of its own, with a bound.
+"""Whose event is it: each turn, and each subscription, has a log of its own.
 
 The rules:
 
-- A turn has one owner. Its stream begins with the turn: the turn is announced by the answer to the request that starts
-  it, and where its first events come before that answer, they are kept while such a request is open. Those that then
-  turn out to be nobody's are dropped.
+- A turn's log begins with the turn: the turn is announced by the answer to the request that starts it, and where its
+  first events come before that answer, they are kept while such a request is open. Those that then turn out to be
+  nobody's are dropped. A request that joined a running turn gets the same log.
 - Beside that anybody may listen to a turn, a thread, a login or a process, or to everything, from when they ask on.
-- A stream ends with the last event of what it is about (`LAST`), that one included.
-- A stream keeps at most so many events. One more, and it fails: its consumer gets what was kept, then the error. No
-  other stream knows.
-- A stream lives as long as somebody holds it; events for it are dropped when nobody does.
+- A log ends with the last event of what it is about (`LAST`), that one included.
+- A log lives as long as somebody holds it; events for it are dropped when nobody does.
 - Where a line tells by its head whose it is (`heads`), and nobody else listens, it is not parsed before it is taken.
 
-Nothing here waits, and nothing is for several threads at once; the drivers see to that.
+All of it belongs to the one who reads the runtime's output, but for `orders`: what others want goes in there, from any
+thread, signal handler or finalizer, and is done with the next bytes.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 from codex_app_server.protocol.heads import Heads
-from codex_app_server.protocol.messages import Junk, Notification, parse, parse_all
+from codex_app_server.protocol.log import KEPT_BYTES, Cursor, Limits, Log, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["EVERYTHING", "LAST", "Stream", "Streams", "Topic", "read_events", "turn_of"]
-
-
-class Topic(NamedTuple):
-    """What a stream is about.
-
-    Attributes:
-        kind: ``turn``, ``thread``, ``login`` or ``process``; empty for everything.
-        id: of which one.
-    """
-
-    kind: str
-    id: str
-
-    def __str__(self) -> str:
-        """For messages."""
-        return f"{self.kind} {self.id}" if self.kind else "the connection"
-
+__all__ = ["EVERYTHING", "LAST", "TOLD", "Streams", "turn_of"]
 
 EVERYTHING = Topic("", "")
 
@@ -58,6 +40,9 @@ LAST = {
     "process": frozenset({"process/exited"}),
 }
 """After which event nothing more comes, by the kind of topic."""
+
+TOLD = frozenset({"item/started", "item/completed", "thread/tokenUsage/updated", "turn/completed"})
+"""The events that say what came of a turn; the others are the way there."""
 
 _NAMED_BY = {"threadId": "thread", "loginId": "login", "processHandle": "process"}
 """The members of a notification's params that name what it is about; `_topics` knows the rest."""
@@ -73,192 +58,160 @@ def turn_of(params: JsonValue) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def read_events(taken: deque[Notification | bytes]) -> tuple[deque[Notification], list[Junk]]:
-    """Parse what was taken from a stream; its owner may do that beside everything else.
-
-    Returns:
-        the events, and the lines that only begin like one.
-    """
-    kinds = set(map(type, taken))
-    messages: Iterable[object] = taken
-    if kinds == {bytes}:
-        messages = parse_all(cast("list[bytes]", list(taken)))
-    elif bytes in kinds:
-        messages = [parse(event) if type(event) is bytes else event for event in taken]
-    events = deque(message for message in messages if type(message) is Notification)
-    return events, [message for message in messages if type(message) is Junk] if len(events) < len(taken) else []
-
-
-class Stream:
-    """The events that one consumer has not taken yet.
-
-    Attributes:
-        topic: what they are about.
-        events: in their order; those that are still lines were not parsed.
-        is_complete: whether the last event came; no other follows.
-        has_overflowed: whether there were too many, and some are missing.
-        wanted: set by a driver whose consumer waits.
-    """
-
-    __slots__ = ("__weakref__", "_lasts", "_limit", "events", "has_overflowed", "is_complete", "topic", "wanted")
-
-    def __init__(self, topic: Topic, limit: int) -> None:
-        self.topic = topic
-        self.events: deque[Notification | bytes] = deque()
-        self.is_complete = False
-        self.has_overflowed = False
-        self.wanted = False
-        self._limit = limit
-        self._lasts = LAST[topic.kind]
-
-    def put(self, event: Notification) -> None:
-        """Add an event, unless there are too many."""
-        self.put_line(event)
-        if event.method in self._lasts:
-            self.is_complete = True
-
-    def put_line(self, event: Notification | bytes) -> None:
-        """Add one that is not the last, and may not be parsed yet, unless there are too many."""
-        events = self.events
-        if len(events) >= self._limit:
-            self.has_overflowed = True
-        elif not self.has_overflowed:
-            events.append(event)
-
-    def take(self, count: int | None = None) -> deque[Notification | bytes]:
-        """The next events, so many at most, or all of them; they are the caller's then."""
-        events = self.events
-        if count is not None and len(events) > count:
-            return deque([events.popleft() for _ in range(count)])
-        self.events = deque()
-        return events
-
-
-class _Owned(NamedTuple):
-    """A turn's own stream, and by which heads it is known."""
-
-    stream: weakref.ref[Stream]
-    heads: list[bytes]
-
-
 class Streams:
-    """The streams of one conversation.
+    """The logs of one conversation.
 
     Args:
-        limit: how many events a stream keeps.
+        limits: how far behind a consumer may be.
+
+    Attributes:
+        orders: what to do before the next line is looked at.
+        announcing: the ids of the open requests whose answers will announce turns; kept by `Connection`.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        # Not a `WeakValueDictionary`: looking into one takes twice as long, and every event does that.
-        self._turns: dict[str, _Owned] = {}
-        self._heads = Heads(LAST["turn"])
-        self._unannounced: dict[str, Stream] = {}
-        self._announcing = 0
-        self._listening: dict[Topic, weakref.WeakSet[Stream]] = {}
+    def __init__(self, limits: Limits) -> None:
+        self.orders: deque[Callable[[], None]] = deque()
+        self.announcing: set[int | str] = set()
+        self._limits = limits
+        # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
+        self._turns: dict[str, weakref.ref[Log]] = {}
+        self._heads = Heads(TOLD)
+        self._unannounced: dict[str, Log] = {}
+        self._listening: dict[Topic, list[weakref.ref[Cursor]]] = {}
 
-    def expect(self) -> None:
-        """A request was sent whose answer will announce a turn."""
-        self._announcing += 1
+    def obey(self) -> None:
+        """Do what was ordered."""
+        orders = self.orders
+        while orders:
+            orders.popleft()()
 
-    def announced(self, result: JsonValue) -> Stream | None:
-        """Such a request was answered, or failed (`None`): the stream of the turn that the answer names."""
-        self._announcing -= 1
+    def announced(self, result: JsonValue) -> tuple[Cursor | None, bool]:
+        """A request that announces a turn was answered, or failed (`None`).
+
+        Returns:
+            a cursor at the beginning of the turn that the answer names, and whether somebody has that turn already.
+        """
         turn_id = turn_of(result)
-        stream = None
+        log, is_joined = None, False
         if turn_id is not None:
-            stream = self._owned(turn_id)
-            if stream is None:
-                stream = self._unannounced.pop(turn_id, None) or self._stream("turn", turn_id)
-                self._own(turn_id, stream)
-        if not self._announcing:
+            log = self._owned(turn_id)
+            is_joined = log is not None
+            if log is None:
+                log = self._unannounced.pop(turn_id, None) or self._log(turn_id)
+                self._own(turn_id, log)
+        if not self.announcing:
             self._unannounced.clear()
-        return stream
+        return (log.cursor() if log is not None else None), is_joined
 
-    def listen(self, topic: Topic) -> Stream:
-        """A new stream of what is said about something from now on."""
-        stream = Stream(topic, self._limit)
-        self._listening.setdefault(topic, weakref.WeakSet()).add(stream)
-        return stream
+    def listen(self, topic: Topic) -> Cursor:
+        """A cursor in a new log of what is said about something from now on; from any thread."""
+        cursor = Log(topic, self._limits).cursor()
+        reference = weakref.ref(cursor)
+        self.orders.append(lambda: self._listening.setdefault(topic, []).append(reference))
+        return cursor
+
+    def finish(self, topic: Topic, touched: list[Log]) -> None:
+        """What a topic is about is over, though no event says so."""
+        for cursor in self._listeners(topic):
+            cursor.log.complete()
+            touched.append(cursor.log)
+
+    def logs(self) -> list[Log]:
+        """All that somebody holds."""
+        cursors = [cursor for topic in list(self._listening) for cursor in self._listeners(topic)]
+        owned = [log for reference in self._turns.values() if (log := reference()) is not None]
+        return [*owned, *(cursor.log for cursor in cursors)]
 
     @property
     def are_overheard(self) -> bool:
         """Whether somebody listens beside the owners of turns; then every line must be parsed."""
         return bool(self._listening)
 
-    def deliver_line(self, line: bytes, ready: list[Stream]) -> bool:
-        """Give a line, that has no ``id`` member, to its stream as it is; whether its head told which."""
-        known = self._heads.stream_of(line)
-        if known is None or (stream := known()) is None:
+    def deliver_line(self, line: bytes, touched: list[Log]) -> bool:
+        """Give a line, that has no ``id`` member, to its log as it is; whether its head told which."""
+        known = self._heads.log_of(line)
+        if known is None or (log := known()) is None:
             return False
-        stream.put_line(line)
-        if stream.wanted:
-            stream.wanted = False
-            ready.append(stream)
+        if log.add_line(line):
+            touched.append(log)
         return True
 
-    def deliver(self, event: Notification, ready: list[Stream], line: bytes = b"") -> None:
-        """Give an event to its streams.
+    def deliver(self, event: Notification, line: bytes, touched: list[Log]) -> str | None:
+        """Give an event to its logs.
 
         Args:
             event: what was said.
-            ready: gets the streams that were `wanted`; they are not wanted any more.
-            line: how it was said, if others that begin so may be told by that.
+            line: how it was said.
+            touched: gets the logs that are to be published.
+
+        Returns:
+            of which turn it is.
         """
         turn_id = turn_of(event.params)
         if turn_id is not None:
-            owned = self._turns.get(turn_id)
-            stream = owned.stream() if owned is not None else self._of_unannounced(turn_id)
-            if stream is not None:
-                stream.put(event)
-                if stream.wanted:
-                    stream.wanted = False
-                    ready.append(stream)
-                if line and owned is not None:
-                    self._heads.learn(line, turn_id, *owned)
+            reference = self._turns.get(turn_id)
+            log = reference() if reference is not None else self._of_unannounced(turn_id)
+            if log is not None:
+                if event.method in TOLD:
+                    log.told.append(event)
+                elif reference is not None:
+                    self._heads.learn(line, turn_id, reference, log.heads)
+                if log.add(event, len(line), is_last=event.method in LAST["turn"]):
+                    touched.append(log)
         if self._listening:
-            self._tell(event, turn_id, ready)
+            self._tell(event, len(line), turn_id, touched)
+        return turn_id
 
-    def close(self, stream: Stream) -> None:
-        """Nobody will take this stream's events any more; it counts as complete."""
-        stream.is_complete = True
-        if self._owned(stream.topic.id) is stream:
-            self._disown(stream.topic.id)
-        listeners = self._listening.get(stream.topic)
-        if listeners is not None:
-            listeners.discard(stream)
+    def watch(self, log: Log) -> None:
+        """Parse every event of a turn from now on."""
+        self._heads.forget(log.heads)
 
-    def _stream(self, kind: str, topic_id: str) -> Stream:
-        return Stream(Topic(kind, topic_id), self._limit)
+    def _log(self, turn_id: str) -> Log:
+        return Log(Topic("turn", turn_id), self._limits, kept=KEPT_BYTES)
 
-    def _owned(self, turn_id: str) -> Stream | None:
-        owned = self._turns.get(turn_id)
-        return owned.stream() if owned is not None else None
+    def _owned(self, turn_id: str) -> Log | None:
+        reference = self._turns.get(turn_id)
+        return reference() if reference is not None else None
 
-    def _own(self, turn_id: str, stream: Stream) -> None:
-        self._turns[turn_id] = _Owned(weakref.ref(stream, lambda _: self._disown(turn_id)), [])
+    def _own(self, turn_id: str, log: Log) -> None:
+        orders, heads = self.orders, log.heads
 
-    def _disown(self, turn_id: str) -> None:
-        if owned := self._turns.pop(turn_id, None):
-            self._heads.forget(owned.heads)
+        def disown() -> None:
+            self._heads.forget(heads)
+            if self._turns.get(turn_id) is reference:
+                del self._turns[turn_id]
 
-    def _of_unannounced(self, turn_id: str) -> Stream | None:
-        if not self._announcing:
+        # A callback may run in any thread, in the midst of anything: it only says what is to be done.
+        reference = weakref.ref(log, lambda _: orders.append(disown))
+        self._turns[turn_id] = reference
+
+    def _of_unannounced(self, turn_id: str) -> Log | None:
+        if not self.announcing:
             return None
-        stream = self._unannounced.get(turn_id)
-        if stream is None:
-            stream = self._unannounced[turn_id] = self._stream("turn", turn_id)
-        return stream
+        log = self._unannounced.get(turn_id)
+        if log is None:
+            log = self._unannounced[turn_id] = self._log(turn_id)
+        return log
 
-    def _tell(self, event: Notification, turn_id: str | None, ready: list[Stream]) -> None:
+    def _tell(self, event: Notification, size: int, turn_id: str | None, touched: list[Log]) -> None:
         for topic in [*_topics(event.params, turn_id), EVERYTHING]:
-            for stream in self._listening.get(topic, ()):
-                stream.put(event)
-                if stream.wanted:
-                    stream.wanted = False
-                    ready.append(stream)
-        for topic in [topic for topic, listeners in self._listening.items() if not listeners]:
-            del self._listening[topic]
+            if topic in self._listening:
+                is_last = event.method in LAST[topic.kind]
+                touched += [
+                    cursor.log
+                    for cursor in self._listeners(topic)
+                    if not cursor.log.is_complete and cursor.log.add(event, size, is_last=is_last)
+                ]
+
+    def _listeners(self, topic: Topic) -> list[Cursor]:
+        """Who listens to a topic; who does not any more is forgotten."""
+        references = self._listening.get(topic, [])
+        found = [(cursor, reference) for reference in references if (cursor := reference()) and not cursor.is_closed]
+        if len(found) < len(references):
+            self._listening[topic] = [reference for _, reference in found]
+            if not found:
+                del self._listening[topic]
+        return [cursor for cursor, _ in found]
 
 
 def _topics(params: JsonValue, turn_id: str | None) -> list[Topic]:

@@ -1,4 +1,4 @@
-"""Every method of the protocol, and whatever the runtime tells: the layer below `Codex`, for threads."""
+"""Every method of the protocol, and whatever the runtime tells: the layer below `Codex`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ __all__ = ["AppServerClient"]
 class AppServerClient(Methods):
     """A running Codex app-server, with one method for each of the protocol's.
 
-    The constructor starts the runtime and does the handshake; `close`, or the end of a ``with`` block, stops it. All
-    methods may be called from any thread, and by many at once.
+    Its constructor starts it; `close`, or the end of a ``with`` block, stops it. Any thread may call it.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
@@ -104,7 +103,8 @@ class AppServerClient(Methods):
             turn_id: a turn; the subscription ends with ``turn/completed``.
             thread_id: a thread and its turns; ends with ``thread/closed``.
             login_id: a login; ends with ``account/login/completed``.
-            process_id: a process, under the name it was given when it was started; ends with ``process/exited``.
+            process_id: a process, under the name it was given when it was started; ends with ``process/exited``, or
+                with the answer to the ``command/exec`` that started it.
 
         Raises:
             ValueError: if several are given.

@@ -32,8 +32,7 @@ class Codex(CodexOptions):
         with Codex() as codex:
             print(codex.thread_start().run("What is in this directory?").final_response)
 
-    The constructor starts the runtime; `close`, or the end of a ``with`` block, stops it. All methods may be called
-    from any thread.
+    Its constructor starts it; `close`, or the end of a ``with`` block, stops it. Any thread may call it.
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.

@@ -1,24 +1,25 @@
 """The driver for threads: calls go out from any number of them, one reader brings in what the runtime says.
 
-Every waiting call has a queue of its own, into which exactly one thing is put: its answer, or the end of the
-connection. What an answer or an event means, and whose it is, is decided in `protocol`; how bytes travel, in
-`transport`.
+The reader thread owns what was received: it alone reads, advances the protocol core, and hands out. Everybody else only
+takes: an answer from its own request, events through a cursor of its own. So what happens to one consumer, a timeout,
+Ctrl-C, a finalizer that calls the client in the midst of it, never concerns another one. There is no lock.
 
-Who reads: the reader thread takes in bytes, and reads them only where somebody waits for what they may say. A consumer
-that is busy finds bytes when it comes back, and reads them itself. So a stream costs no switch between threads, and
-what nobody reads yet stays small: beyond its `allowance` the runtime has to wait.
+Reading goes on while anybody waits for anything. Where nobody does, what is kept unread is small, beyond its
+`allowance` the runtime has to wait; a consumer that is slower than the model has it at its own pace.
 
-Where more than a `FEW` wait, a switch for every event would cost the most. Then the reader gathers what comes without
-a pause, reads all of it, and the consumers are woken in a `Relay`; who comes back meanwhile waits for the next round.
+Where more than a `FEW` wait, a switch between threads for every event would cost the most. Then what comes without a
+pause is gathered first, and its consumers are woken in a `Relay`.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
-from collections import deque
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
@@ -31,27 +32,35 @@ from codex_app_server.errors import (
     TransportClosedError,
     rpc_error,
 )
+from codex_app_server.events import Notification, read_events
 from codex_app_server.handlers import Handlers
-from codex_app_server.protocol.allowance import PATIENCE
-from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.allowance import PATIENCE, Allowance
+from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
-from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, ServerRequest, encode_notification
-from codex_app_server.protocol.streams import read_events
+from codex_app_server.protocol.log import Limits
+from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.transport import StdioTransport
-from codex_app_server.sync.waiting import Relay, next_in
+from codex_app_server.sync.waiting import Relay, Sleeper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeAlias
+    from collections.abc import Callable, Mapping
 
-    from codex_app_server.protocol.connection import Progress
-    from codex_app_server.protocol.messages import JsonValue, Notification
-    from codex_app_server.protocol.streams import Stream, Topic
+    from codex_app_server.protocol.log import Cursor, Log, Topic
+    from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
-    _Waiter: TypeAlias = SimpleQueue[Response | ErrorResponse | Ending]
-
-__all__ = ["FEW", "GATHERING_S", "SLICE", "Driver", "closed", "overflow", "package_version"]
+__all__ = [
+    "FEW",
+    "GATHERED",
+    "GATHERING_S",
+    "SLICE",
+    "WRONG_PROCESS",
+    "Driver",
+    "closed",
+    "limits",
+    "over",
+    "package_version",
+]
 
 SLICE = 64
 """How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
@@ -62,8 +71,149 @@ FEW = 8
 GATHERING_S = 0.005
 """How long is gathered what more wait for, in seconds; the runtime needs a moment to fill the pipe again."""
 
-_GATHERED = 4 << 20
-"""How much, in bytes: twenty events of a thousand turns."""
+GATHERED = 1 << 20
+"""How much, in bytes: some events of a thousand turns."""
+
+WRONG_PROCESS = (
+    "this client was opened by another process, and a connection belongs to the process that opened it: make a client "
+    "in the child"
+)
+
+_CALM_S = 0.5
+"""How often is looked, in seconds, whether something was read of all that may be kept."""
+
+_NUDGE_S = 0.02
+"""How long the reader lets nothing happen while consumers are to be woken, in seconds, before it wakes one itself."""
+
+
+class _Reader:
+    """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
+
+    Args:
+        config: how the client is used.
+    """
+
+    def __init__(self, config: AppServerConfig) -> None:
+        self.connection = Connection(limits(config), config.max_line_bytes, Notification)
+        self.handlers = config.handlers or Handlers()
+        self.ending: Ending | None = None
+        self.thread_id = 0
+        self.send: Callable[[bytes], None]
+        self.sleepers: set[Sleeper] = set()
+        self.relay = Relay()
+        self.is_held_up = False
+        self._allowance = Allowance()
+        self._new_bytes = 0  # that came since the unread ones were counted
+        self._unread = 0
+        self._gathers_until = 0.0
+        self._is_leaving = False
+        self._relief = Sleeper()
+
+    def receive(self, data: bytes) -> float:
+        """Take in what came, or nothing.
+
+        Returns:
+            how long to wait for more, in seconds, before this is called again with nothing; 0 is as long as it takes.
+        """
+        self.thread_id = threading.get_ident()
+        connection = self.connection
+        connection.receive(data)
+        self._new_bytes += len(data)
+        if data and len(self.sleepers) > FEW and not connection.is_urgent and connection.received_bytes < GATHERED:
+            now = time.monotonic()
+            self._gathers_until = self._gathers_until or now + GATHERING_S
+            if self._gathers_until > now:
+                return self._gathers_until - now
+        self._gathers_until = 0.0
+        self._hand_out()
+        if self._unread + self._new_bytes >= self._allowance.limit:
+            self._hold_up()
+        if not data:
+            self.relay.pass_on()  # the one who should have may have been interrupted
+        return _NUDGE_S if self.relay.is_running else 0
+
+    def finish(self) -> None:
+        """There will be no more to take in."""
+        self.connection.end()
+        self._hand_out()
+
+    def leaving(self) -> None:
+        """The runtime is gone: what it wrote last is read whoever wants it."""
+        self._is_leaving = True
+        self.relieve()
+
+    def end(self, ending: Ending) -> None:
+        """Nobody is answered any more."""
+        self.ending = self.ending or ending
+        for request in self.connection.waiting:
+            if request.waker is not None:
+                request.waker.wake()
+        for sleeper in list(self.sleepers):
+            sleeper.wake()
+        self.relieve()
+
+    def relieve(self) -> None:
+        """Somebody waits, or has taken something: let the reader see whether it may go on."""
+        self._relief.wake()
+
+    def skip(self, odd: list[Junk]) -> None:
+        """Count and log lines that made no sense."""
+        self.connection.skipped_lines += len(odd)
+        for junk in odd:
+            log_skipped(junk.reason, junk.line)
+
+    def _hand_out(self) -> None:
+        progress = self.connection.advance()
+        for data in progress.replies:
+            self.send(data)
+        for request in progress.answered:
+            if request.waker is not None:
+                request.waker.wake()
+        for junk in progress.junk:
+            log_skipped(junk.reason, junk.line)
+        ready: list[Sleeper] = []
+        for log in progress.touched:
+            while log.waiting:
+                try:
+                    ready.append(log.waiting.popleft())  # type: ignore[arg-type]  # here all who wait are threads
+                except IndexError:
+                    break
+        is_running = self.relay.is_running
+        if is_running or len(ready) > FEW:
+            self.relay.add(ready)
+            if not is_running:
+                self.relay.pass_on()
+        else:
+            for sleeper in ready:
+                sleeper.wake()
+        for question in progress.questions:
+            self._ask(question)
+
+    def _hold_up(self) -> None:
+        """Let the runtime wait while much is unread, and nobody waits for what it may say."""
+        self._count()
+        while self._unread >= self._allowance.limit and self.ending is None and not self._is_leaving:
+            self._relief = Sleeper()
+            self.is_held_up = True
+            if self.connection.waiting or any(log.waiting for log in self.connection.streams.logs()):
+                break
+            if not self._relief.sleep(_CALM_S if self._allowance.is_final else PATIENCE):
+                self._allowance.patience_is_over()
+            self._count()
+        self.is_held_up = False
+
+    def _count(self) -> None:
+        before = self._unread + self._new_bytes
+        self.connection.streams.obey()
+        self._unread = sum(log.unread for log in self.connection.streams.logs())
+        self._new_bytes = 0
+        if self._unread < before:
+            self._allowance.read()
+
+    def _ask(self, request: ServerRequest) -> None:
+        from codex_app_server.sync.consulting import consult
+
+        consult(request, self.handlers, self.send)
 
 
 class Driver:
@@ -80,32 +230,50 @@ class Driver:
         StartupTimeoutError: if it does not answer ``initialize`` in time.
         TransportClosedError: if it ends before it answers.
         JsonRpcError: if it refuses the handshake.
+        RuntimeError: if gevent has patched threads.
     """
 
+    _is_open = False
+
     def __init__(self, config: AppServerConfig | None = None) -> None:
+        _refuse_green_threads()
         self._config = config or AppServerConfig()
-        self.handlers = self._config.handlers or Handlers()
-        self._lock = threading.Lock()  # guards the six below
-        self._connection = Connection(self._config.max_buffered_events)
-        self._waiting: dict[int | str, _Waiter] = {}
-        self._takers: dict[Stream, SimpleQueue[None]] = {}
-        self._relay = Relay()
-        self._gathering_until = 0.0  # while it is not 0, the reader comes back soon, and reads on
-        self._ending: Ending | None = None
-        self._wanted = threading.Condition(self._lock)  # that the reader may go on
+        self._process_id = os.getpid()
+        self._reader = _Reader(self._config)
+        self._connection = self._reader.connection
         self._transport = StdioTransport(
             launch_command(self._config),
             cwd=self._config.cwd,
             env=launch_environment(self._config),
-            receive=self._receive,
-            ended=self._ended,
+            receive=self._reader.receive,
+            finish=self._reader.finish,
+            leaving=self._reader.leaving,
+            ended=self._reader.end,
         )
+        self._reader.send = self._transport.send
+        self._is_open = True
         try:
             self._transport.start()
             self._metadata = self._initialize()
         except BaseException:
             self.close()
             raise
+
+    def __del__(self) -> None:
+        """Nobody can close it any more: let the runtime go."""
+        if self._is_open and os.getpid() == self._process_id:
+            self._is_open = False
+            self._transport.let_go()
+            warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    @property
+    def handlers(self) -> Handlers:
+        """The functions that answer the runtime's questions."""
+        return self._reader.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Handlers) -> None:
+        self._reader.handlers = handlers
 
     @property
     def metadata(self) -> InitializeResult:
@@ -134,12 +302,13 @@ class Driver:
             RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
             TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+            RuntimeError: in a forked child, for a connection belongs to the process that opened it.
         """
-        return self._call(method, params, self._config.request_timeout_s).result
+        return self._answer(Request(method, params), self._config.request_timeout_s).result
 
     def start_turn(
         self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
-    ) -> tuple[JsonValue, Stream]:
+    ) -> tuple[JsonValue, Cursor]:
         """Call a protocol method that begins a turn, and keep what happens in it.
 
         Args:
@@ -148,85 +317,102 @@ class Driver:
             timeout: how long to wait for the answer, in seconds; None is as long as for any call.
 
         Returns:
-            the answer, and the stream of the turn, for `take`. If the call is broken off, the turn is interrupted.
+            the answer, and a cursor at the beginning of the turn, for `take`. If the call is broken off, the turn is
+            interrupted, unless somebody else has it.
 
         Raises:
             AppServerError: as `call`; also if the answer names no turn.
         """
-        limit = self._config.request_timeout_s if timeout is None else timeout
-        response = self._call(method, params, limit, announces_turn=True)
-        if response.stream is None:
-            raise AppServerError(f"the answer to {method} names no turn")
-        return response.result, response.stream
+        return self.begin(Request(method, params, announces_turn=True), timeout)
 
-    def interrupt(self, thread_id: str, turn_id: str) -> None:
-        """Have a turn stopped, without waiting for anything."""
-        with self._lock:
-            if self._ending is None:
-                self._transport.send(self._connection.interrupt(thread_id, turn_id))
+    def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
+        """As `start_turn`, for a request that the caller can `give_up`, whatever interrupts it in between."""
+        response = self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
+        if response.cursor is None:
+            raise AppServerError(f"the answer to {request.method} names no turn")
+        return response.result, response.cursor
 
-    def listen(self, topic: Topic) -> Stream:
+    def give_up(self, request: Request) -> None:
+        """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
+        if (data := self._connection.give_up(request)) is not None:
+            self._send(data)
+
+    def interrupt(self, log: Log, thread_id: str) -> None:
+        """Have a turn stopped, and wait for the answer; raises as `call`.
+
+        A turn that is not under way yet is stopped when it is.
+        """
+        params = {"threadId": thread_id, "turnId": log.topic.id}
+        self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s)
+
+    def leave(self, cursor: Cursor, thread_id: str) -> None:
+        """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
+        cursor.close()
+        log = cursor.log
+        if not log.is_complete and not self._connection.is_awaited(log, thread_id):
+            self._send(self._connection.interrupt(log, thread_id))
+
+    def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
-        with self._lock:
-            return self._connection.streams.listen(topic)
+        self._check_process()
+        return self._connection.streams.listen(topic)
 
-    def take(self, stream: Stream, timeout: float | None = None) -> deque[Notification]:
-        """The next events of a stream, one at least; none when all were taken.
+    def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]:
+        """The next events of a log, one at least; none when all were taken.
 
         Args:
-            stream: of `start_turn` or `listen`; one thread at a time may wait for it.
+            cursor: of `start_turn` or `listen`; one thread at a time may wait for it.
             timeout: how long to wait, in seconds; None is without limit.
 
         Raises:
             EventOverflowError: if events are missing because nobody took them in time.
-            TransportClosedError: if the connection ended before the stream did.
+            TransportClosedError: if the connection ended before the log did.
             TimeoutError: if the time is up.
         """
-        taker: SimpleQueue[None] | None = None
-        try:
-            while True:
-                with self._lock:
-                    progress = self._left(stream, taker) if taker is not None else None
-                    taker = None
-                    taken = stream.take(SLICE)
-                    if not taken and progress is None:
-                        if self._is_over(stream):
-                            return deque()
-                        progress = self._read_on()
-                        if progress is None:
-                            taker = self._takers[stream] = SimpleQueue()
-                            stream.wanted = True
-                if progress is not None:
-                    self._dispatch(progress)
-                if taken:
-                    if events := self._read(taken):
-                        return events
-                elif taker is not None:
-                    next_in(taker, timeout)
-        except Empty:
-            raise TimeoutError(f"nothing happened in {stream.topic} within {timeout:g} s") from None
-        finally:
-            if taker is not None:  # its time is up, or Ctrl-C: whatever it was, the others must not wait for this one
-                with self._lock:
-                    progress = self._left(stream, taker)
-                if progress is not None:
-                    self._dispatch(progress)
+        reader = self._reader
+        while True:
+            is_complete, ending = cursor.log.is_complete, reader.ending  # before: what comes last is published first
+            if events := self.taken(cursor):
+                return events
+            if over(cursor, self._config, is_complete=is_complete, ending=ending):
+                return []
+            self._check_process()
+            self._wait(cursor.log, lambda: cursor.has_more or cursor.is_closed, timeout)
 
-    def drop(self, stream: Stream) -> None:
-        """Nobody will take this stream's events any more; who waits for one gets the end."""
-        with self._lock:
-            self._connection.streams.close(stream)
-            taker = self._takers.get(stream)
-        if taker is not None:
-            taker.put(None)
+    def taken(self, cursor: Cursor) -> list[Notification]:
+        """The next events of what is there, without waiting."""
+        while entries := cursor.take(SLICE):
+            events, odd = read_events(entries)
+            self._reader.skip(odd)
+            if events:
+                return events
+        return []
+
+    def wait(self, log: Log, timeout: float | None) -> None:
+        """Wait for the end of a log, without taking anything; raises as `take`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not log.is_complete:
+            if self._reader.ending is not None:
+                raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
+            self._check_process()
+            self._wait(log, lambda: log.is_complete, None if end is None else max(0, end - time.monotonic()))
+
+    def drop(self, cursor: Cursor) -> None:
+        """Nobody will take from this cursor any more; who waits for it gets the end."""
+        cursor.close()
+        for sleeper in list(cursor.log.waiting):
+            sleeper.wake()
 
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
 
-        May be called again, and from any thread. Returns when the process is gone; this takes about 10 ms, or some
-        seconds if it has to be forced.
+        May be called again, from any thread, and from a signal handler in the midst of itself. Returns when the process
+        is gone; this takes about 10 ms, or some seconds if it has to be forced. In a forked child it does nothing.
         """
-        self._end(Ending("the client was closed"))
+        if os.getpid() != self._process_id:
+            return
+        self._is_open = False
+        self._reader.end(Ending("the client was closed"))
         self._transport.close()
 
     def _initialize(self) -> InitializeResult:
@@ -238,156 +424,97 @@ class Driver:
             experimental_api=config.experimental_api,
         )
         try:
-            answer = self._call("initialize", params, config.startup_timeout_s).result
+            answer = self._answer(Request("initialize", params), config.startup_timeout_s).result
         except RequestTimeoutError:
             raise StartupTimeoutError(
                 f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
                 stderr_tail=self._transport.stderr_tail,
             ) from None
-        self._transport.send(encode_notification("initialized"))
+        self._send(encode_notification("initialized"))
         return InitializeResult.from_answer(answer, client_name=config.client_name)
 
-    def _call(
-        self, method: str, params: Mapping[str, object] | None, timeout: float | None, *, announces_turn: bool = False
-    ) -> Response:
-        waiter: _Waiter = SimpleQueue()
-        with self._lock:
-            if self._ending is not None:
-                raise closed(f"{method} was not sent", self._ending) from self._ending.failure
-            request_id, data = self._connection.request(method, params, announces_turn=announces_turn)
-            self._waiting[request_id] = waiter
+    def _answer(self, request: Request, timeout: float | None) -> Response:
+        """Send a request, and wait for its answer."""
+        self._check_process()
+        reader = self._reader
+        if reader.thread_id == threading.get_ident():
+            raise RuntimeError(f"{request.method} cannot be called here: this thread reads the answers")
+        sleeper = Sleeper()
+        request.waker = sleeper
         try:
-            self._transport.send(data)
-            outcome = next_in(waiter, timeout)
-        except BaseException as error:  # its time is up, or Ctrl-C: either way nobody will look into the queue again
-            with self._lock:
-                self._connection.abandon(request_id)
-                self._waiting.pop(request_id, None)
-            if isinstance(error, Empty):
-                raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s") from None
+            data = self._connection.request(request)
+            if reader.ending is None:
+                request.is_sent = True
+                self._send(data)
+                sleeper.sleep(timeout)
+            if isinstance(request.answer, Response):
+                return request.answer
+        except BaseException:
+            self.give_up(request)
             raise
-        if isinstance(outcome, Response):
-            return outcome
-        if isinstance(outcome, ErrorResponse):
-            raise rpc_error(outcome.code, outcome.message, outcome.data, method=method)
-        raise closed(f"{method} got no answer", outcome) from outcome.failure
+        return self._failed(request, timeout)
 
-    def _read_on(self) -> Progress | None:
-        """Read the next lines, unless there are none, or somebody else is about to."""
-        if not self._connection.unread_bytes or self._relay.is_running or self._gathering_until:
-            return None
-        self._wanted.notify()
-        return self._connection.advance(SLICE if len(self._takers) <= FEW else None)
+    def _failed(self, request: Request, timeout: float | None) -> NoReturn:
+        """Raise why a request has no result."""
+        method, answer, ending = request.method, request.answer, self._reader.ending
+        if isinstance(answer, ErrorResponse):
+            raise rpc_error(answer.code, answer.message, answer.data, method=method)
+        if isinstance(answer, Junk):
+            raise AppServerError(f"the answer to {method} cannot be read: {answer.reason}")
+        self.give_up(request)
+        if ending is not None:
+            what = "got no answer" if request.is_sent else "was not sent"
+            raise closed(f"{method} {what}", ending) from ending.failure
+        raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
 
-    def _left(self, stream: Stream, taker: SimpleQueue[None]) -> Progress | None:
-        """A consumer waits no longer; if it was the last of its round, the next lines are read for the others."""
-        stream.wanted = False
-        self._takers.pop(stream, None)
-        self._relay.left(taker)
-        return self._read_on() if self._takers else None
-
-    def _read(self, taken: deque[Notification | bytes]) -> deque[Notification]:
-        events, odd = read_events(taken)
-        if odd:
-            with self._lock:
-                self._connection.skipped_lines += len(odd)
-            for junk in odd:
-                log_skipped(junk.reason, junk.line)
-        return events
-
-    def _is_over(self, stream: Stream) -> bool:
-        """Whether a stream that has nothing more came to its end; raises what ended it before its time."""
-        if stream.has_overflowed:
-            raise overflow(stream, self._config.max_buffered_events)
-        if not stream.is_complete and self._ending is not None:
-            raise closed(f"{stream.topic} did not end", self._ending) from self._ending.failure
-        return stream.is_complete
-
-    # What follows runs in the transport's threads, `_dispatch` and `_end` also in those of callers.
-
-    def _receive(self, data: bytes) -> float:
-        connection = self._connection
-        with self._lock:
-            connection.receive(data)
-            while not self._wanted.wait_for(self._may_go_on, None if connection.allowance.is_final else PATIENCE):
-                connection.allowance.patience_is_over()
-            if not connection.is_urgent:
-                if not self._takers or self._relay.is_running:
-                    self._gathering_until = 0.0
-                    return 0
-                if data and (patience := self._patience()) > 0:
-                    return patience
-            self._gathering_until = 0.0
-            if self._ending:
-                return 0
-            progress = connection.advance()
-        self._dispatch(progress)
-        return 0
-
-    def _patience(self) -> float:
-        """How long to gather what many wait for, in seconds."""
-        if len(self._takers) <= FEW or self._connection.unread_bytes >= _GATHERED:
-            return 0
-        now = time.monotonic()
-        self._gathering_until = self._gathering_until or now + GATHERING_S
-        return self._gathering_until - now
-
-    def _may_go_on(self) -> bool:
-        connection = self._connection
-        return bool(
-            not connection.is_full
-            or connection.is_urgent
-            or (self._takers and (not self._relay.is_running or connection.unread_bytes < _GATHERED))
-            or self._ending is not None
-        )
-
-    def _ended(self, ending: Ending) -> None:
+    def _wait(self, log: Log, is_ready: Callable[[], bool], timeout: float | None) -> None:
+        """Wait until a log may have something, or the connection ended; `TimeoutError` after so many seconds."""
+        reader = self._reader
+        sleeper = Sleeper()
         try:
-            with self._lock:
-                self._gathering_until = 0.0
-                self._connection.end()
-                progress = self._connection.advance()
-            self._dispatch(progress)
+            log.waiting.append(sleeper)
+            reader.sleepers.add(sleeper)
+            # Only now: what happens between the two wakes the sleeper before it sleeps.
+            if is_ready() or reader.ending is not None:
+                return
+            if reader.is_held_up:
+                reader.relieve()
+            if not sleeper.sleep(timeout) and not is_ready() and reader.ending is None:
+                raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
         finally:
-            self._end(ending)
+            reader.sleepers.discard(sleeper)
+            reader.relay.pass_on()
+            with suppress(ValueError):
+                log.waiting.remove(sleeper)
 
-    def _end(self, ending: Ending) -> None:
-        with self._lock:
-            self._ending = self._ending or ending
-            waiters = list(self._waiting.values())
-            takers = list(self._takers.values())
-            self._waiting.clear()
-            self._wanted.notify_all()
-        for waiter in waiters:
-            waiter.put(ending)
-        for taker in takers:
-            taker.put(None)
+    def _send(self, data: bytes) -> None:
+        self._transport.send(data)
+        if self._reader.is_held_up:
+            self._reader.relieve()
 
-    def _dispatch(self, progress: Progress) -> None:
-        for data in progress.replies:
-            self._transport.send(data)
-        for message in progress.messages:
-            if isinstance(message, Response | ErrorResponse):
-                with self._lock:
-                    waiter = self._waiting.pop(message.id, None)
-                if waiter is not None:
-                    waiter.put(message)
-            elif isinstance(message, ServerRequest):
-                self._ask(message)
-            elif isinstance(message, Junk):
-                log_skipped(message.reason, message.line)
-        if progress.ready:
-            with self._lock:
-                for stream in progress.ready:
-                    # Whoever was woken waits no longer, though it may take a while until its thread runs: without
-                    # this, the reader would go on for it meanwhile.
-                    if taker := self._takers.pop(stream, None):
-                        self._relay.add(taker)
+    def _check_process(self) -> None:
+        if os.getpid() != self._process_id:
+            raise RuntimeError(WRONG_PROCESS)
 
-    def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.sync.consulting import consult
 
-        consult(request, self.handlers, self._transport.send)
+def limits(config: AppServerConfig) -> Limits:
+    """How far behind a consumer may be."""
+    return Limits(config.max_buffered_events, config.max_buffered_bytes)
+
+
+def over(cursor: Cursor, config: AppServerConfig, *, is_complete: bool, ending: Ending | None) -> bool:
+    """Whether a consumer that found nothing more is at the end; raises what ended it before its time.
+
+    Raises:
+        EventOverflowError: if it was too far behind.
+        TransportClosedError: if the connection ended.
+    """
+    if cursor.has_overflowed:
+        most = f"{config.max_buffered_events:,} events or {config.max_buffered_bytes:,} bytes"
+        raise EventOverflowError(f"more than {most} of {cursor.log.topic} waited to be read")
+    if ending is not None and not is_complete and not cursor.is_closed:
+        raise closed(f"{cursor.log.topic} did not end", ending) from ending.failure
+    return is_complete or cursor.is_closed
 
 
 def closed(what: str, ending: Ending) -> TransportClosedError:
@@ -396,14 +523,19 @@ def closed(what: str, ending: Ending) -> TransportClosedError:
     return TransportClosedError(f"{what}: {ending.reason}", exit_code=ending.exit_code, stderr_tail=ending.stderr_tail)
 
 
-def overflow(stream: Stream, limit: int) -> EventOverflowError:
-    """The error that a stream has lost events."""
-    return EventOverflowError(f"more than {limit} events of {stream.topic} waited to be read")
-
-
 def package_version() -> str:
     """The version of this package, for the handshake."""
     # Imported while the runtime boots, which takes longer.
     from codex_app_server._version import __version__
 
     return __version__
+
+
+def _refuse_green_threads() -> None:
+    """Refuse to work where threads, queues and pipes are not what they seem."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise RuntimeError(
+            "gevent has patched threads, and this client needs real ones: make it in a process of its own, without "
+            "gevent.monkey.patch_all()"
+        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.protocol.streams import EVERYTHING, Topic
+from codex_app_server.protocol.log import Topic
+from codex_app_server.protocol.streams import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.protocol.messages import Notification
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.events import Notification
+    from codex_app_server.protocol.log import Cursor
     from codex_app_server.sync.driver import Driver
 
 __all__ = ["Subscription", "topic_of"]
@@ -26,17 +27,19 @@ class Subscription:
     `TransportClosedError` if the connection ends first.
     """
 
-    def __init__(self, driver: Driver, stream: Stream) -> None:
+    def __init__(self, driver: Driver, cursor: Cursor) -> None:
         self._driver = driver
-        self._stream = stream
+        self._cursor = cursor
 
     def close(self) -> None:
         """Listen no longer; whoever iterates comes to the end."""
-        self._driver.drop(self._stream)
+        self._driver.drop(self._cursor)
 
     def __iter__(self) -> Iterator[Notification]:
-        while batch := self._driver.take(self._stream):
-            yield from batch
+        while batch := self._driver.take(self._cursor):
+            batch.reverse()
+            while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
+                yield batch.pop()
 
     def __enter__(self) -> Self:
         return self

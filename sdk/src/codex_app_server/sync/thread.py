@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
 from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.turn import Turn
 
@@ -23,7 +24,7 @@ __all__ = ["Thread"]
 
 
 class Thread(ThreadOptions):
-    """A thread of a `Codex`, which starts, resumes, forks and archives it."""
+    """A thread of an `Codex`, which starts, resumes, forks and archives it."""
 
     def __init__(self, driver: Driver, thread_id: str) -> None:
         self._driver = driver
@@ -62,17 +63,26 @@ class Thread(ThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
-    def _turn(self, given: Input, options: Mapping[str, object], timeout: float | None = None) -> Turn:
-        config = self._driver.config
-        whole = {"threadId": self._id, "input": input_items(given), **options}
-        params = params_of("turn/start", whole, experimental_api=config.experimental_api)
-        _, stream = self._driver.start_turn("turn/start", params, timeout)
-        return Turn(self._driver, self._id, stream)
+    def _turn(self, given: Input, options: Mapping[str, object]) -> Turn:
+        _, cursor = self._driver.begin(self._request(given, options), None)
+        return Turn(self._driver, self._id, cursor)
 
     def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
         begun = time.monotonic()
-        turn = self._turn(TextInput(given) if isinstance(given, str) else given, options, timeout)
-        result = turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+        request = self._request(TextInput(given) if isinstance(given, str) else given, options)
+        try:
+            _, cursor = self._driver.begin(request, timeout)
+            turn = Turn(self._driver, self._id, cursor)
+            result = turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+        except BaseException:
+            self._driver.give_up(request)  # whatever it was, wherever it came
+            raise
         if not result.is_completed:
             raise TurnFailedError(result)
         return result
+
+    def _request(self, given: Input, options: Mapping[str, object]) -> Request:
+        whole = {"threadId": self._id, "input": input_items(given), **options}
+        experimental_api = self._driver.config.experimental_api
+        params = params_of("turn/start", whole, experimental_api=experimental_api)
+        return Request("turn/start", params, announces_turn=True)

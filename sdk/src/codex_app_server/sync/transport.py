@@ -3,6 +3,8 @@
 The rules that keep everybody alive:
 
 - Each pipe belongs to one thread. No other thread reads, writes or closes it while that one runs.
+- There is no lock: `close` may come in the midst of `close`, from a signal handler or a finalizer.
+- A forked child keeps no copy of a pipe: the runtime leaves when its stdin ends, and a copy would keep it open.
 - Sending never blocks: bytes go into a queue. A caller keeps its timeout, and the reader keeps reading, even while the
   runtime does not read; otherwise both sides could end up waiting for each other with full pipes.
 - stderr is always drained, and only its last bytes are kept.
@@ -16,7 +18,9 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 import threading
+import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
@@ -32,6 +36,7 @@ from codex_app_server.ending import (
     last_lines,
 )
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.sync.waiting import Latch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ending", "StdioTransport"]
 
-_READ_SIZE = 32 * 1024
+_READ_SIZE = 64 * 1024
 
 
 class StdioTransport:
@@ -51,7 +56,9 @@ class StdioTransport:
         env: its whole environment, or None for the current one.
         receive: called with every chunk of its output, in a thread; what it raises ends the runtime. If it returns a
             time, in seconds, and nothing follows within that, it is called again with nothing.
-        ended: called once, in another thread, when there will be no more.
+        finish: called once, in the same thread, when there will be no more; not if `receive` raised.
+        leaving: called once, in another thread, when the process is gone, and what it wrote last is still to be read.
+        ended: called once, in that other thread, when all is over.
 
     Raises:
         RuntimeStartError: if the operating system does not start it.
@@ -64,11 +71,14 @@ class StdioTransport:
         cwd: str | os.PathLike[str] | None,
         env: Mapping[str, str] | None,
         receive: Callable[[bytes], float],
+        finish: Callable[[], None],
+        leaving: Callable[[], None],
         ended: Callable[[Ending], None],
     ) -> None:
         try:
             self._process = subprocess.Popen(
                 command,
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -83,13 +93,16 @@ class StdioTransport:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
         self._receive = receive
+        self._finish = finish
+        self._leaving = leaving
         self._ended = ended
         self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
         self._stderr = b""
         self._dismissal: str | None = None
         self._failure: BaseException | None = None
-        self._exited = threading.Event()
-        self._closing = threading.Lock()
+        self._exited = Latch()
+        self._is_closing = False
+        self._is_let_go = False
         self._reader, self._writer, self._drainer, self._watcher = self._threads = [
             threading.Thread(target=target, name=f"codex-app-server {self._process.pid} {name}", daemon=True)
             for target, name in (
@@ -102,6 +115,7 @@ class StdioTransport:
 
     def start(self) -> None:
         """Begin to move bytes."""
+        _open.add(self)
         try:
             for thread in self._threads:
                 thread.start()
@@ -124,16 +138,32 @@ class StdioTransport:
     def close(self) -> None:
         """Close stdin, and see that the runtime leaves: by itself, or by a signal it may handle, or by one it cannot.
 
-        May be called again, and by several threads; each returns when everything is done.
+        May be called again, by several threads, and in the midst of itself; each returns when everything is done. One
+        of the threads that move bytes, in which a finalizer may run, does not wait.
         """
-        with self._closing:
-            try:
-                self._outbox.put(None)
-                self._see_off()
-            except BaseException:  # Ctrl-C while waiting
-                self._process.kill()
-                raise
-            self._clean_up()
+        self._is_closing = True
+        self._outbox.put(None)
+        if threading.current_thread() in self._threads:
+            self._is_let_go = True
+            return
+        try:
+            self._see_off()
+        except BaseException:  # Ctrl-C while waiting
+            self._process.kill()
+            raise
+        self._clean_up()
+
+    def let_go(self) -> None:
+        """Close stdin, and have the runtime seen off, without waiting for anything."""
+        self._is_closing = self._is_let_go = True
+        self._outbox.put(None)
+
+    def forget(self) -> None:
+        """In a forked child: keep nothing of it open, and do nothing to it."""
+        self._process.returncode = self._process.returncode or 0  # not a child of this process, which waits for none
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     def _see_off(self) -> None:
         if self._exited.wait(LEAVE_GRACE):
@@ -163,9 +193,11 @@ class StdioTransport:
     def _watch(self) -> None:
         exit_code = self._process.wait()
         self._exited.set()
+        self._leaving()
         _join(self._reader, MOMENT)
         _join(self._drainer, MOMENT)
         reason = self._dismissal or describe_exit(exit_code)
+        _open.discard(self)
         self._ended(Ending(reason, exit_code, self.stderr_tail, self._failure))
 
     def _read(self) -> None:
@@ -175,7 +207,7 @@ class StdioTransport:
                 while data := os.read(pipe.fileno(), _READ_SIZE):
                     if (patience := self._receive(data)) and not _is_readable(pipe, patience):
                         self._receive(b"")
-                self._receive(b"")
+                self._finish()
             except BaseException as error:
                 logger().exception("reading the runtime's output failed")
                 self._failure = error
@@ -192,9 +224,13 @@ class StdioTransport:
                     rest = memoryview(data)
                     while rest:
                         rest = rest[os.write(pipe.fileno(), rest) :]
-                return
             except OSError as error:
                 logger().debug("the runtime no longer reads: %s", error)
+            else:
+                pipe.close()
+                if self._is_let_go:
+                    self._see_off()
+                return
         self._dismiss("the runtime closed its input", grace=MOMENT)
 
     def _drain(self) -> None:
@@ -205,12 +241,24 @@ class StdioTransport:
 
     def _dismiss(self, reason: str, *, grace: float) -> None:
         """End a process that can no longer be talked to, unless it is on its way out, or `close` is seeing to that."""
-        if self._exited.wait(grace) or self._closing.locked():
+        if self._exited.wait(grace) or self._is_closing:
             return
         self._dismissal = reason
         self._process.terminate()
         if not self._exited.wait(SIGNAL_GRACE):
             self._process.kill()
+
+
+_open: weakref.WeakSet[StdioTransport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_open):
+        transport.forget()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _is_readable(pipe: IO[bytes], seconds: float) -> bool:

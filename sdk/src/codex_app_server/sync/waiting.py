@@ -1,9 +1,7 @@
-"""Threads that wait for something to be put into a queue of their own.
+"""Threads that wait, and are woken: without a lock that anybody could hold while foreign code runs.
 
-Where many are to be woken, each wakes the next. A thread that wakes needs the interpreter's lock; where many are woken
-at once they fight for it, which takes longer than what they woke for.
-
-A `Relay` is not for several threads at once; the driver sees to that.
+A thread may be interrupted between any two steps, by Ctrl-C, by a signal handler or a finalizer that calls the client
+itself. So everything here is made of queues whose every operation is one step, and who waits has a queue of its own.
 """
 
 from __future__ import annotations
@@ -11,64 +9,95 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeVar
 
-__all__ = ["Relay", "next_in"]
-
-_T = TypeVar("_T")
+__all__ = ["Latch", "Relay", "Sleeper"]
 
 _SLICE_S = 0.1
 """How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
 
 
-def next_in(queue: SimpleQueue[_T], timeout: float | None) -> _T:
-    """The next thing in a queue; `Empty` after so many seconds."""
-    return _next_in_slices(queue, timeout) if os.name == "nt" else queue.get(timeout=timeout)
+class Sleeper:
+    """One thread that waits, once."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[None] = SimpleQueue()
+
+    def wake(self) -> None:
+        """Let it go on; from anywhere, also before it waits."""
+        self._queue.put(None)
+
+    def sleep(self, timeout: float | None) -> bool:
+        """Wait to be woken; whether that happened within so many seconds."""
+        with suppress(Empty):
+            if os.name == "nt":
+                self._sleep_in_slices(timeout)
+            else:
+                self._queue.get(timeout=timeout)
+            return True
+        return False
+
+    def _sleep_in_slices(self, timeout: float | None) -> None:
+        """The same where Ctrl-C does not end a wait, but is noticed between two of them: on Windows."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
+            try:
+                return self._queue.get(timeout=left)
+            except Empty:
+                if end is not None and time.monotonic() >= end:
+                    raise
 
 
-def _next_in_slices(queue: SimpleQueue[_T], timeout: float | None) -> _T:
-    """The same where Ctrl-C does not end a wait, but is noticed between two of them: on Windows."""
-    end = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
-        try:
-            return queue.get(timeout=left)
-        except Empty:
-            if end is not None and time.monotonic() >= end:
-                raise
+class Latch:
+    """Something that happens once, for any number of threads to wait for."""
+
+    __slots__ = ("_sleepers", "is_set")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._sleepers: deque[Sleeper] = deque()
+
+    def set(self) -> None:
+        """It happened."""
+        self.is_set = True
+        with suppress(IndexError):
+            while True:
+                self._sleepers.popleft().wake()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for it; whether it happened within so many seconds."""
+        sleeper = Sleeper()
+        self._sleepers.append(sleeper)
+        # Only now: what happens between the two wakes the sleeper before it sleeps.
+        return self.is_set or sleeper.sleep(timeout) or self.is_set
 
 
 class Relay:
-    """Threads that are to be woken, each by the queue that it waits for."""
+    """Threads that are to be woken, one after another: each that wakes passes it on to the next.
 
-    __slots__ = ("_called", "_next")
+    A thread that wakes needs the interpreter's lock; where many are woken at once they fight for it, which takes longer
+    than what they woke for. If one of them is interrupted and does not pass on, whoever reads goes on with the next.
+    """
+
+    __slots__ = ("_next",)
 
     def __init__(self) -> None:
-        self._called: SimpleQueue[None] | None = None
-        self._next: deque[SimpleQueue[None]] = deque()
+        self._next: deque[Sleeper] = deque()
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody was called who does not run yet."""
-        return self._called is not None
+        """Whether somebody is still to be woken."""
+        return bool(self._next)
 
-    def add(self, waiter: SimpleQueue[None]) -> None:
-        """Have a thread woken, after those before it."""
-        if self._called is None:
-            self._call(waiter)
-        else:
-            self._next.append(waiter)
+    def add(self, sleepers: list[Sleeper]) -> None:
+        """Have these woken too."""
+        self._next.extend(sleepers)
 
-    def left(self, waiter: SimpleQueue[None]) -> None:
-        """This thread waits no longer, whether it was called or not; if it was, the next one is."""
-        if waiter is self._called:
-            self._called = None
-            if self._next:
-                self._call(self._next.popleft())
-        elif waiter in self._next:
-            self._next.remove(waiter)
-
-    def _call(self, waiter: SimpleQueue[None]) -> None:
-        self._called = waiter
-        waiter.put(None)
+    def pass_on(self) -> None:
+        """Wake the next one."""
+        with suppress(IndexError):
+            self._next.popleft().wake()

@@ -1,0 +1,282 @@
+"""What was said about one thing, written by one and read by any number, without a lock.
+
+A `Log` is a chain of nodes. Who reads the runtime's output appends to it; a `Cursor` walks along it on its own. Nobody
+waits for anybody: to append is to set one reference, and what every cursor has passed is garbage. So a consumer that is
+slow, was interrupted, or is never heard of again concerns no other one.
+
+A log has bounds, in events and in bytes. A cursor that is further behind than that is cut off, alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from codex_app_server.protocol.messages import Notification
+
+    Entry: TypeAlias = bytes | Notification
+
+__all__ = ["KEPT_BYTES", "Cursor", "Limits", "Log", "Topic", "Waker"]
+
+KEPT_BYTES = 1 << 20
+"""How much of the beginning of a turn is kept for consumers that come later: some four thousand deltas."""
+
+
+class Topic(NamedTuple):
+    """What a log is about.
+
+    Attributes:
+        kind: ``turn``, ``thread``, ``login`` or ``process``; empty for everything.
+        id: of which one.
+    """
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.kind} {self.id}" if self.kind else "the connection"
+
+
+class Limits(NamedTuple):
+    """How far behind a cursor may be.
+
+    Attributes:
+        events: in events.
+        size: in bytes of their lines.
+    """
+
+    events: int
+    size: int
+
+
+class Waker(Protocol):
+    """Somebody who waits."""
+
+    def wake(self) -> None:
+        """Let it look again; from any thread, and harmless when it waits no longer."""
+
+
+class _Node:
+    """Some entries that came together.
+
+    Attributes:
+        entries: what was said; lines that nobody parsed are bytes.
+        count: how many entries are before them.
+        size: how many bytes are before them.
+        next: the node behind, once there is one.
+    """
+
+    __slots__ = ("count", "entries", "next", "size")
+
+    def __init__(self, entries: list[Entry], count: int, size: int) -> None:
+        self.entries = entries
+        self.count = count
+        self.size = size
+        self.next: _Node | None = None
+
+
+class Log:
+    """A chain of what was said, in its order.
+
+    `add`, `publish` and `complete` are for the one who writes; what reads may be called from anywhere.
+
+    Args:
+        topic: what it is about.
+        limits: how far behind a cursor may be.
+        kept: how many bytes of the beginning stay for cursors that come later.
+
+    Attributes:
+        is_complete: whether the last entry was published; no other follows.
+        waiting: who is to be woken when there is more.
+        told: the entries that say what came of it, parsed, in their order; they are kept.
+        heads: for `heads`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_count",
+        "_cursors",
+        "_ends",
+        "_fresh",
+        "_fresh_size",
+        "_head",
+        "_kept",
+        "_limits",
+        "_low",
+        "_numbers",
+        "_size",
+        "_tail",
+        "heads",
+        "is_complete",
+        "told",
+        "topic",
+        "waiting",
+    )
+
+    def __init__(self, topic: Topic, limits: Limits, *, kept: int = 0) -> None:
+        self.topic = topic
+        self.is_complete = False
+        self.waiting: deque[Waker] = deque()
+        self.told: list[Notification] = []
+        self.heads: list[bytes] = []
+        self._limits = limits
+        self._kept = kept
+        self._count = self._size = 0
+        self._low = Limits(0, 0)  # no cursor was behind this when it was looked at last
+        self._fresh: list[Entry] = []
+        self._fresh_size = 0
+        self._ends = False
+        self._tail = _Node([], 0, 0)
+        self._head = self._tail if kept else None
+        self._numbers = itertools.count()
+        # By numbers that are never used again: cursors come and go in other threads while the writer looks at them.
+        self._cursors: dict[int, weakref.ref[Cursor]] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its beginning is still kept."""
+        return self._head is not None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody is in the midst of reading it."""
+        return any(cursor is not None and cursor.is_active for cursor in self._living())
+
+    @property
+    def unread(self) -> int:
+        """How many bytes the slowest cursor has not passed."""
+        places = [cursor.place.size for cursor in self._living() if cursor is not None]
+        return self._size - min(places, default=self._size)
+
+    def cursor(self) -> Cursor:
+        """A new cursor: at the beginning, while that is kept, else behind everything that was published."""
+        cursor = Cursor(self, self._head or self._tail, is_late=self._head is None)
+        self._cursors[next(self._numbers)] = weakref.ref(cursor)
+        return cursor
+
+    def add_line(self, line: bytes) -> bool:
+        """Append a line as it is; whether it is the first since something was published."""
+        fresh = self._fresh
+        fresh.append(line)
+        return len(fresh) == 1
+
+    def add(self, event: Notification, size: int, *, is_last: bool = False) -> bool:
+        """Append an event whose line has so many bytes; whether it is the first since something was published."""
+        self._fresh_size += size
+        self._ends = self._ends or is_last
+        self._fresh.append(event)
+        return len(self._fresh) == 1
+
+    def publish(self) -> None:
+        """Let the cursors see what was appended, and cut off those that are too far behind."""
+        entries = self._fresh
+        if entries:
+            size = self._fresh_size + sum([len(entry) for entry in entries if type(entry) is bytes])
+            self._fresh = []
+            self._fresh_size = 0
+            node = _Node(entries, self._count, self._size)
+            self._count += len(entries)
+            self._size += size
+            self._tail.next = node
+            self._tail = node
+            if self._size > self._kept:
+                self._head = None
+            # What came just now is not counted: nobody has had the time to read it.
+            limits, low = self._limits, self._low
+            if node.count - low.events > limits.events or node.size - low.size > limits.size:
+                self._cut_off(node)
+        if self._ends:
+            self.is_complete = True
+
+    def complete(self) -> None:
+        """Nothing more will come."""
+        self._ends = True
+        self.publish()
+
+    def _living(self) -> list[Cursor | None]:
+        return [reference() for reference in list(self._cursors.values())]
+
+    def _cut_off(self, newest: _Node) -> None:
+        """End the cursors that are too far behind, and see how far the others are."""
+        low = Limits(newest.count, newest.size)
+        for number, reference in list(self._cursors.items()):
+            cursor = reference()
+            if cursor is not None:
+                place = cursor.place
+                if newest.count - place.events <= self._limits.events and newest.size - place.size <= self._limits.size:
+                    low = Limits(min(low.events, place.events), min(low.size, place.size))
+                    continue
+                cursor.cut_off()
+            self._cursors.pop(number, None)
+        self._low = low
+
+
+class Cursor:
+    """How far one consumer is in a log; one thread at a time may take from it.
+
+    Attributes:
+        log: which one.
+        is_active: whether its consumer is at it; kept by the consumer.
+        is_late: whether it began when the beginning of the log was not kept any more.
+        has_overflowed: whether it was cut off, for it was too far behind.
+        is_closed: whether its consumer wants no more.
+    """
+
+    __slots__ = ("__weakref__", "_at", "_node", "has_overflowed", "is_active", "is_closed", "is_late", "log")
+
+    def __init__(self, log: Log, node: _Node, *, is_late: bool) -> None:
+        self.log = log
+        self.is_active = False
+        self.is_late = is_late
+        self.is_closed = False
+        self.has_overflowed = False
+        self._node: _Node | None = node
+        self._at = len(node.entries)
+
+    @property
+    def place(self) -> Limits:
+        """How many entries and bytes are behind it, but for the part of a node."""
+        node = self._node
+        return Limits(node.count, node.size) if node is not None else Limits(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `take` would give something, or there is nothing to wait for."""
+        node = self._node
+        return node is None or self._at < len(node.entries) or node.next is not None or self.log.is_complete
+
+    def take(self, count: int) -> list[Entry]:
+        """The next entries, so many at most."""
+        node = self._node
+        if node is None:
+            return []
+        at = self._at
+        entries = node.entries[at : at + count]
+        at += len(entries)
+        while len(entries) < count and (following := node.next) is not None:
+            node = following
+            more = node.entries
+            at = min(len(more), count - len(entries))
+            entries += more if at == len(more) else more[:at]
+        self._at = at
+        self._node = node
+        if self.has_overflowed or self.is_closed:  # set while this went on: the chain must not be held
+            self._node = None
+        return entries
+
+    def cut_off(self) -> None:
+        """It is too far behind."""
+        self.has_overflowed = True
+        self._node = None
+
+    def close(self) -> None:
+        """Its consumer wants no more."""
+        self.is_active = False
+        self.is_closed = True
+        self._node = None
