@@ -45,9 +45,9 @@ from codex_app_server.sync.driver import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from codex_app_server.protocol.log import Cursor, Log, Topic, Waker
+    from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
 __all__ = ["AsyncDriver"]
@@ -56,28 +56,21 @@ YIELD_S = 0.005
 """How long a consumer that always finds something keeps the loop, in seconds, before other tasks get their turn."""
 
 
-class _Sleeper:
-    """One task that waits, once."""
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    """Let a task go on; also before it sleeps."""
+    if not sleeper.done():
+        sleeper.set_result(None)
 
-    __slots__ = ("_future",)
 
-    def __init__(self) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def wake(self) -> None:
-        """Let it go on; on the loop, also before it waits."""
-        if not self._future.done():
-            self._future.set_result(None)
-
-    async def sleep(self, timeout: float | None) -> bool:
-        """Wait to be woken; whether that happened within so many seconds."""
-        if timeout is None:
-            await self._future
-            return True
-        with suppress(asyncio.TimeoutError, TimeoutError):  # two classes until Python 3.11
-            await asyncio.wait_for(self._future, timeout)
-            return True
-        return False
+async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
+    """Wait to be woken; whether that happened within so many seconds."""
+    if timeout is None:
+        await sleeper
+        return True
+    with suppress(asyncio.TimeoutError, TimeoutError):  # two classes until Python 3.11
+        await asyncio.wait_for(sleeper, timeout)
+        return True
+    return False
 
 
 class _Reader:
@@ -92,7 +85,7 @@ class _Reader:
         self.handlers = config.handlers or Handlers()
         self.ending: Ending | None = None
         self.transport = AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
-        self.sleepers: set[Waker] = set()
+        self.sleepers: set[asyncio.Future[None]] = set()
         self.is_held_up = False
         self.questions: set[asyncio.Task[None]] = set()
         self._allowance = Allowance()
@@ -111,7 +104,7 @@ class _Reader:
                 self._gathering = asyncio.get_running_loop().call_later(GATHERING_S, self._hand_out)
         else:
             self._hand_out()
-        if self._unread + self._new_bytes >= self._allowance.limit:
+        if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
             self.mind_the_allowance()
 
     def finish(self) -> None:
@@ -123,10 +116,10 @@ class _Reader:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
         for request in self.connection.waiting:
-            if request.waker is not None:
-                request.waker.wake()
+            if request.waiter is not None:
+                _wake(request.waiter)
         for sleeper in list(self.sleepers):
-            sleeper.wake()
+            _wake(sleeper)
         for timer in (self._gathering, self._nap):
             if timer is not None:
                 timer.cancel()
@@ -136,9 +129,7 @@ class _Reader:
         if self.ending is not None:
             return
         self._count()
-        logs = self.connection.streams.logs()
-        is_full = self._unread >= self._allowance.limit
-        self.is_held_up = is_full and not self.connection.waiting and not any(log.waiting for log in logs)
+        self.is_held_up = self._unread >= self._allowance.limit and not self._is_awaited()
         if not self.is_held_up:
             self.transport.resume()
             return
@@ -159,6 +150,10 @@ class _Reader:
             self._allowance.patience_is_over()
             self.mind_the_allowance()
 
+    def _is_awaited(self) -> bool:
+        """Whether anybody waits for anything."""
+        return bool(self.sleepers or self.connection.waiting)
+
     def _count(self) -> None:
         before = self._unread + self._new_bytes
         self.connection.streams.obey()
@@ -175,13 +170,13 @@ class _Reader:
         for data in progress.replies:
             self.transport.send(data)
         for request in progress.answered:
-            if request.waker is not None:
-                request.waker.wake()
+            if request.waiter is not None:
+                _wake(request.waiter)
         for junk in progress.junk:
             log_skipped(junk.reason, junk.line)
         for log in progress.touched:
             while log.waiting:
-                log.waiting.popleft().wake()
+                _wake(log.waiting.popleft())
         for question in progress.questions:
             self._ask(question)
 
@@ -376,7 +371,7 @@ class AsyncDriver:
             if over(cursor, self._config, is_complete=cursor.log.is_complete, ending=self._reader.ending):
                 return []
             self._check_place()
-            await self._wait(cursor.log, lambda: cursor.has_more or cursor.is_closed, timeout)
+            await self._wait(cursor, cursor.log, timeout)
             self._yielded = time.monotonic()
 
     def taken(self, cursor: Cursor) -> list[Notification]:
@@ -396,13 +391,13 @@ class AsyncDriver:
                 raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
             self._check_place()
             left = None if end is None else max(0, end - time.monotonic())
-            await self._wait(log, lambda: log.is_complete, left)
+            await self._wait(log, log, left)
 
     def drop(self, cursor: Cursor) -> None:
         """Nobody will take from this cursor any more; who waits for it gets the end."""
         cursor.close()
         for sleeper in list(cursor.log.waiting):
-            sleeper.wake()
+            _wake(sleeper)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
@@ -456,14 +451,14 @@ class AsyncDriver:
     async def _answer(self, request: Request, timeout: float | None) -> Response:
         """Send a request, and wait for its answer."""
         reader = self._reader
-        sleeper = _Sleeper()
-        request.waker = sleeper
+        sleeper = asyncio.get_running_loop().create_future()
+        request.waiter = sleeper
         try:
             data = self._connection.request(request)
             if reader.ending is None:
                 request.is_sent = True
                 self._send(data)
-                await sleeper.sleep(timeout)
+                await _sleep(sleeper, timeout)
             if isinstance(request.answer, Response):
                 return request.answer
         except BaseException:
@@ -484,23 +479,22 @@ class AsyncDriver:
             raise closed(f"{method} {what}", ending) from ending.failure
         raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
 
-    async def _wait(self, log: Log, is_ready: Callable[[], bool], timeout: float | None) -> None:
-        """Wait until a log may have something, or the connection ended; `TimeoutError` after so many seconds."""
+    async def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
+        """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
-        if is_ready() or reader.ending is not None:
+        if what.is_ready() or reader.ending is not None:
             return
-        sleeper = _Sleeper()
+        sleeper = asyncio.get_running_loop().create_future()
         log.waiting.append(sleeper)
         reader.sleepers.add(sleeper)
         if reader.is_held_up:
             reader.mind_the_allowance()
         try:
-            if not await sleeper.sleep(timeout) and not is_ready() and reader.ending is None:
-                raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
+            if await _sleep(sleeper, timeout) or what.is_ready() or reader.ending is not None:
+                return
         finally:
             reader.sleepers.discard(sleeper)
-            with suppress(ValueError):
-                log.waiting.remove(sleeper)
+        raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)

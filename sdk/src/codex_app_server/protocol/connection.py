@@ -18,7 +18,7 @@ taken from any thread, signal handler or finalizer, between any two others; no l
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.protocol.framing import LineSplitter
 from codex_app_server.protocol.log import Topic
@@ -37,7 +37,7 @@ from codex_app_server.protocol.streams import LAST, Streams
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.protocol.log import Limits, Log, Waker
+    from codex_app_server.protocol.log import Limits, Log
     from codex_app_server.protocol.messages import Message, RequestId
 
 __all__ = ["Connection", "Progress", "Request"]
@@ -61,7 +61,7 @@ class Request:
     Args:
         method: the protocol's name.
         params: its parameters; with None the member is left out.
-        waker: who waits; None if nobody does.
+        waiter: who waits, how it is woken the drivers know; None if nobody does.
         announces_turn: whether its answer names a turn that begins; that turn's log is open from then on.
         interrupts: the turn that it stops, if it does.
 
@@ -82,7 +82,7 @@ class Request:
         "method",
         "refusal",
         "tries",
-        "waker",
+        "waiter",
         "was_heard",
     )
 
@@ -90,13 +90,13 @@ class Request:
         self,
         method: str,
         params: Mapping[str, object] | None,
-        waker: Waker | None = None,
+        waiter: Any = None,
         *,
         announces_turn: bool = False,
         interrupts: Log | None = None,
     ) -> None:
         self.method = method
-        self.waker = waker
+        self.waiter = waiter
         self.announces_turn = announces_turn
         self.interrupts = interrupts
         self.id = 0

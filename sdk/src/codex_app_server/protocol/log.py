@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Entry: TypeAlias = bytes | Notification
 
-__all__ = ["KEPT_BYTES", "Cursor", "Limits", "Log", "Topic", "Waker"]
+__all__ = ["KEPT_BYTES", "Cursor", "Limits", "Log", "Topic"]
 
 KEPT_BYTES = 1 << 20
 """How much of the beginning of a turn is kept for consumers that come later: some four thousand deltas."""
@@ -55,13 +55,6 @@ class Limits(NamedTuple):
     size: int
 
 
-class Waker(Protocol):
-    """Somebody who waits."""
-
-    def wake(self) -> None:
-        """Let it look again; from any thread, and harmless when it waits no longer."""
-
-
 class _Node:
     """Some entries that came together.
 
@@ -93,7 +86,7 @@ class Log:
 
     Attributes:
         is_complete: whether the last entry was published; no other follows.
-        waiting: who is to be woken when there is more.
+        waiting: who is to be woken when there is more; how, the drivers know.
         told: the entries that say what came of it, parsed, in their order; they are kept.
         heads: for `heads`.
     """
@@ -122,7 +115,7 @@ class Log:
     def __init__(self, topic: Topic, limits: Limits, *, kept: int = 0) -> None:
         self.topic = topic
         self.is_complete = False
-        self.waiting: deque[Waker] = deque()
+        self.waiting: deque[Any] = deque()
         self.told: list[Notification] = []
         self.heads: list[bytes] = []
         self._limits = limits
@@ -138,10 +131,9 @@ class Log:
         # By numbers that are never used again: cursors come and go in other threads while the writer looks at them.
         self._cursors: dict[int, weakref.ref[Cursor]] = {}
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its beginning is still kept."""
-        return self._head is not None
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.is_complete
 
     @property
     def is_followed(self) -> bool:
@@ -245,8 +237,7 @@ class Cursor:
         node = self._node
         return Limits(node.count, node.size) if node is not None else Limits(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
 
-    @property
-    def has_more(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether `take` would give something, or there is nothing to wait for."""
         node = self._node
         return node is None or self._at < len(node.entries) or node.next is not None or self.log.is_complete

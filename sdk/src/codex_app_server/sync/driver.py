@@ -19,6 +19,7 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn
 
 from codex_app_server._log import log_skipped
@@ -41,7 +42,7 @@ from codex_app_server.protocol.log import Limits
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.transport import StdioTransport
-from codex_app_server.sync.waiting import Relay, Sleeper
+from codex_app_server.sync.waiting import Relay, Sleeper, sleep, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,7 +108,7 @@ class _Reader:
         self._unread = 0
         self._gathers_until = 0.0
         self._is_leaving = False
-        self._relief = Sleeper()
+        self._relief: Sleeper = SimpleQueue()
 
     def receive(self, data: bytes) -> float:
         """Take in what came, or nothing.
@@ -126,7 +127,7 @@ class _Reader:
                 return self._gathers_until - now
         self._gathers_until = 0.0
         self._hand_out()
-        if self._unread + self._new_bytes >= self._allowance.limit:
+        if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
             self._hold_up()
         if not data:
             self.relay.pass_on()  # the one who should have may have been interrupted
@@ -146,15 +147,15 @@ class _Reader:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
         for request in self.connection.waiting:
-            if request.waker is not None:
-                request.waker.wake()
+            if request.waiter is not None:
+                wake(request.waiter)
         for sleeper in list(self.sleepers):
-            sleeper.wake()
+            wake(sleeper)
         self.relieve()
 
     def relieve(self) -> None:
         """Somebody waits, or has taken something: let the reader see whether it may go on."""
-        self._relief.wake()
+        wake(self._relief)
 
     def skip(self, odd: list[Junk]) -> None:
         """Count and log lines that made no sense."""
@@ -167,15 +168,15 @@ class _Reader:
         for data in progress.replies:
             self.send(data)
         for request in progress.answered:
-            if request.waker is not None:
-                request.waker.wake()
+            if request.waiter is not None:
+                wake(request.waiter)
         for junk in progress.junk:
             log_skipped(junk.reason, junk.line)
         ready: list[Sleeper] = []
         for log in progress.touched:
             while log.waiting:
                 try:
-                    ready.append(log.waiting.popleft())  # type: ignore[arg-type]  # here all who wait are threads
+                    ready.append(log.waiting.popleft())
                 except IndexError:
                     break
         is_running = self.relay.is_running
@@ -185,7 +186,7 @@ class _Reader:
                 self.relay.pass_on()
         else:
             for sleeper in ready:
-                sleeper.wake()
+                wake(sleeper)
         for question in progress.questions:
             self._ask(question)
 
@@ -193,14 +194,18 @@ class _Reader:
         """Let the runtime wait while much is unread, and nobody waits for what it may say."""
         self._count()
         while self._unread >= self._allowance.limit and self.ending is None and not self._is_leaving:
-            self._relief = Sleeper()
+            self._relief = SimpleQueue()
             self.is_held_up = True
-            if self.connection.waiting or any(log.waiting for log in self.connection.streams.logs()):
+            if self._is_awaited():
                 break
-            if not self._relief.sleep(_CALM_S if self._allowance.is_final else PATIENCE):
+            if not sleep(self._relief, _CALM_S if self._allowance.is_final else PATIENCE):
                 self._allowance.patience_is_over()
             self._count()
         self.is_held_up = False
+
+    def _is_awaited(self) -> bool:
+        """Whether anybody waits for anything."""
+        return bool(self.sleepers or self.connection.waiting)
 
     def _count(self) -> None:
         before = self._unread + self._new_bytes
@@ -377,7 +382,7 @@ class Driver:
             if over(cursor, self._config, is_complete=is_complete, ending=ending):
                 return []
             self._check_process()
-            self._wait(cursor.log, lambda: cursor.has_more or cursor.is_closed, timeout)
+            self._wait(cursor, cursor.log, timeout)
 
     def taken(self, cursor: Cursor) -> list[Notification]:
         """The next events of what is there, without waiting."""
@@ -395,13 +400,13 @@ class Driver:
             if self._reader.ending is not None:
                 raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
             self._check_process()
-            self._wait(log, lambda: log.is_complete, None if end is None else max(0, end - time.monotonic()))
+            self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
 
     def drop(self, cursor: Cursor) -> None:
         """Nobody will take from this cursor any more; who waits for it gets the end."""
         cursor.close()
         for sleeper in list(cursor.log.waiting):
-            sleeper.wake()
+            wake(sleeper)
 
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime.
@@ -439,14 +444,14 @@ class Driver:
         reader = self._reader
         if reader.thread_id == threading.get_ident():
             raise RuntimeError(f"{request.method} cannot be called here: this thread reads the answers")
-        sleeper = Sleeper()
-        request.waker = sleeper
+        sleeper: Sleeper = SimpleQueue()
+        request.waiter = sleeper
         try:
             data = self._connection.request(request)
             if reader.ending is None:
                 request.is_sent = True
                 self._send(data)
-                sleeper.sleep(timeout)
+                sleep(sleeper, timeout)
             if isinstance(request.answer, Response):
                 return request.answer
         except BaseException:
@@ -467,25 +472,27 @@ class Driver:
             raise closed(f"{method} {what}", ending) from ending.failure
         raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
 
-    def _wait(self, log: Log, is_ready: Callable[[], bool], timeout: float | None) -> None:
-        """Wait until a log may have something, or the connection ended; `TimeoutError` after so many seconds."""
+    def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
+        """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
-        sleeper = Sleeper()
+        sleeper: Sleeper = SimpleQueue()
         try:
             log.waiting.append(sleeper)
             reader.sleepers.add(sleeper)
             # Only now: what happens between the two wakes the sleeper before it sleeps.
-            if is_ready() or reader.ending is not None:
-                return
-            if reader.is_held_up:
+            if what.is_ready() or reader.ending is not None:
+                timeout = 0
+            elif reader.is_held_up:
                 reader.relieve()
-            if not sleeper.sleep(timeout) and not is_ready() and reader.ending is None:
+            if sleep(sleeper, timeout):
+                return
+            with suppress(ValueError):
+                log.waiting.remove(sleeper)
+            if not what.is_ready() and reader.ending is None:
                 raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
         finally:
             reader.sleepers.discard(sleeper)
             reader.relay.pass_on()
-            with suppress(ValueError):
-                log.waiting.remove(sleeper)
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)

@@ -11,45 +11,44 @@ import time
 from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import TypeAlias
 
-__all__ = ["Latch", "Relay", "Sleeper"]
+__all__ = ["Latch", "Relay", "Sleeper", "sleep", "wake"]
+
+Sleeper: TypeAlias = "SimpleQueue[None]"
+"""One thread that waits, once."""
 
 _SLICE_S = 0.1
 """How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
 
 
-class Sleeper:
-    """One thread that waits, once."""
+def wake(sleeper: Sleeper) -> None:
+    """Let a thread go on; from anywhere, also before it sleeps."""
+    sleeper.put(None)
 
-    __slots__ = ("_queue",)
 
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[None] = SimpleQueue()
-
-    def wake(self) -> None:
-        """Let it go on; from anywhere, also before it waits."""
-        self._queue.put(None)
-
-    def sleep(self, timeout: float | None) -> bool:
-        """Wait to be woken; whether that happened within so many seconds."""
-        with suppress(Empty):
-            if os.name == "nt":
-                self._sleep_in_slices(timeout)
-            else:
-                self._queue.get(timeout=timeout)
-            return True
+def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
+    """Wait to be woken; whether that happened within so many seconds."""
+    try:
+        if os.name == "nt":
+            _sleep_in_slices(sleeper, timeout)
+        else:
+            sleeper.get(timeout=timeout)
+    except Empty:
         return False
+    return True
 
-    def _sleep_in_slices(self, timeout: float | None) -> None:
-        """The same where Ctrl-C does not end a wait, but is noticed between two of them: on Windows."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
-            try:
-                return self._queue.get(timeout=left)
-            except Empty:
-                if end is not None and time.monotonic() >= end:
-                    raise
+
+def _sleep_in_slices(sleeper: Sleeper, timeout: float | None) -> None:
+    """Wait where Ctrl-C does not end it, but is noticed between two waits: on Windows."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
+        try:
+            return sleeper.get(timeout=left)
+        except Empty:
+            if end is not None and time.monotonic() >= end:
+                raise
 
 
 class Latch:
@@ -66,14 +65,14 @@ class Latch:
         self.is_set = True
         with suppress(IndexError):
             while True:
-                self._sleepers.popleft().wake()
+                wake(self._sleepers.popleft())
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for it; whether it happened within so many seconds."""
-        sleeper = Sleeper()
+        sleeper: Sleeper = SimpleQueue()
         self._sleepers.append(sleeper)
         # Only now: what happens between the two wakes the sleeper before it sleeps.
-        return self.is_set or sleeper.sleep(timeout) or self.is_set
+        return self.is_set or sleep(sleeper, timeout) or self.is_set
 
 
 class Relay:
@@ -99,5 +98,6 @@ class Relay:
 
     def pass_on(self) -> None:
         """Wake the next one."""
-        with suppress(IndexError):
-            self._next.popleft().wake()
+        if self._next:
+            with suppress(IndexError):
+                wake(self._next.popleft())
