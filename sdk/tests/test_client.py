@@ -73,7 +73,7 @@ class Waiting(threading.Thread):
         self.method = method
         self.error: Exception | None = None
         self.start()
-        until(lambda: client._driver._waiting)
+        until(lambda: client._driver._connection.waiting)
 
     def run(self) -> None:
         try:
@@ -217,7 +217,7 @@ def test_parameters_that_json_cannot_say_are_refused_and_the_client_goes_on(peer
         for wrong in (object(), float("nan"), "\ud800"):
             with pytest.raises((TypeError, ValueError)):
                 client.request("m", {"value": wrong})
-        assert client.request("m") == {"id": 2, "method": "m"}
+        assert client.request("m") == {"id": 5, "method": "m"}
 
 
 def test_large_messages_go_through_both_ways(peer: Peer) -> None:
@@ -256,7 +256,7 @@ def test_a_request_that_waits_too_long_is_given_up(peer: Peer, caplog: pytest.Lo
         with pytest.raises(RequestTimeoutError, match=r"slow got no answer within 0\.2 s"):
             client.request("slow")
         assert client.request("next") == "in time"
-        assert not client._driver._waiting
+        assert not client._driver._connection.waiting
     assert not caplog.records  # its answer was expected, only not any more
 
 
@@ -434,7 +434,7 @@ def test_a_bug_in_acting_on_a_message_does_so_too(peer: Peer, monkeypatch: pytes
     def ask(driver: object, request: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("codex_app_server.sync.driver.Driver._ask", ask)
+    monkeypatch.setattr("codex_app_server.sync.driver._Reader._ask", ask)
     config = peer("greet(); read(); write({'id': 1, 'method': 'ask'}); wait_for_end()")
     with AppServerClient(config) as client, pytest.raises(TransportClosedError, match="a bug"):
         client.request("m")

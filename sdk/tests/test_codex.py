@@ -99,16 +99,55 @@ class TestTurns:
 
         play(scene, Text("a b c"))
 
-    def test_a_turn_has_one_consumer(self, play: Callable[..., None]) -> None:
+    def test_a_turn_may_have_any_number_of_consumers(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
             turn = await (await codex.thread_start()).turn(TextInput("go"))
-            await turn.run()
-            with pytest.raises(RuntimeError, match="has a consumer"):
-                await turn.run()
-            with pytest.raises(RuntimeError, match="has a consumer"):
-                turn.stream()
+            both = await asyncio.gather(collected(turn), collected(turn), turn.run())
+            assert both[0] == both[1] == await collected(turn)
+            assert both[0][-1].method == "turn/completed"
+            for result in (both[2], await turn.run(), await turn.result()):
+                assert (result.text, result.final_response) == ("a b c", "a b c")
+                assert result.is_completed
 
-        play(scene)
+        play(scene, Text("a b c", delay_s=0.05))
+
+    def test_who_speaks_while_a_turn_runs_joins_it(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            one, two = await asyncio.gather(thread.run("one"), thread.run("two"))
+            assert one.turn_id == two.turn_id
+            assert one.text == two.text != ""
+            assert one.is_completed
+
+        play(scene, default=Text("a b c d e f", delay_s=0.1))
+
+    def test_a_turn_stops_when_the_last_one_gives_up(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            turn = await (await codex.thread_start()).turn(TextInput("go"))
+            one = asyncio.ensure_future(turn.run(timeout=0.3))
+            two = asyncio.ensure_future(turn.run(timeout=0.9))
+            with pytest.raises(TimeoutError):
+                await one
+            assert not two.done()
+            with pytest.raises(TimeoutError):
+                await two
+            assert str((await turn.result(timeout=20)).status) == "interrupted"
+
+        play(scene, Text("word " * 200, delay_s=0.1))
+
+    def test_a_turn_is_stopped_in_its_first_moments_too(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            for timeout in (0.0, 0.001, 0.01):
+                turn = await thread.turn(TextInput("go"))
+                with pytest.raises(TimeoutError):
+                    await turn.run(timeout=timeout)
+                assert str((await turn.result(timeout=20)).status) == "interrupted"
+            turn = await thread.turn(TextInput("go"))
+            await turn.interrupt()
+            assert str((await turn.result(timeout=20)).status) == "interrupted"
+
+        play(scene, default=Text("word " * 200, delay_s=0.1))
 
     def test_a_failed_turn_says_so_and_thread_run_raises(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
@@ -173,12 +212,12 @@ class TestTurns:
             thread = await codex.thread_start()
             turn = await thread.turn(TextInput("go"))
             await asyncio.to_thread(model.wait_for_requests, 1)
-            while not bare(turn)._stream.has_overflowed:
+            while not bare(turn)._first[0].has_overflowed:
                 await codex.models()  # its answer comes behind the events, so the client has to read them
             with pytest.raises(EventOverflowError, match="more than 5 events"):
                 await collected(turn)
 
-        play(scene, Text("a b c d e f g h i j k"), max_buffered_events=5)
+        play(scene, Text("a b c d e f g h i j k l m n o p", delay_s=0.02), max_buffered_events=5)
 
 
 class TestInputs:
@@ -331,7 +370,7 @@ def test_a_runtime_that_is_killed_ends_every_wait(play: Callable[..., None]) -> 
         turn = await (await codex.thread_start()).turn(TextInput("go"))
         await asyncio.to_thread(model.wait_for_requests, 1)
         waiting = asyncio.ensure_future(turn.run())
-        await until_it_holds(lambda: bare(turn)._stream.wanted)
+        await until_it_holds(lambda: bare(turn)._log.waiting)
         os.kill(_process_of(bare(codex)), signal.SIGKILL)
         with pytest.raises(TransportClosedError) as caught:
             await asyncio.wait_for(waiting, 2)

@@ -2,48 +2,60 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.log import Limits, Topic
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
-from codex_app_server.protocol.streams import EVERYTHING, read_events
+from codex_app_server.protocol.streams import EVERYTHING
 
-if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import Message
+LIMITS = Limits(100, 1 << 20)
 
 
 class Conversation(Connection):
     """A connection with somebody who listens to everything."""
 
     def __init__(self) -> None:
-        super().__init__(100)
+        super().__init__(LIMITS, 1 << 20)
         self.heard = self.streams.listen(EVERYTHING)
+
+    def ask(self, method: str, params: dict[str, object] | None = None, **more: bool) -> tuple[Request, bytes]:
+        """Send a request."""
+        request = Request(method, params, **more)  # type: ignore[arg-type]  # passed through
+        data = self.request(request)
+        request.is_sent = True
+        return request, data
 
 
 def conversation() -> Conversation:
     return Conversation()
 
 
-def receive(connection: Conversation, data: bytes) -> list[Message]:
+def receive(connection: Conversation, data: bytes) -> list[object]:
     """What comes of it: answers, questions and junk first, then what was told."""
     connection.receive(data)
-    return [*connection.advance().messages, *read_events(connection.heard.take())[0]]
+    return outcome(connection)
 
 
-def end(connection: Conversation) -> list[Message]:
+def end(connection: Conversation) -> list[object]:
     connection.end()
-    return [*connection.advance().messages, *read_events(connection.heard.take())[0]]
+    return outcome(connection)
+
+
+def outcome(connection: Conversation) -> list[object]:
+    progress = connection.advance()
+    answers = [request.answer for request in progress.answered]
+    return [*answers, *progress.questions, *progress.junk, *connection.heard.take(100)]
 
 
 def test_a_conversation() -> None:
     connection = conversation()
 
-    assert connection.request("one", {}) == (1, b'{"id":1,"method":"one","params":{}}\n')
-    assert connection.request("two", None) == (2, b'{"id":2,"method":"two"}\n')
+    assert connection.ask("one", {})[1] == b'{"id":1,"method":"one","params":{}}\n'
+    assert connection.ask("two")[1] == b'{"id":2,"method":"two"}\n'
     assert receive(connection, b'{"id":2,"result":"b"}\n{"method":"tell"}\n{"id":1,') == [
         Response(2, "b"),
         Notification("tell", None),
@@ -53,7 +65,7 @@ def test_a_conversation() -> None:
 
 def test_there_is_one_answer_to_a_request() -> None:
     connection = conversation()
-    connection.request("one", None)
+    connection.ask("one")
     receive(connection, b'{"id":1,"result":"a"}\n')
 
     (again,) = receive(connection, b'{"id":1,"result":"b"}\n')
@@ -64,7 +76,7 @@ def test_there_is_one_answer_to_a_request() -> None:
 @pytest.mark.parametrize("answer", [b'{"id":2,"result":0}', b'{"id":"1","result":0}', b'{"id":9,"error":{}}'])
 def test_an_answer_that_nobody_waits_for_leaves_the_others_open(answer: bytes) -> None:
     connection = conversation()
-    connection.request("one", None)
+    connection.ask("one")
 
     (stray,) = receive(connection, answer + b"\n")
 
@@ -74,8 +86,8 @@ def test_an_answer_that_nobody_waits_for_leaves_the_others_open(answer: bytes) -
 
 def test_the_answer_to_an_abandoned_request_is_dropped() -> None:
     connection = conversation()
-    request_id, _ = connection.request("one", None)
-    connection.abandon(request_id)
+    request, _ = connection.ask("one")
+    assert connection.give_up(request) is None
 
     assert receive(connection, b'{"id":1,"result":0}\n') == []
     (again,) = receive(connection, b'{"id":1,"result":0}\n')
@@ -84,25 +96,104 @@ def test_the_answer_to_an_abandoned_request_is_dropped() -> None:
 
 def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:
     connection = conversation()
-    request_id, _ = connection.request("turn/start", {"threadId": "t"}, announces_turn=True)
-    connection.abandon(request_id)
+    request, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    assert connection.give_up(request) is None
 
     connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
     progress = connection.advance()
 
-    assert progress.messages == []
+    assert progress.answered == []
     (interrupt,) = map(json.loads, progress.replies)
     assert interrupt == {"id": 2, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
     assert receive(connection, b'{"id":2,"result":{}}\n') == []
+
+
+def test_an_answer_to_a_turn_that_nobody_wants_leaves_it_to_who_has_it() -> None:
+    connection = conversation()
+    first, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    second, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n{"id":2,"result":{"turn":{"id":"a"}}}\n')
+    connection.advance()
+
+    assert isinstance(first.answer, Response)
+    assert connection.give_up(second) is None
+    (interrupt,) = [connection.give_up(first)]
+    assert interrupt is not None
+    assert json.loads(interrupt)["method"] == "turn/interrupt"
+
+
+EARLY = "no active turn to interrupt"
+
+
+def refused(connection: Conversation, message: str = EARLY) -> tuple[Request, list[object]]:
+    """A turn that is to be stopped, and what the refusal gives."""
+    started, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
+    connection.advance()
+    assert isinstance(started.answer, Response)
+    assert started.answer.cursor is not None
+    stopping = Request("turn/interrupt", {"threadId": "t", "turnId": "a"}, interrupts=started.answer.cursor.log)
+    connection.request(stopping)
+    stopping.is_sent = True
+    refusal = {"id": stopping.id, "error": {"code": -32600, "message": message}}
+    return stopping, receive(connection, json.dumps(refusal).encode() + b"\n")
+
+
+def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event() -> None:
+    connection = conversation()
+    stopping, given = refused(connection)
+    assert given == []
+
+    connection.receive(b'{"method":"turn/started","params":{"threadId":"t","turn":{"id":"a"}}}\n')
+    (again,) = map(json.loads, connection.advance().replies)
+
+    assert again == {"id": 3, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
+    connection.receive(b'{"id":3,"result":{}}\n')
+    assert connection.advance().answered == [stopping]
+    assert not connection._stopping
+
+
+def test_an_interruption_that_comes_too_late_is_refused() -> None:
+    connection = conversation()
+    stopping, _ = refused(connection)
+
+    connection.receive(b'{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"a"}}}\n')
+    progress = connection.advance()
+
+    assert progress.answered == [stopping]
+    assert stopping.answer == ErrorResponse(2, -32600, EARLY, None)
+    assert not connection._stopping
+    assert not connection.waiting
+
+
+def test_any_other_refusal_of_an_interruption_is_one() -> None:
+    connection = conversation()
+    stopping, given = refused(connection, "thread not found")
+
+    assert given == [stopping.answer]
+    assert not connection._stopping
+
+
+def test_the_answer_to_a_command_ends_what_is_told_of_its_process() -> None:
+    connection = conversation()
+    of_process = connection.streams.listen(Topic("process", "p"))
+    connection.ask("command/exec", {"processId": "p", "command": ["ls"]})
+
+    receive(connection, b'{"method":"command/exec/outputDelta","params":{"processId":"p","deltaBase64":""}}\n')
+    assert not of_process.log.is_complete
+    receive(connection, b'{"id":1,"result":{"exitCode":0}}\n')
+
+    assert of_process.log.is_complete
+    assert len(of_process.take(10)) == 1
 
 
 def test_a_request_that_json_cannot_say_is_not_open() -> None:
     connection = conversation()
 
     with pytest.raises(TypeError):
-        connection.request("one", {"value": object()})
+        connection.ask("one", {"value": object()})
 
-    assert connection.request("two", None)[0] == 1
+    assert not connection.waiting
 
 
 def test_blank_lines_are_nothing() -> None:
@@ -147,13 +238,15 @@ def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
 def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], cuts: list[int], ended: bool) -> None:
     stream = b"\n".join(messages) + (b"\n" if ended else b"")
 
-    def received(chunks: list[bytes]) -> tuple[list[Message], list[Message]]:
+    def received(chunks: list[bytes]) -> dict[type, list[object]]:
+        """What there is of each kind, in its order."""
         connection = conversation()
-        connection.request("one", None)
-        connection.request("two", None)
-        messages = [message for chunk in chunks for message in receive(connection, chunk)] + end(connection)
-        told: list[Message] = [message for message in messages if isinstance(message, Notification)]
-        return told, [message for message in messages if not isinstance(message, Notification)]
+        connection.ask("one")
+        connection.ask("two")
+        found: dict[type, list[object]] = {}
+        for message in [message for chunk in chunks for message in receive(connection, chunk)] + end(connection):
+            found.setdefault(type(message), []).append(message)
+        return found
 
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[start:stop] for start, stop in pairwise(edges)]

@@ -18,7 +18,7 @@ from until import until_it_holds
 
 import codex_app_server
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
-from codex_app_server.sync.waiting import _next_in_slices
+from codex_app_server.sync.waiting import _sleep_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def test_closing_during_a_stream_ends_it(play: Callable[..., None]) -> None:
     async def scene(codex: Any) -> None:
         turn = await (await codex.thread_start()).turn(TextInput("go"))
         waiting = asyncio.ensure_future(turn.run())
-        await until_it_holds(lambda: bare(turn)._stream.wanted)
+        await until_it_holds(lambda: bare(turn)._log.waiting)
         began = time.monotonic()
         await codex.close()
         with pytest.raises(TransportClosedError, match="was closed"):
@@ -160,15 +160,15 @@ wait_for_end()
 
 def test_waiting_in_slices_is_waiting() -> None:
     """What Windows does instead of one long wait."""
-    queue: SimpleQueue[str] = SimpleQueue()
+    queue: SimpleQueue[None] = SimpleQueue()
     began = time.monotonic()
     with pytest.raises(Empty):
-        _next_in_slices(queue, 0.25)
+        _sleep_in_slices(queue, 0.25)
     assert 0.25 <= time.monotonic() - began < 2
-    threading.Timer(0.25, queue.put, ["late"]).start()
-    assert _next_in_slices(queue, None) == "late"
-    queue.put("there")
-    assert _next_in_slices(queue, 0) == "there"
+    threading.Timer(0.25, queue.put, [None]).start()
+    _sleep_in_slices(queue, None)
+    queue.put(None)
+    _sleep_in_slices(queue, 0)
 
 
 PROGRAM = """
@@ -179,7 +179,7 @@ config = AppServerConfig(launch_args_override={command!r})
 codex = Codex(config)
 turn = codex.thread_start().turn(TextInput("go"))
 def tell():
-    while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "next_in":
+    while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "sleep":
         time.sleep(0.01)
     print("waiting", flush=True)
 threading.Thread(target=tell, daemon=True).start()

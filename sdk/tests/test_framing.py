@@ -3,19 +3,20 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.framing import LineSplitter
+from codex_app_server.protocol.framing import LineSplitter, LineTooLongError
 
 
 def split(*chunks: bytes) -> list[bytes]:
-    splitter = LineSplitter()
+    splitter = LineSplitter(1 << 28)
     return [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.end()
 
 
 def test_a_chunk_may_hold_several_lines_and_the_start_of_another() -> None:
-    splitter = LineSplitter()
+    splitter = LineSplitter(1 << 28)
 
     assert splitter.feed(b"one\ntwo\nthr") == [b"one", b"two"]
     assert splitter.feed(b"ee") == []
@@ -46,7 +47,7 @@ def test_any_split_of_the_stream_gives_the_same_lines(lines: list[bytes], cuts: 
 def test_the_cost_of_a_line_does_not_grow_with_the_number_of_its_chunks() -> None:
     """64 MiB in chunks of 4 KiB: linear is well below a second, searching or copying it all each time takes minutes."""
     chunk = b"x" * 4096
-    splitter = LineSplitter()
+    splitter = LineSplitter(1 << 28)
     began = time.process_time()
 
     for _ in range(16 * 1024):
@@ -55,3 +56,11 @@ def test_the_cost_of_a_line_does_not_grow_with_the_number_of_its_chunks() -> Non
 
     assert time.process_time() - began < 5
     assert len(line) == 64 * 1024 * 1024
+
+
+def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory() -> None:
+    splitter = LineSplitter(100)
+    assert splitter.feed(b"x" * 100 + b"\n" + b"y" * 100) == [b"x" * 100]
+
+    with pytest.raises(LineTooLongError, match="a line of more than 100 bytes"):
+        splitter.feed(b"y")

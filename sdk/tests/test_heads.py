@@ -9,30 +9,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection
+from codex_app_server.events import Notification as Event
+from codex_app_server.events import read_events
+from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.heads import turn_at_head
-from codex_app_server.protocol.messages import Junk, Notification, ServerRequest
-from codex_app_server.protocol.streams import Topic, read_events
+from codex_app_server.protocol.log import Limits, Topic
+from codex_app_server.protocol.messages import Junk, Response, ServerRequest
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import Message
-    from codex_app_server.protocol.streams import Stream
+    from codex_app_server.protocol.log import Cursor, Entry
 
+DELTAS = "item/agentMessage/delta"
 DELTA = b'{"method":"item/agentMessage/delta","params":{"threadId":"t","turnId":"a","itemId":"i","delta":"%s"}}\n'
 
 
-def conversation(*turns: str, overheard: bool = False) -> tuple[Connection, dict[str, Stream]]:
-    """A connection on which these turns run; and their streams. If it is overheard, every line is parsed."""
-    connection = Connection(1_000)
+def conversation(*turns: str, overheard: bool = False) -> tuple[Connection, dict[str, Cursor]]:
+    """A connection on which these turns run; and where they begin. If it is overheard, every line is parsed."""
+    connection = Connection(Limits(1_000, 1 << 20), 1 << 20, Event)
     streams = {}
     for turn in turns:
-        request_id, _ = connection.request("turn/start", {}, announces_turn=True)
-        connection.receive(json.dumps({"id": request_id, "result": {"turn": {"id": turn}}}).encode() + b"\n")
-        (answer,) = connection.advance().messages
-        streams[turn] = answer.stream  # type: ignore[union-attr]
+        request = Request("turn/start", {}, announces_turn=True)
+        connection.request(request)
+        connection.receive(json.dumps({"id": request.id, "result": {"turn": {"id": turn}}}).encode() + b"\n")
+        connection.advance()
+        assert isinstance(request.answer, Response)
+        assert request.answer.cursor is not None
+        streams[turn] = request.answer.cursor
     if overheard:
         streams[""] = connection.streams.listen(Topic("login", "nobody"))
-    return connection, streams  # type: ignore[return-value]
+    return connection, streams
+
+
+def entries(stream: Cursor) -> list[Entry]:
+    """All that a stream has."""
+    return stream.take(10_000)
 
 
 def test_only_the_first_event_of_a_kind_is_parsed_before_somebody_takes_it() -> None:
@@ -41,8 +51,8 @@ def test_only_the_first_event_of_a_kind_is_parsed_before_somebody_takes_it() -> 
     connection.receive(DELTA % b"one" + DELTA % b"two" + DELTA % b"three")
     connection.advance()
 
-    assert [type(event) for event in streams["a"].events] == [Notification, bytes, bytes]
-    events, odd = read_events(streams["a"].take())
+    assert [type(event) for event in entries(streams["a"].log.cursor())] == [Event, bytes, bytes]
+    events, odd = read_events(entries(streams["a"]))
     assert [event.payload.delta for event in events] == ["one", "two", "three"]
     assert not odd
 
@@ -66,7 +76,7 @@ def test_what_a_head_does_not_tell_is_parsed_at_once(line: bytes) -> None:
 
     connection.advance()
 
-    assert bytes not in {type(event) for stream in streams.values() for event in stream.events}
+    assert bytes not in {type(event) for stream in streams.values() for event in entries(stream)}
 
 
 def test_text_that_looks_like_a_head_is_only_text() -> None:
@@ -75,8 +85,8 @@ def test_text_that_looks_like_a_head_is_only_text() -> None:
 
     connection.advance()
 
-    assert [type(event) for event in streams["b"].events] == [Notification, bytes]
-    assert not streams["a"].events
+    assert [type(event) for event in entries(streams["b"].log.cursor())] == [Event, bytes]
+    assert not entries(streams["a"])
 
 
 def test_a_question_that_begins_like_an_event_is_still_one() -> None:
@@ -85,7 +95,7 @@ def test_a_question_that_begins_like_an_event_is_still_one() -> None:
 
     connection.receive(DELTA % b"one" + question)
 
-    assert [type(message) for message in connection.advance().messages] == [ServerRequest]
+    assert [type(message) for message in connection.advance().questions] == [ServerRequest]
 
 
 def test_a_line_that_only_begins_like_an_event_is_none() -> None:
@@ -93,7 +103,7 @@ def test_a_line_that_only_begins_like_an_event_is_none() -> None:
     connection.receive(DELTA % b"one" + (DELTA % b"two")[:-4] + b"\n" + DELTA % b"three")
     connection.advance()
 
-    events, odd = read_events(streams["a"].take())
+    events, odd = read_events(entries(streams["a"]))
 
     assert [event.payload.delta for event in events] == ["one", "three"]
     assert [type(line) for line in odd] == [Junk]
@@ -104,22 +114,36 @@ def test_no_more_heads_are_known_than_are_of_use() -> None:
     for number in range(1_000):
         connection.receive(b'{"method":"tick","params":{"number":%d,"turnId":"a"}}\n' % number)
         connection.advance()
-    assert len(connection.streams._heads._streams) == 64
+    assert len(connection.streams._heads._logs) == 64
 
     del streams["a"]
+    connection.streams.obey()
 
-    assert not connection.streams._heads._streams
+    assert not connection.streams._heads._logs
     assert not connection.streams._turns
 
 
-def test_a_closed_turn_has_no_heads() -> None:
+def test_a_turn_that_is_watched_has_no_heads() -> None:
     connection, streams = conversation("a")
     connection.receive(2 * DELTA % (b"one", b"two"))
     connection.advance()
 
-    connection.streams.close(streams["a"])
+    connection.streams.watch(streams["a"].log)
 
-    assert not connection.streams._heads._streams
+    assert not connection.streams._heads._logs
+
+
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+def test_a_runtime_may_write_its_lines_as_it_likes(separators: tuple[str, str]) -> None:
+    connection, streams = conversation("a")
+    said = [{"params": {"delta": str(n), "itemId": "i", "turnId": "a"}, "method": DELTAS} for n in range(100)]
+
+    connection.receive(b"".join(json.dumps(event, separators=separators).encode() + b"\n" for event in said))
+    connection.advance()
+
+    events, odd = read_events(entries(streams["a"]))
+    assert [event.payload.delta for event in events] == [str(n) for n in range(100)]
+    assert not odd
 
 
 @pytest.mark.parametrize(
@@ -156,18 +180,18 @@ LINES = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(lines=st.lists(LINES, max_size=20), step=st.sampled_from([1, 3, None]))
-def test_heads_change_nothing_about_whose_event_it_is(lines: list[bytes], step: int | None) -> None:
-    def played(*, overheard: bool) -> tuple[list[Message], dict[str, object]]:
+@given(lines=st.lists(LINES, max_size=20), step=st.sampled_from([1, 3, 20]))
+def test_heads_change_nothing_about_whose_event_it_is(lines: list[bytes], step: int) -> None:
+    def played(*, overheard: bool) -> tuple[list[object], dict[str, object]]:
         connection, streams = conversation("a", "b", overheard=overheard)
-        messages: list[Message] = []
+        others: list[object] = []
         for _ in range(2):  # the second time the heads are known
-            for line in lines:
-                connection.receive(line)
-                messages += connection.advance(step).messages
-        messages += connection.advance().messages
-        return messages, {
-            name: (read_events(stream.take()), stream.is_complete) for name, stream in streams.items() if name
+            for start in range(0, len(lines), step):
+                connection.receive(b"".join(lines[start : start + step]))
+                progress = connection.advance()
+                others += [*progress.questions, *progress.junk]
+        return others, {
+            name: (read_events(entries(stream)), stream.log.is_complete) for name, stream in streams.items() if name
         }
 
     assert played(overheard=False) == played(overheard=True)

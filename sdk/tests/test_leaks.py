@@ -142,7 +142,7 @@ def test_cancelled_turns_leave_nothing(peer: Peer) -> None:
             census.check()
             connection = codex._driver._connection
             assert not connection._open
-            assert not connection._abandoned
+            connection.streams.obey()
             assert not connection.streams._turns
             assert not connection.streams._unannounced
 
@@ -166,5 +166,5 @@ def test_turns_that_took_too_long_leave_nothing(peer: Peer) -> None:
         census.check()
         connection = codex._driver._connection
         assert not connection._open
-        assert not connection._abandoned
+        connection.streams.obey()
         assert not connection.streams._turns

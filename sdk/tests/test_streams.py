@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection
-from codex_app_server.protocol.messages import Notification, Response
-from codex_app_server.protocol.streams import EVERYTHING, Stream, Streams, Topic, read_events, turn_of
+from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.log import Cursor, Limits, Log, Topic
+from codex_app_server.protocol.messages import Notification, Response, parse
+from codex_app_server.protocol.streams import EVERYTHING, Streams, turn_of
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import JsonValue, Message
+    from codex_app_server.protocol.messages import JsonValue
+
+LIMITS = Limits(10, 10_000)
 
 
 def delta(turn: str, text: str = "") -> Notification:
@@ -30,24 +33,27 @@ def line(message: dict[str, object]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
-def taken(stream: Stream | None) -> list[Notification]:
-    """All that a stream has, parsed."""
+def taken(stream: Cursor | None) -> list[Notification]:
+    """All that a cursor has before it, parsed."""
     assert stream is not None
-    events, odd = read_events(stream.take())
-    assert not odd
-    return list(events)
+    found = [parse(entry) if isinstance(entry, bytes) else entry for entry in stream.take(10_000)]
+    assert all(type(event) is Notification for event in found)
+    return found  # type: ignore[return-value]  # just seen
 
 
-def deliver(streams: Streams, event: Notification) -> list[Stream]:
-    """Deliver an event; the streams that were wanted."""
-    ready: list[Stream] = []
-    streams.deliver(event, ready)
-    return ready
+def deliver(streams: Streams, *events: Notification) -> list[Log]:
+    """Deliver events that come together; the logs that have more now."""
+    touched: list[Log] = []
+    streams.obey()
+    for event in events:
+        streams.deliver(event, line({"method": event.method, "params": event.params}), touched)
+    for log in touched:
+        log.publish()
+    return touched
 
 
-def opened(streams: Streams, turn: str) -> Stream:
-    streams.expect()
-    stream = streams.announced({"turn": {"id": turn}})
+def opened(streams: Streams, turn: str) -> Cursor:
+    stream, _ = streams.announced({"turn": {"id": turn}})
     assert stream is not None
     return stream
 
@@ -72,52 +78,65 @@ def test_a_turn_is_named_in_one_of_two_ways(params: JsonValue, turn: str | None)
 
 
 def test_events_go_to_their_own_turn_and_end_with_its_completion() -> None:
-    streams = Streams(10)
+    streams = Streams(LIMITS)
     one, two = opened(streams, "one"), opened(streams, "two")
 
     for event in (delta("one"), delta("two"), delta("one"), completed("one")):
         deliver(streams, event)
 
     assert [event.method for event in taken(one)] == ["item/agentMessage/delta"] * 2 + ["turn/completed"]
-    assert (one.is_complete, two.is_complete, len(two.events)) == (True, False, 1)
-    assert not one.take()
+    assert (one.log.is_complete, two.log.is_complete, len(taken(two))) == (True, False, 1)
+    assert not taken(one)
 
 
 def test_events_may_come_before_the_answer_that_announces_their_turn() -> None:
-    streams = Streams(10)
-    streams.expect()
+    streams = Streams(LIMITS)
+    streams.announcing.add(1)
 
     deliver(streams, delta("one", "early"))
-    stream = streams.announced({"turn": {"id": "one"}})
+    streams.announcing.remove(1)
+    stream, is_joined = streams.announced({"turn": {"id": "one"}})
 
-    assert stream is not None
+    assert not is_joined
     assert [event.params for event in taken(stream)] == [{"turnId": "one", "delta": "early"}]
 
 
 def test_early_events_that_turn_out_to_be_nobodys_are_dropped() -> None:
-    streams = Streams(10)
-    streams.expect()
-    streams.expect()
+    streams = Streams(LIMITS)
+    streams.announcing |= {1, 2}
     deliver(streams, delta("strange"))
-    streams.announced({"turn": {"id": "one"}})
+    streams.announcing.remove(1)
+    opened(streams, "one")
+    streams.announcing.remove(2)
 
-    assert streams.announced(None) is None  # the second request failed
+    assert streams.announced(None) == (None, False)  # the second request failed
 
-    streams.expect()
-    strange = streams.announced({"turn": {"id": "strange"}})
-    assert strange is not None
-    assert not strange.events
+    assert not taken(opened(streams, "strange"))
+
+
+def test_who_joins_a_turn_gets_it_from_its_beginning() -> None:
+    streams = Streams(LIMITS)
+    first = opened(streams, "one")
+    deliver(streams, delta("one", "a"))
+    assert len(taken(first)) == 1
+
+    second, is_joined = streams.announced({"turn": {"id": "one"}})
+    deliver(streams, completed("one"))
+
+    assert is_joined
+    assert [event.method for event in taken(second)] == ["item/agentMessage/delta", "turn/completed"]
+    assert [event.method for event in taken(first)] == ["turn/completed"]
 
 
 def test_a_turn_whose_owner_is_gone_keeps_nothing() -> None:
-    streams = Streams(10)
-    stream: Stream | None = opened(streams, "one")
+    streams = Streams(LIMITS)
+    stream: Cursor | None = opened(streams, "one")
     del stream
 
     deliver(streams, delta("one"))
 
     assert not streams._turns
-    assert not opened(streams, "one").events
+    assert not taken(opened(streams, "one"))
 
 
 @pytest.mark.parametrize(
@@ -134,14 +153,12 @@ def test_a_turn_whose_owner_is_gone_keeps_nothing() -> None:
     ],
 )
 def test_listeners_hear_what_is_about_their_topic(topic: Topic, params: JsonValue) -> None:
-    streams = Streams(10)
+    streams = Streams(LIMITS)
     one, two, other = streams.listen(topic), streams.listen(topic), streams.listen(Topic("thread", "other"))
-    one.wanted = True
 
-    assert deliver(streams, Notification("told", params)) == [one]
+    assert deliver(streams, Notification("told", params)) == [one.log, two.log]
 
-    assert [len(stream.events) for stream in (one, two, other)] == [1, 1, 0]
-    assert not one.wanted
+    assert [len(taken(stream)) for stream in (one, two, other)] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -153,12 +170,12 @@ def test_listeners_hear_what_is_about_their_topic(topic: Topic, params: JsonValu
     ],
 )
 def test_listeners_hear_nothing_else(topic: Topic, params: JsonValue) -> None:
-    streams = Streams(10)
+    streams = Streams(LIMITS)
     stream = streams.listen(topic)
 
     deliver(streams, Notification("told", params))
 
-    assert not stream.events
+    assert not taken(stream)
 
 
 @pytest.mark.parametrize(
@@ -171,81 +188,119 @@ def test_listeners_hear_nothing_else(topic: Topic, params: JsonValue) -> None:
     ],
 )
 def test_a_topic_ends_with_its_last_event(topic: Topic, last: Notification) -> None:
-    streams = Streams(10)
+    streams = Streams(LIMITS)
     stream, everything = streams.listen(topic), streams.listen(EVERYTHING)
 
     deliver(streams, last)
 
-    assert stream.is_complete
-    assert list(stream.take()) == [last]
-    assert not everything.is_complete
+    assert stream.log.is_complete
+    assert taken(stream) == [last]
+    assert not everything.log.is_complete
 
 
 def test_a_listener_that_is_gone_is_forgotten() -> None:
-    streams = Streams(10)
+    streams = Streams(LIMITS)
     held, dropped = streams.listen(EVERYTHING), streams.listen(Topic("thread", "t"))
-    streams.close(held)
+    held.close()
     del dropped
 
-    deliver(streams, Notification("told"))
+    deliver(streams, Notification("told", {"threadId": "t"}))
 
-    assert not held.events
-    assert held.is_complete
+    assert not taken(held)
     assert not streams._listening
 
 
-def test_a_full_stream_fails_alone_and_keeps_what_it_had() -> None:
-    streams = Streams(2)
-    full, other = opened(streams, "full"), opened(streams, "other")
+def test_who_is_too_far_behind_is_cut_off_alone() -> None:
+    streams = Streams(Limits(2, 1_000))
+    slow, other = opened(streams, "one"), opened(streams, "other")
+    fast, _ = streams.announced({"turn": {"id": "one"}})
 
-    for number in range(3):
-        deliver(streams, delta("full", str(number)))
+    for number in range(5):  # two may wait, the next to be read besides, and what came just now
+        deliver(streams, delta("one", str(number)))
+        assert len(taken(fast)) == 1
     deliver(streams, delta("other"))
 
-    assert [event.params["delta"] for event in taken(full)] == ["0", "1"]  # type: ignore[index,call-overload]
-    deliver(streams, delta("full", "late"))
-    assert full.has_overflowed
-    assert not full.events  # nothing with a gap in it
+    assert slow.has_overflowed
+    assert not taken(slow)  # nothing with a gap in it
     assert not other.has_overflowed
+    assert fast is not None
+    assert not fast.has_overflowed
 
 
-def test_a_closed_stream_takes_nothing_more() -> None:
-    streams = Streams(10)
+def test_what_waits_has_a_bound_in_bytes_too() -> None:
+    streams = Streams(Limits(1_000, 300))
     stream = opened(streams, "one")
 
-    streams.close(stream)
+    for _ in range(4):
+        deliver(streams, delta("one", "x" * 200))
+
+    assert stream.has_overflowed
+
+
+def test_what_came_just_now_does_not_count_as_late() -> None:
+    streams = Streams(Limits(2, 1_000))
+    stream = opened(streams, "one")
+
+    deliver(streams, *[delta("one", str(number)) for number in range(5)])
+
+    assert len(taken(stream)) == 5
+
+
+def test_the_beginning_is_kept_as_long_as_it_is_small() -> None:
+    streams = Streams(Limits(1_000_000, 10 << 20))
+    stream = opened(streams, "one")
+    for _ in range(20):
+        deliver(streams, delta("one", "x" * 50_000))
+        assert not stream.log.cursor().is_late
+        assert len(taken(stream)) == 1
+
+    deliver(streams, delta("one", "x" * 50_000))
+
+    assert stream.log.cursor().is_late
+    assert not stream.is_late
+    assert len(taken(stream)) == 1
+    assert stream.log.unread == 0
+
+
+def test_a_closed_cursor_takes_nothing_more() -> None:
+    streams = Streams(LIMITS)
+    stream = opened(streams, "one")
+
+    stream.close()
 
     deliver(streams, delta("one"))
-    assert not stream.events
+    assert not taken(stream)
 
 
 @settings(deadline=None)
 @given(data=st.data(), turns=st.integers(min_value=1, max_value=5))
 def test_no_interleaving_loses_or_misroutes_an_event(data: st.DataObject, turns: int) -> None:
     """Answers and events of several turns in any order that keeps each turn's own; noise between them."""
-    connection = Connection(1_000)
-    waiting = []
+    connection = Connection(Limits(1_000, 1 << 20), 1 << 20)
+    waiting, requests = [], []
     for number in range(turns):
-        request_id, _ = connection.request("turn/start", {}, announces_turn=True)
+        request = Request("turn/start", {}, announces_turn=True)
+        connection.request(request)
+        requests.append(request)
         events = [line({"method": "delta", "params": {"turnId": f"t{number}", "n": n}}) for n in range(4)]
         events.append(line({"method": "turn/completed", "params": {"turn": {"id": f"t{number}"}}}))
         waiting.append(events)
-        waiting.append([line({"id": request_id, "result": {"turn": {"id": f"t{number}"}}})])
+        waiting.append([line({"id": request.id, "result": {"turn": {"id": f"t{number}"}}})])
     noise = [b"garbage\n", b"\n", line({"method": "other"}), line({"method": "delta", "params": {"turnId": "x"}})]
 
-    messages: list[Message] = []
     while any(waiting):
         queue = data.draw(st.sampled_from([each for each in waiting if each]))
         connection.receive(queue.pop(0))
         if data.draw(st.booleans()):
             connection.receive(data.draw(st.sampled_from(noise)))
-        messages += connection.advance(data.draw(st.sampled_from([None, 1, 2]))).messages
-    messages += connection.advance().messages
+        if data.draw(st.booleans()):
+            connection.advance()
+    connection.advance()
 
-    streams = {message.result["turn"]["id"]: message.stream for message in messages if isinstance(message, Response)}  # type: ignore[index,call-overload]
-    for number in range(turns):
-        stream = streams[f"t{number}"]
+    for number, request in enumerate(requests):
+        assert isinstance(request.answer, Response)
+        stream = request.answer.cursor
         assert stream is not None
-        assert stream.is_complete
+        assert stream.log.is_complete
         params = [event.params for event in taken(stream)]
         assert params[:-1] == [{"turnId": f"t{number}", "n": n} for n in range(4)]

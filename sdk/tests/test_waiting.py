@@ -1,78 +1,86 @@
-"""Waking many threads, one after another."""
+"""Waiting and being woken, whatever comes in between."""
 
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 
-from codex_app_server.sync.waiting import Relay
+import pytest
+from until import until
+
+from codex_app_server.sync.waiting import Latch, Relay, Sleeper, _sleep_in_slices, sleep, wake
 
 
-def queues(count: int) -> list[SimpleQueue[None]]:
+def sleepers(count: int) -> list[Sleeper]:
     return [SimpleQueue() for _ in range(count)]
 
 
-def called(waiting: list[SimpleQueue[None]]) -> list[bool]:
-    return [not queue.empty() for queue in waiting]
+def woken(waiting: list[Sleeper]) -> list[bool]:
+    return [not sleeper.empty() for sleeper in waiting]
 
 
-def test_each_is_called_when_the_one_before_it_has_left() -> None:
-    relay = Relay()
-    waiting = queues(3)
-    for queue in waiting:
-        relay.add(queue)
-    assert called(waiting) == [True, False, False]
-
-    relay.left(waiting[0])
-    assert called(waiting) == [True, True, False]
-    relay.left(waiting[1])
-    relay.left(waiting[2])
-
-    assert called(waiting) == [True, True, True]
-    assert not relay.is_running
-
-
-def test_who_leaves_before_it_is_called_is_left_out() -> None:
-    relay = Relay()
-    waiting = queues(3)
-    for queue in waiting:
-        relay.add(queue)
-
-    relay.left(waiting[1])
-    relay.left(waiting[0])
-
-    assert called(waiting) == [True, False, True]
-
-
-def test_who_was_never_added_may_leave() -> None:
-    relay = Relay()
-    (waiting,) = queues(1)
-
-    relay.left(waiting)
-
-    assert not relay.is_running
+def test_each_is_woken_when_the_one_before_it_passes_on() -> None:
+    relay, waiting = Relay(), sleepers(3)
     relay.add(waiting)
-    assert called([waiting]) == [True]
+    assert woken(waiting) == [False] * 3
+
+    relay.pass_on()
+    assert woken(waiting) == [True, False, False]
+    relay.pass_on()
+    relay.pass_on()
+    relay.pass_on()
+
+    assert woken(waiting) == [True, True, True]
+    assert not relay.is_running
 
 
 def test_all_of_many_threads_run() -> None:
-    relay, lock, ran = Relay(), threading.Lock(), []
-    waiting = queues(50)
+    relay, ran, waiting = Relay(), [], sleepers(50)
 
     def run(number: int) -> None:
-        waiting[number].get(timeout=10)
-        with lock:
-            relay.left(waiting[number])
-            ran.append(number)
+        assert sleep(waiting[number], 10)
+        ran.append(number)
+        relay.pass_on()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(waiting))]
     for thread in threads:
         thread.start()
-    with lock:
-        for queue in waiting:
-            relay.add(queue)
+    relay.add(waiting)
+    relay.pass_on()
     for thread in threads:
         thread.join(10)
 
     assert ran == list(range(50))
-    assert not relay.is_running
+
+
+@pytest.mark.parametrize("rest", [sleep, _sleep_in_slices])
+def test_who_is_woken_before_it_sleeps_does_not_sleep(rest: object) -> None:
+    (sleeper,) = sleepers(1)
+    wake(sleeper)
+
+    assert rest(sleeper, 0) is not False  # type: ignore[operator]  # both are functions
+
+
+def test_sleep_has_an_end() -> None:
+    began = time.monotonic()
+
+    assert not sleep(SimpleQueue(), 0.05)
+
+    assert 0.05 <= time.monotonic() - began < 2
+
+
+def test_a_latch_lets_everybody_through_once_it_is_set() -> None:
+    latch, passed = Latch(), []
+    assert not latch.wait(0.01)
+
+    threads = [threading.Thread(target=lambda: passed.append(latch.wait(10))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(latch._sleepers) >= 5)
+    latch.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert passed == [True] * 5
+    assert latch.wait(None)

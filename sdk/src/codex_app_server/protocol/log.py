@@ -62,15 +62,17 @@ class _Node:
         entries: what was said; lines that nobody parsed are bytes.
         count: how many entries are before them.
         size: how many bytes are before them.
+        length: how many bytes they have.
         next: the node behind, once there is one.
     """
 
-    __slots__ = ("count", "entries", "next", "size")
+    __slots__ = ("count", "entries", "length", "next", "size")
 
-    def __init__(self, entries: list[Entry], count: int, size: int) -> None:
+    def __init__(self, entries: list[Entry], count: int, size: int, length: int) -> None:
         self.entries = entries
         self.count = count
         self.size = size
+        self.length = length
         self.next: _Node | None = None
 
 
@@ -125,7 +127,7 @@ class Log:
         self._fresh: list[Entry] = []
         self._fresh_size = 0
         self._ends = False
-        self._tail = _Node([], 0, 0)
+        self._tail = _Node([], 0, 0, 0)
         self._head = self._tail if kept else None
         self._numbers = itertools.count()
         # By numbers that are never used again: cursors come and go in other threads while the writer looks at them.
@@ -172,7 +174,7 @@ class Log:
             size = self._fresh_size + sum([len(entry) for entry in entries if type(entry) is bytes])
             self._fresh = []
             self._fresh_size = 0
-            node = _Node(entries, self._count, self._size)
+            node = _Node(entries, self._count, self._size, size)
             self._count += len(entries)
             self._size += size
             self._tail.next = node
@@ -233,9 +235,13 @@ class Cursor:
 
     @property
     def place(self) -> Limits:
-        """How many entries and bytes are behind it, but for the part of a node."""
+        """How many entries and bytes are behind it, or come next with it: a single line may be longer than a bound."""
         node = self._node
-        return Limits(node.count, node.size) if node is not None else Limits(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
+        if node is None:
+            return Limits(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
+        if self._at == len(node.entries) and node.next is not None:
+            node = node.next
+        return Limits(node.count + len(node.entries), node.size + node.length)
 
     def is_ready(self) -> bool:
         """Whether `take` would give something, or there is nothing to wait for."""
