@@ -150,7 +150,7 @@ def test_files_of_other_versions_are_nobodys_business(
 ) -> None:
     upload(stage, *files_of(dist))
     (tmp_path / "other").mkdir()
-    release.ran("build", "--out", tmp_path / "other", "--sdk-version", "0.168.0")
+    release.ran("build", "--out", tmp_path / "other", "--sdk-version", f"{archives.VERSION}.post1")
     upload(stage, *(tmp_path / "other").glob("codex_app_server_sdk*"))
     assert verified(release, stage.simple_url, "--dist", dist)["ok"]
 
@@ -160,10 +160,10 @@ def test_a_client_of_a_version_of_its_own_is_found(
 ) -> None:
     shutil.copytree(dist, tmp_path / "dist")
     dist = tmp_path / "dist"
-    release.ran("build", "--all", "--out", dist, "--sdk-version", "7.1")
+    release.ran("build", "--all", "--out", dist, "--sdk-version", f"{archives.VERSION}.post7")
     upload(stage, *files_of(dist))
     assert verified(release, stage.simple_url, "--dist", dist)["ok"]
-    assert verified(release, stage.simple_url, "--sdk-version", "7.1")["ok"]
+    assert verified(release, stage.simple_url, "--sdk-version", f"{archives.VERSION}.post7")["ok"]
 
 
 def test_a_client_alone_is_verified_with_the_runtime_wheels_that_the_index_has(

@@ -13,7 +13,7 @@ from codex_release.base.digests import CHUNK, FileDigest
 from codex_release.base.errors import ArchiveError
 from codex_release.runtime.entries import EntryRules
 from codex_release.wheels.record import record_hash
-from codex_release.wheels.wheel_file import DAMAGED
+from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
                     with copy.open("wb") as sink:
                         contents[info.filename] = _hashed(source, sink)
         except DAMAGED as error:
-            problems.append(f"{info.filename} is damaged: {error}")
+            problems.append(f"{info.filename} {told(error)}")
     return contents, problems
 
 

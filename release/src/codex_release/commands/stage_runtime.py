@@ -82,8 +82,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
                     payload, tree.files, expected_by="the lock", found_in=str(around.root if around else runtime)
                 )
             except LockError as error:
+                entrypoint = target.fill(catalog.layout.entrypoint)
                 is_alone = around is None and runtime.is_file() and _is_executable(runtime)
-                remedy = "name it where it lies in its package directory, or name the archive" if is_alone else None
+                if is_alone and tree.files.get(entrypoint) == payload.get(entrypoint):
+                    remedy = "name it where it lies in its package directory, or name the archive"
+                else:
+                    remedy = f"name an archive or a package directory of Codex {version}, or the executable in one"
                 raise LockError(error.what, remedy=remedy) from error
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
@@ -120,7 +124,10 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
     for target in catalog.targets:
         if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
             return target
-    raise UsageError(f"the name of {runtime} does not tell its target", remedy="name it with --target")
+    raise UsageError(
+        f"the name of {runtime} does not tell its target",
+        remedy="if it is an archive of Codex, say with --target which",
+    )
 
 
 def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersion, catalog: Catalog) -> RuntimeTree:

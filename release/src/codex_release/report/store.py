@@ -63,7 +63,7 @@ def read_report(path: Path) -> ReleaseReport:
         data = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(data, dict) and data.get("schema") != SCHEMA:
             raise CheckError(
-                f"{path} has schema {data.get('schema')}, this toolkit reads {SCHEMA}",
+                f"{path} has schema {data.get('schema', '(none)')}, this toolkit reads {SCHEMA}",
                 remedy="make it anew with this toolkit: codex-release report DIR",
             )
         return from_json(ReleaseReport, data)

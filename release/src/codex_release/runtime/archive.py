@@ -25,7 +25,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from codex_release.base.digests import CHUNK, FileDigest
-from codex_release.base.errors import ArchiveError
+from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.runtime.entries import ByteStream, Entry, EntryRules, Limits
 from codex_release.runtime.headers import looks_executable
 from codex_release.runtime.tarreader import tar_entries
@@ -145,6 +145,7 @@ def stream(
 
     Raises:
         ArchiveError: if it is damaged or breaks a rule; the sink may then hold a part of it.
+        DiskError: if a file of it cannot be written.
     """
     found: dict[str, FileDigest] = {}
     try:
@@ -160,8 +161,6 @@ def stream(
                     continue
                 target = tree_rules.admit(target, "file", entry.size)
                 found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size), beside)
-    except ArchiveError:
-        raise
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise ArchiveError(f"{name} cannot be read: {error.strerror or error}") from error
@@ -305,7 +304,10 @@ class _NewFile:
         try:
             yield
         except OSError as error:
-            raise ArchiveError(f"{self._path} cannot be written: {error.strerror or error}") from error
+            raise DiskError(
+                f"{self._path} cannot be written: {error.strerror or error}",
+                remedy="make room there, and let it be written",
+            ) from error
 
 
 class _ZipFile(io.FileIO):
