@@ -274,8 +274,13 @@ def test_attestations_can_be_required(release: FakeRelease, dist: Path) -> None:
         (provenance("other.whl", "a" * 64), "speaks of other.whl"),
         (provenance("a.whl", "b" * 64), "with sha256 bbbb"),
         (b'{"attestation_bundles": []}', "holds no attestation"),
-        (b"<html>", "cannot be understood"),
-        (b"[]", "cannot be understood"),
+        (b"<html>", "^its provenance is no JSON: "),
+        (b"[]", "^its provenance: the whole of it is .*, not a table$"),
+        (b"{}", "^its provenance: attestation_bundles is missing$"),
+        (
+            provenance("a.whl", "a" * 64).replace(b"envelope", b"letter"),
+            r"^its provenance: attestation_bundles\[0\]\.attestations\[0\]\.envelope is missing$",
+        ),
     ],
 )
 def test_attestations_of_something_else_are_none(document: bytes, problem: str) -> None:

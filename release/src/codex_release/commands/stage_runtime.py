@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
+from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_unlocked, warn_unlocked
 from codex_release.facts.lock import compare_files
@@ -115,10 +115,9 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
     """What a runtime is for: a package directory says it, an executable shows it, an archive has it in its name."""
     if runtime.is_dir():
         descriptor = runtime / catalog.layout.descriptor
-        try:
-            return catalog.target(json.loads(descriptor.read_bytes())["target"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArchiveError(f"{runtime} is no package directory: {descriptor.name}: {error}") from error
+        if not descriptor.is_file():
+            raise ArchiveError(f"{runtime} is no package directory: it has no {descriptor.name}")
+        return catalog.target(read_json(descriptor.read_bytes(), str(descriptor), ArchiveError).text("target"))
     if _is_executable(runtime):
         return infer_target(runtime, catalog)
     for target in catalog.targets:

@@ -132,8 +132,9 @@ class WheelFile:
 
 def told(error: Exception) -> str:
     """What one of `DAMAGED` means for what was to be read; a full disk, say, is no damage."""
-    by_machine = isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}  # a place that no file has
-    return f"cannot be read here: {error.strerror}" if by_machine else f"is damaged: {error}"
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:  # the latter: a place before its start
+        return f"cannot be read here: {error.strerror}"
+    return f"is damaged: {error}"
 
 
 def read_headers(content: bytes) -> Message:
