@@ -24,11 +24,11 @@ import httpx
 from fake_release import lay_out
 from faulty_index import FaultyIndex
 from programs import codex_release
+from recording import Silent
 from until import until
 
 from codex_release.base.http import Web
 from codex_release.base.patience import Clock, RetryPolicy
-from codex_release.base.progress import Silent
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.index.client import PackageIndex

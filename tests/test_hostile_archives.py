@@ -34,6 +34,8 @@ from archives import (
     pax,
     tar,
     tar_entry,
+    unpack,
+    unpack_tree,
     zip_file,
     zstd,
 )
@@ -44,9 +46,8 @@ from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime import archive, tree
-from codex_release.runtime.archive import unpack
 from codex_release.runtime.entries import Limits
-from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree, unpack_tree
+from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,10 +18,10 @@ from fake_release import FakeRelease
 from loopback import Loopback, Reply
 from packaging.version import Version
 from programs import finished
+from recording import Silent
 from static_index import Entry, StaticIndex, listed_entry
 
 from codex_release.base.http import Web
-from codex_release.base.progress import Silent
 from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex

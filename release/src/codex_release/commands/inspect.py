@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, UsageError
 from codex_release.commands.answer import Answer
-from codex_release.runtime.archive import unpack
+from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.headers import Executable, looks_executable, read_executable
 from codex_release.runtime.tags import variants, wheel_tag
 
@@ -76,7 +76,7 @@ def _directory(path: Path, scratch: Path) -> Path | None:
         head = file.read(_MAGIC_BYTES)
     if not head.startswith(_ARCHIVES):
         return None
-    unpack(path, path.name, scratch, lambda name: name)
+    stream(path, path.name, DirectorySink(scratch), lambda name: name)
     return scratch
 
 
@@ -101,7 +101,7 @@ def _target(executables: dict[str, Executable], catalog: Catalog) -> Target | No
 
 def _tags(executables: dict[str, Executable], target: Target, layout: Layout) -> list[str]:
     """The tags of the wheels that these would yield."""
-    shipped = {name: found for name, found in executables.items() if not layout.is_excluded(name)}
+    shipped = layout.payload(executables)
     return [wheel_tag(variant.platforms) for variant in variants(target, shipped, layout.is_optional)]
 
 

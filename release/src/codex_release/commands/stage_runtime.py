@@ -13,10 +13,11 @@ from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_unlocked, warn_unlocked
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
+from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.headers import looks_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
-from codex_release.runtime.tree import RuntimeTree, read_tree, unpack_tree
+from codex_release.runtime.tree import RuntimeTree, read_tree, stream_tree
 from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         if arguments.unlocked:
             tree = _tree_of(runtime, Path(scratch), target, version, catalog)
         else:
-            payload = {path: each for path, each in locked.files.items() if not catalog.layout.is_excluded(path)}
+            payload = catalog.layout.payload(locked.files)
             around = _package_around(runtime, payload, target, catalog.layout)
             tree = around or _tree_of(runtime, Path(scratch), target, version, catalog)
             try:
@@ -134,8 +135,8 @@ def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersi
     if runtime.is_dir():
         return read_tree(runtime, layout=layout, target=target, version=version)
     name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
-    files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version)
-    return RuntimeTree(scratch, {path: digest for path, digest in files.items() if not layout.is_excluded(path)})
+    files = stream_tree(runtime, name, DirectorySink(scratch), layout=layout, target=target, version=version)
+    return RuntimeTree(scratch, layout.payload(files))
 
 
 def _package_around(

@@ -14,7 +14,7 @@ from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from codex_release.base.http import Web
@@ -159,17 +159,13 @@ class Fetcher:
             compare_files(locked.files, files, expected_by="the lock", found_in=name)
         return files
 
-    def payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
-        """Those of an archive's files that belong into trees and wheels."""
-        return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
-
     def published(self, version: ReleaseVersion, target: Target) -> RuntimeTree:
         """The runtime that a source's own published digest vouches for; no lock is asked.
 
         Raises:
             ReleaseError: if no source can serve it with a digest, with the reason of each.
         """
-        return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
+        return self._from_archive(version, target, None)
 
     def served(
         self, archive: Archive, version: ReleaseVersion, target: Target, sink: Sink
@@ -188,7 +184,7 @@ class Fetcher:
     @contextlib.contextmanager
     def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
         """The key of a locked tree, which no other process fills or takes away meanwhile."""
-        key = tree_key(self.payload(locked.files))
+        key = tree_key(self.layout.payload(locked.files))
         with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
             yield key
 
@@ -197,13 +193,13 @@ class Fetcher:
         root = self.cache.find_tree(key)
         if root is None:
             return None
-        tree = RuntimeTree(root, self.payload(locked.files))
+        tree = RuntimeTree(root, self.layout.payload(locked.files))
         if is_good(tree):
             return tree
         self._drop(root, "the cached tree")
         return None
 
-    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
+    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget | None) -> RuntimeTree:
         return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
 
     def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
@@ -226,7 +222,7 @@ class Fetcher:
     ) -> RuntimeTree:
         with self.cache.scratch_tree() as scratch:
             files = self.read(stored, DirectorySink(scratch), version, target, locked)
-            payload = self.payload(files)
+            payload = self.layout.payload(files)
             key = tree_key(payload)
             if (present := self.cache.find_tree(key)) and not self._is_whole(RuntimeTree(present, payload)):
                 self._drop(present, "the cached tree")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["DirectorySink", "Sink", "Writer", "stream", "unpack"]
+__all__ = ["DirectorySink", "Sink", "Writer", "stream"]
 
 
 def _optional(module: str) -> ModuleType | None:
@@ -106,19 +106,6 @@ class DirectorySink:
     def create(self, path: str, size: int | None) -> _NewFile:  # noqa: ARG002 - the disk does not ask
         """Begin a file below the root."""
         return _NewFile(self.root / path)
-
-
-def unpack(
-    path: Path,
-    name: str,
-    into: Path,
-    place: Callable[[str], str | None],
-    *,
-    skip: Callable[[str], bool] = lambda _: False,
-    limits: Limits | None = None,
-) -> dict[str, FileDigest]:
-    """Extract an archive into an existing empty directory; see `stream`."""
-    return stream(path, name, DirectorySink(into), place, skip=skip, limits=limits)
 
 
 def stream(
