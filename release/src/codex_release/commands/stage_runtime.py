@@ -10,7 +10,7 @@ from codex_release.base.digests import file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
 from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_unlocked, warn_unlocked
+from codex_release.commands.options import add_staging, add_unlocked, warn_unlocked
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.archive import DirectorySink
@@ -34,19 +34,13 @@ _MAGIC_BYTES = 64
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "staging_dir",
-        type=Path,
-        metavar="STAGING_DIR",
-        help="a new or empty directory, or one that this made before, which is replaced",
-    )
+    add_staging(parser)
     parser.add_argument(
         "runtime",
         type=Path,
         metavar="RUNTIME",
         help="an archive, a package directory, or the executable in one",
     )
-    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
     parser.add_argument("--target", metavar="TRIPLE", help="what it is for; told from the runtime if not given")
     parser.add_argument(
         "--platform-tag", metavar="P", help="the wheel's platform tag, if not the one its executables earn"

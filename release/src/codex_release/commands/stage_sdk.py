@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version
+from codex_release.commands.options import add_sdk_version, add_staging
 from codex_release.facts.versions import ReleaseVersion, client_version
 from codex_release.wheels.stage import stage_sdk
 
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "staging_dir",
-        type=Path,
-        metavar="STAGING_DIR",
-        help="a new or empty directory, or one that this made before, which is replaced",
-    )
-    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
+    add_staging(parser)
     add_sdk_version(parser)
 
 

@@ -92,16 +92,12 @@ class Lock:
             LockError: if it knows another version, or not this target.
         """
         if version != self.version:
-            raise LockError(
-                f"the lock knows {self.version}, not {version}",
-                remedy=f"pin it with: codex-release lock {version}",
-            )
-        if target.triple not in self.targets:
-            raise LockError(
-                f"the lock of {self.version} has no {target.triple}",
-                remedy=f"pin it with: codex-release lock {version}",
-            )
-        return self.targets[target.triple]
+            what = f"the lock knows {self.version}, not {version}"
+        elif target.triple not in self.targets:
+            what = f"the lock of {self.version} has no {target.triple}"
+        else:
+            return self.targets[target.triple]
+        raise LockError(what, remedy=f"pin it with: codex-release lock {version}")
 
     def merged(self, older: Lock) -> Lock:
         """The same lock with what sources that did not answer this time had told an older lock.

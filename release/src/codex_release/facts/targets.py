@@ -241,10 +241,10 @@ class Catalog:
         )
         for triple in emulators:
             data.table("emulators").refuse(triple, "is no target")
+        _require_safe(catalog, data)
         if catalog.distribution not in catalog.size_limits or len(catalog.size_limits) != 2:
             found = ", ".join(catalog.size_limits) or "no project"
-            data.refuse("size_limits", f"has {found}, not {catalog.distribution} and the client")
-        _require_safe(catalog, data)
+            data.refuse("size_limits", f"has {found}, not runtime.distribution ({catalog.distribution}) and the client")
         return catalog
 
     @cached_property

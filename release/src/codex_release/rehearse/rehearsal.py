@@ -85,17 +85,7 @@ class RehearsalResult:
 
     def data(self) -> dict[str, Any]:
         """For a machine."""
-        return {
-            "version": self.version,
-            "outcome": self.outcome,
-            "targets": list(self.targets),
-            "files": dict(self.files),
-            "steps": [asdict(each) for each in self.steps],
-            "seconds": round(self.seconds, 2),
-            "publish": asdict(self.publish) if self.publish else None,
-            "verification": self.verification.data() if self.verification else None,
-            "problem": self.problem,
-        }
+        return {**asdict(self), "verification": self.verification.data() if self.verification else None}
 
 
 def rehearse(context: Context, targets: Sequence[Target], out: Path, sdk_version: str | None = None) -> RehearsalResult:
@@ -190,7 +180,7 @@ class _Run:
             targets=tuple(target.triple for target in self._targets),
             files={each.artifact.name: each.artifact.sha256 for each in self._built},
             steps=tuple(self._steps.taken),
-            seconds=time.monotonic() - self._begun,
+            seconds=round(time.monotonic() - self._begun, 2),
             publish=self._publish,
             verification=self._verification,
             problem=problem,
