@@ -224,8 +224,8 @@ class TestReportCommand:
         broken = tmp_path / "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
         broken.write_bytes(b"PK")
         assert broken.name in release.refused("report", tmp_path)
-        assert "cannot be read as a release report" in release.refused("report", tmp_path, "--with", broken)
-        assert "cannot be read as a release report" in release.refused("build", "--previous", tmp_path / "none.json")
+        assert "is no JSON" in release.refused("report", tmp_path, "--with", broken)
+        assert "cannot be read" in release.refused("build", "--previous", tmp_path / "none.json")
 
 
 class TestSections:

@@ -14,7 +14,7 @@ from codex_release.commands.options import add_staging, add_unlocked, warn_unloc
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.archive import DirectorySink
-from codex_release.runtime.headers import looks_executable
+from codex_release.runtime.headers import begins_as_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
 from codex_release.runtime.tree import RuntimeTree, read_tree, stream_tree
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Catalog, Layout, Target
     from codex_release.fetching.context import Context
-
-_MAGIC_BYTES = 64
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +76,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
                 )
             except LockError as error:
                 entrypoint = target.fill(catalog.layout.entrypoint)
-                is_alone = around is None and runtime.is_file() and _is_executable(runtime)
+                is_alone = around is None and runtime.is_file() and begins_as_executable(runtime)
                 if is_alone and tree.files.get(entrypoint) == payload.get(entrypoint):
                     remedy = "name it where it lies in its package directory, or name the archive"
                 else:
@@ -113,7 +111,7 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
         if not descriptor.is_file():
             raise ArchiveError(f"{runtime} is no package directory: it has no {descriptor.name}")
         return catalog.target(read_json(descriptor.read_bytes(), str(descriptor), ArchiveError).text("target"))
-    if _is_executable(runtime):
+    if begins_as_executable(runtime):
         return infer_target(runtime, catalog)
     for target in catalog.targets:
         if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
@@ -128,7 +126,7 @@ def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersi
     layout = catalog.layout
     if runtime.is_dir():
         return read_tree(runtime, layout=layout, target=target, version=version)
-    name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
+    name = f"codex-{target.triple}{target.exe}" if begins_as_executable(runtime) else runtime.name
     files = stream_tree(runtime, name, DirectorySink(scratch), layout=layout, target=target, version=version)
     return RuntimeTree(scratch, layout.payload(files))
 
@@ -171,8 +169,3 @@ def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -
     raise InspectError(
         reasons[0], remedy=f"leave --platform-tag out: the tag is {'.'.join(inspection.variants[-1].platforms)}"
     )
-
-
-def _is_executable(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return looks_executable(opened.read(_MAGIC_BYTES))
