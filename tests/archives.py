@@ -13,16 +13,19 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import executables
 import zstandard
 
 from codex_release.facts.targets import Catalog
+from codex_release.runtime.archive import DirectorySink, stream
+from codex_release.runtime.tree import stream_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Target
 
 __all__ = [
@@ -47,6 +50,8 @@ __all__ = [
     "single_zst",
     "tar",
     "tar_entry",
+    "unpack",
+    "unpack_tree",
     "zip_file",
     "zstd",
 ]
@@ -56,6 +61,16 @@ VERSION = "0.169.0"
 OLDER = "0.168.0"
 
 _BLOCK = 512
+
+
+def unpack(path: Path, name: str, into: Path, place: Callable[[str], str | None], **more: Any) -> dict[str, FileDigest]:
+    """Extract an archive into an empty directory; see `stream`."""
+    return stream(path, name, DirectorySink(into), place, **more)
+
+
+def unpack_tree(path: Path, name: str, into: Path, **facts: Any) -> dict[str, FileDigest]:
+    """Extract an archive as a tree into an empty directory; see `stream_tree`."""
+    return stream_tree(path, name, DirectorySink(into), **facts)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recording import Silent
+
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import ReleaseError
 from codex_release.base.http import Web
-from codex_release.base.progress import Silent
 from codex_release.fetching.cache import Cache
 from codex_release.fetching.download import download
 from codex_release.sources import Archive, WebFile

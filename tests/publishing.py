@@ -24,18 +24,18 @@ import httpx
 from fake_release import lay_out
 from faulty_index import FaultyIndex
 from programs import codex_release
+from recording import Silent
 from until import until
 
 from codex_release.base.http import Web
 from codex_release.base.patience import Clock, RetryPolicy
-from codex_release.base.progress import Silent
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.index.client import PackageIndex
 from codex_release.index.repository import Repository
 from codex_release.publish import PublishResult, publish
 from codex_release.publish.prepare import prepare
-from codex_release.publish.serving import Inventory, Patience
+from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Uploader
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ ANYBODY = {"TWINE_USERNAME": "", "TWINE_PASSWORD": ""}
 """twine's credentials for an index that wants none."""
 _JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 _HASTY = RetryPolicy(attempts=3, first_delay_s=0.01, max_delay_s=0.02)
-_LISTED = Patience(wait_s=20.0, first_poll_s=0.05, max_poll_s=0.2)
+_LISTED = Waiting(wait_s=20.0, first_poll_s=0.05, max_poll_s=0.2)
 
 
 class Notes(Silent):
@@ -188,7 +188,7 @@ class Window:
         self,
         dist: Path | None = None,
         *,
-        patience: Patience = _LISTED,
+        waiting: Waiting = _LISTED,
         policy: RetryPolicy = _HASTY,
         start_s: float = 30.0,
     ) -> PublishResult:
@@ -197,7 +197,7 @@ class Window:
             plan = self._plan(inventory, dist)
             repository = Repository.read(None, self.upload_url, {})
             uploader = Uploader(repository, {**os.environ, **ANYBODY}, attested=plan.attested, start_s=start_s)
-            return publish(plan, inventory, uploader, patience, policy)
+            return publish(plan, inventory, uploader, waiting, policy)
 
     def _plan(self, inventory: Inventory, dist: Path | None) -> Plan:
         catalog = Catalog.load(self.release.root / "release" / "targets.toml")

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from codex_release.base.progress import Transfer
 
-__all__ = ["IMPATIENT", "RecordedClock", "RecordedProgress", "RecordedTransfer", "connected", "direct", "told"]
+__all__ = [
+    "IMPATIENT",
+    "RecordedClock",
+    "RecordedProgress",
+    "RecordedTransfer",
+    "Silent",
+    "connected",
+    "direct",
+    "told",
+]
 
 IMPATIENT = RetryPolicy(attempts=3, connect_timeout_s=5.0, read_timeout_s=5.0)
 """Three tries; the timeouts are there for a server that fails the test, not for the test."""
@@ -46,6 +55,18 @@ class RecordedClock:
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now_s += seconds
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    @contextlib.contextmanager
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+        """Show nothing."""
+        yield RecordedTransfer(what, total, done)
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
 
 
 @dataclass

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import archives
 import executables
@@ -200,6 +203,27 @@ def test_what_is_no_zip_and_what_is_damaged(release: FakeRelease, wheel: Path) -
     data[200:210] = bytes(10)
     broken.write_bytes(data)
     assert "damaged" in problems(release, broken)
+
+
+@pytest.mark.parametrize("part", ["payload", "metadata"])
+def test_a_full_disk_is_no_damage(
+    part: str, release: FakeRelease, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    really_open = Path.open
+
+    def open_full(self: Path, mode: str = "r", *words: Any, **more: Any) -> Any:
+        if "w" in mode and self.name == (Path(CODEX).name if part == "payload" else wheel.name):
+            raise full
+        return really_open(self, mode, *words, **more)
+
+    monkeypatch.setattr(Path, "open", open_full)
+    if part == "payload":
+        assert f"{CODEX} cannot be read here: {full.strerror}" in problems(release, wheel)
+    else:
+        line = release.refused("check", wheel)
+        assert line.startswith("metadata cannot be copied to ")
+        assert line.endswith(f"{full}; make room there")
 
 
 def test_damage_anywhere_is_a_finding_and_never_a_traceback(release: FakeRelease, wheel: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.metadata
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any, NoReturn
 
 import archives
 import pytest
@@ -25,6 +28,7 @@ from until import until
 from codex_release import cli
 from codex_release.check import distributions_in
 from codex_release.facts.lock import Lock
+from codex_release.fetching import fetcher
 
 VERSION = archives.VERSION
 TRIPLES = archives.CATALOG.triples
@@ -398,17 +402,15 @@ def test_stage_sdk_pins_exactly_whatever_was_there_before(
     document = tomlkit.parse(project.read_text())
     document["project"]["dependencies"] = before
     project.write_text(tomlkit.dumps(document))
-    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", "1.2.post3")
+    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", f"v{VERSION}-3")
     staged = tomlkit.parse((tmp_path / "stage" / "pyproject.toml").read_text())["project"]
     others = [each for each in before if each.startswith("rich")]
     assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]
-    assert staged["version"] == "1.2.post3"
+    assert staged["version"] == f"{VERSION}.post3"
 
 
 def test_stage_sdk_refuses_what_cannot_be_pinned(release: FakeRelease, tmp_path: Path) -> None:
     assert "codex-release lock 0.1.0" in release.refused("stage-sdk", tmp_path / "a", "--runtime-version", "0.1.0")
-    line = release.refused("stage-sdk", tmp_path / "a", "--runtime-version", VERSION, "--sdk-version", "one")
-    assert "'one' is not a PEP 440 version" in line
     project = release.root / "sdk" / "pyproject.toml"
     project.write_text(project.read_text().replace('version = "0.1.0"', 'dynamic = ["version"]'))
     assert "dynamic" in release.refused("stage-sdk", tmp_path / "a", "--runtime-version", VERSION)
@@ -455,11 +457,25 @@ def test_the_tag_of_a_client_says_both_versions(tag: str, client: str, release: 
 
 
 @pytest.mark.parametrize(
-    "tag", ["v9.9.9", f"v{VERSION}1", f"{VERSION}.dev1", f"{VERSION}+local", f"{VERSION}.post1.dev2"]
+    "words",
+    [
+        ("matrix",),
+        ("build", "--client-only"),
+        ("stage-sdk", "stage", "--runtime-version", VERSION),
+        ("rehearse",),
+        ("verify-index", VERSION, "--index-url", "http://localhost:1/simple/"),
+    ],
+    ids=lambda words: words[0],
 )
-def test_a_tag_that_is_no_client_of_the_locked_runtime_is_refused(tag: str, release: FakeRelease) -> None:
-    line = release.refused("matrix", "--sdk-version", tag, code=2)
-    assert line.startswith(f"{tag} is no version of a client for Codex {VERSION}, which is the one that the lock pins")
+@pytest.mark.parametrize(
+    "tag", ["one", "v9.9.9", f"v{VERSION}1", f"{VERSION}.dev1", f"{VERSION}+local", f"{VERSION}.post1.dev2"]
+)
+def test_a_version_that_is_no_client_of_the_runtime_is_refused(
+    tag: str, words: tuple[str, ...], release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = release.refused(*words, "--sdk-version", tag, code=2)
+    assert line.startswith(f"{tag!r} is no version of a client for Codex {VERSION}; name {VERSION}, ")
     assert f"{VERSION}.post1" in line
 
 
@@ -496,9 +512,70 @@ def test_a_broken_data_file_is_one_line(release: FakeRelease) -> None:
     assert "is not valid TOML" in release.refused("matrix")
 
 
-def test_a_missing_lock_says_how_to_write_one(release: FakeRelease) -> None:
+def test_a_missing_lock_says_how_to_write_one(release: FakeRelease, tmp_path: Path) -> None:
     release.lock_file.unlink()
     assert "codex-release lock VERSION" in release.refused("fetch")
+    line = release.refused("build", "--lock-file", tmp_path / "no.toml", "--out", tmp_path / "dist")
+    assert line.startswith(f"there is no lock {tmp_path / 'no.toml'}; ")
+    assert line.endswith("or name the one that is meant with --lock-file")
+    assert "name a file that can be read" in release.refused("fetch", "--lock-file", tmp_path)
+
+
+def test_a_lock_that_says_no_schema_lacks_it(release: FakeRelease) -> None:
+    text = release.lock_file.read_text(encoding="utf-8")
+    release.lock_file.write_text(text.replace("schema = 1\n", ""), encoding="utf-8")
+    assert "schema is missing" in release.refused("fetch")
+    release.lock_file.write_text(text.replace("schema = 1\n", "schema = 2\n"), encoding="utf-8")
+    assert "schema is 2, this toolkit reads 1" in release.refused("fetch")
+
+
+@pytest.mark.parametrize("project", ["codex-cli-bin", "codex-app-server-sdk"])
+def test_a_project_without_a_size_limit_is_refused(project: str, release: FakeRelease) -> None:
+    targets = release.root / "release" / "targets.toml"
+    lines = targets.read_text(encoding="utf-8").splitlines(keepends=True)
+    targets.write_text("".join(each for each in lines if not each.startswith(f"{project} = ")), encoding="utf-8")
+    assert "size_limits has codex-" in release.refused("matrix")
+
+
+def test_a_cache_that_cannot_be_locked_is_not_the_fault_of_a_source(release: FakeRelease, tmp_path: Path) -> None:
+    locks = Path(os.environ["CODEX_RELEASE_CACHE"]) / "locks"
+    release.ran("cache", "clear")
+    shutil.rmtree(locks, ignore_errors=True)
+    locks.parent.mkdir(parents=True, exist_ok=True)
+    locks.write_bytes(b"")
+    for words in (("fetch",), ("build", "--out", tmp_path / "dist")):
+        line = release.refused(*words)
+        assert line.startswith("the directory locks cannot be made in the cache ")
+        assert "no source serves" not in line
+        assert "CODEX_RELEASE_CACHE" in line
+
+
+def test_a_full_disk_is_not_the_fault_of_a_source(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    really_open = Path.open
+
+    def open_full(self: Path, mode: str = "r", *words: Any, **more: Any) -> Any:
+        if "x" in mode:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really_open(self, mode, *words, **more)
+
+    monkeypatch.setattr(Path, "open", open_full)
+    line = release.refused("fetch")
+    assert f"cannot be written: {os.strerror(errno.ENOSPC)}; make room there" in line
+    assert "no source serves" not in line
+
+
+def test_a_cached_tree_that_cannot_be_read_is_not_taken_for_damaged(
+    release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.ran("fetch")
+
+    def refuse(_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(fetcher, "file_digests", refuse)
+    line = release.refused("fetch")
+    assert f"cannot be read in the cache {os.environ['CODEX_RELEASE_CACHE']}" in line
+    assert os.strerror(errno.EMFILE) in line
 
 
 def test_help_lists_every_command_and_each_answers_for_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -476,7 +476,7 @@ def test_what_older_runtimes_ask_stays_answerable_over_any_number_of_moves(rules
 def test_a_file_of_older_messages_with_a_mistake_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "older.json"
     path.write_text('{"stable": {}}', encoding="utf-8")
-    with pytest.raises(WorkspaceError, match=r"older\.json does not hold what older runtimes say"):
+    with pytest.raises(WorkspaceError, match=r"older\.json: experimental is missing; take it from the version control"):
         older.load(path)
 
 
@@ -488,5 +488,23 @@ def test_rules_with_a_mistake_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_schema_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProtocolError, match="is not understood"):
+    told = "the schema that the runtime printed, "
+    with pytest.raises(ProtocolError, match=rf"^{told}codex_app_server_protocol\.schemas\.json, cannot be read: "):
         Schema.read(tmp_path)
+    messages: dict[str, Any] = {"oneOf": [{"properties": {"method": {"enum": ["a"]}, "params": {"$ref": "x"}}}]}
+    files: dict[str, dict[str, Any]] = {
+        "codex_app_server_protocol.schemas": {"definitions": {"A": {}, "v2": {"B": {}}}},
+        **dict.fromkeys(("ClientRequest", "ServerRequest", "ServerNotification"), messages),
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    assert Schema.read(tmp_path).notifications == {"a": {"$ref": "x"}}
+    for odd, problem in {
+        "{": r"is no JSON: ",
+        "{}": r"oneOf is missing$",
+        json.dumps(messages).replace("method", "name"): r"oneOf\[0\]\.properties\.method is missing$",
+        json.dumps(messages).replace('["a"]', "[]"): r"oneOf\[0\]\.properties\.method has no name$",
+    }.items():
+        (tmp_path / "ServerRequest.json").write_text(odd, encoding="utf-8")
+        with pytest.raises(ProtocolError, match=rf"^{told}ServerRequest\.json:? .*{problem}"):
+            Schema.read(tmp_path)

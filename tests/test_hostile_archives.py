@@ -34,6 +34,8 @@ from archives import (
     pax,
     tar,
     tar_entry,
+    unpack,
+    unpack_tree,
     zip_file,
     zstd,
 )
@@ -41,12 +43,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_release.base.digests import FileDigest, file_digest
-from codex_release.base.errors import ArchiveError
+from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime import archive, tree
-from codex_release.runtime.archive import unpack
 from codex_release.runtime.entries import Limits
-from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree, unpack_tree
+from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -748,9 +749,9 @@ def test_a_full_disk_is_no_damaged_archive(layout: str, place: Surroundings, mon
         return FullDisk() if buffering == 0 else io.BufferedWriter(FullDisk())
 
     monkeypatch.setattr(Path, "open", open_full)
-    with pytest.raises(ArchiveError) as refused:
+    with pytest.raises(DiskError) as refused:
         unpack_tree(path, made.name, place.into, layout=LAYOUT, target=large, version=RELEASE)
-    assert str(refused.value).endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}")
+    assert refused.value.what.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}")
     assert str(place.into) in str(refused.value)
 
 
@@ -758,7 +759,7 @@ def test_a_file_that_is_in_the_way_is_not_overwritten(place: Surroundings) -> No
     path = place.archive(packed_runtime())
     (place.into / "bin").mkdir()
     (place.into / "bin" / "codex").write_bytes(b"mine")
-    with pytest.raises(ArchiveError, match=r"bin.codex cannot be written: "):
+    with pytest.raises(DiskError, match=r"bin.codex cannot be written: "):
         unpack_tree(path, "runtime.tar.gz", place.into, layout=LAYOUT, target=LINUX, version=RELEASE)
     assert (place.into / "bin" / "codex").read_bytes() == b"mine"
 

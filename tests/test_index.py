@@ -12,11 +12,11 @@ from urllib.parse import urljoin
 import pytest
 from loopback import Loopback, Reply, Request, json_reply, status
 from publishing import SmallRelease, Window, stage_window
+from recording import Silent
 
 from codex_release.base.errors import PackageIndexError, UsageError
 from codex_release.base.http import HttpError, Web
 from codex_release.base.patience import RetryPolicy
-from codex_release.base.progress import Silent
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings, pip_settings

@@ -12,7 +12,7 @@ from archives import CATALOG, VERSION
 from codex_release.base.errors import InspectError
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.inspection import infer_target, inspect_tree
-from codex_release.runtime.tree import RuntimeTree, unpack_tree
+from codex_release.runtime.tree import RuntimeTree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +36,8 @@ def tree_of(target: Target, directory: Path) -> RuntimeTree:
     root = directory / "tree"
     root.mkdir()
     version = ReleaseVersion.parse(VERSION)
-    files = unpack_tree(archive, made.name, root, layout=LAYOUT, target=target, version=version)
-    return RuntimeTree(root, {path: digest for path, digest in files.items() if not LAYOUT.is_excluded(path)})
+    files = archives.unpack_tree(archive, made.name, root, layout=LAYOUT, target=target, version=version)
+    return RuntimeTree(root, LAYOUT.payload(files))
 
 
 def with_file(tree: RuntimeTree, path: str, data: bytes) -> RuntimeTree:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from until import until
 
-from codex_release.base.progress import Bars, Lines, Silent, megabytes, progress_for
+from codex_release.base.progress import Bars, Lines, megabytes, progress_for
 
 
 def lines_of(console: Console) -> list[str]:
@@ -137,13 +137,6 @@ class TestBars:
             transfer.advance(-600)
             (task,) = bars._bars.tasks
             assert task.completed == 0
-
-
-def test_silence_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
-    with Silent().transfer("codex.tgz", 1, 0) as transfer:
-        transfer.advance(1)
-    Silent().note("text")
-    assert capfd.readouterr() == ("", "")
 
 
 def test_a_terminal_gets_bars_and_everything_else_lines(log: Console, terminal: Console) -> None:

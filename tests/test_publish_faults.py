@@ -31,7 +31,7 @@ from until import until
 
 from codex_release.base.patience import RetryPolicy
 from codex_release.check.metadata import metadata_problems
-from codex_release.publish.serving import Patience
+from codex_release.publish.serving import Waiting
 from codex_release.rehearse.local_index import LocalIndex
 
 FILES = 9
@@ -169,12 +169,12 @@ def test_listings_that_stay_old_for_a_while_hold_the_client_back(shown: Window) 
 def test_listings_that_stay_old_too_long_end_the_run_before_the_client(shown: Window) -> None:
     there = seeded(shown, (FIRST, CLIENT, SDIST))
     shown.proxy.freeze(requests=10_000)
-    result = shown.publish(patience=Patience(wait_s=0.5, first_poll_s=0.1))
+    result = shown.publish(waiting=Waiting(wait_s=0.5, first_poll_s=0.1))
     assert "lists 6 of 7 files" in result.problem
     assert "run again" in result.problem
     assert shown.proxy.stored == shown.release.runtime[:1]
     # The next run still sees old pages: what it sends once more is there already with the same bytes.
-    again = shown.publish(patience=Patience(wait_s=0.5, first_poll_s=0.1))
+    again = shown.publish(waiting=Waiting(wait_s=0.5, first_poll_s=0.1))
     assert again.outcome == "failed"
     assert set(shown.listed()) == {*there, shown.release.runtime[0]}
     shown.proxy.freeze(requests=0)

@@ -48,6 +48,17 @@ def test_no_variable_is_read_that_the_table_does_not_have() -> None:
             assert name in known or path.name == "backend_worker.py", f"{path}: {name}"
 
 
+def test_whoever_looks_at_the_environment_is_named_in_the_table() -> None:
+    source = Path(module.__file__).parents[1]
+    looking = {
+        ".".join(path.relative_to(source).with_suffix("").parts)
+        for path in source.rglob("*.py")
+        if re.search(r"os\.(environ|getenv)", path.read_text(encoding="utf-8"))
+    }
+    assert {"fetching.context", "protocol.schema"} <= looking
+    assert looking == {each for each in looking if f"`{each}`" in str(module.__doc__)}
+
+
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("name", sorted(each for each in in_the_code() if "*" not in each))
 def test_an_odd_value_is_refused_by_name_or_does_what_the_table_says(name: str, value: str) -> None:

@@ -65,6 +65,17 @@ class TestALoneExecutable:
         line = release.refused("stage-runtime", tmp_path / "stage", tmp_path / "codex", "--runtime-version", VERSION)
         assert line.endswith("; name it where it lies in its package directory, or name the archive")
 
+    def test_of_another_program_is_told_what_is_wanted(self, release: FakeRelease, tmp_path: Path) -> None:
+        words = ("stage-runtime", tmp_path / "stage")
+        other = tmp_path / "ls"
+        other.write_bytes(archives.executable(HOST, "another"))
+        line = release.refused(*words, other, "--runtime-version", VERSION)
+        assert line.startswith(f"{BINARY} of {other} has sha256 ")
+        assert line.endswith(f"; name an archive or a package directory of Codex {VERSION}, or the executable in one")
+        other.write_text("#!/bin/sh")
+        line = release.refused(*words, other, "--runtime-version", VERSION, code=2)
+        assert line.endswith("does not tell its target; if it is an archive of Codex, say with --target which")
+
 
 class TestTheirPlace:
     @pytest.fixture

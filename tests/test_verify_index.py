@@ -18,10 +18,10 @@ from fake_release import FakeRelease
 from loopback import Loopback, Reply
 from packaging.version import Version
 from programs import finished
+from recording import Silent
 from static_index import Entry, StaticIndex, listed_entry
 
 from codex_release.base.http import Web
-from codex_release.base.progress import Silent
 from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
@@ -150,7 +150,7 @@ def test_files_of_other_versions_are_nobodys_business(
 ) -> None:
     upload(stage, *files_of(dist))
     (tmp_path / "other").mkdir()
-    release.ran("build", "--out", tmp_path / "other", "--sdk-version", "0.168.0")
+    release.ran("build", "--out", tmp_path / "other", "--sdk-version", f"{archives.VERSION}.post1")
     upload(stage, *(tmp_path / "other").glob("codex_app_server_sdk*"))
     assert verified(release, stage.simple_url, "--dist", dist)["ok"]
 
@@ -160,10 +160,10 @@ def test_a_client_of_a_version_of_its_own_is_found(
 ) -> None:
     shutil.copytree(dist, tmp_path / "dist")
     dist = tmp_path / "dist"
-    release.ran("build", "--all", "--out", dist, "--sdk-version", "7.1")
+    release.ran("build", "--all", "--out", dist, "--sdk-version", f"{archives.VERSION}.post7")
     upload(stage, *files_of(dist))
     assert verified(release, stage.simple_url, "--dist", dist)["ok"]
-    assert verified(release, stage.simple_url, "--sdk-version", "7.1")["ok"]
+    assert verified(release, stage.simple_url, "--sdk-version", f"{archives.VERSION}.post7")["ok"]
 
 
 def test_a_client_alone_is_verified_with_the_runtime_wheels_that_the_index_has(
@@ -274,8 +274,13 @@ def test_attestations_can_be_required(release: FakeRelease, dist: Path) -> None:
         (provenance("other.whl", "a" * 64), "speaks of other.whl"),
         (provenance("a.whl", "b" * 64), "with sha256 bbbb"),
         (b'{"attestation_bundles": []}', "holds no attestation"),
-        (b"<html>", "cannot be understood"),
-        (b"[]", "cannot be understood"),
+        (b"<html>", "^its provenance is no JSON: "),
+        (b"[]", "^its provenance: the whole of it is .*, not a table$"),
+        (b"{}", "^its provenance: attestation_bundles is missing$"),
+        (
+            provenance("a.whl", "a" * 64).replace(b"envelope", b"letter"),
+            r"^its provenance: attestation_bundles\[0\]\.attestations\[0\]\.envelope is missing$",
+        ),
     ],
 )
 def test_attestations_of_something_else_are_none(document: bytes, problem: str) -> None:

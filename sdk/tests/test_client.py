@@ -149,8 +149,21 @@ def test_a_runtime_that_dies_at_once_says_why(peer: Peer) -> None:
 
 
 def test_nothing_to_run() -> None:
-    with pytest.raises(RuntimeNotFoundError):
+    with pytest.raises(RuntimeNotFoundError, match=r"codex does not exist; name an executable: AppServerConfig\("):
         AppServerClient(AppServerConfig(codex_bin="no/such/codex"))
+
+
+@posix_only
+def test_what_is_named_and_may_not_run(tmp_path: Path) -> None:
+    program = tmp_path / "codex"
+    program.write_bytes(b"")
+    with pytest.raises(RuntimeNotFoundError) as caught:
+        AppServerClient(AppServerConfig(codex_bin=program))
+    told = str(caught.value)
+    assert told.startswith(f"codex_bin {program} is not executable; make it executable, or name an executable: ")
+    assert "install" not in told
+    with pytest.raises(RuntimeNotFoundError, match="is a directory; name an executable: "):
+        AppServerClient(AppServerConfig(codex_bin=tmp_path))
 
 
 def test_a_command_that_does_not_exist() -> None:

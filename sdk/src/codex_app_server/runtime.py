@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["find_executable", "launch_command", "launch_environment"]
 
-_NAME_ONE = "or name an executable: AppServerConfig(codex_bin=...), on the command line --codex-bin"
-_FREEZE_ONE = f"freeze it with the package codex-cli-bin, {_NAME_ONE}"
-_REMEDIES = f"install the package codex-cli-bin in the version this client is pinned to, {_NAME_ONE}"
+_NAME_ONE = "name an executable: AppServerConfig(codex_bin=...), on the command line --codex-bin"
+_FREEZE_ONE = f"freeze it with the package codex-cli-bin, or {_NAME_ONE}"
+_INSTALL_ONE = f"install the package codex-cli-bin in the version this client is pinned to, or {_NAME_ONE}"
+_MEND_ONE = f"make it executable, or {_NAME_ONE}"
 
 
 def find_executable(config: AppServerConfig) -> Path:
@@ -31,20 +32,20 @@ def find_executable(config: AppServerConfig) -> Path:
         RuntimeNotFoundError: if there is none, or what is named is no executable file.
     """
     if config.codex_bin is not None:
-        return _executable(config.codex_bin, "codex_bin")
+        return _executable(config.codex_bin, "codex_bin", _NAME_ONE)
     try:
         from codex_cli_bin import bundled_codex_path
     except ImportError as error:
         if getattr(sys, "frozen", False):
             problem, remedy = "the application was frozen without a Codex runtime", _FREEZE_ONE
         else:
-            problem, remedy = "no Codex runtime is installed", _REMEDIES
+            problem, remedy = "no Codex runtime is installed", _INSTALL_ONE
         raise RuntimeNotFoundError(f"{problem}; {remedy}") from error
     try:
         path = bundled_codex_path()
     except FileNotFoundError as error:
-        raise RuntimeNotFoundError(f"{error}; {_NAME_ONE}") from error  # it brings its own remedy
-    return _executable(path, "the executable of codex-cli-bin")
+        raise RuntimeNotFoundError(f"{error}; or {_NAME_ONE}") from error  # it brings its own remedy
+    return _executable(path, "the executable of codex-cli-bin", _INSTALL_ONE)
 
 
 def launch_command(config: AppServerConfig) -> list[str]:
@@ -70,7 +71,8 @@ def launch_environment(config: AppServerConfig) -> dict[str, str] | None:
     return {**os.environ, **added}
 
 
-def _executable(name: str | os.PathLike[str], role: str) -> Path:
+def _executable(name: str | os.PathLike[str], role: str, otherwise: str) -> Path:
+    """The absolute path of an executable; `otherwise` is what to do if there is none."""
     from pathlib import Path  # not at the top: whoever gives a whole command line does without its 4 ms
 
     # Absolute, because a relative program would be looked up from the `cwd` that the runtime is given.
@@ -80,7 +82,7 @@ def _executable(name: str | os.PathLike[str], role: str) -> Path:
     elif not path.is_file():
         problem = "does not exist"
     elif not os.access(path, os.X_OK):
-        problem = "is not executable"
+        problem, otherwise = "is not executable", _MEND_ONE
     else:
         return path
-    raise RuntimeNotFoundError(f"{role} {path} {problem}; {_REMEDIES}")
+    raise RuntimeNotFoundError(f"{role} {path} {problem}; {otherwise}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.machine import cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Digest",
     "FileDigest",
     "checksum_of",
+    "digested",
     "file_digest",
     "file_digests",
     "parse_integrity",
@@ -56,6 +57,17 @@ class Digest:
     def __str__(self) -> str:
         """Algorithm and value, e.g. ``sha256:2c26…``."""
         return f"{self.algorithm}:{self.hex}"
+
+
+def digested(chunks: Iterable[bytes], sink: Callable[[bytes], object] | None = None) -> FileDigest:
+    """What bytes are that come one piece after another; each piece is handed on to `sink`."""
+    sha256, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        sha256.update(chunk)
+        size += len(chunk)
+        if sink:
+            sink(chunk)
+    return FileDigest(size, sha256.hexdigest())
 
 
 def file_digest(path: Path) -> FileDigest:

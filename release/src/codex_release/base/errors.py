@@ -17,6 +17,7 @@ __all__ = [
     "BuildError",
     "CacheError",
     "CheckError",
+    "DiskError",
     "DownloadError",
     "InspectError",
     "LockError",
@@ -83,7 +84,11 @@ class DownloadError(ReleaseError):
     """The bytes of an archive could not be brought here, or were not the expected ones."""
 
 
-class CacheError(ReleaseError):
+class DiskError(ReleaseError):
+    """This machine does not let a file be written or read, whoever served it: its disk is full, or it refuses."""
+
+
+class CacheError(DiskError):
     """The cache directory cannot be used."""
 
 

@@ -7,7 +7,6 @@ to wait, and the wait is shown. Proxies and CA settings come from the environmen
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import socket
 import ssl
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from codex_release.base.digests import FileDigest
+from codex_release.base.digests import digested
 from codex_release.base.errors import DownloadError
 from codex_release.base.patience import Clock, RetryPolicy, TransientError, asked_wait, moment
 from codex_release.base.shown import shown_text, shown_url
@@ -26,6 +25,7 @@ from codex_release.base.watch import watching
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
 
 __all__ = ["HttpError", "Web", "WebAnswer"]
@@ -138,17 +138,16 @@ class Web:
             HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
 
-        def read() -> WebAnswer:
+        def read(response: httpx.Response, chunks: Iterator[bytes]) -> WebAnswer:
             body = bytearray()
-            with self.stream(url, headers or {}) as response:
-                for chunk in self.watched(response.iter_bytes()):
-                    body += chunk
-                    if len(body) > _MOST_BODY:
-                        raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
-                media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                return WebAnswer(bytes(body), media_type, str(response.url))
+            for chunk in chunks:
+                body += chunk
+                if len(body) > _MOST_BODY:
+                    raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
+            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            return WebAnswer(bytes(body), media_type, str(response.url))
 
-        return self.retrying(url, read)
+        return self._read(url, headers, read)
 
     def digest(self, url: str, headers: Mapping[str, str] | None = None) -> FileDigest:
         """What the file behind a URL is, of any size; nothing of it is kept.
@@ -156,16 +155,7 @@ class Web:
         Raises:
             HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
-
-        def read() -> FileDigest:
-            sha256, size = hashlib.sha256(), 0
-            with self.stream(url, headers or {}) as response:
-                for chunk in self.watched(response.iter_bytes()):
-                    sha256.update(chunk)
-                    size += len(chunk)
-            return FileDigest(size, sha256.hexdigest())
-
-        return self.retrying(url, read)
+        return self._read(url, headers, lambda _, chunks: digested(chunks))
 
     @contextlib.contextmanager
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
@@ -251,6 +241,17 @@ class Web:
                     ) from error
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)
+
+    def _read(
+        self, url: str, headers: Mapping[str, str] | None, take: Callable[[httpx.Response, Iterator[bytes]], T]
+    ) -> T:
+        """What is made of an answer and the pieces of its body, from the first one in each try."""
+
+        def attempt() -> T:
+            with self.stream(url, headers or {}) as response:
+                return take(response, self.watched(response.iter_bytes()))
+
+        return self.retrying(url, attempt)
 
     def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code

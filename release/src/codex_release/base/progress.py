@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["Bars", "Lines", "Progress", "Silent", "Transfer", "megabytes", "progress_for"]
+__all__ = ["Bars", "Lines", "Progress", "Transfer", "megabytes", "progress_for"]
 
 
 def megabytes(count: int) -> str:
@@ -57,18 +57,6 @@ class _Count:
 
     def advance(self, count: int) -> None:
         self.done += count
-
-
-class Silent:
-    """Shows nothing."""
-
-    @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:  # noqa: ARG002 - the protocol
-        """Show nothing."""
-        yield _Count()
-
-    def note(self, text: str) -> None:
-        """Show nothing."""
 
 
 class Lines:

@@ -7,11 +7,14 @@ is of the kind that suits who reads.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from codex_release.base.errors import ReleaseError
 
@@ -101,24 +104,42 @@ class Table:
         table = self.table(key)
         return [(name, table.table(name)) for name in table]
 
-    def filled(self, kind: type[T], **more: object) -> T:
-        """All of the table as a dataclass whose fields have the names of its keys; nothing else may be in it.
+    def filled(self, kind: type[T], *, is_open: bool = False, **more: object) -> T:
+        """All of the table as a dataclass whose fields have the names of its keys.
 
         Args:
-            kind: the class; its fields are texts, arrays of them, tables of them, or numbers.
+            kind: the class; its fields are texts, numbers, truth values, tables of texts, other such classes, `None`
+                beside one of these, or arrays of texts or classes. Those with a default may be missing.
+            is_open: whether other keys may be in it, as whoever writes may know more than this.
             more: fields that are not read.
         """
-        readers: dict[str, Callable[[str], object]] = {"str": self.text, "str | None": self.text, "int": self.number}
-        readers |= {"tuple[str, ...]": self.texts, "Mapping[str, str]": self.mapping}
+        hashable: Any = kind  # as every class is; the type checker doubts it of a type variable
+        facts, hints = dict(more), _hints(hashable)
         wanted = {each.name: each for each in fields(kind) if each.name not in more}  # type: ignore[arg-type]
         for key in self._table():
-            if key not in wanted:
+            if key not in wanted and not is_open:
                 self.refuse(key, "is not known; its name may be misspelled")
-        facts = dict(more)
         for name, each in wanted.items():
             if name in self._table() or (each.default is MISSING and each.default_factory is MISSING):
-                facts[name] = readers[str(each.type)](name)
+                facts[name] = self._value(name, hints[name], is_open=is_open)
         return kind(**facts)
+
+    def _value(self, key: str, hint: Any, *, is_open: bool) -> object:
+        """The value of a field with an annotation."""
+        origin, arguments = get_origin(hint), get_args(hint)
+        if origin in {Union, UnionType}:
+            (inner,) = (each for each in arguments if each is not NoneType)
+            is_null = key in self and self.get(key) is None
+            return None if is_null else self._value(key, inner, is_open=is_open)
+        if origin is tuple and arguments[0] is not str:
+            return tuple(each.filled(arguments[0], is_open=is_open) for each in self.tables(key))
+        if is_dataclass(hint):
+            return self.table(key).filled(cast("type", hint), is_open=is_open)
+        if hint is float and type(self.get(key)) is int:
+            return float(self.number(key))
+        readers: dict[Any, Callable[[str], object]] = {tuple: self.texts, Mapping: self.mapping, int: self.number}
+        read = readers.get(origin or hint)
+        return read(key) if read else self._of(key, hint)
 
     def _table(self) -> Mapping[str, Any]:
         if not isinstance(self.values, dict):
@@ -148,6 +169,12 @@ def read_json(text: str | bytes, name: str, error: type[ReleaseError], remedy: s
         return Table(json.loads(text), name, error, remedy)
     except (ValueError, RecursionError) as problem:
         raise error(f"{name} is no JSON: {problem}", remedy=remedy) from problem
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    # Annotations are texts, and `Mapping` is imported for the type checker alone where they stand.
+    return get_type_hints(kind, localns={"Mapping": Mapping})
 
 
 def _quoted(key: str) -> str:

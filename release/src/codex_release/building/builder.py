@@ -281,7 +281,7 @@ class Builder:
 
         def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Provenance]:
             payload.release()  # what an archive before this one left
-            files = self.fetcher.payload(self.fetcher.read(stored, payload, version, target, locked))
+            files = self.catalog.layout.payload(self.fetcher.read(stored, payload, version, target, locked))
             if locked:
                 return files, Provenance.of(version, target, locked)
             return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})

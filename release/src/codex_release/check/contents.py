@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import IO, TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from codex_release.base.digests import CHUNK, FileDigest
+from codex_release.base.digests import CHUNK, FileDigest, digested
 from codex_release.base.errors import ArchiveError
 from codex_release.runtime.entries import EntryRules
 from codex_release.wheels.record import record_hash
-from codex_release.wheels.wheel_file import DAMAGED
+from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,13 +58,14 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
         copy = (copies or {}).get(info.filename)
         try:
             with wheel.zip.open(info) as source:
+                chunks = iter(partial(source.read, CHUNK), b"")
                 if copy is None:
-                    contents[info.filename] = _hashed(source, None)
+                    contents[info.filename] = digested(chunks)
                 else:
                     with copy.open("wb") as sink:
-                        contents[info.filename] = _hashed(source, sink)
+                        contents[info.filename] = digested(chunks, sink.write)
         except DAMAGED as error:
-            problems.append(f"{info.filename} is damaged: {error}")
+            problems.append(f"{info.filename} {told(error)}")
     return contents, problems
 
 
@@ -110,16 +111,6 @@ def size_problems(path: Path, limit: int, project: str) -> list[str]:
         return []
     remedy = f"once the index has granted more, raise size_limits.{project} in release/targets.toml and say why there"
     return [f"{size} bytes are more than the limit of {limit} for {project}; {remedy}"]
-
-
-def _hashed(source: IO[bytes], sink: IO[bytes] | None) -> FileDigest:
-    sha256, size = hashlib.sha256(), 0
-    while chunk := source.read(CHUNK):
-        sha256.update(chunk)
-        size += len(chunk)
-        if sink:
-            sink.write(chunk)
-    return FileDigest(size, sha256.hexdigest())
 
 
 def _joined(tags: frozenset[object]) -> str:

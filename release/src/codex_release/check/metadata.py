@@ -6,6 +6,7 @@ has the same name and metadata and none of the payload.
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import tempfile
@@ -32,7 +33,10 @@ def metadata_problems(paths: Iterable[Path]) -> list[str]:
     A wheel that cannot be read is passed over: that is found elsewhere.
     """
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch, ThreadPoolExecutor(3) as pool:
-        copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
+        try:
+            copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
+        except OSError as error:
+            raise CheckError(f"metadata cannot be copied to {scratch}: {error}", remedy="make room there") from error
         readable = {path: copy for path, copy in copies.items() if copy}
         wheels = [str(path) for path in readable if path.suffix == ".whl"]
         asked = []
@@ -52,13 +56,15 @@ def _metadata_copy(path: Path, directory: Path) -> Path | None:
     if path.suffix != ".whl":
         shutil.copyfile(path, copy)
         return copy
+    content = io.BytesIO()
     try:
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as sink:
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(content, "w") as sink:
             for info in source.infolist():
                 if ".dist-info/" in info.filename:
                     sink.writestr(info, source.read(info))
     except DAMAGED:
         return None
+    copy.write_bytes(content.getvalue())
     return copy
 
 

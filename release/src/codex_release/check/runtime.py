@@ -6,13 +6,12 @@ locked ones, whose signatures were judged when they were locked.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import FileDigest
+from codex_release.base.digests import digested
 from codex_release.base.errors import CheckError, InspectError, LockError, ReleaseError, SignatureError, UsageError
 from codex_release.base.table import read_json
 from codex_release.check.contents import (
@@ -36,6 +35,7 @@ from codex_release.wheels.record import record_hash
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from codex_release.base.digests import FileDigest
     from codex_release.check.running import Run
     from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Catalog, Target
@@ -170,8 +170,7 @@ def _assembled_contents(wheel: WheelFile, known: Assembled, catalog: Catalog) ->
     for info in wheel.zip.infolist():
         digest = known.files.get(info.filename.removeprefix(prefix)) if info.filename.startswith(prefix) else None
         if digest is None:
-            small = wheel.read(info.filename)
-            digest = FileDigest(len(small), hashlib.sha256(small).hexdigest())
+            digest = digested([wheel.read(info.filename)])
         elif digest.size != info.file_size:
             raise CheckError(f"{info.filename} has {info.file_size} bytes in the wheel, {digest.size} in the runtime")
         contents[info.filename] = digest
@@ -195,8 +194,8 @@ def _lock_problems(wheel: WheelFile, target: Target, catalog: Catalog, lock: Loc
         locked = lock.require(ReleaseVersion.parse(str(wheel.version)), target)
         expected = {
             path: digest
-            for path, digest in locked.files.items()
-            if not catalog.layout.is_excluded(path) and (path in payload or not catalog.layout.is_optional(path))
+            for path, digest in catalog.layout.payload(locked.files).items()
+            if path in payload or not catalog.layout.is_optional(path)
         }
         compare_files(expected, payload, expected_by="the lock", found_in="the wheel")
     except (LockError, UsageError) as error:

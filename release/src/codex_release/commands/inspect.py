@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, UsageError
 from codex_release.commands.answer import Answer
-from codex_release.runtime.archive import unpack
-from codex_release.runtime.headers import Executable, looks_executable, read_executable
+from codex_release.runtime.archive import DirectorySink, stream
+from codex_release.runtime.headers import Executable, begins_as_executable, read_executable
 from codex_release.runtime.tags import variants, wheel_tag
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def _directory(path: Path, scratch: Path) -> Path | None:
         head = file.read(_MAGIC_BYTES)
     if not head.startswith(_ARCHIVES):
         return None
-    unpack(path, path.name, scratch, lambda name: name)
+    stream(path, path.name, DirectorySink(scratch), lambda name: name)
     return scratch
 
 
 def _executables(root: Path) -> dict[str, Executable]:
     """Every executable below a directory, by its path in the runtime tree if there is one."""
     files = {file.relative_to(root).as_posix(): file for file in sorted(root.rglob("*")) if file.is_file()}
-    found = {name: read_executable(file) for name, file in files.items() if _begins_as_executable(file)}
+    found = {name: read_executable(file) for name, file in files.items() if begins_as_executable(file)}
     tops = [name.removesuffix(".exe").removesuffix("bin/codex") for name in found if _ENTRYPOINT.search(name)]
     top = tops[0] if len(tops) == 1 else ""
     return {name.removeprefix(top): each for name, each in found.items()}
@@ -101,13 +101,8 @@ def _target(executables: dict[str, Executable], catalog: Catalog) -> Target | No
 
 def _tags(executables: dict[str, Executable], target: Target, layout: Layout) -> list[str]:
     """The tags of the wheels that these would yield."""
-    shipped = {name: found for name, found in executables.items() if not layout.is_excluded(name)}
+    shipped = layout.payload(executables)
     return [wheel_tag(variant.platforms) for variant in variants(target, shipped, layout.is_optional)]
-
-
-def _begins_as_executable(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return looks_executable(opened.read(_MAGIC_BYTES))
 
 
 def _linking(found: Executable) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_sdk_version, add_version
-from codex_release.facts.versions import released_client
+from codex_release.facts.versions import client_version
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         for target in targets:
             context.lock.require(runtime, target)
         if arguments.sdk_version:
-            versions = {"runtime": runtime.codex, "client": released_client(arguments.sdk_version, runtime)}
+            versions = {"runtime": runtime.codex, "client": client_version(arguments.sdk_version, runtime)}
     entries = [
         {
             "target": target.triple,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_previous",
     "add_sdk_version",
+    "add_staging",
     "add_targets",
     "add_unlocked",
     "add_version",
@@ -39,6 +40,17 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
         "--target", action="append", default=[], metavar="TRIPLE", help="a platform, repeatable; this machine's if none"
     )
     parser.add_argument("--all", action="store_true", help="every platform")
+
+
+def add_staging(parser: argparse.ArgumentParser) -> None:
+    """The staging directory, and ``--runtime-version``, required."""
+    parser.add_argument(
+        "staging_dir",
+        type=Path,
+        metavar="STAGING_DIR",
+        help="a new or empty directory, or one that this made before, which is replaced",
+    )
+    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:

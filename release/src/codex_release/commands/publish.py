@@ -15,7 +15,7 @@ from codex_release.publish.plan import UPLOAD
 from codex_release.publish.prepare import prepare
 from codex_release.publish.publication import publish
 from codex_release.publish.result import PublishedFile, PublishResult
-from codex_release.publish.serving import Inventory, Patience
+from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Uploader
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     for each in plan.files:
         context.progress.note(f"{each.action}  {each.file.name}  {each.file.digest.sha256}")
     uploader = Uploader(repository, context.settings.environ, attested=plan.attested)
-    result = publish(plan, inventory, uploader, Patience(wait_s=arguments.wait * 60))
+    result = publish(plan, inventory, uploader, Waiting(wait_s=arguments.wait * 60))
     version = context.lock.version
     leave_report(context, arguments.directory, lambda store: store.record_publish(version, result))
     return _report(result, plan, result.problem)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.progress import megabytes
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_previous, add_version
-from codex_release.report.json_form import to_json
 from codex_release.report.store import PAGE, ReportStore, read_previous, read_report
 
 if TYPE_CHECKING:
@@ -49,4 +49,4 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     files = report.build.files if report.build else ()
     rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in files]
     title = f"Codex {version} in {arguments.directory / PAGE}"
-    return Answer(("file", "target", "size", "sha256"), rows, to_json(report), title=title)
+    return Answer(("file", "target", "size", "sha256"), rows, asdict(report), title=title)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
+from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_unlocked, warn_unlocked
+from codex_release.commands.options import add_staging, add_unlocked, warn_unlocked
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.runtime.headers import looks_executable
+from codex_release.runtime.archive import DirectorySink
+from codex_release.runtime.headers import begins_as_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
-from codex_release.runtime.tree import RuntimeTree, read_tree, unpack_tree
+from codex_release.runtime.tree import RuntimeTree, read_tree, stream_tree
 from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 
@@ -28,24 +29,16 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog, Layout, Target
     from codex_release.fetching.context import Context
 
-_MAGIC_BYTES = 64
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "staging_dir",
-        type=Path,
-        metavar="STAGING_DIR",
-        help="a new or empty directory, or one that this made before, which is replaced",
-    )
+    add_staging(parser)
     parser.add_argument(
         "runtime",
         type=Path,
         metavar="RUNTIME",
         help="an archive, a package directory, or the executable in one",
     )
-    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
     parser.add_argument("--target", metavar="TRIPLE", help="what it is for; told from the runtime if not given")
     parser.add_argument(
         "--platform-tag", metavar="P", help="the wheel's platform tag, if not the one its executables earn"
@@ -74,7 +67,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         if arguments.unlocked:
             tree = _tree_of(runtime, Path(scratch), target, version, catalog)
         else:
-            payload = {path: each for path, each in locked.files.items() if not catalog.layout.is_excluded(path)}
+            payload = catalog.layout.payload(locked.files)
             around = _package_around(runtime, payload, target, catalog.layout)
             tree = around or _tree_of(runtime, Path(scratch), target, version, catalog)
             try:
@@ -82,8 +75,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
                     payload, tree.files, expected_by="the lock", found_in=str(around.root if around else runtime)
                 )
             except LockError as error:
-                is_alone = around is None and runtime.is_file() and _is_executable(runtime)
-                remedy = "name it where it lies in its package directory, or name the archive" if is_alone else None
+                entrypoint = target.fill(catalog.layout.entrypoint)
+                is_alone = around is None and runtime.is_file() and begins_as_executable(runtime)
+                if is_alone and tree.files.get(entrypoint) == payload.get(entrypoint):
+                    remedy = "name it where it lies in its package directory, or name the archive"
+                else:
+                    remedy = f"name an archive or a package directory of Codex {version}, or the executable in one"
                 raise LockError(error.what, remedy=remedy) from error
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
@@ -111,25 +108,27 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
     """What a runtime is for: a package directory says it, an executable shows it, an archive has it in its name."""
     if runtime.is_dir():
         descriptor = runtime / catalog.layout.descriptor
-        try:
-            return catalog.target(json.loads(descriptor.read_bytes())["target"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArchiveError(f"{runtime} is no package directory: {descriptor.name}: {error}") from error
-    if _is_executable(runtime):
+        if not descriptor.is_file():
+            raise ArchiveError(f"{runtime} is no package directory: it has no {descriptor.name}")
+        return catalog.target(read_json(descriptor.read_bytes(), str(descriptor), ArchiveError).text("target"))
+    if begins_as_executable(runtime):
         return infer_target(runtime, catalog)
     for target in catalog.targets:
         if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
             return target
-    raise UsageError(f"the name of {runtime} does not tell its target", remedy="name it with --target")
+    raise UsageError(
+        f"the name of {runtime} does not tell its target",
+        remedy="if it is an archive of Codex, say with --target which",
+    )
 
 
 def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersion, catalog: Catalog) -> RuntimeTree:
     layout = catalog.layout
     if runtime.is_dir():
         return read_tree(runtime, layout=layout, target=target, version=version)
-    name = f"codex-{target.triple}{target.exe}" if _is_executable(runtime) else runtime.name
-    files = unpack_tree(runtime, name, scratch, layout=layout, target=target, version=version)
-    return RuntimeTree(scratch, {path: digest for path, digest in files.items() if not layout.is_excluded(path)})
+    name = f"codex-{target.triple}{target.exe}" if begins_as_executable(runtime) else runtime.name
+    files = stream_tree(runtime, name, DirectorySink(scratch), layout=layout, target=target, version=version)
+    return RuntimeTree(scratch, layout.payload(files))
 
 
 def _package_around(
@@ -170,8 +169,3 @@ def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -
     raise InspectError(
         reasons[0], remedy=f"leave --platform-tag out: the tag is {'.'.join(inspection.variants[-1].platforms)}"
     )
-
-
-def _is_executable(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return looks_executable(opened.read(_MAGIC_BYTES))

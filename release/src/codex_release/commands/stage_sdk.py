@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version
-from codex_release.facts.versions import ReleaseVersion
+from codex_release.commands.options import add_sdk_version, add_staging
+from codex_release.facts.versions import ReleaseVersion, client_version
 from codex_release.wheels.stage import stage_sdk
 
 if TYPE_CHECKING:
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "staging_dir",
-        type=Path,
-        metavar="STAGING_DIR",
-        help="a new or empty directory, or one that this made before, which is replaced",
-    )
-    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
+    add_staging(parser)
     add_sdk_version(parser)
 
 
@@ -34,6 +27,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
     Raises:
         LockError: if the lock does not know the runtime.
+        UsageError: if the version of the client does not go with it.
         StageError: if the directory is in use or the metadata cannot be pinned.
     """
     version = ReleaseVersion.parse(arguments.version)
@@ -42,10 +36,11 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             f"the lock knows {context.lock.version}, not {version}; a client is only pinned to a locked runtime",
             remedy=f"pin it with: codex-release lock {version}",
         )
-    own_version = stage_sdk(
+    own_version = client_version(arguments.sdk_version, version)
+    stage_sdk(
         arguments.staging_dir,
         version,
-        sdk_version=arguments.sdk_version,
+        sdk_version=own_version,
         catalog=context.catalog,
         workspace=context.workspace,
     )

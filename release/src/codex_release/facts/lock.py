@@ -92,16 +92,12 @@ class Lock:
             LockError: if it knows another version, or not this target.
         """
         if version != self.version:
-            raise LockError(
-                f"the lock knows {self.version}, not {version}",
-                remedy=f"pin it with: codex-release lock {version}",
-            )
-        if target.triple not in self.targets:
-            raise LockError(
-                f"the lock of {self.version} has no {target.triple}",
-                remedy=f"pin it with: codex-release lock {version}",
-            )
-        return self.targets[target.triple]
+            what = f"the lock knows {self.version}, not {version}"
+        elif target.triple not in self.targets:
+            what = f"the lock of {self.version} has no {target.triple}"
+        else:
+            return self.targets[target.triple]
+        raise LockError(what, remedy=f"pin it with: codex-release lock {version}")
 
     def merged(self, older: Lock) -> Lock:
         """The same lock with what sources that did not answer this time had told an older lock.
@@ -151,8 +147,8 @@ class Lock:
             LockError: if it is not a lock of a known schema, or says something no lock can mean.
         """
         data = parse_toml(text, name, LockError, _REMEDY)
-        if data.get("schema") != _SCHEMA:
-            data.refuse("schema", f"is {data.get('schema')!r}, this toolkit reads {_SCHEMA}")
+        if (schema := data.number("schema")) != _SCHEMA:
+            data.refuse("schema", f"is {schema}, this toolkit reads {_SCHEMA}")
         try:
             version = ReleaseVersion.parse(data.text("version"))
         except UsageError as error:
@@ -171,7 +167,16 @@ class Lock:
         """
         try:
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except FileNotFoundError as error:
+            raise LockError(
+                f"there is no lock {path}",
+                remedy="write it with: codex-release lock VERSION; or name the one that is meant with --lock-file",
+            ) from error
+        except OSError as error:
+            raise LockError(
+                f"the lock {path} cannot be read: {error}", remedy="name a file that can be read"
+            ) from error
+        except UnicodeDecodeError as error:
             raise LockError(f"the lock {path} cannot be read: {error}", remedy=_REMEDY) from error
         return cls.loads(text, str(path))
 

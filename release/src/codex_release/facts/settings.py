@@ -1,8 +1,8 @@
-"""The environment, read once: below this nobody looks at variables.
+"""The environment, read once, by `fetching.context`: whoever else looks at variables is named here.
 
 ================================  ===================================================================================
 ``CODEX_RELEASE_CACHE``           the cache directory; the platform's own cache directory if not set
-``CODEX_PYTHON_RUNTIME_VERSION``  the version that `bootstrap` installs; read there, for it may be called by others
+``CODEX_PYTHON_RUNTIME_VERSION``  the version that `bootstrap` installs; read by `installing.wanted`, for any program
 ``CODEX_RELEASE_SOURCES``         the order of sources, e.g. ``npm,github``; ``--source`` has precedence
 ``GH_TOKEN``                      a GitHub token; else
 ``GITHUB_TOKEN``                  the same
@@ -13,10 +13,12 @@
 ``SOURCE_DATE_EPOCH``             the date of everything that is built
 ``TWINE_REPOSITORY``              where `publish` uploads to, by a name in twine's configuration; or
 ``TWINE_REPOSITORY_URL``          by its address; both are read by `index.repository`
-``PATH``                          where programs are found; read by `base.programs`
+``PATH``                          where programs are found; read by `base.programs`, and by the system
 ================================  ===================================================================================
 
-Proxies and certificates (``HTTPS_PROXY``, ``SSL_CERT_FILE`` and the like) are read by httpx.
+Proxies and certificates (``HTTPS_PROXY``, ``SSL_CERT_FILE`` and the like) are read by httpx. Programs that are started
+inherit all of it; `protocol.schema` gives a runtime a ``CODEX_HOME`` of its own beside it, and `index.pip_worker` and
+`wheels.backend_worker`, which are programs of their own, set what pip and hatchling are to see.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_release.base.errors import UsageError
 from codex_release.base.paths import unsafe_name, whats_unsafe
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from codex_release.base.table import Table
 
 __all__ = ["Catalog", "CodeSigning", "Emulator", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,10 @@ class Layout:
     def is_excluded(self, path: str) -> bool:
         """Whether this file stays out of trees and wheels."""
         return matches(path, self.excluded)
+
+    def payload(self, files: Mapping[str, T]) -> dict[str, T]:
+        """What trees and wheels have of files, which are given by their paths."""
+        return {path: each for path, each in files.items() if not self.is_excluded(path)}
 
     def mode(self, path: str) -> int:
         """The permission bits of a file, by its role alone; what an archive says is not asked."""
@@ -236,6 +242,9 @@ class Catalog:
         for triple in emulators:
             data.table("emulators").refuse(triple, "is no target")
         _require_safe(catalog, data)
+        if catalog.distribution not in catalog.size_limits or len(catalog.size_limits) != 2:
+            found = ", ".join(catalog.size_limits) or "no project"
+            data.refuse("size_limits", f"has {found}, not runtime.distribution ({catalog.distribution}) and the client")
         return catalog
 
     @cached_property

@@ -9,14 +9,15 @@ where the same runtime gets a better client.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from codex_release.base.errors import StageError, UsageError
+from codex_release.base.errors import UsageError
 
-__all__ = ["ReleaseVersion", "client_version", "identity", "printed_version", "released_client"]
+__all__ = ["ReleaseVersion", "client_version", "identity", "printed_version"]
 
 _TAG_PREFIX = "rust-v"
 _PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
@@ -75,32 +76,19 @@ def client_version(text: str | None, runtime: ReleaseVersion) -> str:
     """The version of a client in PEP 440's canonical spelling; the runtime's if none is given.
 
     Raises:
-        StageError: if `text` is no version.
+        UsageError: if `text` is neither the runtime's version nor a post release of it, and so hides which that is.
     """
     if text is None:
         return runtime.pep440
-    try:
-        return str(Version(text.removeprefix("rust-")))
-    except InvalidVersion as error:
-        raise StageError(
-            f"{text!r} is not a PEP 440 version", remedy=f"write it like {runtime.pep440}.post1"
-        ) from error
-
-
-def released_client(text: str | None, runtime: ReleaseVersion) -> str:
-    """The same of a client that may be released with a runtime: only one that says which that is.
-
-    Raises:
-        UsageError: if it is neither the runtime's version nor a post release of it.
-    """
-    found = Version(client_version(text, runtime))
-    if found.local or found.dev is not None or f"{found}".partition(".post")[0] != runtime.pep440:
-        raise UsageError(
-            f"{text} is no version of a client for Codex {runtime}, which is the one that the lock pins",
-            remedy=f"name {runtime.pep440}, or {runtime.pep440}.post1 and so on to release a client again; "
-            "or move the pin: codex-release bump",
-        )
-    return str(found)
+    with contextlib.suppress(InvalidVersion):
+        found = Version(text.removeprefix("rust-"))
+        if found.local is None and found.dev is None and str(found).partition(".post")[0] == runtime.pep440:
+            return str(found)
+    raise UsageError(
+        f"{text!r} is no version of a client for Codex {runtime}",
+        remedy=f"name {runtime.pep440}, or {runtime.pep440}.post1 and so on to release a client again; "
+        "or move the pin: codex-release bump",
+    )
 
 
 def identity(name: str) -> tuple[str, str] | None:

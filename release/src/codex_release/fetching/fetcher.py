@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.base.digests import FileDigest, file_digest, file_digests
-from codex_release.base.errors import CacheError, DownloadError, ReleaseError, SourceError
+from codex_release.base.errors import CacheError, DiskError, DownloadError, ReleaseError, SourceError
 from codex_release.facts.lock import compare_files
 from codex_release.fetching.download import StoredArchive, download
 from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from codex_release.base.http import Web
@@ -61,7 +61,7 @@ class Fetcher:
             ReleaseError: if no source can serve it, with the reason of each.
         """
         with self._filling(version, target, locked) as key:
-            return self._cached(key, locked, _is_whole) or self._from_archive(version, target, locked)
+            return self._cached(key, locked, self._is_whole) or self._from_archive(version, target, locked)
 
     def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> RuntimeTree:
         """A copy of the runtime that the lock describes, every file of the copy proved.
@@ -77,9 +77,7 @@ class Fetcher:
         """
 
         def copies_whole(tree: RuntimeTree) -> bool:
-            if not all((tree.root / path).is_file() for path in tree.files):
-                return False
-            return copy_tree(tree, into, self.layout) == tree.files
+            return _is_complete(tree) and copy_tree(tree, into, self.layout) == tree.files
 
         with self._filling(version, target, locked) as key:
             found = self._cached(key, locked, copies_whole)
@@ -109,6 +107,7 @@ class Fetcher:
             what `use` returned.
 
         Raises:
+            DiskError: if this machine does not let them be kept or unpacked.
             ReleaseError: if no archive can be used, with the reason of each.
         """
         for source, pinned in locked.archives.items() if locked else ():
@@ -160,17 +159,13 @@ class Fetcher:
             compare_files(locked.files, files, expected_by="the lock", found_in=name)
         return files
 
-    def payload(self, files: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
-        """Those of an archive's files that belong into trees and wheels."""
-        return {path: digest for path, digest in files.items() if not self.layout.is_excluded(path)}
-
     def published(self, version: ReleaseVersion, target: Target) -> RuntimeTree:
         """The runtime that a source's own published digest vouches for; no lock is asked.
 
         Raises:
             ReleaseError: if no source can serve it with a digest, with the reason of each.
         """
-        return self.archive(version, target, None, lambda stored: self._unpacked(stored, version, target, None))
+        return self._from_archive(version, target, None)
 
     def served(
         self, archive: Archive, version: ReleaseVersion, target: Target, sink: Sink
@@ -189,7 +184,7 @@ class Fetcher:
     @contextlib.contextmanager
     def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
         """The key of a locked tree, which no other process fills or takes away meanwhile."""
-        key = tree_key(self.payload(locked.files))
+        key = tree_key(self.layout.payload(locked.files))
         with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
             yield key
 
@@ -198,13 +193,13 @@ class Fetcher:
         root = self.cache.find_tree(key)
         if root is None:
             return None
-        tree = RuntimeTree(root, self.payload(locked.files))
+        tree = RuntimeTree(root, self.layout.payload(locked.files))
         if is_good(tree):
             return tree
         self._drop(root, "the cached tree")
         return None
 
-    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
+    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget | None) -> RuntimeTree:
         return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
 
     def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
@@ -212,6 +207,8 @@ class Fetcher:
         for source in self.sources:
             try:
                 return use(source.find(version, target))
+            except DiskError:
+                raise  # no source can help that
             except ReleaseError as error:
                 failures.append(f"{source.name}: {error}")
         raise SourceError(
@@ -225,12 +222,18 @@ class Fetcher:
     ) -> RuntimeTree:
         with self.cache.scratch_tree() as scratch:
             files = self.read(stored, DirectorySink(scratch), version, target, locked)
-            payload = self.payload(files)
+            payload = self.layout.payload(files)
             key = tree_key(payload)
-            if (present := self.cache.find_tree(key)) and not _is_whole(RuntimeTree(present, payload)):
+            if (present := self.cache.find_tree(key)) and not self._is_whole(RuntimeTree(present, payload)):
                 self._drop(present, "the cached tree")
             root = self.cache.adopt_tree(scratch, key)
         return RuntimeTree(root, payload)
+
+    def _is_whole(self, tree: RuntimeTree) -> bool:
+        """Whether every file of a cached tree still is what it was when it was put there."""
+        expected = {tree.root / path: digest for path, digest in tree.files.items()}
+        with self.cache.usable(f"{tree.root} cannot be read"):
+            return _is_complete(tree) and file_digests(expected) == expected
 
     def _note_waiting(self, version: ReleaseVersion, target: Target) -> None:
         self.web.progress.note(f"{version} for {target.triple}: another process is fetching it, waiting for it")
@@ -240,12 +243,7 @@ class Fetcher:
         self.cache.drop(path)
 
 
-def _is_whole(tree: RuntimeTree) -> bool:
-    """Whether every file of a cached tree still is what it was when it was put there."""
-    expected = {tree.root / path: digest for path, digest in tree.files.items()}
-    try:
-        if any(path.stat().st_size != digest.size for path, digest in expected.items()):
-            return False
-        return file_digests(expected) == expected
-    except OSError:
-        return False
+def _is_complete(tree: RuntimeTree) -> bool:
+    """Whether every file of a tree is there, and has its size."""
+    files = ((tree.root / path, digest.size) for path, digest in tree.files.items())
+    return all(path.is_file() and path.stat().st_size == size for path, size in files)

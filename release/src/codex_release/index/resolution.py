@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -28,16 +28,19 @@ from packaging.version import Version
 from codex_release.base.errors import DownloadError, PackageIndexError
 from codex_release.base.programs import printed, worker
 from codex_release.base.shown import shown_text
+from codex_release.base.table import Table
 from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
+from codex_release.index.pip_report import reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
+    from codex_release.index.pip_report import ResolvedFile
 
-__all__ = ["Expectation", "Question", "Resolution", "ResolvedFile", "pip_environ", "resolve"]
+__all__ = ["Expectation", "Question", "Resolution", "pip_environ", "resolve"]
 
 _FROM_RANGES = "--use-feature=fast-deps"
 """pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
@@ -76,23 +79,6 @@ class Question:
     def __str__(self) -> str:
         """As a person says it."""
         return f"{' '.join(self.requirements)} on {self.platforms[0]} with Python {self.python}"
-
-
-@dataclass(frozen=True)
-class ResolvedFile:
-    """A file that pip would install.
-
-    Attributes:
-        project: whose it is, normalized.
-        version: as its metadata has it.
-        name: its file name.
-        sha256: as the index states it, or as it was found; `None` if neither.
-    """
-
-    project: str
-    version: str
-    name: str
-    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -250,20 +236,7 @@ def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
         )
     if answer["reason"]:
         return Resolution(question, reason=answer["reason"])
-    try:
-        return Resolution(question, tuple(_file(each) for each in answer["report"]["install"]))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PackageIndexError(
-            f"pip's report on {question} lacks or misspells what a file is ({error})",
-            remedy=f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
-        ) from error
-
-
-def _file(entry: dict[str, Any]) -> ResolvedFile:
-    download = entry["download_info"]
-    return ResolvedFile(
-        project=canonicalize_name(entry["metadata"]["name"]),
-        version=entry["metadata"]["version"],
-        name=unquote(urlsplit(download["url"]).path.rpartition("/")[2]),
-        sha256=download["archive_info"].get("hashes", {}).get("sha256"),
+    remedy = f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip"
+    return Resolution(
+        question, reported(Table(answer["report"], f"pip's report on {question}", PackageIndexError, remedy))
     )

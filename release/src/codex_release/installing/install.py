@@ -8,7 +8,6 @@ from __future__ import annotations
 import configparser
 import contextlib
 import errno
-import hashlib
 import importlib
 import os
 import sys
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import platform_tags
 
-from codex_release.base.digests import FileDigest
+from codex_release.base.digests import digested
 from codex_release.base.errors import RuntimeSetupError, SourceError
 from codex_release.base.progress import megabytes
 from codex_release.base.switch import exclusive, finish_broken_off, staged
@@ -34,6 +33,7 @@ from codex_release.wheels.stage import stage_runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from codex_release.base.digests import FileDigest
     from codex_release.base.switch import Item, Switch
     from codex_release.fetching.context import Context
     from codex_release.installing.plan import Plan
@@ -174,7 +174,7 @@ def _write(path: Path, content: bytes, mode: int) -> FileDigest:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(mode)
-    return FileDigest(len(content), hashlib.sha256(content).hexdigest())
+    return digested([content])
 
 
 def _forget_imported(module: str, site: Path) -> None:

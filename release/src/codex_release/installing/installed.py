@@ -90,7 +90,7 @@ def whats_wrong(site: Path, expected: Expected, catalog: Catalog) -> str | None:
         recorded = {name: row for name, row in rows.items() if row.hash}
         digests = file_digests({site / name: name for name in recorded})
     except (OSError, ValueError) as error:
-        return f"it is damaged: {error}"
+        return f"it cannot be read: {error}"
     files = {name: digests[site / name] for name in recorded}
     return (
         _not_as_recorded(recorded, files)

@@ -85,8 +85,7 @@ def plan_installation(
         lock = Lock.read(lock_file or workspace.lock_file)
         version = wanted_version(runtime_version) or lock.version
         locked = lock.require(version, target)
-        layout = catalog.layout
-        payload = {path: digest for path, digest in locked.files.items() if not layout.is_excluded(path)}
+        payload = catalog.layout.payload(locked.files)
         expected = Expected(version.pep440, payload, template_files(workspace.runtime_template, catalog.module))
         return Plan(workspace, catalog, version, target, locked, asked.result(), expected)
 

@@ -14,9 +14,8 @@ from codex_release.base.progress import megabytes
 from codex_release.facts.code_signature import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from codex_release.base.digests import FileDigest
     from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Layout
     from codex_release.facts.versions import ReleaseVersion
@@ -76,8 +75,8 @@ def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
     yield "| platform | shipped files | before | after | change | archive before | after | Sigstore | own signatures |"
     yield "|---|--:|--:|--:|--:|--:|--:|---|---|"
     for triple, target in new.targets.items():
-        after = _shipped(target, layout)
-        before = _shipped(old.targets[triple], layout) if triple in old.targets else {}
+        after = layout.payload(target.files)
+        before = layout.payload(old.targets[triple].files) if triple in old.targets else {}
         was, now = (sum(each.size for each in files.values()) for files in (before, after))
         cells = [
             f"`{triple}`",
@@ -97,7 +96,7 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
     """Files that appear, vanish, are signed otherwise, or change their size beyond what a release does."""
     if triple not in old.targets:
         return
-    before, after = (_shipped(lock.targets[triple], layout) for lock in (old, new))
+    before, after = (layout.payload(lock.targets[triple].files) for lock in (old, new))
     for path in after.keys() - before.keys():
         yield f"`{triple}` has `{path}` now ({megabytes(after[path].size)})."
     for path in before.keys() - after.keys():
@@ -109,10 +108,6 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
         signed, signs = (lock.targets[triple].code_signatures.get(path) for lock in (old, new))
         if signed and signed != signs:
             yield f"`{path}` of `{triple}` is {signs or 'nothing that can be signed'}; it was {signed}."
-
-
-def _shipped(target: LockedTarget, layout: Layout) -> Mapping[str, FileDigest]:
-    return {path: digest for path, digest in target.files.items() if not layout.is_excluded(path)}
 
 
 def _archive(target: LockedTarget | None) -> str:

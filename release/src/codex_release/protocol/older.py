@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.atomic import write_text
 from codex_release.base.errors import WorkspaceError
+from codex_release.base.table import read_json
 from codex_release.protocol.normalise import result_names
 from codex_release.protocol.schema import Schema, Side, bare
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from codex_release.base.table import Table
     from codex_release.protocol.rules import Rules
 
 __all__ = ["load", "lost", "only_here", "save", "together"]
@@ -32,13 +34,13 @@ def load(path: Path) -> Side:
     """
     if not path.is_file():
         return Side(Schema({}, {}, {}, {}), Schema({}, {}, {}, {}))
-    try:
-        sides = json.loads(path.read_text(encoding="utf-8"))
-        return Side(*(Schema(client_requests={}, **sides[name]) for name in ("experimental", "stable")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(
-            f"{path} does not hold what older runtimes say: {error}", remedy="take it from the version control"
-        ) from error
+    sides = read_json(path.read_bytes(), str(path), WorkspaceError, "take it from the version control")
+    return Side(*(_kept(sides.table(name)) for name in ("experimental", "stable")))
+
+
+def _kept(side: Table) -> Schema:
+    found = {key: side.table(key) for key in ("definitions", "server_requests", "notifications")}
+    return Schema(client_requests={}, **{key: {name: each.get(name) for name in each} for key, each in found.items()})
 
 
 def save(side: Side, path: Path) -> None:

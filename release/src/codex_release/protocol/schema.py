@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -11,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
 from codex_release.base.programs import answer
+from codex_release.base.table import read_json
 from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from codex_release.base.table import Table
+
 __all__ = ["Schema", "Side", "bare", "runtime_version"]
 
 _DEFINITIONS = "codex_app_server_protocol.schemas.json"
+_MESSAGES = ("ClientRequest", "ServerRequest", "ServerNotification")
 _V2 = "v2"
 _PROSE = frozenset({"$schema", "title", "description"})
 _TIMEOUT_S = 120.0
@@ -47,13 +50,8 @@ class Schema:
         Raises:
             ProtocolError: if a file is missing or is not laid out as expected.
         """
-        try:
-            files = [_loaded(directory / f"{name}.json") for name in ("ClientRequest", "ServerRequest")]
-            files.append(_loaded(directory / "ServerNotification.json"))
-            definitions = _flattened(_loaded(directory / _DEFINITIONS)["definitions"])
-            return cls(definitions, *(_methods(file) for file in files))
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise ProtocolError(f"the schema that the runtime printed is not understood: {error!r}") from error
+        definitions = _flattened(_loaded(directory / _DEFINITIONS).table("definitions"))
+        return cls(definitions, *(_methods(_loaded(directory / f"{name}.json")) for name in _MESSAGES))
 
 
 @dataclass(frozen=True)
@@ -113,17 +111,21 @@ def _run(argv: Sequence[str], home: str) -> str:
     )
 
 
-def _loaded(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _loaded(path: Path) -> Table:
+    name = f"the schema that the runtime printed, {path.name}"
+    try:
+        return read_json(path.read_bytes(), name, ProtocolError)
+    except OSError as error:
+        raise ProtocolError(f"{name}, cannot be read: {error}") from error
 
 
-def _flattened(definitions: dict[str, Any]) -> dict[str, Any]:
+def _flattened(definitions: Table) -> dict[str, Any]:
     """The definitions of both versions of the protocol under one roof; what both have must be the same."""
-    newer: dict[str, Any] = definitions[_V2]
-    older = {name: schema for name, schema in definitions.items() if name != _V2}
+    newer = {name: definitions.table(_V2).get(name) for name in definitions.table(_V2)}
+    older = {name: definitions.get(name) for name in definitions if name != _V2}
     for name in older.keys() & newer.keys():
         if bare(older[name]) != bare(newer[name]):
-            raise ValueError(f"{name} has two definitions")
+            definitions.refuse(name, "has two definitions")
     return older | newer
 
 
@@ -134,7 +136,13 @@ def bare(schema: Any) -> Any:
     return [bare(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def _methods(schema: dict[str, Any]) -> dict[str, Any]:
+def _methods(schema: Table) -> dict[str, Any]:
     """Method to schema of its parameters, of a file that lists messages."""
-    properties = [message["properties"] for message in schema["oneOf"]]
-    return {each["method"]["enum"][0]: each.get("params") for each in properties}
+    found = {}
+    for message in schema.tables("oneOf"):
+        properties = message.table("properties")
+        names = properties.table("method").texts("enum")
+        if not names:
+            properties.refuse("method", "has no name")
+        found[names[0]] = properties.get("params")
+    return found

@@ -18,7 +18,7 @@ from codex_release.base.words import counted
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
 from codex_release.publish.result import PublishedFile, PublishResult, Steps
 from codex_release.publish.serving import (
-    Patience,
+    Waiting,
     client_expectations,
     runtime_expectations,
     wait_until_served,
@@ -43,7 +43,7 @@ def publish(
     plan: Plan,
     inventory: Inventory,
     uploader: Uploader,
-    patience: Patience | None = None,
+    waiting: Waiting | None = None,
     policy: RetryPolicy = UPLOAD_POLICY,
 ) -> PublishResult:
     """Upload what is missing, all of it or nothing that anybody could break on.
@@ -52,7 +52,7 @@ def publish(
         plan: what to do.
         inventory: the index that the uploads appear on.
         uploader: sends files.
-        patience: how long to wait for the index.
+        waiting: how long to wait for the index.
         policy: how often to send a file.
 
     Returns:
@@ -63,19 +63,19 @@ def publish(
     """
     if plan.problems:
         raise PublishError("the release is not published", problems=plan.problems)
-    return _Publication(plan, inventory, uploader, patience or Patience(), policy).run()
+    return _Publication(plan, inventory, uploader, waiting or Waiting(), policy).run()
 
 
 class _Publication:
     """One run; it collects what is done, so that whatever ends it can tell."""
 
     def __init__(
-        self, plan: Plan, inventory: Inventory, uploader: Uploader, patience: Patience, policy: RetryPolicy
+        self, plan: Plan, inventory: Inventory, uploader: Uploader, waiting: Waiting, policy: RetryPolicy
     ) -> None:
         self._plan = plan
         self._inventory = inventory
         self._uploader = uploader
-        self._patience = patience
+        self._waiting = waiting
         self._policy = policy
         self._web = inventory.index.web
         self._began = self._web.clock.monotonic()
@@ -118,7 +118,7 @@ class _Publication:
                     self._upload(file)
                 say(counted(len(missing), "file"))
         with self._steps.step(f"wait until the index serves {what} and pip resolves them") as say:
-            say(wait_until_served(self._inventory, served, expected, self._patience))
+            say(wait_until_served(self._inventory, served, expected, self._waiting))
 
     def _upload(self, file: Candidate) -> None:
         """Send a file until the index has it."""

@@ -13,7 +13,8 @@ from codex_release.base.errors import PublishError
 from codex_release.base.http import HttpError
 from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
-from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
+from codex_release.index.pip_report import ResolvedFile
+from codex_release.index.resolution import Expectation, Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from codex_release.index.listing import Listing
     from codex_release.publish.plan import Candidate
 
-__all__ = ["Inventory", "Patience", "client_expectations", "runtime_expectations", "wait_until_served"]
+__all__ = ["Inventory", "Waiting", "client_expectations", "runtime_expectations", "wait_until_served"]
 
 
 @dataclass(frozen=True)
-class Patience:
+class Waiting:
     """How long to wait for an index.
 
     Attributes:
@@ -112,7 +113,7 @@ def wait_until_served(
     inventory: Inventory,
     files: Sequence[Candidate],
     expectations: Sequence[Expectation],
-    patience: Patience,
+    waiting: Waiting,
 ) -> str:
     """Wait until the index lists every file with our bytes, and pip would install what is expected.
 
@@ -120,16 +121,16 @@ def wait_until_served(
         inventory: the index.
         files: what must be listed.
         expectations: what pip must answer then.
-        patience: how long to wait.
+        waiting: how long to do so.
 
     Returns:
         what was seen, as one line.
 
     Raises:
-        PublishError: if other bytes are served, or patience ends.
+        PublishError: if other bytes are served, or it takes too long.
     """
     clock, progress = inventory.index.web.clock, inventory.index.web.progress
-    deadline, delay, before = clock.monotonic() + patience.wait_s, patience.first_poll_s, ""
+    deadline, delay, before = clock.monotonic() + waiting.wait_s, waiting.first_poll_s, ""
     while True:
         found = _lacking(inventory, files) or _unresolved(inventory, expectations)
         if not found:
@@ -139,15 +140,15 @@ def wait_until_served(
             )
         if clock.monotonic() + delay > deadline:
             raise PublishError(
-                f"{found}, still after {_duration(patience.wait_s)}",
+                f"{found}, still after {_duration(waiting.wait_s)}",
                 remedy="run again when the index has caught up, what is there is not uploaded again; "
                 "or name the index itself with --index-url, if this one only mirrors it",
             )
         if found != before:
-            progress.note(f"{found}; waiting up to {_duration(patience.wait_s)}")
+            progress.note(f"{found}; waiting up to {_duration(waiting.wait_s)}")
             before = found
         clock.sleep(delay)
-        delay = min(delay * 2, patience.max_poll_s)
+        delay = min(delay * 2, waiting.max_poll_s)
 
 
 def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:

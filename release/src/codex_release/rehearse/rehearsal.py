@@ -30,7 +30,7 @@ from codex_release.pin.observation import hold, observed
 from codex_release.publish import Step, Steps, publish
 from codex_release.publish.plan import Candidate
 from codex_release.publish.prepare import prepare_checked
-from codex_release.publish.serving import Inventory, Patience
+from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
 from codex_release.rehearse.local_index import local_index
 from codex_release.verify import Verifier, VerifyRequest
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RehearsalResult", "rehearse"]
 
-_PATIENCE = Patience(wait_s=60.0, first_poll_s=0.1, max_poll_s=1.0)
+_WAITING = Waiting(wait_s=60.0, first_poll_s=0.1, max_poll_s=1.0)
 """There are no caches between us and the index."""
 _NOT_HERE = ("install", "codex --version", "initialize", "turn")
 """What only a machine that is one of the targets can do."""
@@ -85,17 +85,7 @@ class RehearsalResult:
 
     def data(self) -> dict[str, Any]:
         """For a machine."""
-        return {
-            "version": self.version,
-            "outcome": self.outcome,
-            "targets": list(self.targets),
-            "files": dict(self.files),
-            "steps": [asdict(each) for each in self.steps],
-            "seconds": round(self.seconds, 2),
-            "publish": asdict(self.publish) if self.publish else None,
-            "verification": self.verification.data() if self.verification else None,
-            "problem": self.problem,
-        }
+        return {**asdict(self), "verification": self.verification.data() if self.verification else None}
 
 
 def rehearse(context: Context, targets: Sequence[Target], out: Path, sdk_version: str | None = None) -> RehearsalResult:
@@ -169,7 +159,7 @@ class _Run:
                 say(counted(self._bring_dependencies(trial, dependencies, scratch / "dependencies"), "wheel"))
         with self._step("publish") as say:
             plan = prepare_checked(verdicts, catalog, Inventory(index))
-            self._publish = publish(plan, Inventory(index), self._uploader(stage), _PATIENCE)
+            self._publish = publish(plan, Inventory(index), self._uploader(stage), _WAITING)
             if self._publish.problem:
                 raise RehearsalError(self._publish.problem)
             size = megabytes(sum(each.file.digest.size for each in plan.files))
@@ -190,7 +180,7 @@ class _Run:
             targets=tuple(target.triple for target in self._targets),
             files={each.artifact.name: each.artifact.sha256 for each in self._built},
             steps=tuple(self._steps.taken),
-            seconds=time.monotonic() - self._begun,
+            seconds=round(time.monotonic() - self._begun, 2),
             publish=self._publish,
             verification=self._verification,
             problem=problem,
@@ -270,11 +260,15 @@ class _Run:
         with self._step("install") as say:
             installed = trial.install([self._catalog.client], pip_environ(index, PipSettings()))
             files = [OurFile.of(self._out / each.artifact.name) for each in self._built]
-            elsewhere = [each.name for each in installed if not each.url.startswith(index.url.partition("/root/")[0])]
-            problem = installed_problem(installed, files) or (f"{elsewhere} came from elsewhere" if elsewhere else "")
+            elsewhere = [
+                each.project for each in installed if not each.url.startswith(index.url.partition("/root/")[0])
+            ]
+            problem = installed_problem(installed, files) or (
+                f"{', '.join(elsewhere)} came from elsewhere" if elsewhere else ""
+            )
             if problem:
                 raise RehearsalError(problem)
-            say(", ".join(f"{each.name} {each.version}" for each in installed))
+            say(", ".join(f"{each.project} {each.version}" for each in installed))
         for name, ask in zip(_NOT_HERE[1:], (trial.codex_version, trial.handshake, trial.turn), strict=True):
             with self._step(name) as say:
                 answer = ask()

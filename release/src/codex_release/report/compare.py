@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from codex_release.report.model import BuiltFile, Component, Previous
+    from codex_release.report.model import BuiltFile, Previous
 
-__all__ = ["earlier_component", "earlier_file", "vanished_components"]
+__all__ = ["earlier_file"]
 
 
 def earlier_file(file: BuiltFile, previous: Previous) -> BuiltFile | None:
@@ -22,16 +22,3 @@ def earlier_file(file: BuiltFile, previous: Previous) -> BuiltFile | None:
         return same_tags[0]
     # A release may move its tags, to a newer macOS for instance; then its only wheel still is the one to compare with.
     return alike[0] if len(alike) == 1 else None
-
-
-def earlier_component(file: BuiltFile, component: Component, previous: Previous) -> Component | None:
-    """The file of the same path in the payload of the file before."""
-    before = earlier_file(file, previous)
-    return next((each for each in before.components if each.path == component.path), None) if before else None
-
-
-def vanished_components(file: BuiltFile, previous: Previous) -> tuple[Component, ...]:
-    """What the payload before had and this one has not."""
-    before = earlier_file(file, previous)
-    present = {each.path for each in file.components}
-    return tuple(each for each in before.components if each.path not in present) if before else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.report import figures
-from codex_release.report.compare import earlier_component, earlier_file, vanished_components
+from codex_release.report.compare import earlier_file
 from codex_release.report.markup import Html, element, nothing
 from codex_release.report.pieces import label, section, tags_of, thin_bar, word
 from codex_release.report.table import Column, Group, table
@@ -152,11 +152,12 @@ def since(report: ReleaseReport) -> Html:
             rows = [_since_row("the whole file", None, file.size, whole=True)]
         else:
             rows = [_since_row("the whole file", before.size or None, file.size, whole=True)] if before.size else []
+            gone = {each.path: each for each in before.components}
             for each in file.components:
-                old = earlier_component(file, each, previous)
+                old = gone.pop(each.path, None)
                 if old is None or old.sha256 != each.sha256:
                     rows.append(_since_row(each.path, old.size if old else None, each.size))
-            rows += [_since_row(each.path, each.size, None) for each in vanished_components(file, previous)]
+            rows += [_since_row(each.path, each.size, None) for each in gone.values()]
         if rows:
             groups.append(Group(rows, heading=label(file, now)))
     columns = [Column("File"), Column("Before", "number"), Column("Now", "number"), Column("Change", "number")]

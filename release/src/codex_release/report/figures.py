@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from codex_release.report.model import BuiltFile, Component
 
-__all__ = ["change", "families", "family", "moment", "percent", "platforms", "seconds", "size", "total"]
+__all__ = ["change", "families", "family", "moment", "percent", "platforms", "seconds", "size"]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -55,11 +55,6 @@ def percent(part: float, whole: float) -> str:
     """A share, e.g. ``70 %``; below one percent with a decimal."""
     share = part / whole * 100 if whole else 0.0
     return f"{share:.0f} %" if share >= 1 or share == 0 else f"{share:.1f} %"
-
-
-def total(files: Iterable[BuiltFile]) -> int:
-    """What files take together, in bytes."""
-    return sum(each.size for each in files)
 
 
 def platforms(tags: Iterable[str]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """What a release report says: the schema of ``release.json``, as frozen values.
 
 Sizes are in bytes, durations in seconds, moments in UTC (ISO 8601), digests are sha256 in hex, versions as Codex writes
-them. Each command fills in one section. The schema grows by fields with defaults, which older readers pass over
-(`json_form`); `SCHEMA` changes when a field changes its meaning. Pure values.
+them. Each command fills in one section. The schema grows by fields with defaults, which older readers pass over;
+`SCHEMA` changes when a field changes its meaning. Pure values.
 """
 
 from __future__ import annotations
@@ -206,15 +206,7 @@ class RehearseSection:
     @classmethod
     def of(cls, result: RehearsalResult, finished: str) -> RehearseSection:
         """The section of a rehearsal."""
-        return cls(
-            finished=finished,
-            outcome=result.outcome,
-            targets=result.targets,
-            files=dict(result.files),
-            steps=result.steps,
-            seconds=round(result.seconds, 2),
-            problem=result.problem,
-        )
+        return cls(finished, **{each.name: getattr(result, each.name) for each in fields(cls)[1:]})
 
 
 @dataclass(frozen=True)

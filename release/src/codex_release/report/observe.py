@@ -130,8 +130,7 @@ def payload_of(lock: Lock, catalog: Catalog) -> tuple[BuiltFile, ...]:
             target=triple,
             components=_largest_first(
                 Component(path, digest.size, digest.sha256)
-                for path, digest in locked.files.items()
-                if not catalog.layout.is_excluded(path)
+                for path, digest in catalog.layout.payload(locked.files).items()
             ),
         )
         for triple, locked in sorted(lock.targets.items())

@@ -76,7 +76,7 @@ def _tiles(report: ReleaseReport) -> Html:
     tiles = [
         ("Files", str(len(files)), counted(len(runtimes), "runtime wheel")),
         ("Platforms", str(len({each.target for each in runtimes})), counted(len(tags_of(runtimes)), "wheel platform")),
-        ("Together", figures.size(figures.total(files)), _growth(files, report.previous)),
+        ("Together", figures.size(sum(each.size for each in files)), _growth(files, report.previous)),
         (
             "Nearest to its limit",
             figures.percent(largest.size, largest.limit) if largest.limit else figures.size(largest.size),

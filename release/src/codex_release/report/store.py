@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from codex_release import __version__
 from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.base.switch import put_together
+from codex_release.base.table import read_json
 from codex_release.building.build_record import BuildRecord
 from codex_release.facts.lock import Lock
 from codex_release.facts.versions import identity
-from codex_release.report.json_form import from_json, to_json
 from codex_release.report.model import (
     SCHEMA,
     BuildSection,
@@ -59,19 +59,17 @@ def read_report(path: Path) -> ReleaseReport:
     """
     if path.is_dir():
         path /= DATA
+    remedy = f"name a {DATA} that this toolkit wrote, or its directory"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(data, dict) and data.get("schema") != SCHEMA:
-            raise CheckError(
-                f"{path} has schema {data.get('schema')}, this toolkit reads {SCHEMA}",
-                remedy="make it anew with this toolkit: codex-release report DIR",
-            )
-        return from_json(ReleaseReport, data)
-    except (OSError, ValueError, RecursionError) as error:
+        data = read_json(path.read_bytes(), f"the release report {path}", CheckError, remedy)
+    except OSError as error:
+        raise CheckError(f"the release report {path} cannot be read: {error}", remedy=remedy) from error
+    if (schema := data.get("schema")) != SCHEMA:
         raise CheckError(
-            f"{path} cannot be read as a release report: {error}",
-            remedy=f"name a {DATA} that this toolkit wrote, or its directory",
-        ) from error
+            f"{path} has {'no schema' if schema is None else f'schema {schema}'}, this toolkit reads {SCHEMA}",
+            remedy="make it anew with this toolkit: codex-release report DIR",
+        )
+    return data.filled(ReleaseReport, is_open=True)
 
 
 def read_previous(path: Path, catalog: Catalog) -> Previous:
@@ -221,7 +219,7 @@ class ReportStore:
         clients = (identity(each.name) for each in (report.build.files if report.build else ()) if not each.target)
         version = next((each[1] for each in clients if each), "")
         report = replace(report, client_version=version).without_stale_sections()
-        texts = {DATA: json.dumps(to_json(report), indent=1) + "\n", PAGE: page(report)}
+        texts = {DATA: json.dumps(asdict(report), indent=1) + "\n", PAGE: page(report)}
         put_together(
             self.directory,
             "codex-release-report",

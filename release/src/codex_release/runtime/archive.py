@@ -25,7 +25,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from codex_release.base.digests import CHUNK, FileDigest
-from codex_release.base.errors import ArchiveError
+from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.runtime.entries import ByteStream, Entry, EntryRules, Limits
 from codex_release.runtime.headers import looks_executable
 from codex_release.runtime.tarreader import tar_entries
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["DirectorySink", "Sink", "Writer", "stream", "unpack"]
+__all__ = ["DirectorySink", "Sink", "Writer", "stream"]
 
 
 def _optional(module: str) -> ModuleType | None:
@@ -108,19 +108,6 @@ class DirectorySink:
         return _NewFile(self.root / path)
 
 
-def unpack(
-    path: Path,
-    name: str,
-    into: Path,
-    place: Callable[[str], str | None],
-    *,
-    skip: Callable[[str], bool] = lambda _: False,
-    limits: Limits | None = None,
-) -> dict[str, FileDigest]:
-    """Extract an archive into an existing empty directory; see `stream`."""
-    return stream(path, name, DirectorySink(into), place, skip=skip, limits=limits)
-
-
 def stream(
     path: Path,
     name: str,
@@ -145,6 +132,7 @@ def stream(
 
     Raises:
         ArchiveError: if it is damaged or breaks a rule; the sink may then hold a part of it.
+        DiskError: if a file of it cannot be written.
     """
     found: dict[str, FileDigest] = {}
     try:
@@ -160,8 +148,6 @@ def stream(
                     continue
                 target = tree_rules.admit(target, "file", entry.size)
                 found[target] = _copy(entry, None if skip(target) else partial(sink.create, target, entry.size), beside)
-    except ArchiveError:
-        raise
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise ArchiveError(f"{name} cannot be read: {error.strerror or error}") from error
@@ -305,7 +291,10 @@ class _NewFile:
         try:
             yield
         except OSError as error:
-            raise ArchiveError(f"{self._path} cannot be written: {error.strerror or error}") from error
+            raise DiskError(
+                f"{self._path} cannot be written: {error.strerror or error}",
+                remedy="make room there, and let it be written",
+            ) from error
 
 
 class _ZipFile(io.FileIO):

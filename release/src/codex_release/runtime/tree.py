@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
-from codex_release.base.digests import CHUNK, FileDigest, file_digest
+from codex_release.base.digests import CHUNK, FileDigest, digested, file_digest
 from codex_release.base.errors import ArchiveError
 from codex_release.base.table import read_json
 from codex_release.facts.targets import matches
-from codex_release.runtime.archive import DirectorySink, stream
+from codex_release.runtime.archive import stream
 from codex_release.runtime.entries import EntryRules
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.runtime.archive import Sink, Writer
 
-__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "stream_tree", "tree_key", "unpack_tree"]
+__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "stream_tree", "tree_key"]
 
 _DESCRIPTOR_BYTES = 64 << 10
 """The largest descriptor that is read; real ones have about 200 bytes."""
@@ -74,20 +74,6 @@ def placer(layout: Layout, target: Target) -> Callable[[str], str | None]:
         return renames.get(path, path)
 
     return place
-
-
-def unpack_tree(
-    archive: Path,
-    name: str,
-    into: Path,
-    *,
-    layout: Layout,
-    target: Target,
-    version: ReleaseVersion,
-) -> dict[str, FileDigest]:
-    """Extract an archive as a tree, into an existing empty directory; see `stream_tree`."""
-    sink = DirectorySink(into)
-    return stream_tree(archive, name, sink, layout=layout, target=target, version=version)
 
 
 def stream_tree(
@@ -257,7 +243,7 @@ def _describe(
     content = json.dumps(described, indent=2).encode()
     with sink.create(layout.descriptor, len(content)) as writer:
         writer.write(content)
-    files[layout.descriptor] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
+    files[layout.descriptor] = digested([content])
 
 
 def _check(

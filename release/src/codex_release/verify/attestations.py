@@ -7,13 +7,13 @@ This reads what they say; their signatures are verified by the index when it tak
 from __future__ import annotations
 
 import base64
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codex_release.base.errors import VerifyError
+from codex_release.base.table import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from codex_release.base.table import Table
 
 __all__ = ["attested_by"]
 
@@ -32,21 +32,12 @@ def attested_by(provenance: bytes, name: str, sha256: str) -> str:
     Raises:
         VerifyError: if it cannot be understood, holds no attestation, or one speaks of another file or other bytes.
     """
-    try:
-        bundles = json.loads(provenance)["attestation_bundles"]
-        statements = [
-            json.loads(base64.b64decode(each["envelope"]["statement"], validate=True))
-            for bundle in bundles
-            for each in bundle["attestations"]
-        ]
-        subjects = [(each["name"], each["digest"]["sha256"]) for one in statements for each in one["subject"]]
-        publishers = sorted({_publisher(bundle["publisher"]) for bundle in bundles})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise VerifyError(
-            f"its provenance cannot be understood, it lacks or misspells {error}"
-            if isinstance(error, KeyError)
-            else f"its provenance cannot be understood: {error}"
-        ) from error
+    bundles = read_json(provenance, "its provenance", VerifyError).tables("attestation_bundles")
+    statements = [_statement(each.table("envelope")) for bundle in bundles for each in bundle.tables("attestations")]
+    subjects = [
+        (each.text("name"), each.table("digest").text("sha256")) for one in statements for each in one.tables("subject")
+    ]
+    publishers = sorted({_publisher(bundle.table("publisher")) for bundle in bundles})
     if not subjects:
         raise VerifyError("its provenance holds no attestation")
     for attested, digest in subjects:
@@ -55,7 +46,16 @@ def attested_by(provenance: bytes, name: str, sha256: str) -> str:
     return ", ".join(publishers)
 
 
-def _publisher(claims: Mapping[str, Any]) -> str:
+def _statement(envelope: Table) -> Table:
+    """What was signed: a statement of in-toto's, as JSON in base64."""
+    try:
+        statement = base64.b64decode(envelope.text("statement"), validate=True)
+    except ValueError:
+        envelope.refuse("statement", "is no base64")
+    return read_json(statement, "the statement in its attestation", VerifyError)
+
+
+def _publisher(claims: Table) -> str:
     """A trusted publisher by what it claims, e.g. ``GitHub owner/name release.yml``."""
-    named = [claims["kind"], claims.get("repository"), claims.get("workflow") or claims.get("workflow_filepath")]
+    named = [claims.text("kind"), claims.get("repository"), claims.get("workflow") or claims.get("workflow_filepath")]
     return " ".join(str(each) for each in named if each)

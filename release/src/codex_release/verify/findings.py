@@ -66,14 +66,8 @@ class Verification:
 
     def data(self) -> dict[str, Any]:
         """For a machine."""
-        return {
-            "version": self.version,
-            "index": self.index,
-            "ok": self.ok,
-            "seconds": round(self.seconds, 2),
-            "problems": [f"{each.subject}: {each.problem}" for each in self.problems],
-            "findings": [asdict(each) for each in self.findings],
-        }
+        problems = [f"{each.subject}: {each.problem}" for each in self.problems]
+        return {**asdict(self), "ok": self.ok, "seconds": round(self.seconds, 2), "problems": problems}
 
 
 def _rows(subject: str, found: Sequence[Finding]) -> list[tuple[str, str, str]]:

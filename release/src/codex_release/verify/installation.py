@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
+    from codex_release.index.pip_report import ResolvedFile
     from codex_release.verify.files import OurFile
-    from codex_release.verify.trial import Installed
 
 __all__ = ["installation_findings", "installed_problem"]
 
@@ -48,22 +48,22 @@ def installation_findings(
             installed = trial.install([requirement], pip_environ(index, settings))
         except TrialError as error:
             return [Finding("this machine", "installs", problem=str(error))]
-        note = ", ".join(f"{each.name} {each.version}" for each in installed)
+        note = ", ".join(f"{each.project} {each.version}" for each in installed)
         found = [Finding("this machine", "installs", note, installed_problem(installed, files))]
         found.append(_answered("codex --version", trial.codex_version, version))
         found.append(_answered("initialize", trial.handshake, version))
     return found
 
 
-def installed_problem(installed: Sequence[Installed], files: Sequence[OurFile]) -> str:
+def installed_problem(installed: Sequence[ResolvedFile], files: Sequence[OurFile]) -> str:
     """What is wrong with what was installed; empty if both projects came, with our bytes."""
     ours = {each.digest.sha256 for each in files}
     projects = {known[0] for each in files if (known := identity(each.name))}
-    came = {each.name: each for each in installed if each.name in projects}
+    came = {each.project: each for each in installed if each.project in projects}
     if missing := projects - came.keys():
         return f"the installation brings no {', '.join(sorted(missing))}"
     other = [
-        f"{each.name} {each.version} with sha256 {each.sha256}" for each in came.values() if each.sha256 not in ours
+        f"{each.project} {each.version} with sha256 {each.sha256}" for each in came.values() if each.sha256 not in ours
     ]
     return f"it brings other bytes than ours: {', '.join(other)}" if other else ""
 

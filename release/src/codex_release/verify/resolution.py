@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
+from codex_release.index.pip_report import ResolvedFile
+from codex_release.index.resolution import Expectation, Question, resolve
 from codex_release.verify.findings import Finding
 from codex_release.verify.systems import accepted, right_wheel
 

@@ -18,17 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name
-
 from codex_release.base.errors import TrialError
 from codex_release.base.programs import answer, found, said_last
+from codex_release.base.table import read_json
 from codex_release.base.words import counted
 from codex_release.facts.versions import printed_version
+from codex_release.index.pip_report import reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["CodexAnswer", "Installed", "Trial"]
+    from codex_release.index.pip_report import ResolvedFile
+
+__all__ = ["CodexAnswer", "Trial"]
 
 _INSTALL_S = 900.0
 """Two hundred megabytes over a slow line, and their unpacking."""
@@ -55,23 +57,6 @@ with ModelServer(Text("Hello from Codex itself, with a scripted model.")) as mod
             pieces.append(event.payload.delta)
     print(json.dumps(["".join(pieces), len(pieces), times[0]]))
 """
-
-
-@dataclass(frozen=True)
-class Installed:
-    """One distribution that was installed.
-
-    Attributes:
-        name: of its project, normalized.
-        version: of it (PEP 440).
-        url: where it came from.
-        sha256: of the file it came in, if pip knows it.
-    """
-
-    name: str
-    version: str
-    url: str
-    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -148,7 +133,7 @@ class Trial:
         self._pip("download", *options, environ=self.environ)
         return sorted(into.iterdir())
 
-    def install(self, requirements: Sequence[str], settings: Mapping[str, str]) -> list[Installed]:
+    def install(self, requirements: Sequence[str], settings: Mapping[str, str]) -> tuple[ResolvedFile, ...]:
         """Install with pip, wheels only; everything comes over the wire, nothing out of pip's cache.
 
         Args:
@@ -167,8 +152,7 @@ class Trial:
             options = ("--only-binary", ":all:", "--no-cache-dir", "--report", report)
             others = {name: value for name, value in self.environ.items() if not name.startswith("PIP_")}
             self._pip("install", *options, *requirements, environ={**others, **settings})
-            listed = json.loads(report.read_text(encoding="utf-8"))["install"]
-        return [_installed(each) for each in listed]
+            return reported(read_json(report.read_bytes(), "what pip reports of the installation", TrialError))
 
     def codex_version(self) -> CodexAnswer:
         """``codex --version``, by the console script that came with the runtime."""
@@ -231,13 +215,6 @@ class Trial:
             environ=environ,
             cwd=cwd or self.python.parent,
         )
-
-
-def _installed(entry: Mapping[str, Any]) -> Installed:
-    """One entry of pip's installation report."""
-    download, metadata = entry["download_info"], entry["metadata"]
-    sha256 = download.get("archive_info", {}).get("hashes", {}).get("sha256")
-    return Installed(canonicalize_name(metadata["name"]), metadata["version"], download["url"], sha256)
 
 
 def _without_pythons(environ: Mapping[str, str]) -> dict[str, str]:

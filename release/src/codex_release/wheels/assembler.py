@@ -8,7 +8,6 @@ same stage gives the same bytes on any machine, whatever zlib its Python has.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 import zipfile
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import deflate
 
 from codex_release.base.atomic import scratch_file
-from codex_release.base.digests import FileDigest
+from codex_release.base.digests import digested
 from codex_release.base.errors import BuildError
 from codex_release.wheels.deflater import LEVEL, compress
 from codex_release.wheels.record import record_text
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Layout
     from codex_release.wheels.zipwriter import Compressed
 
@@ -86,7 +86,7 @@ def assemble(skeleton: Path, out: Path, *, epoch: int, shipment: Shipment | None
                 rows[f"{shipment.module}/{path}"] = digest
         for name, content in small.items():
             writer.add(name, 0o644, compress(content))
-            rows[name] = FileDigest(len(content), hashlib.sha256(content).hexdigest())
+            rows[name] = digested([content])
         writer.add(record, 0o644, compress(record_text(rows, record).encode()))
         digest = writer.close()
     return wheel, digest
@@ -121,7 +121,7 @@ def repack_sdist(sdist: Path, out: Path, *, epoch: int) -> tuple[Path, FileDiges
     packed = bytes(deflate.gzip_compress(plain.getvalue(), LEVEL))
     with scratch_file(out / sdist.name) as scratch:
         scratch.write_bytes(packed)
-    return out / sdist.name, FileDigest(len(packed), hashlib.sha256(packed).hexdigest())
+    return out / sdist.name, digested([packed])
 
 
 def _refuse_payload(skeleton: Path, small: Mapping[str, bytes], shipment: Shipment) -> None:

@@ -22,7 +22,6 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import StageError
 from codex_release.base.switch import put_together
-from codex_release.facts.versions import client_version
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import Provenance, sbom_json
@@ -135,24 +134,20 @@ def stage_runtime(
 
 
 def stage_sdk(
-    directory: Path, version: ReleaseVersion, *, sdk_version: str | None, catalog: Catalog, workspace: Workspace
-) -> str:
+    directory: Path, version: ReleaseVersion, *, sdk_version: str, catalog: Catalog, workspace: Workspace
+) -> None:
     """Make the build directory of the client, pinned to exactly one runtime.
 
     Args:
         directory: see `staging`; it appears whole or not at all.
         version: the runtime.
-        sdk_version: the client's own version (PEP 440); the runtime's if not given.
+        sdk_version: the client's own version (PEP 440).
         catalog: the data file.
         workspace: where the client's project is.
 
-    Returns:
-        the client's version.
-
     Raises:
-        StageError: if the directory is in use, the version is none, or the project's metadata cannot be pinned.
+        StageError: if the directory is in use, or the project's metadata cannot be pinned.
     """
-    own_version = client_version(sdk_version, version)
     with staging(directory, "stage-sdk") as scratch:
         for name in ("pyproject.toml", "README.md"):
             shutil.copyfile(workspace.sdk / name, scratch / name)
@@ -162,10 +157,9 @@ def stage_sdk(
         (scratch / ".gitignore").write_bytes(b"/dist/\n")
         _edit_toml(
             scratch / "pyproject.toml",
-            version=own_version,
+            version=sdk_version,
             pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
         )
-    return own_version
 
 
 def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.parser
+import errno
 import struct
 import zipfile
 import zlib
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from typing_extensions import Self
 
-__all__ = ["DAMAGED", "WheelFile", "read_headers"]
+__all__ = ["DAMAGED", "WheelFile", "read_headers", "told"]
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -37,7 +38,7 @@ DAMAGED = (
     RuntimeError,  # an entry that says it is encrypted
     ValueError,  # names that are no text
 )
-"""What `zipfile` raises for a zip that is no longer what was written."""
+"""What `zipfile` raises for a zip that is no longer what was written, or that the machine does not let it read."""
 
 
 @dataclass
@@ -127,6 +128,13 @@ class WheelFile:
             return self.zip.read(name)
         except (KeyError, *DAMAGED) as error:
             raise CheckError(f"{name} of {self.path.name} cannot be read: {error}") from error
+
+
+def told(error: Exception) -> str:
+    """What one of `DAMAGED` means for what was to be read; a full disk, say, is no damage."""
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:  # the latter: a place before its start
+        return f"cannot be read here: {error.strerror}"
+    return f"is damaged: {error}"
 
 
 def read_headers(content: bytes) -> Message:

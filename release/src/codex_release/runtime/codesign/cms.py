@@ -169,7 +169,9 @@ def _held(what: str, judge: Callable[[], _T]) -> _T:
     except _RefusalError as error:
         raise SignatureError(f"{what} does not hold: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        raise SignatureError(f"{what} cannot be understood: {' '.join(str(error).split()) or error!r}") from error
+        raise SignatureError(
+            f"{what} cannot be understood: {' '.join(str(error).split()) or type(error).__name__}"
+        ) from error
 
 
 class _RefusalError(Exception):

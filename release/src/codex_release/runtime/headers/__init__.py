@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["HEAD_SIZE", "Executable", "Span", "looks_executable", "opened", "read_executable", "read_image"]
+__all__ = [
+    "HEAD_SIZE",
+    "Executable",
+    "Span",
+    "begins_as_executable",
+    "looks_executable",
+    "opened",
+    "read_executable",
+    "read_image",
+]
 
 HEAD_SIZE = 8
 """How many first bytes of a file `looks_executable` wants."""
@@ -35,6 +44,12 @@ _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
 def looks_executable(head: bytes) -> bool:
     """Whether a file whose first `HEAD_SIZE` bytes (or more) are these begins like ELF, Mach-O or PE."""
     return any(recognizes(head) for recognizes, _ in _FORMATS)
+
+
+def begins_as_executable(path: Path) -> bool:
+    """Whether a file begins like an executable, see `looks_executable`."""
+    with path.open("rb") as file:
+        return looks_executable(file.read(HEAD_SIZE))
 
 
 @contextlib.contextmanager
