@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.protocol.streams import Stream
@@ -88,22 +89,30 @@ class AsyncTurn:
             self._driver.drop(self._stream)
         return fold.result(self._thread_id, self.id)
 
-    async def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
+    async def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
 
         Raises:
             JsonRpcError: if it has ended, or is of a kind that does not listen.
         """
         params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
-        await self._driver.call("turn/steer", params)
+        answer = await self._driver.call("turn/steer", params)
+        from codex_app_server.generated import TurnSteerResponse
+        from codex_app_server.models.model import decode
 
-    async def interrupt(self) -> None:
+        return decode(TurnSteerResponse, answer)
+
+    async def interrupt(self) -> TurnInterruptResponse:
         """Stop the turn; it then ends with the status ``interrupted``.
 
         Raises:
             JsonRpcError: if it has ended already.
         """
-        await self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        answer = await self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        from codex_app_server.generated import TurnInterruptResponse
+        from codex_app_server.models.model import decode
+
+        return decode(TurnInterruptResponse, answer)
 
     def __repr__(self) -> str:
         """Its id."""

@@ -11,6 +11,7 @@ from codex_app_server.results import TurnFold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.protocol.streams import Stream
@@ -88,22 +89,30 @@ class Turn:
             self._driver.drop(self._stream)
         return fold.result(self._thread_id, self.id)
 
-    def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
+    def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
 
         Raises:
             JsonRpcError: if it has ended, or is of a kind that does not listen.
         """
         params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
-        self._driver.call("turn/steer", params)
+        answer = self._driver.call("turn/steer", params)
+        from codex_app_server.generated import TurnSteerResponse
+        from codex_app_server.models.model import decode
 
-    def interrupt(self) -> None:
+        return decode(TurnSteerResponse, answer)
+
+    def interrupt(self) -> TurnInterruptResponse:
         """Stop the turn; it then ends with the status ``interrupted``.
 
         Raises:
             JsonRpcError: if it has ended already.
         """
-        self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        answer = self._driver.call("turn/interrupt", {"threadId": self._thread_id, "turnId": self.id})
+        from codex_app_server.generated import TurnInterruptResponse
+        from codex_app_server.models.model import decode
+
+        return decode(TurnInterruptResponse, answer)
 
     def __repr__(self) -> str:
         """Its id."""
