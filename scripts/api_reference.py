@@ -10,6 +10,7 @@ It needs nothing but a Python (3.10 or newer), and writes the same with each of 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn"),
     "Inputs and results": ("inputs", "results"),
     "Settings and handlers": ("config", "handlers"),
-    "Events": ("protocol.messages", "protocol.handshake", "sync.subscription"),
+    "Events": ("events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),
     "Models of the protocol": ("generated", "models.aliases"),
@@ -53,6 +54,9 @@ version of the client. Options that a table lists are passed by name; one that m
 bold must be given. Options that are objects take the models of `codex_app_server.generated`; enums take their strings
 too, and paths any path object. What is marked as experimental needs `AppServerConfig(experimental_api=True)`.
 """
+
+_UNION = re.compile(r"\b_(?=[A-Z])")
+"""What stubs put before the name of a union that is a class, where they mean all that there can be."""
 
 FEW = 4
 """So many options stand in the signature; more of them get a table."""
@@ -137,7 +141,8 @@ class Page:
         if isinstance(member, Function):
             return [f"### {member.name}", f"`{signature(member)}`", prose(member.doc, self._linked)]
         if member.values:
-            return [f"### {member.name}", f"One of {', '.join(f'`{value}`' for value in member.values)}."]
+            words = f"One of {', '.join(f'`{value}`' for value in member.values)}."
+            return [f"### {member.name}", words, prose(member.doc, self._linked)]
         return self._class(member)
 
     def _class(self, member: Class) -> list[str]:
@@ -149,9 +154,13 @@ class Page:
             parts.append(f"Under {' and '.join(f'`{base}`' for base in member.bases)}.")
         if member.name in self._twins:
             parts.append(f"For asyncio: `{self._twins[member.name]}`, with the same names; its methods are awaited.")
+        if others := [f"`{other}`" for other, name in self._source.second_names.items() if name in self._named(member)]:
+            parts.append(f"Also {' and '.join(others)}, from the SDK before this one.")
         linked = self._linked - {member.name}
         if is_model:
-            parts.append(_options(member.fields, experimental_names(member.doc)))
+            what = "option" if member.name.endswith("Params") else "field"
+            shown = _options(member.fields, experimental_names(member.doc), what)
+            parts.append(shown if member.fields else "Says nothing more.")
         elif member.fields:
             doc, said = attributes(member.doc, linked)
             parts += [prose(doc, linked), _fields(member.fields, said)]
@@ -168,6 +177,10 @@ class Page:
         if member.name == "AppServerClient":
             parts += self._protocol()
         return parts
+
+    def _named(self, member: Class) -> set[str]:
+        """A class and its twin."""
+        return {member.name, self._twins.get(member.name, member.name)}
 
     def _method(self, owner: str, method: Function, described: dict[frozenset[Parameter], str]) -> list[str]:
         """A method; `described` are the long lists of options of those before it."""
@@ -209,17 +222,17 @@ def _row(method: Function) -> tuple[str, str, str]:
     return f"`{method.name}`{note}", " ".join(options), f"`{method.result}`"
 
 
-def _options(options: Sequence[Parameter], experimental: set[str]) -> str:
+def _options(options: Sequence[Parameter], experimental: set[str], what: str = "option") -> str:
     """The options of a method, or the fields of a model, which are the same."""
     rows = [
         (
             f"`{each.name}`" if each.default is not None else f"**`{each.name}`**",
-            code(_without_none(each.type)),
+            code(_UNION.sub("", _without_none(each.type))),
             "experimental" if each.name in experimental else "",
         )
         for each in options
     ]
-    return table(("option", "type", ""), rows)
+    return table((what, "type", ""), rows)
 
 
 def _fields(fields: Sequence[Parameter], said: Mapping[str, str]) -> str:
@@ -233,6 +246,8 @@ def _default(field: Parameter) -> str:
     if field.default is None:
         return ""
     if field.default.startswith("field("):
+        if "init=False" in field.default:
+            return ""
         return "`None`" if "default=None" in field.default else "empty"
     return code(field.default)
 

@@ -114,7 +114,16 @@ class Source:
 
     @cached_property
     def homes(self) -> dict[str, str]:
-        """The public names, each with the module it lives in."""
+        """The public names, each with the module it lives in; those that are second names are left out."""
+        return {name: home for name, home in self._homes.items() if ":" not in home}
+
+    @cached_property
+    def second_names(self) -> dict[str, str]:
+        """Other public names of what has one, and that one."""
+        return {name: home.partition(":")[2] for name, home in self._homes.items() if ":" in home}
+
+    @cached_property
+    def _homes(self) -> dict[str, str]:
         found: dict[str, str] = ast.literal_eval(_value_of(self._module(""), "_HOMES"))
         return found
 
@@ -131,9 +140,15 @@ class Source:
             LookupError: if there is no such name in it.
         """
         overloads = []
+        union = None
         for node, following in _with_following(self._module(module)):
             if isinstance(node, ast.ClassDef) and node.name == name:
-                return self._class(module, node)
+                if not any(ast.unparse(base) == "_TaggedModel" for base in node.bases):
+                    return self._class(module, node)
+                union = node
+            # The class of a union is followed by all that it can be.
+            if union and isinstance(node, ast.AnnAssign) and _name_of(node) == f"_{name}" and node.value is not None:
+                return Alias(name, ast.unparse(node.value), ast.get_docstring(union) or "")
             if isinstance(node, ast.FunctionDef) and node.name == name:
                 if _is_overload(node):
                     overloads.append(_function(node))

@@ -68,7 +68,8 @@ def test_an_approval_passes_unread_deltas(driver: str, is_read: bool) -> None:
 
 def test_a_script_gets_its_first_result_from_the_real_runtime(codex_binary: Path) -> None:
     with ModelServer(Text("Sources.")) as model:
-        seconds, said = programs.first_result(PYTHON, "first_ours.py", codex_binary, dict(model.config().env or {}))
+        home = {name: str(value) for name, value in (model.config().env or {}).items()}
+        seconds, said = programs.first_result(PYTHON, "first_ours.py", codex_binary, home)
 
     assert said == "Sources. userMessage agentMessage"
     assert 0 < seconds < 20

@@ -18,11 +18,12 @@ from programs import ROOT, codex_release
 from codex_release.base.errors import ProtocolError, WorkspaceError
 from codex_release.facts.workspace import Workspace
 from codex_release.protocol import older
+from codex_release.protocol.choices import with_choices
 from codex_release.protocol.generate import differing, files_for, print_files, write
 from codex_release.protocol.naming import attribute, member, method_name, pascal, snake
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.rooms import rooms_of_definitions, rooms_of_methods
-from codex_release.protocol.rules import Rules, with_results
+from codex_release.protocol.rules import Rules, WordsRule, with_results
 from codex_release.protocol.schema import Schema, Side, runtime_version
 from codex_release.protocol.shapes import (
     Alias,
@@ -290,6 +291,51 @@ def test_strings_and_objects_of_one_member_are_a_keyed_union(rules: Rules) -> No
     assert found["Source"] == KeyedUnion("Source", ("cli",), {"custom": "CustomSource"})
     assert found["CustomSource"].fields[0].type == Named("SourceCustom")
     assert isinstance(found["SourceCustom"], Struct)
+
+
+def chosen(rules: Rules, **definitions: Any) -> Any:
+    return with_choices(normalise(alone(Schema(definitions, {}, {}, {})), rules), rules).definitions
+
+
+def test_known_words_make_an_enum_of_a_string(rules: Rules) -> None:
+    mine = replace(rules, words=(WordsRule("Effort", ("low", "x-high")), WordsRule("Tier", ("fast",), ("tier",))))
+    string = {"type": "string"}
+    made = chosen(mine, Effort=string, A=obj(tier=string, other=string), B=obj("tier", tier={"type": "integer"}))
+    assert made["Effort"] == Enumeration("Effort", (("low", "low"), ("x_high", "x-high")), is_open=True)
+    assert made["Tier"] == Enumeration("Tier", (("fast", "fast"),), is_open=True)
+    assert [field.type for field in made["A"].fields] == [Nullable(Scalar("str")), Nullable(Named("Tier"))]
+    assert made["B"].fields[0].type == Scalar("int")
+
+
+def test_words_for_what_the_schema_does_not_have_are_passed_over(rules: Rules) -> None:
+    assert chosen(
+        replace(rules, words=(WordsRule("Tier", ("fast",), ("tier",)),)), A=obj(a={"type": "string"})
+    ).keys() == {"A"}
+
+
+def test_a_union_that_is_a_class_is_the_base_of_its_variants(rules: Rules) -> None:
+    variant = obj("type", type=string("on"))
+    made = chosen(
+        replace(rules, classes=frozenset({"Power", "Choice", "Elsewhere"})),
+        Power={"oneOf": [{**variant, "title": "OnPower"}, {**obj("type", type=string("off")), "title": "OffPower"}]},
+        Choice={"oneOf": [string("a"), {**obj("b", b={"type": "boolean"}), "title": "BChoice"}]},
+    )
+    assert made["Power"].is_class
+    assert made["Choice"].is_class
+    assert [made[name].base for name in made["Power"].variants.values()] == ["Power", "Power"]
+
+
+@pytest.mark.parametrize(("definition", "complaint"), [(string("a"), "is no union"), (obj(), "is no union")])
+def test_a_rule_for_a_class_that_fits_nothing_is_an_error(
+    rules: Rules, definition: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        chosen(replace(rules, classes=frozenset({"X"})), X=definition)
+
+
+def test_words_for_what_is_no_string_are_an_error(rules: Rules) -> None:
+    with pytest.raises(ProtocolError, match="Effort is no string"):
+        chosen(replace(rules, words=(WordsRule("Effort", ("low",)),)), Effort=string("high"))
 
 
 def test_what_has_no_tag_is_a_union_by_shape_and_flat(rules: Rules) -> None:

@@ -44,7 +44,7 @@ def capture(codex: Path) -> Json:
     """
     words = Text("It holds the sources of a program and its tests.")
     with ModelServer(words, ToolCall("exec_command", {"cmd": "touch x"})) as model:
-        home = (model.config().env or {})["CODEX_HOME"]
+        home = str((model.config().env or {})["CODEX_HOME"])
         with tempfile.TemporaryDirectory(prefix="codex-project-") as project:
             spoken = json.dumps(list(_converse(codex, home, project)))
         replaced = {project: "/home/user/project", home: "/home/user/.codex"}

@@ -129,7 +129,8 @@ def first_result(sides: Sides, effort: Effort) -> Iterator[Row]:
 
     def one(python: Path, program: str) -> float:
         with ModelServer(Text("There are sources and tests.")) as model:
-            seconds, said = programs.first_result(python, program, sides.codex, dict(model.config().env or {}))
+            home = {name: str(value) for name, value in (model.config().env or {}).items()}
+            seconds, said = programs.first_result(python, program, sides.codex, home)
         if said != "There are sources and tests. userMessage agentMessage":
             raise ValueError(f"{program} said {said!r}")
         return seconds

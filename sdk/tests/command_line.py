@@ -49,7 +49,7 @@ def said(
 
 def home_of(model: ModelServer, settings: str = "", features: str = "") -> dict[str, str]:
     """The environment in which Codex asks that model, with more settings of its ``config.toml``."""
-    env = dict(model.config().env or {})
+    env = {name: str(value) for name, value in (model.config().env or {}).items()}
     config = Path(env["CODEX_HOME"]) / "config.toml"
     written = config.read_text(encoding="utf-8")
     config.write_text(f"{settings}\n{written}\n[features]\n{features}\n", encoding="utf-8")

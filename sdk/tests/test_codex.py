@@ -274,7 +274,7 @@ class TestInputs:
 
         play(scene)
 
-    @pytest.mark.parametrize("wrong", ["text", 5, [TextInput("a"), "b"]])
+    @pytest.mark.parametrize("wrong", [b"text", 5, None, {"text": "a"}, [TextInput("a"), b"b"], [["a"]]])
     def test_turn_takes_inputs_only(self, play: Callable[..., None], wrong: Any) -> None:
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start()

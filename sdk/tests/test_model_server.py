@@ -83,7 +83,7 @@ class TestServer:
     def test_its_homes_vanish_with_it(self) -> None:
         with ModelServer() as model:
             configs = [model.config(env={"ADDED": "yes"}, client_name="me") for _ in range(2)]
-            homes = [Path(config.env["CODEX_HOME"]) for config in configs if config.env]
+            homes = [Path(str(config.env["CODEX_HOME"])) for config in configs if config.env]
             assert all((home / "config.toml").is_file() for home in homes)
             assert configs[0].client_name == "me"
         assert len(set(homes)) == 2

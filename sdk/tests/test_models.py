@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
@@ -30,23 +31,27 @@ from codex_app_server.generated import (
     MergeStrategy,
     ReadOnlySandboxPolicy,
     ReasoningEffort,
+    ReasoningSummary,
     SandboxMode,
     SandboxPolicy,
+    ServiceTier,
     TextUserInput,
     ThreadItem,
     ThreadStartParams,
     Turn,
     TurnStartParams,
     TurnStatus,
+    WorkspaceWriteSandboxPolicy,
 )
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
-from codex_app_server.models.model import Model, TaggedModel, UnknownObject, decode, load
+from codex_app_server.models.model import Model, TaggedModel, UnionModel, UnknownObject, decode, load
 
 SOURCE = str(Path(codex_app_server.__file__).parents[1])
 DELTA = {"delta": "hi", "itemId": "i", "threadId": "t", "turnId": "u"}
 # A union of one is that one.
 ALIASES = {name for name in ROOMS if getattr(load(name), "__name__", name) != name}
-MODELS = [name for name in ROOMS if isinstance(load(name), type) and issubclass(load(name), Model)]
+CLASSES = [name for name in ROOMS if isinstance(load(name), type) and issubclass(load(name), Model)]
+MODELS = [name for name in CLASSES if UnionModel not in load(name).__bases__]
 
 
 def run(program: str) -> str:
@@ -156,7 +161,7 @@ def test_a_union_by_shape() -> None:
 
 
 def test_aliases_and_enums_can_be_decoded_too() -> None:
-    assert decode("ReasoningEffort", "ultra") == "ultra"
+    assert decode("RequestId", 1) == 1
     assert decode("SandboxMode", "read-only") is SandboxMode.read_only
     assert decode(SandboxMode, "new-mode") == "new-mode"
 
@@ -327,11 +332,88 @@ def test_values_of_any_type_are_held_to_the_schema() -> None:
 def test_unions_stand_in_annotations_and_isinstance() -> None:
     assert AgentMessageThreadItem in get_args(ThreadItem)
     assert isinstance(ReadOnlySandboxPolicy(), SandboxPolicy)
-    assert "never" in get_args(get_args(AskForApproval)[0])
+    assert isinstance(decode("AskForApproval", "never"), AskForApproval)
     assert len(get_args(CodexErrorInfo)) > 2
-    assert ReasoningEffort is str
     policy = TypeAdapter(SandboxPolicy).validate_python({"type": "readOnly"})
     assert isinstance(policy, ReadOnlySandboxPolicy)
+
+
+def test_a_union_that_is_a_class_makes_one_of_its_variants() -> None:
+    policy = SandboxPolicy.model_validate({"type": "workspaceWrite", "writableRoots": ["/w"]})
+    assert isinstance(policy, WorkspaceWriteSandboxPolicy)
+    assert policy.writable_roots == ["/w"]
+    assert SandboxPolicy.model_validate(policy) is policy
+    assert isinstance(ReadOnlySandboxPolicy.model_validate({"networkAccess": True}), ReadOnlySandboxPolicy)
+    assert isinstance(SandboxPolicy.model_validate_json('{"type": "readOnly"}'), ReadOnlySandboxPolicy)
+    for wrong in ({"type": "unheardOf"}, {}, "readOnly", {"type": "readOnly", "networkAccess": "much"}):
+        with pytest.raises(ValidationError):
+            SandboxPolicy.model_validate(wrong)
+
+
+def test_what_an_older_runtime_took_stays_in_a_policy() -> None:
+    policy = SandboxPolicy.model_validate({"type": "readOnly", "access": {"type": "fullAccess"}})
+    assert policy.model_dump(by_alias=True, exclude_unset=True) == {
+        "type": "readOnly",
+        "access": {"type": "fullAccess"},
+    }
+
+
+def test_strings_beside_models_are_an_enum_that_makes_either() -> None:
+    assert [word.value for word in AskForApproval] == ["untrusted", "on-request", "never"]
+    assert AskForApproval.model_validate("on-request") is AskForApproval.on_request
+    granular = {"granular": {"mcp_elicitations": True, "rules": True, "sandbox_approval": True}}
+    assert isinstance(AskForApproval.model_validate(granular), GranularAskForApproval)
+    assert decode("AskForApproval", "never") is AskForApproval.never
+    wrongs: list[object] = ["sometimes", {"granular": {}}, None]
+    for wrong in wrongs:
+        with pytest.raises(ValidationError):
+            AskForApproval.model_validate(wrong)
+
+
+def test_enums_can_be_validated_as_models_are() -> None:
+    assert ReasoningSummary.model_validate("concise") is ReasoningSummary.concise
+    assert ReasoningSummary.model_validate(ReasoningSummary.auto) is ReasoningSummary.auto
+    with pytest.raises(ValidationError):
+        ReasoningSummary.model_validate("verbose")
+
+
+@pytest.mark.parametrize("words", [ReasoningEffort, ServiceTier])
+def test_an_open_enum_takes_words_that_it_does_not_know(words: Any) -> None:
+    known = next(iter(words))
+    assert words(known.value) is known
+    assert decode(words, known.value) is known
+    for other in (words("beyond"), decode(words, "beyond"), words.model_validate("beyond")):
+        assert isinstance(other, words)
+        assert (other, other.value, str(other), hash(other)) == ("beyond", "beyond", "beyond", hash("beyond"))
+        assert pickle.loads(pickle.dumps(other)) == copy.deepcopy(other) == other
+        assert json.dumps([other, known]) == f'["beyond", "{known.value}"]'
+    assert "beyond" not in [word.value for word in words]
+    for nothing in ("", None, 1):
+        with pytest.raises(ValueError, match="is not a valid"):
+            words(nothing)
+
+
+def test_a_word_that_is_not_known_goes_where_its_enum_goes() -> None:
+    params = TurnStartParams(thread_id="t", input=[], effort=ReasoningEffort("beyond"), service_tier=ServiceTier.fast)
+    assert params.model_dump(mode="json", exclude_unset=True)["effort"] == "beyond"
+    model = decode("ReasoningEffortOption", {"reasoningEffort": "beyond", "description": ""})
+    assert model.reasoning_effort.value == "beyond"  # type: ignore[attr-defined]  # decoded by its name
+
+
+def test_the_enums_and_unions_can_stand_in_models_of_ones_own() -> None:
+    class Mine(BaseModel):
+        effort: ReasoningEffort
+        policy: SandboxPolicy
+        approval: AskForApproval | GranularAskForApproval
+
+    granular = {"granular": {"mcp_elicitations": True, "rules": True, "sandbox_approval": True}}
+    mine = Mine.model_validate({"effort": "beyond", "policy": {"type": "readOnly"}, "approval": granular})
+    assert (mine.effort, type(mine.policy), type(mine.approval)) == (
+        "beyond",
+        ReadOnlySandboxPolicy,
+        GranularAskForApproval,
+    )
+    assert set(Mine.model_json_schema()["properties"]) == {"effort", "policy", "approval"}
 
 
 def test_models_can_be_pickled_copied_and_compared() -> None:

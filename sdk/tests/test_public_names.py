@@ -29,6 +29,13 @@ def test_a_star_import_works() -> None:
     assert "AppServerClient" in run("from codex_app_server import *; print(dir())")
 
 
+def test_what_programs_for_the_sdk_before_this_one_import_is_there() -> None:
+    assert codex_app_server.TurnHandle is codex_app_server.Turn
+    assert codex_app_server.AsyncTurnHandle is codex_app_server.AsyncTurn
+    assert codex_app_server.InitializeResponse is codex_app_server.InitializeResult
+    assert codex_app_server.TurnCompletedNotification is codex_app_server.TurnCompletedNotificationPayload
+
+
 def test_another_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'codex_app_server' has no attribute 'Nothing'"):
         codex_app_server.Nothing  # noqa: B018  # the access is the test

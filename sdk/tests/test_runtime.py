@@ -115,3 +115,11 @@ def test_variables_are_added_to_the_environment(monkeypatch: pytest.MonkeyPatch)
 
     assert environment == {**os.environ, "CHANGED": "2", "ADDED": "3"}
     assert launch_environment(AppServerConfig()) is None
+
+
+def test_variables_that_are_none_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INHERITED", "1")
+
+    environment = launch_environment(AppServerConfig(env={"INHERITED": None, "NEVER_THERE": None, "ADDED": ""}))
+
+    assert environment == {**{name: value for name, value in os.environ.items() if name != "INHERITED"}, "ADDED": ""}

@@ -16,7 +16,7 @@ WRONG = """\
 from codex_app_server import Codex, TextInput
 codex = Codex()
 thread = codex.thread_start(sandbox="everything")
-thread.turn("words")
+thread.turn(b"words")
 thread.run("go", no_such_option=1)
 print(thread.run(TextInput("go")).no_such_attribute)
 """

@@ -25,8 +25,8 @@ class AppServerConfig:
         config_overrides: settings that win over Codex's own ``config.toml``, each ``key=value`` with the value in TOML,
             e.g. ``model="gpt-5"``; passed on as ``--config key=value``.
         cwd: the working directory of the runtime; without it, the current one.
-        env: variables added to the inherited environment, e.g. ``{"CODEX_HOME": "..."}``. Not shown by `repr`: this
-            is where keys travel.
+        env: variables added to the inherited environment, e.g. ``{"CODEX_HOME": "..."}``; one that is None is taken
+            out of it. Not shown by `repr`: this is where keys travel.
         client_name: who the client says it is; the runtime carries it in its user agent, so it must be a valid HTTP
             header value.
         client_title: the client's name for people.
@@ -48,7 +48,7 @@ class AppServerConfig:
     launch_args_override: Sequence[str] | None = None
     config_overrides: Sequence[str] = ()
     cwd: str | os.PathLike[str] | None = None
-    env: Mapping[str, str] | None = field(default=None, repr=False)
+    env: Mapping[str, str | None] | None = field(default=None, repr=False)
     client_name: str = "codex_app_server_sdk"
     client_title: str = "Codex app-server Python SDK"
     client_version: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,27 +107,31 @@ class MentionInput:
 InputItem: TypeAlias = TextInput | ImageInput | LocalImageInput | SkillInput | MentionInput
 """One thing to say."""
 
-Input: TypeAlias = InputItem | list[InputItem]
-"""One thing or several."""
+Input: TypeAlias = InputItem | str | Sequence[InputItem | str]
+"""One thing or several; a string stands for a `TextInput`."""
 
-RunInput: TypeAlias = Input | str
-"""The same, or just words."""
+RunInput: TypeAlias = Input
+"""The same, under the name that it has where a turn is run at once."""
 
 _ITEMS = (TextInput, ImageInput, LocalImageInput, SkillInput, MentionInput)
+_BYTES = (bytes, bytearray, memoryview)
 
 
 def input_items(given: Input) -> list[JsonValue]:
     """An input as the protocol's list of ``UserInput``.
 
     Raises:
-        TypeError: if it is something else; a bare string is for `Thread.run` only.
+        TypeError: if it is something else; bytes too, though they are a sequence.
     """
-    items: list[object] = [*given] if isinstance(given, list) else [given]
-    return [_wire(item) for item in items]
+    if isinstance(given, Sequence) and not isinstance(given, (str, *_BYTES)):
+        return [_wire(item) for item in given]
+    return [_wire(given)]
 
 
 def _wire(item: object) -> JsonValue:
+    if isinstance(item, str):
+        return TextInput(str.__str__(item)).to_wire()
     if isinstance(item, _ITEMS):
         return item.to_wire()
-    hint = "; say TextInput(...)" if isinstance(item, str) else ""
-    raise TypeError(f"an input is made of {', '.join(kind.__name__ for kind in _ITEMS)}, not {item!r}{hint}")
+    hint = "; decode it first" if isinstance(item, _BYTES) else ""
+    raise TypeError(f"an input is made of strings, {', '.join(kind.__name__ for kind in _ITEMS)}, not {item!r}{hint}")

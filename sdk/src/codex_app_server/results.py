@@ -6,8 +6,10 @@ less. Models are made when somebody asks for them, so a program that only wants 
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from codex_app_server.models.encoding import encode_value
 
 if TYPE_CHECKING:
     from codex_app_server.generated import (
@@ -29,69 +31,82 @@ _DEEDS = (
     ("webSearch", "web search", "web searches"),
 )
 """What a person wants to know was done, by the type of its items."""
+_TOLD = (
+    ("status", "status"),
+    ("error", "error"),
+    ("started_at", "startedAt"),
+    ("completed_at", "completedAt"),
+    ("duration_ms", "durationMs"),
+)
+"""The fields of a result that ``turn/completed`` says, and how it calls them."""
 
 
+@dataclass(eq=False, repr=False)
 class TurnResult:
     """What came of a turn.
 
     Attributes:
         thread_id: of the thread it belongs to.
         turn_id: its own.
+        status: how it ended: completed, interrupted or failed; a plain string if this client does not know the word.
+        error: what went wrong.
         text: all the text that was streamed; without any, that of the completed messages.
+        items: what was done in it, in the order in which it was completed: messages, commands, file changes.
+        usage: the tokens that the thread and this turn took, if the runtime said it.
         final_response: the last message that the agent calls its final answer, else the last one it calls nothing;
             None if there is no such.
+        id: the same as `turn_id`.
+        started_at: when it began, in seconds since 1970, if the runtime said it.
+        completed_at: when it ended, likewise.
+        duration_ms: how long it took, in milliseconds, likewise.
     """
 
-    def __init__(self, thread_id: str, turn_id: str, turn: dict[str, JsonValue], fold: TurnFold) -> None:
-        self.thread_id = thread_id
-        self.turn_id = turn_id
-        self.text = fold.text
-        self.final_response = fold.final_response
-        self._turn = turn
-        self._items = fold.items
-        self._usage = fold.usage
+    thread_id: str
+    turn_id: str
+    status: TurnStatus
+    error: TurnError | None
+    text: str
+    items: list[ThreadItem]
+    usage: ThreadTokenUsageUpdatedNotification | None = None
+    final_response: str | None = None
+    id: str = field(init=False)
+    started_at: int | None = None
+    completed_at: int | None = None
+    duration_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        """The turn's id has two names."""
+        self.id = self.turn_id
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """All of it as JSON values, by the names of the attributes; further inside, as the runtime said it."""
+        return {each.name: self._plain(each.name) for each in fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all of it is the same; no model is made for that."""
+        return self.to_dict() == other.to_dict() if isinstance(other, TurnResult) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as every dataclass that can be compared and changed
 
     @property
     def is_completed(self) -> bool:
         """Whether it went through; if not, `failure` says more."""
-        return self._turn.get("status") == "completed"
+        return self._plain("status") == "completed"
 
     @property
     def failure(self) -> str | None:
         """How it ended and why, in words; None if it went through."""
         if self.is_completed:
             return None
-        error = self._turn.get("error")
+        error = self._plain("error")
         message = error.get("message") if isinstance(error, dict) else None
-        status = str(self._turn.get("status"))
+        status = str(self._plain("status"))
         return f"{status}: {message}" if isinstance(message, str) else status
-
-    @cached_property
-    def status(self) -> TurnStatus:
-        """How it ended: completed, interrupted or failed; a plain string if this client does not know the word."""
-        status: TurnStatus = _decoded("TurnStatus", self._turn.get("status"))
-        return status
-
-    @cached_property
-    def error(self) -> TurnError | None:
-        """What went wrong."""
-        error = self._turn.get("error")
-        return None if error is None else _decoded("TurnError", error)
-
-    @cached_property
-    def items(self) -> list[ThreadItem]:
-        """What was done in it, in the order in which it was completed: messages, commands, file changes."""
-        return [_decoded("ThreadItem", item) for item in self._items]
-
-    @cached_property
-    def usage(self) -> ThreadTokenUsageUpdatedNotification | None:
-        """The tokens that the thread and this turn took, if the runtime said it."""
-        return None if self._usage is None else _decoded("ThreadTokenUsageUpdatedNotification", self._usage)
 
     def __repr__(self) -> str:
         """How it ended, and how its answer begins."""
         answer = self.final_response if self.final_response is not None else self.text
-        return f"<TurnResult {self.turn_id} {self._turn.get('status')}: {answer[:60]!r}>"
+        return f"<TurnResult {self.turn_id} {self._plain('status')}: {answer[:60]!r}>"
 
     def _repr_markdown_(self) -> str:
         """For notebooks: the answer, what went wrong, and what was done for it."""
@@ -103,14 +118,63 @@ class TurnResult:
 
     def _facts(self) -> list[str]:
         """How it ended, what was done in it, and the tokens it took, each in a few words."""
-        kinds = [item.get("type") for item in self._items if isinstance(item, dict)]
+        items = self._plain("items")
+        kinds = [item.get("type") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
         counts = [(kinds.count(kind), one, several) for kind, one, several in _DEEDS]
-        facts = [str(self._turn.get("status"))]
+        facts = [str(self._plain("status"))]
         facts += [f"{count} {one if count == 1 else several}" for count, one, several in counts if count]
-        usage = self._usage.get("tokenUsage") if isinstance(self._usage, dict) else None
+        told = self._plain("usage")
+        usage = told.get("tokenUsage") if isinstance(told, dict) else None
         last = usage.get("last") if isinstance(usage, dict) else None
         tokens = last.get("totalTokens") if isinstance(last, dict) else None
         return facts if tokens is None else [*facts, f"{tokens} tokens"]
+
+    def _plain(self, name: str) -> JsonValue:
+        """A field as JSON: of a model that was made, what it says now, otherwise what it would have been made of."""
+        return encode_value(vars(self).get(f"_{name}", vars(self)[name]), name)
+
+
+class _Read:
+    """A field that is given as JSON, or as a model, and read as a model, which is made when it is first looked at.
+
+    What was given stays in the instance under the field's name, the model beside it with an underscore before.
+
+    Args:
+        name: of the field.
+        model: of its value, or of each in a list.
+    """
+
+    def __init__(self, name: str, model: str) -> None:
+        self._name = name
+        self._made = f"_{name}"
+        self._model = model
+
+    def __get__(self, result: TurnResult | None, owner: type | None = None) -> Any:
+        if result is None:
+            raise AttributeError(self._name)  # as a field without a default is none of the class
+        values = vars(result)
+        if self._made not in values:
+            given = values[self._name]
+            made = [_decoded(self._model, each) for each in given] if type(given) is list else self._one(given)
+            return values.setdefault(self._made, made)
+        return values[self._made]
+
+    def __set__(self, result: TurnResult, value: object) -> None:
+        vars(result).pop(self._made, None)
+        vars(result)[self._name] = value
+
+    def _one(self, given: JsonValue) -> Any:
+        return None if given is None else _decoded(self._model, given)
+
+
+# Not before the class is a dataclass, which would take them for defaults.
+for _name, _model in (
+    ("status", "TurnStatus"),
+    ("error", "TurnError"),
+    ("items", "ThreadItem"),
+    ("usage", "ThreadTokenUsageUpdatedNotification"),
+):
+    setattr(TurnResult, _name, _Read(_name, _model))
 
 
 RunResult = TurnResult
@@ -166,7 +230,10 @@ class TurnFold:
 
     def result(self, thread_id: str, turn_id: str) -> TurnResult:
         """What came of it."""
-        return TurnResult(thread_id, turn_id, self._turn or {}, self)
+        turn = self._turn or {}
+        told: dict[str, Any] = {name: turn.get(wire) for name, wire in _TOLD}  # plain, see `_Read`
+        told |= {"items": [*self.items], "usage": self.usage}
+        return TurnResult(thread_id, turn_id, text=self.text, final_response=self.final_response, **told)
 
     def _messages(self) -> list[tuple[str | None, str]]:
         """The phase and the text of every completed message."""

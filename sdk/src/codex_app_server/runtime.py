@@ -64,11 +64,11 @@ def launch_environment(config: AppServerConfig) -> dict[str, str] | None:
     """The environment of the runtime; None if it is just inherited."""
     if not config.env:
         return None
-    added = dict(config.env)
+    changed = dict(config.env)
     if sys.platform == "win32":
         # Names have no case there, and `os.environ` says them in capitals: PATH and Path must not both be passed.
-        added = {name.upper(): value for name, value in added.items()}
-    return {**os.environ, **added}
+        changed = {name.upper(): value for name, value in changed.items()}
+    return {name: value for name, value in {**os.environ, **changed}.items() if value is not None}
 
 
 def _executable(name: str | os.PathLike[str], role: str, otherwise: str) -> Path:

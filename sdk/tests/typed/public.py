@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from codex_app_server import (
+    Account,
+    AccountLoginCompletedNotification,
+    AgentMessageDeltaNotification,
+    ApprovalsReviewer,
     AppServerClient,
     AppServerConfig,
     AppServerError,
@@ -15,21 +20,28 @@ from codex_app_server import (
     AsyncSubscription,
     AsyncThread,
     AsyncTurn,
+    AsyncTurnHandle,
+    CancelLoginAccountResponse,
+    CancelLoginAccountStatus,
     Codex,
     EventOverflowError,
     ExperimentalApiError,
+    GetAccountResponse,
     Handlers,
     ImageInput,
+    InitializeResponse,
     InitializeResult,
     Input,
     InputItem,
     InternalRpcError,
     InvalidParamsError,
     InvalidRequestError,
+    ItemCompletedNotification,
     JsonRpcError,
     LocalImageInput,
     MentionInput,
     MethodNotFoundError,
+    ModelListResponse,
     Notification,
     ParseError,
     Personality,
@@ -47,32 +59,46 @@ from codex_app_server import (
     ServerBusyError,
     ServiceTier,
     SkillInput,
+    SortDirection,
     StartupTimeoutError,
     Subscription,
     TextInput,
     Thread,
+    ThreadArchiveResponse,
+    ThreadCompactStartResponse,
     ThreadForkParams,
     ThreadItem,
+    ThreadListCwdFilter,
     ThreadListParams,
+    ThreadListResponse,
+    ThreadReadResponse,
     ThreadResumeParams,
+    ThreadSetNameResponse,
     ThreadSortKey,
+    ThreadSource,
     ThreadSourceKind,
     ThreadStartParams,
+    ThreadStartSource,
+    ThreadTokenUsage,
     ThreadTokenUsageUpdatedNotification,
     TransportClosedError,
     Turn,
+    TurnCompletedNotification,
     TurnCompletedNotificationPayload,
+    TurnError,
     TurnFailedError,
+    TurnHandle,
+    TurnInterruptResponse,
     TurnResult,
     TurnStartParams,
     TurnStatus,
     TurnSteerParams,
+    TurnSteerResponse,
     __version__,
     is_retryable_error,
     retry_on_overload,
 )
 from codex_app_server.generated import (
-    AgentMessageDeltaNotification,
     CommandExecutionRequestApprovalParams,
     DynamicToolCallParams,
     ReadOnlySandboxPolicy,
@@ -108,23 +134,38 @@ def inputs() -> list[InputItem]:
 
 def use(codex: Codex) -> None:
     said: InitializeResult = codex.metadata
-    print(said.server_version, __version__, codex.skipped_lines)
+    same_said: InitializeResponse = said
+    print(same_said.user_agent, said.server_version, __version__, codex.skipped_lines)
     policy: SandboxPolicy = ReadOnlySandboxPolicy(network_access=False)
     mode: SandboxMode = SandboxMode("read-only")
-    approval: AskForApproval = "never"
-    effort: ReasoningEffort = "high"
-    tier: ServiceTier = "fast"
+    approval: AskForApproval = AskForApproval.model_validate("never")
+    effort: ReasoningEffort = ReasoningEffort("beyond")
+    tier: ServiceTier = ServiceTier.fast
     thread: Thread = codex.thread_start(sandbox=mode, approval_policy=approval, cwd=".")
+    told: ThreadSetNameResponse = thread.set_name("mine")
+    begun: ThreadCompactStartResponse = thread.compact()
+    away: ThreadArchiveResponse = codex.thread_archive(thread.id)
+    print(told, begun, away)
     turn: Turn = thread.turn(inputs(), effort=effort, sandbox_policy=policy, service_tier=tier, summary="concise")
     for event in turn.stream():
         show(event)
+    steered: TurnSteerResponse = turn.steer("and more")
+    stopped: TurnInterruptResponse = turn.interrupt()
+    print(steered.turn_id, stopped, thread.turn(["words", ImageInput("data:")]).id, thread.turn(("a", "b")).id)
     result: RunResult = thread.run("go", timeout=5, personality=Personality("none"))
     same: TurnResult = result
     status: TurnStatus = same.status
     usage: ThreadTokenUsageUpdatedNotification | None = same.usage
+    counted: ThreadTokenUsage | None = usage.token_usage if usage else None
+    error: TurnError | None = same.error
+    print(same == result, same.to_dict(), asdict(same), same.id, same.duration_ms, counted, error)
     print(status.value, usage.token_usage.total.total_tokens if usage else 0, [words(item) for item in same.items])
-    listed = codex.thread_list(sort_key=ThreadSortKey("created_at"), source_kinds=[ThreadSourceKind("cli")], limit=5)
-    print([each.preview for each in listed.data], [each.id for each in codex.models().data])
+    listed: ThreadListResponse = codex.thread_list(
+        sort_key=ThreadSortKey("created_at"), source_kinds=[ThreadSourceKind("cli")], limit=5
+    )
+    models: ModelListResponse = codex.models()
+    read: ThreadReadResponse = thread.read()
+    print([each.preview for each in listed.data], [each.id for each in models.data], read.thread.id)
     print(retry_on_overload(lambda: thread.run("again"), max_attempts=2).text)
     subscription: Subscription = codex.client.subscribe(thread_id=thread.id)
     with subscription:
@@ -132,12 +173,24 @@ def use(codex: Codex) -> None:
             show(event)
 
 
+def choose(turn: TurnHandle) -> tuple[object, ...]:
+    policy: SandboxPolicy = SandboxPolicy.model_validate({"type": "readOnly"})
+    print(turn.id, policy.type, ReasoningSummary.model_validate("concise").value)
+    reviewer, origin, source = ApprovalsReviewer.user, ThreadStartSource.startup, ThreadSource("user")
+    where: ThreadListCwdFilter = "."
+    return (reviewer, origin, source, where, SortDirection.asc, ReasoningEffort.high.value, ServiceTier.flex.value)
+
+
 def show(event: Notification) -> None:
     payload = event.payload
     if isinstance(payload, AgentMessageDeltaNotification):
         print(payload.delta)
-    elif isinstance(payload, TurnCompletedNotificationPayload):
+    elif isinstance(payload, (TurnCompletedNotification, TurnCompletedNotificationPayload)):
         print(payload.turn.status)
+    elif isinstance(payload, ItemCompletedNotification):
+        print(words(payload.item))
+    elif isinstance(payload, AccountLoginCompletedNotification):
+        print(payload.success)
 
 
 def words(item: ThreadItem) -> str:
@@ -153,6 +206,9 @@ async def use_async(codex: AsyncCodex) -> None:
     turn: AsyncTurn = await thread.turn(TextInput("go"), summary=ReasoningSummary("auto"))
     async for event in turn.stream():
         show(event)
+    print(await turn.steer("and more"), await turn.interrupt(), await thread.set_name("mine"), await thread.compact())
+    handle: AsyncTurnHandle = await thread.turn("go")
+    print(handle.id, await codex.thread_archive(thread.id))
     result = await retry_on_overload(lambda: thread.run("again"))
     print(result.final_response)
     client: AsyncAppServerClient = codex.client
@@ -160,7 +216,11 @@ async def use_async(codex: AsyncCodex) -> None:
     async with subscription:
         async for event in subscription:
             show(event)
-    account = await client.account_read()
+    account: GetAccountResponse = await client.account_read()
+    who: Account | None = account.account
+    left: CancelLoginAccountResponse = await client.account_login_cancel(login_id="l")
+    gone: CancelLoginAccountStatus = left.status
+    print(who, gone)
     plan: PlanType | None = account.account.plan_type if account.account and account.account.type == "chatgpt" else None
     print(plan)
 

@@ -13,6 +13,7 @@ from codex_app_server.generated import (
     ApiKeyLoginAccountParams,
     AskForApproval,
     CommandExecutionThreadItem,
+    GranularAskForApproval,
     ReasoningEffort,
     SandboxMode,
     TextUserInput,
@@ -48,7 +49,7 @@ def items_are_told_apart(item: ThreadItem) -> str:
 def fields_are_known(turn: Turn, response: ThreadStartResponse) -> None:
     status: TurnStatus = turn.status
     completed_at: int | None = turn.completed_at
-    approval: AskForApproval = response.approval_policy
+    approval: AskForApproval | GranularAskForApproval = response.approval_policy
     effort: ReasoningEffort | None = response.reasoning_effort
     text: str | None = effort
     print(status is TurnStatus.in_progress, completed_at, approval == "never", text)
@@ -57,7 +58,7 @@ def fields_are_known(turn: Turn, response: ThreadStartResponse) -> None:
 
 
 def models_are_built_by_name() -> None:
-    TurnStartParams(thread_id="t", input=[TextUserInput(text="x")], approval_policy="never")
+    TurnStartParams(thread_id="t", input=[TextUserInput(text="x")], approval_policy=AskForApproval.never)
     ThreadStartParams(sandbox=SandboxMode.read_only, config={"model": "x"})
     TurnStartParams(input=[])  # type: ignore[call-arg]  # thread_id is required
     TurnStartParams(thread_id=1, input=[])  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
 from codex_release.base.switch import put_together
+from codex_release.protocol.choices import with_choices
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
@@ -55,7 +56,8 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
             remedy="if it is right, put this under [results] in release/protocol.toml:\n"
             + "\n".join(result_lines(plain.guesses)),
         )
-    protocol, rooms = with_value_aliases(plain, rules, rooms_of_definitions(plain, rules))
+    chosen = with_choices(plain, rules)
+    protocol, rooms = with_value_aliases(chosen, rules, rooms_of_definitions(chosen, rules))
     files = {
         **render_rooms(protocol, rooms, version),
         **render_names(rooms, version),

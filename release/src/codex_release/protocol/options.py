@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
+    KeyedUnion,
     ListOf,
     Literals,
     MapOf,
@@ -115,8 +116,11 @@ class Options:
     def _named(self, name: str, *, is_path: bool) -> str:
         definition = self.protocol.definitions[name]
         if isinstance(definition, Enumeration):
-            values = tuple(value for _, value in definition.members)
-            return f"{name} | {in_python(values) if _is_short(definition) else _value_alias(name)}"
+            if definition.is_open:
+                return f"{name} | str"
+            return f"{name} | {in_python(_values(definition)) if _is_short(definition) else _value_alias(name)}"
+        if isinstance(definition, KeyedUnion) and definition.is_class:
+            return " | ".join([name, _value_alias(name), *definition.variants.values()])
         if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
             return self.annotation(definition.type, is_path=is_path)
         return name
@@ -129,8 +133,10 @@ class Options:
                     yield from self._names(definition.type)
                     return
                 yield name
-                if isinstance(definition, Enumeration) and not _is_short(definition):
+                if isinstance(definition, Enumeration) and not definition.is_open and not _is_short(definition):
                     yield _value_alias(name)
+                if isinstance(definition, KeyedUnion) and definition.is_class:
+                    yield from (_value_alias(name), *definition.variants.values())
             case ListOf(inner) | MapOf(inner) | Nullable(inner):
                 yield from self._names(inner)
             case OneOf(options):
@@ -141,17 +147,23 @@ class Options:
 
 
 def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
-    """The protocol and its rooms with a name for the strings of each long enum that is an option."""
+    """The protocol and its rooms with a name for the strings of each long enum, or class, that is an option."""
     options = Options(protocol, rules)
     wanted = {name for request in protocol.client_requests for name in options.names(request.params)}
     added = {
-        name: Alias(_value_alias(name), Literals(tuple(value for _, value in definition.members)))
+        name: Alias(_value_alias(name), Literals(_values(definition)))
         for name, definition in protocol.definitions.items()
-        if isinstance(definition, Enumeration) and _value_alias(name) in wanted
+        if isinstance(definition, (Enumeration, KeyedUnion)) and _value_alias(name) in wanted
     }
     definitions = {**protocol.definitions, **{alias.name: alias for alias in added.values()}}
     homes = {**rooms, **{alias.name: rooms[name] for name, alias in added.items()}}
     return replace(protocol, definitions=dict(sorted(definitions.items()))), homes
+
+
+def _values(definition: Enumeration | KeyedUnion) -> tuple[str, ...]:
+    if isinstance(definition, KeyedUnion):
+        return definition.values
+    return tuple(value for _, value in definition.members)
 
 
 def _value_alias(name: str) -> str:
@@ -160,7 +172,7 @@ def _value_alias(name: str) -> str:
 
 def _is_short(definition: Enumeration) -> bool:
     # An option is called about what its type is called.
-    return 2 * len(definition.name) + len(in_python(tuple(value for _, value in definition.members))) <= _INLINE
+    return 2 * len(definition.name) + len(in_python(_values(definition))) <= _INLINE
 
 
 def _with_none(annotation: str) -> str:

@@ -3,12 +3,12 @@
 A table is text, a few lines to a definition, because text costs nothing until it is read. Its first line says what it
 is, the others are its parts::
 
-    model [TAG]      NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON
-    enum             NAME[=VALUE]
-    union TAG        VALUE=MODEL
-    keyed            "VALUE", or KEY=MODEL
-    shape            TYPE
-    alias            TYPE, on several lines if it is several
+    model [TAG [UNION]]  NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON
+    enum [open]          NAME[=VALUE]
+    union TAG [class]    VALUE=MODEL
+    keyed [class]        "VALUE", with a class NAME="VALUE", or KEY=MODEL
+    shape                TYPE
+    alias                TYPE, on several lines if it is several
 
 A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a value as JSON writes it (``"high"``, ``1``,
 ``true``), the name of a definition, ``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with
@@ -23,6 +23,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
+from codex_release.protocol.naming import member
 from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
@@ -79,7 +80,7 @@ def render_rooms(protocol: Protocol, rooms: Mapping[str, str], version: str) -> 
         definitions = [each for name, each in protocol.definitions.items() if rooms[name] == room]
         about = header(f"Models: {room.replace('_', ' ')}.", version)
         files[f"{room}.py"] = about + _table(definitions, protocol)
-        files[f"{room}.pyi"] = about + _Stub(room, rooms).text(definitions)
+        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol).text(definitions)
     return files
 
 
@@ -104,15 +105,21 @@ def _lines(definition: Definition, words: Spelling) -> list[str]:
     """A definition in the words of the table."""
     match definition:
         case Struct():
-            kind = f"model {definition.tag}" if definition.tag else "model"
-            return [kind, *(_field_line(field, words) for field in definition.fields)]
+            head = ["model", definition.tag, definition.base]
+            return [" ".join(filter(None, head)), *(_field_line(field, words) for field in definition.fields)]
         case Enumeration():
-            return ["enum", *(_pair(name, _plain(value)) for name, value in definition.members)]
+            return [
+                "enum open" if definition.is_open else "enum",
+                *(_pair(name, _plain(value)) for name, value in definition.members),
+            ]
         case TaggedUnion():
             tags = definition.variants.items()
-            return [f"union {definition.tag}", *(f"{_plain(value, '=')}={name}" for value, name in tags)]
+            kind = f"union {definition.tag}{' class' if definition.is_class else ''}"
+            return [kind, *(f"{_plain(value, '=')}={name}" for value, name in tags)]
         case KeyedUnion():
             keys = (f"{_plain(key, '=')}={name}" for key, name in definition.variants.items())
+            if definition.is_class:
+                return ["keyed class", *(f"{member(value)}={quoted(value)}" for value in definition.values), *keys]
             return ["keyed", *map(quoted, definition.values), *keys]
         case ShapeUnion():
             return ["shape", *map(words.of, definition.options)]
@@ -155,22 +162,32 @@ def _table_spelling(protocol: Protocol) -> Spelling:
     return spelling
 
 
-_STUB = Spelling(
-    "list[{}]",
-    "dict[str, {}]",
-    "{} | None".format,
-    in_python,
-    scalars={"json": "JsonValue", "path": "str", "null": "None"},
-)
-"""The type of a field, as the runtime's value has it after decoding."""
+_OPEN = docstring(["The words that are known; any other will do too, and has a `value` as they have."], "    ")
+_VALIDATES = """
+    @overload
+    @classmethod
+    def model_validate(cls, obj: str) -> {name}: ...
+    @overload
+    @classmethod
+    def model_validate(cls, obj: object) -> _{name}: ...
+"""
 
 
 class _Stub:
     """Writes the stub of one room."""
 
-    def __init__(self, room: str, rooms: Mapping[str, str]) -> None:
+    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol) -> None:
         self._room = room
         self._rooms = rooms
+        self._protocol = protocol
+        # The type of a field, as the runtime's value has it after decoding.
+        scalars = {"json": "JsonValue", "path": "str", "null": "None"}
+        self._spelling = Spelling("list[{}]", "dict[str, {}]", "{} | None".format, in_python, self._read, scalars)
+
+    def _read(self, name: str) -> str:
+        """What a field holds that the definition of a name describes: of a union that is a class, all there is."""
+        definition = self._protocol.definitions[name]
+        return f"_{name}" if isinstance(definition, (TaggedUnion, KeyedUnion)) and definition.is_class else name
 
     def text(self, definitions: Iterable[Definition]) -> str:
         definitions = list(definitions)
@@ -182,14 +199,23 @@ class _Stub:
         for definition in definitions:
             for name in (name for kind in definition_types(definition) for name in names_in(kind)):
                 if self._rooms[name] != self._room:
-                    ours[f"{_PACKAGE}.{self._rooms[name]}"].append(name)
+                    ours[f"{_PACKAGE}.{self._rooms[name]}"].append(self._read(name))
+        for base in (each.base for each in definitions if isinstance(each, Struct) and each.base):
+            if self._rooms[base] != self._room:
+                ours[f"{_PACKAGE}.{self._rooms[base]}"].append(base)
         # A model of the protocol may be called Model itself.
         bases = [name for name in ("Model", "TaggedModel") if f"(_{name})" in body]
         ours["codex_app_server.models.model"] = [f"{name} as _{name}" for name in bases]
+        words = [name for name in ("OpenWord", "Word") if f"(_{name}, Enum)" in body]
+        ours["codex_app_server.models.variants"] = [f"{name} as _{name}" for name in words]
         ours["codex_app_server.protocol.messages"] = ["JsonValue"] if "JsonValue" in body else []
         standard = {
-            "enum": ["Enum"] if "(str, Enum)" in body else [],
-            "typing": [name for name in ("Literal", "TypeAlias") if f"{name}[" in body or f": {name} " in body],
+            "enum": ["Enum"] if ", Enum)" in body else [],
+            "typing": [
+                name
+                for name in ("Literal", "TypeAlias", "overload")
+                if f"{name}[" in body or f": {name} " in body or f"@{name}\n" in body
+            ],
         }
         blocks = [imports(standard), imports(ours)]
         return "\n".join(block for block in blocks if block)
@@ -199,42 +225,61 @@ class _Stub:
             case Struct():
                 return self._struct(definition)
             case Enumeration():
-                members = "".join(f"    {name} = {quoted(value)}\n" for name, value in definition.members)
-                remark = _remark(definition)
-                return f"\nclass {definition.name}(str, Enum):\n{remark}{chr(10) if remark else ''}{members}"
+                bases = "_OpenWord, Enum" if definition.is_open else "_Word, Enum"
+                remark = _OPEN if definition.is_open else _remark(definition)
+                return _enum(definition.name, bases, remark, definition.members)
+            case TaggedUnion() if definition.is_class:
+                about = docstring(["One of its subclasses; its `model_validate` gives the one that fits."], "    ")
+                base = f"\nclass {definition.name}(_TaggedModel):\n{about}\n    {definition.tag}: str\n"
+                return base + self._alias(f"_{definition.name}", list(definition.variants.values()))
             case TaggedUnion():
-                return self._alias(definition, list(definition.variants.values()))
+                return self._alias(definition.name, list(definition.variants.values()))
+            case KeyedUnion() if definition.is_class:
+                members = [(member(value), value) for value in definition.values]
+                models = list(definition.variants.values())
+                about = docstring([f"The strings of it; beside them there is `{'`, `'.join(models)}`."], "    ")
+                enum = _enum(definition.name, "str, Enum", about, members)
+                return (
+                    enum
+                    + _VALIDATES.format(name=definition.name)
+                    + self._alias(f"_{definition.name}", [definition.name, *models])
+                )
             case KeyedUnion():
-                return self._alias(definition, [in_python(definition.values), *definition.variants.values()])
+                return self._alias(definition.name, [in_python(definition.values), *definition.variants.values()])
             case ShapeUnion():
-                return self._alias(definition, [_STUB.of(option) for option in definition.options])
+                return self._alias(definition.name, [self._spelling.of(option) for option in definition.options])
             case Alias(_, OneOf(options)):
-                return self._alias(definition, [_STUB.of(option) for option in options])
+                return self._alias(definition.name, [self._spelling.of(option) for option in options])
             case Alias():
-                return self._alias(definition, [_STUB.of(definition.type)])
+                return self._alias(definition.name, [self._spelling.of(definition.type)])
 
     def _struct(self, definition: Struct) -> str:
-        base = "_TaggedModel" if definition.tag else "_Model"
+        base = definition.base or ("_TaggedModel" if definition.tag else "_Model")
         lines = "".join(
-            f"    {field.name}: {_STUB.of(field.type)}{'' if field.is_required else ' = ...'}\n"
+            f"    {field.name}: {self._spelling.of(field.type)}{'' if field.is_required else ' = ...'}\n"
             for field in definition.fields
         )
         remark = _remark(definition)
         body = f"{remark}\n{lines}" if remark and lines else remark + lines
         return f"\nclass {definition.name}({base}):{f'{chr(10)}{body}' if body else f' ...{chr(10)}'}"
 
-    def _alias(self, definition: Definition, options: list[str]) -> str:
-        line = f"{definition.name}: TypeAlias = {' | '.join(options)}\n"
+    def _alias(self, name: str, options: list[str]) -> str:
+        line = f"{name}: TypeAlias = {' | '.join(options)}\n"
         if len(line) <= WIDTH + 1:
             return f"\n{line}"
         if len(options) == 1:
-            return f"\n{_long_literal(f'{definition.name}: TypeAlias = ', options[0], '')}"
+            return f"\n{_long_literal(f'{name}: TypeAlias = ', options[0], '')}"
         together = f"    {' | '.join(options)}\n"
         if len(together) <= WIDTH + 1:
-            return f"\n{definition.name}: TypeAlias = (\n{together})\n"
+            return f"\n{name}: TypeAlias = (\n{together})\n"
         lines = [_long_literal("", each, "    ") if len(each) > WIDTH - 6 else f"{each}\n" for each in options]
         first, *others = lines
-        return f"\n{definition.name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
+        return f"\n{name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
+
+
+def _enum(name: str, bases: str, remark: str, members: Iterable[tuple[str, str]]) -> str:
+    lines = "".join(f"    {name} = {quoted(value)}\n" for name, value in members)
+    return f"\nclass {name}({bases}):\n{remark}{chr(10) if remark else ''}{lines}"
 
 
 def _remark(definition: Struct | Enumeration) -> str:

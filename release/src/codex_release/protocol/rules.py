@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["FrontMethod", "RoomRule", "Rules", "result_lines", "with_results"]
+__all__ = ["FrontMethod", "RoomRule", "Rules", "WordsRule", "result_lines", "with_results"]
 
 _RESULTS = re.compile(r"(?<=^\[results\]\n)(?:.+\n)*", re.MULTILINE)
 
@@ -60,6 +60,21 @@ class FrontMethod:
 
 
 @dataclass(frozen=True)
+class WordsRule:
+    """Known words where the schema takes any string.
+
+    Attributes:
+        name: of the enum they become; that of a definition, or a new one.
+        values: the words.
+        fields: wire names of the fields that hold one, where the schema has no definition for it.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Rules:
     """The whole file.
 
@@ -70,6 +85,8 @@ class Rules:
         path_options: wire names of options that are paths.
         left_out_definitions: glob patterns of definitions that nobody needs.
         left_out_methods: methods that get no Python method.
+        words: enums that take other strings too.
+        classes: unions that are classes.
         reserved: what no attribute can be called.
         front: the high-level methods.
         front_names: the homes of the names in `front`: a module, and where there is an asynchronous twin, its module.
@@ -81,6 +98,8 @@ class Rules:
     path_options: frozenset[str]
     left_out_definitions: tuple[str, ...]
     left_out_methods: frozenset[str]
+    words: tuple[WordsRule, ...]
+    classes: frozenset[str]
     reserved: frozenset[str]
     front: tuple[FrontMethod, ...]
     front_names: Mapping[str, tuple[str, ...]]
@@ -102,6 +121,8 @@ class Rules:
             path_options=frozenset(paths.texts("options")),
             left_out_definitions=left_out.texts("definitions"),
             left_out_methods=frozenset(left_out.texts("methods")),
+            words=tuple(table.filled(WordsRule) for table in tables.tables("words")),
+            classes=frozenset(tables.table("classes").texts("definitions")),
             reserved=frozenset(tables.table("reserved").texts("attributes")),
             front=tuple(table.filled(FrontMethod) for table in tables.tables("front")),
             front_names={name: names.texts(name) for name in names},

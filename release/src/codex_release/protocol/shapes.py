@@ -125,21 +125,31 @@ class Struct:
         fields: its members.
         tag: the attribute that says which variant of a union it is, if it is one.
         is_experimental: as of `Field`.
+        base: the union it is a variant of, if that is a class.
     """
 
     name: str
     fields: tuple[Field, ...]
     tag: str | None = None
     is_experimental: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True)
 class Enumeration:
-    """One of some strings, which have names: of each member the name and the string."""
+    """One of some strings, which have names.
+
+    Attributes:
+        name: of the class.
+        members: of each the name and the string.
+        is_experimental: as of `Field`.
+        is_open: whether any other string will do too.
+    """
 
     name: str
     members: tuple[tuple[str, str], ...]
     is_experimental: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,12 +160,15 @@ class TaggedUnion:
         name: of the union.
         tag: the member, by its name in JSON.
         variants: value of the tag to name of the struct.
+        is_experimental: as of `Field`.
+        is_class: whether it becomes a class, the base of its variants.
     """
 
     name: str
     tag: str
     variants: Mapping[str, str]
     is_experimental: bool = False
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,12 +179,15 @@ class KeyedUnion:
         name: of the union.
         values: the strings.
         variants: name of the member to name of the struct that has it.
+        is_experimental: as of `Field`.
+        is_class: whether it becomes an enum of its strings.
     """
 
     name: str
     values: tuple[str, ...]
     variants: Mapping[str, str]
     is_experimental: bool = False
+    is_class: bool = False
 
 
 @dataclass(frozen=True)

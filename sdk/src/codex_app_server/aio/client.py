@@ -38,12 +38,14 @@ class AsyncAppServerClient(AsyncMethods):
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._driver = AsyncDriver(config)
+        self._is_owner = True
 
     @classmethod
     def over(cls, driver: AsyncDriver) -> Self:
-        """A client of a connection that exists, and stays open without it."""
+        """A client of a connection that exists, and stays open at the end of a ``with`` block."""
         client = cls.__new__(cls)
         client._driver = driver  # noqa: SLF001 - its own
+        client._is_owner = False  # noqa: SLF001 - its own
         return client
 
     @property
@@ -121,7 +123,8 @@ class AsyncAppServerClient(AsyncMethods):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.close()
+        if self._is_owner:
+            await self.close()
 
     async def _call(self, method: str, options: Mapping[str, object] | object | None, result: str) -> Any:
         from codex_app_server.models.model import decode  # not at the top: pydantic costs a tenth of a second

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.config import AppServerConfig
-    from codex_app_server.generated import ModelListResponse, ThreadListResponse
+    from codex_app_server.generated import ModelListResponse, ThreadArchiveResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
@@ -45,6 +45,7 @@ class AsyncCodex(AsyncCodexOptions):
 
         load_ahead("aio.thread")
         self._driver = AsyncDriver(config)
+        self._client: AsyncAppServerClient | None = None
 
     @property
     def metadata(self) -> InitializeResult:
@@ -67,14 +68,23 @@ class AsyncCodex(AsyncCodexOptions):
 
     @property
     def client(self) -> AsyncAppServerClient:
-        """The same connection as a client with every method of the protocol."""
-        from codex_app_server.aio.client import AsyncAppServerClient
+        """The same connection as a client with every method of the protocol; always the same client.
 
-        return AsyncAppServerClient.over(self._driver)
+        The end of a ``with`` block of it leaves the connection open: it is this object's.
+        """
+        if self._client is None:
+            from codex_app_server.aio.client import AsyncAppServerClient
 
-    async def thread_archive(self, thread_id: str) -> None:
+            self._client = AsyncAppServerClient.over(self._driver)
+        return self._client
+
+    async def thread_archive(self, thread_id: str) -> ThreadArchiveResponse:
         """Put a thread away: lists leave it out."""
-        await self._driver.call("thread/archive", {"threadId": thread_id})
+        answer = await self._driver.call("thread/archive", {"threadId": thread_id})
+        from codex_app_server.generated import ThreadArchiveResponse
+        from codex_app_server.models.model import decode
+
+        return decode(ThreadArchiveResponse, answer)
 
     async def thread_unarchive(self, thread_id: str) -> AsyncThread:
         """Take a thread out of the archive again."""

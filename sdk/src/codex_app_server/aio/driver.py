@@ -327,14 +327,15 @@ class AsyncDriver:
         if (data := self._connection.give_up(request)) is not None:
             self._send(data)
 
-    async def interrupt(self, log: Log, thread_id: str) -> None:
+    async def interrupt(self, log: Log, thread_id: str) -> JsonValue:
         """Have a turn stopped, and wait for the answer; raises as `call`.
 
         A turn that is not under way yet is stopped when it is.
         """
         await self.start()
         params = {"threadId": thread_id, "turnId": log.topic.id}
-        await self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s)
+        request = Request("turn/interrupt", params, interrupts=log)
+        return (await self._answer(request, self._config.request_timeout_s)).result
 
     def leave(self, cursor: Cursor, thread_id: str) -> None:
         """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
-from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.inputs import input_items
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_app_server.aio.driver import AsyncDriver
-    from codex_app_server.generated import ThreadReadResponse
+    from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.results import RunResult
 
@@ -47,13 +47,21 @@ class AsyncThread(AsyncThreadOptions):
         answer = await self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
         return decode(ThreadReadResponse, answer)
 
-    async def set_name(self, name: str) -> None:
+    async def set_name(self, name: str) -> ThreadSetNameResponse:
         """Give the thread a name, for lists."""
-        await self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        answer = await self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        from codex_app_server.generated import ThreadSetNameResponse
+        from codex_app_server.models.model import decode
 
-    async def compact(self) -> None:
+        return decode(ThreadSetNameResponse, answer)
+
+    async def compact(self) -> ThreadCompactStartResponse:
         """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
-        await self._driver.call("thread/compact/start", {"threadId": self._id})
+        answer = await self._driver.call("thread/compact/start", {"threadId": self._id})
+        from codex_app_server.generated import ThreadCompactStartResponse
+        from codex_app_server.models.model import decode
+
+        return decode(ThreadCompactStartResponse, answer)
 
     def __repr__(self) -> str:
         """Its id."""
@@ -69,7 +77,7 @@ class AsyncThread(AsyncThreadOptions):
 
     async def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
         begun = time.monotonic()
-        request = self._request(TextInput(given) if isinstance(given, str) else given, options)
+        request = self._request(given, options)
         try:
             _, cursor = await self._driver.begin(request, timeout)
             turn = AsyncTurn(self._driver, self._id, cursor)

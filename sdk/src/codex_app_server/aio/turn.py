@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.events import Notification
+    from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
@@ -95,13 +96,13 @@ class AsyncTurn:
         end = None if timeout is None else time.monotonic() + timeout
         try:
             cursor.is_active = True
-            while batch := await self._driver.take(cursor, None if end is None else max(0, end - time.monotonic())):
+            while batch := await self._driver.take(cursor, _left(end)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     await watch(fold)
         except EventOverflowError:
-            await self._driver.wait(self._log, None if end is None else max(0, end - time.monotonic()))
+            await self._driver.wait(self._log, _left(end))
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
@@ -109,22 +110,30 @@ class AsyncTurn:
         is_whole = not (cursor.is_late or cursor.has_overflowed)
         return (fold if is_whole else self._folded()).result(self._thread_id, self.id)
 
-    async def steer(self, input: Input) -> None:  # noqa: A002 - the protocol's word
+    async def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
 
         Raises:
             JsonRpcError: if it has ended, or is of a kind that does not listen.
         """
         params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
-        await self._driver.call("turn/steer", params)
+        answer = await self._driver.call("turn/steer", params)
+        from codex_app_server.generated import TurnSteerResponse
+        from codex_app_server.models.model import decode
 
-    async def interrupt(self) -> None:
+        return decode(TurnSteerResponse, answer)
+
+    async def interrupt(self) -> TurnInterruptResponse:
         """Stop the turn; it then ends with the status ``interrupted``.
 
         Raises:
             JsonRpcError: if it has ended already.
         """
-        await self._driver.interrupt(self._log, self._thread_id)
+        answer = await self._driver.interrupt(self._log, self._thread_id)
+        from codex_app_server.generated import TurnInterruptResponse
+        from codex_app_server.models.model import decode
+
+        return decode(TurnInterruptResponse, answer)
 
     def __repr__(self) -> str:
         """Its id."""
@@ -162,3 +171,13 @@ class AsyncTurn:
             for event in batch:
                 fold.add(event)
         return fold
+
+
+def _left(end: float | None) -> float | None:
+    """How many seconds are left; `TimeoutError` if none."""
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

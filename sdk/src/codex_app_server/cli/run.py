@@ -16,14 +16,14 @@ from codex_app_server.cli.terminal import shortened
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError
 from codex_app_server.inputs import TextInput
-from codex_app_server.results import TurnFold
 from codex_app_server.sync.codex import Codex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_app_server.cli.terminal import Terminal
-    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.events import Notification
+    from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import TurnResult
     from codex_app_server.sync.turn import Turn
 
@@ -93,16 +93,14 @@ def _config(options: RunOptions, approvals: Approvals, terminal: Terminal, stack
 
 def _watched(turn: Turn, view: _View) -> TurnResult:
     """Show a turn to its end; if that is broken off, the turn is interrupted."""
-    fold = TurnFold()
     try:
         for event in turn.stream():
-            fold.add(event)
             view.show(event)
     except BaseException:
         with suppress(AppServerError):  # it may have ended, and the runtime too
             turn.interrupt()
         raise
-    return fold.result(turn.thread_id, turn.id)
+    return turn.result()
 
 
 class _View(Protocol):

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 Account: TypeAlias = ApiKeyAccount | ChatgptAccount | AmazonBedrockAccount | GcpAccount
@@ -21,7 +22,7 @@ class AccountLoginCompletedNotification(_Model):
 class AccountRateLimitsUpdatedNotification(_Model):
     rate_limits: RateLimitSnapshot
 
-class AccountRoutingOverride(str, Enum):
+class AccountRoutingOverride(_Word, Enum):
     no_constraint = "NO_CONSTRAINT"
     us = "us"
     us_cr = "us_cr"
@@ -54,7 +55,7 @@ class AccountSessionWorkspace(_Model):
     kind: AccountSessionWorkspaceKind | None = ...
     name: str | None = ...
 
-class AccountSessionWorkspaceKind(str, Enum):
+class AccountSessionWorkspaceKind(_Word, Enum):
     personal = "personal"
     workspace = "workspace"
 
@@ -89,7 +90,7 @@ class AccountTokenUsageSummary(_Model):
     longest_streak_days: int | None = ...
     peak_daily_tokens: int | None = ...
 
-class AccountUpdateReason(str, Enum):
+class AccountUpdateReason(_Word, Enum):
     workspace_routing_ready = "workspaceRoutingReady"
     unknown = "unknown"
 
@@ -98,11 +99,11 @@ class AccountUpdatedNotification(_Model):
     plan_type: PlanType | None = ...
     reason: AccountUpdateReason | None = ...
 
-class AddCreditsNudgeCreditType(str, Enum):
+class AddCreditsNudgeCreditType(_Word, Enum):
     credits = "credits"
     usage_limit = "usage_limit"
 
-class AddCreditsNudgeEmailStatus(str, Enum):
+class AddCreditsNudgeEmailStatus(_Word, Enum):
     sent = "sent"
     cooldown_active = "cooldown_active"
 
@@ -140,7 +141,7 @@ class AttestationGenerateParams(_Model): ...
 class AttestationGenerateResponse(_Model):
     token: str
 
-class AuthMode(str, Enum):
+class AuthMode(_Word, Enum):
     apikey = "apikey"
     chatgpt = "chatgpt"
     chatgpt_auth_tokens = "chatgptAuthTokens"
@@ -156,7 +157,7 @@ class AuthUrlAccountSessionsSwitchResponse(_Model):
     auth_url: str
     login_id: str
 
-class AwsCredentialType(str, Enum):
+class AwsCredentialType(_Word, Enum):
     """Experimental."""
 
     access_keys = "accessKeys"
@@ -203,7 +204,7 @@ class CancelLoginAccountParams(_Model):
 class CancelLoginAccountResponse(_Model):
     status: CancelLoginAccountStatus
 
-class CancelLoginAccountStatus(str, Enum):
+class CancelLoginAccountStatus(_Word, Enum):
     canceled = "canceled"
     not_found = "notFound"
 
@@ -226,7 +227,7 @@ class ChatgptAuthTokensRefreshParams(_Model):
     previous_account_id: str | None = ...
     reason: ChatgptAuthTokensRefreshReason
 
-class ChatgptAuthTokensRefreshReason(str, Enum):
+class ChatgptAuthTokensRefreshReason(_Word, Enum):
     unauthorized = "unauthorized"
 
 class ChatgptAuthTokensRefreshResponse(_Model):
@@ -254,7 +255,7 @@ class ChatgptLoginAccountResponse(_TaggedModel):
     login_id: str
     type: Literal["chatgpt"] = ...
 
-class ConsumeAccountRateLimitResetCreditOutcome(str, Enum):
+class ConsumeAccountRateLimitResetCreditOutcome(_Word, Enum):
     reset = "reset"
     nothing_to_reset = "nothingToReset"
     no_credit = "noCredit"
@@ -272,7 +273,7 @@ class CreditsSnapshot(_Model):
     has_credits: bool
     unlimited: bool
 
-class DesktopOnboardingEntrypoint(str, Enum):
+class DesktopOnboardingEntrypoint(_Word, Enum):
     life_sciences = "life_sciences"
 
 class EnvironmentBedrockSetupParams(_TaggedModel):
@@ -313,7 +314,7 @@ class GatewayOAuthReadResponse(_Model):
     status: GatewayOAuthStatus | None = ...
     supports_device_auth: bool = ...
 
-class GatewayOAuthStatus(str, Enum):
+class GatewayOAuthStatus(_Word, Enum):
     not_ready = "notReady"
     started = "started"
     succeeded = "succeeded"
@@ -387,13 +388,13 @@ LoginAccountResponse: TypeAlias = (
     | AmazonBedrockLoginAccountResponse
 )
 
-class LoginAppBrand(str, Enum):
+class LoginAppBrand(_Word, Enum):
     codex = "codex"
     chatgpt = "chatgpt"
 
 class LogoutAccountResponse(_Model): ...
 
-class PlanType(str, Enum):
+class PlanType(_Word, Enum):
     free = "free"
     go = "go"
     plus = "plus"
@@ -422,7 +423,7 @@ class ProfileBedrockSetupParams(_TaggedModel):
     region: str
     type: Literal["profile"] = ...
 
-class RateLimitReachedType(str, Enum):
+class RateLimitReachedType(_Word, Enum):
     rate_limit_reached = "rate_limit_reached"
     workspace_owner_credits_depleted = "workspace_owner_credits_depleted"
     workspace_member_credits_depleted = "workspace_member_credits_depleted"
@@ -438,7 +439,7 @@ class RateLimitResetCredit(_Model):
     status: RateLimitResetCreditStatus
     title: str | None = ...
 
-class RateLimitResetCreditStatus(str, Enum):
+class RateLimitResetCreditStatus(_Word, Enum):
     available = "available"
     redeeming = "redeeming"
     redeemed = "redeemed"
@@ -448,7 +449,7 @@ class RateLimitResetCreditsSummary(_Model):
     available_count: int
     credits: list[RateLimitResetCredit] | None = ...
 
-class RateLimitResetType(str, Enum):
+class RateLimitResetType(_Word, Enum):
     codex_rate_limits = "codexRateLimits"
     unknown = "unknown"
 
@@ -512,7 +513,7 @@ class WorkspaceMessage(_Model):
     message_id: str
     message_type: WorkspaceMessageType
 
-class WorkspaceMessageType(str, Enum):
+class WorkspaceMessageType(_Word, Enum):
     headline = "headline"
     announcement = "announcement"
     unknown = "unknown"

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.aio.turn import AsyncTurn
-    from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy
-    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
+    from codex_app_server.generated.approvals import (
+        ApprovalsReviewer,
+        AskForApproval,
+        AskForApprovalValue,
+        GranularAskForApproval,
+        SandboxMode,
+        SandboxPolicy,
+    )
+    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, ServiceTier
     from codex_app_server.generated.items import ResponseItem
     from codex_app_server.generated.threads import (
         DynamicToolSpec,
@@ -57,7 +64,7 @@ class AsyncCodexOptions(ABC):
         self,
         *,
         allow_provider_model_fallback: bool | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -80,7 +87,7 @@ class AsyncCodexOptions(ABC):
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
         selected_capability_roots: Sequence[SelectedCapabilityRoot] | None = None,
         service_name: str | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         session_start_source: ThreadStartSource | Literal["startup", "clear"] | None = None,
         thread_source: ThreadSource | None = None,
     ) -> AsyncThread:
@@ -199,7 +206,7 @@ class AsyncCodexOptions(ABC):
         self,
         thread_id: str,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -215,7 +222,7 @@ class AsyncCodexOptions(ABC):
         personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
     ) -> AsyncThread:
         """Go on with a thread that is stored, of this process or of another.
 
@@ -262,7 +269,7 @@ class AsyncCodexOptions(ABC):
         self,
         thread_id: str,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
         base_instructions: str | None = None,
@@ -282,7 +289,7 @@ class AsyncCodexOptions(ABC):
         permissions: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         thread_source: ThreadSource | None = None,
     ) -> AsyncThread:
         """Begin a thread with all that was said in another one, which stays as it is.
@@ -341,14 +348,14 @@ class AsyncThreadOptions(ABC):
         input: Input,
         *,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         client_user_message_id: str | None = None,
         collaboration_mode: CollaborationMode | None = None,
         cwd: str | os.PathLike[str] | None = None,
         cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
         disabled_plugin_ids: Sequence[str] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         model: str | None = None,
         multi_agent_mode: MultiAgentMode | None = None,
@@ -361,8 +368,8 @@ class AsyncThreadOptions(ABC):
         root_turn_id: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox_policy: SandboxPolicy | None = None,
-        service_tier: str | None = None,
-        service_tier_for_turn: str | None = None,
+        service_tier: ServiceTier | str | None = None,
+        service_tier_for_turn: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
@@ -376,7 +383,7 @@ class AsyncThreadOptions(ABC):
         `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
 
         Args:
-            input: what to say, one item or several; a bare string is for `run`.
+            input: what to say: words, one item, or several.
 
         Raises:
             TypeError: if the input is something else.
@@ -425,14 +432,14 @@ class AsyncThreadOptions(ABC):
         *,
         timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         client_user_message_id: str | None = None,
         collaboration_mode: CollaborationMode | None = None,
         cwd: str | os.PathLike[str] | None = None,
         cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
         disabled_plugin_ids: Sequence[str] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         model: str | None = None,
         multi_agent_mode: MultiAgentMode | None = None,
@@ -445,8 +452,8 @@ class AsyncThreadOptions(ABC):
         root_turn_id: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox_policy: SandboxPolicy | None = None,
-        service_tier: str | None = None,
-        service_tier_for_turn: str | None = None,
+        service_tier: ServiceTier | str | None = None,
+        service_tier_for_turn: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
@@ -460,7 +467,7 @@ class AsyncThreadOptions(ABC):
         `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
 
         Args:
-            input: what to say: words, or items as `turn` takes them.
+            input: what to say, as `turn` takes it.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken off.
 
         Raises:

@@ -52,10 +52,10 @@ TABLE: dict[str, str] = {
     "ApprovedExecpolicyAmendmentReviewDecision": """model
         approved_execpolicy_amendment: ReviewDecisionApprovedExecpolicyAmendment
     """,
-    "AskForApproval": """keyed
-        "untrusted"
-        "on-request"
-        "never"
+    "AskForApproval": """keyed class
+        untrusted="untrusted"
+        on_request="on-request"
+        never="never"
         granular=GranularAskForApproval
     """,
     "AskForApprovalGranular": """model
@@ -64,6 +64,11 @@ TABLE: dict[str, str] = {
         rules: bool
         sandbox_approval: bool
         skill_approval: bool = false
+    """,
+    "AskForApprovalValue": """alias
+        "untrusted"
+        "on-request"
+        "never"
     """,
     "AutoReviewDecisionSource": """enum
         agent
@@ -114,7 +119,7 @@ TABLE: dict[str, str] = {
         source: GuardianCommandSource
         type: "command" = "command"
     """,
-    "DangerFullAccessSandboxPolicy": """model type
+    "DangerFullAccessSandboxPolicy": """model type SandboxPolicy
         type: "dangerFullAccess" = "dangerFullAccess"
     """,
     "DeleteFileChange": """model type
@@ -155,7 +160,7 @@ TABLE: dict[str, str] = {
         source: GuardianCommandSource
         type: "execve" = "execve"
     """,
-    "ExternalSandboxSandboxPolicy": """model type
+    "ExternalSandboxSandboxPolicy": """model type SandboxPolicy
         network_access=networkAccess: NetworkAccess = "restricted"
         type: "externalSandbox" = "externalSandbox"
     """,
@@ -357,7 +362,7 @@ TABLE: dict[str, str] = {
         kind: "project_roots" = "project_roots"
         subpath: str | None = null
     """,
-    "ReadOnlySandboxPolicy": """model type
+    "ReadOnlySandboxPolicy": """model type SandboxPolicy
         network_access=networkAccess: bool = false
         type: "readOnly" = "readOnly"
     """,
@@ -403,7 +408,7 @@ TABLE: dict[str, str] = {
         workspace_write=workspace-write
         danger_full_access=danger-full-access
     """,
-    "SandboxPolicy": """union type
+    "SandboxPolicy": """union type class
         dangerFullAccess=DangerFullAccessSandboxPolicy
         readOnly=ReadOnlySandboxPolicy
         externalSandbox=ExternalSandboxSandboxPolicy
@@ -477,7 +482,7 @@ TABLE: dict[str, str] = {
         type: "update" = "update"
         unified_diff: str
     """,
-    "WorkspaceWriteSandboxPolicy": """model type
+    "WorkspaceWriteSandboxPolicy": """model type SandboxPolicy
         exclude_slash_tmp=excludeSlashTmp: bool = false
         exclude_tmpdir_env_var=excludeTmpdirEnvVar: bool = false
         network_access=networkAccess: bool = false

@@ -17,8 +17,15 @@ TABLE: dict[str, str] = {
         partial_answer
         final_answer
     """,
-    "ReasoningEffort": """alias
-        str
+    "ReasoningEffort": """enum open
+        none
+        minimal
+        low
+        medium
+        high
+        xhigh
+        max
+        ultra
     """,
     "ReasoningSummary": """enum
         auto
@@ -29,6 +36,10 @@ TABLE: dict[str, str] = {
     "RequestId": """alias
         str
         int
+    """,
+    "ServiceTier": """enum open
+        fast
+        flex
     """,
     "W3cTraceContext": """model
         traceparent: str | None = null

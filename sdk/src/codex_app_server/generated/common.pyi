@@ -7,27 +7,45 @@ from enum import Enum
 from typing import TypeAlias
 
 from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.variants import OpenWord as _OpenWord
+from codex_app_server.models.variants import Word as _Word
 
-class ImageDetail(str, Enum):
+class ImageDetail(_Word, Enum):
     auto = "auto"
     low = "low"
     high = "high"
     original = "original"
 
-class MessagePhase(str, Enum):
+class MessagePhase(_Word, Enum):
     commentary = "commentary"
     partial_answer = "partial_answer"
     final_answer = "final_answer"
 
-ReasoningEffort: TypeAlias = str
+class ReasoningEffort(_OpenWord, Enum):
+    """The words that are known; any other will do too, and has a `value` as they have."""
 
-class ReasoningSummary(str, Enum):
+    none = "none"
+    minimal = "minimal"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    xhigh = "xhigh"
+    max = "max"
+    ultra = "ultra"
+
+class ReasoningSummary(_Word, Enum):
     auto = "auto"
     concise = "concise"
     detailed = "detailed"
     none = "none"
 
 RequestId: TypeAlias = str | int
+
+class ServiceTier(_OpenWord, Enum):
+    """The words that are known; any other will do too, and has a `value` as they have."""
+
+    fast = "fast"
+    flex = "flex"
 
 class W3cTraceContext(_Model):
     traceparent: str | None = ...

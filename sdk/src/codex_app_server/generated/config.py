@@ -144,7 +144,7 @@ TABLE: dict[str, str] = {
         mode: ModeKind | None = null
         model: str | None = null
         name: str
-        reasoning_effort: str | None = null
+        reasoning_effort: ReasoningEffort | None = null
     """,
     "CommandConfiguredHookHandler": """model type
         additional_context_limit=additionalContextLimit: int | None = null
@@ -232,7 +232,7 @@ TABLE: dict[str, str] = {
         model_auto_compact_token_limit_scope: AutoCompactTokenLimitScope | None = null
         model_context_window: int | None = null
         model_provider: str | None = null
-        model_reasoning_effort: str | None = null
+        model_reasoning_effort: ReasoningEffort | None = null
         model_reasoning_summary: ReasoningSummary | None = null
         model_verbosity: Verbosity | None = null
         review_model: str | None = null
@@ -609,8 +609,8 @@ TABLE: dict[str, str] = {
     """,
     "NewThreadModelDefaults": """model
         model: str | None = null
-        model_reasoning_effort=modelReasoningEffort: str | None = null
-        service_tier=serviceTier: str | None = null
+        model_reasoning_effort=modelReasoningEffort: ReasoningEffort | None = null
+        service_tier=serviceTier: ServiceTier | None = null
     """,
     "OtelExporter": """keyed
         "none"

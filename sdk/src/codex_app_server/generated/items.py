@@ -121,7 +121,7 @@ TABLE: dict[str, str] = {
         id: str
         model: str | None = null
         prompt: str | None = null
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         receiver_thread_ids=receiverThreadIds: list[str]
         sender_thread_id=senderThreadId: str
         started_at_ms=startedAtMs: int | None = null
@@ -180,7 +180,7 @@ TABLE: dict[str, str] = {
         type: "compaction_trigger" = "compaction_trigger"
     """,
     "ConfigurationReasoning": """model
-        effort: str
+        effort: ReasoningEffort
     """,
     "ConfigurationUpdateResponseItem": """model type
         reasoning: ConfigurationReasoning
@@ -786,7 +786,7 @@ TABLE: dict[str, str] = {
         id: str
         kind: SubAgentActivityKind
         model: str | None = null
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         started_at_ms=startedAtMs: int | None = null
         type: "subAgentActivity" = "subAgentActivity"
     """,

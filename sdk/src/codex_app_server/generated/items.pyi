@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from codex_app_server.generated.common import ImageDetail, MessagePhase, ReasoningEffort
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class AddPatchChangeKind(_TaggedModel):
@@ -20,7 +21,7 @@ class AdditionalToolsResponseItem(_TaggedModel):
     tools: list[JsonValue]
     type: Literal["additional_tools"] = ...
 
-class AgentMessageDelivery(str, Enum):
+class AgentMessageDelivery(_Word, Enum):
     async_ = "async"
 
 class AgentMessageDeltaNotification(_Model):
@@ -85,7 +86,7 @@ class CollabAgentState(_Model):
     message: str | None = ...
     status: CollabAgentStatus
 
-class CollabAgentStatus(str, Enum):
+class CollabAgentStatus(_Word, Enum):
     pending_init = "pendingInit"
     running = "running"
     interrupted = "interrupted"
@@ -94,7 +95,7 @@ class CollabAgentStatus(str, Enum):
     shutdown = "shutdown"
     not_found = "notFound"
 
-class CollabAgentTool(str, Enum):
+class CollabAgentTool(_Word, Enum):
     spawn_agent = "spawnAgent"
     send_input = "sendInput"
     resume_agent = "resumeAgent"
@@ -105,7 +106,7 @@ class CollabAgentTool(str, Enum):
     interrupt_agent = "interruptAgent"
     list_agents = "listAgents"
 
-class CollabAgentToolCallStatus(str, Enum):
+class CollabAgentToolCallStatus(_Word, Enum):
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
@@ -133,13 +134,13 @@ class CommandExecutionOutputDeltaNotification(_Model):
     thread_id: str
     turn_id: str
 
-class CommandExecutionSource(str, Enum):
+class CommandExecutionSource(_Word, Enum):
     agent = "agent"
     user_shell = "userShell"
     unified_exec_startup = "unifiedExecStartup"
     unified_exec_interaction = "unifiedExecInteraction"
 
-class CommandExecutionStatus(str, Enum):
+class CommandExecutionStatus(_Word, Enum):
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
@@ -224,7 +225,7 @@ DynamicToolCallOutputContentItem: TypeAlias = (
     | InputAudioDynamicToolCallOutputContentItem
 )
 
-class DynamicToolCallStatus(str, Enum):
+class DynamicToolCallStatus(_Word, Enum):
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
@@ -346,7 +347,7 @@ class FunctionCallResponseItem(_TaggedModel):
     status: str | None = ...
     type: Literal["function_call"] = ...
 
-class HelplineSubject(str, Enum):
+class HelplineSubject(_Word, Enum):
     answer = "answer"
     prompt = "prompt"
 
@@ -496,12 +497,12 @@ class LocalShellCallResponseItem(_TaggedModel):
     status: LocalShellStatus
     type: Literal["local_shell_call"] = ...
 
-class LocalShellStatus(str, Enum):
+class LocalShellStatus(_Word, Enum):
     completed = "completed"
     in_progress = "in_progress"
     incomplete = "incomplete"
 
-class McpAppDisplayMode(str, Enum):
+class McpAppDisplayMode(_Word, Enum):
     inline = "inline"
     fullscreen = "fullscreen"
 
@@ -530,7 +531,7 @@ class McpToolCallResult(_Model):
     content: list[JsonValue]
     structured_content: JsonValue = ...
 
-class McpToolCallStatus(str, Enum):
+class McpToolCallStatus(_Word, Enum):
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
@@ -602,7 +603,7 @@ class OutputTextContentItem(_TaggedModel):
     text: str
     type: Literal["output_text"] = ...
 
-class PatchApplyStatus(str, Enum):
+class PatchApplyStatus(_Word, Enum):
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
@@ -755,7 +756,7 @@ class SleepThreadItem(_TaggedModel):
     started_at_ms: int | None = ...
     type: Literal["sleep"] = ...
 
-class SubAgentActivityKind(str, Enum):
+class SubAgentActivityKind(_Word, Enum):
     started = "started"
     interacted = "interacted"
     interrupted = "interrupted"
@@ -845,7 +846,7 @@ class ToolSearchOutputResponseItem(_TaggedModel):
     tools: list[JsonValue]
     type: Literal["tool_search_output"] = ...
 
-class TrustedContacts(str, Enum):
+class TrustedContacts(_Word, Enum):
     check = "check"
     skip = "skip"
 

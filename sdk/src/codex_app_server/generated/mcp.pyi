@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class BlobResourceContent(_Model):
@@ -38,14 +39,14 @@ class ListMcpServerStatusResponse(_Model):
     data: list[McpServerStatus]
     next_cursor: str | None = ...
 
-class McpAuthStatus(str, Enum):
+class McpAuthStatus(_Word, Enum):
     unknown = "unknown"
     unsupported = "unsupported"
     not_logged_in = "notLoggedIn"
     bearer_token = "bearerToken"
     o_auth = "oAuth"
 
-class McpElicitationArrayType(str, Enum):
+class McpElicitationArrayType(_Word, Enum):
     array = "array"
 
 class McpElicitationBooleanSchema(_Model):
@@ -54,7 +55,7 @@ class McpElicitationBooleanSchema(_Model):
     title: str | None = ...
     type: McpElicitationBooleanType
 
-class McpElicitationBooleanType(str, Enum):
+class McpElicitationBooleanType(_Word, Enum):
     boolean = "boolean"
 
 class McpElicitationConstOption(_Model):
@@ -89,11 +90,11 @@ class McpElicitationNumberSchema(_Model):
     title: str | None = ...
     type: McpElicitationNumberType
 
-class McpElicitationNumberType(str, Enum):
+class McpElicitationNumberType(_Word, Enum):
     number = "number"
     integer = "integer"
 
-class McpElicitationObjectType(str, Enum):
+class McpElicitationObjectType(_Word, Enum):
     object = "object"
 
 McpElicitationPrimitiveSchema: TypeAlias = (
@@ -117,7 +118,7 @@ McpElicitationSingleSelectEnumSchema: TypeAlias = (
     McpElicitationUntitledSingleSelectEnumSchema | McpElicitationTitledSingleSelectEnumSchema
 )
 
-class McpElicitationStringFormat(str, Enum):
+class McpElicitationStringFormat(_Word, Enum):
     email = "email"
     uri = "uri"
     date = "date"
@@ -132,7 +133,7 @@ class McpElicitationStringSchema(_Model):
     title: str | None = ...
     type: McpElicitationStringType
 
-class McpElicitationStringType(str, Enum):
+class McpElicitationStringType(_Word, Enum):
     string = "string"
 
 class McpElicitationTitledEnumItems(_Model):
@@ -192,7 +193,7 @@ class McpResourceReadTarget(_Model):
     connector_id: str
     link_id: str | None
 
-class McpServerConnectionStatus(str, Enum):
+class McpServerConnectionStatus(_Word, Enum):
     not_started = "notStarted"
     starting = "starting"
     connected = "connected"
@@ -201,7 +202,7 @@ class McpServerConnectionStatus(str, Enum):
     cancelled = "cancelled"
     disabled = "disabled"
 
-class McpServerElicitationAction(str, Enum):
+class McpServerElicitationAction(_Word, Enum):
     accept = "accept"
     decline = "decline"
     cancel = "cancel"
@@ -256,7 +257,7 @@ class McpServerInfo(_Model):
     version: str
     website_url: str | None = ...
 
-class McpServerOauthClientRegistration(str, Enum):
+class McpServerOauthClientRegistration(_Word, Enum):
     auto = "auto"
     cimd = "cimd"
     dcr = "dcr"
@@ -284,10 +285,10 @@ class McpServerOauthLoginResponse(_Model):
 
 class McpServerRefreshResponse(_Model): ...
 
-class McpServerStartupFailureReason(str, Enum):
+class McpServerStartupFailureReason(_Word, Enum):
     reauthentication_required = "reauthenticationRequired"
 
-class McpServerStartupState(str, Enum):
+class McpServerStartupState(_Word, Enum):
     starting = "starting"
     ready = "ready"
     failed = "failed"
@@ -308,7 +309,7 @@ class McpServerStatus(_Model):
     tools: dict[str, Tool]
     tools_error: str | None = ...
 
-class McpServerStatusDetail(str, Enum):
+class McpServerStatusDetail(_Word, Enum):
     full = "full"
     tools_and_auth_only = "toolsAndAuthOnly"
 

@@ -76,7 +76,7 @@ TABLE: dict[str, str] = {
         additional_speed_tiers=additionalSpeedTiers: list[str] = []
         availability_nux=availabilityNux: ModelAvailabilityNux | None = null
         available_access_programs=availableAccessPrograms: ModelAccessPrograms | None = null
-        default_reasoning_effort=defaultReasoningEffort: str
+        default_reasoning_effort=defaultReasoningEffort: ReasoningEffort
         default_service_tier=defaultServiceTier: str | None = null
         description: str
         display_name=displayName: str
@@ -220,7 +220,7 @@ TABLE: dict[str, str] = {
     """,
     "ReasoningEffortOption": """model
         description: str
-        reasoning_effort=reasoningEffort: str
+        reasoning_effort=reasoningEffort: ReasoningEffort
     """,
 }
 

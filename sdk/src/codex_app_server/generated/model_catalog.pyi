@@ -10,6 +10,7 @@ from codex_app_server.generated.common import ReasoningEffort
 from codex_app_server.generated.turns import CyberAccessProgram
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 
 class AuthRecoveryNotification(_Model):
     message: str
@@ -17,7 +18,7 @@ class AuthRecoveryNotification(_Model):
     thread_id: str
     turn_id: str
 
-class BedrockProviderId(str, Enum):
+class BedrockProviderId(_Word, Enum):
     amazon_bedrock = "amazon-bedrock"
     amazon_bedrock_runtime = "amazon-bedrock-runtime"
 
@@ -53,7 +54,7 @@ class ExternallyConfiguredGatewayAuth(_TaggedModel):
 
 GatewayAuth: TypeAlias = NoneGatewayAuth | EnvironmentVariableGatewayAuth | ExternallyConfiguredGatewayAuth
 
-class GcpProviderId(str, Enum):
+class GcpProviderId(_Word, Enum):
     gcp = "gcp"
 
 class GcpProviderSettings(_TaggedModel):
@@ -69,7 +70,7 @@ class GcpProviderSettingsPatch(_TaggedModel):
     provider_id: GcpProviderId
     type: Literal["gcp"] = ...
 
-class InputModality(str, Enum):
+class InputModality(_Word, Enum):
     text = "text"
     image = "image"
     audio = "audio"
@@ -160,7 +161,7 @@ class ModelProviderSummary(_Model):
     name: str
     settings: ProviderSettings
 
-class ModelRerouteReason(str, Enum):
+class ModelRerouteReason(_Word, Enum):
     high_risk_cyber_activity = "highRiskCyberActivity"
 
 class ModelReroutedNotification(_Model):
@@ -191,7 +192,7 @@ class ModelUpgradeInfo(_Model):
     retirement_at: int | None = ...
     upgrade_copy: str | None = ...
 
-class ModelVerification(str, Enum):
+class ModelVerification(_Word, Enum):
     trusted_access_for_cyber = "trustedAccessForCyber"
 
 class ModelVerificationNotification(_Model):
@@ -199,7 +200,7 @@ class ModelVerificationNotification(_Model):
     turn_id: str
     verifications: list[ModelVerification]
 
-class MultiAgentVersion(str, Enum):
+class MultiAgentVersion(_Word, Enum):
     disabled = "disabled"
     v1 = "v1"
     v2 = "v2"

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from codex_app_server.generated.config import HookEventName
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 
 class AppBranding(_Model):
     category: str | None = ...
@@ -77,7 +78,7 @@ class AppTemplateSummary(_Model):
     reason: AppTemplateUnavailableReason | None = ...
     template_id: str
 
-class AppTemplateUnavailableReason(str, Enum):
+class AppTemplateUnavailableReason(_Word, Enum):
     not_configured_for_workspace = "NOT_CONFIGURED_FOR_WORKSPACE"
     no_active_workspace = "NO_ACTIVE_WORKSPACE"
 
@@ -194,11 +195,11 @@ class NpmPluginSource(_TaggedModel):
     type: Literal["npm"] = ...
     version: str | None = ...
 
-class PluginAuthPolicy(str, Enum):
+class PluginAuthPolicy(_Word, Enum):
     on_install = "ON_INSTALL"
     on_use = "ON_USE"
 
-class PluginAvailability(str, Enum):
+class PluginAvailability(_Word, Enum):
     disabled_by_admin = "DISABLED_BY_ADMIN"
     available = "AVAILABLE"
 
@@ -216,7 +217,7 @@ class PluginDetail(_Model):
     skills: list[SkillSummary]
     summary: PluginSummary
 
-class PluginDisabledReason(str, Enum):
+class PluginDisabledReason(_Word, Enum):
     disabled_by_admin = "disabled_by_admin"
     plan_not_eligible = "plan_not_eligible"
     required_app_unavailable = "required_app_unavailable"
@@ -232,12 +233,12 @@ class PluginInstallParams(_Model):
     plugin_name: str
     remote_marketplace_name: str | None = ...
 
-class PluginInstallPolicy(str, Enum):
+class PluginInstallPolicy(_Word, Enum):
     not_available = "NOT_AVAILABLE"
     available = "AVAILABLE"
     installed_by_default = "INSTALLED_BY_DEFAULT"
 
-class PluginInstallPolicySource(str, Enum):
+class PluginInstallPolicySource(_Word, Enum):
     workspace_setting = "WORKSPACE_SETTING"
     implicit_canonical_app = "IMPLICIT_CANONICAL_APP"
 
@@ -274,7 +275,7 @@ class PluginInterface(_Model):
     terms_of_service_url: str | None = ...
     website_url: str | None = ...
 
-class PluginListMarketplaceKind(str, Enum):
+class PluginListMarketplaceKind(_Word, Enum):
     local = "local"
     vertical = "vertical"
     workspace_directory = "workspace-directory"
@@ -348,7 +349,7 @@ class PluginSearchResult(_Model):
     marketplace_path: str | None = ...
     plugin: PluginSummary
 
-class PluginSearchScope(str, Enum):
+class PluginSearchScope(_Word, Enum):
     global_ = "global"
     workspace = "workspace"
     personal = "personal"
@@ -380,7 +381,7 @@ class PluginShareDeleteParams(_Model):
 
 class PluginShareDeleteResponse(_Model): ...
 
-class PluginShareDiscoverability(str, Enum):
+class PluginShareDiscoverability(_Word, Enum):
     listed = "LISTED"
     unlisted = "UNLISTED"
     private = "PRIVATE"
@@ -402,12 +403,12 @@ class PluginSharePrincipal(_Model):
     principal_type: PluginSharePrincipalType
     role: PluginSharePrincipalRole
 
-class PluginSharePrincipalRole(str, Enum):
+class PluginSharePrincipalRole(_Word, Enum):
     reader = "reader"
     editor = "editor"
     owner = "owner"
 
-class PluginSharePrincipalType(str, Enum):
+class PluginSharePrincipalType(_Word, Enum):
     user = "user"
     group = "group"
     workspace = "workspace"
@@ -428,11 +429,11 @@ class PluginShareTarget(_Model):
     principal_type: PluginSharePrincipalType
     role: PluginShareTargetRole
 
-class PluginShareTargetRole(str, Enum):
+class PluginShareTargetRole(_Word, Enum):
     reader = "reader"
     editor = "editor"
 
-class PluginShareUpdateDiscoverability(str, Enum):
+class PluginShareUpdateDiscoverability(_Word, Enum):
     unlisted = "UNLISTED"
     private = "PRIVATE"
     listed = "LISTED"
@@ -500,7 +501,7 @@ class ScheduledTaskSummary(_Model):
     prompt: str
     schedule: ScheduledTaskSchedule
 
-class ScheduledTaskWeekday(str, Enum):
+class ScheduledTaskWeekday(_Word, Enum):
     mo = "MO"
     tu = "TU"
     we = "WE"
@@ -537,7 +538,7 @@ class SkillMetadata(_Model):
     scope: SkillScope
     short_description: str | None = ...
 
-class SkillScope(str, Enum):
+class SkillScope(_Word, Enum):
     user = "user"
     repo = "repo"
     system = "system"

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from codex_app_server.generated.threads import SortDirection
 from codex_app_server.models.model import Model as _Model
+from codex_app_server.models.variants import Word as _Word
 
 class EnvironmentAddParams(_Model):
     """Experimental."""
@@ -42,7 +43,7 @@ class EnvironmentShellInfo(_Model):
 class EnvironmentSkillsParams(_Model):
     required: list[str] | None = ...
 
-class EnvironmentStatusKind(str, Enum):
+class EnvironmentStatusKind(_Word, Enum):
     """Experimental."""
 
     ready = "ready"
@@ -72,7 +73,7 @@ class Project(_Model):
     roots: list[ProjectRoot]
     updated_at: int
 
-class ProjectChangeType(str, Enum):
+class ProjectChangeType(_Word, Enum):
     created = "created"
     updated = "updated"
     deleted = "deleted"
@@ -152,7 +153,7 @@ class ProjectReadResponse(_Model):
 class ProjectRoot(_Model):
     path: str
 
-class ProjectSortKey(str, Enum):
+class ProjectSortKey(_Word, Enum):
     position = "position"
     recency_at = "recencyAt"
 

@@ -10,6 +10,7 @@ from codex_app_server.generated.items import ThreadItem
 from codex_app_server.generated.turns import TurnError, TurnStatus
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class BemItemPromotedThreadRealtimeItem(_TaggedModel):
@@ -21,14 +22,14 @@ class BemItemPromotedThreadRealtimeItem(_TaggedModel):
     turn_id: str
     type: Literal["bemItemPromoted"] = ...
 
-class CodexResponseHandoffMode(str, Enum):
+class CodexResponseHandoffMode(_Word, Enum):
     thinking = "thinking"
     commentary = "commentary"
     bem_tags = "bemTags"
 
 CodexResponseHandoffModeValue: TypeAlias = Literal["thinking", "commentary", "bemTags"]
 
-class ConversationTextRole(str, Enum):
+class ConversationTextRole(_Word, Enum):
     user = "user"
     developer = "developer"
     assistant = "assistant"
@@ -57,12 +58,12 @@ class ItemThreadTimelineEntry(_TaggedModel):
     turn_id: str
     type: Literal["item"] = ...
 
-class RealtimeConversationVersion(str, Enum):
+class RealtimeConversationVersion(_Word, Enum):
     v1 = "v1"
     v2 = "v2"
     v3 = "v3"
 
-class RealtimeOutputModality(str, Enum):
+class RealtimeOutputModality(_Word, Enum):
     text = "text"
     audio = "audio"
 
@@ -84,7 +85,7 @@ class RealtimeThreadTimelineEntry(_TaggedModel):
     position: int
     type: Literal["realtime"] = ...
 
-class RealtimeVoice(str, Enum):
+class RealtimeVoice(_Word, Enum):
     alloy = "alloy"
     arbor = "arbor"
     ash = "ash"
@@ -220,7 +221,7 @@ class ThreadRealtimeClosedNotification(_Model):
     reason: str | None = ...
     thread_id: str
 
-class ThreadRealtimeCoverage(str, Enum):
+class ThreadRealtimeCoverage(_Word, Enum):
     unsupported = "unsupported"
     pending = "pending"
     ready = "ready"
@@ -236,7 +237,7 @@ class ThreadRealtimeErrorNotification(_Model):
 class ThreadRealtimeFrameChannels(_Model):
     voice_transcript: ThreadRealtimeVoiceTranscript
 
-class ThreadRealtimeHandoffMode(str, Enum):
+class ThreadRealtimeHandoffMode(_Word, Enum):
     start = "start"
     steer = "steer"
 
@@ -303,7 +304,7 @@ class ThreadRealtimeListVoicesResponse(_Model):
 
     voices: RealtimeVoicesList
 
-class ThreadRealtimeOrder(str, Enum):
+class ThreadRealtimeOrder(_Word, Enum):
     observed_at = "observedAt"
     position = "position"
 
@@ -315,7 +316,7 @@ class ThreadRealtimeSdpNotification(_Model):
     sdp: str
     thread_id: str
 
-class ThreadRealtimeSessionOutcome(str, Enum):
+class ThreadRealtimeSessionOutcome(_Word, Enum):
     ended = "ended"
     failed = "failed"
 
@@ -376,7 +377,7 @@ class ThreadRealtimeTranscriptDoneNotification(_Model):
     text: str
     thread_id: str
 
-class ThreadRealtimeTranscriptRole(str, Enum):
+class ThreadRealtimeTranscriptRole(_Word, Enum):
     user = "user"
     assistant = "assistant"
 

@@ -44,8 +44,8 @@ _NAMES = {
         AdditionalNetworkPermissions AdditionalPermissionProfile
         ApplyNetworkPolicyAmendmentCommandExecutionApprovalDecision ApplyPatchApprovalParams ApplyPatchApprovalResponse
         ApplyPatchGuardianApprovalReviewAction ApprovalsReviewer ApprovedExecpolicyAmendmentReviewDecision
-        AskForApproval AskForApprovalGranular AutoReviewDecisionSource CommandExecutionApprovalDecision
-        CommandExecutionApprovalDecisionAcceptWithExecpolicyAmendment
+        AskForApproval AskForApprovalGranular AskForApprovalValue AutoReviewDecisionSource
+        CommandExecutionApprovalDecision CommandExecutionApprovalDecisionAcceptWithExecpolicyAmendment
         CommandExecutionApprovalDecisionApplyNetworkPolicyAmendment CommandExecutionApprovalKind
         CommandExecutionRequestApprovalParams CommandExecutionRequestApprovalResponse
         CommandGuardianApprovalReviewAction DangerFullAccessSandboxPolicy DeleteFileChange DeniedReviewDecision
@@ -70,7 +70,7 @@ _NAMES = {
         WriteStdinGuardianApprovalReviewAction
     """,
     "common": """
-        ImageDetail MessagePhase ReasoningEffort ReasoningSummary RequestId W3cTraceContext
+        ImageDetail MessagePhase ReasoningEffort ReasoningSummary RequestId ServiceTier W3cTraceContext
     """,
     "config": """
         AgentConfiguredHookHandler AgentHookMetadata AllowDenyRequirement AnalyticsConfig AppConfig AppLinkConfig

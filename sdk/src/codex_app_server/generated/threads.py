@@ -173,7 +173,7 @@ TABLE: dict[str, str] = {
         path: str | None = null
         preview: str
         project_id=projectId: str | None
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         recency_at=recencyAt: int | None = null
         section: ThreadSection | None = null
         section_entered_at=sectionEnteredAt: int | None = null
@@ -346,7 +346,7 @@ TABLE: dict[str, str] = {
         permissions: str | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] | None = null
         sandbox: SandboxMode | None = null
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         thread_id=threadId: str
         thread_source=threadSource: str | None = null
     """,
@@ -360,10 +360,10 @@ TABLE: dict[str, str] = {
         model: str
         model_provider=modelProvider: str
         multi_agent_mode=multiAgentMode: MultiAgentMode = "explicitRequestOnly"
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] = []
         sandbox: SandboxPolicy
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         thread: Thread
     """,
     "ThreadGoal": """model
@@ -697,7 +697,7 @@ TABLE: dict[str, str] = {
         personality: Personality | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] | None = null
         sandbox: SandboxMode | None = null
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         thread_id=threadId: str
     """,
     "ThreadResumeResponse": """model
@@ -713,10 +713,10 @@ TABLE: dict[str, str] = {
         model: str
         model_provider=modelProvider: str
         multi_agent_mode=multiAgentMode: MultiAgentMode = "explicitRequestOnly"
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] = []
         sandbox: SandboxPolicy
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         thread: Thread
         turns_backwards_cursor=turnsBackwardsCursor: str | None = null
     """,
@@ -740,7 +740,7 @@ TABLE: dict[str, str] = {
     "ThreadSampleParams": """model
         allow_in_progress_turn=allowInProgressTurn: bool | None = null
         disable_mcp=disableMcp: bool | None = null
-        effort: str | None = null
+        effort: ReasoningEffort | None = null
         expected_turn_id=expectedTurnId: str
         interrupt_on_cancel=interruptOnCancel: bool | None = null
         prompt: str
@@ -878,14 +878,14 @@ TABLE: dict[str, str] = {
         collaboration_mode=collaborationMode: CollaborationMode
         cwd: str
         disabled_plugin_ids=disabledPluginIds: list[str] = []
-        effort: str | None = null
+        effort: ReasoningEffort | None = null
         environments: list[ThreadEnvironment] | None = null
         model: str
         model_provider=modelProvider: str
         multi_agent_mode=multiAgentMode: MultiAgentMode = "explicitRequestOnly"
         personality: Personality | None = null
         sandbox_policy=sandboxPolicy: SandboxPolicy
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         summary: ReasoningSummary | None = null
     """,
     "ThreadSettingsUpdateParams": """model
@@ -894,14 +894,14 @@ TABLE: dict[str, str] = {
         collaboration_mode=collaborationMode: CollaborationMode | None = null
         cwd: str | None = null
         disabled_plugin_ids=disabledPluginIds: list[str] | None = null
-        effort: str | None = null
+        effort: ReasoningEffort | None = null
         environments: list[TurnEnvironmentParams] | None = null
         model: str | None = null
         multi_agent_mode=multiAgentMode: MultiAgentMode | None = null
         permissions: str | None = null
         personality: Personality | None = null
         sandbox_policy=sandboxPolicy: SandboxPolicy | None = null
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         summary: ReasoningSummary | None = null
         thread_id=threadId: str
     """,
@@ -985,7 +985,7 @@ TABLE: dict[str, str] = {
         sandbox: SandboxMode | None = null
         selected_capability_roots=selectedCapabilityRoots: list[SelectedCapabilityRoot] | None = null
         service_name=serviceName: str | None = null
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         session_start_source=sessionStartSource: ThreadStartSource | None = null
         thread_source=threadSource: str | None = null
     """,
@@ -999,10 +999,10 @@ TABLE: dict[str, str] = {
         model: str
         model_provider=modelProvider: str
         multi_agent_mode=multiAgentMode: MultiAgentMode = "explicitRequestOnly"
-        reasoning_effort=reasoningEffort: str | None = null
+        reasoning_effort=reasoningEffort: ReasoningEffort | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] = []
         sandbox: SandboxPolicy
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         thread: Thread
     """,
     "ThreadStartSource": """enum

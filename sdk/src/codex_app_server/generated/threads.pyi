@@ -8,14 +8,14 @@ from typing import Literal, TypeAlias
 
 from codex_app_server.generated.approvals import (
     ApprovalsReviewer,
-    AskForApproval,
     GuardianRiskLevel,
     GuardianUserAuthorization,
     SandboxMode,
-    SandboxPolicy,
     ThreadId,
+    _AskForApproval,
+    _SandboxPolicy,
 )
-from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, RequestId
+from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, RequestId, ServiceTier
 from codex_app_server.generated.items import ResponseItem, ThreadItem, UserInput
 from codex_app_server.generated.turns import (
     CollaborationMode,
@@ -28,6 +28,7 @@ from codex_app_server.generated.turns import (
 )
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class ActivePermissionProfile(_Model):
@@ -88,7 +89,7 @@ class GitInfo(_Model):
     origin_url: str | None = ...
     sha: str | None = ...
 
-class GuardianAssessmentOutcome(str, Enum):
+class GuardianAssessmentOutcome(_Word, Enum):
     """Experimental."""
 
     allow = "allow"
@@ -147,7 +148,7 @@ SessionSource: TypeAlias = (
     Literal["cli", "vscode", "exec", "appServer", "unknown"] | CustomSessionSource | SubAgentSessionSource
 )
 
-class SortDirection(str, Enum):
+class SortDirection(_Word, Enum):
     asc = "asc"
     desc = "desc"
 
@@ -208,7 +209,7 @@ class Thread(_Model):
     turns: list[Turn]
     updated_at: int
 
-class ThreadActiveFlag(str, Enum):
+class ThreadActiveFlag(_Word, Enum):
     waiting_on_approval = "waitingOnApproval"
     waiting_on_user_input = "waitingOnUserInput"
 
@@ -233,7 +234,7 @@ class ThreadAttachment(_Model):
     identity_key: str
     payload: JsonValue
 
-class ThreadAttachmentAddOutcome(str, Enum):
+class ThreadAttachmentAddOutcome(_Word, Enum):
     created = "created"
     existing = "existing"
 
@@ -256,7 +257,7 @@ class ThreadAttachmentListResponse(_Model):
     data: list[ThreadAttachment]
     next_cursor: str | None = ...
 
-class ThreadAttachmentOperation(str, Enum):
+class ThreadAttachmentOperation(_Word, Enum):
     created = "created"
     deleted = "deleted"
 
@@ -374,7 +375,7 @@ class ThreadForkParams(_Model):
     `runtime_workspace_roots`.
     """
 
-    approval_policy: AskForApproval | None = ...
+    approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
     attach_to_source: bool | None = ...
     base_instructions: str | None = ...
@@ -394,7 +395,7 @@ class ThreadForkParams(_Model):
     permissions: str | None = ...
     runtime_workspace_roots: list[str] | None = ...
     sandbox: SandboxMode | None = ...
-    service_tier: str | None = ...
+    service_tier: ServiceTier | None = ...
     thread_id: str
     thread_source: ThreadSource | None = ...
 
@@ -402,7 +403,7 @@ class ThreadForkResponse(_Model):
     """Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`."""
 
     active_permission_profile: ActivePermissionProfile | None = ...
-    approval_policy: AskForApproval
+    approval_policy: _AskForApproval
     approvals_reviewer: ApprovalsReviewer
     cwd: str
     disabled_plugin_ids: list[str] = ...
@@ -412,8 +413,8 @@ class ThreadForkResponse(_Model):
     multi_agent_mode: MultiAgentMode = ...
     reasoning_effort: ReasoningEffort | None = ...
     runtime_workspace_roots: list[str] = ...
-    sandbox: SandboxPolicy
-    service_tier: str | None = ...
+    sandbox: _SandboxPolicy
+    service_tier: ServiceTier | None = ...
     thread: Thread
 
 class ThreadGoal(_Model):
@@ -442,7 +443,7 @@ class ThreadGoalGetParams(_Model):
 class ThreadGoalGetResponse(_Model):
     goal: ThreadGoal | None = ...
 
-class ThreadGoalMutationOrigin(str, Enum):
+class ThreadGoalMutationOrigin(_Word, Enum):
     user = "user"
     automatic = "automatic"
 
@@ -456,7 +457,7 @@ class ThreadGoalSetParams(_Model):
 class ThreadGoalSetResponse(_Model):
     goal: ThreadGoal
 
-class ThreadGoalStatus(str, Enum):
+class ThreadGoalStatus(_Word, Enum):
     active = "active"
     paused = "paused"
     blocked = "blocked"
@@ -490,7 +491,7 @@ class ThreadGuardianReviewResponse(_Model):
     assessment: ThreadGuardianAssessment | None = ...
     call_id: str
 
-class ThreadHistoryMode(str, Enum):
+class ThreadHistoryMode(_Word, Enum):
     legacy = "legacy"
     paginated = "paginated"
 
@@ -601,7 +602,7 @@ class ThreadLoadedListResponse(_Model):
     data: list[str]
     next_cursor: str | None = ...
 
-class ThreadMemoryMode(str, Enum):
+class ThreadMemoryMode(_Word, Enum):
     enabled = "enabled"
     disabled = "disabled"
 
@@ -789,7 +790,7 @@ class ThreadResumeInitialTurnsPageParams(_Model):
 class ThreadResumeParams(_Model):
     """Experimental: `history`, `initial_turns_page`, `path`, `permissions`, `runtime_workspace_roots`."""
 
-    approval_policy: AskForApproval | None = ...
+    approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
     base_instructions: str | None = ...
     config: dict[str, JsonValue] | None = ...
@@ -805,7 +806,7 @@ class ThreadResumeParams(_Model):
     personality: Personality | None = ...
     runtime_workspace_roots: list[str] | None = ...
     sandbox: SandboxMode | None = ...
-    service_tier: str | None = ...
+    service_tier: ServiceTier | None = ...
     thread_id: str
 
 class ThreadResumeResponse(_Model):
@@ -815,7 +816,7 @@ class ThreadResumeResponse(_Model):
     """
 
     active_permission_profile: ActivePermissionProfile | None = ...
-    approval_policy: AskForApproval
+    approval_policy: _AskForApproval
     approvals_reviewer: ApprovalsReviewer
     collaboration_mode: CollaborationMode | None = ...
     cwd: str
@@ -828,8 +829,8 @@ class ThreadResumeResponse(_Model):
     multi_agent_mode: MultiAgentMode = ...
     reasoning_effort: ReasoningEffort | None = ...
     runtime_workspace_roots: list[str] = ...
-    sandbox: SandboxPolicy
-    service_tier: str | None = ...
+    sandbox: _SandboxPolicy
+    service_tier: ServiceTier | None = ...
     thread: Thread
     turns_backwards_cursor: str | None = ...
 
@@ -936,7 +937,7 @@ class ThreadSearchResult(_Model):
     snippet: str
     thread: Thread
 
-class ThreadSearchSortKey(str, Enum):
+class ThreadSearchSortKey(_Word, Enum):
     created_at = "created_at"
     updated_at = "updated_at"
     recency_at = "recency_at"
@@ -1007,7 +1008,7 @@ class ThreadSettings(_Model):
     """Experimental: `environments`, `multi_agent_mode`."""
 
     active_permission_profile: ActivePermissionProfile | None = ...
-    approval_policy: AskForApproval
+    approval_policy: _AskForApproval
     approvals_reviewer: ApprovalsReviewer
     collaboration_mode: CollaborationMode
     cwd: str
@@ -1018,14 +1019,14 @@ class ThreadSettings(_Model):
     model_provider: str
     multi_agent_mode: MultiAgentMode = ...
     personality: Personality | None = ...
-    sandbox_policy: SandboxPolicy
-    service_tier: str | None = ...
+    sandbox_policy: _SandboxPolicy
+    service_tier: ServiceTier | None = ...
     summary: ReasoningSummary | None = ...
 
 class ThreadSettingsUpdateParams(_Model):
     """Experimental."""
 
-    approval_policy: AskForApproval | None = ...
+    approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
     collaboration_mode: CollaborationMode | None = ...
     cwd: str | None = ...
@@ -1036,8 +1037,8 @@ class ThreadSettingsUpdateParams(_Model):
     multi_agent_mode: MultiAgentMode | None = ...
     permissions: str | None = ...
     personality: Personality | None = ...
-    sandbox_policy: SandboxPolicy | None = ...
-    service_tier: str | None = ...
+    sandbox_policy: _SandboxPolicy | None = ...
+    service_tier: ServiceTier | None = ...
     summary: ReasoningSummary | None = ...
     thread_id: str
 
@@ -1055,7 +1056,7 @@ class ThreadShellCommandParams(_Model):
 
 class ThreadShellCommandResponse(_Model): ...
 
-class ThreadSortKey(str, Enum):
+class ThreadSortKey(_Word, Enum):
     created_at = "created_at"
     updated_at = "updated_at"
     recency_at = "recency_at"
@@ -1065,7 +1066,7 @@ ThreadSortKeyValue: TypeAlias = Literal["created_at", "updated_at", "recency_at"
 
 ThreadSource: TypeAlias = str
 
-class ThreadSourceKind(str, Enum):
+class ThreadSourceKind(_Word, Enum):
     cli = "cli"
     vscode = "vscode"
     exec = "exec"
@@ -1102,7 +1103,7 @@ class ThreadStartParams(_Model):
     """
 
     allow_provider_model_fallback: bool | None = ...
-    approval_policy: AskForApproval | None = ...
+    approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
     base_instructions: str | None = ...
     config: dict[str, JsonValue] | None = ...
@@ -1125,7 +1126,7 @@ class ThreadStartParams(_Model):
     sandbox: SandboxMode | None = ...
     selected_capability_roots: list[SelectedCapabilityRoot] | None = ...
     service_name: str | None = ...
-    service_tier: str | None = ...
+    service_tier: ServiceTier | None = ...
     session_start_source: ThreadStartSource | None = ...
     thread_source: ThreadSource | None = ...
 
@@ -1133,7 +1134,7 @@ class ThreadStartResponse(_Model):
     """Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`."""
 
     active_permission_profile: ActivePermissionProfile | None = ...
-    approval_policy: AskForApproval
+    approval_policy: _AskForApproval
     approvals_reviewer: ApprovalsReviewer
     cwd: str
     disabled_plugin_ids: list[str] = ...
@@ -1143,11 +1144,11 @@ class ThreadStartResponse(_Model):
     multi_agent_mode: MultiAgentMode = ...
     reasoning_effort: ReasoningEffort | None = ...
     runtime_workspace_roots: list[str] = ...
-    sandbox: SandboxPolicy
-    service_tier: str | None = ...
+    sandbox: _SandboxPolicy
+    service_tier: ServiceTier | None = ...
     thread: Thread
 
-class ThreadStartSource(str, Enum):
+class ThreadStartSource(_Word, Enum):
     startup = "startup"
     clear = "clear"
 
@@ -1197,7 +1198,7 @@ class ThreadUnsubscribeParams(_Model):
 class ThreadUnsubscribeResponse(_Model):
     status: ThreadUnsubscribeStatus
 
-class ThreadUnsubscribeStatus(str, Enum):
+class ThreadUnsubscribeStatus(_Word, Enum):
     not_loaded = "notLoaded"
     not_subscribed = "notSubscribed"
     unsubscribed = "unsubscribed"

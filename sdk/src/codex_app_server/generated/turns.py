@@ -150,7 +150,7 @@ TABLE: dict[str, str] = {
     "Settings": """model
         developer_instructions: str | None = null
         model: str
-        reasoning_effort: str | None = null
+        reasoning_effort: ReasoningEffort | None = null
     """,
     "ThreadTokenUsage": """model
         last: TokenUsageBreakdown
@@ -221,10 +221,10 @@ TABLE: dict[str, str] = {
     """,
     "TurnSettingsUpdateParams": """model
         approvals_reviewer=approvalsReviewer: ApprovalsReviewer | None = null
-        effort: str | None = null
+        effort: ReasoningEffort | None = null
         environments: list[TurnEnvironmentParams] | None = null
         model: str | None = null
-        service_tier=serviceTier: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
         summary: ReasoningSummary | None = null
         thread_id=threadId: str
         turn_id=turnId: str
@@ -245,7 +245,7 @@ TABLE: dict[str, str] = {
         cwd: str | None = null
         cyber_access_program=cyberAccessProgram: CyberAccessProgram | None = null
         disabled_plugin_ids=disabledPluginIds: list[str] | None = null
-        effort: str | None = null
+        effort: ReasoningEffort | None = null
         environments: list[TurnEnvironmentParams] | None = null
         input: list[UserInput]
         model: str | None = null
@@ -259,8 +259,8 @@ TABLE: dict[str, str] = {
         root_turn_id=rootTurnId: str | None = null
         runtime_workspace_roots=runtimeWorkspaceRoots: list[str] | None = null
         sandbox_policy=sandboxPolicy: SandboxPolicy | None = null
-        service_tier=serviceTier: str | None = null
-        service_tier_for_turn=serviceTierForTurn: str | None = null
+        service_tier=serviceTier: ServiceTier | None = null
+        service_tier_for_turn=serviceTierForTurn: ServiceTier | None = null
         summary: ReasoningSummary | None = null
         thread_id=threadId: str
         tool_output=toolOutput: TurnToolOutput | None = null

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from codex_app_server.generated.common import RequestId
 from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.model import TaggedModel as _TaggedModel
+from codex_app_server.models.variants import Word as _Word
 
 class CancelledUserVerificationErrorDetails(_TaggedModel):
     """Experimental."""
@@ -34,7 +35,7 @@ class UnavailableUserVerificationErrorDetails(_TaggedModel):
     reason: UserVerificationUnavailableReason
     type: Literal["unavailable"] = ...
 
-class UserVerificationBiometricType(str, Enum):
+class UserVerificationBiometricType(_Word, Enum):
     """Experimental."""
 
     fingerprint = "fingerprint"
@@ -47,7 +48,7 @@ class UserVerificationCancelParams(_Model):
 class UserVerificationCancelResponse(_Model):
     """Experimental."""
 
-class UserVerificationCancellationReason(str, Enum):
+class UserVerificationCancellationReason(_Word, Enum):
     """Experimental."""
 
     user_cancelled = "userCancelled"
@@ -76,7 +77,7 @@ UserVerificationErrorDetails: TypeAlias = (
     | FailedUserVerificationErrorDetails
 )
 
-class UserVerificationFailureReason(str, Enum):
+class UserVerificationFailureReason(_Word, Enum):
     """Experimental."""
 
     authentication_failed = "authenticationFailed"
@@ -84,7 +85,7 @@ class UserVerificationFailureReason(str, Enum):
     provider_error = "providerError"
     service_error = "serviceError"
 
-class UserVerificationInvalidRequestReason(str, Enum):
+class UserVerificationInvalidRequestReason(_Word, Enum):
     """Experimental."""
 
     invalid_params = "invalidParams"
@@ -112,7 +113,7 @@ class UserVerificationStatusResponse(_Model):
     unavailable_message: str | None = ...
     unavailable_reason: UserVerificationUnavailableReason | None = ...
 
-class UserVerificationUnavailableReason(str, Enum):
+class UserVerificationUnavailableReason(_Word, Enum):
     """Experimental."""
 
     credential_missing = "credentialMissing"

@@ -1,4 +1,4 @@
-"""Public names for what the protocol spells otherwise."""
+"""A public name for what the protocol spells otherwise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ if TYPE_CHECKING:
 
 from codex_app_server.generated import TurnCompletedNotification
 
-__all__ = ["ServiceTier", "TurnCompletedNotificationPayload"]
-
-ServiceTier: TypeAlias = str
-"""Which service level a turn gets; the protocol leaves the words to the provider."""
+__all__ = ["TurnCompletedNotificationPayload"]
 
 TurnCompletedNotificationPayload: TypeAlias = TurnCompletedNotification
 """The payload of ``turn/completed``."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["encode_options"]
+__all__ = ["encode_options", "encode_value"]
 
 
 def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValue]:
@@ -31,34 +31,42 @@ def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValu
             names the option.
     """
     if isinstance(options, Mapping):
-        return {name: _encoded(value, name) for name, value in options.items() if value is not None}
-    encoded = _encoded(options, "params")
+        return {name: encode_value(value, name) for name, value in options.items() if value is not None}
+    encoded = encode_value(options, "params")
     if not isinstance(encoded, dict):
         raise TypeError(f"params must be a model, not {type(options).__name__}")
     return encoded
 
 
-def _encoded(value: object, name: str) -> JsonValue:
-    """A value for JSON; `name` is where it stands, for the message."""
+def encode_value(value: object, name: str) -> JsonValue:
+    """A value for JSON, by the rules of `encode_options`.
+
+    Args:
+        value: the value.
+        name: where it stands, for the message.
+
+    Raises:
+        TypeError: as above.
+    """
     if value is None or type(value) in (str, bool, int, float):
         return cast("JsonValue", value)
     if isinstance(value, Enum):
-        return _encoded(value.value, name)
+        return encode_value(value.value, name)
     # By their class: a model may have a field of any name.
     if callable(getattr(type(value), "model_dump", None)):
         return _encoded_model(value)
     if callable(to_wire := getattr(type(value), "to_wire", None)):
-        return _encoded(to_wire(value), name)
+        return encode_value(to_wire(value), name)
     if isinstance(value, os.PathLike):
-        return _encoded(os.fspath(value), name)
+        return encode_value(os.fspath(value), name)
     if isinstance(value, Mapping):
-        return {_key(key, name): _encoded(each, f"{name}.{key}") for key, each in value.items()}
+        return {_key(key, name): encode_value(each, f"{name}.{key}") for key, each in value.items()}
     if isinstance(value, str):  # of a subclass: plain from here on
         return str.__str__(value)
     if isinstance(value, (int, float)):
         return cast("JsonValue", value)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [_encoded(each, f"{name}[{index}]") for index, each in enumerate(value)]
+        return [encode_value(each, f"{name}[{index}]") for index, each in enumerate(value)]
     raise TypeError(f"{name}: {type(value).__name__} cannot be sent; it takes models, enums, paths and JSON values")
 
 

@@ -27,7 +27,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.models.tables import Entry, is_value, parse_entry, parse_field, parse_type
-from codex_app_server.models.variants import EnumKind, Kind, UnionKind, Word
+from codex_app_server.models.variants import EnumKind, Kind, OpenWord, UnionKind, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +78,34 @@ class TaggedModel(Model):
     def model_post_init(self, _context: object, /) -> None:
         """Without this, ``exclude_unset`` would leave out what the runtime tells variants apart by."""
         self.model_fields_set.add(self.tag_name_)
+
+
+class UnionModel(TaggedModel):
+    """The base of unions that are classes: validated as one, an object becomes one of the variants, its subclasses."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """That of a reference to the union, for the union; that of a model for its variants."""
+        if TaggedModel in cls.__bases__ or UnionModel not in cls.__bases__:  # the former is this class itself
+            return handler(source)
+        return Ref(cls.__name__).__get_pydantic_core_schema__(source, handler)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """As above."""
+        return handler(schema) if UnionModel not in cls.__bases__ else _kind(cls.__name__).described(handler)
+
+
+class _Choice(Word):
+    """The base of enums that are the strings of a union, beside which there are models; validated, it is either."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return Ref(cls.__name__).__get_pydantic_core_schema__(source, handler)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _kind(cls.__name__).described(handler)
 
 
 class UnknownObject(Model):
@@ -315,7 +343,7 @@ def _kind(name: str) -> Kind:
         if name not in _kinds:
             module = import_module(f"{_PACKAGE}.{room}")
             made = _made(name, module.__name__, parse_entry(module.TABLE[name]))
-            if isinstance(made, (_ModelKind, EnumKind)):
+            if isinstance(made, (_ModelKind, EnumKind)) or (isinstance(made, UnionKind) and made.is_class):
                 vars(module)[name] = made.type
             _decoders[name] = made.read
             _kinds[name] = made
@@ -325,7 +353,7 @@ def _kind(name: str) -> Kind:
 def _kind_of(cls: type[Any]) -> Kind:
     """The kind of a class, which may be a user's own."""
     known = _kinds.get(cls.__name__)
-    if isinstance(known, (_ModelKind, EnumKind)) and known.type is cls:
+    if known is not None and known.type is cls:
         return known
     return EnumKind(cls) if issubclass(cls, Enum) else _ModelKind(cls)
 
@@ -336,16 +364,30 @@ def _made(name: str, module: str, entry: Entry) -> Kind:
         case "model":
             return _ModelKind(_model(name, module, entry))
         case "enum":
-            members = list(entry.pairs())
-            return EnumKind(cast("type[Enum]", Enum(name, members, type=Word, module=module, qualname=name)))
+            return EnumKind(_enum(name, module, list(entry.pairs()), OpenWord if entry.more else Word))
         case "shape":
             return _ShapeKind(entry.parts)
         case "alias":
             return _AliasKind(" | ".join(entry.parts))
         case _:
-            values = tuple(json.loads(part) for part in entry.parts if is_value(part))
-            variants = {value: name for value, name in entry.pairs() if not value.startswith('"')}
-            return UnionKind(entry.tag, values, variants, _kind, _unknown)
+            return _union(name, module, entry)
+
+
+def _union(name: str, module: str, entry: Entry) -> Kind:
+    words = [(left, json.loads(right)) for left, right in entry.pairs() if is_value(right)]
+    variants = {value: model for value, model in entry.pairs() if not is_value(model)}
+    values = {value: value for _, value in words}
+    cls: type[Any] | None = None
+    if entry.more and entry.tag:
+        cls = create_model(name, __base__=UnionModel, __module__=module)
+    elif entry.more:
+        cls = _enum(name, module, words, _Choice)
+        values = {member.value: member for member in cls}
+    return UnionKind(entry.tag, values, variants, _kind, _unknown, cls)
+
+
+def _enum(name: str, module: str, members: list[tuple[str, str]], base: type[Word]) -> type[Enum]:
+    return cast("type[Enum]", Enum(name, members, type=base, module=module, qualname=name))
 
 
 def _model(name: str, module: str, entry: Entry) -> type[Model]:
@@ -360,7 +402,7 @@ def _model(name: str, module: str, entry: Entry) -> type[Model]:
             is_lazy = isinstance(part.default, (str, list)) and part.name != entry.tag
             more: dict[str, Any] = {"validate_default": True} if is_lazy else {}
             fields[part.name] = (_annotation(part.type), Field(part.default, alias=alias, **more))
-    base = TaggedModel if entry.tag else Model
+    base = load(entry.more) if entry.more else TaggedModel if entry.tag else Model
     model = create_model(name, __base__=base, __module__=module, **fields)
     if issubclass(model, TaggedModel):
         model.tag_name_ = entry.tag

@@ -2,12 +2,13 @@
 
 The first line of an entry is what it is, the others are its parts::
 
-    model [TAG]      NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON; TAG is the attribute that tells variants apart
-    enum             NAME[=VALUE]
-    union TAG        VALUE=MODEL
-    keyed            "VALUE", or KEY=MODEL
-    shape            TYPE
-    alias            TYPE, on several lines if it is several
+    model [TAG [UNION]]  NAME[=WIRE]: TYPE [= DEFAULT], the default in JSON; TAG is the attribute that tells variants
+                         apart, UNION the class of all variants if there is one
+    enum [open]          NAME[=VALUE]; with open any other string will do too
+    union TAG [class]    VALUE=MODEL; with class it is one, and the variants inherit it
+    keyed [class]        "VALUE", or KEY=MODEL; with class it is an enum, and NAME="VALUE"
+    shape                TYPE
+    alias                TYPE, on several lines if it is several
 
 A type is ``str``, ``int``, ``float``, ``bool``, ``json``, ``None``, a value as JSON writes it (``"high"``, ``1``,
 ``true``), the name of an entry, ``list[TYPE]``, ``dict[TYPE]`` (the keys are strings), or several of them with `` | ``
@@ -36,11 +37,13 @@ class Entry(NamedTuple):
     Attributes:
         kind: ``model``, ``enum``, ``union``, ``keyed``, ``shape`` or ``alias``.
         tag: what tells variants apart, if there is such a thing.
+        more: the last word of the first line, if there is one beside these.
         parts: its lines.
     """
 
     kind: str
     tag: str
+    more: str
     parts: list[str]
 
     def pairs(self) -> Iterator[tuple[str, str]]:
@@ -71,8 +74,9 @@ class Part(NamedTuple):
 def parse_entry(text: str) -> Entry:
     """What an entry says."""
     head, *lines = text.split("\n")
-    kind, _, tag = head.partition(" ")
-    return Entry(kind, tag, [part for line in lines if (part := line.strip())])
+    kind, *words = head.split(" ")
+    tag = words.pop(0) if words and kind in ("model", "union") else ""
+    return Entry(kind, tag, "".join(words), [part for line in lines if (part := line.strip())])
 
 
 def parse_field(line: str) -> Part:

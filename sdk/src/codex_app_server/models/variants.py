@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
+    from typing_extensions import Self
 
-__all__ = ["EnumKind", "Kind", "UnionKind", "Word"]
+__all__ = ["EnumKind", "Kind", "OpenWord", "UnionKind", "Word"]
 
 
 class Word(str, Enum):
@@ -25,6 +26,29 @@ class Word(str, Enum):
 
     def __str__(self) -> str:  # ``__str__ = str.__str__`` would not be inherited: enum takes it for an oversight
         return str.__str__(self)
+
+    @classmethod
+    def model_validate(cls, obj: object) -> Self:
+        """The member of a string, as models have it.
+
+        Raises:
+            ValidationError: of pydantic, a `ValueError`: if there is none.
+        """
+        from pydantic import TypeAdapter  # who has a member has loaded it already, but this module is for all
+
+        return TypeAdapter(cls).validate_python(obj)
+
+
+class OpenWord(Word):
+    """The base of enums that do not have all their strings: one is made of any other, and not kept."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or not value:
+            return None
+        other = str.__new__(cls, value)
+        other._name_ = other._value_ = str.__str__(value)
+        return other
 
 
 class Kind(ABC):
@@ -60,10 +84,15 @@ class EnumKind(Kind):
     def __init__(self, cls: type[Enum]) -> None:
         self._cls = cls
         members: dict[object, object] = {member.value: member for member in cls}
+        is_open = issubclass(cls, OpenWord)
 
         def read(value: object) -> object:
-            return members.get(value, value) if type(value) is str else value
+            if type(value) is not str:
+                return value
+            member = members.get(value, value)
+            return cls(value) if is_open and value and member is value else member
 
+        self._is_open = is_open
         self.read = read
 
     @property
@@ -77,7 +106,7 @@ class EnumKind(Kind):
 
     def described(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:  # noqa: ARG002  # nothing is nested here
         """The strings."""
-        return {"type": "string", "enum": [member.value for member in self._cls]}
+        return {"type": "string", "examples" if self._is_open else "enum": [member.value for member in self._cls]}
 
 
 class UnionKind(Kind):
@@ -85,45 +114,55 @@ class UnionKind(Kind):
 
     Args:
         tag: the member that tells, by its wire name; empty if it is the only member that does.
-        values: the strings.
+        values: the strings, each with what stands for it: itself, or a member of an enum.
         variants: value of the tag, or name of the member, to name of the model.
         kind: finds the kind of a name.
         unknown: the kind of variants that are not known.
+        cls: the class that the union is, if it is one.
     """
 
     def __init__(
         self,
         tag: str,
-        values: tuple[str, ...],
-        variants: dict[str, str],
+        values: Mapping[str, str],
+        variants: Mapping[str, str],
         kind: Callable[[str], Kind],
         unknown: Kind,
+        cls: type | None = None,
     ) -> None:
         self._tag = tag
         self._values = values
         self._variants = variants
         self._kind = kind
+        self._cls = cls
         self._accepted = {*variants.values(), unknown.type.__name__}
 
         def read(value: object) -> object:
             if type(value) is not dict:
-                return value
+                return values.get(value, value) if type(value) is str else value
             name = self._variant(value)
             return (kind(name) if name else unknown).read(value)
 
         self.read = read
 
+    @property
+    def is_class(self) -> bool:
+        """Whether the union is a class."""
+        return self._cls is not None
+
     @cached_property
     def type(self) -> Any:
-        """A ``Union``."""
-        strings: tuple[Any, ...] = (Literal[self._values],) if self._values else ()
+        """The class, or a ``Union``."""
+        if self._cls is not None:
+            return self._cls
+        strings: tuple[Any, ...] = (Literal[tuple(self._values)],) if self._values else ()
         models = tuple(self._kind(name).type for name in self._variants.values())
         return Union[strings + models]  # noqa: UP007  # `|` is for what is known beforehand
 
     def build(self, value: object) -> object:
         """One of the strings, a model, or a model made of an object."""
         if isinstance(value, str) and value in self._values:
-            return value
+            return self._values[value]
         if any(cls.__name__ in self._accepted for cls in type(value).__mro__):
             return value
         name = self._variant(value) if isinstance(value, dict) else None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.config import AppServerConfig
-    from codex_app_server.generated import ModelListResponse, ThreadListResponse
+    from codex_app_server.generated import ModelListResponse, ThreadArchiveResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
@@ -50,6 +50,7 @@ class Codex(CodexOptions):
 
         load_ahead("sync.thread")
         self._driver = Driver(config)
+        self._client: AppServerClient | None = None
 
     @property
     def metadata(self) -> InitializeResult:
@@ -72,14 +73,23 @@ class Codex(CodexOptions):
 
     @property
     def client(self) -> AppServerClient:
-        """The same connection as a client with every method of the protocol."""
-        from codex_app_server.sync.client import AppServerClient
+        """The same connection as a client with every method of the protocol; always the same client.
 
-        return AppServerClient.over(self._driver)
+        The end of a ``with`` block of it leaves the connection open: it is this object's.
+        """
+        if self._client is None:
+            from codex_app_server.sync.client import AppServerClient
 
-    def thread_archive(self, thread_id: str) -> None:
+            self._client = AppServerClient.over(self._driver)
+        return self._client
+
+    def thread_archive(self, thread_id: str) -> ThreadArchiveResponse:
         """Put a thread away: lists leave it out."""
-        self._driver.call("thread/archive", {"threadId": thread_id})
+        answer = self._driver.call("thread/archive", {"threadId": thread_id})
+        from codex_app_server.generated import ThreadArchiveResponse
+        from codex_app_server.models.model import decode
+
+        return decode(ThreadArchiveResponse, answer)
 
     def thread_unarchive(self, thread_id: str) -> Thread:
         """Take a thread out of the archive again."""

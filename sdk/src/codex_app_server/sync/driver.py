@@ -342,13 +342,13 @@ class Driver:
         if (data := self._connection.give_up(request)) is not None:
             self._send(data)
 
-    def interrupt(self, log: Log, thread_id: str) -> None:
+    def interrupt(self, log: Log, thread_id: str) -> JsonValue:
         """Have a turn stopped, and wait for the answer; raises as `call`.
 
         A turn that is not under way yet is stopped when it is.
         """
         params = {"threadId": thread_id, "turnId": log.topic.id}
-        self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s)
+        return self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s).result
 
     def leave(self, cursor: Cursor, thread_id: str) -> None:
         """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
-from codex_app_server.inputs import TextInput, input_items
+from codex_app_server.inputs import input_items
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.turn import Turn
@@ -15,7 +15,7 @@ from codex_app_server.sync.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.generated import ThreadReadResponse
+    from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.results import RunResult
     from codex_app_server.sync.driver import Driver
@@ -47,13 +47,21 @@ class Thread(ThreadOptions):
         answer = self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
         return decode(ThreadReadResponse, answer)
 
-    def set_name(self, name: str) -> None:
+    def set_name(self, name: str) -> ThreadSetNameResponse:
         """Give the thread a name, for lists."""
-        self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        answer = self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        from codex_app_server.generated import ThreadSetNameResponse
+        from codex_app_server.models.model import decode
 
-    def compact(self) -> None:
+        return decode(ThreadSetNameResponse, answer)
+
+    def compact(self) -> ThreadCompactStartResponse:
         """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
-        self._driver.call("thread/compact/start", {"threadId": self._id})
+        answer = self._driver.call("thread/compact/start", {"threadId": self._id})
+        from codex_app_server.generated import ThreadCompactStartResponse
+        from codex_app_server.models.model import decode
+
+        return decode(ThreadCompactStartResponse, answer)
 
     def __repr__(self) -> str:
         """Its id."""
@@ -69,7 +77,7 @@ class Thread(ThreadOptions):
 
     def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
         begun = time.monotonic()
-        request = self._request(TextInput(given) if isinstance(given, str) else given, options)
+        request = self._request(given, options)
         try:
             _, cursor = self._driver.begin(request, timeout)
             turn = Turn(self._driver, self._id, cursor)

@@ -127,11 +127,11 @@ class ModelServer:
                 raise TimeoutError(f"there were {len(self._requests)} requests within {timeout_s:g} s, not {count}")
             return list(self._requests)
 
-    def config(self, *, env: Mapping[str, str] | None = None, **options: Any) -> AppServerConfig:
+    def config(self, *, env: Mapping[str, str | None] | None = None, **options: Any) -> AppServerConfig:
         """A configuration whose runtime has an empty home of its own and asks this model.
 
         Args:
-            env: more variables for the runtime.
+            env: more variables for the runtime; None takes one away.
             **options: other fields of `AppServerConfig`.
         """
         home = Path(tempfile.mkdtemp(prefix="codex-home-"))
@@ -171,7 +171,7 @@ class ModelServer:
         self._stopping.wait(seconds)
 
 
-def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+def _without_proxy(environment: Mapping[str, str | None]) -> dict[str, str]:
     """The variables that keep a proxy from being asked for what is on this machine, in both spellings."""
     return {name: ",".join(filter(None, [environment.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
 

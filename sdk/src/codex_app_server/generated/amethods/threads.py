@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy
-    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
+    from codex_app_server.generated.approvals import (
+        ApprovalsReviewer,
+        AskForApproval,
+        AskForApprovalValue,
+        GranularAskForApproval,
+        SandboxMode,
+        SandboxPolicy,
+    )
+    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, ServiceTier
     from codex_app_server.generated.items import ResponseItem, UserInput
     from codex_app_server.generated.threads import (
         DynamicToolSpec,
@@ -289,7 +296,7 @@ class AsyncThreadsMethods(AsyncCalls):
     async def thread_fork(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
         base_instructions: str | None = None,
@@ -309,7 +316,7 @@ class AsyncThreadsMethods(AsyncCalls):
         permissions: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         thread_id: str,
         thread_source: ThreadSource | None = None,
     ) -> ThreadForkResponse:
@@ -732,7 +739,7 @@ class AsyncThreadsMethods(AsyncCalls):
     async def thread_resume(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -748,7 +755,7 @@ class AsyncThreadsMethods(AsyncCalls):
         personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         thread_id: str,
     ) -> ThreadResumeResponse:
         """Call ``thread/resume``.
@@ -794,7 +801,7 @@ class AsyncThreadsMethods(AsyncCalls):
         *,
         allow_in_progress_turn: bool | None = None,
         disable_mcp: bool | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         expected_turn_id: str,
         interrupt_on_cancel: bool | None = None,
         prompt: str,
@@ -946,19 +953,19 @@ class AsyncThreadsMethods(AsyncCalls):
     async def thread_settings_update(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         collaboration_mode: CollaborationMode | None = None,
         cwd: str | os.PathLike[str] | None = None,
         disabled_plugin_ids: Sequence[str] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         model: str | None = None,
         multi_agent_mode: MultiAgentMode | None = None,
         permissions: str | None = None,
         personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
         sandbox_policy: SandboxPolicy | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         thread_id: str,
     ) -> ThreadSettingsUpdateResponse:
@@ -1006,7 +1013,7 @@ class AsyncThreadsMethods(AsyncCalls):
         self,
         *,
         allow_provider_model_fallback: bool | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -1029,7 +1036,7 @@ class AsyncThreadsMethods(AsyncCalls):
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
         selected_capability_roots: Sequence[SelectedCapabilityRoot] | None = None,
         service_name: str | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         session_start_source: ThreadStartSource | Literal["startup", "clear"] | None = None,
         thread_source: ThreadSource | None = None,
     ) -> ThreadStartResponse:

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxPolicy
-    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
+    from codex_app_server.generated.approvals import (
+        ApprovalsReviewer,
+        AskForApproval,
+        AskForApprovalValue,
+        GranularAskForApproval,
+        SandboxPolicy,
+    )
+    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, ServiceTier
     from codex_app_server.generated.items import UserInput
     from codex_app_server.generated.turns import (
         AdditionalContextEntry,
@@ -65,10 +71,10 @@ class AsyncTurnsMethods(AsyncCalls):
         self,
         *,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         model: str | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         thread_id: str,
         turn_id: str,
@@ -96,14 +102,14 @@ class AsyncTurnsMethods(AsyncCalls):
         self,
         *,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         client_user_message_id: str | None = None,
         collaboration_mode: CollaborationMode | None = None,
         cwd: str | os.PathLike[str] | None = None,
         cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
         disabled_plugin_ids: Sequence[str] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         input: Sequence[UserInput],
         model: str | None = None,
@@ -117,8 +123,8 @@ class AsyncTurnsMethods(AsyncCalls):
         root_turn_id: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox_policy: SandboxPolicy | None = None,
-        service_tier: str | None = None,
-        service_tier_for_turn: str | None = None,
+        service_tier: ServiceTier | str | None = None,
+        service_tier_for_turn: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         thread_id: str,
         tool_output: TurnToolOutput | None = None,

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    from codex_app_server.generated.approvals import ApprovalsReviewer, AskForApproval, SandboxMode, SandboxPolicy
-    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary
+    from codex_app_server.generated.approvals import (
+        ApprovalsReviewer,
+        AskForApproval,
+        AskForApprovalValue,
+        GranularAskForApproval,
+        SandboxMode,
+        SandboxPolicy,
+    )
+    from codex_app_server.generated.common import ReasoningEffort, ReasoningSummary, ServiceTier
     from codex_app_server.generated.items import ResponseItem, UserInput
     from codex_app_server.generated.threads import (
         DynamicToolSpec,
@@ -281,7 +288,7 @@ class ThreadsMethods(Calls):
     def thread_fork(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
         base_instructions: str | None = None,
@@ -301,7 +308,7 @@ class ThreadsMethods(Calls):
         permissions: str | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         thread_id: str,
         thread_source: ThreadSource | None = None,
     ) -> ThreadForkResponse:
@@ -688,7 +695,7 @@ class ThreadsMethods(Calls):
     def thread_resume(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -704,7 +711,7 @@ class ThreadsMethods(Calls):
         personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
         runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         thread_id: str,
     ) -> ThreadResumeResponse:
         """Call ``thread/resume``.
@@ -750,7 +757,7 @@ class ThreadsMethods(Calls):
         *,
         allow_in_progress_turn: bool | None = None,
         disable_mcp: bool | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         expected_turn_id: str,
         interrupt_on_cancel: bool | None = None,
         prompt: str,
@@ -902,19 +909,19 @@ class ThreadsMethods(Calls):
     def thread_settings_update(
         self,
         *,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         collaboration_mode: CollaborationMode | None = None,
         cwd: str | os.PathLike[str] | None = None,
         disabled_plugin_ids: Sequence[str] | None = None,
-        effort: ReasoningEffort | None = None,
+        effort: ReasoningEffort | str | None = None,
         environments: Sequence[TurnEnvironmentParams] | None = None,
         model: str | None = None,
         multi_agent_mode: MultiAgentMode | None = None,
         permissions: str | None = None,
         personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
         sandbox_policy: SandboxPolicy | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         thread_id: str,
     ) -> ThreadSettingsUpdateResponse:
@@ -962,7 +969,7 @@ class ThreadsMethods(Calls):
         self,
         *,
         allow_provider_model_fallback: bool | None = None,
-        approval_policy: AskForApproval | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
         config: Mapping[str, object] | None = None,
@@ -985,7 +992,7 @@ class ThreadsMethods(Calls):
         sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
         selected_capability_roots: Sequence[SelectedCapabilityRoot] | None = None,
         service_name: str | None = None,
-        service_tier: str | None = None,
+        service_tier: ServiceTier | str | None = None,
         session_start_source: ThreadStartSource | Literal["startup", "clear"] | None = None,
         thread_source: ThreadSource | None = None,
     ) -> ThreadStartResponse:
