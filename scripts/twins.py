@@ -54,6 +54,7 @@ _WORDS = (
     (r"\bawait ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"from collections.abc import (.*)", lambda found: _without(found[1], "Awaitable")),
+    (r"\ban (?=`Async[B-Z])", "a "),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
     (r"\bcodex_app_server\.aio\b", "codex_app_server.sync"),

@@ -96,6 +96,7 @@ def measure(sides: Sides, effort: Effort) -> Iterator[Row]:
     yield from imports(sides, effort)
     yield from first_result(sides, effort)
     yield from deltas(sides, effort)
+    yield from against_a_bare_loop(sides, effort)
     yield from turns_at_once(sides, effort)
     yield from approvals(sides, effort)
     yield from growth(sides, effort)
@@ -153,6 +154,18 @@ def deltas(sides: Sides, effort: Effort) -> Iterator[Row]:
             _cost(sides.ours, "ours", driver, deltas=effort.deltas),
         )
         yield Row(f"CPU per delta, {driver}", f"{theirs:.2f} µs", f"{mine:.2f} µs", mine / theirs, bound)
+
+
+def against_a_bare_loop(sides: Sides, effort: Effort) -> Iterator[Row]:
+    """The processor time of one streamed delta, against that of a loop that only reads and decodes the same lines."""
+    bare, *mine = in_turn(
+        effort.runs,
+        _cost(sides.ours, "bare", "", deltas=effort.deltas),
+        *(_cost(sides.ours, "ours", driver, deltas=effort.deltas) for driver in DRIVERS),
+    )
+    for driver, ours in zip(DRIVERS, mine, strict=True):
+        work = f"CPU per delta, {driver}, against a bare loop"
+        yield Row(work, f"{bare:.2f} µs (bare)", f"{ours:.2f} µs", ours / bare, 1.1)
 
 
 def turns_at_once(sides: Sides, effort: Effort) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Programs that must end well: each call with its answer, its error, or at its timeout, whoever calls, from wherever."""
+"""Programs that must end well: each call with its answer, its error, or at its timeout, from wherever it comes."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     python stream.py ORDER
 
-ORDER is JSON: `side` (ours or peer), `driver` (sync or async), `server` (its command line), `turns` (how many at once),
+ORDER is JSON: `side` (ours, peer, or bare: no client, but a loop over lines, as short as can be), `driver` (sync or async), `server` (its command line), `turns` (how many at once),
 `deltas` (how many each), `repeat` (how often, one after another), `work_us` (how long to work on each delta, in
 microseconds), `watched` (whether to wait for a line on stdin when warmed up, and before the end).
 
@@ -16,28 +16,29 @@ import asyncio
 import itertools
 import json
 import runpy
+import subprocess
 import sys
 import threading
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ORDER = json.loads(sys.argv[1])
-PACKAGE, CONFIG = {"ours": ("codex_app_server", "AppServerConfig"), "peer": ("openai_codex", "CodexConfig")}[
-    ORDER["side"]
-]
-package = import_module(PACKAGE)
-Config = getattr(package, CONFIG)
+SIDES = {"ours": ("codex_app_server", "AppServerConfig"), "peer": ("openai_codex", "CodexConfig")}
 replay = runpy.run_path(str(Path(__file__).resolve().parent.parent / "replay.py"))
 CYCLE: int = replay["CYCLE"]
 words: Callable[[int, int], str] = replay["words"]
 
 DELTA = "item/agentMessage/delta"
-HELLO = package.TextInput("What is here?")
+if ORDER["side"] in SIDES:
+    PACKAGE, CONFIG = SIDES[ORDER["side"]]
+    package = import_module(PACKAGE)
+    Config = getattr(package, CONFIG)
+    HELLO = package.TextInput("What is here?")
 
 
 class Expected:
@@ -73,12 +74,55 @@ def report(**figures: float) -> None:
 
 def main() -> None:
     """Do what was ordered."""
+    if ORDER["side"] == "bare":
+        measure_bare()
+        return
     config = Config(launch_args_override=tuple(ORDER["server"]))
     if ORDER["driver"] == "sync":
         with package.Codex(config) as codex:
             measure(codex)
     else:
         asyncio.run(ameasure(config))
+
+
+def measure_bare() -> None:
+    """Without a client: a line, `json.loads`, and the text of it. What reads every event cannot do less."""
+    with subprocess.Popen(ORDER["server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        output = cast("IO[bytes]", server.stdout)
+
+        def ask(method: str, **params: str) -> None:
+            stdin = cast("IO[bytes]", server.stdin)
+            stdin.write(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\n")
+            stdin.flush()
+
+        def read_turn(expected: Expected) -> int:
+            check = expected.check
+            count = 0
+            while True:
+                event = json.loads(output.readline())
+                if "id" in event:
+                    continue
+                count += 1
+                if event["method"] == DELTA:
+                    check(event["params"]["delta"])
+                elif event["method"] == "turn/completed":
+                    return count
+
+        threads = []
+        for _ in range(ORDER["repeat"] + 1):
+            ask("thread/start")
+            threads.append(json.loads(output.readline())["result"]["thread"]["id"])
+        ask("turn/start", threadId=threads[0])
+        read_turn(Expected(0))
+        report()
+        events = 0
+        begun = time.process_time()
+        for number, thread in enumerate(threads[1:], 1):
+            ask("turn/start", threadId=thread)
+            expected = Expected(number)
+            events += read_turn(expected)
+            complete([expected])
+        report(cpu_s=time.process_time() - begun, events=events)
 
 
 def measure(codex: Any) -> None:

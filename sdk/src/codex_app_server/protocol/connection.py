@@ -244,15 +244,15 @@ class Connection:
 
     def _deliver_lines(self, lines: list[bytes], progress: Progress, *, may_have_ids: bool) -> int:
         """Deliver lines that need not be parsed, and some that must; up to which one."""
-        deliver_line, touched = self.streams.deliver_line, progress.touched
-        odd = 0
-        for number, line in enumerate(lines):
-            if (may_have_ids and ID_MARK in line) or not deliver_line(line, touched):
-                if odd == _FEW_ODD and len(lines) - number > _FEW_ODD:
-                    return number
-                odd += 1
-                self._heard(line, parse(line, self._event), progress)
-        return len(lines)
+        mark = ID_MARK if may_have_ids else b""
+        number = 0
+        for _ in range(_FEW_ODD):
+            number = self.streams.deliver_lines(lines, number, mark, progress.touched)
+            if number == len(lines):
+                break
+            self._heard(lines[number], parse(lines[number], self._event), progress)
+            number += 1
+        return number
 
     def _heard(self, line: bytes, message: Message, progress: Progress) -> None:
         if type(message) is self._event:

@@ -34,21 +34,21 @@ class Heads:
         seen: the methods whose events must be parsed at once; they have no head.
     """
 
-    __slots__ = ("_length", "_logs", "_seen")
+    __slots__ = ("_logs", "_seen", "length")
 
     def __init__(self, seen: Container[str]) -> None:
         self._seen = seen
-        self._length = 0
+        self.length = 0
+        """How long the heads of the method are that was seen last: whatever the turn, for ids are equally long."""
         self._logs: dict[bytes, ref[Log]] = {}
 
     def log_of(self, line: bytes) -> ref[Log] | None:
         """The log that an event is for, if its head is known; the line must have no ``id`` member."""
-        # Whatever the turn, the heads of one method are equally long, for ids are.
-        found = self._logs.get(line[: self._length])
+        found = self._logs.get(line[: self.length])
         if found is None and (match := _HEAD.match(line)) is not None:
             found = self._logs.get(match[0])
             if found is not None:
-                self._length = match.end()
+                self.length = match.end()
         return found
 
     def learn(self, line: bytes, turn_id: str, log: ref[Log], known: list[bytes]) -> None:

@@ -127,14 +127,34 @@ class Streams:
         """Whether somebody listens beside the owners of turns; then every line must be parsed."""
         return bool(self._listening)
 
-    def deliver_line(self, line: bytes, touched: list[Log]) -> bool:
-        """Give a line, that has no ``id`` member, to its log as it is; whether its head told which."""
-        known = self._heads.log_of(line)
-        if known is None or (log := known()) is None:
-            return False
-        if log.add_line(line):
-            touched.append(log)
-        return True
+    def deliver_lines(self, lines: list[bytes], start: int, mark: bytes, touched: list[Log]) -> int:
+        """Give lines to their logs as they are, as long as their heads tell which.
+
+        Args:
+            lines: some lines.
+            start: where to begin.
+            mark: what the other ones may have; empty if there is none among them.
+            touched: gets the logs that are to be published.
+
+        Returns:
+            the number of the first one that must be parsed.
+        """
+        heads = self._heads
+        log: Log | None = None
+        head, length = b"", -1
+        for number in range(start, len(lines)):
+            line = lines[number]
+            if mark and mark in line:
+                return number
+            if line[:length] != head or log is None:  # mostly it is as the one before
+                known = heads.log_of(line)
+                if known is None or (log := known()) is None:
+                    return number
+                length = heads.length
+                head = line[:length]
+            if log.add_line(line):
+                touched.append(log)
+        return len(lines)
 
     def deliver(self, event: Notification, line: bytes, touched: list[Log]) -> str | None:
         """Give an event to its logs.

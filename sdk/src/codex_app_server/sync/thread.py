@@ -24,7 +24,7 @@ __all__ = ["Thread"]
 
 
 class Thread(ThreadOptions):
-    """A thread of an `Codex`, which starts, resumes, forks and archives it."""
+    """A thread of a `Codex`, which starts, resumes, forks and archives it."""
 
     def __init__(self, driver: Driver, thread_id: str) -> None:
         self._driver = driver
