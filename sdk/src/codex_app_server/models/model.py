@@ -88,12 +88,7 @@ class UnionModel(TaggedModel):
         """That of a reference to the union, for the union; that of a model for its variants."""
         if TaggedModel in cls.__bases__ or UnionModel not in cls.__bases__:  # the former is this class itself
             return handler(source)
-        return Ref(cls.__name__).__get_pydantic_core_schema__(source, handler)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """As above."""
-        return handler(schema) if UnionModel not in cls.__bases__ else _kind(cls.__name__).described(handler)
+        return handler.generate_schema(_annotation(cls.__name__))
 
 
 class _Choice(Word):
@@ -101,11 +96,7 @@ class _Choice(Word):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        return Ref(cls.__name__).__get_pydantic_core_schema__(source, handler)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _kind(cls.__name__).described(handler)
+        return handler.generate_schema(_annotation(cls.__name__))
 
 
 class UnknownObject(Model):
