@@ -85,13 +85,22 @@ def test_an_unknown_question_is_not_supported(caplog: pytest.LogCaptureFixture) 
         ("attestation/generate", "token", {"token": "token"}),
         ("currentTime/read", 5, {"currentTimeAt": 5}),
         ("execCommandApproval", "approved", {"decision": "approved"}),
+        (COMMAND, True, {"decision": "accept"}),
+        (COMMAND, False, {"decision": "decline"}),
+        ("item/fileChange/requestApproval", True, {"decision": "accept"}),
+        ("item/fileChange/requestApproval", False, {"decision": "decline"}),
+        ("item/permissions/requestApproval", False, {"permissions": {}, "scope": "turn"}),
+        ("mcpServer/elicitation/request", True, {"action": "accept"}),
+        ("mcpServer/elicitation/request", False, {"action": "decline"}),
+        ("applyPatchApproval", True, {"decision": "approved"}),
+        ("execCommandApproval", False, {"decision": "abort"}),
     ],
 )
 def test_short_and_whole_answers(method: str, given: object, result: object) -> None:
     assert said(method, given) == result
 
 
-@pytest.mark.parametrize("given", ["yes", True, 5, {"decided": "accept"}, ["accept"], object()])
+@pytest.mark.parametrize("given", ["yes", 5, {"decided": "accept"}, ["accept"], object()])
 def test_what_is_no_answer_declines_and_is_logged(given: object, caplog: pytest.LogCaptureFixture) -> None:
     assert said(COMMAND, given) == {"decision": "decline"}
     assert "Handlers.command_approval" in caplog.text
@@ -102,3 +111,25 @@ def test_a_handler_is_given_a_model() -> None:
     model = question(asked(COMMAND, params))
     assert isinstance(model, CommandExecutionRequestApprovalParams)
     assert (model.thread_id, model.command) == ("t", "ls")
+
+
+def test_yes_to_permissions_grants_those_that_were_asked_for_in_this_turn() -> None:
+    wanted: Any = {"permissions": {"network": {"enabled": True}}, "reason": "to look"}
+    message = json.loads(answer(asked("item/permissions/requestApproval", wanted), True))
+    assert message["result"] == {"permissions": {"network": {"enabled": True}}, "scope": "turn"}
+
+
+@pytest.mark.parametrize("request_id", ["\ud800", 'q"\\', "é", 10**30])
+def test_any_id_is_answered_as_it_came(request_id: int | str) -> None:
+    request = ServerRequest(request_id, COMMAND, {})
+    for line in (answer(request, "accept"), decline(request), decline(request._replace(method="some/day"))):
+        assert json.loads(line)["id"] == request_id
+
+
+def test_an_answer_that_the_runtime_could_not_read_declines(caplog: pytest.LogCaptureFixture) -> None:
+    deep: Any = None
+    for _ in range(200):
+        deep = [deep]
+    given = {"action": "accept", "content": {"a": deep}}
+    assert said("mcpServer/elicitation/request", given) == {"action": "decline"}
+    assert "levels" in caplog.text

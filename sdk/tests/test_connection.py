@@ -104,8 +104,8 @@ def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:
 
     assert progress.answered == []
     (interrupt,) = map(json.loads, progress.replies)
-    assert interrupt == {"id": 2, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
-    assert receive(connection, b'{"id":2,"result":{}}\n') == []
+    assert interrupt == {"id": -1, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
+    assert receive(connection, b'{"id":-1,"result":{}}\n') == []
 
 
 def test_an_answer_to_a_turn_that_nobody_wants_leaves_it_to_who_has_it() -> None:
@@ -147,8 +147,8 @@ def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event(
     connection.receive(b'{"method":"turn/started","params":{"threadId":"t","turn":{"id":"a"}}}\n')
     (again,) = map(json.loads, connection.advance().replies)
 
-    assert again == {"id": 3, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
-    connection.receive(b'{"id":3,"result":{}}\n')
+    assert again == {"id": -2, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
+    connection.receive(b'{"id":-2,"result":{}}\n')
     assert connection.advance().answered == [stopping]
     assert not connection._stopping
 
@@ -161,7 +161,7 @@ def test_an_interruption_that_comes_too_late_is_refused() -> None:
     progress = connection.advance()
 
     assert progress.answered == [stopping]
-    assert stopping.answer == ErrorResponse(2, -32600, EARLY, None)
+    assert stopping.answer == ErrorResponse(-1, -32600, EARLY, None)
     assert not connection._stopping
     assert not connection.waiting
 

@@ -180,6 +180,7 @@ _BY_CODE: dict[int, type[AppServerRpcError]] = {
     -32602: InvalidParamsError,
     -32603: InternalRpcError,
 }
+_OVERLOAD = -32001
 _SERVER_ERRORS = range(-32099, -31999)
 _OVERLOADED = {"server_overloaded", "serverOverloaded"}
 
@@ -200,7 +201,7 @@ def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpc
     if code in _SERVER_ERRORS:
         if "retry limit" in message.lower() or "too many failed attempts" in message.lower():
             return RetryLimitExceededError
-        return ServerBusyError if _says_overloaded(data) else AppServerRpcError
+        return ServerBusyError if code == _OVERLOAD or _says_overloaded(data) else AppServerRpcError
     # Codex reads a request as one of those it knows, and says which words it expected: no error has a code for it.
     if code in {-32600, -32601} and f"unknown variant `{method}`" in message:
         return MethodNotFoundError

@@ -1,13 +1,15 @@
 """What a program has to say when the runtime asks: one function for each kind of question.
 
 A function may be plain or async. It gets the question as a model and returns an answer: the model of the protocol, the
-same as a mapping, or the short form that the attribute names. `None` declines, and so does an exception, which is
-logged. Whatever has no function is declined too: nothing is granted that nobody granted.
+same as a mapping, or the short form that the attribute names. To a yes-no question, which an approval is, `True` and
+`False` are answers. `None` declines, and so does whatever is raised, which is logged. Whatever has no function is
+declined too: nothing is granted that nobody granted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from inspect import signature
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Handlers:
         command_approval: whether a command may run (``item/commandExecution/requestApproval``); ``"accept"``,
             ``"acceptForSession"``, ``"decline"`` or ``"cancel"``, which also ends the turn.
         file_change_approval: whether files may be changed (``item/fileChange/requestApproval``); the same words.
-        permissions_approval: which of the permissions that a tool wants it gets (``item/permissions/requestApproval``).
+        permissions_approval: which of the permissions that a tool wants it gets (``item/permissions/requestApproval``);
+            `True` is all of them, until the turn ends.
         user_input: what the person says to the tool's questions (``item/tool/requestUserInput``); or a mapping from a
             question's id to the answer or answers.
         mcp_elicitation: what the person says to an MCP server (``mcpServer/elicitation/request``); or the action alone.
@@ -46,24 +49,28 @@ class Handlers:
         current_time: what time it is (``currentTime/read``); or seconds since 1970 alone.
         patch_approval: as `file_change_approval`, in the words of the first protocol (``applyPatchApproval``).
         exec_approval: as `command_approval`, in the words of the first protocol (``execCommandApproval``).
+
+    Raises:
+        TypeError: if one of them is no function, or one that cannot be called with the question alone.
     """
 
     command_approval: (
-        Handler[g.CommandExecutionRequestApprovalParams, g.CommandExecutionRequestApprovalResponse | Decision] | None
+        Handler[g.CommandExecutionRequestApprovalParams, g.CommandExecutionRequestApprovalResponse | Decision | bool]
+        | None
     ) = None
     file_change_approval: (
-        Handler[g.FileChangeRequestApprovalParams, g.FileChangeRequestApprovalResponse | Decision] | None
+        Handler[g.FileChangeRequestApprovalParams, g.FileChangeRequestApprovalResponse | Decision | bool] | None
     ) = None
-    permissions_approval: Handler[g.PermissionsRequestApprovalParams, g.PermissionsRequestApprovalResponse] | None = (
-        None
-    )
+    permissions_approval: (
+        Handler[g.PermissionsRequestApprovalParams, g.PermissionsRequestApprovalResponse | bool] | None
+    ) = None
     user_input: (
         Handler[g.ToolRequestUserInputParams, g.ToolRequestUserInputResponse | Mapping[str, str | Sequence[str]]] | None
     ) = None
     mcp_elicitation: (
         Handler[
             g.McpServerElicitationRequestParams,
-            g.McpServerElicitationRequestResponse | Literal["accept", "decline", "cancel"],
+            g.McpServerElicitationRequestResponse | Literal["accept", "decline", "cancel"] | bool,
         ]
         | None
     ) = None
@@ -71,5 +78,25 @@ class Handlers:
     token_refresh: Handler[g.ChatgptAuthTokensRefreshParams, g.ChatgptAuthTokensRefreshResponse] | None = None
     attestation: Handler[g.AttestationGenerateParams, g.AttestationGenerateResponse | str] | None = None
     current_time: Handler[g.CurrentTimeReadParams, g.CurrentTimeReadResponse | int] | None = None
-    patch_approval: Handler[g.ApplyPatchApprovalParams, g.ApplyPatchApprovalResponse | Legacy] | None = None
-    exec_approval: Handler[g.ExecCommandApprovalParams, g.ExecCommandApprovalResponse | Legacy] | None = None
+    patch_approval: Handler[g.ApplyPatchApprovalParams, g.ApplyPatchApprovalResponse | Legacy | bool] | None = None
+    exec_approval: Handler[g.ExecCommandApprovalParams, g.ExecCommandApprovalResponse | Legacy | bool] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail when it is asked."""
+        for each in fields(self):
+            handler = getattr(self, each.name)
+            if handler is not None:
+                _check(f"Handlers.{each.name}", handler)
+
+
+def _check(name: str, handler: object) -> None:
+    if not callable(handler):
+        raise TypeError(f"{name} must be a function that takes the question, not {handler!r}")
+    try:
+        parameters = signature(handler)
+    except (TypeError, ValueError):  # it is of a kind that does not say
+        return
+    try:
+        parameters.bind(None)
+    except TypeError as error:
+        raise TypeError(f"{name} is called with one argument, the question: {error}") from None

@@ -5,6 +5,7 @@ Pure decisions; who runs the functions, and where, is the drivers' business.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
-__all__ = ["answer", "decline", "handler_of", "question"]
+__all__ = ["answer", "decline", "failed", "handler_of", "question", "without_thread"]
 
 
 class _Rule(NamedTuple):
@@ -28,11 +29,14 @@ class _Rule(NamedTuple):
         handler: the attribute of `Handlers`.
         decline: the answer that grants nothing; None if the protocol has none.
         short: turns a short form into the answer, and leaves an answer as it is.
+        accept: what `True` stands for, made of the question's parameters; None if it is no yes-no question. `False`
+            then declines.
     """
 
     handler: str
     decline: dict[str, JsonValue] | None = None
     short: Callable[[Any], object] = lambda given: given
+    accept: Callable[[JsonValue], dict[str, JsonValue]] | None = None
 
 
 def _as(member: str) -> Callable[[Any], object]:
@@ -55,12 +59,29 @@ def _answers(given: Any) -> object:
     }
 
 
+def _says(**members: JsonValue) -> Callable[[JsonValue], dict[str, JsonValue]]:
+    return lambda _: members
+
+
+def _all_of_them(asked: JsonValue) -> dict[str, JsonValue]:
+    """All the permissions that were asked for, and for this turn only."""
+    return {"permissions": asked.get("permissions") if isinstance(asked, dict) else {}, "scope": "turn"}
+
+
 _RULES = {
-    "item/commandExecution/requestApproval": _Rule("command_approval", {"decision": "decline"}, _as("decision")),
-    "item/fileChange/requestApproval": _Rule("file_change_approval", {"decision": "decline"}, _as("decision")),
-    "item/permissions/requestApproval": _Rule("permissions_approval", {"permissions": {}, "scope": "turn"}),
+    "item/commandExecution/requestApproval": _Rule(
+        "command_approval", {"decision": "decline"}, _as("decision"), _says(decision="accept")
+    ),
+    "item/fileChange/requestApproval": _Rule(
+        "file_change_approval", {"decision": "decline"}, _as("decision"), _says(decision="accept")
+    ),
+    "item/permissions/requestApproval": _Rule(
+        "permissions_approval", {"permissions": {}, "scope": "turn"}, accept=_all_of_them
+    ),
     "item/tool/requestUserInput": _Rule("user_input", None, _answers),
-    "mcpServer/elicitation/request": _Rule("mcp_elicitation", {"action": "decline"}, _as("action")),
+    "mcpServer/elicitation/request": _Rule(
+        "mcp_elicitation", {"action": "decline"}, _as("action"), _says(action="accept")
+    ),
     "item/tool/call": _Rule(
         "tool_call",
         {"success": False, "contentItems": [{"type": "inputText", "text": "this tool is not available"}]},
@@ -69,8 +90,8 @@ _RULES = {
     "account/chatgptAuthTokens/refresh": _Rule("token_refresh"),
     "attestation/generate": _Rule("attestation", None, _as("token")),
     "currentTime/read": _Rule("current_time", None, _as("currentTimeAt")),
-    "applyPatchApproval": _Rule("patch_approval", {"decision": "abort"}, _as("decision")),
-    "execCommandApproval": _Rule("exec_approval", {"decision": "abort"}, _as("decision")),
+    "applyPatchApproval": _Rule("patch_approval", {"decision": "abort"}, _as("decision"), _says(decision="approved")),
+    "execCommandApproval": _Rule("exec_approval", {"decision": "abort"}, _as("decision"), _says(decision="approved")),
 }
 
 
@@ -80,7 +101,8 @@ def handler_of(request: ServerRequest, handlers: Handlers) -> Callable[[Any], ob
     handler: Callable[[Any], object] | None = getattr(handlers, rule.handler) if rule else None
     if handler is None:
         remedy = f"; see Handlers.{rule.handler}" if rule else ""
-        logger().warning("the runtime asked for %s, which nobody handles: declined%s", request.method, remedy)
+        with contextlib.suppress(Exception):  # as in `_log`
+            logger().warning("the runtime asked for %s, which nobody handles: declined%s", request.method, remedy)
     return handler
 
 
@@ -97,15 +119,17 @@ def answer(request: ServerRequest, given: object) -> bytes:
     from codex_app_server.generated.registry import SERVER_REQUESTS
     from codex_app_server.models.model import Model, load
 
-    if given is None:
-        return decline(request)
     rule = _RULES[request.method]
+    if given is None or (given is False and rule.accept is not None):
+        return decline(request)
     try:
+        if given is True and rule.accept is not None:
+            given = rule.accept(request.params)
         if not isinstance(given, Model):
             given = load(SERVER_REQUESTS[request.method][1]).model_validate(rule.short(given))
         return encode_result(request.id, encode_options(given))
-    except (TypeError, ValueError):
-        logger().exception("what Handlers.%s returned is no answer to %s: declined", rule.handler, request.method)
+    except (TypeError, ValueError) as error:
+        _log(error, "what Handlers.%s returned is no answer to %s: declined", rule.handler, request.method)
         return decline(request)
 
 
@@ -115,3 +139,21 @@ def decline(request: ServerRequest) -> bytes:
     if rule is None or rule.decline is None:
         return encode_error(request.id, METHOD_NOT_FOUND, f"unsupported: this client does not handle {request.method}")
     return encode_result(request.id, rule.decline)
+
+
+def failed(request: ServerRequest, error: BaseException) -> bytes:
+    """What to send when a handler raised something, which is logged: the same."""
+    _log(error, "the handler of %s failed: declined", request.method)
+    return decline(request)
+
+
+def without_thread(request: ServerRequest) -> bytes:
+    """What to send when there is no thread to ask a handler in: the same, and a line in the log."""
+    _log(None, "no thread is to be had to ask the handler of %s in: declined", request.method)
+    return decline(request)
+
+
+def _log(error: BaseException | None, message: str, *words: object) -> None:
+    # Whoever asks must get an answer, even if the program's own logging fails.
+    with contextlib.suppress(Exception):
+        logger().error(message, *words, exc_info=error)

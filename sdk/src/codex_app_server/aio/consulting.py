@@ -1,18 +1,17 @@
-"""The twin of `consulting` for asyncio: beside the other tasks of the loop.
+"""The twin of `sync.consulting` for asyncio: beside the other tasks of the loop.
 
-A plain function gets a thread of its own, for a pool could be full of others.
+A plain function is called in a thread of the same bounded pool, so that it does not hold up the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.questions import answer, decline, handler_of, question
-from codex_app_server.sync.consulting import failed
+from codex_app_server.questions import answer, decline, failed, handler_of, question, without_thread
+from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,63 +19,106 @@ if TYPE_CHECKING:
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
 
-__all__ = ["consult"]
+__all__ = ["Consulting"]
 
 
-def consult(request: ServerRequest, handlers: Handlers, send: Callable[[bytes], None]) -> asyncio.Task[None] | None:
-    """Have a question answered beside the other tasks of the running loop, or decline it if there is no handler.
+class Consulting:
+    """Has the runtime's questions answered, each in a task of the running loop.
 
     Args:
-        request: the question.
-        handlers: who may answer it.
-        send: takes the answer, on the loop.
-
-    Returns:
-        the task, to be held and perhaps cancelled; None if it is done already.
+        handlers: gives those who may answer; looked at for each question.
+        send: takes an answer, whenever there is one, on the loop.
     """
-    handler = handler_of(request, handlers)
-    if handler is None:
-        send(decline(request))
-        return None
 
-    async def run() -> None:
+    def __init__(self, handlers: Callable[[], Handlers], send: Callable[[bytes], None]) -> None:
+        self._handlers = handlers
+        self._send = send
+        self._workers = Workers("codex-app-server handler")
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    def ask(self, request: ServerRequest) -> None:
+        """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
+        try:
+            handler = handler_of(request, self._handlers())
+            if handler is None:
+                self._send(decline(request))
+                return
+            self._loop = asyncio.get_running_loop()
+            task = self._loop.create_task(self._consult(request, handler))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        except Exception as error:
+            self._send(failed(request, error))
+
+    def close(self) -> None:
+        """Cancel what is being asked; a plain function that runs already goes on, and its answer finds nobody.
+
+        Never blocks and takes no lock. May be called again, from a signal handler, and from another thread.
+        """
+        self._is_closed = True
+        self._workers.close()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks are gone
+                self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             asked = question(request)
-            given = handler(asked) if _is_async(handler) else await _in_thread(handler, asked)
+            if _is_async(handler):
+                given = handler(asked)
+            else:
+                called = self._in_thread(loop, handler, asked)
+                if called is None:
+                    self._send(without_thread(request))
+                    return
+                given, error = await called
+                if error is not None:
+                    raise error  # noqa: TRY301 - as if it were called here
             if isawaitable(given):
                 given = await given
             data = answer(request, given)
-        except asyncio.CancelledError:  # the client is being closed
-            raise
-        except BaseException:
-            data = failed(request)
-        send(data)
+        except BaseException as error:
+            # Only `close` cancels a question: whatever else looks like it comes from the handler itself.
+            if self._is_closed or not loop.is_running():
+                if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                    raise
+                return
+            data = failed(request, error)
+        if not self._is_closed:
+            self._send(data)
 
-    return asyncio.get_running_loop().create_task(run())
+    def _in_thread(
+        self, loop: asyncio.AbstractEventLoop, handler: Callable[[Any], object], asked: object
+    ) -> asyncio.Future[tuple[object, BaseException | None]] | None:
+        """Call a plain function without holding up the loop: what it returned, or raised; None if there is no thread.
+
+        What it raised is a value here: a future takes no `StopIteration`, and `CancelledError` would cancel it.
+        """
+        outcome: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
+
+        def settle(value: object, error: BaseException | None) -> None:
+            if not outcome.done():
+                outcome.set_result((value, error))
+
+        def run() -> None:
+            value: object = None
+            raised: BaseException | None = None
+            try:
+                value = handler(asked)
+            except BaseException as error:
+                raised = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+                loop.call_soon_threadsafe(settle, value, raised)
+
+        return outcome if self._workers.put(run) else None
 
 
 def _is_async(handler: Callable[[Any], object]) -> bool:
     return iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
-
-
-def _in_thread(handler: Callable[[Any], object], asked: object) -> asyncio.Future[object]:
-    """Call a plain function without holding up the loop."""
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[object] = loop.create_future()
-
-    def settle(set_it: Callable[[Any], None], value: object) -> None:
-        if not outcome.done():
-            set_it(value)
-
-    def run() -> None:
-        value: object
-        report: Callable[[Any], None] = outcome.set_result
-        try:
-            value = handler(asked)
-        except BaseException as error:
-            report, value = outcome.set_exception, error
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(settle, report, value)
-
-    threading.Thread(target=run, name="codex-app-server handler", daemon=True).start()
-    return outcome

@@ -47,6 +47,7 @@ from codex_app_server.sync.driver import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.aio.consulting import Consulting
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
@@ -84,10 +85,10 @@ class _Reader:
         self.connection = Connection(limits(config), config.max_line_bytes, Notification)
         self.handlers = config.handlers or Handlers()
         self.ending: Ending | None = None
+        self.consulting: Consulting | None = None
         self.transport = AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
         self.sleepers: set[asyncio.Future[None]] = set()
         self.is_held_up = False
-        self.questions: set[asyncio.Task[None]] = set()
         self._allowance = Allowance()
         self._new_bytes = 0  # that came since the unread ones were counted
         self._unread = 0
@@ -115,6 +116,8 @@ class _Reader:
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
+        if self.consulting is not None:
+            self.consulting.close()
         for request in self.connection.waiting:
             if request.waiter is not None:
                 _wake(request.waiter)
@@ -181,12 +184,13 @@ class _Reader:
             self._ask(question)
 
     def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.aio.consulting import consult
+        if self.consulting is None:
+            from codex_app_server.aio.consulting import Consulting
 
-        task = consult(request, self.handlers, self.transport.send)
-        if task is not None:
-            self.questions.add(task)  # the loop itself holds tasks weakly
-            task.add_done_callback(self.questions.discard)
+            self.consulting = Consulting(lambda: self.handlers, self.transport.send)
+            if self.ending is not None:  # it may have come before this was there
+                self.consulting.close()
+        self.consulting.ask(request)
 
 
 class AsyncDriver:
@@ -215,6 +219,8 @@ class AsyncDriver:
         """Nobody can close it any more: let the runtime go."""
         if self._is_open and os.getpid() == self._process_id:
             self._is_open = False
+            if self._reader.consulting is not None:
+                self._reader.consulting.close()
             self._transport.let_go()
             warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
 
@@ -410,11 +416,11 @@ class AsyncDriver:
         self._is_open = False
         self._reader.ending = self._reader.ending or Ending("the client was closed")
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            if self._reader.consulting is not None:
+                self._reader.consulting.close()
             await self._transport.close_from_elsewhere(self._loop)
             return
         self._reader.end(self._reader.ending)
-        for task in self._reader.questions:
-            task.cancel()
         starting = self._starting
         if starting is not None and not starting.done() and starting is not asyncio.current_task():
             starting.cancel()

@@ -29,10 +29,14 @@ def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValu
     Raises:
         TypeError: if an option is, or holds, something that is none of these and no JSON value either; the message
             names the option.
+        ValueError: if they contain themselves.
     """
-    if isinstance(options, Mapping):
-        return {name: encode_value(value, name) for name, value in options.items() if value is not None}
-    encoded = encode_value(options, "params")
+    try:
+        if isinstance(options, Mapping):
+            return {name: encode_value(value, name) for name, value in options.items() if value is not None}
+        encoded = encode_value(options, "params")
+    except RecursionError:
+        raise ValueError("the options contain themselves, or are nested deeper than the runtime can read") from None
     if not isinstance(encoded, dict):
         raise TypeError(f"params must be a model, not {type(options).__name__}")
     return encoded

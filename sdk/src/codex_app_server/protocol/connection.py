@@ -10,6 +10,9 @@ The rules:
 - An answer without an open request, and a line that is no message, are events too (`Junk`): the driver logs them, and
   the conversation goes on.
 - A request of the server must be answered, or the runtime waits forever; what with, `questions` decides.
+- Of a line that cannot be read is saved what can be (`rescue`): its caller gets an error, a question is refused.
+- Not more requests are on their way than the runtime can hold (`pacing`); the others are sent when it has room. An
+  interruption does not wait for that: its id is negative, so that it does not count.
 
 There is one who reads: only it calls `receive`, `end` and `advance`. Everything else is a step of its own that may be
 taken from any thread, signal handler or finalizer, between any two others; no lock is needed, and there is none.
@@ -32,6 +35,8 @@ from codex_app_server.protocol.messages import (
     parse,
     parse_all,
 )
+from codex_app_server.protocol.pacing import PROBE, Pacing
+from codex_app_server.protocol.rescue import rescue
 from codex_app_server.protocol.streams import LAST, Streams
 
 if TYPE_CHECKING:
@@ -155,6 +160,8 @@ class Connection:
         self._lines: list[bytes] = []
         self._may_have_ids = False
         self._ids = itertools.count(1)
+        self._ids_of_their_own = itertools.count(-1, -1)
+        self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
         self._stopping: dict[str, list[Request]] = {}
         self.received_bytes = 0
@@ -166,23 +173,25 @@ class Connection:
         return [request for request in list(self._open.values()) if not request.is_given_up]
 
     def request(self, request: Request) -> bytes:
-        """Open a request: the bytes to send.
+        """Open a request: the bytes to send now; those of one that has to wait come out of a later step.
 
         Raises:
             TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`); nothing is open then.
         """
-        data = request.encode(next(self._ids))
+        data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
         if request.announces_turn:
             self.streams.announcing.add(request.id)
         if request.interrupts is not None:
             self.streams.orders.append(lambda: self._watch(request))
         self._open[request.id] = request
-        return data
+        if request.interrupts is not None:
+            return data
+        return self._pacing.admit(request.id, data) + self._probe()
 
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
         request.is_given_up = True
-        if not request.is_sent:
+        if not request.is_sent or self._pacing.withdraw(request.id):
             self._open.pop(request.id, None)
             self.streams.announcing.discard(request.id)
         # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
@@ -266,6 +275,21 @@ class Connection:
         elif isinstance(message, Junk) and line and not line.isspace():
             self.skipped_lines += 1
             progress.junk.append(message)
+            rescued = rescue(message)
+            if isinstance(rescued, bytes):
+                progress.replies.append(rescued)
+            elif rescued is not None and (request := self._open.pop(rescued, None)) is not None:
+                self._closed(request, message, progress)
+
+    def _probe(self) -> bytes:
+        """What to send to learn whether the runtime has room, if there is reason to ask."""
+        if not self._pacing.probe():
+            return b""
+        request = Request(PROBE, {})
+        request.is_given_up = request.is_sent = True
+        data = request.encode(next(self._ids_of_their_own))
+        self._open[request.id] = request
+        return data
 
     def _answered(self, line: bytes, answer: Response | ErrorResponse, progress: Progress) -> None:
         request = self._open.pop(answer.id, None)
@@ -273,6 +297,13 @@ class Connection:
             self.skipped_lines += 1
             progress.junk.append(Junk(line, "it answers no open request"))
             return
+        self._closed(request, answer, progress)
+
+    def _closed(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
+        """A request has its answer, or one that cannot be read."""
+        is_probe = request.method == PROBE and request.id < 0
+        if room := self._pacing.probed() if is_probe else self._pacing.answered(request.id):
+            progress.replies.append(room + self._probe())
         log = request.interrupts
         if log is not None and not self._was_stopped(request, log, answer, progress):
             return
@@ -285,7 +316,7 @@ class Connection:
             self.streams.finish(Topic("process", process_id), progress.touched)
         self._settle(request, answer, progress)
 
-    def _settle(self, request: Request, answer: Response | ErrorResponse, progress: Progress) -> None:
+    def _settle(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         request.answer = answer
         if request.is_given_up:
             if (data := self._orphaned(request)) is not None:
@@ -314,10 +345,12 @@ class Connection:
             self._stopping.setdefault(log.topic.id, []).append(request)
             self.streams.watch(log)
 
-    def _was_stopped(self, request: Request, log: Log, answer: Response | ErrorResponse, progress: Progress) -> bool:
+    def _was_stopped(
+        self, request: Request, log: Log, answer: Response | ErrorResponse | Junk, progress: Progress
+    ) -> bool:
         """Whether an interruption has its answer; if not, it is sent again, now or with the turn's next event."""
         if (
-            isinstance(answer, Response)
+            not isinstance(answer, ErrorResponse)
             or _NOT_UNDER_WAY not in answer.message
             or log.is_complete
             or request.tries >= _MOST_TRIES
@@ -349,7 +382,7 @@ class Connection:
         request.refusal = None
         request.was_heard = False
         request.tries += 1
-        progress.replies.append(request.encode(next(self._ids)))
+        progress.replies.append(request.encode(next(self._ids_of_their_own)))
         self._open[request.id] = request
 
     def _no_longer(self, request: Request, log: Log) -> None:

@@ -1,8 +1,8 @@
 """The messages: JSON-RPC 2.0 without its ``jsonrpc`` member, one object a line, UTF-8.
 
 Reading is lenient: whatever a line holds becomes one of the five kinds below, `Junk` at worst, and no line raises.
-Writing is strict: what JSON cannot say raises before a byte is sent, because the runtime only logs a line that it
-cannot read, and the request on it would wait forever.
+Writing is strict: what JSON cannot say, or the runtime cannot read, raises before a byte is sent, because the runtime
+only logs such a line, and the request on it would wait forever.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METHOD_NOT_FOUND",
+    "PARSE_ERROR",
     "ErrorResponse",
     "JsonValue",
     "Junk",
@@ -42,8 +43,13 @@ RequestId: TypeAlias = "int | str"
 """The id of a request; this client counts, the runtime may do either."""
 
 METHOD_NOT_FOUND = -32601
+PARSE_ERROR = -32700
+_PARSE_ERROR = -32700
 _INTERNAL_ERROR = -32603
 _SHOWN = 200
+
+_DEPTH = 127
+"""How deep a message may be nested, itself counted: the runtime's parser gives up at 128."""
 
 _scan: Callable[[str, int], tuple[JsonValue, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
 """What `json.loads` stands on and takes three times as long as; it stops where the value ends."""
@@ -225,7 +231,7 @@ def encode_request(request_id: RequestId, method: str, params: Mapping[str, obje
 
     Raises:
         TypeError: if `params` holds what is no JSON value.
-        ValueError: if it holds a NaN, an infinity, a cycle, or text that is not Unicode.
+        ValueError: if it holds a NaN, an infinity, a cycle, or text that is not Unicode, or is nested too deep.
     """
     return _line({"id": request_id, **_call(method, params)})
 
@@ -236,13 +242,18 @@ def encode_notification(method: str, params: Mapping[str, object] | None = None)
 
 
 def encode_result(request_id: RequestId, result: JsonValue) -> bytes:
-    """The answer to a server's request, as a line; raises as `encode_request`."""
-    return _line({"id": request_id, "result": result})
+    """The answer to a server's request, as a line; raises as `encode_request` for what is in `result`."""
+    return _reply(request_id, {"result": result})
 
 
 def encode_error(request_id: RequestId, code: int, message: str) -> bytes:
     """The refusal of a server's request, as a line."""
-    return _line({"id": request_id, "error": {"code": code, "message": message}})
+    return _reply(request_id, {"error": {"code": code, "message": message}})
+
+
+def _reply(request_id: RequestId, outcome: dict[str, object]) -> bytes:
+    # The id goes back as it came, in escapes, whatever it is: without an answer the runtime would wait for ever.
+    return b'{"id":' + json.dumps(request_id).encode() + b"," + _line(outcome)[1:]
 
 
 def _call(method: str, params: Mapping[str, object] | None) -> dict[str, object]:
@@ -250,8 +261,30 @@ def _call(method: str, params: Mapping[str, object] | None) -> dict[str, object]
 
 
 def _line(message: dict[str, object]) -> bytes:
-    # UTF-8 instead of \u escapes: shorter, and a lone surrogate raises here instead of reaching the runtime.
-    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    try:
+        # UTF-8 instead of \u escapes: shorter, and a lone surrogate raises here instead of reaching the runtime.
+        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise _too_deep() from None
+    # Brackets are counted in no time, and nearly always say that there is nothing to measure.
+    if text.count("[") + text.count("{") > _DEPTH and _is_deeper(message, _DEPTH):
+        raise _too_deep()
+    return text.encode() + b"\n"
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels, of which it is the first."""
+    containers = [value]
+    for _ in range(levels):
+        members = [each.values() if isinstance(each, dict) else each for each in containers]
+        containers = [each for several in members for each in several if isinstance(each, (dict, list, tuple))]  # type: ignore[attr-defined]  # containers
+        if not containers:
+            return False
+    return True
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested deeper than the {_DEPTH - 1} levels that the runtime can read")
 
 
 def _error_response(request_id: RequestId, error: JsonValue) -> ErrorResponse:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.sync.consulting import Consulting
 
 __all__ = [
     "FEW",
@@ -98,6 +99,7 @@ class _Reader:
         self.connection = Connection(limits(config), config.max_line_bytes, Notification)
         self.handlers = config.handlers or Handlers()
         self.ending: Ending | None = None
+        self.consulting: Consulting | None = None
         self.thread_id = 0
         self.send: Callable[[bytes], None]
         self.sleepers: set[Sleeper] = set()
@@ -146,6 +148,8 @@ class _Reader:
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
+        if self.consulting is not None:
+            self.consulting.close()
         for request in self.connection.waiting:
             if request.waiter is not None:
                 wake(request.waiter)
@@ -216,9 +220,13 @@ class _Reader:
             self._allowance.read()
 
     def _ask(self, request: ServerRequest) -> None:
-        from codex_app_server.sync.consulting import consult
+        if self.consulting is None:
+            from codex_app_server.sync.consulting import Consulting
 
-        consult(request, self.handlers, self.send)
+            self.consulting = Consulting(lambda: self.handlers, self.send)
+            if self.ending is not None:  # it may have come before this was there
+                self.consulting.close()
+        self.consulting.ask(request)
 
 
 class Driver:
@@ -268,6 +276,8 @@ class Driver:
         """Nobody can close it any more: let the runtime go."""
         if self._is_open and os.getpid() == self._process_id:
             self._is_open = False
+            if self._reader.consulting is not None:
+                self._reader.consulting.close()
             self._transport.let_go()
             warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
 

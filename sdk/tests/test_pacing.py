@@ -1,0 +1,27 @@
+"""How many requests are on their way at a time."""
+
+from __future__ import annotations
+
+from codex_app_server.protocol.pacing import WINDOW, Pacing
+
+
+def test_what_is_too_much_waits_for_an_answer_to_anything_sent_so_far() -> None:
+    pacing = Pacing()
+    sent = [pacing.admit(number, b"%d " % number) for number in range(1, WINDOW + 4)]
+    assert all(sent[:WINDOW])
+    assert not any(sent[WINDOW:])
+    assert [pacing.probe(), pacing.probe()] == [True, False]
+    assert pacing.answered(2) == b"65 66 "  # so one was taken up too
+    assert pacing.answered(1) == b""
+    assert pacing.probed() == b"67 "
+    assert not pacing.probe()
+    assert pacing.admit(68, b"68 ") == b"68 "
+
+
+def test_what_is_withdrawn_is_not_sent() -> None:
+    pacing = Pacing()
+    for number in range(1, WINDOW + 3):
+        pacing.admit(number, b"%d " % number)
+    assert not pacing.withdraw(1)
+    assert pacing.withdraw(WINDOW + 1)
+    assert pacing.answered(WINDOW) == b"%d " % (WINDOW + 2)
