@@ -66,8 +66,8 @@ SCRIPT = """
 greet()
 first = read()
 sys.stdout.flush()
-os.write(1, b'{"id":%d,"result":"\\xff"}\\n' % first["id"])
-os.write(1, b'{"id":"q","method":"item/tool/call","params":"\\xff"}\\n')
+answer = b'{"id":%d,"result":"\\xff"}\\n' % first["id"]
+os.write(1, answer + b'{"id":"q","method":"item/tool/call","params":"\\xff"}\\n')  # in one, so that nothing comes between
 refused = read()
 second = read()
 write({"id": second["id"], "result": refused})

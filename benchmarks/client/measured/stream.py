@@ -3,8 +3,8 @@
     python stream.py ORDER
 
 ORDER is JSON: `side` (ours, peer, or bare: no client, but a loop over lines, as short as can be), `driver` (sync or
-async), `server` (its command line), `turns` (how many at once), `deltas` (how many each), `repeat` (how often, one after
-another), `work_us` (how long to work on each delta, in microseconds), `watched` (whether to wait for a line on stdin
+async), `server` (its command line), `turns` (how many at once), `deltas` (how many each), `repeat` (how often, one
+after another), `work_us` (how long to work on each delta, in microseconds), `watched` (whether to wait for a line on stdin
 when warmed up, and before the end).
 
 Prints one line of JSON at each of these points. The last has `cpu_s`, the processor time of this process alone, and
