@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from api_source import Function, Parameter
 
-__all__ = ["attributes", "code", "experimental_names", "parameters", "prose", "signature", "table"]
+__all__ = ["arguments", "attributes", "code", "experimental_names", "parameters", "prose", "signature", "table"]
 
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
 _TITLES = {"Args": "Arguments", "Attributes": "Attributes", "Raises": "Raises", "Returns": "Returns"}
@@ -47,12 +47,28 @@ def prose(doc: str, linked: Collection[str] = ()) -> str:
 
 def attributes(doc: str, linked: Collection[str] = ()) -> tuple[str, dict[str, str]]:
     """A docstring without its section of attributes, and what that says of each of them, as Markdown."""
-    match = re.search(r"\n\nAttributes:\n((?:    .*\n?)+)", doc)
+    return _apart("Attributes", doc, linked, None)
+
+
+def arguments(doc: str, names: Collection[str], linked: Collection[str] = ()) -> tuple[str, dict[str, str]]:
+    """A docstring without some of its arguments, and what it says of these, as Markdown."""
+    return _apart("Args", doc, linked, names)
+
+
+def _apart(title: str, doc: str, linked: Collection[str], names: Collection[str] | None) -> tuple[str, dict[str, str]]:
+    """A docstring without a section, or without the entries of some names in it, and what these say."""
+    match = re.search(rf"\n\n{title}:((?:\n    .*)+)", doc)
     if match is None:
         return doc, {}
-    entries = [item.partition(": ") for item in _entries(match[1].replace("\n    ", "\n").strip()).splitlines()]
-    said = {name.strip("- `"): _linked(text.replace("``", "`"), linked) for name, _, text in entries}
-    return doc.replace(match[0], "\n" if match[0].endswith("\n") else ""), said
+    kept, said = "", {}
+    for entry in re.findall(r"\n    \S.*(?:\n {5,}.*)*", match[1]):
+        name, _, text = " ".join(entry.split()).partition(": ")
+        if names is None or name in names:
+            said[name] = _linked(text.replace("``", "`"), linked)
+        else:
+            kept += entry
+    section = f"\n\n{title}:{kept}" if kept else ""
+    return doc[: match.start()] + section + doc[match.end() :], said
 
 
 def experimental_names(doc: str) -> set[str]:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api_markdown import attributes, code, experimental_names, parameters, prose, signature, table
+from api_markdown import arguments, attributes, code, experimental_names, parameters, prose, signature, table
 from api_source import Alias, Class, Function, Parameter, Source
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn"),
     "Inputs and results": ("inputs", "results"),
     "Settings and handlers": ("config", "handlers"),
-    "Events": ("events", "protocol.handshake", "sync.subscription"),
+    "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),
     "Models of the protocol": ("generated", "models.aliases"),
@@ -136,13 +136,15 @@ class Page:
         return [member.name for member in found] + methods
 
     def _described(self, member: Class | Function | Alias) -> list[str]:
+        if member.name == "Event":
+            return self._events(member)
         if isinstance(member, Alias):
             return [f"### {member.name}", f"`{member.type}`", prose(member.doc, self._linked)]
         if isinstance(member, Function):
             return [f"### {member.name}", f"`{signature(member)}`", prose(member.doc, self._linked)]
         if member.values:
-            words = f"One of {', '.join(f'`{value}`' for value in member.values)}."
-            return [f"### {member.name}", words, prose(member.doc, self._linked)]
+            one_of = f"One of {', '.join(f'`{value}`' for value in member.values)}."
+            return [f"### {member.name}", prose(member.doc, self._linked), one_of]
         return self._class(member)
 
     def _class(self, member: Class) -> list[str]:
@@ -158,9 +160,10 @@ class Page:
             parts.append(f"Also {' and '.join(others)}, from the SDK before this one.")
         linked = self._linked - {member.name}
         if is_model:
+            doc, said = attributes(member.doc, linked)
             what = "option" if member.name.endswith("Params") else "field"
-            shown = _options(member.fields, experimental_names(member.doc), what)
-            parts.append(shown if member.fields else "Says nothing more.")
+            shown = _options(member.fields, experimental_names(member.doc), said, what)
+            parts += [prose(doc, linked), shown if member.fields else ""]
         elif member.fields:
             doc, said = attributes(member.doc, linked)
             parts += [prose(doc, linked), _fields(member.fields, said)]
@@ -186,18 +189,33 @@ class Page:
         """A method; `described` are the long lists of options of those before it."""
         options = [each for each in method.parameters if each.is_keyword_only]
         heading = [f"#### {owner}.{method.name}"]
-        about = prose(method.doc, self._linked - {f"{owner}.{method.name}"})
+        linked = self._linked - {f"{owner}.{method.name}"}
         if len(options) <= FEW:
-            return [*heading, f"`{signature(method)}`", about]
+            return [*heading, f"`{signature(method)}`", prose(method.doc, linked)]
         same = next((known for known in described if known <= set(options)), None)
         shown = [each for each in options if same is None or each not in same]
         rest = [each for each in method.parameters if not each.is_keyword_only]
         inner = ", ".join([*map(str, rest), "*", *(map(str, shown) if same else []), "…"])
-        parts = [*heading, f"`{method.name}({inner}) -> {method.result}`", about]
+        doc, said = arguments(method.doc, {each.name for each in options if not same or each in same}, linked)
+        parts = [*heading, f"`{method.name}({inner}) -> {method.result}`", prose(doc, linked)]
         if same is not None:
             return [*parts, f"Its other options are those of [`{described[same]}`](#{_anchor(described[same])})."]
         described[frozenset(options)] = f"{owner}.{method.name}"
-        return [*parts, _options(options, experimental_names(method.doc))]
+        return [*parts, _options(options, experimental_names(method.doc), said)]
+
+    def _events(self, event: Class | Function | Alias) -> list[str]:
+        """The union of all events, as a table of what each says."""
+        rows = []
+        for method, payload in re.findall(r"Notification\[Literal\['(.+?)'\], (\w+)\]", getattr(event, "type", "")):
+            if payload == "JsonValue":
+                continue
+            doc = getattr(self._source.read(self._source.room_of(payload), payload), "doc", "")
+            rows.append((f"`{method}`", f"`{payload}`", re.split(r"(?<=\.)\s|\n", doc)[0]))
+        return [
+            f"### {event.name}",
+            prose(event.doc, self._linked),
+            table(("method", "payload", "what it tells"), rows),
+        ]
 
     def _protocol(self) -> list[str]:
         """The typed methods, by subject."""
@@ -222,17 +240,19 @@ def _row(method: Function) -> tuple[str, str, str]:
     return f"`{method.name}`{note}", " ".join(options), f"`{method.result}`"
 
 
-def _options(options: Sequence[Parameter], experimental: set[str], what: str = "option") -> str:
+def _options(
+    options: Sequence[Parameter], experimental: set[str], said: Mapping[str, str], what: str = "option"
+) -> str:
     """The options of a method, or the fields of a model, which are the same."""
     rows = [
         (
             f"`{each.name}`" if each.default is not None else f"**`{each.name}`**",
             code(_UNION.sub("", _without_none(each.type))),
-            "experimental" if each.name in experimental else "",
+            " ".join([*(["*Experimental:*"] if each.name in experimental else []), said.get(each.name, "")]).strip(),
         )
         for each in options
     ]
-    return table((what, "type", ""), rows)
+    return table((what, "type", "what it is"), rows)
 
 
 def _fields(fields: Sequence[Parameter], said: Mapping[str, str]) -> str:

@@ -22,12 +22,16 @@ from codex_release.protocol.choices import with_choices
 from codex_release.protocol.generate import differing, files_for, print_files, write
 from codex_release.protocol.naming import attribute, member, method_name, pascal, snake
 from codex_release.protocol.normalise import normalise
+from codex_release.protocol.prose import Prose, abouts_of
 from codex_release.protocol.rooms import rooms_of_definitions, rooms_of_methods
 from codex_release.protocol.rules import Rules, WordsRule, with_results
 from codex_release.protocol.schema import Schema, Side, runtime_version
 from codex_release.protocol.shapes import (
     Alias,
+    ClientRequest,
+    Definition,
     Enumeration,
+    Field,
     KeyedUnion,
     ListOf,
     Literals,
@@ -40,6 +44,7 @@ from codex_release.protocol.shapes import (
     Struct,
     TaggedUnion,
 )
+from codex_release.protocol.shapes import Notification as Message
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +132,67 @@ def prose(schema: Any) -> Iterator[str]:
             yield from prose(value)
 
 
+def test_every_event_is_in_the_union_with_its_payload(files: dict[str, str], protocol: Protocol) -> None:
+    union = files["events.pyi"]
+    for event in protocol.notifications:
+        assert f'Notification[Literal["{event.method}"], {event.params}]\n' in union
+    # A member whose method is any string would let every comparison through.
+    assert 'Notification[Literal["(unknown)"], JsonValue]\n' in union
+    assert union.count("    | Notification[") == len(registered_events(files))
+
+
+def registered_events(files: dict[str, str]) -> list[str]:
+    """The methods in the registry."""
+    table = files["registry.py"].partition("NOTIFICATIONS: dict[str, str] = {\n")[2].partition("\n}")[0]
+    return table.splitlines()
+
+
+def test_every_definition_says_something_of_itself(side: Side, known: Side, rules: Rules) -> None:
+    protocol = normalise(older.together(side, known), rules)
+    abouts = abouts_of(protocol, rules.prose)
+    assert abouts.keys() == protocol.definitions.keys()
+    assert all(len(each.split()) > 0 and each.endswith(".") for about in abouts.values() for each in about.paragraphs)
+
+
+def test_what_is_said_is_of_something_that_is_there(side: Side, known: Side, rules: Rules) -> None:
+    """Words about what the protocol has no more are no mistake, but nobody needs them."""
+    protocol = normalise(older.together(side, known), rules)
+    called = {each.method for each in protocol.client_requests} | {each.method for each in protocol.server_requests}
+    assert rules.prose.methods.keys() == called | {each.method for each in protocol.notifications}
+    assert rules.prose.definitions.keys() <= protocol.definitions.keys()
+    structs = {name: each for name, each in protocol.definitions.items() if isinstance(each, Struct)}
+    fields = {key for name, each in structs.items() for f in each.fields for key in (f.name, f"{name}.{f.name}")}
+    assert rules.prose.fields.keys() <= fields
+
+
+def test_what_has_no_words_gets_a_sentence_of_its_name_and_use() -> None:
+    definitions: dict[str, Definition] = {
+        "AskParams": Struct("AskParams", (Field("how", "how", Named("AskMcpWay"), is_required=True),)),
+        "AskMcpWay": Enumeration("AskMcpWay", (("a", "a"),), is_experimental=True),
+        "Kind": TaggedUnion("Kind", "type", {"one": "OneKind"}),
+        "OneKind": Struct("OneKind", (Field("type", "type", Literals(("one",)), is_required=True),), tag="type"),
+        "Told": Struct("Told", (Field("text", "text", Scalar("str"), is_required=True, is_experimental=True),)),
+        "AskResponse": Struct("AskResponse", ()),
+        "Loose": Struct("Loose", ()),
+    }
+    asked = (ClientRequest("ask", "AskParams", "AskResponse", is_experimental=False),)
+    told = (Message("told", "Told", is_experimental=False), Message("told/again", "Told", is_experimental=False))
+    prose = Prose({"ask": "Ask something."}, {}, {"text": "all of it.", "Told.text": "what is told."})
+    abouts = abouts_of(Protocol(definitions, asked, (), told), prose)
+    assert {name: about.paragraphs for name, about in abouts.items()} == {
+        "AskParams": ("Ask something. The parameters of ``ask``.",),
+        "AskResponse": ("The answer to ``ask``.",),
+        "AskMcpWay": ("Ask MCP way. It stands in `AskParams.how`.", "Experimental."),
+        "Kind": ("Kind.",),
+        "OneKind": ("The kind ``one`` of `Kind`.",),
+        "Told": ("The event ``told`` and ``told/again``.", "Experimental: `text`."),
+        "Loose": ("Loose.",),
+    }
+    assert abouts["Told"].fields == {"text": "what is told."}
+    assert prose.of_call("ask") == "Call ``ask``: ask something."
+    assert prose.of_call("other") == "Call ``other``."
+
+
 def test_the_formatter_has_nothing_to_say(files: dict[str, str], tmp_path: Path) -> None:
     write(files, tmp_path / "generated")
     command = [
@@ -155,7 +221,8 @@ def test_rooms_are_not_too_large(protocol: Protocol, rules: Rules) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """As much of the checkout as the command looks at."""
-    for name in ("targets.toml", "protocol.toml", "protocol.older.json", "runtime.lock.toml"):
+    names = ("targets.toml", "protocol.toml", "protocol.prose.toml", "protocol.older.json", "runtime.lock.toml")
+    for name in names:
         path = f"release/{name}"
         (tmp_path / path).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / path, tmp_path / path)

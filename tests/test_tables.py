@@ -21,6 +21,7 @@ from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.facts.toml import read_toml
 from codex_release.index.listing import parse_json
+from codex_release.protocol.prose import Prose
 from codex_release.protocol.rules import Rules
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     [
         ("targets.toml", Catalog.load, "mend it there; git diff shows what was changed"),
         ("runtime.lock.toml", Lock.read, "write it anew with: codex-release lock VERSION"),
+        ("protocol.prose.toml", Prose.load, "mend it there; git diff shows what was changed"),
         ("protocol.toml", Rules.load, "mend it there; git diff shows what was changed"),
     ],
 )
@@ -80,6 +82,9 @@ def test_a_spoiled_file_is_read_or_refused_by_file_key_and_remedy(
     document = read_toml(ROOT / "release" / name).values
     if name == "runtime.lock.toml":
         document["targets"] = {EXAMPLE: document["targets"][EXAMPLE]}
+    if name == "protocol.toml":
+        prose = Prose.load(ROOT / "release" / "protocol.prose.toml")
+        monkeypatch.setattr(Prose, "load", lambda _: prose)
     # TOML takes a hundred times as long to write and to parse, and what was parsed is what this is about.
     monkeypatch.setattr(toml, "tomllib", json)
     refusals = 0

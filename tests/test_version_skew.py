@@ -55,7 +55,9 @@ def test_a_conversation(old_binary: Path, tmp_path: Path) -> None:
             events = list(thread.turn(TextInput("more")).stream())
             assert [event.payload.delta for event in events if event.method == "item/agentMessage/delta"] == ["three"]
             assert all(event.payload is not None for event in events)
-            assert events[-1].payload.turn.status == "completed"
+            last = events[-1]
+            assert last.method == "turn/completed"
+            assert last.payload.turn.status == "completed"
 
             assert thread.turn(TextInput("fail")).run().status == "failed"
             assert thread.id in [each.id for each in codex.thread_list().data]

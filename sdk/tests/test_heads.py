@@ -17,6 +17,8 @@ from codex_app_server.protocol.log import Limits, Topic
 from codex_app_server.protocol.messages import Junk, Response, ServerRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codex_app_server.protocol.log import Cursor, Entry
 
 DELTAS = "item/agentMessage/delta"
@@ -40,6 +42,11 @@ def conversation(*turns: str, overheard: bool = False) -> tuple[Connection, dict
     return connection, streams
 
 
+def texts(events: Sequence[Event]) -> list[str]:
+    """What deltas say."""
+    return [event.payload.delta for event in events]
+
+
 def entries(stream: Cursor) -> list[Entry]:
     """All that a stream has."""
     return stream.take(10_000)
@@ -53,7 +60,7 @@ def test_only_the_first_event_of_a_kind_is_parsed_before_somebody_takes_it() -> 
 
     assert [type(event) for event in entries(streams["a"].log.cursor())] == [Event, bytes, bytes]
     events, odd = read_events(entries(streams["a"]))
-    assert [event.payload.delta for event in events] == ["one", "two", "three"]
+    assert texts(events) == ["one", "two", "three"]
     assert not odd
 
 
@@ -105,7 +112,7 @@ def test_a_line_that_only_begins_like_an_event_is_none() -> None:
 
     events, odd = read_events(entries(streams["a"]))
 
-    assert [event.payload.delta for event in events] == ["one", "three"]
+    assert texts(events) == ["one", "three"]
     assert [type(line) for line in odd] == [Junk]
 
 
@@ -142,7 +149,7 @@ def test_a_runtime_may_write_its_lines_as_it_likes(separators: tuple[str, str]) 
     connection.advance()
 
     events, odd = read_events(entries(streams["a"]))
-    assert [event.payload.delta for event in events] == [str(n) for n in range(100)]
+    assert texts(events) == [str(n) for n in range(100)]
     assert not odd
 
 

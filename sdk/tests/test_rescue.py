@@ -66,8 +66,9 @@ SCRIPT = """
 greet()
 first = read()
 sys.stdout.flush()
+# In one piece, so that nothing comes between.
 answer = b'{"id":%d,"result":"\\xff"}\\n' % first["id"]
-os.write(1, answer + b'{"id":"q","method":"item/tool/call","params":"\\xff"}\\n')  # in one, so that nothing comes between
+os.write(1, answer + b'{"id":"q","method":"item/tool/call","params":"\\xff"}\\n')
 refused = read()
 second = read()
 write({"id": second["id"], "result": refused})

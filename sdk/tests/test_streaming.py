@@ -16,7 +16,7 @@ from codex_app_server.protocol.allowance import READ_AHEAD
 from codex_app_server.sync.driver import FEW, Driver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
     from codex_app_server.events import Notification
     from codex_app_server.protocol.log import Cursor
@@ -49,7 +49,7 @@ class Client(Protocol):
 
     async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Cursor]: ...
 
-    async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]: ...
+    async def take(self, cursor: Cursor, timeout: float | None = None) -> Sequence[Notification]: ...
 
     async def close(self) -> None: ...
 
@@ -71,7 +71,7 @@ class Threaded:
     async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Cursor]:
         return await asyncio.to_thread(self.client.start_turn, method, params)
 
-    async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]:
+    async def take(self, cursor: Cursor, timeout: float | None = None) -> Sequence[Notification]:
         return await asyncio.to_thread(self.client.take, cursor, timeout)
 
     async def close(self) -> None:

@@ -39,10 +39,8 @@ def test_turns_approvals_and_cancellation_work_on_uvloop(codex_binary: Path, tmp
 
             turn = await thread.turn(TextInput("count"))
             events = [event async for event in turn.stream()]
-            assert [event.payload.delta for event in events if event.method.endswith("agentMessage/delta")] == [
-                "one ",
-                "two",
-            ]
+            deltas = [event.payload.delta for event in events if event.method == "item/agentMessage/delta"]
+            assert deltas == ["one ", "two"]
 
             with pytest.raises(TimeoutError):
                 await thread.run("slowly", timeout=0.3)

@@ -4,8 +4,8 @@
 
 ORDER is JSON: `side` (ours, peer, or bare: no client, but a loop over lines, as short as can be), `driver` (sync or
 async), `server` (its command line), `turns` (how many at once), `deltas` (how many each), `repeat` (how often, one
-after another), `work_us` (how long to work on each delta, in microseconds), `watched` (whether to wait for a line on stdin
-when warmed up, and before the end).
+after another), `work_us` (how long to work on each delta, in microseconds), `watched` (whether to wait for a line on
+stdin when warmed up, and before the end).
 
 Prints one line of JSON at each of these points. The last has `cpu_s`, the processor time of this process alone, and
 `events`, how many were read. What the deltas say is compared with what the server sends: exit code 1 if it differs.

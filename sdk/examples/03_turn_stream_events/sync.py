@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _bootstrap import example_config
 
-from codex_app_server import AppServerConfig, Codex, Notification, TextInput
+from codex_app_server import AppServerConfig, Codex, Event, TextInput
 
 
 def main(config: AppServerConfig) -> None:
@@ -20,18 +20,17 @@ def main(config: AppServerConfig) -> None:
             print(f"{event.method:<34} {describe(event)}")
 
 
-def describe(event: Notification) -> str:
+def describe(event: Event) -> str:
     """One line about an event; what this client has no model for is its raw params."""
-    payload = event.payload
     match event.method:
         case "item/agentMessage/delta" | "item/commandExecution/outputDelta":
-            return repr(payload.delta)
+            return repr(event.payload.delta)
         case "item/started" | "item/completed":
-            return str(payload.item.type)
+            return str(event.payload.item.type)
         case "thread/tokenUsage/updated":
-            return f"{payload.token_usage.total.total_tokens} tokens so far"
+            return f"{event.payload.token_usage.total.total_tokens} tokens so far"
         case "turn/started" | "turn/completed":
-            return str(payload.turn.status)
+            return str(event.payload.turn.status)
         case _:
             return ""
 

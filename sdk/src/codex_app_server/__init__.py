@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         TurnSteerParams,
         TurnSteerResponse,
     )
+    from codex_app_server.generated.events import Event
     from codex_app_server.handlers import Handlers
     from codex_app_server.inputs import (
         ImageInput,
@@ -126,6 +127,7 @@ __all__ = [
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
+    "Event",
     "EventOverflowError",
     "ExperimentalApiError",
     "GetAccountResponse",
@@ -220,6 +222,7 @@ _HOMES = {
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
+    "Event": "generated.events",
     "EventOverflowError": "errors",
     "ExperimentalApiError": "errors",
     "GetAccountResponse": "generated",

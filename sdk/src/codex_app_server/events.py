@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from codex_app_server.protocol import messages
 from codex_app_server.protocol.messages import Junk, parse, parse_all
@@ -10,15 +10,29 @@ from codex_app_server.protocol.messages import Junk, parse, parse_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from typing_extensions import TypeVar
+
+    from codex_app_server.generated.events import Event
     from codex_app_server.protocol.messages import JsonValue
+
+    Method_co = TypeVar("Method_co", bound=str, default=str, covariant=True)
+    Payload_co = TypeVar("Payload_co", default=Any, covariant=True)
+else:  # before Python 3.13 they have no defaults, and importing what gives them takes longer than this whole module
+    from typing import TypeVar
+
+    Method_co, Payload_co = TypeVar("Method_co"), TypeVar("Payload_co")
 
 __all__ = ["Notification", "read_events"]
 
 _UNREAD: Any = object()
 
 
-class Notification(messages.Notification):
+class Notification(messages.Notification, Generic[Method_co, Payload_co]):
     """Something the runtime tells.
+
+    Streams and subscriptions give an `Event`, the union that knows the payload of each method. Without parameters,
+    `Notification` is any of its members, with an open payload; with them it is one, as
+    ``Notification[Literal["turn/completed"], TurnCompletedNotification]``.
 
     Attributes:
         method: the protocol's name of the event, e.g. ``turn/completed``.
@@ -27,19 +41,21 @@ class Notification(messages.Notification):
 
     __slots__ = ("_payload",)
 
-    def __init__(self, method: str, params: JsonValue = None) -> None:
+    method: Method_co  # declared, for pyright tells events apart by it only then
+    params: JsonValue
+
+    def __init__(self, method: Method_co, params: JsonValue = None) -> None:
         self.method = method
         self.params = params
         self._payload: Any = _UNREAD
 
     @property
-    def payload(self) -> Any:
+    def payload(self) -> Payload_co:
         """What it says, as the model that belongs to the method; made when it is first asked for.
 
-        The payload of a method that this client does not know is `params`. `isinstance` tells type checkers which
-        model it is; its type is open, so that ``event.payload.delta`` needs no proof.
+        The payload of a method that this client does not know is `params`.
         """
-        payload = self._payload
+        payload: Payload_co = self._payload
         if payload is _UNREAD:
             read = _readers.get(self.method) or _reader_of(self.method)
             payload = self._payload = read(self.params)
@@ -50,7 +66,7 @@ class Notification(messages.Notification):
         return Notification, (self.method, self.params)
 
 
-def read_events(taken: Sequence[bytes | messages.Notification]) -> tuple[list[Notification], list[Junk]]:
+def read_events(taken: Sequence[bytes | messages.Notification]) -> tuple[list[Event], list[Junk]]:
     """Parse what was taken from a log; a consumer may do that beside everything else.
 
     Returns:
@@ -62,7 +78,7 @@ def read_events(taken: Sequence[bytes | messages.Notification]) -> tuple[list[No
         read = parse_all(cast("list[bytes]", taken), Notification)
     elif bytes in kinds:
         read = [parse(entry, Notification) if type(entry) is bytes else entry for entry in taken]
-    events = [event for event in read if type(event) is Notification]
+    events = cast("list[Event]", [event for event in read if type(event) is Notification])
     return events, [each for each in read if type(each) is Junk] if len(events) < len(taken) else []
 
 

@@ -24,6 +24,7 @@ from codex_app_server import (
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
+    Event,
     EventOverflowError,
     ExperimentalApiError,
     GetAccountResponse,
@@ -181,7 +182,9 @@ def choose(turn: TurnHandle) -> tuple[object, ...]:
     return (reviewer, origin, source, where, SortDirection.asc, ReasoningEffort.high.value, ServiceTier.flex.value)
 
 
-def show(event: Notification) -> None:
+def show(event: Event) -> None:
+    told: Notification = event
+    print(told.method)
     payload = event.payload
     if isinstance(payload, AgentMessageDeltaNotification):
         print(payload.delta)

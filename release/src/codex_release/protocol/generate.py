@@ -10,9 +10,12 @@ from codex_release.protocol.choices import with_choices
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
+from codex_release.protocol.prose import abouts_of
+from codex_release.protocol.render_events import render_events
 from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
+from codex_release.protocol.render_prose import render_prose
 from codex_release.protocol.render_registry import render_registry
 from codex_release.protocol.rooms import rooms_of_definitions
 from codex_release.protocol.rules import result_lines
@@ -58,9 +61,12 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
         )
     chosen = with_choices(plain, rules)
     protocol, rooms = with_value_aliases(chosen, rules, rooms_of_definitions(chosen, rules))
+    abouts = abouts_of(protocol, rules.prose)
     files = {
-        **render_rooms(protocol, rooms, version),
+        **render_rooms(protocol, rooms, abouts, version),
         **render_names(rooms, version),
+        **render_events(protocol, rooms, version),
+        **render_prose(abouts, rules.prose, version),
         "registry.py": render_registry(protocol, rooms, version, only_here(older, side)),
     }
     for is_async, front in ((False, "front.py"), (True, "afront.py")):

@@ -14,7 +14,7 @@ __all__ = ["attribute", "member", "method_name", "pascal", "room_name", "snake"]
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ONE_WORD = (("OAuth", "Oauth"),)
 """What has a hump and is one word all the same."""
-_OTHER_MODULES = frozenset({"afront", "amethods", "front", "methods", "registry"})
+_OTHER_MODULES = frozenset({"afront", "amethods", "events", "front", "methods", "prose", "registry"})
 """What the generated package has beside its rooms."""
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 

@@ -49,6 +49,7 @@ class Option:
         annotation: its type.
         is_required: whether it has no default; the default is None, which is not sent.
         is_experimental: as of `Field`.
+        about: what it is, if that is said.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Option:
     annotation: str
     is_required: bool
     is_experimental: bool
+    about: str | None = None
 
     @property
     def declaration(self) -> str:
@@ -80,7 +82,7 @@ class Options:
         definition = self.protocol.definitions[params]
         if not isinstance(definition, Struct):
             return [Option("params", "", self.annotation(Named(params)), is_required=True, is_experimental=False)]
-        return [self._option(field) for field in definition.fields]
+        return [self._option(field, params) for field in definition.fields]
 
     def annotation(self, kind: Type, *, is_path: bool = False) -> str:
         """The type of what may be passed.
@@ -101,12 +103,13 @@ class Options:
         elif params:
             yield params
 
-    def _option(self, field: Field) -> Option:
+    def _option(self, field: Field, params: str) -> Option:
         is_path = field.wire in self.rules.path_options
         annotation = self.annotation(field.type, is_path=is_path)
         if not field.is_required:
             annotation = _with_none(annotation)
-        return Option(field.name, field.wire, annotation, field.is_required, field.is_experimental)
+        about = self.rules.prose.of_field(params, field.name)
+        return Option(field.name, field.wire, annotation, field.is_required, field.is_experimental, about)
 
     def _spelling(self, *, is_path: bool) -> Spelling:
         scalars = {"path": _PATH, "str": _PATH if is_path else "str", "json": "object", "null": "None"}

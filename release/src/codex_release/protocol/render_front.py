@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.options import Options
-from codex_release.protocol.render_methods import annotation_imports, experimental_note, signature
-from codex_release.protocol.text import call, docstring, header
+from codex_release.protocol.render_methods import annotation_imports, experimental_note, said_of, signature
+from codex_release.protocol.text import call, docstring, header, section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,4 +124,9 @@ class _Front:
 def _words(front: FrontMethod, options: Sequence[Option]) -> list[str]:
     """The paragraphs of a method's docstring."""
     first, *sections = front.about.strip().split("\n\n")
+    of_options = section("Args", said_of(options), " " * 8)
+    if sections[0].startswith("Args:\n"):
+        sections[0] += of_options.removeprefix("Args:")
+    else:
+        sections.insert(0, of_options)
     return [first, f"The options are those of ``{front.method}``.", *experimental_note(options), *sections]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codex_release.protocol.naming import method_name, pascal
 from codex_release.protocol.options import Options
 from codex_release.protocol.rooms import rooms_of_methods
-from codex_release.protocol.text import bracketed, call, docstring, header, imports, quoted
+from codex_release.protocol.text import bracketed, call, docstring, header, imports, quoted, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.shapes import ClientRequest, Protocol
 
-__all__ = ["annotation_imports", "experimental_note", "render_methods", "signature"]
+__all__ = ["annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
 
 _PACKAGE = "codex_app_server.generated"
 _NEEDS = "needs `AppServerConfig.experimental_api`"
@@ -105,6 +105,11 @@ def experimental_note(options: Iterable[Option]) -> list[str]:
     return [f"Experimental, {_NEEDS.replace('needs', 'need')}: {', '.join(names)}."] if names else []
 
 
+def said_of(options: Iterable[Option]) -> dict[str, str]:
+    """Option to what it is, of those of which that is said."""
+    return {option.name: option.about for option in options if option.about}
+
+
 class _Room:
     """Writes one module of methods."""
 
@@ -136,11 +141,12 @@ class _Room:
     def _method(self, request: ClientRequest, options: list[Option] | None) -> str:
         is_async = bool(self._prefix)
         words = [option.declaration for option in options or ()]
-        about = [f"Call ``{request.method}``."]
+        about = [self._options.rules.prose.of_call(request.method)]
         if request.is_experimental:
             about.append(f"Experimental: {_NEEDS}.")
         else:
             about += experimental_note(options or ())
+        about += filter(None, [section("Args", said_of(options or ()), " " * 8)])
         sent = "None" if options is None else {option.wire: option.name for option in options}
         if options and not options[0].wire:
             sent = options[0].name

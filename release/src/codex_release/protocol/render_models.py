@@ -37,11 +37,12 @@ from codex_release.protocol.shapes import (
     names_in,
 )
 from codex_release.protocol.spelling import Spelling, in_json, in_python, literal
-from codex_release.protocol.text import WIDTH, bracketed, docstring, header, imports, quoted
+from codex_release.protocol.text import WIDTH, bracketed, docstring, header, imports, quoted, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from codex_release.protocol.prose import About
     from codex_release.protocol.shapes import Definition, Field, Protocol
 
 __all__ = ["render_names", "render_rooms"]
@@ -67,12 +68,15 @@ def __getattr__(name: str) -> object:
 '''
 
 
-def render_rooms(protocol: Protocol, rooms: Mapping[str, str], version: str) -> dict[str, str]:
+def render_rooms(
+    protocol: Protocol, rooms: Mapping[str, str], abouts: Mapping[str, About], version: str
+) -> dict[str, str]:
     """The table and the stub of each room, by their paths within the generated package.
 
     Args:
         protocol: the definitions.
         rooms: definition to room.
+        abouts: definition to what is said of it.
         version: of the runtime.
     """
     files = {}
@@ -80,7 +84,7 @@ def render_rooms(protocol: Protocol, rooms: Mapping[str, str], version: str) -> 
         definitions = [each for name, each in protocol.definitions.items() if rooms[name] == room]
         about = header(f"Models: {room.replace('_', ' ')}.", version)
         files[f"{room}.py"] = about + _table(definitions, protocol)
-        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol).text(definitions)
+        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol, abouts).text(definitions)
     return files
 
 
@@ -162,7 +166,6 @@ def _table_spelling(protocol: Protocol) -> Spelling:
     return spelling
 
 
-_OPEN = docstring(["The words that are known; any other will do too, and has a `value` as they have."], "    ")
 _VALIDATES = """
     @overload
     @classmethod
@@ -176,10 +179,11 @@ _VALIDATES = """
 class _Stub:
     """Writes the stub of one room."""
 
-    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol) -> None:
+    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol, abouts: Mapping[str, About]) -> None:
         self._room = room
         self._rooms = rooms
         self._protocol = protocol
+        self._abouts = abouts
         # The type of a field, as the runtime's value has it after decoding.
         scalars = {"json": "JsonValue", "path": "str", "null": "None"}
         self._spelling = Spelling("list[{}]", "dict[str, {}]", "{} | None".format, in_python, self._read, scalars)
@@ -226,32 +230,21 @@ class _Stub:
                 return self._struct(definition)
             case Enumeration():
                 bases = "_OpenWord, Enum" if definition.is_open else "_Word, Enum"
-                remark = _OPEN if definition.is_open else _remark(definition)
-                return _enum(definition.name, bases, remark, definition.members)
+                return _enum(definition.name, bases, self._docstring(definition), definition.members)
             case TaggedUnion() if definition.is_class:
-                about = docstring(["One of its subclasses; its `model_validate` gives the one that fits."], "    ")
-                base = f"\nclass {definition.name}(_TaggedModel):\n{about}\n    {definition.tag}: str\n"
-                return base + self._alias(f"_{definition.name}", list(definition.variants.values()))
-            case TaggedUnion():
-                return self._alias(definition.name, list(definition.variants.values()))
+                head = f"\nclass {definition.name}(_TaggedModel):\n{self._docstring(definition)}"
+                return f"{head}\n    {definition.tag}: str\n" + self._alias(
+                    f"_{definition.name}", list(definition.variants.values())
+                )
             case KeyedUnion() if definition.is_class:
                 members = [(member(value), value) for value in definition.values]
-                models = list(definition.variants.values())
-                about = docstring([f"The strings of it; beside them there is `{'`, `'.join(models)}`."], "    ")
-                enum = _enum(definition.name, "str, Enum", about, members)
                 return (
-                    enum
+                    _enum(definition.name, "str, Enum", self._docstring(definition), members)
                     + _VALIDATES.format(name=definition.name)
-                    + self._alias(f"_{definition.name}", [definition.name, *models])
+                    + self._alias(f"_{definition.name}", [definition.name, *definition.variants.values()])
                 )
-            case KeyedUnion():
-                return self._alias(definition.name, [in_python(definition.values), *definition.variants.values()])
-            case ShapeUnion():
-                return self._alias(definition.name, [self._spelling.of(option) for option in definition.options])
-            case Alias(_, OneOf(options)):
-                return self._alias(definition.name, [self._spelling.of(option) for option in options])
-            case Alias():
-                return self._alias(definition.name, [self._spelling.of(definition.type)])
+            case _:
+                return self._alias(definition.name, self._alternatives(definition)) + self._docstring(definition, "")
 
     def _struct(self, definition: Struct) -> str:
         base = definition.base or ("_TaggedModel" if definition.tag else "_Model")
@@ -259,9 +252,24 @@ class _Stub:
             f"    {field.name}: {self._spelling.of(field.type)}{'' if field.is_required else ' = ...'}\n"
             for field in definition.fields
         )
-        remark = _remark(definition)
-        body = f"{remark}\n{lines}" if remark and lines else remark + lines
-        return f"\nclass {definition.name}({base}):{f'{chr(10)}{body}' if body else f' ...{chr(10)}'}"
+        between = "\n" if lines else ""
+        return f"\nclass {definition.name}({base}):\n{self._docstring(definition)}{between}{lines}"
+
+    def _alternatives(self, definition: TaggedUnion | KeyedUnion | ShapeUnion | Alias) -> list[str]:
+        """The types that a name stands for, any of them."""
+        match definition:
+            case TaggedUnion():
+                return list(definition.variants.values())
+            case KeyedUnion():
+                return [in_python(definition.values), *definition.variants.values()]
+            case ShapeUnion(_, options) | Alias(_, OneOf(options)):
+                return [self._spelling.of(option) for option in options]
+            case Alias():
+                return [self._spelling.of(definition.type)]
+
+    def _docstring(self, definition: Definition, indent: str = "    ") -> str:
+        about = self._abouts[definition.name]
+        return docstring([*about.paragraphs, *filter(None, [section("Attributes", about.fields, indent)])], indent)
 
     def _alias(self, name: str, options: list[str]) -> str:
         line = f"{name}: TypeAlias = {' | '.join(options)}\n"
@@ -279,19 +287,7 @@ class _Stub:
 
 def _enum(name: str, bases: str, remark: str, members: Iterable[tuple[str, str]]) -> str:
     lines = "".join(f"    {name} = {quoted(value)}\n" for name, value in members)
-    return f"\nclass {name}({bases}):\n{remark}{chr(10) if remark else ''}{lines}"
-
-
-def _remark(definition: Struct | Enumeration) -> str:
-    """What the docstring of a class says, if anything is experimental."""
-    if definition.is_experimental:
-        return docstring(["Experimental."], "    ")
-    fields = definition.fields if isinstance(definition, Struct) else ()
-    names = [f"`{field.name}`" for field in fields if field.is_experimental]
-    line = f"Experimental: {', '.join(names)}."
-    if not names:
-        return ""
-    return docstring([line] if len(line) < WIDTH - 10 else ["Experimental in part.", line], "    ")
+    return f"\nclass {name}({bases}):\n{remark}\n{lines}"
 
 
 def _long_literal(before: str, literal_type: str, indent: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.facts.toml import read_toml
+from codex_release.protocol.prose import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ class WordsRule:
 
 @dataclass(frozen=True)
 class Rules:
-    """The whole file.
+    """The whole file, and the one beside it.
 
     Attributes:
         rooms: in the order in which they take definitions.
@@ -90,6 +91,7 @@ class Rules:
         reserved: what no attribute can be called.
         front: the high-level methods.
         front_names: the homes of the names in `front`: a module, and where there is an asynchronous twin, its module.
+        prose: what docstrings say, from ``protocol.prose.toml``.
     """
 
     rooms: tuple[RoomRule, ...]
@@ -103,13 +105,14 @@ class Rules:
     reserved: frozenset[str]
     front: tuple[FrontMethod, ...]
     front_names: Mapping[str, tuple[str, ...]]
+    prose: Prose
 
     @classmethod
     def load(cls, path: Path) -> Rules:
-        """Read the file.
+        """Read the two files.
 
         Raises:
-            WorkspaceError: if it cannot be read, or lacks something or has too much.
+            WorkspaceError: if one cannot be read, or lacks something or has too much.
         """
         tables = read_toml(path, remedy="mend it there; git diff shows what was changed")
         paths, left_out = tables.table("paths"), tables.table("left_out")
@@ -126,6 +129,7 @@ class Rules:
             reserved=frozenset(tables.table("reserved").texts("attributes")),
             front=tuple(table.filled(FrontMethod) for table in tables.tables("front")),
             front_names={name: names.texts(name) for name in names},
+            prose=Prose.load(path.with_name("protocol.prose.toml")),
         )
 
 

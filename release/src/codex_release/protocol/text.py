@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["WIDTH", "bracketed", "call", "docstring", "header", "imports", "mapping", "quoted"]
+__all__ = ["WIDTH", "bracketed", "call", "docstring", "header", "imports", "mapping", "quoted", "section"]
 
 WIDTH = 120
 _STEP = "    "
@@ -32,9 +32,32 @@ def header(about: str, version: str) -> str:
 def docstring(paragraphs: Sequence[str], indent: str) -> str:
     """A docstring in a body; a single paragraph is one line, one that has lines of its own keeps them."""
     text = "\n\n".join(each if "\n" in each else _filled(each, indent) for each in paragraphs)
-    if len(paragraphs) == 1:
+    if len(paragraphs) == 1 and len(indent) + len(text) + 6 <= WIDTH:
         return f'{indent}"""{text}"""\n'
     return textwrap.indent(f'"""{text}\n"""\n', indent)
+
+
+def section(title: str, entries: Mapping[str, str], indent: str) -> str:
+    """A paragraph of a docstring that lists names and what they are; empty if there are none.
+
+    Args:
+        title: ``Args`` or ``Attributes``.
+        entries: name to text.
+        indent: of the docstring.
+    """
+    width = WIDTH - len(indent)
+    lines = [
+        textwrap.fill(
+            f"{name}: {text}",
+            width,
+            initial_indent=_STEP,
+            subsequent_indent=2 * _STEP,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in entries.items()
+    ]
+    return "\n".join([f"{title}:", *lines]) if lines else ""
 
 
 def _filled(paragraph: str, indent: str) -> str:

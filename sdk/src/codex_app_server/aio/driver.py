@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_app_server.aio.consulting import Consulting
+    from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
@@ -355,7 +356,7 @@ class AsyncDriver:
         self._check_place()
         return self._connection.streams.listen(topic)
 
-    async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]:
+    async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Event]:
         """The next events of a log, one at least; none when all were taken.
 
         Args:
@@ -381,7 +382,7 @@ class AsyncDriver:
             await self._wait(cursor, cursor.log, timeout)
             self._yielded = time.monotonic()
 
-    def taken(self, cursor: Cursor) -> list[Notification]:
+    def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there, without waiting."""
         while entries := cursor.take(SLICE):
             events, odd = read_events(entries)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.aio.driver import AsyncDriver
-    from codex_app_server.events import Notification
+    from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor
 
 __all__ = ["AsyncSubscription", "topic_of"]
@@ -35,7 +35,7 @@ class AsyncSubscription:
         """Listen no longer; whoever iterates comes to the end."""
         self._driver.drop(self._cursor)
 
-    async def __aiter__(self) -> AsyncIterator[Notification]:
+    async def __aiter__(self) -> AsyncIterator[Event]:
         while batch := await self._driver.take(self._cursor):
             batch.reverse()
             while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does

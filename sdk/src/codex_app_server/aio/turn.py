@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from codex_app_server.aio.driver import AsyncDriver
-    from codex_app_server.events import Notification
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
+    from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
@@ -45,7 +45,7 @@ class AsyncTurn:
         """The id of the thread it belongs to."""
         return self._thread_id
 
-    def stream(self) -> AsyncIterator[Notification]:
+    def stream(self) -> AsyncIterator[Event]:
         """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
 
         Leaving the loop early does not stop the turn; `interrupt` does.
@@ -149,7 +149,7 @@ class AsyncTurn:
         except IndexError:
             return self._log.cursor()
 
-    async def _events(self, cursor: Cursor) -> AsyncIterator[Notification]:
+    async def _events(self, cursor: Cursor) -> AsyncIterator[Event]:
         try:
             cursor.is_active = True
             while batch := await self._driver.take(cursor):

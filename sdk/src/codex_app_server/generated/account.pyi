@@ -12,26 +12,44 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 Account: TypeAlias = ApiKeyAccount | ChatgptAccount | AmazonBedrockAccount | GcpAccount
+"""Account. It stands in `GetAccountResponse.account`."""
 
 class AccountLoginCompletedNotification(_Model):
+    """A login has ended, well or not. The event ``account/login/completed``.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     error: str | None = ...
     login_id: str | None = ...
     onboarding_entrypoint: DesktopOnboardingEntrypoint | None = ...
     success: bool
 
 class AccountRateLimitsUpdatedNotification(_Model):
+    """The account's limits, or what is used of them, have changed.
+
+    The event ``account/rateLimits/updated``.
+    """
+
     rate_limits: RateLimitSnapshot
 
 class AccountRoutingOverride(_Word, Enum):
+    """Account routing override. It stands in `WorkspaceRouting.account_routing_override`."""
+
     no_constraint = "NO_CONSTRAINT"
     us = "us"
     us_cr = "us_cr"
 
 class AccountSecuritySetupAction(_Model):
+    """Account security setup action. It stands in `AccountSecuritySetupNotice.action`."""
+
     label: str
     url: str
 
 class AccountSecuritySetupNotice(_Model):
+    """Account security setup notice. It stands in `GetAccountSecuritySetupResponse.notice`."""
+
     account_id: str
     action: AccountSecuritySetupAction
     description: str
@@ -39,6 +57,12 @@ class AccountSecuritySetupNotice(_Model):
     user_id: str
 
 class AccountSession(_Model):
+    """Account session. It stands in `AccountSessionsResponse.sessions`.
+
+    Attributes:
+        display_name: the name for people.
+    """
+
     display_name: str | None = ...
     email: str | None = ...
     image_url: str | None = ...
@@ -50,40 +74,61 @@ class AccountSession(_Model):
     workspaces: list[AccountSessionWorkspace]
 
 class AccountSessionWorkspace(_Model):
+    """Account session workspace. It stands in `AccountSession.workspaces`."""
+
     account_id: str
     image_url: str | None = ...
     kind: AccountSessionWorkspaceKind | None = ...
     name: str | None = ...
 
 class AccountSessionWorkspaceKind(_Word, Enum):
+    """Account session workspace kind. It stands in `AccountSessionWorkspace.kind`."""
+
     personal = "personal"
     workspace = "workspace"
 
 class AccountSessionsListParams(_Model):
-    """Experimental."""
+    """List the logins that can be switched between. The parameters of ``accountSession/list``.
+
+    Experimental.
+    """
 
     refresh_workspace_metadata: bool | None = ...
 
 class AccountSessionsResponse(_Model):
-    """Experimental."""
+    """The answer to ``accountSession/list``.
+
+    Experimental.
+    """
 
     active_session_id: str | None = ...
     sessions: list[AccountSession]
 
 class AccountSessionsSwitchParams(_Model):
-    """Experimental."""
+    """Go on with another login. The parameters of ``accountSession/switch``.
+
+    Experimental.
+    """
 
     account_id: str
     allow_browser_login: bool | None = ...
     session_id: str
 
 AccountSessionsSwitchResponse: TypeAlias = SessionsAccountSessionsSwitchResponse | AuthUrlAccountSessionsSwitchResponse
+"""The answer to ``accountSession/switch``.
+
+Experimental.
+"""
 
 class AccountTokenUsageDailyBucket(_Model):
+    """Account token usage daily bucket. It stands in `GetAccountTokenUsageResponse.daily_usage_buckets`."""
+
     start_date: str
     tokens: int
 
 class AccountTokenUsageSummary(_Model):
+    """Account token usage summary. It stands in `GetAccountTokenUsageResponse.summary`."""
+
     current_streak_days: int | None = ...
     lifetime_tokens: int | None = ...
     longest_running_turn_sec: int | None = ...
@@ -91,23 +136,37 @@ class AccountTokenUsageSummary(_Model):
     peak_daily_tokens: int | None = ...
 
 class AccountUpdateReason(_Word, Enum):
+    """Account update reason. It stands in `AccountUpdatedNotification.reason`."""
+
     workspace_routing_ready = "workspaceRoutingReady"
     unknown = "unknown"
 
 class AccountUpdatedNotification(_Model):
+    """Somebody else is logged in, or nobody, or with another plan. The event ``account/updated``.
+
+    Attributes:
+        reason: why.
+    """
+
     auth_mode: AuthMode | None = ...
     plan_type: PlanType | None = ...
     reason: AccountUpdateReason | None = ...
 
 class AddCreditsNudgeCreditType(_Word, Enum):
+    """Add credits nudge credit type. It stands in `SendAddCreditsNudgeEmailParams.credit_type`."""
+
     credits = "credits"
     usage_limit = "usage_limit"
 
 class AddCreditsNudgeEmailStatus(_Word, Enum):
+    """Add credits nudge email status. It stands in `SendAddCreditsNudgeEmailResponse.status`."""
+
     sent = "sent"
     cooldown_active = "cooldown_active"
 
 class AmazonBedrockAccessKeysLoginAccountParams(_TaggedModel):
+    """The kind ``amazonBedrockAccessKeys`` of `LoginAccountParams`."""
+
     access_key_id: str
     region: str
     secret_access_key: str
@@ -115,33 +174,50 @@ class AmazonBedrockAccessKeysLoginAccountParams(_TaggedModel):
     type: Literal["amazonBedrockAccessKeys"] = ...
 
 class AmazonBedrockAccount(_TaggedModel):
+    """The kind ``amazonBedrock`` of `Account`."""
+
     type: Literal["amazonBedrock"] = ...
     uses_codex_managed_credentials: bool = ...
 
 class AmazonBedrockLoginAccountParams(_TaggedModel):
+    """The kind ``amazonBedrock`` of `LoginAccountParams`."""
+
     api_key: str
     region: str
     type: Literal["amazonBedrock"] = ...
 
 class AmazonBedrockLoginAccountResponse(_TaggedModel):
+    """The kind ``amazonBedrock`` of `LoginAccountResponse`."""
+
     type: Literal["amazonBedrock"] = ...
 
 class ApiKeyAccount(_TaggedModel):
+    """The kind ``apiKey`` of `Account`."""
+
     type: Literal["apiKey"] = ...
 
 class ApiKeyLoginAccountParams(_TaggedModel):
+    """The kind ``apiKey`` of `LoginAccountParams`."""
+
     api_key: str
     type: Literal["apiKey"] = ...
 
 class ApiKeyLoginAccountResponse(_TaggedModel):
+    """The kind ``apiKey`` of `LoginAccountResponse`."""
+
     type: Literal["apiKey"] = ...
 
-class AttestationGenerateParams(_Model): ...
+class AttestationGenerateParams(_Model):
+    """Ask for a token that vouches for the client. The parameters of ``attestation/generate``."""
 
 class AttestationGenerateResponse(_Model):
+    """The answer to ``attestation/generate``."""
+
     token: str
 
 class AuthMode(_Word, Enum):
+    """Auth mode. It stands in `AccountUpdatedNotification.auth_mode`."""
+
     apikey = "apikey"
     chatgpt = "chatgpt"
     chatgpt_auth_tokens = "chatgptAuthTokens"
@@ -152,139 +228,255 @@ class AuthMode(_Word, Enum):
     bedrock_access_keys = "bedrockAccessKeys"
 
 class AuthUrlAccountSessionsSwitchResponse(_Model):
-    """Experimental."""
+    """Auth URL account sessions switch response. It stands in `AccountSessionsSwitchResponse`.
+
+    Experimental.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
 
     auth_url: str
     login_id: str
 
 class AwsCredentialType(_Word, Enum):
-    """Experimental."""
+    """AWS credential type. It stands in `BedrockEnvironmentCredential.type`.
+
+    Experimental.
+    """
 
     access_keys = "accessKeys"
     bedrock_api_key = "bedrockApiKey"
 
 class BedrockAwsProfile(_Model):
-    """Experimental."""
+    """Bedrock AWS profile. It stands in `BedrockDiscoverResponse.profiles`.
+
+    Experimental.
+    """
 
     name: str
     region: str | None = ...
 
 class BedrockCheckGovCloudRequirementsParams(_Model):
-    """Experimental."""
+    """See what Amazon Bedrock in GovCloud needs.
+
+    The parameters of ``account/bedrock/checkGovCloudRequirements``.
+
+    Experimental.
+    """
 
 class BedrockCheckGovCloudRequirementsResponse(_Model):
-    """Experimental."""
+    """The answer to ``account/bedrock/checkGovCloudRequirements``.
+
+    Experimental.
+    """
 
     is_gov_cloud: bool
     should_warn: bool
 
 class BedrockDiscoverParams(_Model):
-    """Experimental."""
+    """Look for AWS profiles and credentials that Amazon Bedrock could use.
+
+    The parameters of ``account/bedrock/discover``.
+
+    Experimental.
+    """
 
 class BedrockDiscoverResponse(_Model):
-    """Experimental."""
+    """The answer to ``account/bedrock/discover``.
+
+    Experimental.
+    """
 
     environment_credentials: list[BedrockEnvironmentCredential]
     profiles: list[BedrockAwsProfile]
 
 class BedrockEnvironmentCredential(_Model):
-    """Experimental."""
+    """Bedrock environment credential. It stands in `BedrockDiscoverResponse.environment_credentials`.
+
+    Experimental.
+    """
 
     region: str | None = ...
     type: AwsCredentialType
 
 BedrockSetupParams: TypeAlias = ProfileBedrockSetupParams | EnvironmentBedrockSetupParams
+"""Use Amazon Bedrock. The parameters of ``account/bedrock/setup``.
+
+Experimental.
+"""
 
 class BedrockSetupResponse(_Model):
-    """Experimental."""
+    """The answer to ``account/bedrock/setup``.
+
+    Experimental.
+    """
 
 class CancelLoginAccountParams(_Model):
+    """Break off a login that has begun. The parameters of ``account/login/cancel``.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     login_id: str
 
 class CancelLoginAccountResponse(_Model):
+    """The answer to ``account/login/cancel``."""
+
     status: CancelLoginAccountStatus
 
 class CancelLoginAccountStatus(_Word, Enum):
+    """Cancel login account status. It stands in `CancelLoginAccountResponse.status`."""
+
     canceled = "canceled"
     not_found = "notFound"
 
 class ChatgptAccount(_TaggedModel):
+    """The kind ``chatgpt`` of `Account`."""
+
     email: str | None
     plan_type: PlanType
     type: Literal["chatgpt"] = ...
     workspace_name: str | None = ...
 
 class ChatgptAuthTokensLoginAccountParams(_TaggedModel):
+    """The kind ``chatgptAuthTokens`` of `LoginAccountParams`.
+
+    Attributes:
+        access_token: the token that requests are signed with.
+    """
+
     access_token: str
     chatgpt_account_id: str
     chatgpt_plan_type: str | None = ...
     type: Literal["chatgptAuthTokens"] = ...
 
 class ChatgptAuthTokensLoginAccountResponse(_TaggedModel):
+    """The kind ``chatgptAuthTokens`` of `LoginAccountResponse`."""
+
     type: Literal["chatgptAuthTokens"] = ...
 
 class ChatgptAuthTokensRefreshParams(_Model):
+    """Ask for fresh tokens of a login that the client keeps.
+
+    The parameters of ``account/chatgptAuthTokens/refresh``.
+
+    Attributes:
+        reason: why.
+    """
+
     previous_account_id: str | None = ...
     reason: ChatgptAuthTokensRefreshReason
 
 class ChatgptAuthTokensRefreshReason(_Word, Enum):
+    """Chatgpt auth tokens refresh reason. It stands in `ChatgptAuthTokensRefreshParams.reason`."""
+
     unauthorized = "unauthorized"
 
 class ChatgptAuthTokensRefreshResponse(_Model):
+    """The answer to ``account/chatgptAuthTokens/refresh``.
+
+    Attributes:
+        access_token: the token that requests are signed with.
+    """
+
     access_token: str
     chatgpt_account_id: str
     chatgpt_plan_type: str | None = ...
 
 class ChatgptDeviceCodeLoginAccountParams(_TaggedModel):
+    """The kind ``chatgptDeviceCode`` of `LoginAccountParams`."""
+
     type: Literal["chatgptDeviceCode"] = ...
 
 class ChatgptDeviceCodeLoginAccountResponse(_TaggedModel):
+    """The kind ``chatgptDeviceCode`` of `LoginAccountResponse`.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     login_id: str
     type: Literal["chatgptDeviceCode"] = ...
     user_code: str
     verification_url: str
 
 class ChatgptLoginAccountParams(_TaggedModel):
+    """The kind ``chatgpt`` of `LoginAccountParams`."""
+
     app_brand: LoginAppBrand | None = ...
     codex_streamlined_login: bool | None = ...
     type: Literal["chatgpt"] = ...
     use_hosted_login_success_page: bool | None = ...
 
 class ChatgptLoginAccountResponse(_TaggedModel):
+    """The kind ``chatgpt`` of `LoginAccountResponse`.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     auth_url: str
     login_id: str
     type: Literal["chatgpt"] = ...
 
 class ConsumeAccountRateLimitResetCreditOutcome(_Word, Enum):
+    """Consume account rate limit reset credit outcome.
+
+    It stands in `ConsumeAccountRateLimitResetCreditResponse.outcome`.
+    """
+
     reset = "reset"
     nothing_to_reset = "nothingToReset"
     no_credit = "noCredit"
     already_redeemed = "alreadyRedeemed"
 
 class ConsumeAccountRateLimitResetCreditParams(_Model):
+    """Spend a credit that resets a rate limit. The parameters of ``account/rateLimitResetCredit/consume``."""
+
     credit_id: str | None = ...
     idempotency_key: str
 
 class ConsumeAccountRateLimitResetCreditResponse(_Model):
+    """The answer to ``account/rateLimitResetCredit/consume``."""
+
     outcome: ConsumeAccountRateLimitResetCreditOutcome
 
 class CreditsSnapshot(_Model):
+    """How many credits the account has."""
+
     balance: str | None = ...
     has_credits: bool
     unlimited: bool
 
 class DesktopOnboardingEntrypoint(_Word, Enum):
+    """Desktop onboarding entrypoint.
+
+    It stands in `AccountLoginCompletedNotification.onboarding_entrypoint`.
+    """
+
     life_sciences = "life_sciences"
 
 class EnvironmentBedrockSetupParams(_TaggedModel):
-    """Experimental."""
+    """The kind ``environment`` of `BedrockSetupParams`.
+
+    Experimental.
+    """
 
     region: str
     type: Literal["environment"] = ...
 
-class GatewayOAuthCancelResponse(_Model): ...
+class GatewayOAuthCancelResponse(_Model):
+    """The answer to ``account/gatewayOAuth/cancel``."""
 
 class GatewayOAuthChangedNotification(_Model):
+    """The login at a gateway is in another state. The event ``account/gatewayOAuth/changed``.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     auth_url: str | None = ...
     error: str | None = ...
     login_id: str | None = ...
@@ -292,21 +484,43 @@ class GatewayOAuthChangedNotification(_Model):
     status: GatewayOAuthStatus
 
 class GatewayOAuthLoginParams(_Model):
+    """Begin a login at a gateway. The parameters of ``account/gatewayOAuth/login``.
+
+    Attributes:
+        model_provider: who serves the model.
+    """
+
     device_auth: bool | None = ...
     model_provider: str | None = ...
 
 class GatewayOAuthLoginResponse(_Model):
+    """The answer to ``account/gatewayOAuth/login``."""
+
     prompt: GatewayOAuthPrompt | None = ...
 
 class GatewayOAuthPrompt(_Model):
+    """Gateway OAuth prompt. It stands in `GatewayOAuthLoginResponse.prompt`.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     login_id: str
     user_code: str
     verification_url: str
 
 class GatewayOAuthReadParams(_Model):
+    """See how the login at a gateway stands. The parameters of ``account/gatewayOAuth/read``.
+
+    Attributes:
+        model_provider: who serves the model.
+    """
+
     model_provider: str | None = ...
 
 class GatewayOAuthReadResponse(_Model):
+    """The answer to ``account/gatewayOAuth/read``."""
+
     error: str | None = ...
     provider_id: str
     provider_name: str
@@ -315,32 +529,51 @@ class GatewayOAuthReadResponse(_Model):
     supports_device_auth: bool = ...
 
 class GatewayOAuthStatus(_Word, Enum):
+    """Gateway OAuth status. It stands in `GatewayOAuthChangedNotification.status`."""
+
     not_ready = "notReady"
     started = "started"
     succeeded = "succeeded"
     failed = "failed"
 
 class GcpAccount(_TaggedModel):
+    """The kind ``gcp`` of `Account`."""
+
     type: Literal["gcp"] = ...
 
 class GcpSetupParams(_Model):
-    """Experimental."""
+    """Use Google Cloud. The parameters of ``account/gcp/setup``.
+
+    Experimental.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
 
     credential_file: str | None = ...
     location: str | None = ...
     project_id: str
 
 class GcpSetupResponse(_Model):
-    """Experimental."""
+    """The answer to ``account/gcp/setup``.
+
+    Experimental.
+    """
 
 class GetAccountParams(_Model):
+    """See who is logged in, and how. The parameters of ``account/read``."""
+
     refresh_token: bool | None = ...
 
 class GetAccountRateLimitsParams(_Model):
+    """See how much of the account's limits is used. The parameters of ``account/rateLimits/read``."""
+
     exclude_reset_credit_details: bool | None = ...
     supports_luna_reserve: bool | None = ...
 
 class GetAccountRateLimitsResponse(_Model):
+    """The answer to ``account/rateLimits/read``."""
+
     account_id: str | None = ...
     ordinary_usage_allowed: bool | None = ...
     rate_limit_reset_credits: RateLimitResetCreditsSummary | None = ...
@@ -349,7 +582,10 @@ class GetAccountRateLimitsResponse(_Model):
     rate_limits_by_limit_id: dict[str, RateLimitSnapshot] | None = ...
 
 class GetAccountResponse(_Model):
-    """Experimental: `workspace_routing`."""
+    """The answer to ``account/read``.
+
+    Experimental: `workspace_routing`.
+    """
 
     account: Account | None = ...
     requires_openai_auth: bool
@@ -357,17 +593,33 @@ class GetAccountResponse(_Model):
     workspace_routing: WorkspaceRouting | None = ...
 
 class GetAccountSecuritySetupResponse(_Model):
+    """The answer to ``account/securitySetup/read``."""
+
     notice: AccountSecuritySetupNotice | None = ...
 
 class GetAccountTokenUsageParams(_Model):
+    """See how many tokens the account has used. The parameters of ``account/usage/read``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str | None = ...
 
 class GetAccountTokenUsageResponse(_Model):
+    """The answer to ``account/usage/read``.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     daily_usage_buckets: list[AccountTokenUsageDailyBucket] | None = ...
     summary: AccountTokenUsageSummary
     thread_usage: ThreadUsage | None = ...
 
 class GetWorkspaceMessagesResponse(_Model):
+    """The answer to ``account/workspaceMessages/read``."""
+
     feature_enabled: bool
     messages: list[WorkspaceMessage]
 
@@ -379,6 +631,10 @@ LoginAccountParams: TypeAlias = (
     | AmazonBedrockLoginAccountParams
     | AmazonBedrockAccessKeysLoginAccountParams
 )
+"""Begin a login: with a key, in the browser, or by a code for another device.
+
+The parameters of ``account/login/start``.
+"""
 
 LoginAccountResponse: TypeAlias = (
     ApiKeyLoginAccountResponse
@@ -387,14 +643,20 @@ LoginAccountResponse: TypeAlias = (
     | ChatgptAuthTokensLoginAccountResponse
     | AmazonBedrockLoginAccountResponse
 )
+"""The answer to ``account/login/start``."""
 
 class LoginAppBrand(_Word, Enum):
+    """Login app brand. It stands in `ChatgptLoginAccountParams.app_brand`."""
+
     codex = "codex"
     chatgpt = "chatgpt"
 
-class LogoutAccountResponse(_Model): ...
+class LogoutAccountResponse(_Model):
+    """The answer to ``account/logout``."""
 
 class PlanType(_Word, Enum):
+    """Which plan the account is on."""
+
     free = "free"
     go = "go"
     plus = "plus"
@@ -417,13 +679,18 @@ class PlanType(_Word, Enum):
     unknown = "unknown"
 
 class ProfileBedrockSetupParams(_TaggedModel):
-    """Experimental."""
+    """The kind ``profile`` of `BedrockSetupParams`.
+
+    Experimental.
+    """
 
     profile: str
     region: str
     type: Literal["profile"] = ...
 
 class RateLimitReachedType(_Word, Enum):
+    """Rate limit reached type. It stands in `RateLimitSnapshot.rate_limit_reached_type`."""
+
     rate_limit_reached = "rate_limit_reached"
     workspace_owner_credits_depleted = "workspace_owner_credits_depleted"
     workspace_member_credits_depleted = "workspace_member_credits_depleted"
@@ -431,6 +698,8 @@ class RateLimitReachedType(_Word, Enum):
     workspace_member_usage_limit_reached = "workspace_member_usage_limit_reached"
 
 class RateLimitResetCredit(_Model):
+    """Rate limit reset credit. It stands in `RateLimitResetCreditsSummary.credits`."""
+
     description: str | None = ...
     expires_at: int | None = ...
     granted_at: int
@@ -440,20 +709,31 @@ class RateLimitResetCredit(_Model):
     title: str | None = ...
 
 class RateLimitResetCreditStatus(_Word, Enum):
+    """Rate limit reset credit status. It stands in `RateLimitResetCredit.status`."""
+
     available = "available"
     redeeming = "redeeming"
     redeemed = "redeemed"
     unknown = "unknown"
 
 class RateLimitResetCreditsSummary(_Model):
+    """Rate limit reset credits summary.
+
+    It stands in `GetAccountRateLimitsResponse.rate_limit_reset_credits`.
+    """
+
     available_count: int
     credits: list[RateLimitResetCredit] | None = ...
 
 class RateLimitResetType(_Word, Enum):
+    """Rate limit reset type. It stands in `RateLimitResetCredit.reset_type`."""
+
     codex_rate_limits = "codexRateLimits"
     unknown = "unknown"
 
 class RateLimitSnapshot(_Model):
+    """How much of the account's limits is used, and when they begin anew."""
+
     credits: CreditsSnapshot | None = ...
     individual_limit: SpendControlLimitSnapshot | None = ...
     limit_id: str | None = ...
@@ -466,29 +746,53 @@ class RateLimitSnapshot(_Model):
     spend_control_reached: bool | None = ...
 
 class RateLimitWindow(_Model):
+    """A limit over some time: how much of it is used, and when it begins anew."""
+
     resets_at: int | None = ...
     used_percent: int
     window_duration_mins: int | None = ...
 
 class SendAddCreditsNudgeEmailParams(_Model):
+    """Have the workspace's owner asked for more credits, by mail.
+
+    The parameters of ``account/sendAddCreditsNudgeEmail``.
+    """
+
     credit_type: AddCreditsNudgeCreditType
 
 class SendAddCreditsNudgeEmailResponse(_Model):
+    """The answer to ``account/sendAddCreditsNudgeEmail``."""
+
     status: AddCreditsNudgeEmailStatus
 
 class SessionsAccountSessionsSwitchResponse(_Model):
-    """Experimental."""
+    """Sessions account sessions switch response. It stands in `AccountSessionsSwitchResponse`.
+
+    Experimental.
+    """
 
     active_session_id: str | None = ...
     sessions: list[AccountSession]
 
 class SpendControlLimitSnapshot(_Model):
+    """Spend control limit snapshot. It stands in `RateLimitSnapshot.individual_limit`.
+
+    Attributes:
+        limit: how many a page has at most.
+    """
+
     limit: str
     remaining_percent: int
     resets_at: int
     used: str
 
 class ThreadUsage(_Model):
+    """Thread usage. It stands in `GetAccountTokenUsageResponse.thread_usage`.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     estimated_usage_credits_micros: int
     estimated_usage_usd_micros: int | None = ...
     groups: list[ThreadUsageBreakdownGroup]
@@ -496,6 +800,13 @@ class ThreadUsage(_Model):
     thread_id: str
 
 class ThreadUsageBreakdownGroup(_Model):
+    """Thread usage breakdown group. It stands in `ThreadUsage.groups`.
+
+    Attributes:
+        model: which model.
+        reasoning_effort: how much the model thinks before it answers.
+    """
+
     cached_input_tokens: int | None = ...
     estimated_usage_credits_micros: int
     input_tokens: int | None = ...
@@ -507,6 +818,8 @@ class ThreadUsageBreakdownGroup(_Model):
     total_tokens: int | None = ...
 
 class WorkspaceMessage(_Model):
+    """Workspace message. It stands in `GetWorkspaceMessagesResponse.messages`."""
+
     archived_at: int | None = ...
     created_at: int | None = ...
     message_body: str
@@ -514,11 +827,15 @@ class WorkspaceMessage(_Model):
     message_type: WorkspaceMessageType
 
 class WorkspaceMessageType(_Word, Enum):
+    """Workspace message type. It stands in `WorkspaceMessage.message_type`."""
+
     headline = "headline"
     announcement = "announcement"
     unknown = "unknown"
 
 class WorkspaceRouting(_Model):
+    """Workspace routing. It stands in `GetAccountResponse.workspace_routing`."""
+
     account_routing_override: AccountRoutingOverride
     backend_origin: str
     chatgpt_account_id: str

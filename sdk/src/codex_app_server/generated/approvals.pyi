@@ -14,29 +14,53 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class AcceptWithExecpolicyAmendmentCommandExecutionApprovalDecision(_Model):
+    """The kind ``acceptWithExecpolicyAmendment`` of `CommandExecutionApprovalDecision`."""
+
     accept_with_execpolicy_amendment: CommandExecutionApprovalDecisionAcceptWithExecpolicyAmendment
 
 class AddFileChange(_TaggedModel):
+    """The kind ``add`` of `FileChange`."""
+
     content: str
     type: Literal["add"] = ...
 
 class AdditionalFileSystemPermissions(_Model):
+    """Additional file system permissions. It stands in `AdditionalPermissionProfile.file_system`."""
+
     entries: list[FileSystemSandboxEntry] | None = ...
     glob_scan_max_depth: int | None = ...
     read: list[str] | None = ...
     write: list[str] | None = ...
 
 class AdditionalNetworkPermissions(_Model):
+    """Additional network permissions. It stands in `AdditionalPermissionProfile.network`."""
+
     enabled: bool | None = ...
 
 class AdditionalPermissionProfile(_Model):
+    """Additional permission profile.
+
+    It stands in `CommandExecutionRequestApprovalParams.additional_permissions`.
+    """
+
     file_system: AdditionalFileSystemPermissions | None = ...
     network: AdditionalNetworkPermissions | None = ...
 
 class ApplyNetworkPolicyAmendmentCommandExecutionApprovalDecision(_Model):
+    """The kind ``applyNetworkPolicyAmendment`` of `CommandExecutionApprovalDecision`."""
+
     apply_network_policy_amendment: CommandExecutionApprovalDecisionApplyNetworkPolicyAmendment
 
 class ApplyPatchApprovalParams(_Model):
+    """Ask whether a patch may be applied, in the words of the first protocol.
+
+    The parameters of ``applyPatchApproval``.
+
+    Attributes:
+        grant_root: the directory that would be writable from now on.
+        reason: why.
+    """
+
     call_id: str
     conversation_id: ThreadId
     file_changes: dict[str, FileChange]
@@ -44,23 +68,42 @@ class ApplyPatchApprovalParams(_Model):
     reason: str | None = ...
 
 class ApplyPatchApprovalResponse(_Model):
+    """The answer to ``applyPatchApproval``.
+
+    Attributes:
+        decision: what is decided.
+    """
+
     decision: ReviewDecision
 
 class ApplyPatchGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``applyPatch`` of `GuardianApprovalReviewAction`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str
     files: list[str]
     type: Literal["applyPatch"] = ...
 
 class ApprovalsReviewer(_Word, Enum):
+    """Who is asked for approvals: a person, or an automatic reviewer."""
+
     user = "user"
     auto_review = "auto_review"
     guardian_subagent = "guardian_subagent"
 
 class ApprovedExecpolicyAmendmentReviewDecision(_Model):
+    """The kind ``approved_execpolicy_amendment`` of `ReviewDecision`."""
+
     approved_execpolicy_amendment: ReviewDecisionApprovedExecpolicyAmendment
 
 class AskForApproval(str, Enum):
-    """The strings of it; beside them there is `GranularAskForApproval`."""
+    """When a person is asked first: for every command, when the agent wants it, or never.
+
+    The strings of it; beside them there is `GranularAskForApproval`.
+    """
 
     untrusted = "untrusted"
     on_request = "on-request"
@@ -76,6 +119,8 @@ class AskForApproval(str, Enum):
 _AskForApproval: TypeAlias = AskForApproval | GranularAskForApproval
 
 class AskForApprovalGranular(_Model):
+    """For which kinds of questions a person is asked."""
+
     mcp_elicitations: bool
     request_permissions: bool = ...
     rules: bool
@@ -83,8 +128,14 @@ class AskForApprovalGranular(_Model):
     skill_approval: bool = ...
 
 AskForApprovalValue: TypeAlias = Literal["untrusted", "on-request", "never"]
+"""Ask for approval value."""
 
 class AutoReviewDecisionSource(_Word, Enum):
+    """Auto review decision source.
+
+    It stands in `ItemGuardianApprovalReviewCompletedNotification.decision_source`.
+    """
+
     agent = "agent"
 
 CommandExecutionApprovalDecision: TypeAlias = (
@@ -92,20 +143,49 @@ CommandExecutionApprovalDecision: TypeAlias = (
     | AcceptWithExecpolicyAmendmentCommandExecutionApprovalDecision
     | ApplyNetworkPolicyAmendmentCommandExecutionApprovalDecision
 )
+"""What a person says to a command: yes, yes from now on, no, or stop."""
 
 class CommandExecutionApprovalDecisionAcceptWithExecpolicyAmendment(_Model):
+    """Command execution approval decision accept with execpolicy amendment.
+
+    It stands in `AcceptWithExecpolicyAmendmentCommandExecutionApprovalDecision.accept_with_execpolicy_amendment`.
+    """
+
     execpolicy_amendment: list[str]
 
 class CommandExecutionApprovalDecisionApplyNetworkPolicyAmendment(_Model):
+    """Command execution approval decision apply network policy amendment.
+
+    It stands in `ApplyNetworkPolicyAmendmentCommandExecutionApprovalDecision.apply_network_policy_amendment`.
+    """
+
     network_policy_amendment: NetworkPolicyAmendment
 
 class CommandExecutionApprovalKind(_Word, Enum):
+    """Command execution approval kind. It stands in `CommandExecutionRequestApprovalParams.kind`."""
+
     command = "command"
     write_stdin = "writeStdin"
     human_command = "humanCommand"
 
 class CommandExecutionRequestApprovalParams(_Model):
-    """Experimental: `additional_permissions`, `available_decisions`."""
+    """Ask whether a command may run. The parameters of ``item/commandExecution/requestApproval``.
+
+    Experimental: `additional_permissions`, `available_decisions`.
+
+    Attributes:
+        available_decisions: the answers that are offered; others may be understood too.
+        command: the command as one string, with its shell.
+        command_actions: what the command is for, as far as its words tell.
+        cwd: the directory to work in.
+        environment_id: the environment that it is about.
+        item_id: the id of the item.
+        proposed_execpolicy_amendment: the beginning of commands that would be allowed for good.
+        reason: why.
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
 
     additional_permissions: AdditionalPermissionProfile | None = ...
     approval_id: str | None = ...
@@ -125,25 +205,51 @@ class CommandExecutionRequestApprovalParams(_Model):
     turn_id: str
 
 class CommandExecutionRequestApprovalResponse(_Model):
+    """The answer to ``item/commandExecution/requestApproval``.
+
+    Attributes:
+        decision: what is decided.
+    """
+
     decision: CommandExecutionApprovalDecision
 
 class CommandGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``command`` of `GuardianApprovalReviewAction`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     command: str
     cwd: str
     source: GuardianCommandSource
     type: Literal["command"] = ...
 
 class DangerFullAccessSandboxPolicy(SandboxPolicy):
+    """No sandbox: commands may do whatever the user may."""
+
     type: Literal["dangerFullAccess"] = ...
 
 class DeleteFileChange(_TaggedModel):
+    """The kind ``delete`` of `FileChange`."""
+
     content: str
     type: Literal["delete"] = ...
 
 class DeniedReviewDecision(_Model):
+    """The kind ``denied`` of `ReviewDecision`."""
+
     denied: ReviewDecisionDenied
 
 class DynamicToolCallParams(_Model):
+    """Call a tool of the client. The parameters of ``item/tool/call``.
+
+    Attributes:
+        arguments: as JSON.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     arguments: JsonValue
     call_id: str
     namespace: str | None = ...
@@ -152,10 +258,21 @@ class DynamicToolCallParams(_Model):
     turn_id: str
 
 class DynamicToolCallResponse(_Model):
+    """The answer to ``item/tool/call``."""
+
     content_items: list[DynamicToolCallOutputContentItem]
     success: bool
 
 class ExecCommandApprovalParams(_Model):
+    """Ask whether a command may run, in the words of the first protocol.
+
+    The parameters of ``execCommandApproval``.
+
+    Attributes:
+        cwd: the directory to work in.
+        reason: why.
+    """
+
     approval_id: str | None = ...
     call_id: str
     command: list[str]
@@ -165,9 +282,21 @@ class ExecCommandApprovalParams(_Model):
     reason: str | None = ...
 
 class ExecCommandApprovalResponse(_Model):
+    """The answer to ``execCommandApproval``.
+
+    Attributes:
+        decision: what is decided.
+    """
+
     decision: ReviewDecision
 
 class ExecveGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``execve`` of `GuardianApprovalReviewAction`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     argv: list[str]
     cwd: str
     program: str
@@ -175,18 +304,34 @@ class ExecveGuardianApprovalReviewAction(_TaggedModel):
     type: Literal["execve"] = ...
 
 class ExternalSandboxSandboxPolicy(SandboxPolicy):
+    """The client has put the runtime into a sandbox itself."""
+
     network_access: NetworkAccess = ...
     type: Literal["externalSandbox"] = ...
 
 FileChange: TypeAlias = AddFileChange | DeleteFileChange | UpdateFileChange
+"""File change. It stands in `ApplyPatchApprovalParams.file_changes`."""
 
 class FileChangeApprovalDecision(_Word, Enum):
+    """What a person says to changes of files: yes, yes from now on, no, or stop."""
+
     accept = "accept"
     accept_for_session = "acceptForSession"
     decline = "decline"
     cancel = "cancel"
 
 class FileChangeRequestApprovalParams(_Model):
+    """Ask whether files may be changed. The parameters of ``item/fileChange/requestApproval``.
+
+    Attributes:
+        grant_root: the directory that would be writable from now on.
+        item_id: the id of the item.
+        reason: why.
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     grant_root: str | None = ...
     item_id: str
     reason: str | None = ...
@@ -195,16 +340,27 @@ class FileChangeRequestApprovalParams(_Model):
     turn_id: str
 
 class FileChangeRequestApprovalResponse(_Model):
+    """The answer to ``item/fileChange/requestApproval``.
+
+    Attributes:
+        decision: what is decided.
+    """
+
     decision: FileChangeApprovalDecision
 
 class FileSystemAccessMode(_Word, Enum):
+    """File system access mode. It stands in `FileSystemSandboxEntry.access`."""
+
     read = "read"
     write = "write"
     deny = "deny"
 
 FileSystemPath: TypeAlias = PathFileSystemPath | GlobPatternFileSystemPath | SpecialFileSystemPath
+"""File system path. It stands in `FileSystemSandboxEntry.path`."""
 
 class FileSystemSandboxEntry(_Model):
+    """File system sandbox entry. It stands in `AdditionalFileSystemPermissions.entries`."""
+
     access: FileSystemAccessMode
     path: FileSystemPath
 
@@ -216,19 +372,28 @@ FileSystemSpecialPath: TypeAlias = (
     | SlashTmpFileSystemSpecialPath
     | UnknownFileSystemSpecialPath
 )
+"""File system special path. It stands in `SpecialFileSystemPath.value`."""
 
 class GlobPatternFileSystemPath(_TaggedModel):
+    """The kind ``glob_pattern`` of `FileSystemPath`."""
+
     pattern: str
     type: Literal["glob_pattern"] = ...
 
 class GrantedPermissionProfile(_Model):
+    """Granted permission profile. It stands in `PermissionsRequestApprovalResponse.permissions`."""
+
     file_system: AdditionalFileSystemPermissions | None = ...
     network: AdditionalNetworkPermissions | None = ...
 
 class GranularAskForApproval(_Model):
+    """The kind ``granular`` of `AskForApproval`."""
+
     granular: AskForApprovalGranular
 
 class GuardianApprovalReview(_Model):
+    """Guardian approval review. It stands in `ItemGuardianApprovalReviewCompletedNotification.review`."""
+
     rationale: str | None = ...
     risk_level: GuardianRiskLevel | None = ...
     status: GuardianApprovalReviewStatus
@@ -243,8 +408,14 @@ GuardianApprovalReviewAction: TypeAlias = (
     | McpToolCallGuardianApprovalReviewAction
     | RequestPermissionsGuardianApprovalReviewAction
 )
+"""Guardian approval review action.
+
+It stands in `ItemGuardianApprovalReviewCompletedNotification.action`.
+"""
 
 class GuardianApprovalReviewStatus(_Word, Enum):
+    """Guardian approval review status. It stands in `GuardianApprovalReview.status`."""
+
     in_progress = "inProgress"
     approved = "approved"
     denied = "denied"
@@ -252,26 +423,47 @@ class GuardianApprovalReviewStatus(_Word, Enum):
     aborted = "aborted"
 
 class GuardianCommandSource(_Word, Enum):
+    """Guardian command source. It stands in `CommandGuardianApprovalReviewAction.source`."""
+
     shell = "shell"
     unified_exec = "unifiedExec"
 
 class GuardianRiskLevel(_Word, Enum):
+    """Guardian risk level. It stands in `GuardianApprovalReview.risk_level`."""
+
     low = "low"
     medium = "medium"
     high = "high"
     critical = "critical"
 
 class GuardianUserAuthorization(_Word, Enum):
+    """Guardian user authorization. It stands in `GuardianApprovalReview.user_authorization`."""
+
     unknown = "unknown"
     low = "low"
     medium = "medium"
     high = "high"
 
 class GuardianWarningNotification(_Model):
+    """The reviewer of approvals has a remark. The event ``guardianWarning``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     message: str
     thread_id: str
 
 class ItemGuardianApprovalReviewCompletedNotification(_Model):
+    """The automatic reviewer has decided. The event ``item/autoApprovalReview/completed``.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     action: GuardianApprovalReviewAction
     completed_at_ms: int
     decision_source: AutoReviewDecisionSource
@@ -283,6 +475,16 @@ class ItemGuardianApprovalReviewCompletedNotification(_Model):
     turn_id: str
 
 class ItemGuardianApprovalReviewStartedNotification(_Model):
+    """The automatic reviewer looks at something that needs approval.
+
+    The event ``item/autoApprovalReview/started``.
+
+    Attributes:
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     action: GuardianApprovalReviewAction
     review: GuardianApprovalReview
     review_id: str
@@ -292,11 +494,15 @@ class ItemGuardianApprovalReviewStartedNotification(_Model):
     turn_id: str
 
 class ListFilesParsedCommand(_TaggedModel):
+    """The kind ``list_files`` of `ParsedCommand`."""
+
     cmd: str
     path: str | None = ...
     type: Literal["list_files"] = ...
 
 class McpToolCallGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``mcpToolCall`` of `GuardianApprovalReviewAction`."""
+
     connector_id: str | None = ...
     connector_name: str | None = ...
     server: str
@@ -305,13 +511,19 @@ class McpToolCallGuardianApprovalReviewAction(_TaggedModel):
     type: Literal["mcpToolCall"] = ...
 
 class MinimalFileSystemSpecialPath(_TaggedModel):
+    """The kind ``minimal`` of `FileSystemSpecialPath`."""
+
     kind: Literal["minimal"] = ...
 
 class NetworkAccess(_Word, Enum):
+    """Whether commands reach the network."""
+
     restricted = "restricted"
     enabled = "enabled"
 
 class NetworkAccessGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``networkAccess`` of `GuardianApprovalReviewAction`."""
+
     host: str
     port: int
     protocol: NetworkApprovalProtocol
@@ -319,37 +531,73 @@ class NetworkAccessGuardianApprovalReviewAction(_TaggedModel):
     type: Literal["networkAccess"] = ...
 
 class NetworkApprovalContext(_Model):
+    """Network approval context.
+
+    It stands in `CommandExecutionRequestApprovalParams.network_approval_context`.
+    """
+
     host: str
     protocol: NetworkApprovalProtocol
 
 class NetworkApprovalProtocol(_Word, Enum):
+    """Network approval protocol. It stands in `NetworkAccessGuardianApprovalReviewAction.protocol`."""
+
     http = "http"
     https = "https"
     socks5_tcp = "socks5Tcp"
     socks5_udp = "socks5Udp"
 
 class NetworkPolicyAmendment(_Model):
+    """Network policy amendment.
+
+    It stands in `CommandExecutionApprovalDecisionApplyNetworkPolicyAmendment.network_policy_amendment`.
+    """
+
     action: NetworkPolicyRuleAction
     host: str
 
 class NetworkPolicyAmendmentReviewDecision(_Model):
+    """The kind ``network_policy_amendment`` of `ReviewDecision`."""
+
     network_policy_amendment: ReviewDecisionNetworkPolicyAmendment
 
 class NetworkPolicyRuleAction(_Word, Enum):
+    """Network policy rule action. It stands in `NetworkPolicyAmendment.action`."""
+
     allow = "allow"
     deny = "deny"
 
 ParsedCommand: TypeAlias = ReadParsedCommand | ListFilesParsedCommand | SearchParsedCommand | UnknownParsedCommand
+"""Parsed command. It stands in `ExecCommandApprovalParams.parsed_cmd`."""
 
 class PathFileSystemPath(_TaggedModel):
+    """The kind ``path`` of `FileSystemPath`."""
+
     path: str
     type: Literal["path"] = ...
 
 class PermissionGrantScope(_Word, Enum):
+    """Permission grant scope. It stands in `PermissionsRequestApprovalResponse.scope`."""
+
     turn = "turn"
     session = "session"
 
 class PermissionsRequestApprovalParams(_Model):
+    """Ask for more permissions than the sandbox gives.
+
+    The parameters of ``item/permissions/requestApproval``.
+
+    Attributes:
+        cwd: the directory to work in.
+        environment_id: the environment that it is about.
+        item_id: the id of the item.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        reason: why.
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     cwd: str
     environment_id: str | None = ...
     item_id: str
@@ -360,29 +608,50 @@ class PermissionsRequestApprovalParams(_Model):
     turn_id: str
 
 class PermissionsRequestApprovalResponse(_Model):
+    """The answer to ``item/permissions/requestApproval``.
+
+    Attributes:
+        permissions: the name of a profile of permissions, instead of a sandbox.
+    """
+
     permissions: GrantedPermissionProfile
     scope: PermissionGrantScope = ...
     strict_auto_review: bool | None = ...
 
 class ProjectRootsFileSystemSpecialPath(_TaggedModel):
+    """The kind ``project_roots`` of `FileSystemSpecialPath`."""
+
     kind: Literal["project_roots"] = ...
     subpath: str | None = ...
 
 class ReadOnlySandboxPolicy(SandboxPolicy):
+    """Commands may read, and write nothing."""
+
     network_access: bool = ...
     type: Literal["readOnly"] = ...
 
 class ReadParsedCommand(_TaggedModel):
+    """The kind ``read`` of `ParsedCommand`."""
+
     cmd: str
     name: str
     path: str
     type: Literal["read"] = ...
 
 class RequestPermissionProfile(_Model):
+    """Request permission profile. It stands in `PermissionsRequestApprovalParams.permissions`."""
+
     file_system: AdditionalFileSystemPermissions | None = ...
     network: AdditionalNetworkPermissions | None = ...
 
 class RequestPermissionsGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``requestPermissions`` of `GuardianApprovalReviewAction`.
+
+    Attributes:
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        reason: why.
+    """
+
     permissions: RequestPermissionProfile
     reason: str | None = ...
     type: Literal["requestPermissions"] = ...
@@ -393,26 +662,49 @@ ReviewDecision: TypeAlias = (
     | NetworkPolicyAmendmentReviewDecision
     | DeniedReviewDecision
 )
+"""Review decision. It stands in `ApplyPatchApprovalResponse.decision`."""
 
 class ReviewDecisionApprovedExecpolicyAmendment(_Model):
+    """Review decision approved execpolicy amendment.
+
+    It stands in `ApprovedExecpolicyAmendmentReviewDecision.approved_execpolicy_amendment`.
+
+    Attributes:
+        proposed_execpolicy_amendment: the beginning of commands that would be allowed for good.
+    """
+
     proposed_execpolicy_amendment: list[str]
 
 class ReviewDecisionDenied(_Model):
+    """Review decision denied. It stands in `DeniedReviewDecision.denied`."""
+
     rejection: str
 
 class ReviewDecisionNetworkPolicyAmendment(_Model):
+    """Review decision network policy amendment.
+
+    It stands in `NetworkPolicyAmendmentReviewDecision.network_policy_amendment`.
+    """
+
     network_policy_amendment: NetworkPolicyAmendment
 
 class RootFileSystemSpecialPath(_TaggedModel):
+    """The kind ``root`` of `FileSystemSpecialPath`."""
+
     kind: Literal["root"] = ...
 
 class SandboxMode(_Word, Enum):
+    """What commands may do without asking, in a word."""
+
     read_only = "read-only"
     workspace_write = "workspace-write"
     danger_full_access = "danger-full-access"
 
 class SandboxPolicy(_TaggedModel):
-    """One of its subclasses; its `model_validate` gives the one that fits."""
+    """What commands may do without asking, in every detail.
+
+    One of its subclasses; its `model_validate` gives the one that fits.
+    """
 
     type: str
 
@@ -421,40 +713,75 @@ _SandboxPolicy: TypeAlias = (
 )
 
 class SearchParsedCommand(_TaggedModel):
+    """The kind ``search`` of `ParsedCommand`."""
+
     cmd: str
     path: str | None = ...
     query: str | None = ...
     type: Literal["search"] = ...
 
 class ServerRequestResolvedNotification(_Model):
+    """A question to the client needs no answer any more. The event ``serverRequest/resolved``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     request_id: RequestId
     thread_id: str
 
 class SlashTmpFileSystemSpecialPath(_TaggedModel):
+    """The kind ``slash_tmp`` of `FileSystemSpecialPath`."""
+
     kind: Literal["slash_tmp"] = ...
 
 class SpecialFileSystemPath(_TaggedModel):
+    """The kind ``special`` of `FileSystemPath`."""
+
     type: Literal["special"] = ...
     value: FileSystemSpecialPath
 
 class StrictReviewRequiredNotification(_Model):
+    """What follows is reviewed strictly. The event ``autoApprovalReview/strictReviewRequired``.
+
+    Attributes:
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     started_at_ms: int
     thread_id: str
     turn_id: str
 
 ThreadId: TypeAlias = str
+"""Thread ID. It stands in `ApplyPatchApprovalParams.conversation_id`."""
 
 class TmpdirFileSystemSpecialPath(_TaggedModel):
+    """The kind ``tmpdir`` of `FileSystemSpecialPath`."""
+
     kind: Literal["tmpdir"] = ...
 
 class ToolRequestUserInputAnswer(_Model):
+    """Tool request user input answer. It stands in `ToolRequestUserInputResponse.answers`."""
+
     answers: list[str]
 
 class ToolRequestUserInputOption(_Model):
+    """Tool request user input option. It stands in `ToolRequestUserInputQuestion.options`."""
+
     description: str
     label: str
 
 class ToolRequestUserInputParams(_Model):
+    """Ask a person some questions. The parameters of ``item/tool/requestUserInput``.
+
+    Attributes:
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     auto_resolution_ms: int | None = ...
     is_blocking: bool
     item_id: str
@@ -463,6 +790,8 @@ class ToolRequestUserInputParams(_Model):
     turn_id: str
 
 class ToolRequestUserInputQuestion(_Model):
+    """A question to a person, with the answers to choose from."""
+
     header: str
     id: str
     is_other: bool = ...
@@ -471,23 +800,33 @@ class ToolRequestUserInputQuestion(_Model):
     question: str
 
 class ToolRequestUserInputResponse(_Model):
+    """The answer to ``item/tool/requestUserInput``."""
+
     answers: dict[str, ToolRequestUserInputAnswer]
 
 class UnknownFileSystemSpecialPath(_TaggedModel):
+    """The kind ``unknown`` of `FileSystemSpecialPath`."""
+
     kind: Literal["unknown"] = ...
     path: str
     subpath: str | None = ...
 
 class UnknownParsedCommand(_TaggedModel):
+    """The kind ``unknown`` of `ParsedCommand`."""
+
     cmd: str
     type: Literal["unknown"] = ...
 
 class UpdateFileChange(_TaggedModel):
+    """The kind ``update`` of `FileChange`."""
+
     move_path: str | None = ...
     type: Literal["update"] = ...
     unified_diff: str
 
 class WorkspaceWriteSandboxPolicy(SandboxPolicy):
+    """Commands may read everything and write in the workspace."""
+
     exclude_slash_tmp: bool = ...
     exclude_tmpdir_env_var: bool = ...
     network_access: bool = ...
@@ -495,6 +834,12 @@ class WorkspaceWriteSandboxPolicy(SandboxPolicy):
     writable_roots: list[str] = ...
 
 class WriteStdinGuardianApprovalReviewAction(_TaggedModel):
+    """The kind ``writeStdin`` of `GuardianApprovalReviewAction`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     approval_id: str
     cwd: str
     process_id: str

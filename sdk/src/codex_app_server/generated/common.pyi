@@ -11,18 +11,25 @@ from codex_app_server.models.variants import OpenWord as _OpenWord
 from codex_app_server.models.variants import Word as _Word
 
 class ImageDetail(_Word, Enum):
+    """Image detail. It stands in `ImageUserInput.detail`."""
+
     auto = "auto"
     low = "low"
     high = "high"
     original = "original"
 
 class MessagePhase(_Word, Enum):
+    """Whether a message is said on the way or is the final answer."""
+
     commentary = "commentary"
     partial_answer = "partial_answer"
     final_answer = "final_answer"
 
 class ReasoningEffort(_OpenWord, Enum):
-    """The words that are known; any other will do too, and has a `value` as they have."""
+    """How much the model thinks before it answers; which words there are depends on the model.
+
+    These are the words that are known; any other will do too, and has a `value` as they have.
+    """
 
     none = "none"
     minimal = "minimal"
@@ -34,19 +41,27 @@ class ReasoningEffort(_OpenWord, Enum):
     ultra = "ultra"
 
 class ReasoningSummary(_Word, Enum):
+    """Whether, and how fully, the model sums up what it thinks."""
+
     auto = "auto"
     concise = "concise"
     detailed = "detailed"
     none = "none"
 
 RequestId: TypeAlias = str | int
+"""Request ID. It stands in `ServerRequestResolvedNotification.request_id`."""
 
 class ServiceTier(_OpenWord, Enum):
-    """The words that are known; any other will do too, and has a `value` as they have."""
+    """Service tier. It stands in `NewThreadModelDefaults.service_tier`.
+
+    These are the words that are known; any other will do too, and has a `value` as they have.
+    """
 
     fast = "fast"
     flex = "flex"
 
 class W3cTraceContext(_Model):
+    """The W3C trace context that spans of the runtime belong to."""
+
     traceparent: str | None = ...
     tracestate: str | None = ...

@@ -15,9 +15,17 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class AgentConfiguredHookHandler(_TaggedModel):
+    """The kind ``agent`` of `ConfiguredHookHandler`."""
+
     type: Literal["agent"] = ...
 
 class AgentHookMetadata(_TaggedModel):
+    """The kind ``agent`` of `HookMetadata`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     additional_context_limit: int | None = ...
     current_hash: str
     display_order: int
@@ -36,13 +44,23 @@ class AgentHookMetadata(_TaggedModel):
     trust_status: HookTrustStatus
 
 class AllowDenyRequirement(_Word, Enum):
+    """Allow deny requirement. It stands in `BrowserUseOriginPolicy.access`."""
+
     allow = "allow"
     deny = "deny"
 
 class AnalyticsConfig(_Model):
+    """Analytics config. It stands in `Config.analytics`."""
+
     enabled: bool | None = ...
 
 class AppConfig(_Model):
+    """App config.
+
+    Attributes:
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+    """
+
     approvals_reviewer: ApprovalsReviewer | None = ...
     default_tools_approval_mode: AppToolApproval | None = ...
     default_tools_enabled: bool | None = ...
@@ -54,39 +72,65 @@ class AppConfig(_Model):
     tools: AppToolsConfig | None = ...
 
 class AppLinkConfig(_Model):
+    """App link config.
+
+    Attributes:
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+    """
+
     approvals_reviewer: ApprovalsReviewer | None = ...
     default_tools_approval_mode: AppToolApproval | None = ...
 
-class AppLinksConfig(_Model): ...
+class AppLinksConfig(_Model):
+    """App links config. It stands in `AppConfig.links`."""
 
 class AppToolApproval(_Word, Enum):
+    """App tool approval. It stands in `AppConfig.default_tools_approval_mode`."""
+
     auto = "auto"
     prompt = "prompt"
     writes = "writes"
     approve = "approve"
 
 class AppToolConfig(_Model):
+    """App tool config."""
+
     approval_mode: AppToolApproval | None = ...
     enabled: bool | None = ...
 
-class AppToolsConfig(_Model): ...
+class AppToolsConfig(_Model):
+    """App tools config. It stands in `AppConfig.tools`."""
 
 class ApplicationNetworkRequirements(_Model):
+    """Application network requirements. It stands in `ApplicationRequirements.network`."""
+
     domains: dict[str, NetworkDomainPermission]
     enabled: bool
 
 class ApplicationRequirements(_Model):
+    """Application requirements. It stands in `ConfigRequirements.application`."""
+
     network: ApplicationNetworkRequirements | None = ...
     storage: ApplicationStorageRequirements | None = ...
 
 class ApplicationStorageRequirements(_Model):
+    """Application storage requirements. It stands in `ApplicationRequirements.storage`."""
+
     default_project_parent: str | None = ...
     projectless_workspace_root: str | None = ...
 
 class AppsConfig(_Model):
+    """Apps config. It stands in `Config.apps`."""
+
     default: AppsDefaultConfig | None = ...
 
 class AppsDefaultConfig(_Model):
+    """Apps default config. It stands in `AppsConfig.default`.
+
+    Attributes:
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+    """
+
     approvals_reviewer: ApprovalsReviewer | None = ...
     default_tools_approval_mode: AppToolApproval | None = ...
     destructive_enabled: bool = ...
@@ -94,26 +138,41 @@ class AppsDefaultConfig(_Model):
     open_world_enabled: bool = ...
 
 class AutoCompactTokenLimitScope(_Word, Enum):
+    """Auto compact token limit scope. It stands in `Config.model_auto_compact_token_limit_scope`."""
+
     total = "total"
     body_after_prefix = "body_after_prefix"
 
 class AutoReviewRequirements(_Model):
+    """Auto review requirements. It stands in `ConfigRequirements.auto_review`."""
+
     ignore_rules: list[str] | None = ...
     required_on_models: list[str] | None = ...
 
 class BrowserUseAccessApprovalLifetime(_Word, Enum):
+    """Browser use access approval lifetime.
+
+    It stands in `BrowserUseOriginPolicy.access_approval_lifetime`.
+    """
+
     turn = "turn"
     thread = "thread"
 
 class BrowserUseConfig(_Model):
+    """Browser use config. It stands in `Config.browser_use`."""
+
     allow_history_access: bool | None = ...
     default_origin_policy: BrowserUseOriginPolicyConfig | None = ...
     origins: dict[str, BrowserUseOriginPolicyConfig] | None = ...
 
 class BrowserUseExtensionRequirements(_Model):
+    """Browser use extension requirements. It stands in `BrowserUseRequirements.extension`."""
+
     request_headers: list[RequestHeader] | None = ...
 
 class BrowserUseOriginPolicy(_Model):
+    """Browser use origin policy. It stands in `BrowserUseRequirements.default_origin_policy`."""
+
     access: AllowDenyRequirement | None = ...
     access_approval_lifetime: BrowserUseAccessApprovalLifetime | None = ...
     auto_review: AllowDenyRequirement | None = ...
@@ -123,12 +182,16 @@ class BrowserUseOriginPolicy(_Model):
     uploads: AllowDenyRequirement | None = ...
 
 class BrowserUseOriginPolicyConfig(_Model):
+    """Browser use origin policy config. It stands in `BrowserUseConfig.default_origin_policy`."""
+
     access: AllowDenyRequirement | None = ...
     downloads: AllowDenyRequirement | None = ...
     full_cdp_access: AllowDenyRequirement | None = ...
     uploads: AllowDenyRequirement | None = ...
 
 class BrowserUseRequirements(_Model):
+    """Browser use requirements. It stands in `ConfigRequirements.browser_use`."""
+
     allow_global_persistent_approval: bool | None = ...
     allow_history_access: bool | None = ...
     allow_webmcp: bool | None = ...
@@ -138,26 +201,43 @@ class BrowserUseRequirements(_Model):
     origins: dict[str, BrowserUseOriginPolicy] | None = ...
 
 class CliAuthCredentialsStoreMode(_Word, Enum):
+    """Cli auth credentials store mode. It stands in `ConfigRequirements.cli_auth_credentials_store`."""
+
     file = "file"
     keyring = "keyring"
     auto = "auto"
     ephemeral = "ephemeral"
 
 class CollaborationModeListParams(_Model):
-    """Experimental."""
+    """List the modes of working together. The parameters of ``collaborationMode/list``.
+
+    Experimental.
+    """
 
 class CollaborationModeListResponse(_Model):
-    """Experimental."""
+    """The answer to ``collaborationMode/list``.
+
+    Experimental.
+    """
 
     data: list[CollaborationModeMask]
 
 class CollaborationModeMask(_Model):
+    """Collaboration mode mask. It stands in `CollaborationModeListResponse.data`.
+
+    Attributes:
+        model: which model.
+        reasoning_effort: how much the model thinks before it answers.
+    """
+
     mode: ModeKind | None = ...
     model: str | None = ...
     name: str
     reasoning_effort: ReasoningEffort | None = ...
 
 class CommandConfiguredHookHandler(_TaggedModel):
+    """The kind ``command`` of `ConfiguredHookHandler`."""
+
     additional_context_limit: int | None = ...
     async_: bool
     command: str
@@ -167,6 +247,12 @@ class CommandConfiguredHookHandler(_TaggedModel):
     type: Literal["command"] = ...
 
 class CommandHookMetadata(_TaggedModel):
+    """The kind ``command`` of `HookMetadata`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     additional_context_limit: int | None = ...
     async_: bool = ...
     command: str
@@ -187,17 +273,25 @@ class CommandHookMetadata(_TaggedModel):
     trust_status: HookTrustStatus
 
 class ComputerUseConfig(_Model):
+    """Computer use config. It stands in `Config.computer_use`."""
+
     default_app_access: AllowDenyRequirement | None = ...
     macos: ComputerUseMacosConfig | None = ...
     windows: ComputerUseWindowsConfig | None = ...
 
 class ComputerUseMacosConfig(_Model):
+    """Computer use macos config. It stands in `ComputerUseConfig.macos`."""
+
     bundle_ids: dict[str, AllowDenyRequirement] | None = ...
 
 class ComputerUseMacosRequirements(_Model):
+    """Computer use macos requirements. It stands in `ComputerUseRequirements.macos`."""
+
     bundle_ids: dict[str, AllowDenyRequirement] | None = ...
 
 class ComputerUseRequirements(_Model):
+    """Computer use requirements. It stands in `ConfigRequirements.computer_use`."""
+
     allow_locked_computer_use: bool | None = ...
     allow_persistent_approval: bool | None = ...
     default_app_access: AllowDenyRequirement | None = ...
@@ -205,27 +299,47 @@ class ComputerUseRequirements(_Model):
     windows: ComputerUseWindowsRequirements | None = ...
 
 class ComputerUseWindowsConfig(_Model):
+    """Computer use windows config. It stands in `ComputerUseConfig.windows`."""
+
     aumids: dict[str, AllowDenyRequirement] | None = ...
     exes: list[ComputerUseWindowsExeConfig] | None = ...
 
 class ComputerUseWindowsExeConfig(_Model):
+    """Computer use windows exe config. It stands in `ComputerUseWindowsConfig.exes`."""
+
     access: AllowDenyRequirement
     binary_name: str | None = ...
     product_name: str
     publisher_name: str
 
 class ComputerUseWindowsExeRequirement(_Model):
+    """Computer use windows exe requirement. It stands in `ComputerUseWindowsRequirements.exes`."""
+
     access: AllowDenyRequirement
     binary_name: str | None = ...
     product_name: str
     publisher_name: str
 
 class ComputerUseWindowsRequirements(_Model):
+    """Computer use windows requirements. It stands in `ComputerUseRequirements.windows`."""
+
     aumids: dict[str, AllowDenyRequirement] | None = ...
     exes: list[ComputerUseWindowsExeRequirement] | None = ...
 
 class Config(_Model):
-    """Experimental: `apps`."""
+    """The settings that hold.
+
+    Experimental: `apps`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        developer_instructions: further instructions to the model, of more weight than the user's.
+        model: which model.
+        model_context_window: how many tokens the model can hold; None if that is not known.
+        model_provider: who serves the model.
+        service_tier: the provider's level of service.
+    """
 
     analytics: AnalyticsConfig | None = ...
     approval_policy: _AskForApproval | None = ...
@@ -256,23 +370,35 @@ class Config(_Model):
     web_search: WebSearchMode | None = ...
 
 class ConfigBatchWriteParams(_Model):
+    """Change several settings at once. The parameters of ``config/batchWrite``."""
+
     edits: list[ConfigEdit]
     expected_version: str | None = ...
     file_path: str | None = ...
     reload_user_config: bool | None = ...
 
 class ConfigEdit(_Model):
+    """Config edit. It stands in `ConfigBatchWriteParams.edits`."""
+
     key_path: str
     merge_strategy: MergeStrategy
     value: JsonValue
 
 class ConfigLayer(_Model):
+    """Config layer. It stands in `ConfigReadResponse.layers`.
+
+    Attributes:
+        config: settings that hold for this alone, by their keys in ``config.toml``.
+    """
+
     config: JsonValue
     disabled_reason: str | None = ...
     name: ConfigLayerSource
     version: str
 
 class ConfigLayerMetadata(_Model):
+    """Config layer metadata. It stands in `ConfigReadResponse.origins`."""
+
     name: ConfigLayerSource
     version: str
 
@@ -287,18 +413,38 @@ ConfigLayerSource: TypeAlias = (
     | LegacyManagedConfigTomlFromFileConfigLayerSource
     | LegacyManagedConfigTomlFromMdmConfigLayerSource
 )
+"""Config layer source. It stands in `ConfigLayer.name`."""
 
 class ConfigReadParams(_Model):
+    """Read the settings that hold, and where they come from. The parameters of ``config/read``.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     include_layers: bool | None = ...
 
 class ConfigReadResponse(_Model):
+    """The answer to ``config/read``.
+
+    Attributes:
+        config: settings that hold for this alone, by their keys in ``config.toml``.
+    """
+
     config: Config
     layers: list[ConfigLayer] | None = ...
     origins: dict[str, ConfigLayerMetadata]
 
 class ConfigRequirements(_Model):
-    """Experimental: `allowed_approvals_reviewers`, `application`, `hooks`, `network`."""
+    """Config requirements. It stands in `ConfigRequirementsReadResponse.requirements`.
+
+    Experimental: `allowed_approvals_reviewers`, `application`, `hooks`, `network`.
+
+    Attributes:
+        model_provider: who serves the model.
+        model_providers: only threads with these providers.
+    """
 
     additional_developer_instructions: str | None = ...
     allow_appshots: bool | None = ...
@@ -336,10 +482,14 @@ class ConfigRequirements(_Model):
     sqlite_home: str | None = ...
 
 class ConfigRequirementsReadResponse(_Model):
+    """The answer to ``configRequirements/read``."""
+
     requirements: ConfigRequirements | None = ...
     supports_independent_speed_modes: bool | None = ...
 
 class ConfigValueWriteParams(_Model):
+    """Change one setting. The parameters of ``config/value/write``."""
+
     expected_version: str | None = ...
     file_path: str | None = ...
     key_path: str
@@ -347,12 +497,20 @@ class ConfigValueWriteParams(_Model):
     value: JsonValue
 
 class ConfigWarningNotification(_Model):
+    """Something about the settings is odd, and a person should know. The event ``configWarning``.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     details: str | None = ...
     path: str | None = ...
     range: TextRange | None = ...
     summary: str
 
 class ConfigWriteResponse(_Model):
+    """The answer to ``config/batchWrite``, ``config/value/write`` and ``modelProvider/default/set``."""
+
     file_path: str
     overridden_metadata: OverriddenMetadata | None = ...
     status: WriteStatus
@@ -364,17 +522,28 @@ ConfiguredHookHandler: TypeAlias = (
     | PromptConfiguredHookHandler
     | AgentConfiguredHookHandler
 )
+"""Configured hook handler. It stands in `ConfiguredHookMatcherGroup.hooks`."""
 
 class ConfiguredHookMatcherGroup(_Model):
+    """Configured hook matcher group. It stands in `ManagedHooksRequirements.interrupt`."""
+
     hooks: list[ConfiguredHookHandler]
     matcher: str | None = ...
 
 class EnterpriseManagedConfigLayerSource(_TaggedModel):
+    """The kind ``enterpriseManaged`` of `ConfigLayerSource`."""
+
     id: str
     name: str
     type: Literal["enterpriseManaged"] = ...
 
 class ExperimentalFeature(_Model):
+    """Experimental feature. It stands in `ExperimentalFeatureListResponse.data`.
+
+    Attributes:
+        display_name: the name for people.
+    """
+
     announcement: str | None = ...
     default_enabled: bool
     description: str | None = ...
@@ -384,21 +553,41 @@ class ExperimentalFeature(_Model):
     stage: ExperimentalFeatureStage
 
 class ExperimentalFeatureEnablementSetParams(_Model):
+    """Switch experimental features on or off. The parameters of ``experimentalFeature/enablement/set``."""
+
     enablement: dict[str, bool]
 
 class ExperimentalFeatureEnablementSetResponse(_Model):
+    """The answer to ``experimentalFeature/enablement/set``."""
+
     enablement: dict[str, bool]
 
 class ExperimentalFeatureListParams(_Model):
+    """List the experimental features and how they stand. The parameters of ``experimentalFeature/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
+
     cursor: str | None = ...
     limit: int | None = ...
     thread_id: str | None = ...
 
 class ExperimentalFeatureListResponse(_Model):
+    """The answer to ``experimentalFeature/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[ExperimentalFeature]
     next_cursor: str | None = ...
 
 class ExperimentalFeatureStage(_Word, Enum):
+    """Experimental feature stage. It stands in `ExperimentalFeature.stage`."""
+
     beta = "beta"
     under_development = "underDevelopment"
     stable = "stable"
@@ -406,24 +595,40 @@ class ExperimentalFeatureStage(_Word, Enum):
     removed = "removed"
 
 class FeedbackRequirements(_Model):
+    """Feedback requirements. It stands in `ConfigRequirements.feedback`."""
+
     enabled: bool | None = ...
 
 ForcedChatgptWorkspaceIds: TypeAlias = str | list[str]
+"""Forced chatgpt workspace ids. It stands in `Config.forced_chatgpt_workspace_id`."""
 
 class ForcedLoginMethod(_Word, Enum):
+    """Forced login method. It stands in `Config.forced_login_method`."""
+
     chatgpt = "chatgpt"
     api = "api"
 
 class HookCompletedNotification(_Model):
+    """A hook has ended. The event ``hook/completed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     run: HookRunSummary
     thread_id: str
     turn_id: str | None = ...
 
 class HookErrorInfo(_Model):
+    """Hook error info. It stands in `HooksListEntry.errors`."""
+
     message: str
     path: str
 
 class HookEventName(_Word, Enum):
+    """Hook event name. It stands in `AgentHookMetadata.event_name`."""
+
     pre_model_request = "preModelRequest"
     post_model_request = "postModelRequest"
     pre_tool_use = "preToolUse"
@@ -440,22 +645,31 @@ class HookEventName(_Word, Enum):
     interrupt = "interrupt"
 
 class HookExecutionMode(_Word, Enum):
+    """Hook execution mode. It stands in `HookRunSummary.execution_mode`."""
+
     sync = "sync"
     async_ = "async"
 
 class HookHandlerType(_Word, Enum):
+    """Hook handler type. It stands in `HookRunSummary.handler_type`."""
+
     command = "command"
     mcp_tool = "mcpTool"
     prompt = "prompt"
     agent = "agent"
 
 HookMetadata: TypeAlias = CommandHookMetadata | McpToolHookMetadata | PromptHookMetadata | AgentHookMetadata
+"""Hook metadata. It stands in `HooksListEntry.hooks`."""
 
 class HookOutputEntry(_Model):
+    """Hook output entry. It stands in `HookRunSummary.entries`."""
+
     kind: HookOutputEntryKind
     text: str
 
 class HookOutputEntryKind(_Word, Enum):
+    """Hook output entry kind. It stands in `HookOutputEntry.kind`."""
+
     warning = "warning"
     stop = "stop"
     feedback = "feedback"
@@ -463,6 +677,8 @@ class HookOutputEntryKind(_Word, Enum):
     error = "error"
 
 class HookRunStatus(_Word, Enum):
+    """Hook run status. It stands in `HookRunSummary.status`."""
+
     running = "running"
     completed = "completed"
     failed = "failed"
@@ -470,6 +686,12 @@ class HookRunStatus(_Word, Enum):
     stopped = "stopped"
 
 class HookRunSummary(_Model):
+    """Hook run summary. It stands in `HookCompletedNotification.run`.
+
+    Attributes:
+        duration_ms: how long it took, in milliseconds.
+    """
+
     completed_at: int | None = ...
     display_order: int
     duration_ms: int | None = ...
@@ -486,10 +708,14 @@ class HookRunSummary(_Model):
     status_message: str | None = ...
 
 class HookScope(_Word, Enum):
+    """Hook scope. It stands in `HookRunSummary.scope`."""
+
     thread = "thread"
     turn = "turn"
 
 class HookSource(_Word, Enum):
+    """Hook source. It stands in `AgentHookMetadata.source`."""
+
     system = "system"
     user = "user"
     project = "project"
@@ -503,40 +729,72 @@ class HookSource(_Word, Enum):
     unknown = "unknown"
 
 class HookStartedNotification(_Model):
+    """A hook has begun. The event ``hook/started``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     run: HookRunSummary
     thread_id: str
     turn_id: str | None = ...
 
 class HookTrustStatus(_Word, Enum):
+    """Hook trust status. It stands in `AgentHookMetadata.trust_status`."""
+
     managed = "managed"
     untrusted = "untrusted"
     trusted = "trusted"
     modified = "modified"
 
 class HooksListEntry(_Model):
+    """Hooks list entry. It stands in `HooksListResponse.data`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str
     errors: list[HookErrorInfo]
     hooks: list[HookMetadata]
     warnings: list[str]
 
 class HooksListParams(_Model):
+    """List the hooks, and whether they are trusted. The parameters of ``hooks/list``.
+
+    Attributes:
+        cwds: the directories to look in.
+        thread_id: the id of the thread.
+    """
+
     cwds: list[str] | None = ...
     thread_id: str | None = ...
 
 class HooksListResponse(_Model):
+    """The answer to ``hooks/list``."""
+
     data: list[HooksListEntry]
 
 class InAppBrowserRequirements(_Model):
+    """In app browser requirements. It stands in `ConfigRequirements.in_app_browser`."""
+
     allow_external_browser_settings_import: bool | None = ...
 
 class LegacyManagedConfigTomlFromFileConfigLayerSource(_TaggedModel):
+    """The kind ``legacyManagedConfigTomlFromFile`` of `ConfigLayerSource`."""
+
     file: str
     type: Literal["legacyManagedConfigTomlFromFile"] = ...
 
 class LegacyManagedConfigTomlFromMdmConfigLayerSource(_TaggedModel):
+    """The kind ``legacyManagedConfigTomlFromMdm`` of `ConfigLayerSource`."""
+
     type: Literal["legacyManagedConfigTomlFromMdm"] = ...
 
 class ManagedHooksRequirements(_Model):
+    """Managed hooks requirements. It stands in `ConfigRequirements.hooks`."""
+
     interrupt: list[ConfiguredHookMatcherGroup] = ...
     permission_request: list[ConfiguredHookMatcherGroup]
     post_compact: list[ConfiguredHookMatcherGroup]
@@ -555,6 +813,12 @@ class ManagedHooksRequirements(_Model):
     windows_managed_dir: str | None = ...
 
 class McpToolConfiguredHookHandler(_TaggedModel):
+    """The kind ``mcp_tool`` of `ConfiguredHookHandler`.
+
+    Attributes:
+        input: what to say, item by item.
+    """
+
     input: dict[str, JsonValue]
     server: str
     status_message: str | None = ...
@@ -563,6 +827,12 @@ class McpToolConfiguredHookHandler(_TaggedModel):
     type: Literal["mcp_tool"] = ...
 
 class McpToolHookMetadata(_TaggedModel):
+    """The kind ``mcpTool`` of `HookMetadata`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     additional_context_limit: int | None = ...
     current_hash: str
     display_order: int
@@ -583,22 +853,32 @@ class McpToolHookMetadata(_TaggedModel):
     trust_status: HookTrustStatus
 
 class MdmConfigLayerSource(_TaggedModel):
+    """The kind ``mdm`` of `ConfigLayerSource`."""
+
     domain: str
     key: str
     type: Literal["mdm"] = ...
 
 class MergeStrategy(_Word, Enum):
+    """Merge strategy. It stands in `ConfigEdit.merge_strategy`."""
+
     replace_ = "replace"
     upsert = "upsert"
 
 class ModelsRequirements(_Model):
+    """Models requirements. It stands in `ConfigRequirements.models`."""
+
     new_thread: NewThreadModelDefaults | None = ...
 
 class NetworkDomainPermission(_Word, Enum):
+    """Network domain permission. It stands in `ApplicationNetworkRequirements.domains`."""
+
     allow = "allow"
     deny = "deny"
 
 class NetworkRequirements(_Model):
+    """Network requirements. It stands in `ConfigRequirements.network`."""
+
     allow_local_binding: bool | None = ...
     allow_unix_sockets: list[str] | None = ...
     allow_upstream_proxy: bool | None = ...
@@ -615,32 +895,50 @@ class NetworkRequirements(_Model):
     unix_sockets: dict[str, NetworkUnixSocketPermission] | None = ...
 
 class NetworkUnixSocketPermission(_Word, Enum):
+    """Network unix socket permission. It stands in `NetworkRequirements.unix_sockets`."""
+
     allow = "allow"
     deny = "deny"
 
 class NewThreadModelDefaults(_Model):
+    """New thread model defaults. It stands in `ModelsRequirements.new_thread`.
+
+    Attributes:
+        model: which model.
+        service_tier: the provider's level of service.
+    """
+
     model: str | None = ...
     model_reasoning_effort: ReasoningEffort | None = ...
     service_tier: ServiceTier | None = ...
 
 OtelExporter: TypeAlias = Literal["none", "statsig"] | OtlpHttpOtelExporter | OtlpGrpcOtelExporter
+"""Otel exporter. It stands in `OtelRequirements.exporter`."""
 
 class OtelExporterOtlpGrpc(_Model):
+    """Otel exporter otlp grpc. It stands in `OtlpGrpcOtelExporter.otlp_grpc`."""
+
     endpoint: str
     headers: dict[str, str]
     tls: OtelTlsConfig | None = ...
 
 class OtelExporterOtlpHttp(_Model):
+    """Otel exporter otlp http. It stands in `OtlpHttpOtelExporter.otlp_http`."""
+
     endpoint: str
     headers: dict[str, str]
     protocol: OtelHttpProtocol
     tls: OtelTlsConfig | None = ...
 
 class OtelHttpProtocol(_Word, Enum):
+    """Otel http protocol. It stands in `OtelExporterOtlpHttp.protocol`."""
+
     binary = "binary"
     json = "json"
 
 class OtelRequirements(_Model):
+    """Otel requirements. It stands in `ConfigRequirements.otel`."""
+
     environment: str | None = ...
     exporter: OtelExporter | None = ...
     headers_helper: str | None = ...
@@ -656,50 +954,88 @@ class OtelRequirements(_Model):
     tracestate: dict[str, dict[str, str]] | None = ...
 
 class OtelTlsConfig(_Model):
+    """Otel tls config. It stands in `OtelExporterOtlpGrpc.tls`."""
+
     ca_certificate: str | None = ...
     client_certificate: str | None = ...
     client_private_key: str | None = ...
 
 class OtelToolResultLogConfig(_Model):
+    """Otel tool result log config. It stands in `OtelRequirements.tool_result`."""
+
     max_bytes: int
 
 class OtlpGrpcOtelExporter(_Model):
+    """The kind ``otlp-grpc`` of `OtelExporter`."""
+
     otlp_grpc: OtelExporterOtlpGrpc
 
 class OtlpHttpOtelExporter(_Model):
+    """The kind ``otlp-http`` of `OtelExporter`."""
+
     otlp_http: OtelExporterOtlpHttp
 
 class OverriddenMetadata(_Model):
+    """Overridden metadata. It stands in `ConfigWriteResponse.overridden_metadata`."""
+
     effective_value: JsonValue
     message: str
     overriding_layer: ConfigLayerMetadata
 
 class PackagedDefaultsConfigLayerSource(_TaggedModel):
+    """The kind ``packagedDefaults`` of `ConfigLayerSource`."""
+
     file: str
     type: Literal["packagedDefaults"] = ...
 
 class PermissionProfileListParams(_Model):
+    """List the profiles of permissions. The parameters of ``permissionProfile/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        cwd: the directory to work in.
+        limit: how many a page has at most.
+    """
+
     cursor: str | None = ...
     cwd: str | None = ...
     limit: int | None = ...
 
 class PermissionProfileListResponse(_Model):
+    """The answer to ``permissionProfile/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[PermissionProfileSummary]
     next_cursor: str | None = ...
 
 class PermissionProfileSummary(_Model):
+    """Permission profile summary. It stands in `PermissionProfileListResponse.data`."""
+
     allowed: bool
     description: str | None = ...
     id: str
 
 class ProjectConfigLayerSource(_TaggedModel):
+    """The kind ``project`` of `ConfigLayerSource`."""
+
     dot_codex_folder: str
     type: Literal["project"] = ...
 
 class PromptConfiguredHookHandler(_TaggedModel):
+    """The kind ``prompt`` of `ConfiguredHookHandler`."""
+
     type: Literal["prompt"] = ...
 
 class PromptHookMetadata(_TaggedModel):
+    """The kind ``prompt`` of `HookMetadata`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     additional_context_limit: int | None = ...
     current_hash: str
     display_order: int
@@ -718,82 +1054,121 @@ class PromptHookMetadata(_TaggedModel):
     trust_status: HookTrustStatus
 
 class RequestHeader(_Model):
+    """Request header. It stands in `BrowserUseExtensionRequirements.request_headers`."""
+
     name: str
     value: str
 
 class ResidencyRequirement(_Word, Enum):
+    """Residency requirement. It stands in `ConfigRequirements.enforce_residency`."""
+
     us = "us"
 
 class SandboxWorkspaceWrite(_Model):
+    """The settings of the sandbox that lets commands write in the workspace."""
+
     exclude_slash_tmp: bool = ...
     exclude_tmpdir_env_var: bool = ...
     network_access: bool = ...
     writable_roots: list[str] = ...
 
 class SessionFlagsConfigLayerSource(_TaggedModel):
+    """The kind ``sessionFlags`` of `ConfigLayerSource`."""
+
     type: Literal["sessionFlags"] = ...
 
 class SystemConfigLayerSource(_TaggedModel):
+    """The kind ``system`` of `ConfigLayerSource`."""
+
     file: str
     type: Literal["system"] = ...
 
 class TextPosition(_Model):
+    """Text position. It stands in `TextRange.end`."""
+
     column: int
     line: int
 
 class TextRange(_Model):
+    """Text range. It stands in `ConfigWarningNotification.range`."""
+
     end: TextPosition
     start: TextPosition
 
 class ToolExposureSurface(_Word, Enum):
+    """Tool exposure surface. It stands in `AppConfig.omit_tools_from`."""
+
     code_mode = "code_mode"
     deferred = "deferred"
     direct = "direct"
 
 class ToolsV2(_Model):
+    """Tools v2. It stands in `Config.tools`."""
+
     web_search: WebSearchToolConfig | None = ...
 
 class UserConfigLayerSource(_TaggedModel):
+    """The kind ``user`` of `ConfigLayerSource`."""
+
     file: str
     profile: str | None = ...
     type: Literal["user"] = ...
 
 class Verbosity(_Word, Enum):
+    """Verbosity. It stands in `Config.model_verbosity`."""
+
     low = "low"
     medium = "medium"
     high = "high"
 
 class WebSearchContextSize(_Word, Enum):
+    """Web search context size. It stands in `WebSearchToolConfig.context_size`."""
+
     low = "low"
     medium = "medium"
     high = "high"
 
 class WebSearchLocation(_Model):
+    """Web search location. It stands in `WebSearchToolConfig.location`."""
+
     city: str | None = ...
     country: str | None = ...
     region: str | None = ...
     timezone: str | None = ...
 
 class WebSearchMode(_Word, Enum):
+    """Web search mode. It stands in `Config.web_search`."""
+
     disabled = "disabled"
     cached = "cached"
     indexed = "indexed"
     live = "live"
 
 class WebSearchProvider(_Word, Enum):
+    """Web search provider. It stands in `Config.client_search_provider`."""
+
     standalone = "standalone"
     search_mcp = "search_mcp"
 
 class WebSearchToolConfig(_Model):
+    """Web search tool config. It stands in `ToolsV2.web_search`."""
+
     allowed_domains: list[str] | None = ...
     context_size: WebSearchContextSize | None = ...
     location: WebSearchLocation | None = ...
 
 class WindowsSandboxImplementation(_Word, Enum):
+    """Windows sandbox implementation.
+
+    It stands in `ConfigRequirements.allowed_windows_sandbox_implementations`.
+    """
+
     elevated = "elevated"
     unelevated = "unelevated"
     mxc = "mxc"
 
 class WriteStatus(_Word, Enum):
+    """Write status. It stands in `ConfigWriteResponse.status`."""
+
     ok = "ok"
     ok_overridden = "okOverridden"

@@ -9,26 +9,38 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.variants import Word as _Word
 
 class FsChangedNotification(_Model):
+    """A file or directory that is watched has changed. The event ``fs/changed``."""
+
     changed_paths: list[str]
     watch_id: str
 
 class FsCopyParams(_Model):
+    """Copy a file or a directory. The parameters of ``fs/copy``."""
+
     destination_path: str
     recursive: bool | None = ...
     source_path: str
 
-class FsCopyResponse(_Model): ...
+class FsCopyResponse(_Model):
+    """The answer to ``fs/copy``."""
 
 class FsCreateDirectoryParams(_Model):
+    """Make a directory. The parameters of ``fs/createDirectory``."""
+
     path: str
     recursive: bool | None = ...
 
-class FsCreateDirectoryResponse(_Model): ...
+class FsCreateDirectoryResponse(_Model):
+    """The answer to ``fs/createDirectory``."""
 
 class FsGetMetadataParams(_Model):
+    """See what a path is, and when it was changed. The parameters of ``fs/getMetadata``."""
+
     path: str
 
 class FsGetMetadataResponse(_Model):
+    """The answer to ``fs/getMetadata``."""
+
     created_at_ms: int
     is_directory: bool
     is_file: bool
@@ -36,60 +48,91 @@ class FsGetMetadataResponse(_Model):
     modified_at_ms: int
 
 class FsReadDirectoryEntry(_Model):
+    """Fs read directory entry. It stands in `FsReadDirectoryResponse.entries`."""
+
     file_name: str
     is_directory: bool
     is_file: bool
 
 class FsReadDirectoryParams(_Model):
+    """List a directory. The parameters of ``fs/readDirectory``."""
+
     path: str
 
 class FsReadDirectoryResponse(_Model):
+    """The answer to ``fs/readDirectory``."""
+
     entries: list[FsReadDirectoryEntry]
 
 class FsReadFileParams(_Model):
+    """Read a file, as base64. The parameters of ``fs/readFile``."""
+
     path: str
 
 class FsReadFileResponse(_Model):
+    """The answer to ``fs/readFile``."""
+
     data_base64: str
 
 class FsRemoveParams(_Model):
+    """Remove a file or a directory. The parameters of ``fs/remove``."""
+
     force: bool | None = ...
     path: str
     recursive: bool | None = ...
 
-class FsRemoveResponse(_Model): ...
+class FsRemoveResponse(_Model):
+    """The answer to ``fs/remove``."""
 
 class FsUnwatchParams(_Model):
+    """Watch a path no longer. The parameters of ``fs/unwatch``."""
+
     watch_id: str
 
-class FsUnwatchResponse(_Model): ...
+class FsUnwatchResponse(_Model):
+    """The answer to ``fs/unwatch``."""
 
 class FsWatchParams(_Model):
+    """Watch a path: `fs/changed` tells of changes. The parameters of ``fs/watch``."""
+
     path: str
     watch_id: str
 
 class FsWatchResponse(_Model):
+    """The answer to ``fs/watch``."""
+
     path: str
 
 class FsWriteFileParams(_Model):
+    """Write a file, from base64. The parameters of ``fs/writeFile``."""
+
     data_base64: str
     path: str
 
-class FsWriteFileResponse(_Model): ...
+class FsWriteFileResponse(_Model):
+    """The answer to ``fs/writeFile``."""
 
 class FuzzyFileSearchMatchType(_Word, Enum):
+    """Fuzzy file search match type. It stands in `FuzzyFileSearchResult.match_type`."""
+
     file = "file"
     directory = "directory"
 
 class FuzzyFileSearchParams(_Model):
+    """Find files by a few letters of their paths. The parameters of ``fuzzyFileSearch``."""
+
     cancellation_token: str | None = ...
     query: str
     roots: list[str]
 
 class FuzzyFileSearchResponse(_Model):
+    """The answer to ``fuzzyFileSearch``."""
+
     files: list[FuzzyFileSearchResult]
 
 class FuzzyFileSearchResult(_Model):
+    """Fuzzy file search result. It stands in `FuzzyFileSearchResponse.files`."""
+
     file_name: str
     indices: list[int] | None = ...
     match_type: FuzzyFileSearchMatchType
@@ -98,35 +141,59 @@ class FuzzyFileSearchResult(_Model):
     score: int
 
 class FuzzyFileSearchSessionCompletedNotification(_Model):
+    """A search for files has found all there is. The event ``fuzzyFileSearch/sessionCompleted``."""
+
     session_id: str
 
 class FuzzyFileSearchSessionStartParams(_Model):
-    """Experimental."""
+    """Begin a search for files that follows what a person types.
+
+    The parameters of ``fuzzyFileSearch/sessionStart``.
+
+    Experimental.
+    """
 
     roots: list[str]
     session_id: str
 
 class FuzzyFileSearchSessionStartResponse(_Model):
-    """Experimental."""
+    """The answer to ``fuzzyFileSearch/sessionStart``.
+
+    Experimental.
+    """
 
 class FuzzyFileSearchSessionStopParams(_Model):
-    """Experimental."""
+    """End a search for files. The parameters of ``fuzzyFileSearch/sessionStop``.
+
+    Experimental.
+    """
 
     session_id: str
 
 class FuzzyFileSearchSessionStopResponse(_Model):
-    """Experimental."""
+    """The answer to ``fuzzyFileSearch/sessionStop``.
+
+    Experimental.
+    """
 
 class FuzzyFileSearchSessionUpdateParams(_Model):
-    """Experimental."""
+    """Search for other letters. The parameters of ``fuzzyFileSearch/sessionUpdate``.
+
+    Experimental.
+    """
 
     query: str
     session_id: str
 
 class FuzzyFileSearchSessionUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``fuzzyFileSearch/sessionUpdate``.
+
+    Experimental.
+    """
 
 class FuzzyFileSearchSessionUpdatedNotification(_Model):
+    """A search for files has found more. The event ``fuzzyFileSearch/sessionUpdated``."""
+
     files: list[FuzzyFileSearchResult]
     query: str
     session_id: str

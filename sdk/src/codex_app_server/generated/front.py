@@ -99,6 +99,35 @@ class CodexOptions(ABC):
         `dynamic_tools`, `environments`, `experimental_raw_events`, `history_mode`, `mock_experimental_field`,
         `multi_agent_mode`, `permissions`, `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
 
+        Args:
+            allow_provider_model_fallback: whether another model of the provider will do.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            base_instructions: replaces the instructions that Codex gives the model.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            daybreak_enabled: whether Daybreak is used.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            dynamic_tools: tools that this program brings; `Handlers.tool_call` runs them.
+            environments: where commands run, if not only on this machine.
+            ephemeral: whether the thread is kept in memory only.
+            experimental_raw_events: whether the model's items are told as they are.
+            history_mode: how the thread's history is stored.
+            mock_experimental_field: does nothing; tests of the protocol use it.
+            model: which model.
+            model_provider: who serves the model.
+            multi_agent_mode: whether the agent may start others by itself.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            project_id: the project that it belongs to.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            selected_capability_roots: where to look for what the thread can use.
+            service_name: what this program calls its service.
+            service_tier: the provider's level of service.
+            session_start_source: what made the thread begin, for hooks.
+            thread_source: what began the thread, in a word of your own.
+
         Raises:
             ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
             JsonRpcError: if the runtime refuses.
@@ -170,6 +199,28 @@ class CodexOptions(ABC):
         Experimental, need `AppServerConfig.experimental_api`: `ancestor_thread_id`, `attached_to_thread_id`,
         `include_attached_threads`, `parent_thread_id`, `project_id`.
 
+        Args:
+            ancestor_thread_id: only threads that began from this one, directly or not.
+            archived: the archived threads instead of the others.
+            attached_to_thread_id: only threads that are tied to this one.
+            current_account_only: only threads of the account that is logged in.
+            cursor: where the page begins: `next_cursor` of the one before.
+            cwd: only threads of this directory, or of one of these.
+            excluded_thread_ids: threads that are left out.
+            include_attached_threads: also threads that are tied to others.
+            included_thread_ids: only these threads.
+            limit: how many a page has at most.
+            model_providers: only threads with these providers.
+            originators: only threads that these programs began.
+            parent_thread_id: only threads that this one has started.
+            project_id: only threads of this project.
+            search_term: only threads with these words in them.
+            section_id: only threads of this section.
+            sort_direction: upwards or downwards.
+            sort_key: what to sort by.
+            source_kinds: only threads that were begun so.
+            use_state_db_only: whether only the index is asked, and no file is read.
+
         Raises:
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
@@ -233,6 +284,23 @@ class CodexOptions(ABC):
 
         Args:
             thread_id: its id.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            base_instructions: replaces the instructions that Codex gives the model.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            exclude_turns: whether the answer leaves the turns out.
+            history: the items to go on from, instead of a stored thread's.
+            initial_turns_page: which page of turns the answer has.
+            model: which model.
+            model_provider: who serves the model.
+            path: the file of the stored thread, instead of its id.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            service_tier: the provider's level of service.
 
         Raises:
             ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
@@ -302,6 +370,28 @@ class CodexOptions(ABC):
 
         Args:
             thread_id: the other one's id.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            attach_to_source: whether the new thread stays tied to the other one.
+            base_instructions: replaces the instructions that Codex gives the model.
+            before_turn_id: the first turn that is left out.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            defer_goal_continuation: whether the goal waits until a turn is begun by hand.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            ephemeral: whether the thread is kept in memory only.
+            exclude_turns: whether the answer leaves the turns out.
+            experimental_disable_prediction_mcp: for predictions: without MCP servers.
+            experimental_prediction_mode: whether the fork only makes predictions.
+            last_turn_id: the last turn that is taken along.
+            model: which model.
+            model_provider: who serves the model.
+            path: the file of the stored thread, instead of its id.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            service_tier: the provider's level of service.
+            thread_source: what began the thread, in a word of your own.
 
         Raises:
             ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
@@ -384,6 +474,32 @@ class ThreadOptions(ABC):
 
         Args:
             input: what to say: words, one item, or several.
+            additional_context: what the agent should know besides, by names of your own.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            client_user_message_id: an id of your own for the message.
+            collaboration_mode: how agent and person work together.
+            cwd: the directory to work in.
+            cyber_access_program: which programme for security work the turn belongs to.
+            disabled_plugin_ids: plugins that are not used.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            model: which model.
+            multi_agent_mode: whether the agent may start others by itself.
+            output_schema: the JSON schema that the final answer has to fit.
+            parent_turn_id: the turn that this one was started from.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+            root_turn_id: the turn that began the whole tree.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox_policy: what commands may do without asking, in every detail.
+            service_tier: the provider's level of service.
+            service_tier_for_turn: the provider's level of service, in this turn alone.
+            summary: whether, and how fully, the model sums up what it thinks.
+            tool_output: the outcome of a tool call that the turn goes on from.
+            turn_trigger: what made the turn begin, in a word of your own.
 
         Raises:
             TypeError: if the input is something else.
@@ -469,6 +585,32 @@ class ThreadOptions(ABC):
         Args:
             input: what to say, as `turn` takes it.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken off.
+            additional_context: what the agent should know besides, by names of your own.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            client_user_message_id: an id of your own for the message.
+            collaboration_mode: how agent and person work together.
+            cwd: the directory to work in.
+            cyber_access_program: which programme for security work the turn belongs to.
+            disabled_plugin_ids: plugins that are not used.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            model: which model.
+            multi_agent_mode: whether the agent may start others by itself.
+            output_schema: the JSON schema that the final answer has to fit.
+            parent_turn_id: the turn that this one was started from.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+            root_turn_id: the turn that began the whole tree.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox_policy: what commands may do without asking, in every detail.
+            service_tier: the provider's level of service.
+            service_tier_for_turn: the provider's level of service, in this turn alone.
+            summary: whether, and how fully, the model sums up what it thinks.
+            tool_output: the outcome of a tool call that the turn goes on from.
+            turn_trigger: what made the turn begin, in a word of your own.
 
         Raises:
             TurnFailedError: if the turn failed or was interrupted; it carries what there is of the result.

@@ -9,9 +9,19 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.variants import Word as _Word
 
 class CommandMigration(_Model):
+    """Command migration. It stands in `MigrationDetails.commands`."""
+
     name: str
 
 class ExternalAgentConfigDetectParams(_Model):
+    """Look for settings of other agents that could be taken over.
+
+    The parameters of ``externalAgentConfig/detect``.
+
+    Attributes:
+        cwds: the directories to look in.
+    """
+
     cwds: list[str] | None = ...
     include_home: bool | None = ...
     max_session_age_days: int | None = ...
@@ -20,18 +30,32 @@ class ExternalAgentConfigDetectParams(_Model):
     source: str | None = ...
 
 class ExternalAgentConfigDetectResponse(_Model):
+    """The answer to ``externalAgentConfig/detect``."""
+
     connectors: list[ExternalAgentDetectedConnectorCandidate] = ...
     items: list[ExternalAgentConfigMigrationItem]
 
 class ExternalAgentConfigImportCompletedNotification(_Model):
+    """Taking over another agent's settings has ended. The event ``externalAgentConfig/import/completed``."""
+
     import_id: str
     item_type_results: list[ExternalAgentConfigImportTypeResult]
 
 class ExternalAgentConfigImportHistoriesReadResponse(_Model):
+    """The answer to ``externalAgentConfig/import/readHistories``."""
+
     connectors: list[ExternalAgentImportedConnectorCandidate]
     data: list[ExternalAgentConfigImportHistory]
 
 class ExternalAgentConfigImportHistory(_Model):
+    """External agent config import history.
+
+    It stands in `ExternalAgentConfigImportHistoriesReadResponse.data`.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+    """
+
     completed_at_ms: int
     failures: list[ExternalAgentConfigImportItemTypeFailure]
     import_id: str
@@ -39,13 +63,25 @@ class ExternalAgentConfigImportHistory(_Model):
     successes: list[ExternalAgentConfigImportItemTypeSuccess]
 
 class ExternalAgentConfigImportHistoryRecordParams(_Model):
+    """Note what was taken over. The parameters of ``externalAgentConfig/import/recordHistory``."""
+
     item_type_results: list[ExternalAgentConfigImportHistoryRecordTypeResultParams]
     provider_id: str
 
 class ExternalAgentConfigImportHistoryRecordResponse(_Model):
+    """The answer to ``externalAgentConfig/import/recordHistory``."""
+
     import_id: str
 
 class ExternalAgentConfigImportHistoryRecordSuccessParams(_Model):
+    """External agent config import history record success params.
+
+    It stands in `ExternalAgentConfigImportHistoryRecordTypeResultParams.successes`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     item_type: ExternalAgentConfigMigrationItemType
     source: str | None = ...
@@ -53,11 +89,24 @@ class ExternalAgentConfigImportHistoryRecordSuccessParams(_Model):
     title: str | None = ...
 
 class ExternalAgentConfigImportHistoryRecordTypeResultParams(_Model):
+    """External agent config import history record type result params.
+
+    It stands in `ExternalAgentConfigImportHistoryRecordParams.item_type_results`.
+    """
+
     failures: list[ExternalAgentConfigImportItemTypeFailure]
     item_type: ExternalAgentConfigMigrationItemType
     successes: list[ExternalAgentConfigImportHistoryRecordSuccessParams]
 
 class ExternalAgentConfigImportItemTypeFailure(_Model):
+    """External agent config import item type failure.
+
+    It stands in `ExternalAgentConfigImportHistory.failures`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     error_type: str | None = ...
     failure_stage: str
@@ -67,6 +116,14 @@ class ExternalAgentConfigImportItemTypeFailure(_Model):
     sub_error_type: str | None = ...
 
 class ExternalAgentConfigImportItemTypeSuccess(_Model):
+    """External agent config import item type success.
+
+    It stands in `ExternalAgentConfigImportHistory.successes`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     item_type: ExternalAgentConfigMigrationItemType
     source: str | None = ...
@@ -74,30 +131,52 @@ class ExternalAgentConfigImportItemTypeSuccess(_Model):
     title: str | None = ...
 
 class ExternalAgentConfigImportParams(_Model):
+    """Take over settings of other agents. The parameters of ``externalAgentConfig/import``."""
+
     migration_items: list[ExternalAgentConfigMigrationItem]
     migration_source: str | None = ...
     provider_id: str | None = ...
     source: str | None = ...
 
 class ExternalAgentConfigImportProgressNotification(_Model):
+    """Taking over another agent's settings goes on. The event ``externalAgentConfig/import/progress``."""
+
     import_id: str
     item_type_results: list[ExternalAgentConfigImportTypeResult]
 
 class ExternalAgentConfigImportResponse(_Model):
+    """The answer to ``externalAgentConfig/import``."""
+
     import_id: str
 
 class ExternalAgentConfigImportTypeResult(_Model):
+    """External agent config import type result.
+
+    It stands in `ExternalAgentConfigImportCompletedNotification.item_type_results`.
+    """
+
     failures: list[ExternalAgentConfigImportItemTypeFailure]
     item_type: ExternalAgentConfigMigrationItemType
     successes: list[ExternalAgentConfigImportItemTypeSuccess]
 
 class ExternalAgentConfigMigrationItem(_Model):
+    """External agent config migration item. It stands in `ExternalAgentConfigDetectResponse.items`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     description: str
     details: MigrationDetails | None = ...
     item_type: ExternalAgentConfigMigrationItemType
 
 class ExternalAgentConfigMigrationItemType(_Word, Enum):
+    """External agent config migration item type.
+
+    It stands in `ExternalAgentConfigImportHistoryRecordSuccessParams.item_type`.
+    """
+
     agents_md = "AGENTS_MD"
     config = "CONFIG"
     skills = "SKILLS"
@@ -110,29 +189,55 @@ class ExternalAgentConfigMigrationItemType(_Word, Enum):
     sessions = "SESSIONS"
 
 class ExternalAgentDetectedConnectorCandidate(_Model):
+    """External agent detected connector candidate.
+
+    It stands in `ExternalAgentConfigDetectResponse.connectors`.
+    """
+
     name: str
     session_count: int
     source: ExternalAgentDetectedConnectorSource
 
 class ExternalAgentDetectedConnectorSource(_Word, Enum):
+    """External agent detected connector source.
+
+    It stands in `ExternalAgentDetectedConnectorCandidate.source`.
+    """
+
     remote_mcp_servers_config = "remoteMcpServersConfig"
     session_tool_use = "sessionToolUse"
 
 class ExternalAgentImportedConnectorCandidate(_Model):
+    """External agent imported connector candidate.
+
+    It stands in `ExternalAgentConfigImportHistoriesReadResponse.connectors`.
+    """
+
     name: str
     session_count: int
     source: ExternalAgentImportedConnectorSource
 
 class ExternalAgentImportedConnectorSource(_Word, Enum):
+    """External agent imported connector source.
+
+    It stands in `ExternalAgentImportedConnectorCandidate.source`.
+    """
+
     remote_mcp_servers_config = "remoteMcpServersConfig"
 
 class HookMigration(_Model):
+    """Hook migration. It stands in `MigrationDetails.hooks`."""
+
     name: str
 
 class McpServerMigration(_Model):
+    """MCP server migration. It stands in `MigrationDetails.mcp_servers`."""
+
     name: str
 
 class MigrationDetails(_Model):
+    """Migration details. It stands in `ExternalAgentConfigMigrationItem.details`."""
+
     commands: list[CommandMigration] = ...
     hooks: list[HookMigration] = ...
     mcp_servers: list[McpServerMigration] = ...
@@ -143,16 +248,28 @@ class MigrationDetails(_Model):
     subagents: list[SubagentMigration] = ...
 
 class PluginsMigration(_Model):
+    """Plugins migration. It stands in `MigrationDetails.plugins`."""
+
     marketplace_name: str
     plugin_names: list[str]
 
 class SessionMigration(_Model):
+    """Session migration. It stands in `MigrationDetails.sessions`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str
     path: str
     title: str | None = ...
 
 class SkillMigration(_Model):
+    """Skill migration. It stands in `MigrationDetails.skills`."""
+
     name: str
 
 class SubagentMigration(_Model):
+    """Subagent migration. It stands in `MigrationDetails.subagents`."""
+
     name: str

@@ -13,32 +13,53 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class AddPatchChangeKind(_TaggedModel):
+    """The kind ``add`` of `PatchChangeKind`."""
+
     type: Literal["add"] = ...
 
 class AdditionalToolsResponseItem(_TaggedModel):
+    """The kind ``additional_tools`` of `ResponseItem`."""
+
     id: str | None = ...
     role: str
     tools: list[JsonValue]
     type: Literal["additional_tools"] = ...
 
 class AgentMessageDelivery(_Word, Enum):
+    """Agent message delivery. It stands in `AgentMessageThreadItem.delivery`."""
+
     async_ = "async"
 
 class AgentMessageDeltaNotification(_Model):
+    """The agent's text goes on: the next piece of it. The event ``item/agentMessage/delta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     delta: str
     item_id: str
     thread_id: str
     turn_id: str
 
 AgentMessageDisplay: TypeAlias = ShowAgentMessageDisplay | HideAgentMessageDisplay | BlockAgentMessageDisplay
+"""Agent message display. It stands in `AgentMessageModeration.display`."""
 
 AgentMessageInputContent: TypeAlias = InputTextAgentMessageInputContent | EncryptedContentAgentMessageInputContent
+"""Agent message input content. It stands in `AgentMessageResponseItem.content`."""
 
 class AgentMessageModeration(_Model):
+    """Agent message moderation. It stands in `AgentMessageThreadItem.moderation`."""
+
     display: AgentMessageDisplay | None = ...
     moderated: bool
 
 class AgentMessageResponseItem(_TaggedModel):
+    """The kind ``agent_message`` of `ResponseItem`."""
+
     author: str
     content: list[AgentMessageInputContent]
     id: str | None = ...
@@ -47,6 +68,16 @@ class AgentMessageResponseItem(_TaggedModel):
     type: Literal["agent_message"] = ...
 
 class AgentMessageThreadItem(_TaggedModel):
+    """What the agent says, whole.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        memory_citation: what of the memory it rests on.
+        phase: whether it is said on the way or is the final answer.
+        started_at_ms: when it began, in milliseconds since 1970.
+        text: all of it.
+    """
+
     completed_at_ms: int | None = ...
     delivery: AgentMessageDelivery | None = ...
     id: str
@@ -59,34 +90,53 @@ class AgentMessageThreadItem(_TaggedModel):
     type: Literal["agentMessage"] = ...
 
 AnswerAnnotation: TypeAlias = WellbeingHelplineAnswerAnnotation
+"""Answer annotation. It stands in `ShowAgentMessageDisplay.annotation`."""
 
 AnswerReplacement: TypeAlias = WellbeingPromptHelplineAnswerReplacement
+"""Answer replacement. It stands in `HideAgentMessageDisplay.replacement`."""
 
 class AsyncUserInputQuestion(_Model):
+    """Async user input question. It stands in `AgentMessageThreadItem.questions`."""
+
     options: list[str] | None = ...
     title: str
 
 class AudioUserInput(_TaggedModel):
+    """The kind ``audio`` of `UserInput`."""
+
     file_id: str | None = ...
     type: Literal["audio"] = ...
     url: str | None = ...
 
 class BlockAgentMessageDisplay(_TaggedModel):
+    """The kind ``block`` of `AgentMessageDisplay`.
+
+    Attributes:
+        reason: why.
+    """
+
     mode: Literal["block"] = ...
     reason: BlockReason
     version: Literal[1]
 
 BlockReason: TypeAlias = ProtectionBlockReason | CyberBlockReason
+"""Block reason. It stands in `BlockAgentMessageDisplay.reason`."""
 
 class ByteRange(_Model):
+    """From one byte to before another, counted in UTF-8."""
+
     end: int
     start: int
 
 class CollabAgentState(_Model):
+    """Collab agent state. It stands in `CollabAgentToolCallThreadItem.agents_states`."""
+
     message: str | None = ...
     status: CollabAgentStatus
 
 class CollabAgentStatus(_Word, Enum):
+    """Collab agent status. It stands in `CollabAgentState.status`."""
+
     pending_init = "pendingInit"
     running = "running"
     interrupted = "interrupted"
@@ -96,6 +146,8 @@ class CollabAgentStatus(_Word, Enum):
     not_found = "notFound"
 
 class CollabAgentTool(_Word, Enum):
+    """Collab agent tool. It stands in `CollabAgentToolCallThreadItem.tool`."""
+
     spawn_agent = "spawnAgent"
     send_input = "sendInput"
     resume_agent = "resumeAgent"
@@ -107,12 +159,23 @@ class CollabAgentTool(_Word, Enum):
     list_agents = "listAgents"
 
 class CollabAgentToolCallStatus(_Word, Enum):
+    """Collab agent tool call status. It stands in `CollabAgentToolCallThreadItem.status`."""
+
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
     interrupted = "interrupted"
 
 class CollabAgentToolCallThreadItem(_TaggedModel):
+    """The agent has started, messaged or ended another agent.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        model: which model.
+        reasoning_effort: how much the model thinks before it answers.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     agents_states: dict[str, CollabAgentState]
     completed_at_ms: int | None = ...
     id: str
@@ -127,26 +190,54 @@ class CollabAgentToolCallThreadItem(_TaggedModel):
     type: Literal["collabAgentToolCall"] = ...
 
 CommandAction: TypeAlias = ReadCommandAction | ListFilesCommandAction | SearchCommandAction | UnknownCommandAction
+"""What a command is for, as far as its words tell: never a promise."""
 
 class CommandExecutionOutputDeltaNotification(_Model):
+    """A command has written something. The event ``item/commandExecution/outputDelta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     delta: str
     item_id: str
     thread_id: str
     turn_id: str
 
 class CommandExecutionSource(_Word, Enum):
+    """Who had the command run: the agent or a person."""
+
     agent = "agent"
     user_shell = "userShell"
     unified_exec_startup = "unifiedExecStartup"
     unified_exec_interaction = "unifiedExecInteraction"
 
 class CommandExecutionStatus(_Word, Enum):
+    """How a command stands: it runs, has ended well or not, or was refused."""
+
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
     declined = "declined"
 
 class CommandExecutionThreadItem(_TaggedModel):
+    """A command that the agent runs, and what came of it.
+
+    Attributes:
+        aggregated_output: all that it wrote, both streams together.
+        command: the command as one string.
+        command_actions: what the command is for, as far as its words tell.
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        cwd: the directory to work in.
+        duration_ms: how long it took, in milliseconds.
+        exit_code: of the process; None while it runs.
+        started_at_ms: when it began, in milliseconds since 1970.
+        status: whether it runs, has ended, or was refused.
+    """
+
     aggregated_output: str | None = ...
     command: str
     command_actions: list[CommandAction]
@@ -164,36 +255,60 @@ class CommandExecutionThreadItem(_TaggedModel):
     type: Literal["commandExecution"] = ...
 
 class CompactionResponseItem(_TaggedModel):
+    """The kind ``compaction`` of `ResponseItem`."""
+
     encrypted_content: str
     id: str | None = ...
     internal_chat_message_metadata_passthrough: InternalChatMessageMetadataPassthrough | None = ...
     type: Literal["compaction"] = ...
 
 class CompactionTriggerResponseItem(_TaggedModel):
+    """The kind ``compaction_trigger`` of `ResponseItem`."""
+
     type: Literal["compaction_trigger"] = ...
 
 class ConfigurationReasoning(_Model):
+    """Configuration reasoning. It stands in `ConfigurationUpdateResponseItem.reasoning`.
+
+    Attributes:
+        effort: how much the model thinks before it answers.
+    """
+
     effort: ReasoningEffort
 
 class ConfigurationUpdateResponseItem(_TaggedModel):
+    """The kind ``configuration_update`` of `ResponseItem`."""
+
     reasoning: ConfigurationReasoning
     type: Literal["configuration_update"] = ...
 
 ContentItem: TypeAlias = InputTextContentItem | InputImageContentItem | InputAudioContentItem | OutputTextContentItem
+"""Content item. It stands in `MessageResponseItem.content`."""
 
 class ContextCompactionResponseItem(_TaggedModel):
+    """The kind ``context_compaction`` of `ResponseItem`."""
+
     encrypted_content: str | None = ...
     id: str | None = ...
     internal_chat_message_metadata_passthrough: InternalChatMessageMetadataPassthrough | None = ...
     type: Literal["context_compaction"] = ...
 
 class ContextCompactionThreadItem(_TaggedModel):
+    """Here the history was summed up.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     started_at_ms: int | None = ...
     type: Literal["contextCompaction"] = ...
 
 class CustomToolCallOutputResponseItem(_TaggedModel):
+    """The kind ``custom_tool_call_output`` of `ResponseItem`."""
+
     call_id: str
     id: str | None = ...
     internal_chat_message_metadata_passthrough: InternalChatMessageMetadataPassthrough | None = ...
@@ -202,6 +317,12 @@ class CustomToolCallOutputResponseItem(_TaggedModel):
     type: Literal["custom_tool_call_output"] = ...
 
 class CustomToolCallResponseItem(_TaggedModel):
+    """The kind ``custom_tool_call`` of `ResponseItem`.
+
+    Attributes:
+        input: what to say, item by item.
+    """
+
     call_id: str
     encrypted_content: str | None = ...
     id: str | None = ...
@@ -213,10 +334,14 @@ class CustomToolCallResponseItem(_TaggedModel):
     type: Literal["custom_tool_call"] = ...
 
 class CyberBlockReason(_TaggedModel):
+    """The kind ``cyber`` of `BlockReason`."""
+
     kind: Literal["cyber"] = ...
     trusted_access: bool | None = ...
 
 class DeletePatchChangeKind(_TaggedModel):
+    """The kind ``delete`` of `PatchChangeKind`."""
+
     type: Literal["delete"] = ...
 
 DynamicToolCallOutputContentItem: TypeAlias = (
@@ -224,13 +349,25 @@ DynamicToolCallOutputContentItem: TypeAlias = (
     | InputImageDynamicToolCallOutputContentItem
     | InputAudioDynamicToolCallOutputContentItem
 )
+"""Dynamic tool call output content item. It stands in `DynamicToolCallResponse.content_items`."""
 
 class DynamicToolCallStatus(_Word, Enum):
+    """Dynamic tool call status. It stands in `DynamicToolCallThreadItem.status`."""
+
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
 
 class DynamicToolCallThreadItem(_TaggedModel):
+    """A call of a tool that the client brought.
+
+    Attributes:
+        arguments: as JSON.
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        duration_ms: how long it took, in milliseconds.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     arguments: JsonValue
     completed_at_ms: int | None = ...
     content_items: list[DynamicToolCallOutputContentItem] | None = ...
@@ -244,14 +381,25 @@ class DynamicToolCallThreadItem(_TaggedModel):
     type: Literal["dynamicToolCall"] = ...
 
 class EncryptedContentAgentMessageInputContent(_TaggedModel):
+    """The kind ``encrypted_content`` of `AgentMessageInputContent`."""
+
     encrypted_content: str
     type: Literal["encrypted_content"] = ...
 
 class EncryptedContentFunctionCallOutputContentItem(_TaggedModel):
+    """The kind ``encrypted_content`` of `FunctionCallOutputContentItem`."""
+
     encrypted_content: str
     type: Literal["encrypted_content"] = ...
 
 class EnteredReviewModeThreadItem(_TaggedModel):
+    """Here a review begins.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     review: str
@@ -259,6 +407,8 @@ class EnteredReviewModeThreadItem(_TaggedModel):
     type: Literal["enteredReviewMode"] = ...
 
 class ExecLocalShellAction(_TaggedModel):
+    """The kind ``exec`` of `LocalShellAction`."""
+
     command: list[str]
     env: dict[str, str] | None = ...
     timeout_ms: int | None = ...
@@ -267,6 +417,13 @@ class ExecLocalShellAction(_TaggedModel):
     working_directory: str | None = ...
 
 class ExitedReviewModeThreadItem(_TaggedModel):
+    """Here a review ends, with what it found.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     review: str
@@ -274,18 +431,44 @@ class ExitedReviewModeThreadItem(_TaggedModel):
     type: Literal["exitedReviewMode"] = ...
 
 class FileChangeOutputDeltaNotification(_Model):
+    """Applying a patch has written something. The event ``item/fileChange/outputDelta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     delta: str
     item_id: str
     thread_id: str
     turn_id: str
 
 class FileChangePatchUpdatedNotification(_Model):
+    """A patch that the agent writes has grown. The event ``item/fileChange/patchUpdated``.
+
+    Attributes:
+        changes: the files, and what happens to each.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     changes: list[FileUpdateChange]
     item_id: str
     thread_id: str
     turn_id: str
 
 class FileChangeThreadItem(_TaggedModel):
+    """Changes of files that the agent makes, and what came of them.
+
+    Attributes:
+        changes: the files, and what happens to each.
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     changes: list[FileUpdateChange]
     completed_at_ms: int | None = ...
     id: str
@@ -294,21 +477,33 @@ class FileChangeThreadItem(_TaggedModel):
     type: Literal["fileChange"] = ...
 
 class FileUpdateChange(_Model):
+    """One changed file: an update is a diff, a new file its whole text.
+
+    Attributes:
+        diff: hunks without headers, or the whole text of a new file.
+        path: of the file.
+    """
+
     diff: str
     kind: PatchChangeKind
     path: str
 
 class FindInPageResponsesApiWebSearchAction(_TaggedModel):
+    """The kind ``find_in_page`` of `ResponsesApiWebSearchAction`."""
+
     pattern: str | None = ...
     type: Literal["find_in_page"] = ...
     url: str | None = ...
 
 class FindInPageWebSearchAction(_TaggedModel):
+    """The kind ``findInPage`` of `WebSearchAction`."""
+
     pattern: str | None = ...
     type: Literal["findInPage"] = ...
     url: str | None = ...
 
 FunctionCallOutputBody: TypeAlias = str | list[FunctionCallOutputContentItem]
+"""Function call output body. It stands in `CustomToolCallOutputResponseItem.output`."""
 
 FunctionCallOutputContentItem: TypeAlias = (
     InputTextFunctionCallOutputContentItem
@@ -316,8 +511,11 @@ FunctionCallOutputContentItem: TypeAlias = (
     | InputAudioFunctionCallOutputContentItem
     | EncryptedContentFunctionCallOutputContentItem
 )
+"""Function call output content item. It stands in `FunctionCallOutputBody`."""
 
 class FunctionCallOutputResponseItem(_TaggedModel):
+    """The kind ``function_call_output`` of `ResponseItem`."""
+
     call_id: str | None = ...
     id: str | None = ...
     internal_chat_message_metadata_passthrough: InternalChatMessageMetadataPassthrough | None = ...
@@ -327,6 +525,13 @@ class FunctionCallOutputResponseItem(_TaggedModel):
     type: Literal["function_call_output"] = ...
 
 class FunctionCallOutputThreadItem(_TaggedModel):
+    """The kind ``functionCallOutput`` of `ThreadItem`.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     name: str
@@ -336,6 +541,12 @@ class FunctionCallOutputThreadItem(_TaggedModel):
     type: Literal["functionCallOutput"] = ...
 
 class FunctionCallResponseItem(_TaggedModel):
+    """The kind ``function_call`` of `ResponseItem`.
+
+    Attributes:
+        arguments: as JSON.
+    """
+
     arguments: str
     call_id: str
     encrypted_content: str | None = ...
@@ -348,19 +559,32 @@ class FunctionCallResponseItem(_TaggedModel):
     type: Literal["function_call"] = ...
 
 class HelplineSubject(_Word, Enum):
+    """Helpline subject. It stands in `WellbeingHelplineAnswerAnnotation.subject`."""
+
     answer = "answer"
     prompt = "prompt"
 
 class HideAgentMessageDisplay(_TaggedModel):
+    """The kind ``hide`` of `AgentMessageDisplay`."""
+
     mode: Literal["hide"] = ...
     replacement: AnswerReplacement
     version: Literal[1]
 
 class HookPromptFragment(_Model):
+    """Hook prompt fragment. It stands in `HookPromptThreadItem.fragments`."""
+
     hook_run_id: str
     text: str
 
 class HookPromptThreadItem(_TaggedModel):
+    """What a hook had to say to the agent.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     fragments: list[HookPromptFragment]
     id: str
@@ -368,6 +592,8 @@ class HookPromptThreadItem(_TaggedModel):
     type: Literal["hookPrompt"] = ...
 
 class ImageGenerationCallResponseItem(_TaggedModel):
+    """The kind ``image_generation_call`` of `ResponseItem`."""
+
     encrypted_content: str | None = ...
     id: str | None = ...
     internal_chat_message_metadata_passthrough: InternalChatMessageMetadataPassthrough | None = ...
@@ -377,12 +603,22 @@ class ImageGenerationCallResponseItem(_TaggedModel):
     type: Literal["image_generation_call"] = ...
 
 ImageGenerationFailure: TypeAlias = UsageLimitExceededImageGenerationFailure
+"""Image generation failure. It stands in `ImageGenerationThreadItem.failure`."""
 
 class ImageGenerationInputImage(_Model):
+    """Image generation input image. It stands in `ImageGenerationThreadItem.input_images`."""
+
     path: str
     sha256: str
 
 class ImageGenerationThreadItem(_TaggedModel):
+    """An image that the agent makes.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     failure: ImageGenerationFailure | None = ...
     file_id: str | None = ...
@@ -398,12 +634,21 @@ class ImageGenerationThreadItem(_TaggedModel):
     type: Literal["imageGeneration"] = ...
 
 class ImageUserInput(_TaggedModel):
+    """An image, by its URL; a ``data:`` URL will do."""
+
     detail: ImageDetail | None = ...
     file_id: str | None = ...
     type: Literal["image"] = ...
     url: str | None = ...
 
 class ImageViewThreadItem(_TaggedModel):
+    """An image that the agent looks at.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     path: str
@@ -411,55 +656,92 @@ class ImageViewThreadItem(_TaggedModel):
     type: Literal["imageView"] = ...
 
 class InputAudioContentItem(_TaggedModel):
+    """The kind ``input_audio`` of `ContentItem`."""
+
     audio_url: str | None = ...
     file_id: str | None = ...
     type: Literal["input_audio"] = ...
 
 class InputAudioDynamicToolCallOutputContentItem(_TaggedModel):
+    """The kind ``inputAudio`` of `DynamicToolCallOutputContentItem`."""
+
     audio_url: str
     type: Literal["inputAudio"] = ...
 
 class InputAudioFunctionCallOutputContentItem(_TaggedModel):
+    """The kind ``input_audio`` of `FunctionCallOutputContentItem`."""
+
     audio_url: str | None = ...
     file_id: str | None = ...
     type: Literal["input_audio"] = ...
 
 class InputImageContentItem(_TaggedModel):
+    """The kind ``input_image`` of `ContentItem`."""
+
     detail: ImageDetail | None = ...
     file_id: str | None = ...
     image_url: str | None = ...
     type: Literal["input_image"] = ...
 
 class InputImageDynamicToolCallOutputContentItem(_TaggedModel):
+    """The kind ``inputImage`` of `DynamicToolCallOutputContentItem`."""
+
     image_url: str
     type: Literal["inputImage"] = ...
 
 class InputImageFunctionCallOutputContentItem(_TaggedModel):
+    """The kind ``input_image`` of `FunctionCallOutputContentItem`."""
+
     detail: ImageDetail | None = ...
     file_id: str | None = ...
     image_url: str | None = ...
     type: Literal["input_image"] = ...
 
 class InputTextAgentMessageInputContent(_TaggedModel):
+    """The kind ``input_text`` of `AgentMessageInputContent`."""
+
     text: str
     type: Literal["input_text"] = ...
 
 class InputTextContentItem(_TaggedModel):
+    """The kind ``input_text`` of `ContentItem`."""
+
     text: str
     type: Literal["input_text"] = ...
 
 class InputTextDynamicToolCallOutputContentItem(_TaggedModel):
+    """The kind ``inputText`` of `DynamicToolCallOutputContentItem`."""
+
     text: str
     type: Literal["inputText"] = ...
 
 class InputTextFunctionCallOutputContentItem(_TaggedModel):
+    """The kind ``input_text`` of `FunctionCallOutputContentItem`."""
+
     text: str
     type: Literal["input_text"] = ...
 
 class InternalChatMessageMetadataPassthrough(_Model):
+    """Internal chat message metadata passthrough.
+
+    It stands in `AgentMessageResponseItem.internal_chat_message_metadata_passthrough`.
+
+    Attributes:
+        turn_id: the id of the turn.
+    """
+
     turn_id: str | None = ...
 
 class ItemCompletedNotification(_Model):
+    """An item of a turn is done; this is its last and whole state. The event ``item/completed``.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        item: the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     completed_at_ms: int
     content_token_count: int | None = ...
     item: ThreadItem
@@ -467,28 +749,46 @@ class ItemCompletedNotification(_Model):
     turn_id: str
 
 class ItemStartedNotification(_Model):
+    """An item of a turn has begun: a message, a command, a patch, a call. The event ``item/started``.
+
+    Attributes:
+        item: the item.
+        started_at_ms: when it began, in milliseconds since 1970.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     item: ThreadItem
     started_at_ms: int
     thread_id: str
     turn_id: str
 
 class ListFilesCommandAction(_TaggedModel):
+    """The kind ``listFiles`` of `CommandAction`."""
+
     command: str
     path: str | None = ...
     type: Literal["listFiles"] = ...
 
 class LocalAudioUserInput(_TaggedModel):
+    """The kind ``localAudio`` of `UserInput`."""
+
     path: str
     type: Literal["localAudio"] = ...
 
 class LocalImageUserInput(_TaggedModel):
+    """An image, by its path on the runtime's machine."""
+
     detail: ImageDetail | None = ...
     path: str
     type: Literal["localImage"] = ...
 
 LocalShellAction: TypeAlias = ExecLocalShellAction
+"""Local shell action. It stands in `LocalShellCallResponseItem.action`."""
 
 class LocalShellCallResponseItem(_TaggedModel):
+    """The kind ``local_shell_call`` of `ResponseItem`."""
+
     action: LocalShellAction
     call_id: str | None = ...
     encrypted_content: str | None = ...
@@ -498,19 +798,27 @@ class LocalShellCallResponseItem(_TaggedModel):
     type: Literal["local_shell_call"] = ...
 
 class LocalShellStatus(_Word, Enum):
+    """Local shell status. It stands in `LocalShellCallResponseItem.status`."""
+
     completed = "completed"
     in_progress = "in_progress"
     incomplete = "incomplete"
 
 class McpAppDisplayMode(_Word, Enum):
+    """MCP app display mode. It stands in `McpAppUi.preferred_model_display_mode`."""
+
     inline = "inline"
     fullscreen = "fullscreen"
 
 class McpAppUi(_Model):
+    """MCP app ui. It stands in `McpToolCallThreadItem.mcp_app_ui`."""
+
     preferred_model_display_mode: McpAppDisplayMode
     resource_uri: str
 
 class McpToolCallAppContext(_Model):
+    """MCP tool call app context. It stands in `McpToolCallThreadItem.app_context`."""
+
     action_name: str | None = ...
     app_name: str | None = ...
     connector_id: str
@@ -518,25 +826,49 @@ class McpToolCallAppContext(_Model):
     resource_uri: str | None = ...
 
 class McpToolCallError(_Model):
+    """MCP tool call error. It stands in `McpToolCallThreadItem.error`."""
+
     message: str
 
 class McpToolCallProgressNotification(_Model):
+    """A tool of an MCP server tells how far it is. The event ``item/mcpToolCall/progress``.
+
+    Attributes:
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     item_id: str
     message: str
     thread_id: str
     turn_id: str
 
 class McpToolCallResult(_Model):
+    """MCP tool call result. It stands in `McpToolCallThreadItem.result`."""
+
     meta: JsonValue = ...
     content: list[JsonValue]
     structured_content: JsonValue = ...
 
 class McpToolCallStatus(_Word, Enum):
+    """How a call stands: it goes on, has ended well or not."""
+
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
 
 class McpToolCallThreadItem(_TaggedModel):
+    """A call of a tool of an MCP server, and what came of it.
+
+    Attributes:
+        arguments: as JSON.
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        duration_ms: how long it took, in milliseconds.
+        environment_id: the environment that it is about.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     app_context: McpToolCallAppContext | None = ...
     arguments: JsonValue
     completed_at_ms: int | None = ...
@@ -556,21 +888,33 @@ class McpToolCallThreadItem(_TaggedModel):
     type: Literal["mcpToolCall"] = ...
 
 class MemoryCitation(_Model):
+    """Memory citation. It stands in `AgentMessageThreadItem.memory_citation`."""
+
     entries: list[MemoryCitationEntry]
     thread_ids: list[str]
 
 class MemoryCitationEntry(_Model):
+    """Memory citation entry. It stands in `MemoryCitation.entries`."""
+
     line_end: int
     line_start: int
     note: str
     path: str
 
 class MentionUserInput(_TaggedModel):
+    """An app, a plugin or a file that the message speaks of."""
+
     name: str
     path: str
     type: Literal["mention"] = ...
 
 class MessageResponseItem(_TaggedModel):
+    """The kind ``message`` of `ResponseItem`.
+
+    Attributes:
+        phase: whether it is said on the way or is the final answer.
+    """
+
     content: list[ContentItem]
     encrypted_content: str | None = ...
     id: str | None = ...
@@ -581,43 +925,74 @@ class MessageResponseItem(_TaggedModel):
     type: Literal["message"] = ...
 
 class OpenPageResponsesApiWebSearchAction(_TaggedModel):
+    """The kind ``open_page`` of `ResponsesApiWebSearchAction`."""
+
     type: Literal["open_page"] = ...
     url: str | None = ...
 
 class OpenPageWebSearchAction(_TaggedModel):
+    """The kind ``openPage`` of `WebSearchAction`."""
+
     type: Literal["openPage"] = ...
     url: str | None = ...
 
 class OtherResponseItem(_TaggedModel):
+    """The kind ``other`` of `ResponseItem`."""
+
     type: Literal["other"] = ...
 
 class OtherResponsesApiWebSearchAction(_TaggedModel):
+    """The kind ``other`` of `ResponsesApiWebSearchAction`."""
+
     type: Literal["other"] = ...
 
 class OtherWebSearchAction(_TaggedModel):
+    """The kind ``other`` of `WebSearchAction`."""
+
     type: Literal["other"] = ...
 
 class OutputTextContentItem(_TaggedModel):
+    """The kind ``output_text`` of `ContentItem`."""
+
     annotations: list[JsonValue] | None = ...
     logprobs: list[JsonValue] | None = ...
     text: str
     type: Literal["output_text"] = ...
 
 class PatchApplyStatus(_Word, Enum):
+    """How changes of files stand: under way, done, failed or refused."""
+
     in_progress = "inProgress"
     completed = "completed"
     failed = "failed"
     declined = "declined"
 
 PatchChangeKind: TypeAlias = AddPatchChangeKind | DeletePatchChangeKind | UpdatePatchChangeKind
+"""What happens to a file: it is added, deleted or updated, perhaps moved."""
 
 class PlanDeltaNotification(_Model):
+    """The agent's plan goes on: the next piece of its text. The event ``item/plan/delta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     delta: str
     item_id: str
     thread_id: str
     turn_id: str
 
 class PlanThreadItem(_TaggedModel):
+    """The plan that the agent proposes.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     id: str
     started_at_ms: int | None = ...
@@ -625,10 +1000,19 @@ class PlanThreadItem(_TaggedModel):
     type: Literal["plan"] = ...
 
 class ProtectionBlockReason(_TaggedModel):
+    """The kind ``protection`` of `BlockReason`."""
+
     kind: Literal["protection"] = ...
     protection_type: str
 
 class RawResponseCompletedNotification(_Model):
+    """Raw response completed notification.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     response_id: str
     thread_id: str
     turn_id: str
@@ -636,21 +1020,39 @@ class RawResponseCompletedNotification(_Model):
     usage_metadata: ResponseUsageMetadata | None = ...
 
 class RawResponseItemCompletedNotification(_Model):
+    """Raw response item completed notification.
+
+    Attributes:
+        item: the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     item: ResponseItem
     thread_id: str
     turn_id: str
 
 class ReadCommandAction(_TaggedModel):
+    """The kind ``read`` of `CommandAction`."""
+
     command: str
     name: str
     path: str
     type: Literal["read"] = ...
 
 ReasoningItemContent: TypeAlias = ReasoningTextReasoningItemContent | TextReasoningItemContent
+"""Reasoning item content. It stands in `ReasoningResponseItem.content`."""
 
 ReasoningItemReasoningSummary: TypeAlias = SummaryTextReasoningItemReasoningSummary
+"""Reasoning item reasoning summary. It stands in `ReasoningResponseItem.summary`."""
 
 class ReasoningResponseItem(_TaggedModel):
+    """The kind ``reasoning`` of `ResponseItem`.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     content: list[ReasoningItemContent] | None = ...
     encrypted_content: str | None = ...
     id: str | None = ...
@@ -659,12 +1061,31 @@ class ReasoningResponseItem(_TaggedModel):
     type: Literal["reasoning"] = ...
 
 class ReasoningSummaryPartAddedNotification(_Model):
+    """The summary of the agent's reasoning has another part.
+
+    The event ``item/reasoning/summaryPartAdded``.
+
+    Attributes:
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     item_id: str
     summary_index: int
     thread_id: str
     turn_id: str
 
 class ReasoningSummaryTextDeltaNotification(_Model):
+    """The summary of the agent's reasoning goes on. The event ``item/reasoning/summaryTextDelta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     delta: str
     item_id: str
     summary_index: int
@@ -672,6 +1093,15 @@ class ReasoningSummaryTextDeltaNotification(_Model):
     turn_id: str
 
 class ReasoningTextDeltaNotification(_Model):
+    """The agent's reasoning goes on, as the model shows it. The event ``item/reasoning/textDelta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     content_index: int
     delta: str
     item_id: str
@@ -679,10 +1109,20 @@ class ReasoningTextDeltaNotification(_Model):
     turn_id: str
 
 class ReasoningTextReasoningItemContent(_TaggedModel):
+    """The kind ``reasoning_text`` of `ReasoningItemContent`."""
+
     text: str
     type: Literal["reasoning_text"] = ...
 
 class ReasoningThreadItem(_TaggedModel):
+    """What the model thinks, or a summary of it.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     completed_at_ms: int | None = ...
     content: list[str] = ...
     id: str
@@ -710,8 +1150,11 @@ ResponseItem: TypeAlias = (
     | ContextCompactionResponseItem
     | OtherResponseItem
 )
+"""Response item. It stands in `RawResponseItemCompletedNotification.item`."""
 
 class ResponseUsageMetadata(_Model):
+    """Response usage metadata. It stands in `RawResponseCompletedNotification.usage_metadata`."""
+
     amount: str | None = ...
     metadata: JsonValue = ...
 
@@ -721,35 +1164,54 @@ ResponsesApiWebSearchAction: TypeAlias = (
     | FindInPageResponsesApiWebSearchAction
     | OtherResponsesApiWebSearchAction
 )
+"""Responses API web search action. It stands in `WebSearchCallResponseItem.action`."""
 
 class SearchCommandAction(_TaggedModel):
+    """The kind ``search`` of `CommandAction`."""
+
     command: str
     path: str | None = ...
     query: str | None = ...
     type: Literal["search"] = ...
 
 class SearchResponsesApiWebSearchAction(_TaggedModel):
+    """The kind ``search`` of `ResponsesApiWebSearchAction`."""
+
     queries: list[str] | None = ...
     query: str | None = ...
     type: Literal["search"] = ...
 
 class SearchWebSearchAction(_TaggedModel):
+    """The kind ``search`` of `WebSearchAction`."""
+
     queries: list[str] | None = ...
     query: str | None = ...
     type: Literal["search"] = ...
 
 class ShowAgentMessageDisplay(_TaggedModel):
+    """The kind ``show`` of `AgentMessageDisplay`."""
+
     annotation: AnswerAnnotation | None = ...
     mode: Literal["show"] = ...
     trusted_contacts: TrustedContacts
     version: Literal[1]
 
 class SkillUserInput(_TaggedModel):
+    """A skill that the agent is to use, by its name and the path of its file."""
+
     name: str
     path: str
     type: Literal["skill"] = ...
 
 class SleepThreadItem(_TaggedModel):
+    """The agent waits for a while.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        duration_ms: how long it took, in milliseconds.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     completed_at_ms: int | None = ...
     duration_ms: int
     id: str
@@ -757,12 +1219,23 @@ class SleepThreadItem(_TaggedModel):
     type: Literal["sleep"] = ...
 
 class SubAgentActivityKind(_Word, Enum):
+    """Sub agent activity kind. It stands in `SubAgentActivityThreadItem.kind`."""
+
     started = "started"
     interacted = "interacted"
     interrupted = "interrupted"
     completed = "completed"
 
 class SubAgentActivityThreadItem(_TaggedModel):
+    """What another agent does for this one.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        model: which model.
+        reasoning_effort: how much the model thinks before it answers.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     agent_path: str
     agent_thread_id: str
     completed_at_ms: int | None = ...
@@ -774,10 +1247,22 @@ class SubAgentActivityThreadItem(_TaggedModel):
     type: Literal["subAgentActivity"] = ...
 
 class SummaryTextReasoningItemReasoningSummary(_TaggedModel):
+    """The kind ``summary_text`` of `ReasoningItemReasoningSummary`."""
+
     text: str
     type: Literal["summary_text"] = ...
 
 class TerminalInteractionNotification(_Model):
+    """The agent has typed something into a command's terminal.
+
+    The event ``item/commandExecution/terminalInteraction``.
+
+    Attributes:
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     item_id: str
     process_id: str
     stdin: str
@@ -785,14 +1270,20 @@ class TerminalInteractionNotification(_Model):
     turn_id: str
 
 class TextElement(_Model):
+    """A part of a text that an editor shows in its own way."""
+
     byte_range: ByteRange
     placeholder: str | None = ...
 
 class TextReasoningItemContent(_TaggedModel):
+    """The kind ``text`` of `ReasoningItemContent`."""
+
     text: str
     type: Literal["text"] = ...
 
 class TextUserInput(_TaggedModel):
+    """What a person says, as text."""
+
     text: str
     text_elements: list[TextElement] = ...
     type: Literal["text"] = ...
@@ -818,8 +1309,20 @@ ThreadItem: TypeAlias = (
     | ExitedReviewModeThreadItem
     | ContextCompactionThreadItem
 )
+"""What happens in a turn, one thing of it: a message, a command, a patch, a call."""
 
 class TokenUsageBreakdown(_Model):
+    """Tokens, by what they were used for.
+
+    Attributes:
+        cache_write_input_tokens: of the input, what was put into the cache.
+        cached_input_tokens: of the input, what was in the cache.
+        input_tokens: what the model read.
+        output_tokens: what the model wrote.
+        reasoning_output_tokens: of the output, what was thinking.
+        total_tokens: input and output.
+    """
+
     cache_write_input_tokens: int = ...
     cached_input_tokens: int
     input_tokens: int
@@ -828,6 +1331,12 @@ class TokenUsageBreakdown(_Model):
     total_tokens: int
 
 class ToolSearchCallResponseItem(_TaggedModel):
+    """The kind ``tool_search_call`` of `ResponseItem`.
+
+    Attributes:
+        arguments: as JSON.
+    """
+
     arguments: JsonValue
     call_id: str | None = ...
     encrypted_content: str | None = ...
@@ -838,6 +1347,8 @@ class ToolSearchCallResponseItem(_TaggedModel):
     type: Literal["tool_search_call"] = ...
 
 class ToolSearchOutputResponseItem(_TaggedModel):
+    """The kind ``tool_search_output`` of `ResponseItem`."""
+
     call_id: str | None = ...
     execution: str
     id: str | None = ...
@@ -847,18 +1358,26 @@ class ToolSearchOutputResponseItem(_TaggedModel):
     type: Literal["tool_search_output"] = ...
 
 class TrustedContacts(_Word, Enum):
+    """Trusted contacts. It stands in `ShowAgentMessageDisplay.trusted_contacts`."""
+
     check = "check"
     skip = "skip"
 
 class UnknownCommandAction(_TaggedModel):
+    """The kind ``unknown`` of `CommandAction`."""
+
     command: str
     type: Literal["unknown"] = ...
 
 class UpdatePatchChangeKind(_TaggedModel):
+    """The kind ``update`` of `PatchChangeKind`."""
+
     move_path: str | None = ...
     type: Literal["update"] = ...
 
 class UsageLimitExceededImageGenerationFailure(_TaggedModel):
+    """The kind ``usageLimitExceeded`` of `ImageGenerationFailure`."""
+
     limit_id: str
     resets_at: int | None = ...
     type: Literal["usageLimitExceeded"] = ...
@@ -872,8 +1391,16 @@ UserInput: TypeAlias = (
     | SkillUserInput
     | MentionUserInput
 )
+"""What a person can send: text, images, skills, mentions."""
 
 class UserMessageThreadItem(_TaggedModel):
+    """What a person has said.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     client_id: str | None = ...
     completed_at_ms: int | None = ...
     content: list[UserInput]
@@ -884,8 +1411,11 @@ class UserMessageThreadItem(_TaggedModel):
 WebSearchAction: TypeAlias = (
     SearchWebSearchAction | OpenPageWebSearchAction | FindInPageWebSearchAction | OtherWebSearchAction
 )
+"""Web search action. It stands in `WebSearchThreadItem.action`."""
 
 class WebSearchCallResponseItem(_TaggedModel):
+    """The kind ``web_search_call`` of `ResponseItem`."""
+
     action: ResponsesApiWebSearchAction | None = ...
     encrypted_content: str | None = ...
     id: str | None = ...
@@ -894,6 +1424,13 @@ class WebSearchCallResponseItem(_TaggedModel):
     type: Literal["web_search_call"] = ...
 
 class WebSearchThreadItem(_TaggedModel):
+    """A search of the web, or a page that was looked at.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        started_at_ms: when it began, in milliseconds since 1970.
+    """
+
     action: WebSearchAction | None = ...
     completed_at_ms: int | None = ...
     id: str
@@ -903,8 +1440,12 @@ class WebSearchThreadItem(_TaggedModel):
     type: Literal["webSearch"] = ...
 
 class WellbeingHelplineAnswerAnnotation(_TaggedModel):
+    """The kind ``wellbeingHelpline`` of `AnswerAnnotation`."""
+
     kind: Literal["wellbeingHelpline"] = ...
     subject: HelplineSubject
 
 class WellbeingPromptHelplineAnswerReplacement(_TaggedModel):
+    """The kind ``wellbeingPromptHelpline`` of `AnswerReplacement`."""
+
     kind: Literal["wellbeingPromptHelpline"] = ...

@@ -12,12 +12,22 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class BlobResourceContent(_Model):
+    """Blob resource content. It stands in `ResourceContent`."""
+
     meta: JsonValue = ...
     blob: str
     mime_type: str | None = ...
     uri: str
 
 class FormMcpServerElicitationRequestParams(_TaggedModel):
+    """The kind ``form`` of `McpServerElicitationRequestParams`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     meta: JsonValue = ...
     environment_id: str | None = ...
     message: str
@@ -28,6 +38,15 @@ class FormMcpServerElicitationRequestParams(_TaggedModel):
     turn_id: str | None = ...
 
 class ListMcpServerStatusParams(_Model):
+    """List the MCP servers with their tools and logins. The parameters of ``mcpServerStatus/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        environment_id: the environment that it is about.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
+
     cursor: str | None = ...
     detail: McpServerStatusDetail | None = ...
     environment_id: str | None = ...
@@ -36,10 +55,18 @@ class ListMcpServerStatusParams(_Model):
     thread_id: str | None = ...
 
 class ListMcpServerStatusResponse(_Model):
+    """The answer to ``mcpServerStatus/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[McpServerStatus]
     next_cursor: str | None = ...
 
 class McpAuthStatus(_Word, Enum):
+    """MCP auth status. It stands in `McpServerStatus.auth_status`."""
+
     unknown = "unknown"
     unsupported = "unsupported"
     not_logged_in = "notLoggedIn"
@@ -47,18 +74,26 @@ class McpAuthStatus(_Word, Enum):
     o_auth = "oAuth"
 
 class McpElicitationArrayType(_Word, Enum):
+    """MCP elicitation array type. It stands in `McpElicitationTitledMultiSelectEnumSchema.type`."""
+
     array = "array"
 
 class McpElicitationBooleanSchema(_Model):
+    """MCP elicitation boolean schema. It stands in `McpElicitationPrimitiveSchema`."""
+
     default: bool | None = ...
     description: str | None = ...
     title: str | None = ...
     type: McpElicitationBooleanType
 
 class McpElicitationBooleanType(_Word, Enum):
+    """MCP elicitation boolean type. It stands in `McpElicitationBooleanSchema.type`."""
+
     boolean = "boolean"
 
 class McpElicitationConstOption(_Model):
+    """MCP elicitation const option. It stands in `McpElicitationTitledEnumItems.any_of`."""
+
     const: str
     title: str
 
@@ -69,8 +104,11 @@ McpElicitationEnumSchema: TypeAlias = (
     | McpElicitationTitledMultiSelectEnumSchema
     | McpElicitationLegacyTitledEnumSchema
 )
+"""MCP elicitation enum schema."""
 
 class McpElicitationLegacyTitledEnumSchema(_Model):
+    """MCP elicitation legacy titled enum schema. It stands in `McpElicitationEnumSchema`."""
+
     default: str | None = ...
     description: str | None = ...
     enum: list[str]
@@ -81,8 +119,11 @@ class McpElicitationLegacyTitledEnumSchema(_Model):
 McpElicitationMultiSelectEnumSchema: TypeAlias = (
     McpElicitationUntitledMultiSelectEnumSchema | McpElicitationTitledMultiSelectEnumSchema
 )
+"""MCP elicitation multi select enum schema."""
 
 class McpElicitationNumberSchema(_Model):
+    """MCP elicitation number schema. It stands in `McpElicitationPrimitiveSchema`."""
+
     default: float | None = ...
     description: str | None = ...
     maximum: float | None = ...
@@ -91,10 +132,14 @@ class McpElicitationNumberSchema(_Model):
     type: McpElicitationNumberType
 
 class McpElicitationNumberType(_Word, Enum):
+    """MCP elicitation number type. It stands in `McpElicitationNumberSchema.type`."""
+
     number = "number"
     integer = "integer"
 
 class McpElicitationObjectType(_Word, Enum):
+    """MCP elicitation object type. It stands in `McpElicitationSchema.type`."""
+
     object = "object"
 
 McpElicitationPrimitiveSchema: TypeAlias = (
@@ -107,8 +152,11 @@ McpElicitationPrimitiveSchema: TypeAlias = (
     | McpElicitationNumberSchema
     | McpElicitationBooleanSchema
 )
+"""MCP elicitation primitive schema. It stands in `McpElicitationSchema.properties`."""
 
 class McpElicitationSchema(_Model):
+    """MCP elicitation schema. It stands in `FormMcpServerElicitationRequestParams.requested_schema`."""
+
     schema_: str | None = ...
     properties: dict[str, McpElicitationPrimitiveSchema]
     required: list[str] | None = ...
@@ -117,14 +165,19 @@ class McpElicitationSchema(_Model):
 McpElicitationSingleSelectEnumSchema: TypeAlias = (
     McpElicitationUntitledSingleSelectEnumSchema | McpElicitationTitledSingleSelectEnumSchema
 )
+"""MCP elicitation single select enum schema."""
 
 class McpElicitationStringFormat(_Word, Enum):
+    """MCP elicitation string format. It stands in `McpElicitationStringSchema.format`."""
+
     email = "email"
     uri = "uri"
     date = "date"
     date_time = "date-time"
 
 class McpElicitationStringSchema(_Model):
+    """MCP elicitation string schema. It stands in `McpElicitationPrimitiveSchema`."""
+
     default: str | None = ...
     description: str | None = ...
     format: McpElicitationStringFormat | None = ...
@@ -134,12 +187,18 @@ class McpElicitationStringSchema(_Model):
     type: McpElicitationStringType
 
 class McpElicitationStringType(_Word, Enum):
+    """MCP elicitation string type. It stands in `McpElicitationLegacyTitledEnumSchema.type`."""
+
     string = "string"
 
 class McpElicitationTitledEnumItems(_Model):
+    """MCP elicitation titled enum items. It stands in `McpElicitationTitledMultiSelectEnumSchema.items`."""
+
     any_of: list[McpElicitationConstOption]
 
 class McpElicitationTitledMultiSelectEnumSchema(_Model):
+    """MCP elicitation titled multi select enum schema. It stands in `McpElicitationEnumSchema`."""
+
     default: list[str] | None = ...
     description: str | None = ...
     items: McpElicitationTitledEnumItems
@@ -149,6 +208,8 @@ class McpElicitationTitledMultiSelectEnumSchema(_Model):
     type: McpElicitationArrayType
 
 class McpElicitationTitledSingleSelectEnumSchema(_Model):
+    """MCP elicitation titled single select enum schema. It stands in `McpElicitationEnumSchema`."""
+
     default: str | None = ...
     description: str | None = ...
     one_of: list[McpElicitationConstOption]
@@ -156,10 +217,17 @@ class McpElicitationTitledSingleSelectEnumSchema(_Model):
     type: McpElicitationStringType
 
 class McpElicitationUntitledEnumItems(_Model):
+    """MCP elicitation untitled enum items.
+
+    It stands in `McpElicitationUntitledMultiSelectEnumSchema.items`.
+    """
+
     enum: list[str]
     type: McpElicitationStringType
 
 class McpElicitationUntitledMultiSelectEnumSchema(_Model):
+    """MCP elicitation untitled multi select enum schema. It stands in `McpElicitationEnumSchema`."""
+
     default: list[str] | None = ...
     description: str | None = ...
     items: McpElicitationUntitledEnumItems
@@ -169,6 +237,8 @@ class McpElicitationUntitledMultiSelectEnumSchema(_Model):
     type: McpElicitationArrayType
 
 class McpElicitationUntitledSingleSelectEnumSchema(_Model):
+    """MCP elicitation untitled single select enum schema. It stands in `McpElicitationEnumSchema`."""
+
     default: str | None = ...
     description: str | None = ...
     enum: list[str]
@@ -176,6 +246,13 @@ class McpElicitationUntitledSingleSelectEnumSchema(_Model):
     type: McpElicitationStringType
 
 class McpResourceReadParams(_Model):
+    """Read a resource of an MCP server. The parameters of ``mcpServer/resource/read``.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+    """
+
     meta: dict[str, JsonValue] | None = ...
     connector_id: str | None = ...
     environment_id: str | None = ...
@@ -186,14 +263,20 @@ class McpResourceReadParams(_Model):
     uri: str
 
 class McpResourceReadResponse(_Model):
+    """The answer to ``mcpServer/resource/read``."""
+
     contents: list[ResourceContent]
     origin_call_id: str | None = ...
 
 class McpResourceReadTarget(_Model):
+    """MCP resource read target. It stands in `McpResourceReadParams.target`."""
+
     connector_id: str
     link_id: str | None
 
 class McpServerConnectionStatus(_Word, Enum):
+    """MCP server connection status. It stands in `McpServerStatus.runtime_status`."""
+
     not_started = "notStarted"
     starting = "starting"
     connected = "connected"
@@ -203,6 +286,8 @@ class McpServerConnectionStatus(_Word, Enum):
     disabled = "disabled"
 
 class McpServerElicitationAction(_Word, Enum):
+    """MCP server elicitation action. It stands in `McpServerElicitationRequestResponse.action`."""
+
     accept = "accept"
     decline = "decline"
     cancel = "cancel"
@@ -214,22 +299,39 @@ McpServerElicitationRequestParams: TypeAlias = (
     | OpenaiForm2McpServerElicitationRequestParams
     | UrlMcpServerElicitationRequestParams
 )
+"""Ask a person something on behalf of an MCP server.
+
+The parameters of ``mcpServer/elicitation/request``.
+"""
 
 class McpServerElicitationRequestResponse(_Model):
+    """The answer to ``mcpServer/elicitation/request``."""
+
     meta: JsonValue = ...
     action: McpServerElicitationAction
     content: JsonValue = ...
 
 class McpServerEventNotification(_Model):
+    """MCP server event notification. It stands in `McpServerEventStreamNotification.notification`."""
+
     method: str
     params: JsonValue
 
 class McpServerEventStreamNotification(_Model):
+    """An MCP server has told something on a stream. The event ``mcpServer/event/stream/notification``."""
+
     notification: McpServerEventNotification
     subscription_id: str
 
 class McpServerEventStreamStartParams(_Model):
-    """Experimental."""
+    """Listen to a stream of an MCP server. The parameters of ``mcpServer/event/stream/start``.
+
+    Experimental.
+
+    Attributes:
+        arguments: as JSON.
+        thread_id: the id of the thread.
+    """
 
     meta: JsonValue = ...
     arguments: JsonValue
@@ -239,17 +341,28 @@ class McpServerEventStreamStartParams(_Model):
     thread_id: str
 
 class McpServerEventStreamStartResponse(_Model):
-    """Experimental."""
+    """The answer to ``mcpServer/event/stream/start``.
+
+    Experimental.
+    """
 
 class McpServerEventStreamStopParams(_Model):
-    """Experimental."""
+    """Listen to a stream no longer. The parameters of ``mcpServer/event/stream/stop``.
+
+    Experimental.
+    """
 
     subscription_id: str
 
 class McpServerEventStreamStopResponse(_Model):
-    """Experimental."""
+    """The answer to ``mcpServer/event/stream/stop``.
+
+    Experimental.
+    """
 
 class McpServerInfo(_Model):
+    """MCP server info. It stands in `McpServerStatus.server_info`."""
+
     description: str | None = ...
     icons: list[JsonValue] | None = ...
     name: str
@@ -258,13 +371,23 @@ class McpServerInfo(_Model):
     website_url: str | None = ...
 
 class McpServerOauthClientRegistration(_Word, Enum):
+    """MCP server OAuth client registration. It stands in `McpServerOauthLoginParams.client_registration`."""
+
     auto = "auto"
     cimd = "cimd"
     dcr = "dcr"
 
 McpServerOauthClientRegistrationValue: TypeAlias = Literal["auto", "cimd", "dcr"]
+"""MCP server OAuth client registration value."""
 
 class McpServerOauthLoginCompletedNotification(_Model):
+    """A login at an MCP server has ended, well or not. The event ``mcpServer/oauthLogin/completed``.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+        thread_id: the id of the thread.
+    """
+
     error: str | None = ...
     login_id: str | None = ...
     name: str
@@ -272,6 +395,13 @@ class McpServerOauthLoginCompletedNotification(_Model):
     thread_id: str | None = ...
 
 class McpServerOauthLoginParams(_Model):
+    """Begin a login at an MCP server. The parameters of ``mcpServer/oauth/login``.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+    """
+
     client_registration: McpServerOauthClientRegistration | None = ...
     environment_id: str | None = ...
     name: str
@@ -280,21 +410,38 @@ class McpServerOauthLoginParams(_Model):
     timeout_secs: int | None = ...
 
 class McpServerOauthLoginResponse(_Model):
+    """The answer to ``mcpServer/oauth/login``.
+
+    Attributes:
+        login_id: the id of the login, as its start gave it.
+    """
+
     authorization_url: str
     login_id: str | None = ...
 
-class McpServerRefreshResponse(_Model): ...
+class McpServerRefreshResponse(_Model):
+    """The answer to ``config/mcpServer/reload``."""
 
 class McpServerStartupFailureReason(_Word, Enum):
+    """MCP server startup failure reason. It stands in `McpServerStatusUpdatedNotification.failure_reason`."""
+
     reauthentication_required = "reauthenticationRequired"
 
 class McpServerStartupState(_Word, Enum):
+    """MCP server startup state. It stands in `McpServerStatusUpdatedNotification.status`."""
+
     starting = "starting"
     ready = "ready"
     failed = "failed"
     cancelled = "cancelled"
 
 class McpServerStatus(_Model):
+    """An MCP server with its tools, resources and login.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     auth_status: McpAuthStatus
     environment_id: str | None = ...
     http_origin: str | None = ...
@@ -310,10 +457,19 @@ class McpServerStatus(_Model):
     tools_error: str | None = ...
 
 class McpServerStatusDetail(_Word, Enum):
+    """MCP server status detail. It stands in `ListMcpServerStatusParams.detail`."""
+
     full = "full"
     tools_and_auth_only = "toolsAndAuthOnly"
 
 class McpServerStatusUpdatedNotification(_Model):
+    """An MCP server starts, has started, or could not. The event ``mcpServer/startupStatus/updated``.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+    """
+
     environment_id: str | None = ...
     error: str | None = ...
     failure_reason: McpServerStartupFailureReason | None = ...
@@ -322,6 +478,14 @@ class McpServerStatusUpdatedNotification(_Model):
     thread_id: str | None = ...
 
 class McpServerToolCallParams(_Model):
+    """Call a tool of an MCP server, without the agent. The parameters of ``mcpServer/tool/call``.
+
+    Attributes:
+        arguments: as JSON.
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+    """
+
     meta: JsonValue = ...
     arguments: JsonValue = ...
     environment_id: str | None = ...
@@ -330,12 +494,22 @@ class McpServerToolCallParams(_Model):
     tool: str
 
 class McpServerToolCallResponse(_Model):
+    """The answer to ``mcpServer/tool/call``."""
+
     meta: JsonValue = ...
     content: list[JsonValue]
     is_error: bool | None = ...
     structured_content: JsonValue = ...
 
 class OpenaiForm2McpServerElicitationRequestParams(_TaggedModel):
+    """The kind ``openaiForm`` of `McpServerElicitationRequestParams`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     meta: JsonValue = ...
     environment_id: str | None = ...
     message: str
@@ -346,6 +520,14 @@ class OpenaiForm2McpServerElicitationRequestParams(_TaggedModel):
     turn_id: str | None = ...
 
 class OpenaiFormMcpServerElicitationRequestParams(_TaggedModel):
+    """The kind ``openai/form`` of `McpServerElicitationRequestParams`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     meta: JsonValue = ...
     environment_id: str | None = ...
     message: str
@@ -356,7 +538,15 @@ class OpenaiFormMcpServerElicitationRequestParams(_TaggedModel):
     turn_id: str | None = ...
 
 class OpenaiUserVerificationMcpServerElicitationRequestParams(_TaggedModel):
-    """Experimental."""
+    """The kind ``openai/userVerification`` of `McpServerElicitationRequestParams`.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
 
     meta: JsonValue = ...
     challenge: str
@@ -369,6 +559,8 @@ class OpenaiUserVerificationMcpServerElicitationRequestParams(_TaggedModel):
     turn_id: str | None = ...
 
 class Resource(_Model):
+    """Resource. It stands in `McpServerStatus.resources`."""
+
     meta: JsonValue = ...
     annotations: JsonValue = ...
     description: str | None = ...
@@ -380,8 +572,11 @@ class Resource(_Model):
     uri: str
 
 ResourceContent: TypeAlias = TextResourceContent | BlobResourceContent
+"""Resource content. It stands in `McpResourceReadResponse.contents`."""
 
 class ResourceTemplate(_Model):
+    """Resource template. It stands in `McpServerStatus.resource_templates`."""
+
     annotations: JsonValue = ...
     description: str | None = ...
     mime_type: str | None = ...
@@ -390,12 +585,20 @@ class ResourceTemplate(_Model):
     uri_template: str
 
 class TextResourceContent(_Model):
+    """Text resource content. It stands in `ResourceContent`."""
+
     meta: JsonValue = ...
     mime_type: str | None = ...
     text: str
     uri: str
 
 class Tool(_Model):
+    """Tool. It stands in `McpServerStatus.tools`.
+
+    Attributes:
+        output_schema: the JSON schema that the final answer has to fit.
+    """
+
     meta: JsonValue = ...
     annotations: JsonValue = ...
     description: str | None = ...
@@ -406,6 +609,14 @@ class Tool(_Model):
     title: str | None = ...
 
 class UrlMcpServerElicitationRequestParams(_TaggedModel):
+    """The kind ``url`` of `McpServerElicitationRequestParams`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     meta: JsonValue = ...
     elicitation_id: str
     environment_id: str | None = ...

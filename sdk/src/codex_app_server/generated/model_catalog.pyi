@@ -13,31 +13,48 @@ from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.models.variants import Word as _Word
 
 class AuthRecoveryNotification(_Model):
+    """The event ``modelProvider/authRecoveryCompleted`` and ``modelProvider/authRecoveryStarted``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     message: str
     provider: str
     thread_id: str
     turn_id: str
 
 class BedrockProviderId(_Word, Enum):
+    """Bedrock provider ID. It stands in `BedrockProviderSettingsPatch.provider_id`."""
+
     amazon_bedrock = "amazon-bedrock"
     amazon_bedrock_runtime = "amazon-bedrock-runtime"
 
 class BedrockProviderSettings(_TaggedModel):
+    """The kind ``bedrock`` of `ProviderSettings`."""
+
     profile: str | None = ...
     region: str | None = ...
     type: Literal["bedrock"] = ...
 
 class BedrockProviderSettingsPatch(_TaggedModel):
+    """The kind ``bedrock`` of `ProviderSettingsPatch`."""
+
     profile: str | None = ...
     provider_id: BedrockProviderId
     region: str | None = ...
     type: Literal["bedrock"] = ...
 
 class CustomGatewayProviderSettings(_TaggedModel):
+    """The kind ``customGateway`` of `ProviderSettings`."""
+
     auth: GatewayAuth
     type: Literal["customGateway"] = ...
 
 class CustomGatewayProviderSettingsPatch(_TaggedModel):
+    """The kind ``customGateway`` of `ProviderSettingsPatch`."""
+
     base_url: str | None = ...
     env_key: str | None = ...
     name: str | None = ...
@@ -45,25 +62,44 @@ class CustomGatewayProviderSettingsPatch(_TaggedModel):
     type: Literal["customGateway"] = ...
 
 class EnvironmentVariableGatewayAuth(_TaggedModel):
+    """The kind ``environmentVariable`` of `GatewayAuth`."""
+
     env_key: str
     mode: Literal["environmentVariable"] = ...
 
 class ExternallyConfiguredGatewayAuth(_TaggedModel):
+    """The kind ``externallyConfigured`` of `GatewayAuth`."""
+
     env_key: str | None = ...
     mode: Literal["externallyConfigured"] = ...
 
 GatewayAuth: TypeAlias = NoneGatewayAuth | EnvironmentVariableGatewayAuth | ExternallyConfiguredGatewayAuth
+"""Gateway auth. It stands in `CustomGatewayProviderSettings.auth`."""
 
 class GcpProviderId(_Word, Enum):
+    """Gcp provider ID. It stands in `GcpProviderSettingsPatch.provider_id`."""
+
     gcp = "gcp"
 
 class GcpProviderSettings(_TaggedModel):
+    """The kind ``gcp`` of `ProviderSettings`.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
+
     credential_file: str | None = ...
     location: str | None = ...
     project_id: str | None = ...
     type: Literal["gcp"] = ...
 
 class GcpProviderSettingsPatch(_TaggedModel):
+    """The kind ``gcp`` of `ProviderSettingsPatch`.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
+
     credential_file: str | None = ...
     location: str | None = ...
     project_id: str | None = ...
@@ -71,11 +107,26 @@ class GcpProviderSettingsPatch(_TaggedModel):
     type: Literal["gcp"] = ...
 
 class InputModality(_Word, Enum):
+    """Input modality. It stands in `Model.input_modalities`."""
+
     text = "text"
     image = "image"
     audio = "audio"
 
 class Model(_Model):
+    """A model that may be chosen, with what it can do.
+
+    Attributes:
+        default_reasoning_effort: how much it thinks if nothing is said.
+        description: what it is good for.
+        display_name: the name for people.
+        hidden: whether pickers leave it out.
+        id: what to choose it by.
+        is_default: whether it is taken if none is named.
+        model: which model.
+        supported_reasoning_efforts: how much it can think, from little to much.
+    """
+
     additional_speed_tiers: list[str] = ...
     availability_nux: ModelAvailabilityNux | None = ...
     available_access_programs: ModelAccessPrograms | None = ...
@@ -97,34 +148,66 @@ class Model(_Model):
     upgrade_info: ModelUpgradeInfo | None = ...
 
 class ModelAccessPrograms(_Model):
+    """Model access programs. It stands in `Model.available_access_programs`."""
+
     cyber: list[CyberAccessProgram]
 
 class ModelAvailabilityNux(_Model):
+    """Model availability nux. It stands in `Model.availability_nux`."""
+
     message: str
 
 class ModelListParams(_Model):
+    """List the models that may be chosen. The parameters of ``model/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        include_hidden: also those that pickers do not show.
+        limit: how many a page has at most.
+        model_provider: who serves the model.
+    """
+
     cursor: str | None = ...
     include_hidden: bool | None = ...
     limit: int | None = ...
     model_provider: str | None = ...
 
 class ModelListResponse(_Model):
+    """The answer to ``model/list``.
+
+    Attributes:
+        data: the models.
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[Model]
     next_cursor: str | None = ...
 
-class ModelProviderCapabilitiesReadParams(_Model): ...
+class ModelProviderCapabilitiesReadParams(_Model):
+    """See what the provider can do. The parameters of ``modelProvider/capabilities/read``."""
 
 class ModelProviderCapabilitiesReadResponse(_Model):
+    """The answer to ``modelProvider/capabilities/read``."""
+
     image_generation: bool
     web_search: bool
 
 class ModelProviderConfigWriteParams(_Model):
+    """Change the settings of a provider. The parameters of ``modelProvider/config/write``."""
+
     settings: ProviderSettingsPatch
 
 class ModelProviderConfigWriteResponse(_Model):
+    """The answer to ``modelProvider/config/write``."""
+
     provider: ModelProviderSummary
 
 class ModelProviderDefaultSetParams(_Model):
+    """Choose the provider that is used when none is named.
+
+    The parameters of ``modelProvider/default/set``.
+    """
+
     provider_id: str
 
 ModelProviderError: TypeAlias = (
@@ -132,29 +215,53 @@ ModelProviderError: TypeAlias = (
     | ModelProviderNotConfiguredModelProviderError
     | ModelProviderPolicyConflictModelProviderError
 )
+"""Model provider error."""
 
-class ModelProviderListParams(_Model): ...
+class ModelProviderListParams(_Model):
+    """List the providers of models. The parameters of ``modelProvider/list``."""
 
 class ModelProviderListResponse(_Model):
+    """The answer to ``modelProvider/list``."""
+
     can_change_default: bool
     data: list[ModelProviderSummary]
     default_provider_id: str
 
 class ModelProviderMismatchModelProviderError(_TaggedModel):
+    """The kind ``modelProviderMismatch`` of `ModelProviderError`.
+
+    Attributes:
+        model_provider: who serves the model.
+    """
+
     current_model_provider: str
     model_provider: str
     type: Literal["modelProviderMismatch"] = ...
 
 class ModelProviderNotConfiguredModelProviderError(_TaggedModel):
+    """The kind ``modelProviderNotConfigured`` of `ModelProviderError`.
+
+    Attributes:
+        model_provider: who serves the model.
+    """
+
     model_provider: str
     type: Literal["modelProviderNotConfigured"] = ...
 
 class ModelProviderPolicyConflictModelProviderError(_TaggedModel):
+    """The kind ``modelProviderPolicyConflict`` of `ModelProviderError`.
+
+    Attributes:
+        model_provider: who serves the model.
+    """
+
     model_provider: str
     required_model_provider: str
     type: Literal["modelProviderPolicyConflict"] = ...
 
 class ModelProviderSummary(_Model):
+    """Model provider summary. It stands in `ModelProviderConfigWriteResponse.provider`."""
+
     base_url: str | None = ...
     can_edit: bool
     id: str
@@ -162,9 +269,19 @@ class ModelProviderSummary(_Model):
     settings: ProviderSettings
 
 class ModelRerouteReason(_Word, Enum):
+    """Model reroute reason. It stands in `ModelReroutedNotification.reason`."""
+
     high_risk_cyber_activity = "highRiskCyberActivity"
 
 class ModelReroutedNotification(_Model):
+    """Another model answers than the one that was asked. The event ``model/rerouted``.
+
+    Attributes:
+        reason: why.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     from_model: str
     reason: ModelRerouteReason
     thread_id: str
@@ -172,6 +289,16 @@ class ModelReroutedNotification(_Model):
     turn_id: str
 
 class ModelSafetyBufferingUpdatedNotification(_Model):
+    """The model's answer is held back while it is checked, or no longer.
+
+    The event ``model/safetyBuffering/updated``.
+
+    Attributes:
+        model: which model.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     faster_model: str | None = ...
     model: str
     reasons: list[str]
@@ -181,11 +308,19 @@ class ModelSafetyBufferingUpdatedNotification(_Model):
     use_cases: list[str]
 
 class ModelServiceTier(_Model):
+    """Model service tier. It stands in `Model.service_tiers`."""
+
     description: str
     id: str
     name: str
 
 class ModelUpgradeInfo(_Model):
+    """Model upgrade info. It stands in `Model.upgrade_info`.
+
+    Attributes:
+        model: which model.
+    """
+
     migration_markdown: str | None = ...
     model: str
     model_link: str | None = ...
@@ -193,32 +328,55 @@ class ModelUpgradeInfo(_Model):
     upgrade_copy: str | None = ...
 
 class ModelVerification(_Word, Enum):
+    """Model verification. It stands in `ModelVerificationNotification.verifications`."""
+
     trusted_access_for_cyber = "trustedAccessForCyber"
 
 class ModelVerificationNotification(_Model):
+    """The provider wants something verified before the model answers. The event ``model/verification``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     thread_id: str
     turn_id: str
     verifications: list[ModelVerification]
 
 class MultiAgentVersion(_Word, Enum):
+    """Multi agent version. It stands in `Model.multi_agent_version`."""
+
     disabled = "disabled"
     v1 = "v1"
     v2 = "v2"
 
 class NoneGatewayAuth(_TaggedModel):
+    """The kind ``none`` of `GatewayAuth`."""
+
     mode: Literal["none"] = ...
 
 class OpenaiProviderSettings(_TaggedModel):
+    """The kind ``openai`` of `ProviderSettings`."""
+
     type: Literal["openai"] = ...
 
 ProviderSettings: TypeAlias = (
     OpenaiProviderSettings | CustomGatewayProviderSettings | BedrockProviderSettings | GcpProviderSettings
 )
+"""Provider settings. It stands in `ModelProviderSummary.settings`."""
 
 ProviderSettingsPatch: TypeAlias = (
     CustomGatewayProviderSettingsPatch | BedrockProviderSettingsPatch | GcpProviderSettingsPatch
 )
+"""Provider settings patch. It stands in `ModelProviderConfigWriteParams.settings`."""
 
 class ReasoningEffortOption(_Model):
+    """Reasoning effort option. It stands in `Model.supported_reasoning_efforts`.
+
+    Attributes:
+        reasoning_effort: how much the model thinks before it answers.
+    """
+
     description: str
     reasoning_effort: ReasoningEffort

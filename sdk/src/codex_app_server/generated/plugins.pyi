@@ -12,6 +12,8 @@ from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.models.variants import Word as _Word
 
 class AppBranding(_Model):
+    """App branding. It stands in `AppInfo.branding`."""
+
     category: str | None = ...
     developer: str | None = ...
     is_discoverable_app: bool
@@ -20,6 +22,8 @@ class AppBranding(_Model):
     website: str | None = ...
 
 class AppInfo(_Model):
+    """An app: a service that the agent can be connected to."""
+
     app_metadata: AppMetadata | None = ...
     branding: AppBranding | None = ...
     description: str | None = ...
@@ -37,9 +41,13 @@ class AppInfo(_Model):
     plugin_display_names: list[str] = ...
 
 class AppListUpdatedNotification(_Model):
+    """The list of apps has changed. The event ``app/list/updated``."""
+
     data: list[AppInfo]
 
 class AppMetadata(_Model):
+    """App metadata. It stands in `AppInfo.app_metadata`."""
+
     categories: list[str] | None = ...
     developer: str | None = ...
     first_party_requires_install: bool | None = ...
@@ -53,14 +61,20 @@ class AppMetadata(_Model):
     version_notes: str | None = ...
 
 class AppReview(_Model):
+    """App review. It stands in `AppMetadata.review`."""
+
     status: str
 
 class AppScreenshot(_Model):
+    """App screenshot. It stands in `AppMetadata.screenshots`."""
+
     file_id: str | None = ...
     url: str | None = ...
     user_prompt: str
 
 class AppSummary(_Model):
+    """App summary. It stands in `PluginDetail.apps`."""
+
     category: str | None = ...
     description: str | None = ...
     id: str
@@ -68,6 +82,12 @@ class AppSummary(_Model):
     name: str
 
 class AppTemplateSummary(_Model):
+    """App template summary. It stands in `PluginDetail.app_templates`.
+
+    Attributes:
+        reason: why.
+    """
+
     canonical_connector_id: str | None = ...
     category: str | None = ...
     description: str | None = ...
@@ -79,10 +99,14 @@ class AppTemplateSummary(_Model):
     template_id: str
 
 class AppTemplateUnavailableReason(_Word, Enum):
+    """App template unavailable reason. It stands in `AppTemplateSummary.reason`."""
+
     not_configured_for_workspace = "NOT_CONFIGURED_FOR_WORKSPACE"
     no_active_workspace = "NO_ACTIVE_WORKSPACE"
 
 class AppToolSummary(_Model):
+    """App tool summary. It stands in `ConnectorMetadata.tool_summaries`."""
+
     description: str
     disabled_reason: str | None = ...
     is_enabled: bool = ...
@@ -91,32 +115,64 @@ class AppToolSummary(_Model):
     title: str | None = ...
 
 class AppsInstalledParams(_Model):
+    """List the apps that are installed. The parameters of ``app/installed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     force_refresh: bool | None = ...
     thread_id: str | None = ...
 
 class AppsInstalledResponse(_Model):
+    """The answer to ``app/installed``."""
+
     apps: list[InstalledApp]
 
 class AppsListParams(_Model):
+    """List the apps that there are. The parameters of ``app/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
+
     cursor: str | None = ...
     force_refetch: bool | None = ...
     limit: int | None = ...
     thread_id: str | None = ...
 
 class AppsListResponse(_Model):
+    """The answer to ``app/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[AppInfo]
     next_cursor: str | None = ...
 
 class AppsReadParams(_Model):
+    """Read what is known of some apps. The parameters of ``app/read``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     app_ids: list[str]
     include_tools: bool | None = ...
     thread_id: str | None = ...
 
 class AppsReadResponse(_Model):
+    """The answer to ``app/read``."""
+
     apps: list[ConnectorMetadata]
     missing_app_ids: list[str]
 
 class ConnectorMetadata(_Model):
+    """Connector metadata. It stands in `AppsReadResponse.apps`."""
+
     description: str | None = ...
     distribution_channel: str | None = ...
     icon_url: str | None = ...
@@ -128,10 +184,14 @@ class ConnectorMetadata(_Model):
     tool_summaries: list[AppToolSummary] | None = ...
 
 class DailyScheduledTaskSchedule(_TaggedModel):
+    """The kind ``daily`` of `ScheduledTaskSchedule`."""
+
     time: str
     type: Literal["daily"] = ...
 
 class GitPluginSource(_TaggedModel):
+    """The kind ``git`` of `PluginSource`."""
+
     path: str | None = ...
     ref_name: str | None = ...
     sha: str | None = ...
@@ -139,71 +199,111 @@ class GitPluginSource(_TaggedModel):
     url: str
 
 class HourlyScheduledTaskSchedule(_TaggedModel):
+    """The kind ``hourly`` of `ScheduledTaskSchedule`."""
+
     days: list[ScheduledTaskWeekday] | None = ...
     interval_hours: int
     type: Literal["hourly"] = ...
 
 class InstalledApp(_Model):
+    """Installed app. It stands in `AppsInstalledResponse.apps`."""
+
     callable: bool
     enabled: bool
     id: str
     runtime_name: str | None = ...
 
 class LocalPluginSource(_TaggedModel):
+    """The kind ``local`` of `PluginSource`."""
+
     path: str
     type: Literal["local"] = ...
 
 class MarketplaceAddParams(_Model):
+    """Add a marketplace of plugins. The parameters of ``marketplace/add``."""
+
     ref_name: str | None = ...
     source: str
     sparse_paths: list[str] | None = ...
 
 class MarketplaceAddResponse(_Model):
+    """The answer to ``marketplace/add``."""
+
     already_added: bool
     installed_root: str
     marketplace_name: str
 
 class MarketplaceInterface(_Model):
+    """Marketplace interface. It stands in `PluginMarketplaceEntry.interface`.
+
+    Attributes:
+        display_name: the name for people.
+    """
+
     display_name: str | None = ...
 
 class MarketplaceLoadErrorInfo(_Model):
+    """Marketplace load error info. It stands in `PluginInstalledResponse.marketplace_load_errors`."""
+
     marketplace_path: str
     message: str
 
 class MarketplaceRemoveParams(_Model):
+    """Remove a marketplace of plugins. The parameters of ``marketplace/remove``."""
+
     marketplace_name: str
 
 class MarketplaceRemoveResponse(_Model):
+    """The answer to ``marketplace/remove``."""
+
     installed_root: str | None = ...
     marketplace_name: str
 
 class MarketplaceUpgradeErrorInfo(_Model):
+    """Marketplace upgrade error info. It stands in `MarketplaceUpgradeResponse.errors`."""
+
     marketplace_name: str
     message: str
 
 class MarketplaceUpgradeParams(_Model):
+    """Fetch the newest state of marketplaces. The parameters of ``marketplace/upgrade``."""
+
     marketplace_name: str | None = ...
 
 class MarketplaceUpgradeResponse(_Model):
+    """The answer to ``marketplace/upgrade``."""
+
     errors: list[MarketplaceUpgradeErrorInfo]
     selected_marketplaces: list[str]
     upgraded_roots: list[str]
 
 class NpmPluginSource(_TaggedModel):
+    """The kind ``npm`` of `PluginSource`."""
+
     package: str
     registry: str | None = ...
     type: Literal["npm"] = ...
     version: str | None = ...
 
 class PluginAuthPolicy(_Word, Enum):
+    """Plugin auth policy. It stands in `PluginInstallResponse.auth_policy`."""
+
     on_install = "ON_INSTALL"
     on_use = "ON_USE"
 
 class PluginAvailability(_Word, Enum):
+    """Plugin availability. It stands in `PluginSummary.availability`."""
+
     disabled_by_admin = "DISABLED_BY_ADMIN"
     available = "AVAILABLE"
 
 class PluginDetail(_Model):
+    """Plugin detail. It stands in `PluginReadResponse.plugin`.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     app_templates: list[AppTemplateSummary]
     apps: list[AppSummary]
     description: str | None = ...
@@ -218,43 +318,69 @@ class PluginDetail(_Model):
     summary: PluginSummary
 
 class PluginDisabledReason(_Word, Enum):
+    """Plugin disabled reason. It stands in `PluginSummary.disabled_reason`."""
+
     disabled_by_admin = "disabled_by_admin"
     plan_not_eligible = "plan_not_eligible"
     required_app_unavailable = "required_app_unavailable"
     unknown = "unknown"
 
 class PluginHookSummary(_Model):
+    """Plugin hook summary. It stands in `PluginDetail.hooks`."""
+
     event_name: HookEventName
     key: str
 
 class PluginInstallParams(_Model):
+    """Install a plugin. The parameters of ``plugin/install``."""
+
     install_attempt_id: str | None = ...
     marketplace_path: str | None = ...
     plugin_name: str
     remote_marketplace_name: str | None = ...
 
 class PluginInstallPolicy(_Word, Enum):
+    """Plugin install policy. It stands in `PluginSummary.install_policy`."""
+
     not_available = "NOT_AVAILABLE"
     available = "AVAILABLE"
     installed_by_default = "INSTALLED_BY_DEFAULT"
 
 class PluginInstallPolicySource(_Word, Enum):
+    """Plugin install policy source. It stands in `PluginSummary.install_policy_source`."""
+
     workspace_setting = "WORKSPACE_SETTING"
     implicit_canonical_app = "IMPLICIT_CANONICAL_APP"
 
 class PluginInstallResponse(_Model):
+    """The answer to ``plugin/install``."""
+
     apps_needing_auth: list[AppSummary]
     auth_policy: PluginAuthPolicy
 
 class PluginInstalledParams(_Model):
+    """List the plugins that are installed. The parameters of ``plugin/installed``.
+
+    Attributes:
+        cwds: the directories to look in.
+    """
+
     cwds: list[str] | None = ...
     install_suggestion_plugin_names: list[str] | None = ...
 
 class PluginInstalledResponse(_Model):
+    """The answer to ``plugin/installed``."""
+
     marketplace_load_errors: list[MarketplaceLoadErrorInfo] = ...
     marketplaces: list[PluginMarketplaceEntry]
 
 class PluginInterface(_Model):
+    """Plugin interface. It stands in `PluginSummary.interface`.
+
+    Attributes:
+        display_name: the name for people.
+    """
+
     brand_color: str | None = ...
     capabilities: list[str]
     category: str | None = ...
@@ -276,6 +402,8 @@ class PluginInterface(_Model):
     website_url: str | None = ...
 
 class PluginListMarketplaceKind(_Word, Enum):
+    """Plugin list marketplace kind. It stands in `PluginListParams.marketplace_kinds`."""
+
     local = "local"
     vertical = "vertical"
     workspace_directory = "workspace-directory"
@@ -289,32 +417,49 @@ PluginListMarketplaceKindValue: TypeAlias = Literal[
     "shared-with-me",
     "created-by-me-remote",
 ]
+"""Plugin list marketplace kind value."""
 
 class PluginListParams(_Model):
+    """List the plugins that there are. The parameters of ``plugin/list``.
+
+    Attributes:
+        cwds: the directories to look in.
+    """
+
     cwds: list[str] | None = ...
     force_refetch: bool | None = ...
     marketplace_kinds: list[PluginListMarketplaceKind] | None = ...
 
 class PluginListResponse(_Model):
+    """The answer to ``plugin/list``."""
+
     featured_plugin_ids: list[str] = ...
     marketplace_load_errors: list[MarketplaceLoadErrorInfo] = ...
     marketplaces: list[PluginMarketplaceEntry]
 
 class PluginMarketplaceEntry(_Model):
+    """Plugin marketplace entry. It stands in `PluginInstalledResponse.marketplaces`."""
+
     interface: MarketplaceInterface | None = ...
     name: str
     path: str | None = ...
     plugins: list[PluginSummary]
 
 class PluginReadParams(_Model):
+    """Read what a plugin brings. The parameters of ``plugin/read``."""
+
     marketplace_path: str | None = ...
     plugin_name: str
     remote_marketplace_name: str | None = ...
 
 class PluginReadResponse(_Model):
+    """The answer to ``plugin/read``."""
+
     plugin: PluginDetail
 
 class PluginReconcileChangedPlugin(_Model):
+    """Plugin reconcile changed plugin. It stands in `PluginReconcileResponse.changed_plugins`."""
+
     has_apps: bool
     has_hooks: bool
     has_mcps: bool
@@ -322,15 +467,32 @@ class PluginReconcileChangedPlugin(_Model):
     id: str
 
 class PluginReconcileParams(_Model):
+    """Bring installed plugins in line with what is wanted. The parameters of ``plugin/reconcile``.
+
+    Attributes:
+        reason: why.
+    """
+
     reason: str | None = ...
 
 class PluginReconcileResponse(_Model):
+    """The answer to ``plugin/reconcile``."""
+
     changed_plugins: list[PluginReconcileChangedPlugin]
     failed_materialization_remote_plugin_ids: list[str]
     failed_remote_plugin_ids: list[str]
 
 class PluginSearchParams(_Model):
-    """Experimental."""
+    """Search for plugins. The parameters of ``plugin/search``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        cwds: the directories to look in.
+        limit: how many a page has at most.
+        search_term: only threads with these words in them.
+    """
 
     cursor: str | None = ...
     cwds: list[str] | None = ...
@@ -339,25 +501,39 @@ class PluginSearchParams(_Model):
     search_term: str
 
 class PluginSearchResponse(_Model):
-    """Experimental."""
+    """The answer to ``plugin/search``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[PluginSearchResult]
     next_cursor: str | None = ...
 
 class PluginSearchResult(_Model):
+    """Plugin search result. It stands in `PluginSearchResponse.data`."""
+
     marketplace_name: str
     marketplace_path: str | None = ...
     plugin: PluginSummary
 
 class PluginSearchScope(_Word, Enum):
+    """Plugin search scope. It stands in `PluginSearchParams.scope`."""
+
     global_ = "global"
     workspace = "workspace"
     personal = "personal"
 
 class PluginShareCheckoutParams(_Model):
+    """Fetch a shared plugin to work on it. The parameters of ``plugin/share/checkout``."""
+
     remote_plugin_id: str
 
 class PluginShareCheckoutResponse(_Model):
+    """The answer to ``plugin/share/checkout``."""
+
     marketplace_name: str
     marketplace_path: str
     plugin_id: str
@@ -367,6 +543,8 @@ class PluginShareCheckoutResponse(_Model):
     remote_version: str | None = ...
 
 class PluginShareContext(_Model):
+    """Plugin share context. It stands in `PluginSummary.share_context`."""
+
     can_publish_to_workspace: bool | None = ...
     creator_account_user_id: str | None = ...
     creator_name: str | None = ...
@@ -377,89 +555,128 @@ class PluginShareContext(_Model):
     share_url: str | None = ...
 
 class PluginShareDeleteParams(_Model):
+    """Share a plugin no longer. The parameters of ``plugin/share/delete``."""
+
     remote_plugin_id: str
 
-class PluginShareDeleteResponse(_Model): ...
+class PluginShareDeleteResponse(_Model):
+    """The answer to ``plugin/share/delete``."""
 
 class PluginShareDiscoverability(_Word, Enum):
+    """Plugin share discoverability. It stands in `PluginShareContext.discoverability`."""
+
     listed = "LISTED"
     unlisted = "UNLISTED"
     private = "PRIVATE"
 
 PluginShareDiscoverabilityValue: TypeAlias = Literal["LISTED", "UNLISTED", "PRIVATE"]
+"""Plugin share discoverability value."""
 
 class PluginShareListItem(_Model):
+    """Plugin share list item. It stands in `PluginShareListResponse.data`."""
+
     local_plugin_path: str | None = ...
     plugin: PluginSummary
 
-class PluginShareListParams(_Model): ...
+class PluginShareListParams(_Model):
+    """List the plugins that are shared. The parameters of ``plugin/share/list``."""
 
 class PluginShareListResponse(_Model):
+    """The answer to ``plugin/share/list``."""
+
     data: list[PluginShareListItem]
 
 class PluginSharePrincipal(_Model):
+    """Plugin share principal. It stands in `PluginShareContext.share_principals`."""
+
     name: str
     principal_id: str
     principal_type: PluginSharePrincipalType
     role: PluginSharePrincipalRole
 
 class PluginSharePrincipalRole(_Word, Enum):
+    """Plugin share principal role. It stands in `PluginSharePrincipal.role`."""
+
     reader = "reader"
     editor = "editor"
     owner = "owner"
 
 class PluginSharePrincipalType(_Word, Enum):
+    """Plugin share principal type. It stands in `PluginSharePrincipal.principal_type`."""
+
     user = "user"
     group = "group"
     workspace = "workspace"
 
 class PluginShareSaveParams(_Model):
+    """Share a plugin, or its new state. The parameters of ``plugin/share/save``."""
+
     discoverability: PluginShareDiscoverability | None = ...
     plugin_path: str
     remote_plugin_id: str | None = ...
     share_targets: list[PluginShareTarget] | None = ...
 
 class PluginShareSaveResponse(_Model):
+    """The answer to ``plugin/share/save``."""
+
     can_publish_to_workspace: bool | None = ...
     remote_plugin_id: str
     share_url: str
 
 class PluginShareTarget(_Model):
+    """Plugin share target. It stands in `PluginShareSaveParams.share_targets`."""
+
     principal_id: str
     principal_type: PluginSharePrincipalType
     role: PluginShareTargetRole
 
 class PluginShareTargetRole(_Word, Enum):
+    """Plugin share target role. It stands in `PluginShareTarget.role`."""
+
     reader = "reader"
     editor = "editor"
 
 class PluginShareUpdateDiscoverability(_Word, Enum):
+    """Plugin share update discoverability. It stands in `PluginShareUpdateTargetsParams.discoverability`."""
+
     unlisted = "UNLISTED"
     private = "PRIVATE"
     listed = "LISTED"
 
 PluginShareUpdateDiscoverabilityValue: TypeAlias = Literal["UNLISTED", "PRIVATE", "LISTED"]
+"""Plugin share update discoverability value."""
 
 class PluginShareUpdateTargetsParams(_Model):
+    """Change whom a plugin is shared with. The parameters of ``plugin/share/updateTargets``."""
+
     discoverability: PluginShareUpdateDiscoverability
     remote_plugin_id: str
     share_targets: list[PluginShareTarget]
 
 class PluginShareUpdateTargetsResponse(_Model):
+    """The answer to ``plugin/share/updateTargets``."""
+
     discoverability: PluginShareDiscoverability
     principals: list[PluginSharePrincipal]
 
 class PluginSkillReadParams(_Model):
+    """Read a skill of a plugin. The parameters of ``plugin/skill/read``."""
+
     remote_marketplace_name: str
     remote_plugin_id: str
     skill_name: str
 
 class PluginSkillReadResponse(_Model):
+    """The answer to ``plugin/skill/read``."""
+
     contents: str | None = ...
 
 PluginSource: TypeAlias = LocalPluginSource | GitPluginSource | NpmPluginSource | RemotePluginSource
+"""Plugin source. It stands in `PluginSummary.source`."""
 
 class PluginSummary(_Model):
+    """Plugin summary. It stands in `PluginDetail.summary`."""
+
     auth_policy: PluginAuthPolicy
     availability: PluginAvailability = ...
     disabled_reason: PluginDisabledReason | None = ...
@@ -481,11 +698,16 @@ class PluginSummary(_Model):
     version: str | None = ...
 
 class PluginUninstallParams(_Model):
+    """Remove a plugin. The parameters of ``plugin/uninstall``."""
+
     plugin_id: str
 
-class PluginUninstallResponse(_Model): ...
+class PluginUninstallResponse(_Model):
+    """The answer to ``plugin/uninstall``."""
 
 class RemotePluginSource(_TaggedModel):
+    """The kind ``remote`` of `PluginSource`."""
+
     type: Literal["remote"] = ...
 
 ScheduledTaskSchedule: TypeAlias = (
@@ -494,14 +716,19 @@ ScheduledTaskSchedule: TypeAlias = (
     | WeekdaysScheduledTaskSchedule
     | WeeklyScheduledTaskSchedule
 )
+"""Scheduled task schedule. It stands in `ScheduledTaskSummary.schedule`."""
 
 class ScheduledTaskSummary(_Model):
+    """Scheduled task summary. It stands in `PluginDetail.scheduled_tasks`."""
+
     key: str
     name: str
     prompt: str
     schedule: ScheduledTaskSchedule
 
 class ScheduledTaskWeekday(_Word, Enum):
+    """Scheduled task weekday. It stands in `HourlyScheduledTaskSchedule.days`."""
+
     mo = "MO"
     tu = "TU"
     we = "WE"
@@ -511,13 +738,23 @@ class ScheduledTaskWeekday(_Word, Enum):
     su = "SU"
 
 class SkillDependencies(_Model):
+    """Skill dependencies. It stands in `SkillMetadata.dependencies`."""
+
     tools: list[SkillToolDependency]
 
 class SkillErrorInfo(_Model):
+    """Skill error info. It stands in `SkillsListEntry.errors`."""
+
     message: str
     path: str
 
 class SkillInterface(_Model):
+    """Skill interface. It stands in `SkillMetadata.interface`.
+
+    Attributes:
+        display_name: the name for people.
+    """
+
     brand_color: str | None = ...
     default_prompt: str | None = ...
     display_name: str | None = ...
@@ -528,6 +765,8 @@ class SkillInterface(_Model):
     short_description: str | None = ...
 
 class SkillMetadata(_Model):
+    """A skill: what it is called, what it is for, and where it lies."""
+
     dependencies: SkillDependencies | None = ...
     description: str
     enabled: bool
@@ -539,12 +778,16 @@ class SkillMetadata(_Model):
     short_description: str | None = ...
 
 class SkillScope(_Word, Enum):
+    """Skill scope. It stands in `SkillMetadata.scope`."""
+
     user = "user"
     repo = "repo"
     system = "system"
     admin = "admin"
 
 class SkillSummary(_Model):
+    """Skill summary. It stands in `PluginDetail.onboarding_skill`."""
+
     description: str
     enabled: bool
     interface: SkillInterface | None = ...
@@ -553,6 +796,8 @@ class SkillSummary(_Model):
     short_description: str | None = ...
 
 class SkillToolDependency(_Model):
+    """Skill tool dependency. It stands in `SkillDependencies.tools`."""
+
     command: str | None = ...
     description: str | None = ...
     transport: str | None = ...
@@ -560,38 +805,64 @@ class SkillToolDependency(_Model):
     url: str | None = ...
     value: str
 
-class SkillsChangedNotification(_Model): ...
+class SkillsChangedNotification(_Model):
+    """The skills on this machine have changed. The event ``skills/changed``."""
 
 class SkillsConfigWriteParams(_Model):
+    """Switch a skill on or off. The parameters of ``skills/config/write``."""
+
     enabled: bool
     name: str | None = ...
     path: str | None = ...
 
 class SkillsConfigWriteResponse(_Model):
+    """The answer to ``skills/config/write``."""
+
     effective_enabled: bool
 
 class SkillsExtraRootsSetParams(_Model):
+    """Name further directories with skills. The parameters of ``skills/extraRoots/set``."""
+
     extra_roots: list[str]
 
-class SkillsExtraRootsSetResponse(_Model): ...
+class SkillsExtraRootsSetResponse(_Model):
+    """The answer to ``skills/extraRoots/set``."""
 
 class SkillsListEntry(_Model):
+    """Skills list entry. It stands in `SkillsListResponse.data`.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str
     errors: list[SkillErrorInfo]
     skills: list[SkillMetadata]
 
 class SkillsListParams(_Model):
+    """List the skills that the agent can use. The parameters of ``skills/list``.
+
+    Attributes:
+        cwds: the directories to look in.
+    """
+
     cwds: list[str] | None = ...
     force_reload: bool | None = ...
 
 class SkillsListResponse(_Model):
+    """The answer to ``skills/list``."""
+
     data: list[SkillsListEntry]
 
 class WeekdaysScheduledTaskSchedule(_TaggedModel):
+    """The kind ``weekdays`` of `ScheduledTaskSchedule`."""
+
     time: str
     type: Literal["weekdays"] = ...
 
 class WeeklyScheduledTaskSchedule(_TaggedModel):
+    """The kind ``weekly`` of `ScheduledTaskSchedule`."""
+
     days: list[ScheduledTaskWeekday]
     time: str
     type: Literal["weekly"] = ...

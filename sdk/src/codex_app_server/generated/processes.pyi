@@ -10,17 +10,33 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.variants import Word as _Word
 
 class CommandExecOutputDeltaNotification(_Model):
+    """A command that is run without a thread has written something.
+
+    The event ``command/exec/outputDelta``.
+    """
+
     cap_reached: bool
     delta_base64: str
     process_id: str
     stream: CommandExecOutputStream
 
 class CommandExecOutputStream(_Word, Enum):
+    """Command exec output stream. It stands in `CommandExecOutputDeltaNotification.stream`."""
+
     stdout = "stdout"
     stderr = "stderr"
 
 class CommandExecParams(_Model):
-    """Experimental: `permission_profile`."""
+    """Run a command under the sandbox, without a thread, and wait for its end.
+
+    The parameters of ``command/exec``.
+
+    Experimental: `permission_profile`.
+
+    Attributes:
+        cwd: the directory to work in.
+        sandbox_policy: what commands may do without asking, in every detail.
+    """
 
     command: list[str]
     cwd: str | None = ...
@@ -38,33 +54,56 @@ class CommandExecParams(_Model):
     tty: bool | None = ...
 
 class CommandExecResizeParams(_Model):
+    """Tell a command's terminal its new size. The parameters of ``command/exec/resize``."""
+
     process_id: str
     size: CommandExecTerminalSize
 
-class CommandExecResizeResponse(_Model): ...
+class CommandExecResizeResponse(_Model):
+    """The answer to ``command/exec/resize``."""
 
 class CommandExecResponse(_Model):
+    """The answer to ``command/exec``.
+
+    Attributes:
+        exit_code: of the process; None while it runs.
+    """
+
     exit_code: int
     stderr: str
     stdout: str
 
 class CommandExecTerminalSize(_Model):
+    """Command exec terminal size. It stands in `CommandExecParams.size`."""
+
     cols: int
     rows: int
 
 class CommandExecTerminateParams(_Model):
+    """End a command. The parameters of ``command/exec/terminate``."""
+
     process_id: str
 
-class CommandExecTerminateResponse(_Model): ...
+class CommandExecTerminateResponse(_Model):
+    """The answer to ``command/exec/terminate``."""
 
 class CommandExecWriteParams(_Model):
+    """Write to the input of a command, or close it. The parameters of ``command/exec/write``."""
+
     close_stdin: bool | None = ...
     delta_base64: str | None = ...
     process_id: str
 
-class CommandExecWriteResponse(_Model): ...
+class CommandExecWriteResponse(_Model):
+    """The answer to ``command/exec/write``."""
 
 class ProcessExitedNotification(_Model):
+    """A process has ended. The event ``process/exited``.
+
+    Attributes:
+        exit_code: of the process; None while it runs.
+    """
+
     exit_code: int
     output_drain_timed_out: bool | None = ...
     process_handle: str
@@ -74,34 +113,56 @@ class ProcessExitedNotification(_Model):
     stdout_cap_reached: bool
 
 class ProcessKillParams(_Model):
-    """Experimental."""
+    """End a process. The parameters of ``process/kill``.
+
+    Experimental.
+    """
 
     process_handle: str
 
 class ProcessKillResponse(_Model):
-    """Experimental."""
+    """The answer to ``process/kill``.
+
+    Experimental.
+    """
 
 class ProcessOutputDeltaNotification(_Model):
+    """A process has written something. The event ``process/outputDelta``."""
+
     cap_reached: bool
     delta_base64: str
     process_handle: str
     stream: ProcessOutputStream
 
 class ProcessOutputStream(_Word, Enum):
+    """Process output stream. It stands in `ProcessOutputDeltaNotification.stream`."""
+
     stdout = "stdout"
     stderr = "stderr"
 
 class ProcessResizePtyParams(_Model):
-    """Experimental."""
+    """Tell a process's terminal its new size. The parameters of ``process/resizePty``.
+
+    Experimental.
+    """
 
     process_handle: str
     size: ProcessTerminalSize
 
 class ProcessResizePtyResponse(_Model):
-    """Experimental."""
+    """The answer to ``process/resizePty``.
+
+    Experimental.
+    """
 
 class ProcessSpawnParams(_Model):
-    """Experimental."""
+    """Start a process; it goes on beside everything else. The parameters of ``process/spawn``.
+
+    Experimental.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
 
     command: list[str]
     cwd: str
@@ -115,47 +176,79 @@ class ProcessSpawnParams(_Model):
     tty: bool | None = ...
 
 class ProcessSpawnResponse(_Model):
-    """Experimental."""
+    """The answer to ``process/spawn``.
+
+    Experimental.
+    """
 
 class ProcessTerminalSize(_Model):
+    """Process terminal size. It stands in `ProcessResizePtyParams.size`."""
+
     cols: int
     rows: int
 
 class ProcessWriteStdinParams(_Model):
-    """Experimental."""
+    """Write to a process, or close its input. The parameters of ``process/writeStdin``.
+
+    Experimental.
+    """
 
     close_stdin: bool | None = ...
     delta_base64: str | None = ...
     process_handle: str
 
 class ProcessWriteStdinResponse(_Model):
-    """Experimental."""
+    """The answer to ``process/writeStdin``.
+
+    Experimental.
+    """
 
 class WindowsSandboxReadiness(_Word, Enum):
+    """Windows sandbox readiness. It stands in `WindowsSandboxReadinessResponse.status`."""
+
     ready = "ready"
     not_configured = "notConfigured"
     update_required = "updateRequired"
 
 class WindowsSandboxReadinessResponse(_Model):
+    """The answer to ``windowsSandbox/readiness``."""
+
     status: WindowsSandboxReadiness
 
 class WindowsSandboxSetupCompletedNotification(_Model):
+    """Setting up the sandbox on Windows has ended. The event ``windowsSandbox/setupCompleted``."""
+
     error: str | None = ...
     mode: WindowsSandboxSetupMode
     success: bool
 
 class WindowsSandboxSetupMode(_Word, Enum):
+    """Windows sandbox setup mode. It stands in `WindowsSandboxSetupCompletedNotification.mode`."""
+
     elevated = "elevated"
     unelevated = "unelevated"
 
 class WindowsSandboxSetupStartParams(_Model):
+    """Set up the sandbox on Windows. The parameters of ``windowsSandbox/setupStart``.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
+
     cwd: str | None = ...
     mode: WindowsSandboxSetupMode
 
 class WindowsSandboxSetupStartResponse(_Model):
+    """The answer to ``windowsSandbox/setupStart``."""
+
     started: bool
 
 class WindowsWorldWritableWarningNotification(_Model):
+    """Directories that everybody may write to weaken the sandbox on Windows.
+
+    The event ``windows/worldWritableWarning``.
+    """
+
     extra_count: int
     failed_scan: bool
     sample_paths: list[str]

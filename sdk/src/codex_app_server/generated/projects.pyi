@@ -11,7 +11,13 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.variants import Word as _Word
 
 class EnvironmentAddParams(_Model):
-    """Experimental."""
+    """Make another machine or container known to work in. The parameters of ``environment/add``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     auth_bearer_token: str | None = ...
     connect_timeout_ms: int | None = ...
@@ -21,30 +27,53 @@ class EnvironmentAddParams(_Model):
     websocket_request_id: str | None = ...
 
 class EnvironmentAddResponse(_Model):
-    """Experimental."""
+    """The answer to ``environment/add``.
+
+    Experimental.
+    """
 
 class EnvironmentInfoParams(_Model):
-    """Experimental."""
+    """Ask an environment what it is. The parameters of ``environment/info``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str
 
 class EnvironmentInfoResponse(_Model):
-    """Experimental."""
+    """The answer to ``environment/info``.
+
+    Experimental.
+
+    Attributes:
+        cwd: the directory to work in.
+    """
 
     cwd: PathUri | None = ...
     shell: EnvironmentShellInfo
 
 class EnvironmentShellInfo(_Model):
-    """Experimental."""
+    """Environment shell info. It stands in `EnvironmentInfoResponse.shell`.
+
+    Experimental.
+    """
 
     name: str
     path: str
 
 class EnvironmentSkillsParams(_Model):
+    """Environment skills params. It stands in `EnvironmentAddParams.skills`."""
+
     required: list[str] | None = ...
 
 class EnvironmentStatusKind(_Word, Enum):
-    """Experimental."""
+    """Environment status kind. It stands in `EnvironmentStatusResponse.status`.
+
+    Experimental.
+    """
 
     ready = "ready"
     pending = "pending"
@@ -52,19 +81,35 @@ class EnvironmentStatusKind(_Word, Enum):
     unknown = "unknown"
 
 class EnvironmentStatusParams(_Model):
-    """Experimental."""
+    """See whether an environment can be reached. The parameters of ``environment/status``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str
 
 class EnvironmentStatusResponse(_Model):
-    """Experimental."""
+    """The answer to ``environment/status``.
+
+    Experimental.
+    """
 
     error: str | None = ...
     status: EnvironmentStatusKind
 
 PathUri: TypeAlias = str
+"""Path uri. It stands in `EnvironmentInfoResponse.cwd`."""
 
 class Project(_Model):
+    """Project. It stands in `ProjectCreateResponse.project`.
+
+    Attributes:
+        updated_at: when it was last changed, in seconds since 1970.
+    """
+
     created_at: int
     id: str
     metadata: dict[str, str]
@@ -74,16 +119,27 @@ class Project(_Model):
     updated_at: int
 
 class ProjectChangeType(_Word, Enum):
+    """Project change type. It stands in `ProjectChangedNotification.change_type`."""
+
     created = "created"
     updated = "updated"
     deleted = "deleted"
 
 class ProjectChangedNotification(_Model):
+    """A project was made, changed or removed. The event ``project/changed``.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
+
     change_type: ProjectChangeType
     project_id: str
 
 class ProjectCreateParams(_Model):
-    """Experimental."""
+    """Make a project. The parameters of ``project/create``.
+
+    Experimental.
+    """
 
     idempotency_key: str
     metadata: dict[str, str] | None = ...
@@ -91,20 +147,35 @@ class ProjectCreateParams(_Model):
     roots: list[ProjectRoot]
 
 class ProjectCreateResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/create``.
+
+    Experimental.
+    """
 
     project: Project
 
 class ProjectDeleteParams(_Model):
-    """Experimental."""
+    """Remove a project. The parameters of ``project/delete``.
+
+    Experimental.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
 
     project_id: str
 
 class ProjectDeleteResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/delete``.
+
+    Experimental.
+    """
 
 class ProjectImportParams(_Model):
-    """Experimental."""
+    """Take over a project. The parameters of ``project/import``.
+
+    Experimental.
+    """
 
     idempotency_key: str
     metadata: dict[str, str] | None = ...
@@ -113,12 +184,24 @@ class ProjectImportParams(_Model):
     threads: list[str] | None = ...
 
 class ProjectImportResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/import``.
+
+    Experimental.
+    """
 
     project: Project
 
 class ProjectListParams(_Model):
-    """Experimental."""
+    """List the projects. The parameters of ``project/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        sort_direction: upwards or downwards.
+        sort_key: what to sort by.
+    """
 
     cursor: str | None = ...
     limit: int | None = ...
@@ -126,39 +209,73 @@ class ProjectListParams(_Model):
     sort_key: ProjectSortKey | None = ...
 
 class ProjectListResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[Project]
     next_cursor: str | None = ...
 
 class ProjectMoveParams(_Model):
-    """Experimental."""
+    """Put a project to another place in the list. The parameters of ``project/move``.
+
+    Experimental.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
 
     before_project_id: str | None = ...
     project_id: str
 
 class ProjectMoveResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/move``.
+
+    Experimental.
+    """
 
 class ProjectReadParams(_Model):
-    """Experimental."""
+    """Read a project. The parameters of ``project/read``.
+
+    Experimental.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
 
     project_id: str
 
 class ProjectReadResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/read``.
+
+    Experimental.
+    """
 
     project: Project
 
 class ProjectRoot(_Model):
+    """Project root. It stands in `Project.roots`."""
+
     path: str
 
 class ProjectSortKey(_Word, Enum):
+    """Project sort key. It stands in `ProjectListParams.sort_key`."""
+
     position = "position"
     recency_at = "recencyAt"
 
 class ProjectUpdateParams(_Model):
-    """Experimental."""
+    """Change a project. The parameters of ``project/update``.
+
+    Experimental.
+
+    Attributes:
+        project_id: the project that it belongs to.
+    """
 
     metadata: dict[str, str] | None = ...
     name: str | None = ...
@@ -166,6 +283,9 @@ class ProjectUpdateParams(_Model):
     roots: list[ProjectRoot] | None = ...
 
 class ProjectUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``project/update``.
+
+    Experimental.
+    """
 
     project: Project

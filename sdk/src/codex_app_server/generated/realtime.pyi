@@ -14,6 +14,13 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class BemItemPromotedThreadRealtimeItem(_TaggedModel):
+    """The kind ``bemItemPromoted`` of `ThreadRealtimeItem`.
+
+    Attributes:
+        item_id: the id of the item.
+        turn_id: the id of the turn.
+    """
+
     id: str
     item_id: str
     observed_at_ms: int | None = ...
@@ -23,22 +30,31 @@ class BemItemPromotedThreadRealtimeItem(_TaggedModel):
     type: Literal["bemItemPromoted"] = ...
 
 class CodexResponseHandoffMode(_Word, Enum):
+    """Codex response handoff mode. It stands in `ThreadRealtimeStartParams.codex_response_handoff_mode`."""
+
     thinking = "thinking"
     commentary = "commentary"
     bem_tags = "bemTags"
 
 CodexResponseHandoffModeValue: TypeAlias = Literal["thinking", "commentary", "bemTags"]
+"""Codex response handoff mode value."""
 
 class ConversationTextRole(_Word, Enum):
+    """Conversation text role. It stands in `ThreadRealtimeAppendTextParams.role`."""
+
     user = "user"
     developer = "developer"
     assistant = "assistant"
 
 class ExistingCallThreadRealtimeStartTransport(_TaggedModel):
+    """The kind ``existingCall`` of `ThreadRealtimeStartTransport`."""
+
     call_id: str
     type: Literal["existingCall"] = ...
 
 class FrameThreadRealtimeItem(_TaggedModel):
+    """The kind ``frame`` of `ThreadRealtimeItem`."""
+
     channels: ThreadRealtimeFrameChannels
     id: str
     observed_at_ms: int | None = ...
@@ -46,28 +62,45 @@ class FrameThreadRealtimeItem(_TaggedModel):
     type: Literal["frame"] = ...
 
 class InlineMarkdownThreadRealtimeBemItemPresentation(_TaggedModel):
+    """The kind ``inlineMarkdown`` of `ThreadRealtimeBemItemPresentation`."""
+
     type: Literal["inlineMarkdown"] = ...
 
 class InlineVisualizationThreadRealtimeBemItemPresentation(_TaggedModel):
+    """The kind ``inlineVisualization`` of `ThreadRealtimeBemItemPresentation`."""
+
     index: int
     type: Literal["inlineVisualization"] = ...
 
 class ItemThreadTimelineEntry(_TaggedModel):
+    """The kind ``item`` of `ThreadTimelineEntry`.
+
+    Attributes:
+        item: the item.
+        turn_id: the id of the turn.
+    """
+
     item: ThreadItem
     position: int
     turn_id: str
     type: Literal["item"] = ...
 
 class RealtimeConversationVersion(_Word, Enum):
+    """Realtime conversation version. It stands in `ThreadRealtimeStartParams.version`."""
+
     v1 = "v1"
     v2 = "v2"
     v3 = "v3"
 
 class RealtimeOutputModality(_Word, Enum):
+    """Realtime output modality. It stands in `ThreadRealtimeStartParams.output_modality`."""
+
     text = "text"
     audio = "audio"
 
 class RealtimeSessionClosedThreadRealtimeItem(_TaggedModel):
+    """The kind ``realtimeSessionClosed`` of `ThreadRealtimeItem`."""
+
     id: str
     observed_at_ms: int | None = ...
     outcome: ThreadRealtimeSessionOutcome
@@ -75,17 +108,27 @@ class RealtimeSessionClosedThreadRealtimeItem(_TaggedModel):
     type: Literal["realtimeSessionClosed"] = ...
 
 class RealtimeSessionStartedThreadRealtimeItem(_TaggedModel):
+    """The kind ``realtimeSessionStarted`` of `ThreadRealtimeItem`."""
+
     id: str
     observed_at_ms: int | None = ...
     realtime_session_id: str
     type: Literal["realtimeSessionStarted"] = ...
 
 class RealtimeThreadTimelineEntry(_TaggedModel):
+    """The kind ``realtime`` of `ThreadTimelineEntry`.
+
+    Attributes:
+        item: the item.
+    """
+
     item: ThreadRealtimeItem
     position: int
     type: Literal["realtime"] = ...
 
 class RealtimeVoice(_Word, Enum):
+    """Realtime voice. It stands in `RealtimeVoicesList.default_v1`."""
+
     alloy = "alloy"
     arbor = "arbor"
     ash = "ash"
@@ -159,8 +202,11 @@ RealtimeVoiceValue: TypeAlias = Literal[
     "verse",
     "viola",
 ]
+"""Realtime voice value."""
 
 class RealtimeVoicesList(_Model):
+    """Realtime voices list. It stands in `ThreadRealtimeListVoicesResponse.voices`."""
+
     default_v1: RealtimeVoice
     default_v2: RealtimeVoice
     v1: list[RealtimeVoice]
@@ -168,6 +214,12 @@ class RealtimeVoicesList(_Model):
     v3: list[RealtimeVoice] = ...
 
 class SessionEndInputSavedThreadRealtimeItem(_TaggedModel):
+    """The kind ``sessionEndInputSaved`` of `ThreadRealtimeItem`.
+
+    Attributes:
+        input: what to say, item by item.
+    """
+
     id: str
     input: str
     input_item_id: str
@@ -177,34 +229,67 @@ class SessionEndInputSavedThreadRealtimeItem(_TaggedModel):
     type: Literal["sessionEndInputSaved"] = ...
 
 class ThreadRealtimeAppendAudioParams(_Model):
-    """Experimental."""
+    """Say something in a live conversation, as sound. The parameters of ``thread/realtime/appendAudio``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     audio: ThreadRealtimeAudioChunk
     thread_id: str
 
 class ThreadRealtimeAppendAudioResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/appendAudio``.
+
+    Experimental.
+    """
 
 class ThreadRealtimeAppendSpeechParams(_Model):
-    """Experimental."""
+    """Have something spoken in a live conversation. The parameters of ``thread/realtime/appendSpeech``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     text: str
     thread_id: str
 
 class ThreadRealtimeAppendSpeechResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/appendSpeech``.
+
+    Experimental.
+    """
 
 class ThreadRealtimeAppendTextParams(_Model):
-    """Experimental."""
+    """Say something in a live conversation, as text. The parameters of ``thread/realtime/appendText``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     role: ConversationTextRole = ...
     text: str
     thread_id: str
 
 class ThreadRealtimeAppendTextResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/appendText``.
+
+    Experimental.
+    """
 
 class ThreadRealtimeAudioChunk(_Model):
+    """Thread realtime audio chunk. It stands in `ThreadRealtimeAppendAudioParams.audio`.
+
+    Attributes:
+        item_id: the id of the item.
+    """
+
     data: str
     item_id: str | None = ...
     num_channels: int
@@ -216,32 +301,63 @@ ThreadRealtimeBemItemPresentation: TypeAlias = (
     | InlineMarkdownThreadRealtimeBemItemPresentation
     | InlineVisualizationThreadRealtimeBemItemPresentation
 )
+"""Thread realtime bem item presentation.
+
+It stands in `BemItemPromotedThreadRealtimeItem.presentation`.
+"""
 
 class ThreadRealtimeClosedNotification(_Model):
+    """A live conversation has ended. The event ``thread/realtime/closed``.
+
+    Attributes:
+        reason: why.
+        thread_id: the id of the thread.
+    """
+
     reason: str | None = ...
     thread_id: str
 
 class ThreadRealtimeCoverage(_Word, Enum):
+    """Thread realtime coverage. It stands in `ThreadRealtimeListResponse.coverage`."""
+
     unsupported = "unsupported"
     pending = "pending"
     ready = "ready"
 
 class ThreadRealtimeEntry(_Model):
+    """Thread realtime entry. It stands in `ThreadRealtimeListResponse.data`.
+
+    Attributes:
+        item: the item.
+    """
+
     item: ThreadRealtimeItem
     position: int
 
 class ThreadRealtimeErrorNotification(_Model):
+    """Something went wrong in a live conversation. The event ``thread/realtime/error``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     message: str
     thread_id: str
 
 class ThreadRealtimeFrameChannels(_Model):
+    """Thread realtime frame channels. It stands in `FrameThreadRealtimeItem.channels`."""
+
     voice_transcript: ThreadRealtimeVoiceTranscript
 
 class ThreadRealtimeHandoffMode(_Word, Enum):
+    """Thread realtime handoff mode. It stands in `TurnInputAcceptedThreadRealtimeItem.mode`."""
+
     start = "start"
     steer = "steer"
 
 class ThreadRealtimeInitialItem(_Model):
+    """Thread realtime initial item. It stands in `ThreadRealtimeStartParams.initial_items`."""
+
     role: ConversationTextRole
     text: str
 
@@ -254,26 +370,64 @@ ThreadRealtimeItem: TypeAlias = (
     | TurnInputAcceptedThreadRealtimeItem
     | SessionEndInputSavedThreadRealtimeItem
 )
+"""Thread realtime item. It stands in `RealtimeThreadTimelineEntry.item`."""
 
 class ThreadRealtimeItemAddedNotification(_Model):
+    """A live conversation has another item. The event ``thread/realtime/itemAdded``.
+
+    Attributes:
+        item: the item.
+        thread_id: the id of the thread.
+    """
+
     item: JsonValue
     thread_id: str
 
 class ThreadRealtimeItemCompletedNotification(_Model):
+    """An item of a live conversation is done. The event ``thread/realtime/item/completed``.
+
+    Attributes:
+        item: the item.
+        thread_id: the id of the thread.
+    """
+
     item: ThreadRealtimeItem
     thread_id: str
 
 class ThreadRealtimeItemStartedNotification(_Model):
+    """An item of a live conversation has begun. The event ``thread/realtime/item/started``.
+
+    Attributes:
+        item: the item.
+        thread_id: the id of the thread.
+    """
+
     item: ThreadRealtimeItem
     thread_id: str
 
 class ThreadRealtimeItemTranscriptDeltaNotification(_Model):
+    """An item's transcript goes on. The event ``thread/realtime/item/transcript/delta``.
+
+    Attributes:
+        delta: the next piece.
+        item_id: the id of the item.
+        thread_id: the id of the thread.
+    """
+
     delta: str
     item_id: str
     thread_id: str
 
 class ThreadRealtimeListParams(_Model):
-    """Experimental."""
+    """List what happened in live conversations. The parameters of ``thread/realtime/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
 
     after_position: int | None = ...
     cursor: str | None = ...
@@ -288,7 +442,13 @@ class ThreadRealtimeListParams(_Model):
     to_observed_at_ms: int | None = ...
 
 class ThreadRealtimeListResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     coverage: ThreadRealtimeCoverage
     data: list[ThreadRealtimeEntry]
@@ -297,31 +457,60 @@ class ThreadRealtimeListResponse(_Model):
     snapshot_end: int
 
 class ThreadRealtimeListVoicesParams(_Model):
-    """Experimental."""
+    """List the voices there are. The parameters of ``thread/realtime/listVoices``.
+
+    Experimental.
+    """
 
 class ThreadRealtimeListVoicesResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/listVoices``.
+
+    Experimental.
+    """
 
     voices: RealtimeVoicesList
 
 class ThreadRealtimeOrder(_Word, Enum):
+    """Thread realtime order. It stands in `ThreadRealtimeListParams.order`."""
+
     observed_at = "observedAt"
     position = "position"
 
 class ThreadRealtimeOutputAudioDeltaNotification(_Model):
+    """The agent speaks: the next piece of sound. The event ``thread/realtime/outputAudio/delta``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     audio: ThreadRealtimeAudioChunk
     thread_id: str
 
 class ThreadRealtimeSdpNotification(_Model):
+    """The other side's description of a WebRTC session. The event ``thread/realtime/sdp``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     sdp: str
     thread_id: str
 
 class ThreadRealtimeSessionOutcome(_Word, Enum):
+    """Thread realtime session outcome. It stands in `RealtimeSessionClosedThreadRealtimeItem.outcome`."""
+
     ended = "ended"
     failed = "failed"
 
 class ThreadRealtimeStartParams(_Model):
-    """Experimental."""
+    """Begin a live conversation. The parameters of ``thread/realtime/start``.
+
+    Experimental.
+
+    Attributes:
+        model: which model.
+        thread_id: the id of the thread.
+    """
 
     backend_reasoning_status: bool | None = ...
     client_managed_handoffs: bool | None = ...
@@ -346,42 +535,78 @@ class ThreadRealtimeStartParams(_Model):
     voice_session_id: str | None = ...
 
 class ThreadRealtimeStartResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/start``.
+
+    Experimental.
+    """
 
 ThreadRealtimeStartTransport: TypeAlias = (
     WebsocketThreadRealtimeStartTransport
     | WebrtcThreadRealtimeStartTransport
     | ExistingCallThreadRealtimeStartTransport
 )
+"""Thread realtime start transport. It stands in `ThreadRealtimeStartParams.transport`."""
 
 class ThreadRealtimeStartedNotification(_Model):
+    """A live conversation has begun. The event ``thread/realtime/started``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     realtime_session_id: str | None = ...
     thread_id: str
     version: RealtimeConversationVersion
 
 class ThreadRealtimeStopParams(_Model):
-    """Experimental."""
+    """End a live conversation. The parameters of ``thread/realtime/stop``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadRealtimeStopResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/realtime/stop``.
+
+    Experimental.
+    """
 
 class ThreadRealtimeTranscriptDeltaNotification(_Model):
+    """What is spoken, as text: the next piece of it. The event ``thread/realtime/transcript/delta``.
+
+    Attributes:
+        delta: the next piece.
+        thread_id: the id of the thread.
+    """
+
     delta: str
     role: str
     thread_id: str
 
 class ThreadRealtimeTranscriptDoneNotification(_Model):
+    """What was spoken, as text: all of it. The event ``thread/realtime/transcript/done``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     role: str
     text: str
     thread_id: str
 
 class ThreadRealtimeTranscriptRole(_Word, Enum):
+    """Thread realtime transcript role. It stands in `ThreadRealtimeVoiceTranscript.role`."""
+
     user = "user"
     assistant = "assistant"
 
 class ThreadRealtimeVoiceTranscript(_Model):
+    """Thread realtime voice transcript. It stands in `ThreadRealtimeFrameChannels.voice_transcript`."""
+
     role: ThreadRealtimeTranscriptRole
     text: str
 
@@ -391,22 +616,39 @@ ThreadTimelineEntry: TypeAlias = (
     | TurnStartedThreadTimelineEntry
     | TurnCompletedThreadTimelineEntry
 )
+"""Thread timeline entry. It stands in `ThreadTimelineListResponse.data`."""
 
 class ThreadTimelineListParams(_Model):
-    """Experimental."""
+    """List what happened in a thread, a page of it. The parameters of ``thread/timeline/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
 
     cursor: str | None = ...
     limit: int | None = ...
     thread_id: str
 
 class ThreadTimelineListResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/timeline/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     active_realtime_session_at_page_start: str | None = ...
     data: list[ThreadTimelineEntry]
     next_cursor: str | None = ...
 
 class TranscriptSegmentThreadRealtimeItem(_TaggedModel):
+    """The kind ``transcriptSegment`` of `ThreadRealtimeItem`."""
+
     id: str
     observed_at_ms: int | None = ...
     realtime_session_id: str
@@ -415,6 +657,13 @@ class TranscriptSegmentThreadRealtimeItem(_TaggedModel):
     type: Literal["transcriptSegment"] = ...
 
 class TurnCompletedThreadTimelineEntry(_TaggedModel):
+    """The kind ``turnCompleted`` of `ThreadTimelineEntry`.
+
+    Attributes:
+        duration_ms: how long it took, in milliseconds.
+        turn_id: the id of the turn.
+    """
+
     completed_at: int | None = ...
     duration_ms: int | None = ...
     error: TurnError | None = ...
@@ -425,6 +674,13 @@ class TurnCompletedThreadTimelineEntry(_TaggedModel):
     type: Literal["turnCompleted"] = ...
 
 class TurnInputAcceptedThreadRealtimeItem(_TaggedModel):
+    """The kind ``turnInputAccepted`` of `ThreadRealtimeItem`.
+
+    Attributes:
+        input: what to say, item by item.
+        turn_id: the id of the turn.
+    """
+
     handoff_id: str
     id: str
     input: str
@@ -437,17 +693,29 @@ class TurnInputAcceptedThreadRealtimeItem(_TaggedModel):
     type: Literal["turnInputAccepted"] = ...
 
 class TurnStartedThreadTimelineEntry(_TaggedModel):
+    """The kind ``turnStarted`` of `ThreadTimelineEntry`.
+
+    Attributes:
+        turn_id: the id of the turn.
+    """
+
     position: int
     started_at: int | None = ...
     turn_id: str
     type: Literal["turnStarted"] = ...
 
 class WebrtcThreadRealtimeStartTransport(_TaggedModel):
+    """The kind ``webrtc`` of `ThreadRealtimeStartTransport`."""
+
     sdp: str
     type: Literal["webrtc"] = ...
 
 class WebsocketThreadRealtimeStartTransport(_TaggedModel):
+    """The kind ``websocket`` of `ThreadRealtimeStartTransport`."""
+
     type: Literal["websocket"] = ...
 
 class WholeItemThreadRealtimeBemItemPresentation(_TaggedModel):
+    """The kind ``wholeItem`` of `ThreadRealtimeBemItemPresentation`."""
+
     type: Literal["wholeItem"] = ...

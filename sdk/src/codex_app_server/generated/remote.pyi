@@ -9,7 +9,13 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.models.variants import Word as _Word
 
 class RemoteControlClient(_Model):
-    """Experimental."""
+    """Remote control client. It stands in `RemoteControlClientsListResponse.data`.
+
+    Experimental.
+
+    Attributes:
+        display_name: the name for people.
+    """
 
     app_version: str | None = ...
     client_id: str
@@ -21,13 +27,24 @@ class RemoteControlClient(_Model):
     platform: str | None = ...
 
 class RemoteControlClientsListOrder(_Word, Enum):
-    """Experimental."""
+    """Remote control clients list order. It stands in `RemoteControlClientsListParams.order`.
+
+    Experimental.
+    """
 
     asc = "asc"
     desc = "desc"
 
 class RemoteControlClientsListParams(_Model):
-    """Experimental."""
+    """List the devices that may control this runtime. The parameters of ``remoteControl/client/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        environment_id: the environment that it is about.
+        limit: how many a page has at most.
+    """
 
     cursor: str | None = ...
     environment_id: str
@@ -35,31 +52,60 @@ class RemoteControlClientsListParams(_Model):
     order: RemoteControlClientsListOrder | None = ...
 
 class RemoteControlClientsListResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/client/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[RemoteControlClient]
     next_cursor: str | None = ...
 
 class RemoteControlClientsRevokeParams(_Model):
-    """Experimental."""
+    """Let a device control this runtime no longer. The parameters of ``remoteControl/client/revoke``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     client_id: str
     environment_id: str
 
 class RemoteControlClientsRevokeResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/client/revoke``.
+
+    Experimental.
+    """
 
 class RemoteControlConnectionStatus(_Word, Enum):
+    """Remote control connection status. It stands in `RemoteControlDisableResponse.status`."""
+
     disabled = "disabled"
     connecting = "connecting"
     connected = "connected"
     errored = "errored"
 
 class RemoteControlDisableParams(_Model):
+    """Take no commands from other devices. The parameters of ``remoteControl/disable``.
+
+    Attributes:
+        ephemeral: whether the thread is kept in memory only.
+    """
+
     ephemeral: bool | None = ...
 
 class RemoteControlDisableResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/disable``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str | None = ...
     installation_id: str
@@ -67,10 +113,22 @@ class RemoteControlDisableResponse(_Model):
     status: RemoteControlConnectionStatus
 
 class RemoteControlEnableParams(_Model):
+    """Take commands from other devices. The parameters of ``remoteControl/enable``.
+
+    Attributes:
+        ephemeral: whether the thread is kept in memory only.
+    """
+
     ephemeral: bool | None = ...
 
 class RemoteControlEnableResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/enable``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str | None = ...
     installation_id: str
@@ -78,12 +136,21 @@ class RemoteControlEnableResponse(_Model):
     status: RemoteControlConnectionStatus
 
 class RemoteControlPairingStartParams(_Model):
-    """Experimental."""
+    """Begin to pair another device. The parameters of ``remoteControl/pairing/start``.
+
+    Experimental.
+    """
 
     manual_code: bool | None = ...
 
 class RemoteControlPairingStartResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/pairing/start``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str
     expires_at: int
@@ -91,24 +158,42 @@ class RemoteControlPairingStartResponse(_Model):
     pairing_code: str
 
 class RemoteControlPairingStatusParams(_Model):
-    """Experimental."""
+    """See how the pairing stands. The parameters of ``remoteControl/pairing/status``.
+
+    Experimental.
+    """
 
     manual_pairing_code: str | None = ...
     pairing_code: str | None = ...
 
 class RemoteControlPairingStatusResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/pairing/status``.
+
+    Experimental.
+    """
 
     claimed: bool
 
 class RemoteControlStatusChangedNotification(_Model):
+    """Remote control is in another state. The event ``remoteControl/status/changed``.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     environment_id: str | None = ...
     installation_id: str
     server_name: str
     status: RemoteControlConnectionStatus
 
 class RemoteControlStatusReadResponse(_Model):
-    """Experimental."""
+    """The answer to ``remoteControl/status/read``.
+
+    Experimental.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
 
     environment_id: str | None = ...
     installation_id: str

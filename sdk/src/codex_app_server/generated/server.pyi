@@ -7,25 +7,49 @@ from codex_app_server.models.model import Model as _Model
 from codex_app_server.protocol.messages import JsonValue
 
 class ClientInfo(_Model):
+    """Who the client is: its name, title and version."""
+
     name: str
     title: str | None = ...
     version: str
 
 class CurrentTimeReadParams(_Model):
-    """Experimental."""
+    """Ask what time it is. The parameters of ``currentTime/read``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class CurrentTimeReadResponse(_Model):
-    """Experimental."""
+    """The answer to ``currentTime/read``.
+
+    Experimental.
+    """
 
     current_time_at: int
 
 class DeprecationNoticeNotification(_Model):
+    """Something in use will go away. The event ``deprecationNotice``.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
+
     details: str | None = ...
     summary: str
 
 class FeedbackSaveParams(_Model):
+    """Keep a report for the makers of Codex on this machine. The parameters of ``feedback/save``.
+
+    Attributes:
+        reason: why.
+        thread_id: the id of the thread.
+    """
+
     classification: str
     extra_log_files: list[str] | None = ...
     include_logs: bool | None = ...
@@ -35,11 +59,24 @@ class FeedbackSaveParams(_Model):
     thread_id: str | None = ...
 
 class FeedbackSaveResponse(_Model):
+    """The answer to ``feedback/save``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     prompt_hash: str | None = ...
     saved_path: str
     thread_id: str
 
 class FeedbackUploadParams(_Model):
+    """Send a report to the makers of Codex. The parameters of ``feedback/upload``.
+
+    Attributes:
+        reason: why.
+        thread_id: the id of the thread.
+    """
+
     classification: str
     extra_log_files: list[str] | None = ...
     include_logs: bool | None = ...
@@ -48,10 +85,18 @@ class FeedbackUploadParams(_Model):
     thread_id: str | None = ...
 
 class FeedbackUploadResponse(_Model):
+    """The answer to ``feedback/upload``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     prompt_hash: str | None = ...
     thread_id: str
 
 class InitializeCapabilities(_Model):
+    """What the client can do, and what it does not want to hear."""
+
     experimental_api: bool = ...
     explicit_gateway_oauth: bool | None = ...
     extensions: dict[str, JsonValue] | None = ...
@@ -61,43 +106,69 @@ class InitializeCapabilities(_Model):
     required_human_approval: bool | None = ...
 
 class InitializeParams(_Model):
+    """Say who the client is; the first request of a connection. The parameters of ``initialize``."""
+
     capabilities: InitializeCapabilities | None = ...
     client_info: ClientInfo
 
 class InitializeResponse(_Model):
+    """The answer to ``initialize``."""
+
     codex_home: str
     platform_family: str
     platform_os: str
     user_agent: str
 
 class MockExperimentalMethodParams(_Model):
-    """Experimental."""
+    """Do nothing; tests of the protocol use it. The parameters of ``mock/experimentalMethod``.
+
+    Experimental.
+    """
 
     value: str | None = ...
 
 class MockExperimentalMethodResponse(_Model):
-    """Experimental."""
+    """The answer to ``mock/experimentalMethod``.
+
+    Experimental.
+    """
 
     echoed: str | None = ...
 
 class ServerDiagnosticsGauge(_Model):
+    """Server diagnostics gauge. It stands in `ServerDiagnosticsResponse.gauges`."""
+
     name: str
     value: int
 
 class ServerDiagnosticsParams(_Model):
-    """Experimental."""
+    """See what the runtime's process uses. The parameters of ``server/diagnostics``.
+
+    Experimental.
+    """
 
 class ServerDiagnosticsProcess(_Model):
+    """Server diagnostics process. It stands in `ServerDiagnosticsResponse.process`."""
+
     id: int
     physical_footprint_bytes: int | None = ...
     resident_memory_bytes: int | None = ...
 
 class ServerDiagnosticsResponse(_Model):
-    """Experimental."""
+    """The answer to ``server/diagnostics``.
+
+    Experimental.
+    """
 
     gauges: list[ServerDiagnosticsGauge]
     process: ServerDiagnosticsProcess
 
 class WarningNotification(_Model):
+    """Something a person should know. The event ``warning``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     message: str
     thread_id: str | None = ...

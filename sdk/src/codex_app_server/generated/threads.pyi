@@ -32,45 +32,81 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class ActivePermissionProfile(_Model):
+    """The profile of permissions that holds, and what it is based on."""
+
     extends: str | None = ...
     id: str
 
 class ActiveThreadStatus(_TaggedModel):
+    """The kind ``active`` of `ThreadStatus`."""
+
     active_flags: list[ThreadActiveFlag]
     type: Literal["active"] = ...
 
 AgentPath: TypeAlias = str
+"""Agent path. It stands in `SubAgentSourceThreadSpawn.agent_path`."""
 
 CapabilityRootLocation: TypeAlias = EnvironmentCapabilityRootLocation
+"""Capability root location. It stands in `SelectedCapabilityRoot.location`."""
 
 class CompletedThreadPredictionResult(_TaggedModel):
+    """The kind ``completed`` of `ThreadPredictionResult`."""
+
     text: str | None = ...
     type: Literal["completed"] = ...
 
 class ContextCompactedNotification(_Model):
+    """A thread's history was summed up. The event ``thread/compacted``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     thread_id: str
     turn_id: str
 
 class CustomSessionSource(_Model):
+    """The kind ``custom`` of `SessionSource`."""
+
     custom: str
 
 DynamicToolNamespaceTool: TypeAlias = FunctionDynamicToolNamespaceTool
+"""Dynamic tool namespace tool. It stands in `NamespaceDynamicToolSpec.tools`."""
 
 DynamicToolSpec: TypeAlias = FunctionDynamicToolSpec | NamespaceDynamicToolSpec
+"""A tool that the client brings: its name, what it is for, and the JSON schema of its arguments."""
 
 class EnvironmentCapabilityRootLocation(_TaggedModel):
+    """The kind ``environment`` of `CapabilityRootLocation`.
+
+    Attributes:
+        environment_id: the environment that it is about.
+    """
+
     environment_id: str
     path: str
     type: Literal["environment"] = ...
 
 class EnvironmentConnectionNotification(_Model):
+    """The event ``thread/environment/connected`` and ``thread/environment/disconnected``.
+
+    Attributes:
+        environment_id: the environment that it is about.
+        thread_id: the id of the thread.
+    """
+
     environment_id: str
     thread_id: str
 
 class FailedThreadPredictionResult(_TaggedModel):
+    """The kind ``failed`` of `ThreadPredictionResult`."""
+
     type: Literal["failed"] = ...
 
 class FunctionDynamicToolNamespaceTool(_TaggedModel):
+    """The kind ``function`` of `DynamicToolNamespaceTool`."""
+
     defer_loading: bool | None = ...
     description: str
     input_schema: JsonValue
@@ -78,6 +114,8 @@ class FunctionDynamicToolNamespaceTool(_TaggedModel):
     type: Literal["function"] = ...
 
 class FunctionDynamicToolSpec(_TaggedModel):
+    """The kind ``function`` of `DynamicToolSpec`."""
+
     defer_loading: bool | None = ...
     description: str
     input_schema: JsonValue
@@ -85,81 +123,136 @@ class FunctionDynamicToolSpec(_TaggedModel):
     type: Literal["function"] = ...
 
 class GitInfo(_Model):
+    """The commit, branch and origin that a thread began on."""
+
     branch: str | None = ...
     origin_url: str | None = ...
     sha: str | None = ...
 
 class GuardianAssessmentOutcome(_Word, Enum):
-    """Experimental."""
+    """Guardian assessment outcome. It stands in `ThreadGuardianAssessment.outcome`.
+
+    Experimental.
+    """
 
     allow = "allow"
     deny = "deny"
 
 class IdleThreadStatus(_TaggedModel):
+    """The kind ``idle`` of `ThreadStatus`."""
+
     type: Literal["idle"] = ...
 
 class ItemThreadItemsListAnchor(_TaggedModel):
+    """The kind ``item`` of `ThreadItemsListAnchor`.
+
+    Attributes:
+        item_id: the id of the item.
+    """
+
     item_id: str
     type: Literal["item"] = ...
 
 class MemoryResetResponse(_Model):
-    """Experimental."""
+    """The answer to ``memory/reset``.
+
+    Experimental.
+    """
 
 class MemoryStatusParams(_Model):
-    """Experimental."""
+    """See whether things are remembered across threads. The parameters of ``memory/status``.
+
+    Experimental.
+    """
 
     min_consolidated_threads: int | None = ...
 
 class MemoryStatusResponse(_Model):
-    """Experimental."""
+    """The answer to ``memory/status``.
+
+    Experimental.
+    """
 
     v2_consolidated_threads: int
     v2_ready: bool
 
 class NamespaceDynamicToolSpec(_TaggedModel):
+    """The kind ``namespace`` of `DynamicToolSpec`."""
+
     description: str
     name: str
     tools: list[DynamicToolNamespaceTool]
     type: Literal["namespace"] = ...
 
 class NotLoadedThreadStatus(_TaggedModel):
+    """The kind ``notLoaded`` of `ThreadStatus`."""
+
     type: Literal["notLoaded"] = ...
 
 class OtherSubAgentSource(_Model):
+    """The kind ``other`` of `SubAgentSource`."""
+
     other: str
 
 class QueuedSubmission(_Model):
+    """Queued submission. It stands in `ThreadQueueAddResponse.queued_submission`.
+
+    Attributes:
+        client_user_message_id: an id of your own for the message.
+        input: what to say, item by item.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+    """
+
     client_user_message_id: str
     id: str
     input: list[UserInput]
     responsesapi_client_metadata: dict[str, str] | None = ...
 
 class ReadThreadReadStateOperation(_TaggedModel):
+    """The kind ``read`` of `ThreadReadStateOperation`."""
+
     type: Literal["read"] = ...
 
 class RolloutCompressResponse(_Model):
-    """Experimental."""
+    """The answer to ``rollout/compress``.
+
+    Experimental.
+    """
 
 class SelectedCapabilityRoot(_Model):
+    """Selected capability root. It stands in `ThreadStartParams.selected_capability_roots`."""
+
     id: str
     location: CapabilityRootLocation
 
 SessionSource: TypeAlias = (
     Literal["cli", "vscode", "exec", "appServer", "unknown"] | CustomSessionSource | SubAgentSessionSource
 )
+"""What began a thread: a program, a person's editor, another agent."""
 
 class SortDirection(_Word, Enum):
+    """Sort direction. It stands in `ProjectListParams.sort_direction`."""
+
     asc = "asc"
     desc = "desc"
 
 class SubAgentSessionSource(_Model):
+    """The kind ``subAgent`` of `SessionSource`."""
+
     sub_agent: SubAgentSource
 
 SubAgentSource: TypeAlias = (
     Literal["review", "compact", "memory_consolidation"] | ThreadSpawnSubAgentSource | OtherSubAgentSource
 )
+"""Sub agent source. It stands in `SubAgentSessionSource.sub_agent`."""
 
 class SubAgentSourceThreadSpawn(_Model):
+    """Sub agent source thread spawn. It stands in `ThreadSpawnSubAgentSource.thread_spawn`.
+
+    Attributes:
+        parent_thread_id: the thread that it was started from.
+    """
+
     agent_nickname: str | None = ...
     agent_path: AgentPath | None = ...
     agent_role: str | None = ...
@@ -167,12 +260,39 @@ class SubAgentSourceThreadSpawn(_Model):
     parent_thread_id: ThreadId
 
 class SystemErrorThreadStatus(_TaggedModel):
+    """The kind ``systemError`` of `ThreadStatus`."""
+
     type: Literal["systemError"] = ...
 
 class Thread(_Model):
-    """Experimental in part.
+    """A conversation with the agent, as it is stored: what it is called, where it works, its turns.
 
     Experimental: `attached_to_thread_id`, `can_accept_direct_input`, `daybreak_enabled`, `environments`, `extra`.
+
+    Attributes:
+        attached_to_thread_id: only threads that are tied to this one.
+        cli_version: of the Codex that began it.
+        created_at: when it began, in seconds since 1970.
+        cwd: the directory to work in.
+        daybreak_enabled: whether Daybreak is used.
+        environments: where commands run, if not only on this machine.
+        ephemeral: whether the thread is kept in memory only.
+        forked_from_id: the thread that it was forked from.
+        history_mode: how the thread's history is stored.
+        id: its id.
+        model: which model.
+        model_provider: who serves the model.
+        name: what a person calls it.
+        parent_thread_id: the thread that it was started from.
+        path: the file that it is stored in.
+        preview: how it begins, for lists.
+        project_id: the project that it belongs to.
+        reasoning_effort: how much the model thinks before it answers.
+        source: what began it.
+        status: whether it is loaded, busy, or waits.
+        thread_source: what began the thread, in a word of your own.
+        turns: its turns, where they were asked for.
+        updated_at: when it was last changed, in seconds since 1970.
     """
 
     agent_nickname: str | None = ...
@@ -210,24 +330,50 @@ class Thread(_Model):
     updated_at: int
 
 class ThreadActiveFlag(_Word, Enum):
+    """Thread active flag. It stands in `ActiveThreadStatus.active_flags`."""
+
     waiting_on_approval = "waitingOnApproval"
     waiting_on_user_input = "waitingOnUserInput"
 
 class ThreadApproveGuardianDeniedActionParams(_Model):
+    """Allow what the automatic reviewer has refused.
+
+    The parameters of ``thread/approveGuardianDeniedAction``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     event: JsonValue
     thread_id: str
 
-class ThreadApproveGuardianDeniedActionResponse(_Model): ...
+class ThreadApproveGuardianDeniedActionResponse(_Model):
+    """The answer to ``thread/approveGuardianDeniedAction``."""
 
 class ThreadArchiveParams(_Model):
+    """Put a thread away: lists leave it out. The parameters of ``thread/archive``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
-class ThreadArchiveResponse(_Model): ...
+class ThreadArchiveResponse(_Model):
+    """The answer to ``thread/archive``."""
 
 class ThreadArchivedNotification(_Model):
+    """A thread was put away. The event ``thread/archived``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadAttachment(_Model):
+    """Thread attachment. It stands in `ThreadAttachmentAddResponse.attachment`."""
+
     attachment_type: str
     created_at: int
     id: str
@@ -235,37 +381,78 @@ class ThreadAttachment(_Model):
     payload: JsonValue
 
 class ThreadAttachmentAddOutcome(_Word, Enum):
+    """Thread attachment add outcome. It stands in `ThreadAttachmentAddResponse.outcome`."""
+
     created = "created"
     existing = "existing"
 
 class ThreadAttachmentAddParams(_Model):
+    """Attach something to a thread. The parameters of ``thread/attachment/add``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     attachment_type: str
     identity_key: str
     payload: JsonValue
     thread_id: str
 
 class ThreadAttachmentAddResponse(_Model):
+    """The answer to ``thread/attachment/add``."""
+
     attachment: ThreadAttachment
     outcome: ThreadAttachmentAddOutcome
 
 class ThreadAttachmentListParams(_Model):
+    """List what is attached to a thread. The parameters of ``thread/attachment/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
+
     cursor: str | None = ...
     limit: int | None = ...
     thread_id: str
 
 class ThreadAttachmentListResponse(_Model):
+    """The answer to ``thread/attachment/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[ThreadAttachment]
     next_cursor: str | None = ...
 
 class ThreadAttachmentOperation(_Word, Enum):
+    """Thread attachment operation. It stands in `ThreadAttachmentUpdatedNotification.operation`."""
+
     created = "created"
     deleted = "deleted"
 
 class ThreadAttachmentOwner(_Model):
+    """Thread attachment owner. It stands in `ThreadAttachmentOwnerListResponse.data`.
+
+    Attributes:
+        archived: the archived threads instead of the others.
+        thread_id: the id of the thread.
+    """
+
     archived: bool
     thread_id: str
 
 class ThreadAttachmentOwnerListParams(_Model):
+    """List the threads that something is attached to. The parameters of ``thread/attachmentOwner/list``.
+
+    Attributes:
+        archived: the archived threads instead of the others.
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+    """
+
     archived: bool | None = ...
     attachment_type: str
     cursor: str | None = ...
@@ -273,17 +460,36 @@ class ThreadAttachmentOwnerListParams(_Model):
     limit: int | None = ...
 
 class ThreadAttachmentOwnerListResponse(_Model):
+    """The answer to ``thread/attachmentOwner/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[ThreadAttachmentOwner]
     next_cursor: str | None = ...
 
 class ThreadAttachmentRemoveParams(_Model):
+    """Detach something from a thread. The parameters of ``thread/attachment/remove``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     attachment_type: str
     identity_key: str
     thread_id: str
 
-class ThreadAttachmentRemoveResponse(_Model): ...
+class ThreadAttachmentRemoveResponse(_Model):
+    """The answer to ``thread/attachment/remove``."""
 
 class ThreadAttachmentUpdatedNotification(_Model):
+    """What is attached to a thread has changed. The event ``thread/attachment/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     attachment_id: str
     attachment_type: str
     identity_key: str
@@ -291,7 +497,14 @@ class ThreadAttachmentUpdatedNotification(_Model):
     thread_id: str
 
 class ThreadBackgroundTerminal(_Model):
-    """Experimental."""
+    """Thread background terminal. It stands in `ThreadBackgroundTerminalsListResponse.data`.
+
+    Experimental.
+
+    Attributes:
+        cwd: the directory to work in.
+        item_id: the id of the item.
+    """
 
     command: str
     cpu_percent: float | None = ...
@@ -302,77 +515,184 @@ class ThreadBackgroundTerminal(_Model):
     rss_kb: int | None = ...
 
 class ThreadBackgroundTerminalsCleanParams(_Model):
-    """Experimental."""
+    """End the commands that a thread left running. The parameters of ``thread/backgroundTerminals/clean``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadBackgroundTerminalsCleanResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/backgroundTerminals/clean``.
+
+    Experimental.
+    """
 
 class ThreadBackgroundTerminalsListParams(_Model):
-    """Experimental."""
+    """List the commands that a thread left running. The parameters of ``thread/backgroundTerminals/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
 
     cursor: str | None = ...
     limit: int | None = ...
     thread_id: str
 
 class ThreadBackgroundTerminalsListResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/backgroundTerminals/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[ThreadBackgroundTerminal]
     next_cursor: str | None = ...
 
 class ThreadBackgroundTerminalsTerminateParams(_Model):
-    """Experimental."""
+    """End one of the commands that a thread left running.
+
+    The parameters of ``thread/backgroundTerminals/terminate``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     process_id: str
     thread_id: str
 
 class ThreadBackgroundTerminalsTerminateResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/backgroundTerminals/terminate``.
+
+    Experimental.
+    """
 
     terminated: bool
 
 class ThreadClosedNotification(_Model):
+    """A thread is no longer loaded. The event ``thread/closed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadCompactStartParams(_Model):
+    """Have a thread's history summed up, to make room for more.
+
+    The parameters of ``thread/compact/start``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
-class ThreadCompactStartResponse(_Model): ...
+class ThreadCompactStartResponse(_Model):
+    """The answer to ``thread/compact/start``."""
 
 class ThreadDecrementElicitationParams(_Model):
-    """Experimental."""
+    """One question less is open to a person: time limits may run again.
+
+    The parameters of ``thread/decrement_elicitation``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadDecrementElicitationResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/decrement_elicitation``.
+
+    Experimental.
+    """
 
     count: int
     paused: bool
 
 class ThreadDeleteParams(_Model):
+    """Remove a thread for good. The parameters of ``thread/delete``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
-class ThreadDeleteResponse(_Model): ...
+class ThreadDeleteResponse(_Model):
+    """The answer to ``thread/delete``."""
 
 class ThreadDeletedNotification(_Model):
+    """A thread was removed. The event ``thread/deleted``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadEnvironment(_Model):
+    """Thread environment. It stands in `Thread.environments`.
+
+    Attributes:
+        cwd: the directory to work in.
+        environment_id: the environment that it is about.
+        runtime_workspace_roots: the directories that are the workspace.
+    """
+
     cwd: str
     environment_id: str
     runtime_workspace_roots: list[str]
 
-class ThreadExtra(_Model): ...
+class ThreadExtra(_Model):
+    """Thread extra. It stands in `Thread.extra`."""
 
 class ThreadForkParams(_Model):
-    """Experimental in part.
+    """Begin a thread with all that was said in another one. The parameters of ``thread/fork``.
 
     Experimental: `attach_to_source`, `before_turn_id`, `defer_goal_continuation`,
     `experimental_disable_prediction_mcp`, `experimental_prediction_mode`, `path`, `permissions`,
     `runtime_workspace_roots`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        attach_to_source: whether the new thread stays tied to the other one.
+        base_instructions: replaces the instructions that Codex gives the model.
+        before_turn_id: the first turn that is left out.
+        config: settings that hold for this alone, by their keys in ``config.toml``.
+        cwd: the directory to work in.
+        defer_goal_continuation: whether the goal waits until a turn is begun by hand.
+        developer_instructions: further instructions to the model, of more weight than the user's.
+        ephemeral: whether the thread is kept in memory only.
+        exclude_turns: whether the answer leaves the turns out.
+        experimental_disable_prediction_mcp: for predictions: without MCP servers.
+        experimental_prediction_mode: whether the fork only makes predictions.
+        last_turn_id: the last turn that is taken along.
+        model: which model.
+        model_provider: who serves the model.
+        path: the file of the stored thread, instead of its id.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        service_tier: the provider's level of service.
+        thread_id: the id of the thread.
+        thread_source: what began the thread, in a word of your own.
     """
 
     approval_policy: _AskForApproval | None = ...
@@ -400,7 +720,24 @@ class ThreadForkParams(_Model):
     thread_source: ThreadSource | None = ...
 
 class ThreadForkResponse(_Model):
-    """Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`."""
+    """The answer to ``thread/fork``.
+
+    Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        cwd: the directory to work in.
+        disabled_plugin_ids: plugins that are not used.
+        model: which model.
+        model_provider: who serves the model.
+        multi_agent_mode: whether the agent may start others by itself.
+        reasoning_effort: how much the model thinks before it answers.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        service_tier: the provider's level of service.
+        thread: the thread.
+    """
 
     active_permission_profile: ActivePermissionProfile | None = ...
     approval_policy: _AskForApproval
@@ -418,6 +755,13 @@ class ThreadForkResponse(_Model):
     thread: Thread
 
 class ThreadGoal(_Model):
+    """What a thread works towards by itself, and how far it is.
+
+    Attributes:
+        thread_id: the id of the thread.
+        updated_at: when it was last changed, in seconds since 1970.
+    """
+
     created_at: int
     objective: str
     status: ThreadGoalStatus
@@ -428,26 +772,58 @@ class ThreadGoal(_Model):
     updated_at: int
 
 class ThreadGoalClearParams(_Model):
+    """Take a thread's goal away. The parameters of ``thread/goal/clear``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     origin: ThreadGoalMutationOrigin | None = ...
     thread_id: str
 
 class ThreadGoalClearResponse(_Model):
+    """The answer to ``thread/goal/clear``."""
+
     cleared: bool
 
 class ThreadGoalClearedNotification(_Model):
+    """A thread has no goal any more. The event ``thread/goal/cleared``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadGoalGetParams(_Model):
+    """Read a thread's goal. The parameters of ``thread/goal/get``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadGoalGetResponse(_Model):
+    """The answer to ``thread/goal/get``."""
+
     goal: ThreadGoal | None = ...
 
 class ThreadGoalMutationOrigin(_Word, Enum):
+    """Thread goal mutation origin. It stands in `ThreadGoalClearParams.origin`."""
+
     user = "user"
     automatic = "automatic"
 
 class ThreadGoalSetParams(_Model):
+    """Give a thread a goal: turns begin by themselves until it is reached.
+
+    The parameters of ``thread/goal/set``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     objective: str | None = ...
     origin: ThreadGoalMutationOrigin | None = ...
     status: ThreadGoalStatus | None = ...
@@ -455,9 +831,13 @@ class ThreadGoalSetParams(_Model):
     token_budget: int | None = ...
 
 class ThreadGoalSetResponse(_Model):
+    """The answer to ``thread/goal/set``."""
+
     goal: ThreadGoal
 
 class ThreadGoalStatus(_Word, Enum):
+    """Thread goal status. It stands in `ThreadGoal.status`."""
+
     active = "active"
     paused = "paused"
     blocked = "blocked"
@@ -466,14 +846,25 @@ class ThreadGoalStatus(_Word, Enum):
     complete = "complete"
 
 ThreadGoalStatusValue: TypeAlias = Literal["active", "paused", "blocked", "usageLimited", "budgetLimited", "complete"]
+"""Thread goal status value."""
 
 class ThreadGoalUpdatedNotification(_Model):
+    """A thread's goal has changed, or how far it is. The event ``thread/goal/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     goal: ThreadGoal
     thread_id: str
     turn_id: str | None = ...
 
 class ThreadGuardianAssessment(_Model):
-    """Experimental."""
+    """Thread guardian assessment. It stands in `ThreadGuardianReviewResponse.assessment`.
+
+    Experimental.
+    """
 
     outcome: GuardianAssessmentOutcome
     rationale: str
@@ -481,39 +872,77 @@ class ThreadGuardianAssessment(_Model):
     user_authorization: GuardianUserAuthorization
 
 class ThreadGuardianReviewParams(_Model):
-    """Experimental."""
+    """Read how the automatic reviewer judged a thread. The parameters of ``thread/guardianReview``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadGuardianReviewResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/guardianReview``.
+
+    Experimental.
+    """
 
     assessment: ThreadGuardianAssessment | None = ...
     call_id: str
 
 class ThreadHistoryMode(_Word, Enum):
+    """Thread history mode. It stands in `Thread.history_mode`."""
+
     legacy = "legacy"
     paginated = "paginated"
 
 class ThreadIncrementElicitationParams(_Model):
-    """Experimental."""
+    """One question more is open to a person: time limits rest.
+
+    The parameters of ``thread/increment_elicitation``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadIncrementElicitationResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/increment_elicitation``.
+
+    Experimental.
+    """
 
     count: int
     paused: bool
 
 class ThreadInjectItemsParams(_Model):
+    """Put items into a thread's history without a turn. The parameters of ``thread/inject_items``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     items: list[JsonValue]
     thread_id: str
 
-class ThreadInjectItemsResponse(_Model): ...
+class ThreadInjectItemsResponse(_Model):
+    """The answer to ``thread/inject_items``."""
 
 class ThreadItemEntry(_Model):
-    """Experimental: `output_deferred`."""
+    """Thread item entry. It stands in `ThreadItemsListResponse.data`.
+
+    Experimental: `output_deferred`.
+
+    Attributes:
+        completed_at_ms: when it ended, in milliseconds since 1970.
+        item: the item.
+        started_at_ms: when it began, in milliseconds since 1970.
+        turn_id: the id of the turn.
+    """
 
     completed_at_ms: int | None = ...
     item: ThreadItem
@@ -522,16 +951,31 @@ class ThreadItemEntry(_Model):
     turn_id: str
 
 class ThreadItemOutputDeferral(_Model):
-    """Experimental: `command_execution`, `mcp_tool_call`."""
+    """Thread item output deferral. It stands in `ThreadItemsListParams.defer_output`.
+
+    Experimental: `command_execution`, `mcp_tool_call`.
+    """
 
     command_execution: bool | None = ...
     mcp_tool_call: bool | None = ...
 
 ThreadItemsListAnchor: TypeAlias = ItemThreadItemsListAnchor
+"""Thread items list anchor. It stands in `ThreadItemsListCursor`."""
 
 ThreadItemsListCursor: TypeAlias = str | ThreadItemsListAnchor
+"""Thread items list cursor. It stands in `ThreadItemsListParams.cursor`."""
 
 class ThreadItemsListParams(_Model):
+    """List the items of a thread, a page of them. The parameters of ``thread/items/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        sort_direction: upwards or downwards.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     cursor: ThreadItemsListCursor | None = ...
     defer_output: ThreadItemOutputDeferral | None = ...
     limit: int | None = ...
@@ -540,29 +984,68 @@ class ThreadItemsListParams(_Model):
     turn_id: str | None = ...
 
 class ThreadItemsListResponse(_Model):
+    """The answer to ``thread/items/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     backwards_cursor: str | None = ...
     data: list[ThreadItemEntry]
     next_cursor: str | None = ...
 
 class ThreadItemsReadParams(_Model):
-    """Experimental."""
+    """Read an item of a thread. The parameters of ``thread/items/read``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
 
     item_ids: list[str]
     thread_id: str
     turn_id: str
 
 class ThreadItemsReadResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/items/read``.
+
+    Experimental.
+    """
 
     data: list[ThreadItemEntry]
 
 ThreadListCwdFilter: TypeAlias = str | list[str]
+"""Thread list cwd filter. It stands in `ThreadListParams.cwd`."""
 
 class ThreadListParams(_Model):
-    """Experimental in part.
+    """List the threads that are stored, a page of them. The parameters of ``thread/list``.
 
     Experimental: `ancestor_thread_id`, `attached_to_thread_id`, `include_attached_threads`, `parent_thread_id`,
     `project_id`.
+
+    Attributes:
+        ancestor_thread_id: only threads that began from this one, directly or not.
+        archived: the archived threads instead of the others.
+        attached_to_thread_id: only threads that are tied to this one.
+        current_account_only: only threads of the account that is logged in.
+        cursor: where the page begins: `next_cursor` of the one before.
+        cwd: only threads of this directory, or of one of these.
+        excluded_thread_ids: threads that are left out.
+        include_attached_threads: also threads that are tied to others.
+        included_thread_ids: only these threads.
+        limit: how many a page has at most.
+        model_providers: only threads with these providers.
+        originators: only threads that these programs began.
+        parent_thread_id: only threads that this one has started.
+        project_id: only threads of this project.
+        search_term: only threads with these words in them.
+        section_id: only threads of this section.
+        sort_direction: upwards or downwards.
+        sort_key: what to sort by.
+        source_kinds: only threads that were begun so.
+        use_state_db_only: whether only the index is asked, and no file is read.
     """
 
     ancestor_thread_id: str | None = ...
@@ -587,7 +1070,14 @@ class ThreadListParams(_Model):
     use_state_db_only: bool | None = ...
 
 class ThreadListResponse(_Model):
-    """Experimental: `read_states`."""
+    """A page of threads; `next_cursor` leads to the next one.
+
+    Experimental: `read_states`.
+
+    Attributes:
+        data: the threads.
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     backwards_cursor: str | None = ...
     data: list[Thread]
@@ -595,43 +1085,89 @@ class ThreadListResponse(_Model):
     read_states: dict[str, ThreadReadState] | None = ...
 
 class ThreadLoadedListParams(_Model):
+    """List the threads that are loaded. The parameters of ``thread/loaded/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+    """
+
     cursor: str | None = ...
     limit: int | None = ...
 
 class ThreadLoadedListResponse(_Model):
+    """The answer to ``thread/loaded/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[str]
     next_cursor: str | None = ...
 
 class ThreadMemoryMode(_Word, Enum):
+    """Thread memory mode. It stands in `ThreadMemoryModeSetParams.mode`."""
+
     enabled = "enabled"
     disabled = "disabled"
 
 class ThreadMemoryModeSetParams(_Model):
-    """Experimental."""
+    """Say whether a thread is remembered. The parameters of ``thread/memoryMode/set``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     mode: ThreadMemoryMode
     thread_id: str
 
 class ThreadMemoryModeSetResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/memoryMode/set``.
+
+    Experimental.
+    """
 
 class ThreadMemoryReadParams(_Model):
-    """Experimental."""
+    """Read what was remembered of a thread. The parameters of ``thread/memory/read``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     thread_id: str
 
 class ThreadMemoryReadResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/memory/read``.
+
+    Experimental.
+
+    Attributes:
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
 
     summary: str | None = ...
 
 class ThreadMetadataGitInfoUpdateParams(_Model):
+    """Thread metadata git info update params. It stands in `ThreadMetadataUpdateParams.git_info`."""
+
     branch: str | None = ...
     origin_url: str | None = ...
     sha: str | None = ...
 
 class ThreadMetadataUpdateParams(_Model):
-    """Experimental: `daybreak_enabled`, `project_id`."""
+    """Change what is noted about a thread. The parameters of ``thread/metadata/update``.
+
+    Experimental: `daybreak_enabled`, `project_id`.
+
+    Attributes:
+        daybreak_enabled: whether Daybreak is used.
+        project_id: the project that it belongs to.
+        thread_id: the id of the thread.
+    """
 
     daybreak_enabled: bool | None = ...
     git_info: ThreadMetadataGitInfoUpdateParams | None = ...
@@ -639,46 +1175,99 @@ class ThreadMetadataUpdateParams(_Model):
     thread_id: str
 
 class ThreadMetadataUpdateResponse(_Model):
+    """The answer to ``thread/metadata/update``.
+
+    Attributes:
+        thread: the thread.
+    """
+
     thread: Thread
 
 class ThreadNameUpdatedNotification(_Model):
+    """A thread has another name. The event ``thread/name/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
     thread_name: str | None = ...
 
 class ThreadPredictionRequestParams(_Model):
-    """Experimental."""
+    """Have a person's next message guessed. The parameters of ``thread/prediction/request``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     source_turn_id: str
     thread_id: str
 
 class ThreadPredictionRequestResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/prediction/request``.
+
+    Experimental.
+    """
 
 ThreadPredictionResult: TypeAlias = CompletedThreadPredictionResult | FailedThreadPredictionResult
+"""Thread prediction result. It stands in `ThreadPredictionUpdatedNotification.result`."""
 
 class ThreadPredictionUpdatedNotification(_Model):
+    """There is a guess at a person's next message. The event ``thread/prediction/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     result: ThreadPredictionResult
     source_turn_id: str
     thread_id: str
 
 class ThreadPrepareApprovedPlanParams(_Model):
-    """Experimental."""
+    """Make a thread ready to carry out a plan. The parameters of ``thread/prepareApprovedPlan``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     attachment_path: str | None = ...
     markdown: str
     thread_id: str
 
 class ThreadPrepareApprovedPlanResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/prepareApprovedPlan``.
+
+    Experimental.
+    """
 
     prompt: str
 
 class ThreadProjectUpdatedNotification(_Model):
+    """A thread belongs to another project. The event ``thread/project/updated``.
+
+    Attributes:
+        project_id: the project that it belongs to.
+        thread_id: the id of the thread.
+    """
+
     project_id: str | None
     thread_id: str
 
 class ThreadQueueAddParams(_Model):
-    """Experimental."""
+    """Put a message in line, to be sent when the turn has ended. The parameters of ``thread/queue/add``.
+
+    Experimental.
+
+    Attributes:
+        client_user_message_id: an id of your own for the message.
+        input: what to say, item by item.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+        thread_id: the id of the thread.
+    """
 
     client_user_message_id: str
     input: list[UserInput]
@@ -686,59 +1275,120 @@ class ThreadQueueAddParams(_Model):
     thread_id: str
 
 class ThreadQueueAddResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/add``.
+
+    Experimental.
+    """
 
     queued_submission: QueuedSubmission
 
 class ThreadQueueChangedNotification(_Model):
+    """What waits in line has changed. The event ``thread/queue/changed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadQueueDeleteParams(_Model):
-    """Experimental."""
+    """Take a message out of the line. The parameters of ``thread/queue/delete``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     queued_submission_id: str
     thread_id: str
 
 class ThreadQueueDeleteResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/delete``.
+
+    Experimental.
+    """
 
     deleted: bool
 
 class ThreadQueueListParams(_Model):
-    """Experimental."""
+    """List what waits in line. The parameters of ``thread/queue/list``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        thread_id: the id of the thread.
+    """
 
     cursor: str | None = ...
     limit: int | None = ...
     thread_id: str
 
 class ThreadQueueListResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/list``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[QueuedSubmission]
     next_cursor: str | None = ...
 
 class ThreadQueueReorderParams(_Model):
-    """Experimental."""
+    """Put what waits in another order. The parameters of ``thread/queue/reorder``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     queued_submission_ids: list[str]
     thread_id: str
 
 class ThreadQueueReorderResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/reorder``.
+
+    Experimental.
+    """
 
 class ThreadQueueStartParams(_Model):
-    """Experimental."""
+    """Send what waits in line. The parameters of ``thread/queue/start``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     queued_submission_id: str | None = ...
     thread_id: str
 
 class ThreadQueueStartResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/start``.
+
+    Experimental.
+
+    Attributes:
+        turn: the turn.
+    """
 
     turn: Turn
 
 class ThreadQueueUpdateParams(_Model):
-    """Experimental."""
+    """Change a message that waits in line. The parameters of ``thread/queue/update``.
+
+    Experimental.
+
+    Attributes:
+        input: what to say, item by item.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+        thread_id: the id of the thread.
+    """
 
     input: list[UserInput]
     queued_submission_id: str
@@ -746,49 +1396,113 @@ class ThreadQueueUpdateParams(_Model):
     thread_id: str
 
 class ThreadQueueUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/queue/update``.
+
+    Experimental.
+    """
 
     queued_submission: QueuedSubmission
 
 class ThreadReadParams(_Model):
+    """Read a stored thread, with its turns or without. The parameters of ``thread/read``.
+
+    Attributes:
+        include_turns: whether the answer has its turns.
+        thread_id: the id of the thread.
+    """
+
     include_turns: bool | None = ...
     thread_id: str
 
 class ThreadReadResponse(_Model):
-    """Experimental: `read_state`."""
+    """A thread as it is stored.
+
+    Experimental: `read_state`.
+
+    Attributes:
+        thread: the thread.
+    """
 
     read_state: ThreadReadState | None = ...
     thread: Thread
 
 class ThreadReadState(_Model):
+    """Thread read state. It stands in `ThreadListResponse.read_states`."""
+
     first_unread: ThreadUnreadPosition | None = ...
     revision: str
 
 class ThreadReadStateChangedNotification(_Model):
+    """What is unread in a thread has changed. The event ``thread/readState/changed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     read_state: ThreadReadState
     thread_id: str
 
 ThreadReadStateOperation: TypeAlias = ReadThreadReadStateOperation | UnreadThreadReadStateOperation
+"""Thread read state operation. It stands in `ThreadReadStateUpdateParams.operation`."""
 
 class ThreadReadStateUpdateParams(_Model):
-    """Experimental."""
+    """Say how far a person has read. The parameters of ``thread/readState/update``.
+
+    Experimental.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
 
     expected_revision: str
     operation: ThreadReadStateOperation
     thread_id: str
 
 class ThreadReadStateUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/readState/update``.
+
+    Experimental.
+    """
 
     read_state: ThreadReadState
 
 class ThreadResumeInitialTurnsPageParams(_Model):
+    """Thread resume initial turns page params. It stands in `ThreadResumeParams.initial_turns_page`.
+
+    Attributes:
+        limit: how many a page has at most.
+        sort_direction: upwards or downwards.
+    """
+
     items_view: TurnItemsView | None = ...
     limit: int | None = ...
     sort_direction: SortDirection | None = ...
 
 class ThreadResumeParams(_Model):
-    """Experimental: `history`, `initial_turns_page`, `path`, `permissions`, `runtime_workspace_roots`."""
+    """Go on with a thread that is stored. The parameters of ``thread/resume``.
+
+    Experimental: `history`, `initial_turns_page`, `path`, `permissions`, `runtime_workspace_roots`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        base_instructions: replaces the instructions that Codex gives the model.
+        config: settings that hold for this alone, by their keys in ``config.toml``.
+        cwd: the directory to work in.
+        developer_instructions: further instructions to the model, of more weight than the user's.
+        exclude_turns: whether the answer leaves the turns out.
+        history: the items to go on from, instead of a stored thread's.
+        initial_turns_page: which page of turns the answer has.
+        model: which model.
+        model_provider: who serves the model.
+        path: the file of the stored thread, instead of its id.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        personality: the tone in which the agent speaks.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        service_tier: the provider's level of service.
+        thread_id: the id of the thread.
+    """
 
     approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
@@ -810,9 +1524,25 @@ class ThreadResumeParams(_Model):
     thread_id: str
 
 class ThreadResumeResponse(_Model):
-    """Experimental in part.
+    """The answer to ``thread/resume``.
 
     Experimental: `active_permission_profile`, `initial_turns_page`, `multi_agent_mode`, `runtime_workspace_roots`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        collaboration_mode: how agent and person work together.
+        cwd: the directory to work in.
+        disabled_plugin_ids: plugins that are not used.
+        initial_turns_page: which page of turns the answer has.
+        model: which model.
+        model_provider: who serves the model.
+        multi_agent_mode: whether the agent may start others by itself.
+        reasoning_effort: how much the model thinks before it answers.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        service_tier: the provider's level of service.
+        thread: the thread.
     """
 
     active_permission_profile: ActivePermissionProfile | None = ...
@@ -835,27 +1565,63 @@ class ThreadResumeResponse(_Model):
     turns_backwards_cursor: str | None = ...
 
 class ThreadRevertParams(_Model):
+    """Go back to before a turn. The parameters of ``thread/revert``.
+
+    Attributes:
+        before_turn_id: the first turn that is left out.
+        thread_id: the id of the thread.
+    """
+
     before_turn_id: str
     thread_id: str
 
 class ThreadRevertResponse(_Model):
+    """The answer to ``thread/revert``.
+
+    Attributes:
+        thread: the thread.
+    """
+
     items_backwards_cursor: str | None = ...
     thread: Thread
     turns_backwards_cursor: str | None = ...
 
 class ThreadRevertedNotification(_Model):
+    """A thread went back to before a turn. The event ``thread/reverted``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadSampleCancelParams(_Model):
-    """Experimental."""
+    """Break off such a question. The parameters of ``thread/sample/cancel``.
+
+    Experimental.
+    """
 
     request_id: RequestId
 
 class ThreadSampleCancelResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/sample/cancel``.
+
+    Experimental.
+    """
 
 class ThreadSampleParams(_Model):
-    """Experimental."""
+    """Ask the model something beside the turns of a thread. The parameters of ``thread/sample``.
+
+    Experimental.
+
+    Attributes:
+        effort: how much the model thinks before it answers.
+        expected_turn_id: the turn that has to be running.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+        thread_id: the id of the thread.
+        thread_source: what began the thread, in a word of your own.
+        turn_trigger: what made the turn begin, in a word of your own.
+    """
 
     allow_in_progress_turn: bool | None = ...
     disable_mcp: bool | None = ...
@@ -869,7 +1635,10 @@ class ThreadSampleParams(_Model):
     turn_trigger: str | None = ...
 
 class ThreadSampleResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/sample``.
+
+    Experimental.
+    """
 
     cached_input_tokens: int | None = ...
     input_tokens: int | None = ...
@@ -879,15 +1648,28 @@ class ThreadSampleResponse(_Model):
     text: str | None = ...
 
 class ThreadSearchCancelParams(_Model):
-    """Experimental."""
+    """The parameters of ``thread/search/cancel`` and ``thread/search/stream/cancel``.
+
+    Experimental.
+    """
 
     request_id: RequestId
 
 class ThreadSearchCancelResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/search/cancel`` and ``thread/search/stream/cancel``.
+
+    Experimental.
+    """
 
 class ThreadSearchOccurrence(_Model):
-    """Experimental."""
+    """Thread search occurrence. It stands in `ThreadSearchOccurrencesResponse.data`.
+
+    Experimental.
+
+    Attributes:
+        item_id: the id of the item.
+        turn_id: the id of the turn.
+    """
 
     item_id: str
     snippet: str
@@ -896,7 +1678,16 @@ class ThreadSearchOccurrence(_Model):
     turn_id: str
 
 class ThreadSearchOccurrencesParams(_Model):
-    """Experimental."""
+    """Find words in one thread. The parameters of ``thread/searchOccurrences``.
+
+    Experimental.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        search_term: only threads with these words in them.
+        thread_id: the id of the thread.
+    """
 
     cursor: str | None = ...
     limit: int | None = ...
@@ -904,13 +1695,33 @@ class ThreadSearchOccurrencesParams(_Model):
     thread_id: str
 
 class ThreadSearchOccurrencesResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/searchOccurrences``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     data: list[ThreadSearchOccurrence]
     next_cursor: str | None = ...
 
 class ThreadSearchParams(_Model):
-    """Experimental."""
+    """The parameters of ``thread/search`` and ``thread/search/stream``.
+
+    Experimental.
+
+    Attributes:
+        archived: the archived threads instead of the others.
+        current_account_only: only threads of the account that is logged in.
+        cursor: where the page begins: `next_cursor` of the one before.
+        include_attached_threads: also threads that are tied to others.
+        limit: how many a page has at most.
+        search_term: only threads with these words in them.
+        sort_direction: upwards or downwards.
+        sort_key: what to sort by.
+        source_kinds: only threads that were begun so.
+    """
 
     archived: bool | None = ...
     current_account_only: bool | None = ...
@@ -923,89 +1734,186 @@ class ThreadSearchParams(_Model):
     source_kinds: list[ThreadSourceKind] | None = ...
 
 class ThreadSearchPartialNotification(_Model):
+    """A search has found something; it goes on. The event ``thread/search/partial``."""
+
     data: list[ThreadSearchResult]
     request_id: RequestId
 
 class ThreadSearchResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/search`` and ``thread/search/stream``.
+
+    Experimental.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
 
     backwards_cursor: str | None = ...
     data: list[ThreadSearchResult]
     next_cursor: str | None = ...
 
 class ThreadSearchResult(_Model):
+    """Thread search result. It stands in `ThreadSearchPartialNotification.data`.
+
+    Attributes:
+        thread: the thread.
+    """
+
     snippet: str
     thread: Thread
 
 class ThreadSearchSortKey(_Word, Enum):
+    """Thread search sort key. It stands in `ThreadSearchParams.sort_key`."""
+
     created_at = "created_at"
     updated_at = "updated_at"
     recency_at = "recency_at"
 
 ThreadSearchSortKeyValue: TypeAlias = Literal["created_at", "updated_at", "recency_at"]
+"""Thread search sort key value."""
 
 class ThreadSearchTextRange(_Model):
-    """Experimental."""
+    """Thread search text range. It stands in `ThreadSearchOccurrence.snippet_match_range`.
+
+    Experimental.
+    """
 
     end: int
     start: int
 
 class ThreadSection(_Model):
+    """Thread section. It stands in `Thread.section`."""
+
     appearance: ThreadSectionAppearance | None = ...
     id: str
     name: str
 
 class ThreadSectionAppearance(_Model):
+    """Thread section appearance. It stands in `ThreadSection.appearance`."""
+
     color: str | None = ...
     icon: str | None = ...
 
 class ThreadSectionChangedNotification(_Model):
+    """A thread is in another section of the list. The event ``thread/section/changed``.
+
+    Attributes:
+        section_id: the section of the list of threads.
+        thread_id: the id of the thread.
+    """
+
     section_id: str | None
     thread_id: str
 
 class ThreadSectionCreateParams(_Model):
+    """Make a section of the list of threads. The parameters of ``threadSection/create``."""
+
     appearance: ThreadSectionAppearance | None = ...
     name: str
 
 class ThreadSectionCreateResponse(_Model):
+    """The answer to ``threadSection/create``."""
+
     section: ThreadSection
 
 class ThreadSectionDeleteParams(_Model):
+    """Remove a section; its threads stay. The parameters of ``threadSection/delete``.
+
+    Attributes:
+        section_id: the section of the list of threads.
+    """
+
     section_id: str
 
-class ThreadSectionDeleteResponse(_Model): ...
+class ThreadSectionDeleteResponse(_Model):
+    """The answer to ``threadSection/delete``."""
 
 class ThreadSectionListParams(_Model):
+    """List the sections. The parameters of ``threadSection/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+    """
+
     cursor: str | None = ...
     limit: int | None = ...
 
 class ThreadSectionListResponse(_Model):
+    """The answer to ``threadSection/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     data: list[ThreadSection]
     next_cursor: str | None = ...
 
 class ThreadSectionMoveParams(_Model):
+    """Put a thread into a section of the list. The parameters of ``thread/section/move``.
+
+    Attributes:
+        section_id: the section of the list of threads.
+        thread_id: the id of the thread.
+    """
+
     before_thread_id: str | None = ...
     section_id: str | None
     thread_id: str
 
-class ThreadSectionMoveResponse(_Model): ...
+class ThreadSectionMoveResponse(_Model):
+    """The answer to ``thread/section/move``."""
 
 class ThreadSectionUpdateParams(_Model):
+    """Change a section. The parameters of ``threadSection/update``.
+
+    Attributes:
+        section_id: the section of the list of threads.
+    """
+
     appearance: ThreadSectionAppearance | None = ...
     name: str
     section_id: str
 
 class ThreadSectionUpdateResponse(_Model):
+    """The answer to ``threadSection/update``."""
+
     section: ThreadSection
 
 class ThreadSetNameParams(_Model):
+    """Give a thread a name. The parameters of ``thread/name/set``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     name: str
     thread_id: str
 
-class ThreadSetNameResponse(_Model): ...
+class ThreadSetNameResponse(_Model):
+    """The answer to ``thread/name/set``."""
 
 class ThreadSettings(_Model):
-    """Experimental: `environments`, `multi_agent_mode`."""
+    """What the next turns of a thread are run with.
+
+    Experimental: `environments`, `multi_agent_mode`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        collaboration_mode: how agent and person work together.
+        cwd: the directory to work in.
+        disabled_plugin_ids: plugins that are not used.
+        effort: how much the model thinks before it answers.
+        environments: where commands run, if not only on this machine.
+        model: which model.
+        model_provider: who serves the model.
+        multi_agent_mode: whether the agent may start others by itself.
+        personality: the tone in which the agent speaks.
+        sandbox_policy: what commands may do without asking, in every detail.
+        service_tier: the provider's level of service.
+        summary: whether, and how fully, the model sums up what it thinks.
+    """
 
     active_permission_profile: ActivePermissionProfile | None = ...
     approval_policy: _AskForApproval
@@ -1024,7 +1932,27 @@ class ThreadSettings(_Model):
     summary: ReasoningSummary | None = ...
 
 class ThreadSettingsUpdateParams(_Model):
-    """Experimental."""
+    """Change what a thread's next turns are run with. The parameters of ``thread/settings/update``.
+
+    Experimental.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        collaboration_mode: how agent and person work together.
+        cwd: the directory to work in.
+        disabled_plugin_ids: plugins that are not used.
+        effort: how much the model thinks before it answers.
+        environments: where commands run, if not only on this machine.
+        model: which model.
+        multi_agent_mode: whether the agent may start others by itself.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        personality: the tone in which the agent speaks.
+        sandbox_policy: what commands may do without asking, in every detail.
+        service_tier: the provider's level of service.
+        summary: whether, and how fully, the model sums up what it thinks.
+        thread_id: the id of the thread.
+    """
 
     approval_policy: _AskForApproval | None = ...
     approvals_reviewer: ApprovalsReviewer | None = ...
@@ -1043,30 +1971,54 @@ class ThreadSettingsUpdateParams(_Model):
     thread_id: str
 
 class ThreadSettingsUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``thread/settings/update``.
+
+    Experimental.
+    """
 
 class ThreadSettingsUpdatedNotification(_Model):
+    """A thread's settings have changed. The event ``thread/settings/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
     thread_settings: ThreadSettings
 
 class ThreadShellCommandParams(_Model):
+    """Run a command of a person in a thread: the agent sees what it prints.
+
+    The parameters of ``thread/shellCommand``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     command: str
     thread_id: str
     timeout_ms: int | None = ...
 
-class ThreadShellCommandResponse(_Model): ...
+class ThreadShellCommandResponse(_Model):
+    """The answer to ``thread/shellCommand``."""
 
 class ThreadSortKey(_Word, Enum):
+    """What threads are sorted by."""
+
     created_at = "created_at"
     updated_at = "updated_at"
     recency_at = "recency_at"
     section_position = "section_position"
 
 ThreadSortKeyValue: TypeAlias = Literal["created_at", "updated_at", "recency_at", "section_position"]
+"""Thread sort key value."""
 
 ThreadSource: TypeAlias = str
+"""Thread source. It stands in `Thread.thread_source`."""
 
 class ThreadSourceKind(_Word, Enum):
+    """What began a thread, in a word, to choose threads by."""
+
     cli = "cli"
     vscode = "vscode"
     exec = "exec"
@@ -1090,16 +2042,48 @@ ThreadSourceKindValue: TypeAlias = Literal[
     "subAgentOther",
     "unknown",
 ]
+"""Thread source kind value."""
 
 class ThreadSpawnSubAgentSource(_Model):
+    """The kind ``thread_spawn`` of `SubAgentSource`."""
+
     thread_spawn: SubAgentSourceThreadSpawn
 
 class ThreadStartParams(_Model):
-    """Experimental in part.
+    """Begin a thread. The parameters of ``thread/start``.
 
     Experimental: `allow_provider_model_fallback`, `daybreak_enabled`, `dynamic_tools`, `environments`,
     `experimental_raw_events`, `history_mode`, `mock_experimental_field`, `multi_agent_mode`, `permissions`,
     `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
+
+    Attributes:
+        allow_provider_model_fallback: whether another model of the provider will do.
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        base_instructions: replaces the instructions that Codex gives the model.
+        config: settings that hold for this alone, by their keys in ``config.toml``.
+        cwd: the directory to work in.
+        daybreak_enabled: whether Daybreak is used.
+        developer_instructions: further instructions to the model, of more weight than the user's.
+        dynamic_tools: tools that this program brings; `Handlers.tool_call` runs them.
+        environments: where commands run, if not only on this machine.
+        ephemeral: whether the thread is kept in memory only.
+        experimental_raw_events: whether the model's items are told as they are.
+        history_mode: how the thread's history is stored.
+        mock_experimental_field: does nothing; tests of the protocol use it.
+        model: which model.
+        model_provider: who serves the model.
+        multi_agent_mode: whether the agent may start others by itself.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        personality: the tone in which the agent speaks.
+        project_id: the project that it belongs to.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        selected_capability_roots: where to look for what the thread can use.
+        service_name: what this program calls its service.
+        service_tier: the provider's level of service.
+        session_start_source: what made the thread begin, for hooks.
+        thread_source: what began the thread, in a word of your own.
     """
 
     allow_provider_model_fallback: bool | None = ...
@@ -1131,7 +2115,24 @@ class ThreadStartParams(_Model):
     thread_source: ThreadSource | None = ...
 
 class ThreadStartResponse(_Model):
-    """Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`."""
+    """The new thread, and the settings that it got.
+
+    Experimental: `active_permission_profile`, `multi_agent_mode`, `runtime_workspace_roots`.
+
+    Attributes:
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        cwd: the directory to work in.
+        disabled_plugin_ids: plugins that are not used.
+        model: which model.
+        model_provider: who serves the model.
+        multi_agent_mode: whether the agent may start others by itself.
+        reasoning_effort: how much the model thinks before it answers.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox: what commands may do without asking.
+        service_tier: the provider's level of service.
+        thread: the thread.
+    """
 
     active_permission_profile: ActivePermissionProfile | None = ...
     approval_policy: _AskForApproval
@@ -1149,27 +2150,61 @@ class ThreadStartResponse(_Model):
     thread: Thread
 
 class ThreadStartSource(_Word, Enum):
+    """Thread start source. It stands in `ThreadStartParams.session_start_source`."""
+
     startup = "startup"
     clear = "clear"
 
 class ThreadStartThreadUnreadPosition(_TaggedModel):
+    """The kind ``threadStart`` of `ThreadUnreadPosition`."""
+
     type: Literal["threadStart"] = ...
 
 class ThreadStartedNotification(_Model):
+    """A thread has begun. The event ``thread/started``.
+
+    Attributes:
+        thread: the thread.
+    """
+
     thread: Thread
 
 ThreadStatus: TypeAlias = NotLoadedThreadStatus | IdleThreadStatus | SystemErrorThreadStatus | ActiveThreadStatus
+"""Whether a thread is loaded, busy, idle, or waiting for a person."""
 
 class ThreadStatusChangedNotification(_Model):
+    """A thread is busy, idle or waiting for a person. The event ``thread/status/changed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     status: ThreadStatus
     thread_id: str
 
 class ThreadTokenUsageUpdatedNotification(_Model):
+    """The tokens that a thread has used. The event ``thread/tokenUsage/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        token_usage: the tokens, counted.
+        turn_id: the id of the turn.
+    """
+
     thread_id: str
     token_usage: ThreadTokenUsage
     turn_id: str
 
 class ThreadTurnsListParams(_Model):
+    """List the turns of a thread, a page of them. The parameters of ``thread/turns/list``.
+
+    Attributes:
+        cursor: where the page begins: `next_cursor` of the one before.
+        limit: how many a page has at most.
+        sort_direction: upwards or downwards.
+        thread_id: the id of the thread.
+    """
+
     cursor: str | None = ...
     items_view: TurnItemsView | None = ...
     limit: int | None = ...
@@ -1177,40 +2212,89 @@ class ThreadTurnsListParams(_Model):
     thread_id: str
 
 class ThreadTurnsListResponse(_Model):
+    """The answer to ``thread/turns/list``.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     backwards_cursor: str | None = ...
     data: list[Turn]
     next_cursor: str | None = ...
 
 class ThreadUnarchiveParams(_Model):
+    """Take a thread out of the archive. The parameters of ``thread/unarchive``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadUnarchiveResponse(_Model):
+    """The answer to ``thread/unarchive``.
+
+    Attributes:
+        thread: the thread.
+    """
+
     thread: Thread
 
 class ThreadUnarchivedNotification(_Model):
+    """A thread was taken out of the archive. The event ``thread/unarchived``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 ThreadUnreadPosition: TypeAlias = ThreadStartThreadUnreadPosition | TurnThreadUnreadPosition
+"""Thread unread position. It stands in `ThreadReadState.first_unread`."""
 
 class ThreadUnsubscribeParams(_Model):
+    """Hear of a thread no longer. The parameters of ``thread/unsubscribe``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     thread_id: str
 
 class ThreadUnsubscribeResponse(_Model):
+    """The answer to ``thread/unsubscribe``."""
+
     status: ThreadUnsubscribeStatus
 
 class ThreadUnsubscribeStatus(_Word, Enum):
+    """Thread unsubscribe status. It stands in `ThreadUnsubscribeResponse.status`."""
+
     not_loaded = "notLoaded"
     not_subscribed = "notSubscribed"
     unsubscribed = "unsubscribed"
 
 class TurnThreadUnreadPosition(_TaggedModel):
+    """The kind ``turn`` of `ThreadUnreadPosition`.
+
+    Attributes:
+        turn_id: the id of the turn.
+    """
+
     turn_id: str
     type: Literal["turn"] = ...
 
 class TurnsPage(_Model):
+    """Turns page. It stands in `ThreadResumeResponse.initial_turns_page`.
+
+    Attributes:
+        next_cursor: the `cursor` of the next page; None if this is the last.
+    """
+
     backwards_cursor: str | None = ...
     data: list[Turn]
     next_cursor: str | None = ...
 
 class UnreadThreadReadStateOperation(_TaggedModel):
+    """The kind ``unread`` of `ThreadReadStateOperation`."""
+
     type: Literal["unread"] = ...

@@ -15,18 +15,26 @@ from codex_app_server.models.variants import Word as _Word
 from codex_app_server.protocol.messages import JsonValue
 
 class ActiveTurnNotSteerableCodexErrorInfo(_Model):
+    """The kind ``activeTurnNotSteerable`` of `CodexErrorInfo`."""
+
     active_turn_not_steerable: CodexErrorInfoActiveTurnNotSteerable
 
 class AdditionalContextEntry(_Model):
+    """Something the agent should know beside what was said."""
+
     kind: AdditionalContextKind
     name: str | None = ...
     value: str
 
 class AdditionalContextKind(_Word, Enum):
+    """Additional context kind. It stands in `AdditionalContextEntry.kind`."""
+
     untrusted = "untrusted"
     application = "application"
 
 class BaseBranchReviewTarget(_TaggedModel):
+    """The kind ``baseBranch`` of `ReviewTarget`."""
+
     branch: str
     type: Literal["baseBranch"] = ...
 
@@ -58,112 +66,221 @@ CodexErrorInfo: TypeAlias = (
     | ResponseTooManyFailedAttemptsCodexErrorInfo
     | ActiveTurnNotSteerableCodexErrorInfo
 )
+"""What kind of error it is, for programs: a word, or an object with the HTTP status."""
 
 class CodexErrorInfoActiveTurnNotSteerable(_Model):
+    """Codex error info active turn not steerable.
+
+    It stands in `ActiveTurnNotSteerableCodexErrorInfo.active_turn_not_steerable`.
+    """
+
     turn_kind: NonSteerableTurnKind
 
 class CodexErrorInfoHttpConnectionFailed(_Model):
+    """Codex error info http connection failed.
+
+    It stands in `HttpConnectionFailedCodexErrorInfo.http_connection_failed`.
+    """
+
     http_status_code: int | None = ...
 
 class CodexErrorInfoResponseStreamConnectionFailed(_Model):
+    """Codex error info response stream connection failed.
+
+    It stands in `ResponseStreamConnectionFailedCodexErrorInfo.response_stream_connection_failed`.
+    """
+
     http_status_code: int | None = ...
 
 class CodexErrorInfoResponseStreamDisconnected(_Model):
+    """Codex error info response stream disconnected.
+
+    It stands in `ResponseStreamDisconnectedCodexErrorInfo.response_stream_disconnected`.
+    """
+
     http_status_code: int | None = ...
 
 class CodexErrorInfoResponseTooManyFailedAttempts(_Model):
+    """Codex error info response too many failed attempts.
+
+    It stands in `ResponseTooManyFailedAttemptsCodexErrorInfo.response_too_many_failed_attempts`.
+    """
+
     http_status_code: int | None = ...
 
 class CollaborationMode(_Model):
+    """How agent and person work together, and with which model."""
+
     mode: ModeKind
     settings: Settings
 
 class CommitReviewTarget(_TaggedModel):
+    """The kind ``commit`` of `ReviewTarget`."""
+
     sha: str
     title: str | None = ...
     type: Literal["commit"] = ...
 
 class CustomMultiAgentMode(_Model):
+    """The kind ``custom`` of `MultiAgentMode`."""
+
     custom: str
 
 class CustomReviewTarget(_TaggedModel):
+    """The kind ``custom`` of `ReviewTarget`."""
+
     instructions: str
     type: Literal["custom"] = ...
 
 class CyberAccessProgram(_Word, Enum):
+    """Cyber access program. It stands in `ModelAccessPrograms.cyber`."""
+
     standard = "standard"
     daybreak_blue = "daybreakBlue"
     daybreak_red = "daybreakRed"
 
 class ErrorNotification(_Model):
+    """Something went wrong in a turn; it says whether it will be tried again. The event ``error``.
+
+    Attributes:
+        error: what went wrong.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+        will_retry: whether it is tried again.
+    """
+
     error: TurnError
     thread_id: str
     turn_id: str
     will_retry: bool
 
 class HttpConnectionFailedCodexErrorInfo(_Model):
+    """The kind ``httpConnectionFailed`` of `CodexErrorInfo`."""
+
     http_connection_failed: CodexErrorInfoHttpConnectionFailed
 
 class MisalignmentErrorDetails(_Model):
+    """Misalignment error details. It stands in `TurnError.misalignment`."""
+
     detailed_explanation: str | None = ...
     error_type: str | None = ...
     review_target: str | None = ...
     steer: MisalignmentSteer | None = ...
 
 class MisalignmentSteer(_Model):
+    """Misalignment steer. It stands in `MisalignmentErrorDetails.steer`."""
+
     message: str
 
 class ModeKind(_Word, Enum):
+    """Mode kind. It stands in `CollaborationMode.mode`."""
+
     plan = "plan"
     default = "default"
 
 MultiAgentMode: TypeAlias = Literal["explicitRequestOnly", "proactive"] | CustomMultiAgentMode
+"""Whether the agent may start others by itself."""
 
 class NonSteerableTurnKind(_Word, Enum):
+    """Non steerable turn kind. It stands in `CodexErrorInfoActiveTurnNotSteerable.turn_kind`."""
+
     review = "review"
     compact = "compact"
 
 class Personality(_Word, Enum):
+    """The tone in which the agent speaks."""
+
     none = "none"
     friendly = "friendly"
     pragmatic = "pragmatic"
 
 class ResponseStreamConnectionFailedCodexErrorInfo(_Model):
+    """The kind ``responseStreamConnectionFailed`` of `CodexErrorInfo`."""
+
     response_stream_connection_failed: CodexErrorInfoResponseStreamConnectionFailed
 
 class ResponseStreamDisconnectedCodexErrorInfo(_Model):
+    """The kind ``responseStreamDisconnected`` of `CodexErrorInfo`."""
+
     response_stream_disconnected: CodexErrorInfoResponseStreamDisconnected
 
 class ResponseTooManyFailedAttemptsCodexErrorInfo(_Model):
+    """The kind ``responseTooManyFailedAttempts`` of `CodexErrorInfo`."""
+
     response_too_many_failed_attempts: CodexErrorInfoResponseTooManyFailedAttempts
 
 class ReviewDelivery(_Word, Enum):
+    """Where a review takes place."""
+
     inline = "inline"
 
 class ReviewStartParams(_Model):
+    """Have changes reviewed, in a turn of this thread or of a new one. The parameters of ``review/start``.
+
+    Attributes:
+        thread_id: the id of the thread.
+    """
+
     delivery: ReviewDelivery | None = ...
     target: ReviewTarget
     thread_id: str
 
 class ReviewStartResponse(_Model):
+    """The answer to ``review/start``.
+
+    Attributes:
+        turn: the turn.
+    """
+
     review_thread_id: str
     turn: Turn
 
 ReviewTarget: TypeAlias = (
     UncommittedChangesReviewTarget | BaseBranchReviewTarget | CommitReviewTarget | CustomReviewTarget
 )
+"""What is reviewed: what is not committed, a branch, a commit, or what some words say."""
 
 class Settings(_Model):
+    """Settings. It stands in `CollaborationMode.settings`.
+
+    Attributes:
+        developer_instructions: further instructions to the model, of more weight than the user's.
+        model: which model.
+        reasoning_effort: how much the model thinks before it answers.
+    """
+
     developer_instructions: str | None = ...
     model: str
     reasoning_effort: ReasoningEffort | None = ...
 
 class ThreadTokenUsage(_Model):
+    """The tokens of a thread: all of them, those of the last request, and how many the model can hold.
+
+    Attributes:
+        last: those of the last request.
+        model_context_window: how many tokens the model can hold; None if that is not known.
+        total: all of them.
+    """
+
     last: TokenUsageBreakdown
     model_context_window: int | None = ...
     total: TokenUsageBreakdown
 
 class Turn(_Model):
+    """What was said to the agent once, and all it did in answer.
+
+    Attributes:
+        completed_at: when it ended, in seconds since 1970.
+        duration_ms: how long it took, in milliseconds.
+        error: why it failed, if it did.
+        id: its id.
+        items: what happened in it.
+        items_view: how much of the items is there.
+        root_turn_id: the turn that began the whole tree.
+        started_at: when it began, in seconds since 1970.
+        status: how it stands.
+    """
+
     completed_at: int | None = ...
     duration_ms: int | None = ...
     error: TurnError | None = ...
@@ -175,58 +292,129 @@ class Turn(_Model):
     status: TurnStatus
 
 class TurnCompletedNotification(_Model):
+    """A turn has ended; its status says how. The event ``turn/completed``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn: the turn.
+    """
+
     thread_id: str
     turn: Turn
 
 class TurnDiffUpdatedNotification(_Model):
+    """All that the turn has changed in files so far, as one diff. The event ``turn/diff/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     diff: str
     thread_id: str
     turn_id: str
 
 class TurnEnvironmentParams(_Model):
+    """Turn environment params. It stands in `ThreadSettingsUpdateParams.environments`.
+
+    Attributes:
+        cwd: the directory to work in.
+        environment_id: the environment that it is about.
+        runtime_workspace_roots: the directories that are the workspace.
+    """
+
     cwd: str
     environment_id: str
     runtime_workspace_roots: list[str] | None = ...
 
 class TurnError(_Model):
+    """Why a turn failed.
+
+    Attributes:
+        additional_details: what else is known.
+        codex_error_info: what kind of error it is, for programs.
+        message: for people.
+    """
+
     additional_details: str | None = ...
     codex_error_info: CodexErrorInfo | None = ...
     message: str
     misalignment: MisalignmentErrorDetails | None = ...
 
 class TurnInterruptParams(_Model):
+    """Stop a turn. The parameters of ``turn/interrupt``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     thread_id: str
     turn_id: str
 
-class TurnInterruptResponse(_Model): ...
+class TurnInterruptResponse(_Model):
+    """The answer to ``turn/interrupt``."""
 
 class TurnItemsView(_Word, Enum):
+    """Turn items view. It stands in `ThreadResumeInitialTurnsPageParams.items_view`."""
+
     not_loaded = "notLoaded"
     summary = "summary"
     full = "full"
 
 class TurnModerationMetadataNotification(_Model):
+    """What moderation noted about a turn. The event ``turn/moderationMetadata``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     metadata: JsonValue
     thread_id: str
     turn_id: str
 
 class TurnPlanStep(_Model):
+    """A step of the agent's plan, and how it stands."""
+
     status: TurnPlanStepStatus
     step: str
 
 class TurnPlanStepStatus(_Word, Enum):
+    """How a step stands: not begun, under way, or done."""
+
     pending = "pending"
     in_progress = "inProgress"
     completed = "completed"
 
 class TurnPlanUpdatedNotification(_Model):
+    """The steps that the agent plans, and how far it is. The event ``turn/plan/updated``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
+
     explanation: str | None = ...
     plan: list[TurnPlanStep]
     thread_id: str
     turn_id: str
 
 class TurnSettingsUpdateParams(_Model):
-    """Experimental."""
+    """Change settings of a turn that runs. The parameters of ``turn/settings/update``.
+
+    Experimental.
+
+    Attributes:
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        effort: how much the model thinks before it answers.
+        environments: where commands run, if not only on this machine.
+        model: which model.
+        service_tier: the provider's level of service.
+        summary: whether, and how fully, the model sums up what it thinks.
+        thread_id: the id of the thread.
+        turn_id: the id of the turn.
+    """
 
     approvals_reviewer: ApprovalsReviewer | None = ...
     effort: ReasoningEffort | None = ...
@@ -238,22 +426,58 @@ class TurnSettingsUpdateParams(_Model):
     turn_id: str
 
 class TurnSettingsUpdateResponse(_Model):
-    """Experimental."""
+    """The answer to ``turn/settings/update``.
+
+    Experimental.
+    """
 
     status: TurnSettingsUpdateStatus
 
 class TurnSettingsUpdateStatus(_Word, Enum):
-    """Experimental."""
+    """Turn settings update status. It stands in `TurnSettingsUpdateResponse.status`.
+
+    Experimental.
+    """
 
     applied = "applied"
     target_unavailable = "targetUnavailable"
 
 class TurnStartParams(_Model):
-    """Experimental in part.
+    """Begin a turn: say something to the agent. The parameters of ``turn/start``.
 
     Experimental: `additional_context`, `collaboration_mode`, `cyber_access_program`, `environments`,
     `multi_agent_mode`, `permissions`, `responsesapi_client_metadata`, `responsesapi_client_metadata_patch`,
     `runtime_workspace_roots`.
+
+    Attributes:
+        additional_context: what the agent should know besides, by names of your own.
+        approval_policy: when a person is asked before something is done.
+        approvals_reviewer: who is asked: the user, or an automatic reviewer.
+        client_user_message_id: an id of your own for the message.
+        collaboration_mode: how agent and person work together.
+        cwd: the directory to work in.
+        cyber_access_program: which programme for security work the turn belongs to.
+        disabled_plugin_ids: plugins that are not used.
+        effort: how much the model thinks before it answers.
+        environments: where commands run, if not only on this machine.
+        input: what to say, item by item.
+        model: which model.
+        multi_agent_mode: whether the agent may start others by itself.
+        output_schema: the JSON schema that the final answer has to fit.
+        parent_turn_id: the turn that this one was started from.
+        permissions: the name of a profile of permissions, instead of a sandbox.
+        personality: the tone in which the agent speaks.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+        responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+        root_turn_id: the turn that began the whole tree.
+        runtime_workspace_roots: the directories that are the workspace.
+        sandbox_policy: what commands may do without asking, in every detail.
+        service_tier: the provider's level of service.
+        service_tier_for_turn: the provider's level of service, in this turn alone.
+        summary: whether, and how fully, the model sums up what it thinks.
+        thread_id: the id of the thread.
+        tool_output: the outcome of a tool call that the turn goes on from.
+        turn_trigger: what made the turn begin, in a word of your own.
     """
 
     additional_context: dict[str, AdditionalContextEntry] | None = ...
@@ -286,20 +510,47 @@ class TurnStartParams(_Model):
     turn_trigger: str | None = ...
 
 class TurnStartResponse(_Model):
+    """The turn that has begun, or that was joined.
+
+    Attributes:
+        turn: the turn.
+    """
+
     turn: Turn
 
 class TurnStartedNotification(_Model):
+    """A turn has begun. The event ``turn/started``.
+
+    Attributes:
+        thread_id: the id of the thread.
+        turn: the turn.
+    """
+
     thread_id: str
     turn: Turn
 
 class TurnStatus(_Word, Enum):
+    """How a turn stands: it goes on, has ended well, was interrupted, or failed."""
+
     completed = "completed"
     interrupted = "interrupted"
     failed = "failed"
     in_progress = "inProgress"
 
 class TurnSteerParams(_Model):
-    """Experimental: `additional_context`, `responsesapi_client_metadata`, `responsesapi_client_metadata_patch`."""
+    """Say more to a turn that runs. The parameters of ``turn/steer``.
+
+    Experimental: `additional_context`, `responsesapi_client_metadata`, `responsesapi_client_metadata_patch`.
+
+    Attributes:
+        additional_context: what the agent should know besides, by names of your own.
+        client_user_message_id: an id of your own for the message.
+        expected_turn_id: the turn that has to be running.
+        input: what to say, item by item.
+        responsesapi_client_metadata: what is sent to the model's provider besides.
+        responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+        thread_id: the id of the thread.
+    """
 
     additional_context: dict[str, AdditionalContextEntry] | None = ...
     client_user_message_id: str | None = ...
@@ -310,13 +561,23 @@ class TurnSteerParams(_Model):
     thread_id: str
 
 class TurnSteerResponse(_Model):
+    """The answer to ``turn/steer``.
+
+    Attributes:
+        turn_id: the id of the turn.
+    """
+
     turn_id: str
 
 class TurnToolOutput(_Model):
+    """Turn tool output. It stands in `TurnStartParams.tool_output`."""
+
     name: str
     namespace: str | None = ...
     output: FunctionCallOutputBody
     retain: bool | None = ...
 
 class UncommittedChangesReviewTarget(_TaggedModel):
+    """The kind ``uncommittedChanges`` of `ReviewTarget`."""
+
     type: Literal["uncommittedChanges"] = ...

@@ -12,59 +12,107 @@ from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.models.variants import Word as _Word
 
 class CancelledUserVerificationErrorDetails(_TaggedModel):
-    """Experimental."""
+    """The kind ``cancelled`` of `UserVerificationErrorDetails`.
+
+    Experimental.
+
+    Attributes:
+        reason: why.
+    """
 
     reason: UserVerificationCancellationReason
     type: Literal["cancelled"] = ...
 
 class FailedUserVerificationErrorDetails(_TaggedModel):
-    """Experimental."""
+    """The kind ``failed`` of `UserVerificationErrorDetails`.
+
+    Experimental.
+
+    Attributes:
+        reason: why.
+    """
 
     reason: UserVerificationFailureReason
     type: Literal["failed"] = ...
 
 class InvalidRequestUserVerificationErrorDetails(_TaggedModel):
-    """Experimental."""
+    """The kind ``invalidRequest`` of `UserVerificationErrorDetails`.
+
+    Experimental.
+
+    Attributes:
+        reason: why.
+    """
 
     reason: UserVerificationInvalidRequestReason
     type: Literal["invalidRequest"] = ...
 
 class UnavailableUserVerificationErrorDetails(_TaggedModel):
-    """Experimental."""
+    """The kind ``unavailable`` of `UserVerificationErrorDetails`.
+
+    Experimental.
+
+    Attributes:
+        reason: why.
+    """
 
     reason: UserVerificationUnavailableReason
     type: Literal["unavailable"] = ...
 
 class UserVerificationBiometricType(_Word, Enum):
-    """Experimental."""
+    """User verification biometric type. It stands in `UserVerificationVerifyResponse.biometric_type`.
+
+    Experimental.
+    """
 
     fingerprint = "fingerprint"
 
 class UserVerificationCancelParams(_Model):
-    """Experimental."""
+    """Break off a check of the person. The parameters of ``userVerification/cancel``.
+
+    Experimental.
+    """
 
     request_id: RequestId
 
 class UserVerificationCancelResponse(_Model):
-    """Experimental."""
+    """The answer to ``userVerification/cancel``.
+
+    Experimental.
+    """
 
 class UserVerificationCancellationReason(_Word, Enum):
-    """Experimental."""
+    """User verification cancellation reason. It stands in `CancelledUserVerificationErrorDetails.reason`.
+
+    Experimental.
+    """
 
     user_cancelled = "userCancelled"
     interrupted = "interrupted"
 
 class UserVerificationDeleteParams(_Model):
-    """Experimental."""
+    """Forget how the person is checked. The parameters of ``userVerification/delete``.
+
+    Experimental.
+    """
 
 class UserVerificationDeleteResponse(_Model):
-    """Experimental."""
+    """The answer to ``userVerification/delete``.
+
+    Experimental.
+    """
 
 class UserVerificationEnrollParams(_Model):
-    """Experimental."""
+    """Set up how the person is checked. The parameters of ``userVerification/enroll``.
+
+    Experimental.
+    """
 
 class UserVerificationEnrollResponse(_Model):
-    """Experimental."""
+    """The answer to ``userVerification/enroll``.
+
+    Experimental.
+    """
 
     algorithm: str | None = ...
     credential_id: str
@@ -76,9 +124,16 @@ UserVerificationErrorDetails: TypeAlias = (
     | CancelledUserVerificationErrorDetails
     | FailedUserVerificationErrorDetails
 )
+"""User verification error details. It stands in `UserVerificationRpcError.data`.
+
+Experimental.
+"""
 
 class UserVerificationFailureReason(_Word, Enum):
-    """Experimental."""
+    """User verification failure reason. It stands in `FailedUserVerificationErrorDetails.reason`.
+
+    Experimental.
+    """
 
     authentication_failed = "authenticationFailed"
     timeout = "timeout"
@@ -86,49 +141,75 @@ class UserVerificationFailureReason(_Word, Enum):
     service_error = "serviceError"
 
 class UserVerificationInvalidRequestReason(_Word, Enum):
-    """Experimental."""
+    """User verification invalid request reason.
+
+    It stands in `InvalidRequestUserVerificationErrorDetails.reason`.
+
+    Experimental.
+    """
 
     invalid_params = "invalidParams"
 
 class UserVerificationProof(_Model):
-    """Experimental."""
+    """User verification proof. It stands in `UserVerificationVerifyResponse.proof`.
+
+    Experimental.
+    """
 
     credential_id: str
     signature: str
 
 class UserVerificationRpcError(_Model):
-    """Experimental."""
+    """User verification rpc error.
+
+    Experimental.
+    """
 
     code: int
     data: UserVerificationErrorDetails
     message: str
 
 class UserVerificationStatusParams(_Model):
-    """Experimental."""
+    """See whether the person can be checked. The parameters of ``userVerification/status``.
+
+    Experimental.
+    """
 
 class UserVerificationStatusResponse(_Model):
-    """Experimental."""
+    """The answer to ``userVerification/status``.
+
+    Experimental.
+    """
 
     credential_id: str | None = ...
     unavailable_message: str | None = ...
     unavailable_reason: UserVerificationUnavailableReason | None = ...
 
 class UserVerificationUnavailableReason(_Word, Enum):
-    """Experimental."""
+    """User verification unavailable reason. It stands in `UnavailableUserVerificationErrorDetails.reason`.
+
+    Experimental.
+    """
 
     credential_missing = "credentialMissing"
     biometrics_unavailable = "biometricsUnavailable"
     provider_unavailable = "providerUnavailable"
 
 class UserVerificationVerifyParams(_Model):
-    """Experimental."""
+    """Check that it is the person. The parameters of ``userVerification/verify``.
+
+    Experimental.
+    """
 
     challenge: str
     description: str
     title: str
 
 class UserVerificationVerifyResponse(_Model):
-    """Experimental."""
+    """The answer to ``userVerification/verify``.
+
+    Experimental.
+    """
 
     biometric_type: UserVerificationBiometricType | None = ...
     proof: UserVerificationProof

@@ -26,6 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Type
 from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
+from codex_app_server.models.describing import Docstring, SignatureOfFields
 from codex_app_server.models.tables import Entry, is_value, parse_entry, parse_field, parse_type
 from codex_app_server.models.variants import EnumKind, Kind, OpenWord, UnionKind, Word
 
@@ -61,6 +62,9 @@ _SCALARS: dict[str, Any] = {
 }
 
 
+_signature = SignatureOfFields()
+
+
 class Model(BaseModel):
     """The base of all models.
 
@@ -68,6 +72,10 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, protected_namespaces=())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        cls.__signature__ = _signature  # type: ignore[assignment]  # a descriptor, as pydantic's own is
 
 
 class TaggedModel(Model):
@@ -336,6 +344,7 @@ def _kind(name: str) -> Kind:
             made = _made(name, module.__name__, parse_entry(module.TABLE[name]))
             if isinstance(made, (_ModelKind, EnumKind)) or (isinstance(made, UnionKind) and made.is_class):
                 vars(module)[name] = made.type
+                made.type.__doc__ = Docstring(name)
             _decoders[name] = made.read
             _kinds[name] = made
         return _kinds[name]

@@ -47,6 +47,7 @@ from codex_app_server.sync.waiting import Relay, Sleeper, sleep, wake
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.sync.consulting import Consulting
@@ -372,7 +373,7 @@ class Driver:
         self._check_process()
         return self._connection.streams.listen(topic)
 
-    def take(self, cursor: Cursor, timeout: float | None = None) -> list[Notification]:
+    def take(self, cursor: Cursor, timeout: float | None = None) -> list[Event]:
         """The next events of a log, one at least; none when all were taken.
 
         Args:
@@ -394,7 +395,7 @@ class Driver:
             self._check_process()
             self._wait(cursor, cursor.log, timeout)
 
-    def taken(self, cursor: Cursor) -> list[Notification]:
+    def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there, without waiting."""
         while entries := cursor.take(SLICE):
             events, odd = read_events(entries)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.events import Notification
+    from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.sync.driver import Driver
 
@@ -35,7 +35,7 @@ class Subscription:
         """Listen no longer; whoever iterates comes to the end."""
         self._driver.drop(self._cursor)
 
-    def __iter__(self) -> Iterator[Notification]:
+    def __iter__(self) -> Iterator[Event]:
         while batch := self._driver.take(self._cursor):
             batch.reverse()
             while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does

@@ -12,8 +12,8 @@ from codex_app_server.results import TurnFold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from codex_app_server.events import Notification
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
+    from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
@@ -45,7 +45,7 @@ class Turn:
         """The id of the thread it belongs to."""
         return self._thread_id
 
-    def stream(self) -> Iterator[Notification]:
+    def stream(self) -> Iterator[Event]:
         """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
 
         Leaving the loop early does not stop the turn; `interrupt` does.
@@ -149,7 +149,7 @@ class Turn:
         except IndexError:
             return self._log.cursor()
 
-    def _events(self, cursor: Cursor) -> Iterator[Notification]:
+    def _events(self, cursor: Cursor) -> Iterator[Event]:
         try:
             cursor.is_active = True
             while batch := self._driver.take(cursor):

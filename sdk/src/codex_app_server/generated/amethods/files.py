@@ -45,7 +45,7 @@ class AsyncFilesMethods(AsyncCalls):
         recursive: bool | None = None,
         source_path: str | os.PathLike[str],
     ) -> FsCopyResponse:
-        """Call ``fs/copy``."""
+        """Call ``fs/copy``: copy a file or a directory."""
         return await self._call(
             "fs/copy",
             {"destinationPath": destination_path, "recursive": recursive, "sourcePath": source_path},
@@ -58,7 +58,7 @@ class AsyncFilesMethods(AsyncCalls):
         path: str | os.PathLike[str],
         recursive: bool | None = None,
     ) -> FsCreateDirectoryResponse:
-        """Call ``fs/createDirectory``."""
+        """Call ``fs/createDirectory``: make a directory."""
         return await self._call(
             "fs/createDirectory",
             {"path": path, "recursive": recursive},
@@ -66,15 +66,15 @@ class AsyncFilesMethods(AsyncCalls):
         )
 
     async def fs_get_metadata(self, *, path: str | os.PathLike[str]) -> FsGetMetadataResponse:
-        """Call ``fs/getMetadata``."""
+        """Call ``fs/getMetadata``: see what a path is, and when it was changed."""
         return await self._call("fs/getMetadata", {"path": path}, "FsGetMetadataResponse")
 
     async def fs_read_directory(self, *, path: str | os.PathLike[str]) -> FsReadDirectoryResponse:
-        """Call ``fs/readDirectory``."""
+        """Call ``fs/readDirectory``: list a directory."""
         return await self._call("fs/readDirectory", {"path": path}, "FsReadDirectoryResponse")
 
     async def fs_read_file(self, *, path: str | os.PathLike[str]) -> FsReadFileResponse:
-        """Call ``fs/readFile``."""
+        """Call ``fs/readFile``: read a file, as base64."""
         return await self._call("fs/readFile", {"path": path}, "FsReadFileResponse")
 
     async def fs_remove(
@@ -84,19 +84,19 @@ class AsyncFilesMethods(AsyncCalls):
         path: str | os.PathLike[str],
         recursive: bool | None = None,
     ) -> FsRemoveResponse:
-        """Call ``fs/remove``."""
+        """Call ``fs/remove``: remove a file or a directory."""
         return await self._call("fs/remove", {"force": force, "path": path, "recursive": recursive}, "FsRemoveResponse")
 
     async def fs_unwatch(self, *, watch_id: str) -> FsUnwatchResponse:
-        """Call ``fs/unwatch``."""
+        """Call ``fs/unwatch``: watch a path no longer."""
         return await self._call("fs/unwatch", {"watchId": watch_id}, "FsUnwatchResponse")
 
     async def fs_watch(self, *, path: str | os.PathLike[str], watch_id: str) -> FsWatchResponse:
-        """Call ``fs/watch``."""
+        """Call ``fs/watch``: watch a path: `fs/changed` tells of changes."""
         return await self._call("fs/watch", {"path": path, "watchId": watch_id}, "FsWatchResponse")
 
     async def fs_write_file(self, *, data_base64: str, path: str | os.PathLike[str]) -> FsWriteFileResponse:
-        """Call ``fs/writeFile``."""
+        """Call ``fs/writeFile``: write a file, from base64."""
         return await self._call("fs/writeFile", {"dataBase64": data_base64, "path": path}, "FsWriteFileResponse")
 
     async def fuzzy_file_search(
@@ -106,7 +106,7 @@ class AsyncFilesMethods(AsyncCalls):
         query: str,
         roots: Sequence[str | os.PathLike[str]],
     ) -> FuzzyFileSearchResponse:
-        """Call ``fuzzyFileSearch``."""
+        """Call ``fuzzyFileSearch``: find files by a few letters of their paths."""
         return await self._call(
             "fuzzyFileSearch",
             {"cancellationToken": cancellation_token, "query": query, "roots": roots},
@@ -119,7 +119,7 @@ class AsyncFilesMethods(AsyncCalls):
         roots: Sequence[str | os.PathLike[str]],
         session_id: str,
     ) -> FuzzyFileSearchSessionStartResponse:
-        """Call ``fuzzyFileSearch/sessionStart``.
+        """Call ``fuzzyFileSearch/sessionStart``: begin a search for files that follows what a person types.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -130,7 +130,7 @@ class AsyncFilesMethods(AsyncCalls):
         )
 
     async def fuzzy_file_search_session_stop(self, *, session_id: str) -> FuzzyFileSearchSessionStopResponse:
-        """Call ``fuzzyFileSearch/sessionStop``.
+        """Call ``fuzzyFileSearch/sessionStop``: end a search for files.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -146,7 +146,7 @@ class AsyncFilesMethods(AsyncCalls):
         query: str,
         session_id: str,
     ) -> FuzzyFileSearchSessionUpdateResponse:
-        """Call ``fuzzyFileSearch/sessionUpdate``.
+        """Call ``fuzzyFileSearch/sessionUpdate``: search for other letters.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

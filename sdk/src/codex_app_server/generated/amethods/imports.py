@@ -41,7 +41,11 @@ class AsyncImportsMethods(AsyncCalls):
         migration_source: str | None = None,
         source: str | None = None,
     ) -> ExternalAgentConfigDetectResponse:
-        """Call ``externalAgentConfig/detect``."""
+        """Call ``externalAgentConfig/detect``: look for settings of other agents that could be taken over.
+
+        Args:
+            cwds: the directories to look in.
+        """
         return await self._call(
             "externalAgentConfig/detect",
             {
@@ -63,7 +67,7 @@ class AsyncImportsMethods(AsyncCalls):
         provider_id: str | None = None,
         source: str | None = None,
     ) -> ExternalAgentConfigImportResponse:
-        """Call ``externalAgentConfig/import``."""
+        """Call ``externalAgentConfig/import``: take over settings of other agents."""
         return await self._call(
             "externalAgentConfig/import",
             {
@@ -76,7 +80,7 @@ class AsyncImportsMethods(AsyncCalls):
         )
 
     async def external_agent_config_import_read_histories(self) -> ExternalAgentConfigImportHistoriesReadResponse:
-        """Call ``externalAgentConfig/import/readHistories``."""
+        """Call ``externalAgentConfig/import/readHistories``: read what was taken over before."""
         return await self._call(
             "externalAgentConfig/import/readHistories",
             None,
@@ -89,7 +93,7 @@ class AsyncImportsMethods(AsyncCalls):
         item_type_results: Sequence[ExternalAgentConfigImportHistoryRecordTypeResultParams],
         provider_id: str,
     ) -> ExternalAgentConfigImportHistoryRecordResponse:
-        """Call ``externalAgentConfig/import/recordHistory``."""
+        """Call ``externalAgentConfig/import/recordHistory``: note what was taken over."""
         return await self._call(
             "externalAgentConfig/import/recordHistory",
             {"itemTypeResults": item_type_results, "providerId": provider_id},

@@ -36,7 +36,14 @@ class AsyncModelCatalogMethods(AsyncCalls):
         limit: int | None = None,
         model_provider: str | None = None,
     ) -> ModelListResponse:
-        """Call ``model/list``."""
+        """Call ``model/list``: list the models that may be chosen.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            include_hidden: also those that pickers do not show.
+            limit: how many a page has at most.
+            model_provider: who serves the model.
+        """
         return await self._call(
             "model/list",
             {"cursor": cursor, "includeHidden": include_hidden, "limit": limit, "modelProvider": model_provider},
@@ -44,11 +51,11 @@ class AsyncModelCatalogMethods(AsyncCalls):
         )
 
     async def model_provider_capabilities_read(self) -> ModelProviderCapabilitiesReadResponse:
-        """Call ``modelProvider/capabilities/read``."""
+        """Call ``modelProvider/capabilities/read``: see what the provider can do."""
         return await self._call("modelProvider/capabilities/read", {}, "ModelProviderCapabilitiesReadResponse")
 
     async def model_provider_config_write(self, *, settings: ProviderSettingsPatch) -> ModelProviderConfigWriteResponse:
-        """Call ``modelProvider/config/write``."""
+        """Call ``modelProvider/config/write``: change the settings of a provider."""
         return await self._call(
             "modelProvider/config/write",
             {"settings": settings},
@@ -56,9 +63,9 @@ class AsyncModelCatalogMethods(AsyncCalls):
         )
 
     async def model_provider_default_set(self, *, provider_id: str) -> ConfigWriteResponse:
-        """Call ``modelProvider/default/set``."""
+        """Call ``modelProvider/default/set``: choose the provider that is used when none is named."""
         return await self._call("modelProvider/default/set", {"providerId": provider_id}, "ConfigWriteResponse")
 
     async def model_provider_list(self) -> ModelProviderListResponse:
-        """Call ``modelProvider/list``."""
+        """Call ``modelProvider/list``: list the providers of models."""
         return await self._call("modelProvider/list", {}, "ModelProviderListResponse")

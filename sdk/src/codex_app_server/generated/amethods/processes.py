@@ -58,9 +58,13 @@ class AsyncProcessesMethods(AsyncCalls):
         timeout_ms: int | None = None,
         tty: bool | None = None,
     ) -> CommandExecResponse:
-        """Call ``command/exec``.
+        """Call ``command/exec``: run a command under the sandbox, without a thread, and wait for its end.
 
         Experimental, need `AppServerConfig.experimental_api`: `permission_profile`.
+
+        Args:
+            cwd: the directory to work in.
+            sandbox_policy: what commands may do without asking, in every detail.
         """
         return await self._call(
             "command/exec",
@@ -84,7 +88,7 @@ class AsyncProcessesMethods(AsyncCalls):
         )
 
     async def command_exec_resize(self, *, process_id: str, size: CommandExecTerminalSize) -> CommandExecResizeResponse:
-        """Call ``command/exec/resize``."""
+        """Call ``command/exec/resize``: tell a command's terminal its new size."""
         return await self._call(
             "command/exec/resize",
             {"processId": process_id, "size": size},
@@ -92,7 +96,7 @@ class AsyncProcessesMethods(AsyncCalls):
         )
 
     async def command_exec_terminate(self, *, process_id: str) -> CommandExecTerminateResponse:
-        """Call ``command/exec/terminate``."""
+        """Call ``command/exec/terminate``: end a command."""
         return await self._call("command/exec/terminate", {"processId": process_id}, "CommandExecTerminateResponse")
 
     async def command_exec_write(
@@ -102,7 +106,7 @@ class AsyncProcessesMethods(AsyncCalls):
         delta_base64: str | None = None,
         process_id: str,
     ) -> CommandExecWriteResponse:
-        """Call ``command/exec/write``."""
+        """Call ``command/exec/write``: write to the input of a command, or close it."""
         return await self._call(
             "command/exec/write",
             {"closeStdin": close_stdin, "deltaBase64": delta_base64, "processId": process_id},
@@ -110,14 +114,14 @@ class AsyncProcessesMethods(AsyncCalls):
         )
 
     async def process_kill(self, *, process_handle: str) -> ProcessKillResponse:
-        """Call ``process/kill``.
+        """Call ``process/kill``: end a process.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return await self._call("process/kill", {"processHandle": process_handle}, "ProcessKillResponse")
 
     async def process_resize_pty(self, *, process_handle: str, size: ProcessTerminalSize) -> ProcessResizePtyResponse:
-        """Call ``process/resizePty``.
+        """Call ``process/resizePty``: tell a process's terminal its new size.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -141,9 +145,12 @@ class AsyncProcessesMethods(AsyncCalls):
         timeout_ms: int | None = None,
         tty: bool | None = None,
     ) -> ProcessSpawnResponse:
-        """Call ``process/spawn``.
+        """Call ``process/spawn``: start a process; it goes on beside everything else.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cwd: the directory to work in.
         """
         return await self._call(
             "process/spawn",
@@ -169,7 +176,7 @@ class AsyncProcessesMethods(AsyncCalls):
         delta_base64: str | None = None,
         process_handle: str,
     ) -> ProcessWriteStdinResponse:
-        """Call ``process/writeStdin``.
+        """Call ``process/writeStdin``: write to a process, or close its input.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -180,7 +187,7 @@ class AsyncProcessesMethods(AsyncCalls):
         )
 
     async def windows_sandbox_readiness(self) -> WindowsSandboxReadinessResponse:
-        """Call ``windowsSandbox/readiness``."""
+        """Call ``windowsSandbox/readiness``: see whether the sandbox on Windows is ready."""
         return await self._call("windowsSandbox/readiness", None, "WindowsSandboxReadinessResponse")
 
     async def windows_sandbox_setup_start(
@@ -189,7 +196,11 @@ class AsyncProcessesMethods(AsyncCalls):
         cwd: str | os.PathLike[str] | None = None,
         mode: WindowsSandboxSetupMode | Literal["elevated", "unelevated"],
     ) -> WindowsSandboxSetupStartResponse:
-        """Call ``windowsSandbox/setupStart``."""
+        """Call ``windowsSandbox/setupStart``: set up the sandbox on Windows.
+
+        Args:
+            cwd: the directory to work in.
+        """
         return await self._call(
             "windowsSandbox/setupStart",
             {"cwd": cwd, "mode": mode},

@@ -49,9 +49,12 @@ class AsyncProjectsMethods(AsyncCalls):
         skills: EnvironmentSkillsParams | None = None,
         websocket_request_id: str | None = None,
     ) -> EnvironmentAddResponse:
-        """Call ``environment/add``.
+        """Call ``environment/add``: make another machine or container known to work in.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            environment_id: the environment that it is about.
         """
         return await self._call(
             "environment/add",
@@ -67,16 +70,22 @@ class AsyncProjectsMethods(AsyncCalls):
         )
 
     async def environment_info(self, *, environment_id: str) -> EnvironmentInfoResponse:
-        """Call ``environment/info``.
+        """Call ``environment/info``: ask an environment what it is.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            environment_id: the environment that it is about.
         """
         return await self._call("environment/info", {"environmentId": environment_id}, "EnvironmentInfoResponse")
 
     async def environment_status(self, *, environment_id: str) -> EnvironmentStatusResponse:
-        """Call ``environment/status``.
+        """Call ``environment/status``: see whether an environment can be reached.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            environment_id: the environment that it is about.
         """
         return await self._call("environment/status", {"environmentId": environment_id}, "EnvironmentStatusResponse")
 
@@ -88,7 +97,7 @@ class AsyncProjectsMethods(AsyncCalls):
         name: str,
         roots: Sequence[ProjectRoot],
     ) -> ProjectCreateResponse:
-        """Call ``project/create``.
+        """Call ``project/create``: make a project.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -99,9 +108,12 @@ class AsyncProjectsMethods(AsyncCalls):
         )
 
     async def project_delete(self, *, project_id: str) -> ProjectDeleteResponse:
-        """Call ``project/delete``.
+        """Call ``project/delete``: remove a project.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            project_id: the project that it belongs to.
         """
         return await self._call("project/delete", {"projectId": project_id}, "ProjectDeleteResponse")
 
@@ -114,7 +126,7 @@ class AsyncProjectsMethods(AsyncCalls):
         roots: Sequence[ProjectRoot],
         threads: Sequence[str] | None = None,
     ) -> ProjectImportResponse:
-        """Call ``project/import``.
+        """Call ``project/import``: take over a project.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -132,9 +144,15 @@ class AsyncProjectsMethods(AsyncCalls):
         sort_direction: SortDirection | Literal["asc", "desc"] | None = None,
         sort_key: ProjectSortKey | Literal["position", "recencyAt"] | None = None,
     ) -> ProjectListResponse:
-        """Call ``project/list``.
+        """Call ``project/list``: list the projects.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            sort_direction: upwards or downwards.
+            sort_key: what to sort by.
         """
         return await self._call(
             "project/list",
@@ -143,9 +161,12 @@ class AsyncProjectsMethods(AsyncCalls):
         )
 
     async def project_move(self, *, before_project_id: str | None = None, project_id: str) -> ProjectMoveResponse:
-        """Call ``project/move``.
+        """Call ``project/move``: put a project to another place in the list.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            project_id: the project that it belongs to.
         """
         return await self._call(
             "project/move",
@@ -154,9 +175,12 @@ class AsyncProjectsMethods(AsyncCalls):
         )
 
     async def project_read(self, *, project_id: str) -> ProjectReadResponse:
-        """Call ``project/read``.
+        """Call ``project/read``: read a project.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            project_id: the project that it belongs to.
         """
         return await self._call("project/read", {"projectId": project_id}, "ProjectReadResponse")
 
@@ -168,9 +192,12 @@ class AsyncProjectsMethods(AsyncCalls):
         project_id: str,
         roots: Sequence[ProjectRoot] | None = None,
     ) -> ProjectUpdateResponse:
-        """Call ``project/update``.
+        """Call ``project/update``: change a project.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            project_id: the project that it belongs to.
         """
         return await self._call(
             "project/update",

@@ -40,9 +40,14 @@ class AsyncRemoteMethods(AsyncCalls):
         limit: int | None = None,
         order: RemoteControlClientsListOrder | Literal["asc", "desc"] | None = None,
     ) -> RemoteControlClientsListResponse:
-        """Call ``remoteControl/client/list``.
+        """Call ``remoteControl/client/list``: list the devices that may control this runtime.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            environment_id: the environment that it is about.
+            limit: how many a page has at most.
         """
         return await self._call(
             "remoteControl/client/list",
@@ -56,9 +61,12 @@ class AsyncRemoteMethods(AsyncCalls):
         client_id: str,
         environment_id: str,
     ) -> RemoteControlClientsRevokeResponse:
-        """Call ``remoteControl/client/revoke``.
+        """Call ``remoteControl/client/revoke``: let a device control this runtime no longer.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            environment_id: the environment that it is about.
         """
         return await self._call(
             "remoteControl/client/revoke",
@@ -67,16 +75,22 @@ class AsyncRemoteMethods(AsyncCalls):
         )
 
     async def remote_control_disable(self, *, ephemeral: bool | None = None) -> RemoteControlDisableResponse:
-        """Call ``remoteControl/disable``.
+        """Call ``remoteControl/disable``: take no commands from other devices.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            ephemeral: whether the thread is kept in memory only.
         """
         return await self._call("remoteControl/disable", {"ephemeral": ephemeral}, "RemoteControlDisableResponse")
 
     async def remote_control_enable(self, *, ephemeral: bool | None = None) -> RemoteControlEnableResponse:
-        """Call ``remoteControl/enable``.
+        """Call ``remoteControl/enable``: take commands from other devices.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            ephemeral: whether the thread is kept in memory only.
         """
         return await self._call("remoteControl/enable", {"ephemeral": ephemeral}, "RemoteControlEnableResponse")
 
@@ -85,7 +99,7 @@ class AsyncRemoteMethods(AsyncCalls):
         *,
         manual_code: bool | None = None,
     ) -> RemoteControlPairingStartResponse:
-        """Call ``remoteControl/pairing/start``.
+        """Call ``remoteControl/pairing/start``: begin to pair another device.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -101,7 +115,7 @@ class AsyncRemoteMethods(AsyncCalls):
         manual_pairing_code: str | None = None,
         pairing_code: str | None = None,
     ) -> RemoteControlPairingStatusResponse:
-        """Call ``remoteControl/pairing/status``.
+        """Call ``remoteControl/pairing/status``: see how the pairing stands.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -112,7 +126,7 @@ class AsyncRemoteMethods(AsyncCalls):
         )
 
     async def remote_control_status_read(self) -> RemoteControlStatusReadResponse:
-        """Call ``remoteControl/status/read``.
+        """Call ``remoteControl/status/read``: see whether other devices may give commands.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

@@ -28,28 +28,28 @@ class AsyncVerificationMethods(AsyncCalls):
     """The methods of this room, see the module."""
 
     async def user_verification_cancel(self, *, request_id: str | int) -> UserVerificationCancelResponse:
-        """Call ``userVerification/cancel``.
+        """Call ``userVerification/cancel``: break off a check of the person.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return await self._call("userVerification/cancel", {"requestId": request_id}, "UserVerificationCancelResponse")
 
     async def user_verification_delete(self) -> UserVerificationDeleteResponse:
-        """Call ``userVerification/delete``.
+        """Call ``userVerification/delete``: forget how the person is checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return await self._call("userVerification/delete", {}, "UserVerificationDeleteResponse")
 
     async def user_verification_enroll(self) -> UserVerificationEnrollResponse:
-        """Call ``userVerification/enroll``.
+        """Call ``userVerification/enroll``: set up how the person is checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return await self._call("userVerification/enroll", {}, "UserVerificationEnrollResponse")
 
     async def user_verification_status(self) -> UserVerificationStatusResponse:
-        """Call ``userVerification/status``.
+        """Call ``userVerification/status``: see whether the person can be checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -62,7 +62,7 @@ class AsyncVerificationMethods(AsyncCalls):
         description: str,
         title: str,
     ) -> UserVerificationVerifyResponse:
-        """Call ``userVerification/verify``.
+        """Call ``userVerification/verify``: check that it is the person.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

@@ -48,28 +48,28 @@ class AccountMethods(Calls):
     """The methods of this room, see the module."""
 
     def account_bedrock_check_gov_cloud_requirements(self) -> BedrockCheckGovCloudRequirementsResponse:
-        """Call ``account/bedrock/checkGovCloudRequirements``.
+        """Call ``account/bedrock/checkGovCloudRequirements``: see what Amazon Bedrock in GovCloud needs.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("account/bedrock/checkGovCloudRequirements", {}, "BedrockCheckGovCloudRequirementsResponse")
 
     def account_bedrock_discover(self) -> BedrockDiscoverResponse:
-        """Call ``account/bedrock/discover``.
+        """Call ``account/bedrock/discover``: look for AWS profiles and credentials that Amazon Bedrock could use.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("account/bedrock/discover", {}, "BedrockDiscoverResponse")
 
     def account_bedrock_setup(self, *, params: BedrockSetupParams) -> BedrockSetupResponse:
-        """Call ``account/bedrock/setup``.
+        """Call ``account/bedrock/setup``: use Amazon Bedrock.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("account/bedrock/setup", params, "BedrockSetupResponse")
 
     def account_gateway_oauth_cancel(self) -> GatewayOAuthCancelResponse:
-        """Call ``account/gatewayOAuth/cancel``."""
+        """Call ``account/gatewayOAuth/cancel``: break off a login at a gateway."""
         return self._call("account/gatewayOAuth/cancel", None, "GatewayOAuthCancelResponse")
 
     def account_gateway_oauth_login(
@@ -78,7 +78,11 @@ class AccountMethods(Calls):
         device_auth: bool | None = None,
         model_provider: str | None = None,
     ) -> GatewayOAuthLoginResponse:
-        """Call ``account/gatewayOAuth/login``."""
+        """Call ``account/gatewayOAuth/login``: begin a login at a gateway.
+
+        Args:
+            model_provider: who serves the model.
+        """
         return self._call(
             "account/gatewayOAuth/login",
             {"deviceAuth": device_auth, "modelProvider": model_provider},
@@ -86,7 +90,11 @@ class AccountMethods(Calls):
         )
 
     def account_gateway_oauth_read(self, *, model_provider: str | None = None) -> GatewayOAuthReadResponse:
-        """Call ``account/gatewayOAuth/read``."""
+        """Call ``account/gatewayOAuth/read``: see how the login at a gateway stands.
+
+        Args:
+            model_provider: who serves the model.
+        """
         return self._call("account/gatewayOAuth/read", {"modelProvider": model_provider}, "GatewayOAuthReadResponse")
 
     def account_gcp_setup(
@@ -96,9 +104,12 @@ class AccountMethods(Calls):
         location: str | None = None,
         project_id: str,
     ) -> GcpSetupResponse:
-        """Call ``account/gcp/setup``.
+        """Call ``account/gcp/setup``: use Google Cloud.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            project_id: the project that it belongs to.
         """
         return self._call(
             "account/gcp/setup",
@@ -107,15 +118,19 @@ class AccountMethods(Calls):
         )
 
     def account_login_cancel(self, *, login_id: str) -> CancelLoginAccountResponse:
-        """Call ``account/login/cancel``."""
+        """Call ``account/login/cancel``: break off a login that has begun.
+
+        Args:
+            login_id: the id of the login, as its start gave it.
+        """
         return self._call("account/login/cancel", {"loginId": login_id}, "CancelLoginAccountResponse")
 
     def account_login_start(self, *, params: LoginAccountParams) -> LoginAccountResponse:
-        """Call ``account/login/start``."""
+        """Call ``account/login/start``: begin a login: with a key, in the browser, or by a code for another device."""
         return self._call("account/login/start", params, "LoginAccountResponse")
 
     def account_logout(self) -> LogoutAccountResponse:
-        """Call ``account/logout``."""
+        """Call ``account/logout``: forget the login."""
         return self._call("account/logout", None, "LogoutAccountResponse")
 
     def account_rate_limit_reset_credit_consume(
@@ -124,7 +139,7 @@ class AccountMethods(Calls):
         credit_id: str | None = None,
         idempotency_key: str,
     ) -> ConsumeAccountRateLimitResetCreditResponse:
-        """Call ``account/rateLimitResetCredit/consume``."""
+        """Call ``account/rateLimitResetCredit/consume``: spend a credit that resets a rate limit."""
         return self._call(
             "account/rateLimitResetCredit/consume",
             {"creditId": credit_id, "idempotencyKey": idempotency_key},
@@ -137,7 +152,7 @@ class AccountMethods(Calls):
         exclude_reset_credit_details: bool | None = None,
         supports_luna_reserve: bool | None = None,
     ) -> GetAccountRateLimitsResponse:
-        """Call ``account/rateLimits/read``."""
+        """Call ``account/rateLimits/read``: see how much of the account's limits is used."""
         return self._call(
             "account/rateLimits/read",
             {"excludeResetCreditDetails": exclude_reset_credit_details, "supportsLunaReserve": supports_luna_reserve},
@@ -145,11 +160,11 @@ class AccountMethods(Calls):
         )
 
     def account_read(self, *, refresh_token: bool | None = None) -> GetAccountResponse:
-        """Call ``account/read``."""
+        """Call ``account/read``: see who is logged in, and how."""
         return self._call("account/read", {"refreshToken": refresh_token}, "GetAccountResponse")
 
     def account_security_setup_read(self) -> GetAccountSecuritySetupResponse:
-        """Call ``account/securitySetup/read``."""
+        """Call ``account/securitySetup/read``: see what the account's security still asks for."""
         return self._call("account/securitySetup/read", None, "GetAccountSecuritySetupResponse")
 
     def account_send_add_credits_nudge_email(
@@ -157,7 +172,7 @@ class AccountMethods(Calls):
         *,
         credit_type: AddCreditsNudgeCreditType | Literal["credits", "usage_limit"],
     ) -> SendAddCreditsNudgeEmailResponse:
-        """Call ``account/sendAddCreditsNudgeEmail``."""
+        """Call ``account/sendAddCreditsNudgeEmail``: have the workspace's owner asked for more credits, by mail."""
         return self._call(
             "account/sendAddCreditsNudgeEmail",
             {"creditType": credit_type},
@@ -165,15 +180,19 @@ class AccountMethods(Calls):
         )
 
     def account_usage_read(self, *, thread_id: str | None = None) -> GetAccountTokenUsageResponse:
-        """Call ``account/usage/read``."""
+        """Call ``account/usage/read``: see how many tokens the account has used.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("account/usage/read", {"threadId": thread_id}, "GetAccountTokenUsageResponse")
 
     def account_workspace_messages_read(self) -> GetWorkspaceMessagesResponse:
-        """Call ``account/workspaceMessages/read``."""
+        """Call ``account/workspaceMessages/read``: read what the workspace tells its members."""
         return self._call("account/workspaceMessages/read", None, "GetWorkspaceMessagesResponse")
 
     def account_session_list(self, *, refresh_workspace_metadata: bool | None = None) -> AccountSessionsResponse:
-        """Call ``accountSession/list``.
+        """Call ``accountSession/list``: list the logins that can be switched between.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -190,7 +209,7 @@ class AccountMethods(Calls):
         allow_browser_login: bool | None = None,
         session_id: str,
     ) -> AccountSessionsSwitchResponse:
-        """Call ``accountSession/switch``.
+        """Call ``accountSession/switch``: go on with another login.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

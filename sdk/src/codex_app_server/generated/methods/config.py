@@ -37,7 +37,7 @@ class ConfigMethods(Calls):
     """The methods of this room, see the module."""
 
     def collaboration_mode_list(self) -> CollaborationModeListResponse:
-        """Call ``collaborationMode/list``.
+        """Call ``collaborationMode/list``: list the modes of working together.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -51,7 +51,7 @@ class ConfigMethods(Calls):
         file_path: str | os.PathLike[str] | None = None,
         reload_user_config: bool | None = None,
     ) -> ConfigWriteResponse:
-        """Call ``config/batchWrite``."""
+        """Call ``config/batchWrite``: change several settings at once."""
         return self._call(
             "config/batchWrite",
             {
@@ -69,7 +69,11 @@ class ConfigMethods(Calls):
         cwd: str | os.PathLike[str] | None = None,
         include_layers: bool | None = None,
     ) -> ConfigReadResponse:
-        """Call ``config/read``."""
+        """Call ``config/read``: read the settings that hold, and where they come from.
+
+        Args:
+            cwd: the directory to work in.
+        """
         return self._call("config/read", {"cwd": cwd, "includeLayers": include_layers}, "ConfigReadResponse")
 
     def config_value_write(
@@ -81,7 +85,7 @@ class ConfigMethods(Calls):
         merge_strategy: MergeStrategy | Literal["replace", "upsert"],
         value: object,
     ) -> ConfigWriteResponse:
-        """Call ``config/value/write``."""
+        """Call ``config/value/write``: change one setting."""
         return self._call(
             "config/value/write",
             {
@@ -95,7 +99,7 @@ class ConfigMethods(Calls):
         )
 
     def config_requirements_read(self) -> ConfigRequirementsReadResponse:
-        """Call ``configRequirements/read``."""
+        """Call ``configRequirements/read``: read what an administrator demands of the settings."""
         return self._call("configRequirements/read", None, "ConfigRequirementsReadResponse")
 
     def experimental_feature_enablement_set(
@@ -103,7 +107,7 @@ class ConfigMethods(Calls):
         *,
         enablement: Mapping[str, bool],
     ) -> ExperimentalFeatureEnablementSetResponse:
-        """Call ``experimentalFeature/enablement/set``."""
+        """Call ``experimentalFeature/enablement/set``: switch experimental features on or off."""
         return self._call(
             "experimentalFeature/enablement/set",
             {"enablement": enablement},
@@ -117,7 +121,13 @@ class ConfigMethods(Calls):
         limit: int | None = None,
         thread_id: str | None = None,
     ) -> ExperimentalFeatureListResponse:
-        """Call ``experimentalFeature/list``."""
+        """Call ``experimentalFeature/list``: list the experimental features and how they stand.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "experimentalFeature/list",
             {"cursor": cursor, "limit": limit, "threadId": thread_id},
@@ -130,7 +140,12 @@ class ConfigMethods(Calls):
         cwds: Sequence[str | os.PathLike[str]] | None = None,
         thread_id: str | None = None,
     ) -> HooksListResponse:
-        """Call ``hooks/list``."""
+        """Call ``hooks/list``: list the hooks, and whether they are trusted.
+
+        Args:
+            cwds: the directories to look in.
+            thread_id: the id of the thread.
+        """
         return self._call("hooks/list", {"cwds": cwds, "threadId": thread_id}, "HooksListResponse")
 
     def permission_profile_list(
@@ -140,7 +155,13 @@ class ConfigMethods(Calls):
         cwd: str | os.PathLike[str] | None = None,
         limit: int | None = None,
     ) -> PermissionProfileListResponse:
-        """Call ``permissionProfile/list``."""
+        """Call ``permissionProfile/list``: list the profiles of permissions.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            cwd: the directory to work in.
+            limit: how many a page has at most.
+        """
         return self._call(
             "permissionProfile/list",
             {"cursor": cursor, "cwd": cwd, "limit": limit},

@@ -45,7 +45,7 @@ class FilesMethods(Calls):
         recursive: bool | None = None,
         source_path: str | os.PathLike[str],
     ) -> FsCopyResponse:
-        """Call ``fs/copy``."""
+        """Call ``fs/copy``: copy a file or a directory."""
         return self._call(
             "fs/copy",
             {"destinationPath": destination_path, "recursive": recursive, "sourcePath": source_path},
@@ -58,19 +58,19 @@ class FilesMethods(Calls):
         path: str | os.PathLike[str],
         recursive: bool | None = None,
     ) -> FsCreateDirectoryResponse:
-        """Call ``fs/createDirectory``."""
+        """Call ``fs/createDirectory``: make a directory."""
         return self._call("fs/createDirectory", {"path": path, "recursive": recursive}, "FsCreateDirectoryResponse")
 
     def fs_get_metadata(self, *, path: str | os.PathLike[str]) -> FsGetMetadataResponse:
-        """Call ``fs/getMetadata``."""
+        """Call ``fs/getMetadata``: see what a path is, and when it was changed."""
         return self._call("fs/getMetadata", {"path": path}, "FsGetMetadataResponse")
 
     def fs_read_directory(self, *, path: str | os.PathLike[str]) -> FsReadDirectoryResponse:
-        """Call ``fs/readDirectory``."""
+        """Call ``fs/readDirectory``: list a directory."""
         return self._call("fs/readDirectory", {"path": path}, "FsReadDirectoryResponse")
 
     def fs_read_file(self, *, path: str | os.PathLike[str]) -> FsReadFileResponse:
-        """Call ``fs/readFile``."""
+        """Call ``fs/readFile``: read a file, as base64."""
         return self._call("fs/readFile", {"path": path}, "FsReadFileResponse")
 
     def fs_remove(
@@ -80,19 +80,19 @@ class FilesMethods(Calls):
         path: str | os.PathLike[str],
         recursive: bool | None = None,
     ) -> FsRemoveResponse:
-        """Call ``fs/remove``."""
+        """Call ``fs/remove``: remove a file or a directory."""
         return self._call("fs/remove", {"force": force, "path": path, "recursive": recursive}, "FsRemoveResponse")
 
     def fs_unwatch(self, *, watch_id: str) -> FsUnwatchResponse:
-        """Call ``fs/unwatch``."""
+        """Call ``fs/unwatch``: watch a path no longer."""
         return self._call("fs/unwatch", {"watchId": watch_id}, "FsUnwatchResponse")
 
     def fs_watch(self, *, path: str | os.PathLike[str], watch_id: str) -> FsWatchResponse:
-        """Call ``fs/watch``."""
+        """Call ``fs/watch``: watch a path: `fs/changed` tells of changes."""
         return self._call("fs/watch", {"path": path, "watchId": watch_id}, "FsWatchResponse")
 
     def fs_write_file(self, *, data_base64: str, path: str | os.PathLike[str]) -> FsWriteFileResponse:
-        """Call ``fs/writeFile``."""
+        """Call ``fs/writeFile``: write a file, from base64."""
         return self._call("fs/writeFile", {"dataBase64": data_base64, "path": path}, "FsWriteFileResponse")
 
     def fuzzy_file_search(
@@ -102,7 +102,7 @@ class FilesMethods(Calls):
         query: str,
         roots: Sequence[str | os.PathLike[str]],
     ) -> FuzzyFileSearchResponse:
-        """Call ``fuzzyFileSearch``."""
+        """Call ``fuzzyFileSearch``: find files by a few letters of their paths."""
         return self._call(
             "fuzzyFileSearch",
             {"cancellationToken": cancellation_token, "query": query, "roots": roots},
@@ -115,7 +115,7 @@ class FilesMethods(Calls):
         roots: Sequence[str | os.PathLike[str]],
         session_id: str,
     ) -> FuzzyFileSearchSessionStartResponse:
-        """Call ``fuzzyFileSearch/sessionStart``.
+        """Call ``fuzzyFileSearch/sessionStart``: begin a search for files that follows what a person types.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -126,7 +126,7 @@ class FilesMethods(Calls):
         )
 
     def fuzzy_file_search_session_stop(self, *, session_id: str) -> FuzzyFileSearchSessionStopResponse:
-        """Call ``fuzzyFileSearch/sessionStop``.
+        """Call ``fuzzyFileSearch/sessionStop``: end a search for files.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -137,7 +137,7 @@ class FilesMethods(Calls):
         )
 
     def fuzzy_file_search_session_update(self, *, query: str, session_id: str) -> FuzzyFileSearchSessionUpdateResponse:
-        """Call ``fuzzyFileSearch/sessionUpdate``.
+        """Call ``fuzzyFileSearch/sessionUpdate``: search for other letters.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

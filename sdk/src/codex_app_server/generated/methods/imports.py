@@ -41,7 +41,11 @@ class ImportsMethods(Calls):
         migration_source: str | None = None,
         source: str | None = None,
     ) -> ExternalAgentConfigDetectResponse:
-        """Call ``externalAgentConfig/detect``."""
+        """Call ``externalAgentConfig/detect``: look for settings of other agents that could be taken over.
+
+        Args:
+            cwds: the directories to look in.
+        """
         return self._call(
             "externalAgentConfig/detect",
             {
@@ -63,7 +67,7 @@ class ImportsMethods(Calls):
         provider_id: str | None = None,
         source: str | None = None,
     ) -> ExternalAgentConfigImportResponse:
-        """Call ``externalAgentConfig/import``."""
+        """Call ``externalAgentConfig/import``: take over settings of other agents."""
         return self._call(
             "externalAgentConfig/import",
             {
@@ -76,7 +80,7 @@ class ImportsMethods(Calls):
         )
 
     def external_agent_config_import_read_histories(self) -> ExternalAgentConfigImportHistoriesReadResponse:
-        """Call ``externalAgentConfig/import/readHistories``."""
+        """Call ``externalAgentConfig/import/readHistories``: read what was taken over before."""
         return self._call(
             "externalAgentConfig/import/readHistories",
             None,
@@ -89,7 +93,7 @@ class ImportsMethods(Calls):
         item_type_results: Sequence[ExternalAgentConfigImportHistoryRecordTypeResultParams],
         provider_id: str,
     ) -> ExternalAgentConfigImportHistoryRecordResponse:
-        """Call ``externalAgentConfig/import/recordHistory``."""
+        """Call ``externalAgentConfig/import/recordHistory``: note what was taken over."""
         return self._call(
             "externalAgentConfig/import/recordHistory",
             {"itemTypeResults": item_type_results, "providerId": provider_id},

@@ -37,7 +37,7 @@ class McpMethods(Calls):
     """The methods of this room, see the module."""
 
     def config_mcp_server_reload(self) -> McpServerRefreshResponse:
-        """Call ``config/mcpServer/reload``."""
+        """Call ``config/mcpServer/reload``: read the settings of MCP servers again."""
         return self._call("config/mcpServer/reload", None, "McpServerRefreshResponse")
 
     def mcp_server_event_stream_start(
@@ -50,9 +50,13 @@ class McpMethods(Calls):
         subscription_id: str,
         thread_id: str,
     ) -> McpServerEventStreamStartResponse:
-        """Call ``mcpServer/event/stream/start``.
+        """Call ``mcpServer/event/stream/start``: listen to a stream of an MCP server.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            arguments: as JSON.
+            thread_id: the id of the thread.
         """
         return self._call(
             "mcpServer/event/stream/start",
@@ -68,7 +72,7 @@ class McpMethods(Calls):
         )
 
     def mcp_server_event_stream_stop(self, *, subscription_id: str) -> McpServerEventStreamStopResponse:
-        """Call ``mcpServer/event/stream/stop``.
+        """Call ``mcpServer/event/stream/stop``: listen to a stream no longer.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -88,7 +92,12 @@ class McpMethods(Calls):
         thread_id: str | None = None,
         timeout_secs: int | None = None,
     ) -> McpServerOauthLoginResponse:
-        """Call ``mcpServer/oauth/login``."""
+        """Call ``mcpServer/oauth/login``: begin a login at an MCP server.
+
+        Args:
+            environment_id: the environment that it is about.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "mcpServer/oauth/login",
             {
@@ -114,7 +123,12 @@ class McpMethods(Calls):
         thread_id: str | None = None,
         uri: str,
     ) -> McpResourceReadResponse:
-        """Call ``mcpServer/resource/read``."""
+        """Call ``mcpServer/resource/read``: read a resource of an MCP server.
+
+        Args:
+            environment_id: the environment that it is about.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "mcpServer/resource/read",
             {
@@ -140,7 +154,13 @@ class McpMethods(Calls):
         thread_id: str,
         tool: str,
     ) -> McpServerToolCallResponse:
-        """Call ``mcpServer/tool/call``."""
+        """Call ``mcpServer/tool/call``: call a tool of an MCP server, without the agent.
+
+        Args:
+            arguments: as JSON.
+            environment_id: the environment that it is about.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "mcpServer/tool/call",
             {
@@ -164,7 +184,14 @@ class McpMethods(Calls):
         server_name: str | None = None,
         thread_id: str | None = None,
     ) -> ListMcpServerStatusResponse:
-        """Call ``mcpServerStatus/list``."""
+        """Call ``mcpServerStatus/list``: list the MCP servers with their tools and logins.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            environment_id: the environment that it is about.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "mcpServerStatus/list",
             {

@@ -36,7 +36,14 @@ class ModelCatalogMethods(Calls):
         limit: int | None = None,
         model_provider: str | None = None,
     ) -> ModelListResponse:
-        """Call ``model/list``."""
+        """Call ``model/list``: list the models that may be chosen.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            include_hidden: also those that pickers do not show.
+            limit: how many a page has at most.
+            model_provider: who serves the model.
+        """
         return self._call(
             "model/list",
             {"cursor": cursor, "includeHidden": include_hidden, "limit": limit, "modelProvider": model_provider},
@@ -44,17 +51,17 @@ class ModelCatalogMethods(Calls):
         )
 
     def model_provider_capabilities_read(self) -> ModelProviderCapabilitiesReadResponse:
-        """Call ``modelProvider/capabilities/read``."""
+        """Call ``modelProvider/capabilities/read``: see what the provider can do."""
         return self._call("modelProvider/capabilities/read", {}, "ModelProviderCapabilitiesReadResponse")
 
     def model_provider_config_write(self, *, settings: ProviderSettingsPatch) -> ModelProviderConfigWriteResponse:
-        """Call ``modelProvider/config/write``."""
+        """Call ``modelProvider/config/write``: change the settings of a provider."""
         return self._call("modelProvider/config/write", {"settings": settings}, "ModelProviderConfigWriteResponse")
 
     def model_provider_default_set(self, *, provider_id: str) -> ConfigWriteResponse:
-        """Call ``modelProvider/default/set``."""
+        """Call ``modelProvider/default/set``: choose the provider that is used when none is named."""
         return self._call("modelProvider/default/set", {"providerId": provider_id}, "ConfigWriteResponse")
 
     def model_provider_list(self) -> ModelProviderListResponse:
-        """Call ``modelProvider/list``."""
+        """Call ``modelProvider/list``: list the providers of models."""
         return self._call("modelProvider/list", {}, "ModelProviderListResponse")

@@ -62,7 +62,11 @@ class PluginsMethods(Calls):
         force_refresh: bool | None = None,
         thread_id: str | None = None,
     ) -> AppsInstalledResponse:
-        """Call ``app/installed``."""
+        """Call ``app/installed``: list the apps that are installed.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "app/installed",
             {"forceRefresh": force_refresh, "threadId": thread_id},
@@ -77,7 +81,13 @@ class PluginsMethods(Calls):
         limit: int | None = None,
         thread_id: str | None = None,
     ) -> AppsListResponse:
-        """Call ``app/list``."""
+        """Call ``app/list``: list the apps that there are.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "app/list",
             {"cursor": cursor, "forceRefetch": force_refetch, "limit": limit, "threadId": thread_id},
@@ -91,7 +101,11 @@ class PluginsMethods(Calls):
         include_tools: bool | None = None,
         thread_id: str | None = None,
     ) -> AppsReadResponse:
-        """Call ``app/read``."""
+        """Call ``app/read``: read what is known of some apps.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "app/read",
             {"appIds": app_ids, "includeTools": include_tools, "threadId": thread_id},
@@ -105,7 +119,7 @@ class PluginsMethods(Calls):
         source: str,
         sparse_paths: Sequence[str] | None = None,
     ) -> MarketplaceAddResponse:
-        """Call ``marketplace/add``."""
+        """Call ``marketplace/add``: add a marketplace of plugins."""
         return self._call(
             "marketplace/add",
             {"refName": ref_name, "source": source, "sparsePaths": sparse_paths},
@@ -113,11 +127,11 @@ class PluginsMethods(Calls):
         )
 
     def marketplace_remove(self, *, marketplace_name: str) -> MarketplaceRemoveResponse:
-        """Call ``marketplace/remove``."""
+        """Call ``marketplace/remove``: remove a marketplace of plugins."""
         return self._call("marketplace/remove", {"marketplaceName": marketplace_name}, "MarketplaceRemoveResponse")
 
     def marketplace_upgrade(self, *, marketplace_name: str | None = None) -> MarketplaceUpgradeResponse:
-        """Call ``marketplace/upgrade``."""
+        """Call ``marketplace/upgrade``: fetch the newest state of marketplaces."""
         return self._call("marketplace/upgrade", {"marketplaceName": marketplace_name}, "MarketplaceUpgradeResponse")
 
     def plugin_install(
@@ -128,7 +142,7 @@ class PluginsMethods(Calls):
         plugin_name: str,
         remote_marketplace_name: str | None = None,
     ) -> PluginInstallResponse:
-        """Call ``plugin/install``."""
+        """Call ``plugin/install``: install a plugin."""
         return self._call(
             "plugin/install",
             {
@@ -146,7 +160,11 @@ class PluginsMethods(Calls):
         cwds: Sequence[str | os.PathLike[str]] | None = None,
         install_suggestion_plugin_names: Sequence[str] | None = None,
     ) -> PluginInstalledResponse:
-        """Call ``plugin/installed``."""
+        """Call ``plugin/installed``: list the plugins that are installed.
+
+        Args:
+            cwds: the directories to look in.
+        """
         return self._call(
             "plugin/installed",
             {"cwds": cwds, "installSuggestionPluginNames": install_suggestion_plugin_names},
@@ -160,7 +178,11 @@ class PluginsMethods(Calls):
         force_refetch: bool | None = None,
         marketplace_kinds: Sequence[PluginListMarketplaceKind | PluginListMarketplaceKindValue] | None = None,
     ) -> PluginListResponse:
-        """Call ``plugin/list``."""
+        """Call ``plugin/list``: list the plugins that there are.
+
+        Args:
+            cwds: the directories to look in.
+        """
         return self._call(
             "plugin/list",
             {"cwds": cwds, "forceRefetch": force_refetch, "marketplaceKinds": marketplace_kinds},
@@ -174,7 +196,7 @@ class PluginsMethods(Calls):
         plugin_name: str,
         remote_marketplace_name: str | None = None,
     ) -> PluginReadResponse:
-        """Call ``plugin/read``."""
+        """Call ``plugin/read``: read what a plugin brings."""
         return self._call(
             "plugin/read",
             {
@@ -186,7 +208,11 @@ class PluginsMethods(Calls):
         )
 
     def plugin_reconcile(self, *, reason: str | None = None) -> PluginReconcileResponse:
-        """Call ``plugin/reconcile``."""
+        """Call ``plugin/reconcile``: bring installed plugins in line with what is wanted.
+
+        Args:
+            reason: why.
+        """
         return self._call("plugin/reconcile", {"reason": reason}, "PluginReconcileResponse")
 
     def plugin_search(
@@ -198,9 +224,15 @@ class PluginsMethods(Calls):
         scope: PluginSearchScope | Literal["global", "workspace", "personal"] | None = None,
         search_term: str,
     ) -> PluginSearchResponse:
-        """Call ``plugin/search``.
+        """Call ``plugin/search``: search for plugins.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            cwds: the directories to look in.
+            limit: how many a page has at most.
+            search_term: only threads with these words in them.
         """
         return self._call(
             "plugin/search",
@@ -209,15 +241,15 @@ class PluginsMethods(Calls):
         )
 
     def plugin_share_checkout(self, *, remote_plugin_id: str) -> PluginShareCheckoutResponse:
-        """Call ``plugin/share/checkout``."""
+        """Call ``plugin/share/checkout``: fetch a shared plugin to work on it."""
         return self._call("plugin/share/checkout", {"remotePluginId": remote_plugin_id}, "PluginShareCheckoutResponse")
 
     def plugin_share_delete(self, *, remote_plugin_id: str) -> PluginShareDeleteResponse:
-        """Call ``plugin/share/delete``."""
+        """Call ``plugin/share/delete``: share a plugin no longer."""
         return self._call("plugin/share/delete", {"remotePluginId": remote_plugin_id}, "PluginShareDeleteResponse")
 
     def plugin_share_list(self) -> PluginShareListResponse:
-        """Call ``plugin/share/list``."""
+        """Call ``plugin/share/list``: list the plugins that are shared."""
         return self._call("plugin/share/list", {}, "PluginShareListResponse")
 
     def plugin_share_save(
@@ -228,7 +260,7 @@ class PluginsMethods(Calls):
         remote_plugin_id: str | None = None,
         share_targets: Sequence[PluginShareTarget] | None = None,
     ) -> PluginShareSaveResponse:
-        """Call ``plugin/share/save``."""
+        """Call ``plugin/share/save``: share a plugin, or its new state."""
         return self._call(
             "plugin/share/save",
             {
@@ -247,7 +279,7 @@ class PluginsMethods(Calls):
         remote_plugin_id: str,
         share_targets: Sequence[PluginShareTarget],
     ) -> PluginShareUpdateTargetsResponse:
-        """Call ``plugin/share/updateTargets``."""
+        """Call ``plugin/share/updateTargets``: change whom a plugin is shared with."""
         return self._call(
             "plugin/share/updateTargets",
             {"discoverability": discoverability, "remotePluginId": remote_plugin_id, "shareTargets": share_targets},
@@ -261,7 +293,7 @@ class PluginsMethods(Calls):
         remote_plugin_id: str,
         skill_name: str,
     ) -> PluginSkillReadResponse:
-        """Call ``plugin/skill/read``."""
+        """Call ``plugin/skill/read``: read a skill of a plugin."""
         return self._call(
             "plugin/skill/read",
             {
@@ -273,7 +305,7 @@ class PluginsMethods(Calls):
         )
 
     def plugin_uninstall(self, *, plugin_id: str) -> PluginUninstallResponse:
-        """Call ``plugin/uninstall``."""
+        """Call ``plugin/uninstall``: remove a plugin."""
         return self._call("plugin/uninstall", {"pluginId": plugin_id}, "PluginUninstallResponse")
 
     def skills_config_write(
@@ -283,7 +315,7 @@ class PluginsMethods(Calls):
         name: str | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> SkillsConfigWriteResponse:
-        """Call ``skills/config/write``."""
+        """Call ``skills/config/write``: switch a skill on or off."""
         return self._call(
             "skills/config/write",
             {"enabled": enabled, "name": name, "path": path},
@@ -291,7 +323,7 @@ class PluginsMethods(Calls):
         )
 
     def skills_extra_roots_set(self, *, extra_roots: Sequence[str | os.PathLike[str]]) -> SkillsExtraRootsSetResponse:
-        """Call ``skills/extraRoots/set``."""
+        """Call ``skills/extraRoots/set``: name further directories with skills."""
         return self._call("skills/extraRoots/set", {"extraRoots": extra_roots}, "SkillsExtraRootsSetResponse")
 
     def skills_list(
@@ -300,5 +332,9 @@ class PluginsMethods(Calls):
         cwds: Sequence[str | os.PathLike[str]] | None = None,
         force_reload: bool | None = None,
     ) -> SkillsListResponse:
-        """Call ``skills/list``."""
+        """Call ``skills/list``: list the skills that the agent can use.
+
+        Args:
+            cwds: the directories to look in.
+        """
         return self._call("skills/list", {"cwds": cwds, "forceReload": force_reload}, "SkillsListResponse")

@@ -58,9 +58,13 @@ class ProcessesMethods(Calls):
         timeout_ms: int | None = None,
         tty: bool | None = None,
     ) -> CommandExecResponse:
-        """Call ``command/exec``.
+        """Call ``command/exec``: run a command under the sandbox, without a thread, and wait for its end.
 
         Experimental, need `AppServerConfig.experimental_api`: `permission_profile`.
+
+        Args:
+            cwd: the directory to work in.
+            sandbox_policy: what commands may do without asking, in every detail.
         """
         return self._call(
             "command/exec",
@@ -84,11 +88,11 @@ class ProcessesMethods(Calls):
         )
 
     def command_exec_resize(self, *, process_id: str, size: CommandExecTerminalSize) -> CommandExecResizeResponse:
-        """Call ``command/exec/resize``."""
+        """Call ``command/exec/resize``: tell a command's terminal its new size."""
         return self._call("command/exec/resize", {"processId": process_id, "size": size}, "CommandExecResizeResponse")
 
     def command_exec_terminate(self, *, process_id: str) -> CommandExecTerminateResponse:
-        """Call ``command/exec/terminate``."""
+        """Call ``command/exec/terminate``: end a command."""
         return self._call("command/exec/terminate", {"processId": process_id}, "CommandExecTerminateResponse")
 
     def command_exec_write(
@@ -98,7 +102,7 @@ class ProcessesMethods(Calls):
         delta_base64: str | None = None,
         process_id: str,
     ) -> CommandExecWriteResponse:
-        """Call ``command/exec/write``."""
+        """Call ``command/exec/write``: write to the input of a command, or close it."""
         return self._call(
             "command/exec/write",
             {"closeStdin": close_stdin, "deltaBase64": delta_base64, "processId": process_id},
@@ -106,14 +110,14 @@ class ProcessesMethods(Calls):
         )
 
     def process_kill(self, *, process_handle: str) -> ProcessKillResponse:
-        """Call ``process/kill``.
+        """Call ``process/kill``: end a process.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("process/kill", {"processHandle": process_handle}, "ProcessKillResponse")
 
     def process_resize_pty(self, *, process_handle: str, size: ProcessTerminalSize) -> ProcessResizePtyResponse:
-        """Call ``process/resizePty``.
+        """Call ``process/resizePty``: tell a process's terminal its new size.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -137,9 +141,12 @@ class ProcessesMethods(Calls):
         timeout_ms: int | None = None,
         tty: bool | None = None,
     ) -> ProcessSpawnResponse:
-        """Call ``process/spawn``.
+        """Call ``process/spawn``: start a process; it goes on beside everything else.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cwd: the directory to work in.
         """
         return self._call(
             "process/spawn",
@@ -165,7 +172,7 @@ class ProcessesMethods(Calls):
         delta_base64: str | None = None,
         process_handle: str,
     ) -> ProcessWriteStdinResponse:
-        """Call ``process/writeStdin``.
+        """Call ``process/writeStdin``: write to a process, or close its input.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -176,7 +183,7 @@ class ProcessesMethods(Calls):
         )
 
     def windows_sandbox_readiness(self) -> WindowsSandboxReadinessResponse:
-        """Call ``windowsSandbox/readiness``."""
+        """Call ``windowsSandbox/readiness``: see whether the sandbox on Windows is ready."""
         return self._call("windowsSandbox/readiness", None, "WindowsSandboxReadinessResponse")
 
     def windows_sandbox_setup_start(
@@ -185,5 +192,9 @@ class ProcessesMethods(Calls):
         cwd: str | os.PathLike[str] | None = None,
         mode: WindowsSandboxSetupMode | Literal["elevated", "unelevated"],
     ) -> WindowsSandboxSetupStartResponse:
-        """Call ``windowsSandbox/setupStart``."""
+        """Call ``windowsSandbox/setupStart``: set up the sandbox on Windows.
+
+        Args:
+            cwd: the directory to work in.
+        """
         return self._call("windowsSandbox/setupStart", {"cwd": cwd, "mode": mode}, "WindowsSandboxSetupStartResponse")

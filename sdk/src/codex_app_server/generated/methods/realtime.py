@@ -50,9 +50,12 @@ class RealtimeMethods(Calls):
         audio: ThreadRealtimeAudioChunk,
         thread_id: str,
     ) -> ThreadRealtimeAppendAudioResponse:
-        """Call ``thread/realtime/appendAudio``.
+        """Call ``thread/realtime/appendAudio``: say something in a live conversation, as sound.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/realtime/appendAudio",
@@ -61,9 +64,12 @@ class RealtimeMethods(Calls):
         )
 
     def thread_realtime_append_speech(self, *, text: str, thread_id: str) -> ThreadRealtimeAppendSpeechResponse:
-        """Call ``thread/realtime/appendSpeech``.
+        """Call ``thread/realtime/appendSpeech``: have something spoken in a live conversation.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/realtime/appendSpeech",
@@ -78,9 +84,12 @@ class RealtimeMethods(Calls):
         text: str,
         thread_id: str,
     ) -> ThreadRealtimeAppendTextResponse:
-        """Call ``thread/realtime/appendText``.
+        """Call ``thread/realtime/appendText``: say something in a live conversation, as text.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/realtime/appendText",
@@ -103,9 +112,14 @@ class RealtimeMethods(Calls):
         thread_id: str,
         to_observed_at_ms: int | None = None,
     ) -> ThreadRealtimeListResponse:
-        """Call ``thread/realtime/list``.
+        """Call ``thread/realtime/list``: list what happened in live conversations.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/realtime/list",
@@ -126,7 +140,7 @@ class RealtimeMethods(Calls):
         )
 
     def thread_realtime_list_voices(self) -> ThreadRealtimeListVoicesResponse:
-        """Call ``thread/realtime/listVoices``.
+        """Call ``thread/realtime/listVoices``: list the voices there are.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -157,9 +171,13 @@ class RealtimeMethods(Calls):
         voice: RealtimeVoice | RealtimeVoiceValue | None = None,
         voice_session_id: str | None = None,
     ) -> ThreadRealtimeStartResponse:
-        """Call ``thread/realtime/start``.
+        """Call ``thread/realtime/start``: begin a live conversation.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            model: which model.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/realtime/start",
@@ -190,9 +208,12 @@ class RealtimeMethods(Calls):
         )
 
     def thread_realtime_stop(self, *, thread_id: str) -> ThreadRealtimeStopResponse:
-        """Call ``thread/realtime/stop``.
+        """Call ``thread/realtime/stop``: end a live conversation.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/realtime/stop", {"threadId": thread_id}, "ThreadRealtimeStopResponse")
 
@@ -203,9 +224,14 @@ class RealtimeMethods(Calls):
         limit: int | None = None,
         thread_id: str,
     ) -> ThreadTimelineListResponse:
-        """Call ``thread/timeline/list``.
+        """Call ``thread/timeline/list``: list what happened in a thread, a page of it.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/timeline/list",

@@ -40,9 +40,14 @@ class RemoteMethods(Calls):
         limit: int | None = None,
         order: RemoteControlClientsListOrder | Literal["asc", "desc"] | None = None,
     ) -> RemoteControlClientsListResponse:
-        """Call ``remoteControl/client/list``.
+        """Call ``remoteControl/client/list``: list the devices that may control this runtime.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            environment_id: the environment that it is about.
+            limit: how many a page has at most.
         """
         return self._call(
             "remoteControl/client/list",
@@ -56,9 +61,12 @@ class RemoteMethods(Calls):
         client_id: str,
         environment_id: str,
     ) -> RemoteControlClientsRevokeResponse:
-        """Call ``remoteControl/client/revoke``.
+        """Call ``remoteControl/client/revoke``: let a device control this runtime no longer.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            environment_id: the environment that it is about.
         """
         return self._call(
             "remoteControl/client/revoke",
@@ -67,21 +75,27 @@ class RemoteMethods(Calls):
         )
 
     def remote_control_disable(self, *, ephemeral: bool | None = None) -> RemoteControlDisableResponse:
-        """Call ``remoteControl/disable``.
+        """Call ``remoteControl/disable``: take no commands from other devices.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            ephemeral: whether the thread is kept in memory only.
         """
         return self._call("remoteControl/disable", {"ephemeral": ephemeral}, "RemoteControlDisableResponse")
 
     def remote_control_enable(self, *, ephemeral: bool | None = None) -> RemoteControlEnableResponse:
-        """Call ``remoteControl/enable``.
+        """Call ``remoteControl/enable``: take commands from other devices.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            ephemeral: whether the thread is kept in memory only.
         """
         return self._call("remoteControl/enable", {"ephemeral": ephemeral}, "RemoteControlEnableResponse")
 
     def remote_control_pairing_start(self, *, manual_code: bool | None = None) -> RemoteControlPairingStartResponse:
-        """Call ``remoteControl/pairing/start``.
+        """Call ``remoteControl/pairing/start``: begin to pair another device.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -97,7 +111,7 @@ class RemoteMethods(Calls):
         manual_pairing_code: str | None = None,
         pairing_code: str | None = None,
     ) -> RemoteControlPairingStatusResponse:
-        """Call ``remoteControl/pairing/status``.
+        """Call ``remoteControl/pairing/status``: see how the pairing stands.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -108,7 +122,7 @@ class RemoteMethods(Calls):
         )
 
     def remote_control_status_read(self) -> RemoteControlStatusReadResponse:
-        """Call ``remoteControl/status/read``.
+        """Call ``remoteControl/status/read``: see whether other devices may give commands.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

@@ -40,7 +40,12 @@ class ServerMethods(Calls):
         tags: Mapping[str, str] | None = None,
         thread_id: str | None = None,
     ) -> FeedbackSaveResponse:
-        """Call ``feedback/save``."""
+        """Call ``feedback/save``: keep a report for the makers of Codex on this machine.
+
+        Args:
+            reason: why.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "feedback/save",
             {
@@ -65,7 +70,12 @@ class ServerMethods(Calls):
         tags: Mapping[str, str] | None = None,
         thread_id: str | None = None,
     ) -> FeedbackUploadResponse:
-        """Call ``feedback/upload``."""
+        """Call ``feedback/upload``: send a report to the makers of Codex.
+
+        Args:
+            reason: why.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "feedback/upload",
             {
@@ -80,14 +90,14 @@ class ServerMethods(Calls):
         )
 
     def mock_experimental_method(self, *, value: str | None = None) -> MockExperimentalMethodResponse:
-        """Call ``mock/experimentalMethod``.
+        """Call ``mock/experimentalMethod``: do nothing; tests of the protocol use it.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("mock/experimentalMethod", {"value": value}, "MockExperimentalMethodResponse")
 
     def server_diagnostics(self) -> ServerDiagnosticsResponse:
-        """Call ``server/diagnostics``.
+        """Call ``server/diagnostics``: see what the runtime's process uses.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

@@ -124,21 +124,21 @@ class ThreadsMethods(Calls):
     """The methods of this room, see the module."""
 
     def memory_reset(self) -> MemoryResetResponse:
-        """Call ``memory/reset``.
+        """Call ``memory/reset``: forget what was remembered across threads.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("memory/reset", None, "MemoryResetResponse")
 
     def memory_status(self, *, min_consolidated_threads: int | None = None) -> MemoryStatusResponse:
-        """Call ``memory/status``.
+        """Call ``memory/status``: see whether things are remembered across threads.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("memory/status", {"minConsolidatedThreads": min_consolidated_threads}, "MemoryStatusResponse")
 
     def rollout_compress(self) -> RolloutCompressResponse:
-        """Call ``rollout/compress``.
+        """Call ``rollout/compress``: make the files of a stored thread smaller.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -150,7 +150,11 @@ class ThreadsMethods(Calls):
         event: object,
         thread_id: str,
     ) -> ThreadApproveGuardianDeniedActionResponse:
-        """Call ``thread/approveGuardianDeniedAction``."""
+        """Call ``thread/approveGuardianDeniedAction``: allow what the automatic reviewer has refused.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/approveGuardianDeniedAction",
             {"event": event, "threadId": thread_id},
@@ -158,7 +162,11 @@ class ThreadsMethods(Calls):
         )
 
     def thread_archive(self, *, thread_id: str) -> ThreadArchiveResponse:
-        """Call ``thread/archive``."""
+        """Call ``thread/archive``: put a thread away: lists leave it out.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/archive", {"threadId": thread_id}, "ThreadArchiveResponse")
 
     def thread_attachment_add(
@@ -169,7 +177,11 @@ class ThreadsMethods(Calls):
         payload: object,
         thread_id: str,
     ) -> ThreadAttachmentAddResponse:
-        """Call ``thread/attachment/add``."""
+        """Call ``thread/attachment/add``: attach something to a thread.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/attachment/add",
             {"attachmentType": attachment_type, "identityKey": identity_key, "payload": payload, "threadId": thread_id},
@@ -183,7 +195,13 @@ class ThreadsMethods(Calls):
         limit: int | None = None,
         thread_id: str,
     ) -> ThreadAttachmentListResponse:
-        """Call ``thread/attachment/list``."""
+        """Call ``thread/attachment/list``: list what is attached to a thread.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/attachment/list",
             {"cursor": cursor, "limit": limit, "threadId": thread_id},
@@ -197,7 +215,11 @@ class ThreadsMethods(Calls):
         identity_key: str,
         thread_id: str,
     ) -> ThreadAttachmentRemoveResponse:
-        """Call ``thread/attachment/remove``."""
+        """Call ``thread/attachment/remove``: detach something from a thread.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/attachment/remove",
             {"attachmentType": attachment_type, "identityKey": identity_key, "threadId": thread_id},
@@ -213,7 +235,13 @@ class ThreadsMethods(Calls):
         identity_key: str,
         limit: int | None = None,
     ) -> ThreadAttachmentOwnerListResponse:
-        """Call ``thread/attachmentOwner/list``."""
+        """Call ``thread/attachmentOwner/list``: list the threads that something is attached to.
+
+        Args:
+            archived: the archived threads instead of the others.
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+        """
         return self._call(
             "thread/attachmentOwner/list",
             {
@@ -227,9 +255,12 @@ class ThreadsMethods(Calls):
         )
 
     def thread_background_terminals_clean(self, *, thread_id: str) -> ThreadBackgroundTerminalsCleanResponse:
-        """Call ``thread/backgroundTerminals/clean``.
+        """Call ``thread/backgroundTerminals/clean``: end the commands that a thread left running.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/backgroundTerminals/clean",
@@ -244,9 +275,14 @@ class ThreadsMethods(Calls):
         limit: int | None = None,
         thread_id: str,
     ) -> ThreadBackgroundTerminalsListResponse:
-        """Call ``thread/backgroundTerminals/list``.
+        """Call ``thread/backgroundTerminals/list``: list the commands that a thread left running.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/backgroundTerminals/list",
@@ -260,9 +296,12 @@ class ThreadsMethods(Calls):
         process_id: str,
         thread_id: str,
     ) -> ThreadBackgroundTerminalsTerminateResponse:
-        """Call ``thread/backgroundTerminals/terminate``.
+        """Call ``thread/backgroundTerminals/terminate``: end one of the commands that a thread left running.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/backgroundTerminals/terminate",
@@ -271,18 +310,29 @@ class ThreadsMethods(Calls):
         )
 
     def thread_compact_start(self, *, thread_id: str) -> ThreadCompactStartResponse:
-        """Call ``thread/compact/start``."""
+        """Call ``thread/compact/start``: have a thread's history summed up, to make room for more.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/compact/start", {"threadId": thread_id}, "ThreadCompactStartResponse")
 
     def thread_decrement_elicitation(self, *, thread_id: str) -> ThreadDecrementElicitationResponse:
-        """Call ``thread/decrement_elicitation``.
+        """Call ``thread/decrement_elicitation``: one question less is open to a person: time limits may run again.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/decrement_elicitation", {"threadId": thread_id}, "ThreadDecrementElicitationResponse")
 
     def thread_delete(self, *, thread_id: str) -> ThreadDeleteResponse:
-        """Call ``thread/delete``."""
+        """Call ``thread/delete``: remove a thread for good.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/delete", {"threadId": thread_id}, "ThreadDeleteResponse")
 
     def thread_fork(
@@ -312,11 +362,36 @@ class ThreadsMethods(Calls):
         thread_id: str,
         thread_source: ThreadSource | None = None,
     ) -> ThreadForkResponse:
-        """Call ``thread/fork``.
+        """Call ``thread/fork``: begin a thread with all that was said in another one.
 
         Experimental, need `AppServerConfig.experimental_api`: `attach_to_source`, `before_turn_id`,
         `defer_goal_continuation`, `experimental_disable_prediction_mcp`, `experimental_prediction_mode`, `path`,
         `permissions`, `runtime_workspace_roots`.
+
+        Args:
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            attach_to_source: whether the new thread stays tied to the other one.
+            base_instructions: replaces the instructions that Codex gives the model.
+            before_turn_id: the first turn that is left out.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            defer_goal_continuation: whether the goal waits until a turn is begun by hand.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            ephemeral: whether the thread is kept in memory only.
+            exclude_turns: whether the answer leaves the turns out.
+            experimental_disable_prediction_mcp: for predictions: without MCP servers.
+            experimental_prediction_mode: whether the fork only makes predictions.
+            last_turn_id: the last turn that is taken along.
+            model: which model.
+            model_provider: who serves the model.
+            path: the file of the stored thread, instead of its id.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            service_tier: the provider's level of service.
+            thread_id: the id of the thread.
+            thread_source: what began the thread, in a word of your own.
         """
         return self._call(
             "thread/fork",
@@ -354,11 +429,19 @@ class ThreadsMethods(Calls):
         origin: ThreadGoalMutationOrigin | Literal["user", "automatic"] | None = None,
         thread_id: str,
     ) -> ThreadGoalClearResponse:
-        """Call ``thread/goal/clear``."""
+        """Call ``thread/goal/clear``: take a thread's goal away.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/goal/clear", {"origin": origin, "threadId": thread_id}, "ThreadGoalClearResponse")
 
     def thread_goal_get(self, *, thread_id: str) -> ThreadGoalGetResponse:
-        """Call ``thread/goal/get``."""
+        """Call ``thread/goal/get``: read a thread's goal.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/goal/get", {"threadId": thread_id}, "ThreadGoalGetResponse")
 
     def thread_goal_set(
@@ -370,7 +453,11 @@ class ThreadsMethods(Calls):
         thread_id: str,
         token_budget: int | None = None,
     ) -> ThreadGoalSetResponse:
-        """Call ``thread/goal/set``."""
+        """Call ``thread/goal/set``: give a thread a goal: turns begin by themselves until it is reached.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/goal/set",
             {
@@ -384,21 +471,31 @@ class ThreadsMethods(Calls):
         )
 
     def thread_guardian_review(self, *, thread_id: str) -> ThreadGuardianReviewResponse:
-        """Call ``thread/guardianReview``.
+        """Call ``thread/guardianReview``: read how the automatic reviewer judged a thread.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/guardianReview", {"threadId": thread_id}, "ThreadGuardianReviewResponse")
 
     def thread_increment_elicitation(self, *, thread_id: str) -> ThreadIncrementElicitationResponse:
-        """Call ``thread/increment_elicitation``.
+        """Call ``thread/increment_elicitation``: one question more is open to a person: time limits rest.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/increment_elicitation", {"threadId": thread_id}, "ThreadIncrementElicitationResponse")
 
     def thread_inject_items(self, *, items: Sequence[object], thread_id: str) -> ThreadInjectItemsResponse:
-        """Call ``thread/inject_items``."""
+        """Call ``thread/inject_items``: put items into a thread's history without a turn.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/inject_items", {"items": items, "threadId": thread_id}, "ThreadInjectItemsResponse")
 
     def thread_items_list(
@@ -411,7 +508,15 @@ class ThreadsMethods(Calls):
         thread_id: str,
         turn_id: str | None = None,
     ) -> ThreadItemsListResponse:
-        """Call ``thread/items/list``."""
+        """Call ``thread/items/list``: list the items of a thread, a page of them.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            sort_direction: upwards or downwards.
+            thread_id: the id of the thread.
+            turn_id: the id of the turn.
+        """
         return self._call(
             "thread/items/list",
             {
@@ -426,9 +531,13 @@ class ThreadsMethods(Calls):
         )
 
     def thread_items_read(self, *, item_ids: Sequence[str], thread_id: str, turn_id: str) -> ThreadItemsReadResponse:
-        """Call ``thread/items/read``.
+        """Call ``thread/items/read``: read an item of a thread.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
+            turn_id: the id of the turn.
         """
         return self._call(
             "thread/items/read",
@@ -460,10 +569,32 @@ class ThreadsMethods(Calls):
         source_kinds: Sequence[ThreadSourceKind | ThreadSourceKindValue] | None = None,
         use_state_db_only: bool | None = None,
     ) -> ThreadListResponse:
-        """Call ``thread/list``.
+        """Call ``thread/list``: list the threads that are stored, a page of them.
 
         Experimental, need `AppServerConfig.experimental_api`: `ancestor_thread_id`, `attached_to_thread_id`,
         `include_attached_threads`, `parent_thread_id`, `project_id`.
+
+        Args:
+            ancestor_thread_id: only threads that began from this one, directly or not.
+            archived: the archived threads instead of the others.
+            attached_to_thread_id: only threads that are tied to this one.
+            current_account_only: only threads of the account that is logged in.
+            cursor: where the page begins: `next_cursor` of the one before.
+            cwd: only threads of this directory, or of one of these.
+            excluded_thread_ids: threads that are left out.
+            include_attached_threads: also threads that are tied to others.
+            included_thread_ids: only these threads.
+            limit: how many a page has at most.
+            model_providers: only threads with these providers.
+            originators: only threads that these programs began.
+            parent_thread_id: only threads that this one has started.
+            project_id: only threads of this project.
+            search_term: only threads with these words in them.
+            section_id: only threads of this section.
+            sort_direction: upwards or downwards.
+            sort_key: what to sort by.
+            source_kinds: only threads that were begun so.
+            use_state_db_only: whether only the index is asked, and no file is read.
         """
         return self._call(
             "thread/list",
@@ -493,13 +624,21 @@ class ThreadsMethods(Calls):
         )
 
     def thread_loaded_list(self, *, cursor: str | None = None, limit: int | None = None) -> ThreadLoadedListResponse:
-        """Call ``thread/loaded/list``."""
+        """Call ``thread/loaded/list``: list the threads that are loaded.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+        """
         return self._call("thread/loaded/list", {"cursor": cursor, "limit": limit}, "ThreadLoadedListResponse")
 
     def thread_memory_read(self, *, thread_id: str) -> ThreadMemoryReadResponse:
-        """Call ``thread/memory/read``.
+        """Call ``thread/memory/read``: read what was remembered of a thread.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/memory/read", {"threadId": thread_id}, "ThreadMemoryReadResponse")
 
@@ -509,9 +648,12 @@ class ThreadsMethods(Calls):
         mode: ThreadMemoryMode | Literal["enabled", "disabled"],
         thread_id: str,
     ) -> ThreadMemoryModeSetResponse:
-        """Call ``thread/memoryMode/set``.
+        """Call ``thread/memoryMode/set``: say whether a thread is remembered.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call("thread/memoryMode/set", {"mode": mode, "threadId": thread_id}, "ThreadMemoryModeSetResponse")
 
@@ -523,9 +665,14 @@ class ThreadsMethods(Calls):
         project_id: str | None = None,
         thread_id: str,
     ) -> ThreadMetadataUpdateResponse:
-        """Call ``thread/metadata/update``.
+        """Call ``thread/metadata/update``: change what is noted about a thread.
 
         Experimental, need `AppServerConfig.experimental_api`: `daybreak_enabled`, `project_id`.
+
+        Args:
+            daybreak_enabled: whether Daybreak is used.
+            project_id: the project that it belongs to.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/metadata/update",
@@ -534,13 +681,20 @@ class ThreadsMethods(Calls):
         )
 
     def thread_name_set(self, *, name: str, thread_id: str) -> ThreadSetNameResponse:
-        """Call ``thread/name/set``."""
+        """Call ``thread/name/set``: give a thread a name.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/name/set", {"name": name, "threadId": thread_id}, "ThreadSetNameResponse")
 
     def thread_prediction_request(self, *, source_turn_id: str, thread_id: str) -> ThreadPredictionRequestResponse:
-        """Call ``thread/prediction/request``.
+        """Call ``thread/prediction/request``: have a person's next message guessed.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/prediction/request",
@@ -555,9 +709,12 @@ class ThreadsMethods(Calls):
         markdown: str,
         thread_id: str,
     ) -> ThreadPrepareApprovedPlanResponse:
-        """Call ``thread/prepareApprovedPlan``.
+        """Call ``thread/prepareApprovedPlan``: make a thread ready to carry out a plan.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/prepareApprovedPlan",
@@ -573,9 +730,15 @@ class ThreadsMethods(Calls):
         responsesapi_client_metadata: Mapping[str, str] | None = None,
         thread_id: str,
     ) -> ThreadQueueAddResponse:
-        """Call ``thread/queue/add``.
+        """Call ``thread/queue/add``: put a message in line, to be sent when the turn has ended.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            client_user_message_id: an id of your own for the message.
+            input: what to say, item by item.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/add",
@@ -589,9 +752,12 @@ class ThreadsMethods(Calls):
         )
 
     def thread_queue_delete(self, *, queued_submission_id: str, thread_id: str) -> ThreadQueueDeleteResponse:
-        """Call ``thread/queue/delete``.
+        """Call ``thread/queue/delete``: take a message out of the line.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/delete",
@@ -606,9 +772,14 @@ class ThreadsMethods(Calls):
         limit: int | None = None,
         thread_id: str,
     ) -> ThreadQueueListResponse:
-        """Call ``thread/queue/list``.
+        """Call ``thread/queue/list``: list what waits in line.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/list",
@@ -622,9 +793,12 @@ class ThreadsMethods(Calls):
         queued_submission_ids: Sequence[str],
         thread_id: str,
     ) -> ThreadQueueReorderResponse:
-        """Call ``thread/queue/reorder``.
+        """Call ``thread/queue/reorder``: put what waits in another order.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/reorder",
@@ -638,9 +812,12 @@ class ThreadsMethods(Calls):
         queued_submission_id: str | None = None,
         thread_id: str,
     ) -> ThreadQueueStartResponse:
-        """Call ``thread/queue/start``.
+        """Call ``thread/queue/start``: send what waits in line.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/start",
@@ -656,9 +833,14 @@ class ThreadsMethods(Calls):
         responsesapi_client_metadata: Mapping[str, str] | None = None,
         thread_id: str,
     ) -> ThreadQueueUpdateResponse:
-        """Call ``thread/queue/update``.
+        """Call ``thread/queue/update``: change a message that waits in line.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            input: what to say, item by item.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/queue/update",
@@ -672,7 +854,12 @@ class ThreadsMethods(Calls):
         )
 
     def thread_read(self, *, include_turns: bool | None = None, thread_id: str) -> ThreadReadResponse:
-        """Call ``thread/read``."""
+        """Call ``thread/read``: read a stored thread, with its turns or without.
+
+        Args:
+            include_turns: whether the answer has its turns.
+            thread_id: the id of the thread.
+        """
         return self._call("thread/read", {"includeTurns": include_turns, "threadId": thread_id}, "ThreadReadResponse")
 
     def thread_read_state_update(
@@ -682,9 +869,12 @@ class ThreadsMethods(Calls):
         operation: ThreadReadStateOperation,
         thread_id: str,
     ) -> ThreadReadStateUpdateResponse:
-        """Call ``thread/readState/update``.
+        """Call ``thread/readState/update``: say how far a person has read.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/readState/update",
@@ -714,10 +904,30 @@ class ThreadsMethods(Calls):
         service_tier: ServiceTier | str | None = None,
         thread_id: str,
     ) -> ThreadResumeResponse:
-        """Call ``thread/resume``.
+        """Call ``thread/resume``: go on with a thread that is stored.
 
         Experimental, need `AppServerConfig.experimental_api`: `history`, `initial_turns_page`, `path`, `permissions`,
         `runtime_workspace_roots`.
+
+        Args:
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            base_instructions: replaces the instructions that Codex gives the model.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            exclude_turns: whether the answer leaves the turns out.
+            history: the items to go on from, instead of a stored thread's.
+            initial_turns_page: which page of turns the answer has.
+            model: which model.
+            model_provider: who serves the model.
+            path: the file of the stored thread, instead of its id.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            service_tier: the provider's level of service.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/resume",
@@ -745,7 +955,12 @@ class ThreadsMethods(Calls):
         )
 
     def thread_revert(self, *, before_turn_id: str, thread_id: str) -> ThreadRevertResponse:
-        """Call ``thread/revert``."""
+        """Call ``thread/revert``: go back to before a turn.
+
+        Args:
+            before_turn_id: the first turn that is left out.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/revert",
             {"beforeTurnId": before_turn_id, "threadId": thread_id},
@@ -766,9 +981,17 @@ class ThreadsMethods(Calls):
         thread_source: ThreadSource | None = None,
         turn_trigger: str | None = None,
     ) -> ThreadSampleResponse:
-        """Call ``thread/sample``.
+        """Call ``thread/sample``: ask the model something beside the turns of a thread.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            effort: how much the model thinks before it answers.
+            expected_turn_id: the turn that has to be running.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            thread_id: the id of the thread.
+            thread_source: what began the thread, in a word of your own.
+            turn_trigger: what made the turn begin, in a word of your own.
         """
         return self._call(
             "thread/sample",
@@ -788,7 +1011,7 @@ class ThreadsMethods(Calls):
         )
 
     def thread_sample_cancel(self, *, request_id: str | int) -> ThreadSampleCancelResponse:
-        """Call ``thread/sample/cancel``.
+        """Call ``thread/sample/cancel``: break off such a question.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -807,9 +1030,20 @@ class ThreadsMethods(Calls):
         sort_key: ThreadSearchSortKey | ThreadSearchSortKeyValue | None = None,
         source_kinds: Sequence[ThreadSourceKind | ThreadSourceKindValue] | None = None,
     ) -> ThreadSearchResponse:
-        """Call ``thread/search``.
+        """Call ``thread/search``: search the stored threads.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            archived: the archived threads instead of the others.
+            current_account_only: only threads of the account that is logged in.
+            cursor: where the page begins: `next_cursor` of the one before.
+            include_attached_threads: also threads that are tied to others.
+            limit: how many a page has at most.
+            search_term: only threads with these words in them.
+            sort_direction: upwards or downwards.
+            sort_key: what to sort by.
+            source_kinds: only threads that were begun so.
         """
         return self._call(
             "thread/search",
@@ -828,7 +1062,7 @@ class ThreadsMethods(Calls):
         )
 
     def thread_search_cancel(self, *, request_id: str | int) -> ThreadSearchCancelResponse:
-        """Call ``thread/search/cancel``.
+        """Call ``thread/search/cancel``: break off a search.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -847,9 +1081,20 @@ class ThreadsMethods(Calls):
         sort_key: ThreadSearchSortKey | ThreadSearchSortKeyValue | None = None,
         source_kinds: Sequence[ThreadSourceKind | ThreadSourceKindValue] | None = None,
     ) -> ThreadSearchResponse:
-        """Call ``thread/search/stream``.
+        """Call ``thread/search/stream``: search the stored threads, and tell of each find at once.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            archived: the archived threads instead of the others.
+            current_account_only: only threads of the account that is logged in.
+            cursor: where the page begins: `next_cursor` of the one before.
+            include_attached_threads: also threads that are tied to others.
+            limit: how many a page has at most.
+            search_term: only threads with these words in them.
+            sort_direction: upwards or downwards.
+            sort_key: what to sort by.
+            source_kinds: only threads that were begun so.
         """
         return self._call(
             "thread/search/stream",
@@ -868,7 +1113,7 @@ class ThreadsMethods(Calls):
         )
 
     def thread_search_stream_cancel(self, *, request_id: str | int) -> ThreadSearchCancelResponse:
-        """Call ``thread/search/stream/cancel``.
+        """Call ``thread/search/stream/cancel``: break off a search that tells of its finds.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -882,9 +1127,15 @@ class ThreadsMethods(Calls):
         search_term: str,
         thread_id: str,
     ) -> ThreadSearchOccurrencesResponse:
-        """Call ``thread/searchOccurrences``.
+        """Call ``thread/searchOccurrences``: find words in one thread.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            search_term: only threads with these words in them.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/searchOccurrences",
@@ -899,7 +1150,12 @@ class ThreadsMethods(Calls):
         section_id: str | None,
         thread_id: str,
     ) -> ThreadSectionMoveResponse:
-        """Call ``thread/section/move``."""
+        """Call ``thread/section/move``: put a thread into a section of the list.
+
+        Args:
+            section_id: the section of the list of threads.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/section/move",
             {"beforeThreadId": before_thread_id, "sectionId": section_id, "threadId": thread_id},
@@ -925,9 +1181,26 @@ class ThreadsMethods(Calls):
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         thread_id: str,
     ) -> ThreadSettingsUpdateResponse:
-        """Call ``thread/settings/update``.
+        """Call ``thread/settings/update``: change what a thread's next turns are run with.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            collaboration_mode: how agent and person work together.
+            cwd: the directory to work in.
+            disabled_plugin_ids: plugins that are not used.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            model: which model.
+            multi_agent_mode: whether the agent may start others by itself.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            sandbox_policy: what commands may do without asking, in every detail.
+            service_tier: the provider's level of service.
+            summary: whether, and how fully, the model sums up what it thinks.
+            thread_id: the id of the thread.
         """
         return self._call(
             "thread/settings/update",
@@ -958,7 +1231,11 @@ class ThreadsMethods(Calls):
         thread_id: str,
         timeout_ms: int | None = None,
     ) -> ThreadShellCommandResponse:
-        """Call ``thread/shellCommand``."""
+        """Call ``thread/shellCommand``: run a command of a person in a thread: the agent sees what it prints.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/shellCommand",
             {"command": command, "threadId": thread_id, "timeoutMs": timeout_ms},
@@ -996,11 +1273,40 @@ class ThreadsMethods(Calls):
         session_start_source: ThreadStartSource | Literal["startup", "clear"] | None = None,
         thread_source: ThreadSource | None = None,
     ) -> ThreadStartResponse:
-        """Call ``thread/start``.
+        """Call ``thread/start``: begin a thread.
 
         Experimental, need `AppServerConfig.experimental_api`: `allow_provider_model_fallback`, `daybreak_enabled`,
         `dynamic_tools`, `environments`, `experimental_raw_events`, `history_mode`, `mock_experimental_field`,
         `multi_agent_mode`, `permissions`, `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
+
+        Args:
+            allow_provider_model_fallback: whether another model of the provider will do.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            base_instructions: replaces the instructions that Codex gives the model.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            daybreak_enabled: whether Daybreak is used.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            dynamic_tools: tools that this program brings; `Handlers.tool_call` runs them.
+            environments: where commands run, if not only on this machine.
+            ephemeral: whether the thread is kept in memory only.
+            experimental_raw_events: whether the model's items are told as they are.
+            history_mode: how the thread's history is stored.
+            mock_experimental_field: does nothing; tests of the protocol use it.
+            model: which model.
+            model_provider: who serves the model.
+            multi_agent_mode: whether the agent may start others by itself.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            project_id: the project that it belongs to.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            selected_capability_roots: where to look for what the thread can use.
+            service_name: what this program calls its service.
+            service_tier: the provider's level of service.
+            session_start_source: what made the thread begin, for hooks.
+            thread_source: what began the thread, in a word of your own.
         """
         return self._call(
             "thread/start",
@@ -1045,7 +1351,14 @@ class ThreadsMethods(Calls):
         sort_direction: SortDirection | Literal["asc", "desc"] | None = None,
         thread_id: str,
     ) -> ThreadTurnsListResponse:
-        """Call ``thread/turns/list``."""
+        """Call ``thread/turns/list``: list the turns of a thread, a page of them.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+            sort_direction: upwards or downwards.
+            thread_id: the id of the thread.
+        """
         return self._call(
             "thread/turns/list",
             {
@@ -1059,11 +1372,19 @@ class ThreadsMethods(Calls):
         )
 
     def thread_unarchive(self, *, thread_id: str) -> ThreadUnarchiveResponse:
-        """Call ``thread/unarchive``."""
+        """Call ``thread/unarchive``: take a thread out of the archive.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/unarchive", {"threadId": thread_id}, "ThreadUnarchiveResponse")
 
     def thread_unsubscribe(self, *, thread_id: str) -> ThreadUnsubscribeResponse:
-        """Call ``thread/unsubscribe``."""
+        """Call ``thread/unsubscribe``: hear of a thread no longer.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call("thread/unsubscribe", {"threadId": thread_id}, "ThreadUnsubscribeResponse")
 
     def thread_section_create(
@@ -1072,7 +1393,7 @@ class ThreadsMethods(Calls):
         appearance: ThreadSectionAppearance | None = None,
         name: str,
     ) -> ThreadSectionCreateResponse:
-        """Call ``threadSection/create``."""
+        """Call ``threadSection/create``: make a section of the list of threads."""
         return self._call(
             "threadSection/create",
             {"appearance": appearance, "name": name},
@@ -1080,11 +1401,20 @@ class ThreadsMethods(Calls):
         )
 
     def thread_section_delete(self, *, section_id: str) -> ThreadSectionDeleteResponse:
-        """Call ``threadSection/delete``."""
+        """Call ``threadSection/delete``: remove a section; its threads stay.
+
+        Args:
+            section_id: the section of the list of threads.
+        """
         return self._call("threadSection/delete", {"sectionId": section_id}, "ThreadSectionDeleteResponse")
 
     def thread_section_list(self, *, cursor: str | None = None, limit: int | None = None) -> ThreadSectionListResponse:
-        """Call ``threadSection/list``."""
+        """Call ``threadSection/list``: list the sections.
+
+        Args:
+            cursor: where the page begins: `next_cursor` of the one before.
+            limit: how many a page has at most.
+        """
         return self._call("threadSection/list", {"cursor": cursor, "limit": limit}, "ThreadSectionListResponse")
 
     def thread_section_update(
@@ -1094,7 +1424,11 @@ class ThreadsMethods(Calls):
         name: str,
         section_id: str,
     ) -> ThreadSectionUpdateResponse:
-        """Call ``threadSection/update``."""
+        """Call ``threadSection/update``: change a section.
+
+        Args:
+            section_id: the section of the list of threads.
+        """
         return self._call(
             "threadSection/update",
             {"appearance": appearance, "name": name, "sectionId": section_id},

@@ -56,7 +56,11 @@ class TurnsMethods(Calls):
         target: ReviewTarget,
         thread_id: str,
     ) -> ReviewStartResponse:
-        """Call ``review/start``."""
+        """Call ``review/start``: have changes reviewed, in a turn of this thread or of a new one.
+
+        Args:
+            thread_id: the id of the thread.
+        """
         return self._call(
             "review/start",
             {"delivery": delivery, "target": target, "threadId": thread_id},
@@ -64,7 +68,12 @@ class TurnsMethods(Calls):
         )
 
     def turn_interrupt(self, *, thread_id: str, turn_id: str) -> TurnInterruptResponse:
-        """Call ``turn/interrupt``."""
+        """Call ``turn/interrupt``: stop a turn.
+
+        Args:
+            thread_id: the id of the thread.
+            turn_id: the id of the turn.
+        """
         return self._call("turn/interrupt", {"threadId": thread_id, "turnId": turn_id}, "TurnInterruptResponse")
 
     def turn_settings_update(
@@ -79,9 +88,19 @@ class TurnsMethods(Calls):
         thread_id: str,
         turn_id: str,
     ) -> TurnSettingsUpdateResponse:
-        """Call ``turn/settings/update``.
+        """Call ``turn/settings/update``: change settings of a turn that runs.
 
         Experimental: needs `AppServerConfig.experimental_api`.
+
+        Args:
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            model: which model.
+            service_tier: the provider's level of service.
+            summary: whether, and how fully, the model sums up what it thinks.
+            thread_id: the id of the thread.
+            turn_id: the id of the turn.
         """
         return self._call(
             "turn/settings/update",
@@ -130,11 +149,41 @@ class TurnsMethods(Calls):
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
     ) -> TurnStartResponse:
-        """Call ``turn/start``.
+        """Call ``turn/start``: begin a turn: say something to the agent.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
         `cyber_access_program`, `environments`, `multi_agent_mode`, `permissions`, `responsesapi_client_metadata`,
         `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
+
+        Args:
+            additional_context: what the agent should know besides, by names of your own.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            client_user_message_id: an id of your own for the message.
+            collaboration_mode: how agent and person work together.
+            cwd: the directory to work in.
+            cyber_access_program: which programme for security work the turn belongs to.
+            disabled_plugin_ids: plugins that are not used.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            input: what to say, item by item.
+            model: which model.
+            multi_agent_mode: whether the agent may start others by itself.
+            output_schema: the JSON schema that the final answer has to fit.
+            parent_turn_id: the turn that this one was started from.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+            root_turn_id: the turn that began the whole tree.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox_policy: what commands may do without asking, in every detail.
+            service_tier: the provider's level of service.
+            service_tier_for_turn: the provider's level of service, in this turn alone.
+            summary: whether, and how fully, the model sums up what it thinks.
+            thread_id: the id of the thread.
+            tool_output: the outcome of a tool call that the turn goes on from.
+            turn_trigger: what made the turn begin, in a word of your own.
         """
         return self._call(
             "turn/start",
@@ -182,10 +231,19 @@ class TurnsMethods(Calls):
         responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
         thread_id: str,
     ) -> TurnSteerResponse:
-        """Call ``turn/steer``.
+        """Call ``turn/steer``: say more to a turn that runs.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `responsesapi_client_metadata`,
         `responsesapi_client_metadata_patch`.
+
+        Args:
+            additional_context: what the agent should know besides, by names of your own.
+            client_user_message_id: an id of your own for the message.
+            expected_turn_id: the turn that has to be running.
+            input: what to say, item by item.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+            thread_id: the id of the thread.
         """
         return self._call(
             "turn/steer",

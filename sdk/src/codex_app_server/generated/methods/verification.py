@@ -28,28 +28,28 @@ class VerificationMethods(Calls):
     """The methods of this room, see the module."""
 
     def user_verification_cancel(self, *, request_id: str | int) -> UserVerificationCancelResponse:
-        """Call ``userVerification/cancel``.
+        """Call ``userVerification/cancel``: break off a check of the person.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("userVerification/cancel", {"requestId": request_id}, "UserVerificationCancelResponse")
 
     def user_verification_delete(self) -> UserVerificationDeleteResponse:
-        """Call ``userVerification/delete``.
+        """Call ``userVerification/delete``: forget how the person is checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("userVerification/delete", {}, "UserVerificationDeleteResponse")
 
     def user_verification_enroll(self) -> UserVerificationEnrollResponse:
-        """Call ``userVerification/enroll``.
+        """Call ``userVerification/enroll``: set up how the person is checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
         return self._call("userVerification/enroll", {}, "UserVerificationEnrollResponse")
 
     def user_verification_status(self) -> UserVerificationStatusResponse:
-        """Call ``userVerification/status``.
+        """Call ``userVerification/status``: see whether the person can be checked.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """
@@ -62,7 +62,7 @@ class VerificationMethods(Calls):
         description: str,
         title: str,
     ) -> UserVerificationVerifyResponse:
-        """Call ``userVerification/verify``.
+        """Call ``userVerification/verify``: check that it is the person.
 
         Experimental: needs `AppServerConfig.experimental_api`.
         """

@@ -1,0 +1,166 @@
+"""What methods, models and fields are for: `release/protocol.prose.toml`, and sentences made for what has no entry.
+
+Nothing of it comes from the schema, whose prose is left out. Whatever the schema has gets a sentence, so that a new
+release needs no new entry: of the method that a model belongs to, of the union that it is a kind of, or of its name and
+the field that holds it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codex_release.facts.toml import read_toml
+from codex_release.protocol.naming import snake
+from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, definition_types, names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from codex_release.protocol.shapes import Definition, Protocol
+
+__all__ = ["About", "Prose", "abouts_of"]
+
+_LINE = 100
+"""So many columns sentences may take that stand on one line; longer ones are paragraphs."""
+_SHOWN = 3
+"""So many methods are named where a model belongs to several."""
+_SPELLED = {"api": "API", "aws": "AWS", "id": "ID", "mcp": "MCP", "oauth": "OAuth", "sdp": "SDP", "url": "URL"}
+
+
+@dataclass(frozen=True)
+class Prose:
+    """The file.
+
+    Attributes:
+        methods: what a method does, an event tells or a question asks.
+        definitions: what a model is.
+        fields: what a field is, by its name or by ``Model.name``, which goes first.
+    """
+
+    methods: Mapping[str, str]
+    definitions: Mapping[str, str]
+    fields: Mapping[str, str]
+
+    @classmethod
+    def load(cls, path: Path) -> Prose:
+        """Read the file.
+
+        Raises:
+            WorkspaceError: if it cannot be read, or lacks something or has too much.
+        """
+        return read_toml(path, remedy="mend it there; git diff shows what was changed").filled(cls)
+
+    def of_field(self, owner: str, name: str) -> str | None:
+        """What a field of a model is, if that is said."""
+        return self.fields.get(f"{owner}.{name}") or self.fields.get(name)
+
+    def of_call(self, method: str) -> str:
+        """What a client's method does, for its docstring."""
+        said = self.methods.get(method)
+        return f"Call ``{method}``: {said[0].lower()}{said[1:]}" if said else f"Call ``{method}``."
+
+
+@dataclass(frozen=True)
+class About:
+    """What is said of a definition.
+
+    Attributes:
+        paragraphs: of it as a whole, at least one.
+        fields: field to what it is, of those of which that is said.
+    """
+
+    paragraphs: tuple[str, ...]
+    fields: Mapping[str, str]
+
+
+def abouts_of(protocol: Protocol, prose: Prose) -> dict[str, About]:
+    """Definition to what is said of it, of all definitions."""
+    made = {**_by_use(protocol), **_by_union(protocol), **_by_method(protocol, prose)}
+    abouts = {}
+    for name, definition in protocol.definitions.items():
+        sentences = [prose.definitions[name]] if name in prose.definitions else made.get(name) or [_in_words(name)]
+        together = " ".join(sentences)
+        fields = definition.fields if isinstance(definition, Struct) else ()
+        said = {field.name: text for field in fields if (text := prose.of_field(name, field.name))}
+        paragraphs = [together] if len(together) <= _LINE else sentences
+        abouts[name] = About((*paragraphs, *_remarks(definition)), said)
+    return abouts
+
+
+def _remarks(definition: Definition) -> list[str]:
+    """What there is to know about it besides."""
+    remarks = []
+    match definition:
+        case Enumeration(is_open=True):
+            remarks.append("These are the words that are known; any other will do too, and has a `value` as they have.")
+        case TaggedUnion(is_class=True):
+            remarks.append("One of its subclasses; its `model_validate` gives the one that fits.")
+        case KeyedUnion(is_class=True):
+            remarks.append(f"The strings of it; beside them there is `{'`, `'.join(definition.variants.values())}`.")
+        case Struct(fields=fields) if names := [f"`{field.name}`" for field in fields if field.is_experimental]:
+            remarks.append(f"Experimental: {', '.join(names)}.")
+    return ["Experimental."] if definition.is_experimental else remarks
+
+
+def _by_method(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
+    """What methods, questions and events take, give and say."""
+    takes, gives, tells = defaultdict(list), defaultdict(list), defaultdict(list)
+    requests = [(each.method, each.params, each.result) for each in protocol.client_requests]
+    requests += [(each.method, each.params, each.result) for each in protocol.server_requests]
+    for method, params, result in requests:
+        gives[result].append(method)
+        if params:
+            takes[params].append(method)
+    for event in protocol.notifications:
+        tells[event.params].append(event.method)
+
+    def said(what: str, methods: list[str]) -> list[str]:
+        known = [prose.methods[methods[0]]] if len(methods) == 1 and methods[0] in prose.methods else []
+        return [*known, f"{what} {_listed(methods)}."]
+
+    return (
+        {name: [f"The answer to {_listed(methods)}."] for name, methods in gives.items()}
+        | {name: said("The parameters of", methods) for name, methods in takes.items()}
+        | {name: said("The event", methods) for name, methods in tells.items()}
+    )
+
+
+def _by_union(protocol: Protocol) -> dict[str, list[str]]:
+    """Kinds of unions."""
+    said = {}
+    for name, definition in protocol.definitions.items():
+        if isinstance(definition, (TaggedUnion, KeyedUnion)):
+            for value, variant in definition.variants.items():
+                said[variant] = [f"The kind ``{value}`` of `{name}`."]
+    return said
+
+
+def _by_use(protocol: Protocol) -> dict[str, list[str]]:
+    """What something is called, and where it stands."""
+    said: dict[str, list[str]] = {}
+    for owner, definition in protocol.definitions.items():
+        for name, place in _places(owner, definition):
+            said.setdefault(name, [_in_words(name), f"It stands in `{place}`."])
+    return said
+
+
+def _places(owner: str, definition: Definition) -> list[tuple[str, str]]:
+    """What a definition refers to, and where."""
+    if isinstance(definition, Struct):
+        return [(name, f"{owner}.{each.name}") for each in definition.fields for name in names_in(each.type)]
+    return [(name, owner) for kind in definition_types(definition) for name in names_in(kind)]
+
+
+def _listed(methods: list[str]) -> str:
+    named = [f"``{method}``" for method in methods[:_SHOWN]]
+    if len(methods) > _SHOWN:
+        return f"{', '.join(named)} and others"
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
+
+
+def _in_words(name: str) -> str:
+    text = " ".join(_SPELLED.get(word, word) for word in snake(name).split("_"))
+    return f"{text[0].upper()}{text[1:]}."
