@@ -153,6 +153,23 @@ def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event(
     assert not connection._stopping
 
 
+def test_nothing_is_said_in_a_thread_while_a_turn_is_being_stopped_there() -> None:
+    connection = conversation()
+    refused(connection)
+
+    held, data = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    given_up, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    assert data == b""
+    assert connection.ask("turn/start", {"threadId": "other"}, announces_turn=True)[1]
+    assert connection.give_up(given_up) is None
+
+    connection.receive(b'{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"a"}}}\n')
+    (said,) = map(json.loads, connection.advance().replies)
+    assert (said["id"], said["method"]) == (held.id, "turn/start")
+    assert not connection._held
+    assert not connection._stops
+
+
 def test_an_interruption_that_comes_too_late_is_refused() -> None:
     connection = conversation()
     stopping, _ = refused(connection)

@@ -35,8 +35,9 @@ class Core(RuleBasedStateMachine):
 
     def say(self, message: dict[str, object]) -> None:
         self.connection.receive(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-        for reply in self.connection.advance().replies:
-            self.interrupted.append(json.loads(reply)["params"]["turnId"])
+        for reply in map(json.loads, self.connection.advance().replies):
+            self.interrupted.append(reply["params"]["turnId"])
+            self.say({"id": reply["id"], "result": {}})
 
     @rule()
     def start(self) -> None:
@@ -54,8 +55,6 @@ class Core(RuleBasedStateMachine):
         request = self.open.pop(0)
         self.say({"id": request.id, "result": {"turn": {"id": turn}}})
         if request.is_given_up:
-            if turn in self.interrupted:  # which holds the turn until that is answered
-                self.said.setdefault(turn, [])
             return None
         assert isinstance(request.answer, Response)
         cursor = request.answer.cursor
@@ -84,7 +83,7 @@ class Core(RuleBasedStateMachine):
         for cursor in self.held:
             if cursor.log.topic.id == turn and not cursor.is_closed:
                 self.expected[id(cursor)].append(self.number)
-        self.say({"method": "item/delta", "params": {"threadId": "t", "turnId": turn, "n": self.number}})
+        self.say({"method": "item/agentMessage/delta", "params": {"threadId": "t", "turnId": turn, "n": self.number}})
 
     @rule(turn=TURNS)
     def complete(self, turn: str) -> None:
@@ -109,7 +108,7 @@ class Core(RuleBasedStateMachine):
             return
         events, odd = read_events(cursor.take(count))
         assert not odd
-        numbers = [event.params["n"] for event in events if event.method == "item/delta"]  # type: ignore[index,call-overload]
+        numbers = [event.params["n"] for event in events if event.method == "item/agentMessage/delta"]  # type: ignore[index,call-overload]
         expected = self.expected[id(cursor)]
         assert numbers == expected[: len(numbers)]
         del expected[: len(numbers)]

@@ -86,7 +86,7 @@ def test_no_runtime_is_an_error(tmp_path: Path, as_json: bool) -> None:
         what = found["problems"][0]["what"]
     else:
         (what,) = (line for line in ran.stdout.splitlines() if line.startswith("error: "))
-    assert "nothing does not exist; install the package codex-cli-bin" in what
+    assert "nothing does not exist; name an executable" in what
     assert "--codex-bin" in what
 
 

@@ -24,6 +24,7 @@ from until import until, until_it_holds
 
 import codex_app_server
 from codex_app_server import (
+    AgentMessageDeltaNotification,
     AppServerConfig,
     AsyncCodex,
     Codex,
@@ -334,6 +335,7 @@ import asyncio, os, sys, time
 from codex_app_server import AppServerConfig, AsyncCodex
 config = AppServerConfig(launch_args_override=sys.argv[1:])
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # a busy machine is not what this is about
     async with AsyncCodex(config) as codex:
         thread = await codex.thread_start()
         if (child := os.fork()) == 0:
@@ -434,6 +436,7 @@ def test_copies_of_events_keep_what_they_say(peer: Peer) -> None:
         (event, *_) = codex.thread_start().turn(TextInput("1 1 off")).stream()
     for copied in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event))):
         assert copied == event
+        assert isinstance(copied.payload, AgentMessageDeltaNotification)
         assert copied.payload.delta == "0x"
 
 

@@ -424,15 +424,21 @@ class AsyncDriver:
         self._reader.end(self._reader.ending)
         starting = self._starting
         if starting is not None and not starting.done() and starting is not asyncio.current_task():
-            starting.cancel()
-            with suppress(BaseException):
-                await asyncio.wait([starting])
+            await asyncio.wait([starting])  # it sees that it is over, and ends by itself
         await self._transport.close()
 
     async def _start(self) -> None:
         config = self._config
         try:
-            await self._transport.start(launch_command(config), cwd=config.cwd, env=launch_environment(config))
+            spawning = asyncio.ensure_future(
+                self._transport.start(launch_command(config), cwd=config.cwd, env=launch_environment(config))
+            )
+            try:
+                await asyncio.shield(spawning)
+            except asyncio.CancelledError:
+                # To cancel asyncio in the midst of this leaves pipes open.
+                await asyncio.wait([spawning])
+                raise
             self._metadata = await self._initialize()
         except BaseException:
             await self.close()

@@ -6,7 +6,8 @@ The rules:
 - A request may be given up: its answer is dropped when it comes. If that announces a turn which nobody else has, the
   turn is interrupted, for nobody will ever see it.
 - A turn that was started is not under way at once, and the runtime refuses to interrupt one that is not. Such an
-  interruption is sent again with the next event of the turn.
+  interruption is sent again with the next event of the turn. Until then nothing is said in its thread: it would join
+  the turn that is being stopped.
 - An answer without an open request, and a line that is no message, are events too (`Junk`): the driver logs them, and
   the conversation goes on.
 - A request of the server must be answered, or the runtime waits forever; what with, `questions` decides.
@@ -21,6 +22,8 @@ taken from any thread, signal handler or finalizer, between any two others; no l
 from __future__ import annotations
 
 import itertools
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.protocol.framing import LineSplitter
@@ -163,7 +166,9 @@ class Connection:
         self._ids_of_their_own = itertools.count(-1, -1)
         self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
-        self._stopping: dict[str, list[Request]] = {}
+        self._stopping: dict[str, list[Request]] = {}  # by turn
+        self._stops: dict[str, list[Request]] = {}  # by thread
+        self._held: deque[tuple[Request, bytes]] = deque()  # what is to be said in these threads
         self.received_bytes = 0
         """How much has been received that no step has come to."""
 
@@ -181,17 +186,21 @@ class Connection:
         data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
         if request.announces_turn:
             self.streams.announcing.add(request.id)
-        if request.interrupts is not None:
-            self.streams.orders.append(lambda: self._watch(request))
+        thread_id = request.param("threadId") or ""
         self._open[request.id] = request
         if request.interrupts is not None:
+            self._stops.setdefault(thread_id, []).append(request)
+            self.streams.orders.append(lambda: self._watch(request))
             return data
+        if request.announces_turn and self._stops.get(thread_id):
+            self._held.append((request, data))
+            return self._released()  # it may just have been stopped
         return self._pacing.admit(request.id, data) + self._probe()
 
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
         request.is_given_up = True
-        if not request.is_sent or self._pacing.withdraw(request.id):
+        if not request.is_sent or self._pacing.withdraw(request.id) or self._withdrawn(request):
             self._open.pop(request.id, None)
             self.streams.announcing.discard(request.id)
         # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
@@ -208,6 +217,24 @@ class Connection:
         return log.is_followed or any(
             request.announces_turn and request.param("threadId") == thread_id for request in self.waiting
         )
+
+    def _released(self) -> bytes:
+        """What may be said now, as no turn is being stopped in its thread any more."""
+        data = b""
+        for each in list(self._held):
+            request, line = each
+            if not self._stops.get(request.param("threadId") or "") and self._withdrawn(request):
+                data += self._pacing.admit(request.id, line) + self._probe()
+        return data
+
+    def _withdrawn(self, request: Request) -> bool:
+        """Hold a request back no longer; whether it was."""
+        for each in list(self._held):
+            if each[0] is request:
+                with suppress(ValueError):  # somebody else was faster
+                    self._held.remove(each)
+                    return True
+        return False
 
     # What follows is for the one who reads.
 
@@ -355,7 +382,7 @@ class Connection:
             or log.is_complete
             or request.tries >= _MOST_TRIES
         ):
-            self._no_longer(request, log)
+            self._no_longer(request, log, progress)
             return True
         request.refusal = answer
         self._open[request.id] = request  # still open, for whoever ends the connection
@@ -370,7 +397,7 @@ class Connection:
         for request in list(self._stopping[turn_id]):
             request.was_heard = True
             if method in LAST["turn"] and request.interrupts is not None:
-                self._no_longer(request, request.interrupts)
+                self._no_longer(request, request.interrupts, progress)
                 if request.refusal is not None:
                     self._open.pop(request.id, None)
                     self._settle(request, request.refusal, progress)
@@ -385,9 +412,17 @@ class Connection:
         progress.replies.append(request.encode(next(self._ids_of_their_own)))
         self._open[request.id] = request
 
-    def _no_longer(self, request: Request, log: Log) -> None:
+    def _no_longer(self, request: Request, log: Log, progress: Progress) -> None:
         remaining = [other for other in self._stopping.get(log.topic.id, []) if other is not request]
         if remaining:
             self._stopping[log.topic.id] = remaining
         else:
             self._stopping.pop(log.topic.id, None)
+        thread_id = request.param("threadId") or ""
+        stops = self._stops.get(thread_id, [])
+        with suppress(ValueError):
+            stops.remove(request)
+        if not stops:
+            self._stops.pop(thread_id, None)
+            if data := self._released():
+                progress.replies.append(data)

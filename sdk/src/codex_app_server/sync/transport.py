@@ -197,6 +197,8 @@ class StdioTransport:
         _join(self._reader, MOMENT)
         _join(self._drainer, MOMENT)
         reason = self._dismissal or describe_exit(exit_code)
+        if self._failure is not None:  # it may have gone because nobody read any more
+            reason = _failed(self._failure)
         _open.discard(self)
         self._ended(Ending(reason, exit_code, self.stderr_tail, self._failure))
 
@@ -215,7 +217,7 @@ class StdioTransport:
             self._dismiss("the runtime closed its output", grace=MOMENT)
         else:
             # Nobody can answer its questions any more, so it must not go on working.
-            self._dismiss(f"reading the runtime's output failed: {self._failure!r}", grace=0)
+            self._dismiss(_failed(self._failure), grace=0)
 
     def _write(self) -> None:
         with cast("IO[bytes]", self._process.stdin) as pipe:
@@ -259,6 +261,10 @@ def _forget_all() -> None:
 
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_forget_all)
+
+
+def _failed(failure: BaseException) -> str:
+    return f"reading the runtime's output failed: {failure!r}"
 
 
 def _is_readable(pipe: IO[bytes], seconds: float) -> bool:
