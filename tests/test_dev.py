@@ -11,8 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import venv
 from pathlib import Path
+from typing import IO
 
 import dev
 import dev_environment
@@ -197,7 +199,7 @@ def test_the_words_for_the_tests_go_to_pytest(
 ) -> None:
     calls: list[list[str]] = []
 
-    def run(python: Path, *arguments: str) -> int:
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
         calls.append(list(arguments))
         return 0
 
@@ -205,8 +207,35 @@ def test_the_words_for_the_tests_go_to_pytest(
     monkeypatch.setattr(dev, "run", run)
     monkeypatch.setattr(sys, "argv", ["dev.py", "test", *words])
     assert dev.main() == 0
-    assert calls[-1] == ["-m", "pytest", *expected]
-    assert len(calls) == (1 if words else 1 + len(dev.CHECKS))
+    assert [call for call in calls if call[1] == "pytest"] == [["-m", "pytest", *expected]]
+    assert [call[1:] for call in calls if call[1] != "pytest"] == ([] if words else list(dev.CHECKS))
+
+
+@pytest.mark.parametrize("failing", ["mypy", "pytest"])
+def test_what_linters_and_type_checks_say_comes_behind_the_tests_and_counts_as_much(
+    failing: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    checks_ran = threading.Event()
+
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
+        if arguments[1] == "pytest":
+            assert checks_ran.wait(30)  # they are no later than the tests
+            os.write(1, b"tests\n")
+        else:
+            assert output is not None
+            output.write(arguments[1].encode() + b" said so\n")
+            if list(arguments[1:]) == dev.CHECKS[-1]:
+                checks_ran.set()
+        return int(arguments[1] == failing)
+
+    monkeypatch.setattr(dev, "set_up", lambda *_: Path("python"))
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(sys, "argv", ["dev.py", "test"])
+    assert dev.main() == 1
+    sys.stdout.flush()
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert lines[:4] == ["tests", "ruff said so", "ruff said so", "mypy said so"]
+    assert lines[4:] == (["dev.py: mypy found problems"] if failing == "mypy" else [])
 
 
 def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:
