@@ -185,8 +185,8 @@ def test_words_that_nothing_knows_are_refused_before_anything_is_made(checkout: 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["-n", "auto", "--dist", "worksteal"]),
-        (["--fast"], ["-m", dev.FAST, "-n", "auto", "--dist", "worksteal"]),
+        ([], [*dev.PARALLEL]),
+        (["--fast"], ["-m", dev.FAST, *dev.PARALLEL]),
         (["--fast", "tests/test_dev.py", "-x"], ["-m", dev.FAST, "tests/test_dev.py", "-x"]),
         (["--coverage", "-k", "x"], [*dev.COVERAGE, "-k", "x"]),
         (["--co"], ["--co"]),
