@@ -391,7 +391,7 @@ def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str
 def test_executables_are_those_of_openais_own_wheels(triple: str, platform: str, tmp_path: Path) -> None:
     """What is fetched is; that a wheel holds it, byte for byte, is what `check` looks at."""
     words = ("--unlocked", "--source", "npm", "--target", triple, "--out", tmp_path / "ours")
-    codex_release("fetch", "0.163.0", *words)
+    codex_release("fetch", "--runtime-version", "0.163.0", *words)
     pip = (sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "theirs")
     finished(*pip, "--only-binary", ":all:", "--platform", platform, "openai-codex-cli-bin==0.163.0")
     (wheel,) = (tmp_path / "theirs").glob("*.whl")
