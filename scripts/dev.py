@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 FAST = "not runtime and not index and not emulator and not network and not slow"
-# One more than cores, for tests wait for programs, and programs for each other. Each has its share of the files, so little
-# of what those share is made twice.
+# One more than cores, for tests wait for programs, and programs for each other. Each has its share of the files, so
+# little of what those share is made twice.
 PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html:build/coverage")
 
