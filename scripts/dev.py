@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dev_environment import VENV, RefusedError, installer_settings, set_up
 
@@ -29,8 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 FAST = "not runtime and not index and not emulator and not network and not slow"
-# A process a core: each has its share of the files, so little of what those share is made twice and nobody idles.
-PARALLEL = ("-n", "auto", "--dist", "worksteal")
+# One more than cores, for tests wait for programs, and programs for each other. Each has its share of the files, so
+# little of what those share is made twice.
+PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 COVERAGE = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html:build/coverage")
 
 
@@ -86,20 +90,27 @@ def program(*words: str) -> Callable[[Path, argparse.Namespace, list[str]], int]
     return lambda python, _, passed_on: run(python, *words, *passed_on)
 
 
-def run_checks(python: Path, checks: tuple[list[str], ...] = CHECKS) -> int:
-    """Linters and type checks; all run, whatever fails."""
-    failed = [" ".join(check) for check in checks if run(python, "-m", *check) != 0]
+def run_checks(python: Path, output: IO[bytes] | None = None) -> int:
+    """Linters and type checks; all run, whatever fails. What they say goes to a file if there is one."""
+    failed = [" ".join(check) for check in CHECKS if run(python, "-m", *check, output=output) != 0]
     for check in failed:
-        sys.stderr.write(f"dev.py: {check} found problems\n")
+        line = f"dev.py: {check} found problems\n"
+        _ = output.write(line.encode()) if output else sys.stderr.write(line)
     return 1 if failed else 0
 
 
 def run_tests(python: Path, arguments: argparse.Namespace, selected: list[str]) -> int:
-    """Linters and type checks first, for they are quick; then the tests. All run, whatever fails."""
-    checked = 0 if selected or arguments.fast else run_checks(python)
+    """The tests; with all of them linters and type checks, beside them and told at the end. All run, whatever fails."""
     words = [*(COVERAGE if arguments.coverage else ()), *(("-m", FAST) if arguments.fast else ())]
-    code = run(python, "-m", "pytest", *words, *(selected or PARALLEL))
-    return code or checked
+    with tempfile.TemporaryFile() as said, ThreadPoolExecutor(1) as beside:
+        checked = None if selected or arguments.fast else beside.submit(run_checks, python, said)
+        code = run(python, "-m", "pytest", *words, *(selected or PARALLEL))
+        if checked is not None:
+            code = code or checked.result()
+            said.seek(0)
+            sys.stdout.flush()
+            shutil.copyfileobj(said, sys.stdout.buffer)
+    return code
 
 
 def write_code_well(python: Path, *_: object) -> int:
@@ -115,11 +126,15 @@ def renew_requirements(python: Path, arguments: argparse.Namespace, _: list[str]
     return run(python, "scripts/resolve_requirements.py", *(["--upgrade"] if arguments.upgrade else []))
 
 
-def run(python: Path, *arguments: str) -> int:
-    """Run a Python program of the environment in the checkout; its exit code."""
+def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
+    """Run a Python program of the environment in the checkout; its exit code. All it says goes to a file, if given."""
     binaries = str(python.parent)
     environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ.get("PATH", ""), "VIRTUAL_ENV": str(VENV)}
-    return subprocess.run([str(python), *arguments], cwd=ROOT, env=environment, check=False).returncode
+    complaints = subprocess.STDOUT if output else None
+    ran = subprocess.run(
+        [str(python), *arguments], cwd=ROOT, env=environment, stdout=output, stderr=complaints, check=False
+    )
+    return ran.returncode
 
 
 COMMANDS = {

@@ -115,8 +115,8 @@ def lay_out(directory: Path) -> tuple[Path, Path]:
     facts = facts.replace(asks, _NOTHING, 1)  # the executables say nothing
     (root / "release" / "targets.toml").write_text(facts, encoding="utf-8", newline="\n")
     shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
-    shutil.copytree(ROOT / "runtime_template", root / "runtime_template")
-    shutil.copytree(ROOT / "sdk" / "src", root / "sdk" / "src")
+    for folder in ("runtime_template", "sdk/src"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copyfile(ROOT / "sdk" / name, root / "sdk" / name)
     for target in archives.CATALOG.targets:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev_environment import installer_settings
+
 from codex_release.facts.lock import Lock
 
-__all__ = ["PINNED", "codex_release", "environment_with", "finished", "interpreter", "python_of"]
+__all__ = ["PINNED", "codex_release", "environment_with", "finished", "interpreter", "python_of", "uv_pip_install"]
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
@@ -82,12 +84,22 @@ def environment_with(directory: Path, version: str | None, *requirements: str | 
     # uv puts the pip there that the interpreter bundles, in a tenth of the time that `venv` takes for it.
     finished(base, "-m", "venv", *(["--without-pip"] if bundled else []), directory)
     python = python_of(directory)
-    into = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python)
     if bundled:
-        finished(*into, "--offline", "--no-index", "--no-deps", *bundled)
+        uv_pip_install("--python", python, "--no-index", "--no-deps", *bundled)
     if requirements:
-        finished(*into, *requirements, cwd=ROOT)
+        uv_pip_install("--python", python, *requirements)
     return python
+
+
+def uv_pip_install(*words: str | Path) -> None:
+    """Let uv install something, relative to the checkout, from where pip is set to on this machine."""
+    settings = {} if "--no-index" in words else _settings()
+    finished(sys.executable, "-m", "uv", "pip", "install", "--quiet", *words, cwd=ROOT, env=settings)
+
+
+@functools.cache
+def _settings() -> dict[str, str]:
+    return installer_settings(Path(sys.executable))
 
 
 def python_of(environment: Path) -> Path:

@@ -1,8 +1,9 @@
-"""Where tests run: Ctrl-C ends programs, and a login shell answers, however this one was started; a plugin of pytest.
+"""Where tests run: Ctrl-C ends programs, a login shell answers, code is compiled once; a plugin of pytest.
 
 A program that a shell starts in the background (``nohup … &``) ignores Ctrl-C, and so do all that it starts. The
 runtime runs commands in a login shell, and a person's own profile can ask, wait or print; so tests have a home that
-holds whatever the person's home holds, but for what shells read when they start and what Codex keeps there.
+holds whatever the person's home holds, but for what shells read when they start and what Codex keeps there. Hundreds of
+programs start, and where a machine lets none keep its bytecode, each would compile again all that it imports.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ _MADE = "CODEX_TESTS_HOME"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """Set both, before anything is started."""
+    """Set all that, before anything is started."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if sys.platform == "win32" or _MADE in os.environ:
         return
     home = Path(tempfile.mkdtemp(prefix="codex-tests-home-"))

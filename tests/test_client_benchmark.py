@@ -12,6 +12,8 @@ from benchmarks.client import plot, programs, rows
 from benchmarks.client.capture import TRANSCRIPT, capture
 from codex_app_server.testing import ModelServer, Text
 
+pytestmark = pytest.mark.slow
+
 PYTHON = Path(sys.executable)  # it has the client, if not as an installed wheel
 
 

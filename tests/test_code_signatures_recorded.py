@@ -23,6 +23,8 @@ from codex_release.wheels.sbom import Provenance, sbom_json
 if TYPE_CHECKING:
     from codex_release.facts.targets import Target
 
+pytestmark = pytest.mark.slow
+
 MAC = archives.CATALOG.target("aarch64-apple-darwin")
 WINDOWS = archives.CATALOG.target("x86_64-pc-windows-msvc")
 LINUX = archives.CATALOG.target("x86_64-unknown-linux-musl")

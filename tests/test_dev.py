@@ -11,8 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import venv
 from pathlib import Path
+from typing import IO
 
 import dev
 import dev_environment
@@ -87,14 +89,14 @@ def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Pat
 
 @pytest.fixture
 def here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The environment of the copied checkout, for the module in this process."""
+    """The environment of the copied checkout, for the module in this process; pip, which takes seconds, is left out."""
+    monkeypatch.setattr(venv.EnvBuilder, "_setup_pip", lambda *_: None)
     monkeypatch.setattr(dev_environment, "VENV", checkout / ".venv")
     monkeypatch.setattr(dev_environment, "STAMP", checkout / STAMP)
     monkeypatch.setattr(dev_environment, "PYTHON", python_of(checkout / ".venv"))
     return checkout / ".venv"
 
 
-@pytest.mark.slow
 def test_another_patch_version_keeps_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = dev_environment._made()
     (here / "mine").touch()
@@ -105,7 +107,6 @@ def test_another_patch_version_keeps_the_environment(here: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("stamp", ['{"python": "', "{}", '{"python": "cpython-39 linux x86_64", "is_made": "yes"}'])
-@pytest.mark.slow
 def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: Path, tmp_path: Path) -> None:
     (here / "rest" / "of").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
@@ -113,13 +114,12 @@ def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: 
     (here / "link").symlink_to(tmp_path / "elsewhere")
     (here / STAMP.name).write_text(stamp, encoding="utf-8")
     dev_environment._made()
-    assert finished(python_of(here), "-c", "import pip").returncode == 0
+    finished(python_of(here), "-c", "")
     assert not (here / "rest").exists()
     assert not (here / "link").is_symlink()
     assert (tmp_path / "elsewhere" / "kept").exists()
 
 
-@pytest.mark.slow
 def test_an_environment_that_broke_off_is_known_for_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks_off(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -185,8 +185,8 @@ def test_words_that_nothing_knows_are_refused_before_anything_is_made(checkout: 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["-n", "auto", "--dist", "worksteal"]),
-        (["--fast"], ["-m", dev.FAST, "-n", "auto", "--dist", "worksteal"]),
+        ([], [*dev.PARALLEL]),
+        (["--fast"], ["-m", dev.FAST, *dev.PARALLEL]),
         (["--fast", "tests/test_dev.py", "-x"], ["-m", dev.FAST, "tests/test_dev.py", "-x"]),
         (["--coverage", "-k", "x"], [*dev.COVERAGE, "-k", "x"]),
         (["--co"], ["--co"]),
@@ -197,7 +197,7 @@ def test_the_words_for_the_tests_go_to_pytest(
 ) -> None:
     calls: list[list[str]] = []
 
-    def run(python: Path, *arguments: str) -> int:
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
         calls.append(list(arguments))
         return 0
 
@@ -205,8 +205,35 @@ def test_the_words_for_the_tests_go_to_pytest(
     monkeypatch.setattr(dev, "run", run)
     monkeypatch.setattr(sys, "argv", ["dev.py", "test", *words])
     assert dev.main() == 0
-    assert calls[-1] == ["-m", "pytest", *expected]
-    assert len(calls) == (1 if words else 1 + len(dev.CHECKS))
+    assert [call for call in calls if call[1] == "pytest"] == [["-m", "pytest", *expected]]
+    assert [call[1:] for call in calls if call[1] != "pytest"] == ([] if words else list(dev.CHECKS))
+
+
+@pytest.mark.parametrize("failing", ["mypy", "pytest"])
+def test_what_linters_and_type_checks_say_comes_behind_the_tests_and_counts_as_much(
+    failing: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    checks_ran = threading.Event()
+
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
+        if arguments[1] == "pytest":
+            assert checks_ran.wait(30)  # they are no later than the tests
+            os.write(1, b"tests\n")
+        else:
+            assert output is not None
+            output.write(arguments[1].encode() + b" said so\n")
+            if list(arguments[1:]) == dev.CHECKS[-1]:
+                checks_ran.set()
+        return int(arguments[1] == failing)
+
+    monkeypatch.setattr(dev, "set_up", lambda *_: Path("python"))
+    monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(sys, "argv", ["dev.py", "test"])
+    assert dev.main() == 1
+    sys.stdout.flush()
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert lines[:4] == ["tests", "ruff said so", "ruff said so", "mypy said so"]
+    assert lines[4:] == (["dev.py: mypy found problems"] if failing == "mypy" else [])
 
 
 def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:

@@ -21,7 +21,7 @@ import nbformat
 import pytest
 from command_line import AtTerminal, home_of
 from needs import needs
-from programs import PINNED, ROOT, finished, python_of
+from programs import PINNED, ROOT, finished, python_of, uv_pip_install
 
 import codex_app_server
 from codex_app_server.testing import ModelServer, Text
@@ -138,11 +138,10 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(directory: Path, *requirements: str) -> Path:
     """A new environment without pip, which nothing here needs; its interpreter."""
-    uv = [sys.executable, "-m", "uv"]
-    finished(*uv, "venv", "--quiet", "--python", sys.executable, directory)
+    finished(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, directory)
     python = python_of(directory)
     if requirements:
-        finished(*uv, "pip", "install", "--quiet", "--python", python, *requirements, cwd=ROOT)
+        uv_pip_install("--python", python, *requirements)
     return python
 
 

@@ -455,7 +455,7 @@ NOISE = st.builds(bytes.__add__, st.sampled_from([b"", *MAGICS]), st.binary(max_
 
 @given(data=MUTANTS | NOISE)
 @example(data=b"MZ" + bytes(62))
-@settings(max_examples=1500, deadline=timedelta(seconds=1))
+@settings(max_examples=500, deadline=timedelta(seconds=1))
 def test_whatever_the_bytes_are_they_are_read_or_refused(data: bytes, scratch: Path) -> None:
     scratch.write_bytes(data)
     refusals: list[str] = []

@@ -44,6 +44,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "Größe ж")
 
 
+@pytest.mark.slow
 def test_the_runtime_is_installed_found_and_run(checkout: Checkout, place: Place, tmp_path: Path) -> None:
     words = ("bootstrap", "--python", place.python, "--json")
     assert json.loads(checkout.ran(*words).stdout)["installed"] is True
@@ -82,6 +83,7 @@ def test_the_running_interpreter_is_served_too(checkout: Checkout, place: Place)
     assert place.version() == VERSION
 
 
+@pytest.mark.slow
 def test_directories_are_staged_and_wheels_built_and_checked(checkout: Checkout, tmp_path: Path) -> None:
     out = tmp_path / "Ausgabe für ж"
     host = archives.CATALOG.host().triple

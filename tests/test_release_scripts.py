@@ -26,7 +26,10 @@ REPORT = {"release.html", "release.json"}
 SBOM = f"{Path(WHEEL).stem}.cdx.json"
 ALL = NAMES | REPORT | {SBOM, "SHA256SUMS"}
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for gh is a script")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for gh is a script"),
+]
 
 _GH = """
 import hashlib, os, pathlib

@@ -15,7 +15,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -26,7 +25,7 @@ from loopback import Loopback, Reply, Request, file_reply
 from needs import needs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from programs import ROOT, environment_with, finished
+from programs import ROOT, environment_with, finished, uv_pip_install
 from resolve_requirements import ENVIRONMENTS, NOT_ASKED_FOR, Pin, problems, read, written
 
 from codex_release.facts.toml import read_toml
@@ -117,8 +116,7 @@ def test_the_pins_keep_to_the_bounds_of_our_own_packages(project: str, name: str
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_installer_is_there_for_every_platform(platform: str, tmp_path: Path) -> None:
     words = ("--require-hashes", "--only-binary", ":all:", "--target", tmp_path, "--python-platform", platform)
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--dry-run")
-    finished(*uv, *words, "-r", DIRECTORY / "installer.txt")
+    uv_pip_install("--dry-run", *words, "-r", DIRECTORY / "installer.txt")
 
 
 # --- installed from an index that went on
@@ -167,8 +165,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str
     }
     directory = tmp_path_factory.mktemp("lacking")
     (directory / "lacking.txt").write_text("\n".join(sorted(lacking)) + "\n", encoding="utf-8")
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", directory / "target")
-    finished(*uv, "--require-hashes", "-r", directory / "lacking.txt")
+    uv_pip_install("--no-deps", "--target", directory / "target", "--require-hashes", "-r", directory / "lacking.txt")
     for each in metadata.distributions(path=[str(directory / "target")]):
         found[str(canonicalize_name(each.name)), each.version] = each.read_text("METADATA") or ""
     return found

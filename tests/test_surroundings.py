@@ -19,6 +19,8 @@ def test_it():
     asked = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout == "True\\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    kept = "import sys; print(sys.dont_write_bytecode)"
+    assert subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True).stdout == "False\\n"
     said = subprocess.run(["bash", "-lc", "echo heard"], capture_output=True, text=True, timeout=30).stdout
     assert said == "heard\\n"
     assert Path("~/kept").expanduser().read_text() == "kept"
@@ -37,6 +39,7 @@ def test_neither_an_ignored_interrupt_nor_a_profile_that_hangs_reaches_the_tests
     (tmp_path / "test_it.py").write_text(TEST, encoding="utf-8")
     command = '"$0" -m pytest -q -p surroundings -p no:cacheprovider --rootdir . -c /dev/null test_it.py'
     env = {**os.environ, "HOME": str(home), "PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
     del env["CODEX_TESTS_HOME"]
     ran = subprocess.run(
         ["sh", "-c", f"trap '' INT; {command}", sys.executable],

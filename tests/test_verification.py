@@ -12,6 +12,7 @@ from archives import CATALOG
 from fake_release import FakeRelease
 from packaging.utils import parse_wheel_filename
 from programs import environment_with, finished
+from publishing import SmallRelease
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import StageError
@@ -30,10 +31,9 @@ needs_cibuildwheel = pytest.mark.skipif(
 
 
 @pytest.fixture
-def staged(release: FakeRelease, tmp_path: Path) -> dict[str, Path]:
+def staged(release: FakeRelease, small_release: SmallRelease, tmp_path: Path) -> dict[str, Path]:
     """For each wheel of a release, by its name, the directory made of it."""
-    release.ran("build", "--all", "--out", tmp_path / "dist")
-    wheels = sorted((tmp_path / "dist").glob("codex_cli_bin-*.whl"))
+    wheels = [small_release.dist / name for name in small_release.runtime]
     release.ran("stage-verification", tmp_path / "verification", *wheels)
     directories = {wheel.name: tmp_path / "verification" / wheel.stem.split("-")[-1] for wheel in wheels}
     assert set((tmp_path / "verification").iterdir()) == set(directories.values())
@@ -84,11 +84,13 @@ def test_the_settings_are_ones_that_cibuildwheel_knows(staged: dict[str, Path]) 
     assert list(validator.iter_errors({"test-comand": ""}))
 
 
-def test_what_the_build_backend_hands_over_is_the_same_file(staged: dict[str, Path], tmp_path: Path) -> None:
+def test_what_the_build_backend_hands_over_is_the_same_file(
+    staged: dict[str, Path], small_release: SmallRelease, tmp_path: Path
+) -> None:
     for name, directory in staged.items():
         out = tmp_path / "out"
         finished(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=directory)
-        assert file_digest(out / name) == file_digest(directory / name) == file_digest(tmp_path / "dist" / name)
+        assert file_digest(out / name) == file_digest(directory / name) == file_digest(small_release.dist / name)
 
 
 def test_a_wheel_is_tried_with_the_oldest_glibc_that_its_tags_admit() -> None:
