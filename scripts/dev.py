@@ -116,7 +116,7 @@ def run_tests(python: Path, arguments: argparse.Namespace, selected: list[str]) 
 def write_code_well(python: Path, *_: object) -> int:
     """Mend what the linter can, and format all code."""
     mended = run(python, "-m", "ruff", "check", "--fix-only", "--quiet", ".")
-    return run(python, "-m", "ruff", "format", ".") or mended
+    return run(python, "-m", "ruff", "format", ".") or run(python, "scripts/twins.py") or mended
 
 
 def renew_requirements(python: Path, arguments: argparse.Namespace, _: list[str]) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +75,9 @@ def test_every_public_method_says_what_it_does() -> None:
     for kind in [each for twins in TWINS for each in twins]:
         for name, member in members(kind).items():
             assert name.startswith("__") or inspect.getdoc(member), f"{kind.__name__}.{name}"
+
+
+def test_the_fronts_for_threads_are_what_those_for_asyncio_say() -> None:
+    twins = Path(__file__).resolve().parents[2] / "scripts" / "twins.py"
+    ran = subprocess.run([sys.executable, str(twins), "--check"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -12,8 +12,9 @@ from until import until_it_holds
 
 from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
 from codex_app_server.aio.driver import AsyncDriver
+from codex_app_server.driving import FEW
 from codex_app_server.protocol.allowance import READ_AHEAD
-from codex_app_server.sync.driver import FEW, Driver
+from codex_app_server.sync.driver import Driver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence

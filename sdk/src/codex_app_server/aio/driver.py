@@ -18,6 +18,17 @@ from typing import TYPE_CHECKING, NoReturn
 from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
 from codex_app_server.config import AppServerConfig
+from codex_app_server.driving import (
+    FEW,
+    GATHERED,
+    GATHERING_S,
+    SLICE,
+    WRONG_PROCESS,
+    closed,
+    limits,
+    over,
+    package_version,
+)
 from codex_app_server.ending import Ending
 from codex_app_server.errors import (
     AppServerError,
@@ -32,17 +43,6 @@ from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.sync.driver import (
-    FEW,
-    GATHERED,
-    GATHERING_S,
-    SLICE,
-    WRONG_PROCESS,
-    closed,
-    limits,
-    over,
-    package_version,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,13 +24,22 @@ from typing import TYPE_CHECKING, NoReturn
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
+from codex_app_server.driving import (
+    FEW,
+    GATHERED,
+    GATHERING_S,
+    SLICE,
+    WRONG_PROCESS,
+    closed,
+    limits,
+    over,
+    package_version,
+)
 from codex_app_server.ending import Ending
 from codex_app_server.errors import (
     AppServerError,
-    EventOverflowError,
     RequestTimeoutError,
     StartupTimeoutError,
-    TransportClosedError,
     rpc_error,
 )
 from codex_app_server.events import Notification, read_events
@@ -38,7 +47,6 @@ from codex_app_server.handlers import Handlers, checked
 from codex_app_server.protocol.allowance import PATIENCE, Allowance
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
-from codex_app_server.protocol.log import Limits
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.transport import StdioTransport
@@ -52,35 +60,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.sync.consulting import Consulting
 
-__all__ = [
-    "FEW",
-    "GATHERED",
-    "GATHERING_S",
-    "SLICE",
-    "WRONG_PROCESS",
-    "Driver",
-    "closed",
-    "limits",
-    "over",
-    "package_version",
-]
-
-SLICE = 64
-"""How many lines a consumer reads at a time: few enough for the garbage collector not to stir."""
-
-FEW = 8
-"""How many consumers may wait for each to be woken by its next event."""
-
-GATHERING_S = 0.005
-"""How long is gathered what more wait for, in seconds; the runtime needs a moment to fill the pipe again."""
-
-GATHERED = 1 << 20
-"""How much, in bytes: some events of a thousand turns."""
-
-WRONG_PROCESS = (
-    "this client was opened by another process, and a connection belongs to the process that opened it: make a client "
-    "in the child"
-)
+__all__ = ["Driver"]
 
 _CALM_S = 0.5
 """How often is looked, in seconds, whether something was read of all that may be kept."""
@@ -513,40 +493,6 @@ class Driver:
     def _check_process(self) -> None:
         if os.getpid() != self._process_id:
             raise RuntimeError(WRONG_PROCESS)
-
-
-def limits(config: AppServerConfig) -> Limits:
-    """How far behind a consumer may be."""
-    return Limits(config.max_buffered_events, config.max_buffered_bytes)
-
-
-def over(cursor: Cursor, config: AppServerConfig, *, is_complete: bool, ending: Ending | None) -> bool:
-    """Whether a consumer that found nothing more is at the end; raises what ended it before its time.
-
-    Raises:
-        EventOverflowError: if it was too far behind.
-        TransportClosedError: if the connection ended.
-    """
-    if cursor.has_overflowed:
-        most = f"{config.max_buffered_events:,} events or {config.max_buffered_bytes:,} bytes"
-        raise EventOverflowError(f"more than {most} of {cursor.log.topic} waited to be read")
-    if ending is not None and not is_complete and not cursor.is_closed:
-        raise closed(f"{cursor.log.topic} did not end", ending) from ending.failure
-    return is_complete or cursor.is_closed
-
-
-def closed(what: str, ending: Ending) -> TransportClosedError:
-    """The error that the connection is over."""
-    # A new one for every call: an exception that several threads raise collects the tracebacks of all.
-    return TransportClosedError(f"{what}: {ending.reason}", exit_code=ending.exit_code, stderr_tail=ending.stderr_tail)
-
-
-def package_version() -> str:
-    """The version of this package, for the handshake."""
-    # Imported while the runtime boots, which takes longer.
-    from codex_app_server._version import __version__
-
-    return __version__
 
 
 def _refuse_green_threads() -> None:
