@@ -124,7 +124,7 @@ def test_any_mapping_and_sequence_will_do() -> None:
         ({1, 2}, "a: set cannot be sent"),
         ([{"x": 1j}], r"a\[0\]\.x: complex cannot be sent"),
         ({1: 2}, "a: the key 1 is not a string"),
-        (SandboxMode, "a: EnumType cannot be sent|a: EnumMeta cannot be sent"),
+        (SandboxMode, "a: the class SandboxMode cannot be sent"),
     ],
 )
 def test_the_message_names_the_option(value: object, complaint: str) -> None:

@@ -37,6 +37,7 @@ def test_what_can_be_retried() -> None:
     assert not is_retryable_error(GIVEN_UP)
     assert not is_retryable_error(ValueError())
     assert not is_retryable_error(rpc_error(-32000, "something else", None, method="x"))
+    assert is_retryable_error(rpc_error(-32001, "Server overloaded; retry later.", None, method="x"))
 
 
 def test_a_busy_server_is_asked_again() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
-
-    from codex_app_server.handlers import Handlers
+from codex_app_server.handlers import Handlers
+from codex_app_server.suggesting import suggesting
+from codex_app_server.timeouts import seconds
 
 __all__ = ["AppServerConfig"]
 
@@ -40,8 +40,8 @@ class AppServerConfig:
         request_timeout_s: how long a request may wait for its answer, in seconds; None is without limit.
 
     Raises:
-        TypeError: if a list of strings is given as one string.
-        ValueError: if an override is no ``key=value``, or `launch_args_override` is empty.
+        TypeError: if an option is of another type, or a list of strings is given as one string.
+        ValueError: if a number is out of range, an override is no ``key=value``, or `launch_args_override` is empty.
     """
 
     codex_bin: str | os.PathLike[str] | None = None
@@ -62,12 +62,61 @@ class AppServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, with a message about something else."""
+        for name, kinds in _KINDS.items():
+            if not isinstance(value := getattr(self, name), kinds):
+                raise TypeError(f"{name} must be {' or '.join(_spelled(kind) for kind in kinds)}, not {value!r}")
         for name in ("launch_args_override", "config_overrides"):
-            # A string is a sequence of strings, so no type checker sees this mistake.
-            if isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a sequence of strings, not one string")
+            _check_words(name, getattr(self, name))
         for override in self.config_overrides:
             if "=" not in override:
                 raise ValueError(f"config_overrides: {override!r} is not of the form key=value")
         if self.launch_args_override is not None and not self.launch_args_override:
             raise ValueError("launch_args_override is empty: it must at least name a program")
+        _check_variables(self.env or {})
+        for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        object.__setattr__(self, "startup_timeout_s", seconds(self.startup_timeout_s, "startup_timeout_s"))
+        object.__setattr__(self, "request_timeout_s", seconds(self.request_timeout_s, "request_timeout_s"))
+
+
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "codex_bin": (str, os.PathLike, _NONE),
+    "launch_args_override": (Sequence, _NONE),
+    "config_overrides": (Sequence,),
+    "cwd": (str, os.PathLike, _NONE),
+    "env": (Mapping, _NONE),
+    "client_name": (str,),
+    "client_title": (str,),
+    "client_version": (str, _NONE),
+    "experimental_api": (bool,),
+    "handlers": (Handlers, _NONE),
+    "max_buffered_events": (int,),
+    "max_buffered_bytes": (int,),
+    "max_line_bytes": (int,),
+    "startup_timeout_s": (int, float),
+}
+
+
+def _check_words(name: str, words: object) -> None:
+    # A string is a sequence of strings, so no type checker sees this mistake.
+    if isinstance(words, str):
+        raise TypeError(f"{name} must be a sequence of strings, not one string")
+    if isinstance(words, Sequence) and not all(isinstance(word, (str, os.PathLike)) for word in words):
+        raise TypeError(f"{name} must be a sequence of strings, not {words!r}")
+
+
+def _check_variables(variables: Mapping[Any, object]) -> None:
+    for name, text in variables.items():
+        if not isinstance(name, str) or not isinstance(text, (str, _NONE)):
+            # Without the value: keys travel here.
+            raise TypeError(f"env must be of strings; what {name!r} is set to is {type(text).__name__}")
+
+
+def _spelled(kind: type) -> str:
+    return "None" if kind is _NONE else kind.__name__
+
+
+# The same, for a misspelt option.
+AppServerConfig.__init__ = suggesting(AppServerConfig.__init__)  # type: ignore[method-assign]

@@ -6,7 +6,10 @@ this package is a wrong argument (`TypeError`, `ValueError`) or a bug. All of th
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from codex_app_server.suggesting import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +116,21 @@ class TurnFailedError(AppServerError):
         super().__init__(result)
         self.result = result
 
+    @property
+    def kind(self) -> str | None:
+        """The protocol's word for what went wrong (``codexErrorInfo``), e.g. ``contextWindowExceeded``."""
+        return self.result.failure_kind
+
+    @property
+    def http_status(self) -> int | None:
+        """What the model's server answered, e.g. 429, if that is what went wrong."""
+        return self.result.failure_http_status
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same may succeed later: the model's server was busy or could not be reached."""
+        return self.result.is_retryable
+
     def __str__(self) -> str:
         """Which turn, how it ended, and why."""
         return f"turn {self.result.turn_id} did not complete: {self.result.failure}"
@@ -154,7 +172,17 @@ class InvalidRequestError(AppServerRpcError):
 
 
 class MethodNotFoundError(AppServerRpcError):
-    """The runtime does not know the method (-32601, and what Codex says instead): it is older than the call."""
+    """The runtime does not know the method (-32601, and what Codex says instead): it is older than the call.
+
+    Its `message` names every method that the runtime does know.
+    """
+
+    def __str__(self) -> str:
+        """The method, and the one that was probably meant, in one line."""
+        _, *known = re.findall("`([^`]+)`", self.message) or [""]
+        meant = nearest(self.method or "", known)
+        hint = f"; did you mean {meant}?" if meant else ""
+        return f"{self.method or 'request'} failed: this runtime does not know the method{hint} (code {self.code})"
 
 
 class InvalidParamsError(AppServerRpcError):
@@ -166,7 +194,7 @@ class InternalRpcError(AppServerRpcError):
 
 
 class ServerBusyError(AppServerRpcError):
-    """The runtime has too much to do (-32099 to -32000, overloaded); later the same may succeed."""
+    """The runtime has too much to do (-32001, or another of -32099 to -32000 that says so); later it may succeed."""
 
 
 class RetryLimitExceededError(ServerBusyError):

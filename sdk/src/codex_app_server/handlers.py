@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from inspect import signature
 from typing import TYPE_CHECKING, TypeVar
 
+from codex_app_server.suggesting import suggesting
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Literal, TypeAlias
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
     Legacy: TypeAlias = Literal["approved", "approved_for_session", "abort"]
 
-__all__ = ["Handlers"]
+__all__ = ["Handlers", "checked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,17 @@ class Handlers:
             handler = getattr(self, each.name)
             if handler is not None:
                 _check(f"Handlers.{each.name}", handler)
+
+
+# The same, for a misspelt name.
+Handlers.__init__ = suggesting(Handlers.__init__)  # type: ignore[method-assign]
+
+
+def checked(handlers: Handlers) -> Handlers:
+    """The same; `TypeError` if it is something else."""
+    if not isinstance(handlers, Handlers):
+        raise TypeError(f"handlers must be Handlers, not {handlers!r}")
+    return handlers
 
 
 def _check(name: str, handler: object) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TypeVar
 
+from codex_app_server.suggesting import Suggesting
+
 __all__ = ["AsyncCalls", "Calls"]
 
 _Result = TypeVar("_Result")
 
 
-class Calls(ABC):
+class Calls(Suggesting, ABC):
     """What the synchronous methods stand on."""
 
     # The name of the result's model stands for its type: to import the model for its type's sake would load pydantic
@@ -31,7 +33,7 @@ class Calls(ABC):
         """
 
 
-class AsyncCalls(ABC):
+class AsyncCalls(Suggesting, ABC):
     """What the asynchronous methods stand on; as `Calls`."""
 
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from codex_app_server import failures
 from codex_app_server.models.encoding import encode_value
 
 if TYPE_CHECKING:
@@ -102,6 +103,21 @@ class TurnResult:
         message = error.get("message") if isinstance(error, dict) else None
         status = str(self._plain("status"))
         return f"{status}: {message}" if isinstance(message, str) else status
+
+    @property
+    def failure_kind(self) -> str | None:
+        """The protocol's word for what went wrong (``codexErrorInfo``), e.g. ``contextWindowExceeded``, if any."""
+        return failures.kind(self._plain("error"))
+
+    @property
+    def failure_http_status(self) -> int | None:
+        """What the model's server answered, e.g. 429, if that is what went wrong."""
+        return failures.http_status(self._plain("error"))
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether it failed, and the same may succeed later: the model's server was busy or could not be reached."""
+        return not self.is_completed and failures.is_retryable(self._plain("error"))
 
     def __repr__(self) -> str:
         """How it ended, and how its answer begins."""

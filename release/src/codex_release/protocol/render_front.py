@@ -58,7 +58,8 @@ class _Front:
         return (
             header(_ABOUT, version)
             + "\nfrom __future__ import annotations\n\nfrom abc import ABC, abstractmethod\n"
-            + "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+            + "from typing import TYPE_CHECKING\n\nfrom codex_app_server.suggesting import Suggesting\n"
+            + "\nif TYPE_CHECKING:\n"
             + modules
             + f"\n__all__ = [{exported}]\n"
             + "".join(classes)
@@ -68,7 +69,12 @@ class _Front:
         methods = [each for each in self._rules.front if each.owner == owner]
         bodies = [body for each in methods for body in (self._method(each), self._behind(each))]
         about = f"The methods of `{self._twin(owner)}` that have such options; it says what they do with them."
-        return f"\n\nclass {self._class_name(owner)}(ABC):\n" + docstring([about], "    ") + "\n" + "\n".join(bodies)
+        return (
+            f"\n\nclass {self._class_name(owner)}(Suggesting, ABC):\n"
+            + docstring([about], "    ")
+            + "\n"
+            + "\n".join(bodies)
+        )
 
     def _method(self, front: FrontMethod) -> str:
         options, result = self._known(front)

@@ -26,7 +26,7 @@ from codex_app_server.errors import (
     rpc_error,
 )
 from codex_app_server.events import Notification, read_events
-from codex_app_server.handlers import Handlers
+from codex_app_server.handlers import Handlers, checked
 from codex_app_server.protocol.allowance import PATIENCE, Allowance
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
@@ -232,7 +232,7 @@ class AsyncDriver:
 
     @handlers.setter
     def handlers(self, handlers: Handlers) -> None:
-        self._reader.handlers = handlers
+        self._reader.handlers = checked(handlers)
 
     @property
     def metadata(self) -> InitializeResult:

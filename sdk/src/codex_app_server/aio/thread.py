@@ -11,6 +11,7 @@ from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.inputs import input_items
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,12 +77,13 @@ class AsyncThread(AsyncThreadOptions):
         return AsyncTurn(self._driver, self._id, cursor)
 
     async def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
+        limit = seconds(timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
         try:
-            _, cursor = await self._driver.begin(request, timeout)
+            _, cursor = await self._driver.begin(request, limit)
             turn = AsyncTurn(self._driver, self._id, cursor)
-            result = await turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+            result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came
             raise

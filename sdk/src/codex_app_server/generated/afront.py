@@ -11,6 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from codex_app_server.suggesting import Suggesting
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCodexOptions", "AsyncThreadOptions"]
 
 
-class AsyncCodexOptions(ABC):
+class AsyncCodexOptions(Suggesting, ABC):
     """The methods of `AsyncCodex` that have such options; it says what they do with them."""
 
     async def thread_start(
@@ -430,7 +432,7 @@ class AsyncCodexOptions(ABC):
     async def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread: ...
 
 
-class AsyncThreadOptions(ABC):
+class AsyncThreadOptions(Suggesting, ABC):
     """The methods of `AsyncThread` that have such options; it says what they do with them."""
 
     async def turn(

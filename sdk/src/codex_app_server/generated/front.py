@@ -11,6 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from codex_app_server.suggesting import Suggesting
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["CodexOptions", "ThreadOptions"]
 
 
-class CodexOptions(ABC):
+class CodexOptions(Suggesting, ABC):
     """The methods of `Codex` that have such options; it says what they do with them."""
 
     def thread_start(
@@ -430,7 +432,7 @@ class CodexOptions(ABC):
     def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> Thread: ...
 
 
-class ThreadOptions(ABC):
+class ThreadOptions(Suggesting, ABC):
     """The methods of `Thread` that have such options; it says what they do with them."""
 
     def turn(

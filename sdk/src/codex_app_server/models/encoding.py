@@ -71,7 +71,21 @@ def encode_value(value: object, name: str) -> JsonValue:
         return cast("JsonValue", value)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [encode_value(each, f"{name}[{index}]") for index, each in enumerate(value)]
-    raise TypeError(f"{name}: {type(value).__name__} cannot be sent; it takes models, enums, paths and JSON values")
+    if isinstance(value, type) and name == "outputSchema":
+        raise TypeError(f"{name}: the class {value.__name__} cannot be sent; {_instead_of_class(value)}")
+    given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise TypeError(f"{name}: {given} cannot be sent; it takes models, enums, paths and JSON values")
+
+
+def _instead_of_class(given: type) -> str:
+    """What to write for the schema of a class."""
+    described = f"{given.__name__}.model_json_schema()"
+    if not callable(getattr(given, "model_json_schema", None)):
+        described = f"pydantic.TypeAdapter({given.__name__}).json_schema()"
+    return (
+        f"a schema is written {described}, made strict: every object in it with additionalProperties: false, and with "
+        "all its properties in required"
+    )
 
 
 def _encoded_model(model: object) -> JsonValue:

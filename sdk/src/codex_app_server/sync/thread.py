@@ -11,6 +11,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.turn import Turn
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,12 +77,13 @@ class Thread(ThreadOptions):
         return Turn(self._driver, self._id, cursor)
 
     def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
+        limit = seconds(timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
         try:
-            _, cursor = self._driver.begin(request, timeout)
+            _, cursor = self._driver.begin(request, limit)
             turn = Turn(self._driver, self._id, cursor)
-            result = turn.run(timeout=None if timeout is None else begun + timeout - time.monotonic())
+            result = turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came
             raise

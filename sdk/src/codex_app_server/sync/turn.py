@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import EventOverflowError
 from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,14 +87,15 @@ class Turn:
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
-        self._driver.wait(self._log, timeout)
+        self._driver.wait(self._log, seconds(timeout, "timeout"))
         return self._folded().result(self._thread_id, self.id)
 
     def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult:
         """As `run`; `watch` is shown what there is, whenever more has come."""
+        limit = seconds(timeout, "timeout")
         cursor = self._cursor()
         fold = TurnFold()
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if limit is None else time.monotonic() + limit
         try:
             cursor.is_active = True
             while batch := self._driver.take(cursor, _left(end)):

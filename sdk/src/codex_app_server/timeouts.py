@@ -1,0 +1,39 @@
+"""What may be said for a number of seconds."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import overload
+
+__all__ = ["LONGEST_S", "seconds"]
+
+LONGEST_S = 4_000_000.0
+"""The longest wait that every system can count, in seconds: some 46 days; Windows counts milliseconds in 32 bits."""
+
+
+@overload
+def seconds(value: float, name: str) -> float: ...
+@overload
+def seconds(value: float | None, name: str) -> float | None: ...
+def seconds(value: float | None, name: str) -> float | None:
+    """How long to wait.
+
+    Args:
+        value: in seconds; None is without limit. Infinity, and all that is longer than `LONGEST_S`, is so long.
+        name: of the option, for the message.
+
+    Returns:
+        the same as a plain number that any wait takes.
+
+    Raises:
+        TypeError: if it is no number; `True` is none either.
+        ValueError: if it is negative, or not a number at all (NaN).
+    """
+    if value is None:
+        return None
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, (int, float, Real)):
+        raise TypeError(f"{name} must be a number of seconds or None, not {value!r}")
+    if not value >= 0:  # so is NaN
+        raise ValueError(f"{name} must be a number of seconds from 0 on, not {value!r}")
+    return float(min(value, LONGEST_S))
