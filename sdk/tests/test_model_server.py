@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import AsyncCodex, Codex, TextInput
+from codex_app_server import AsyncCodex, Codex, TextInput, TurnFailedError
 from codex_app_server.testing import Answer, Cut, Failure, ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -80,6 +82,56 @@ class TestServer:
         model.close()
         assert time.monotonic() - began < 5
 
+    def test_whoever_is_connected_does_not_hold_up_the_end(self) -> None:
+        with ModelServer() as model:
+            address = ("127.0.0.1", int(model.url.rpartition(":")[2]))
+            idle = socket.create_connection(address)
+            half = socket.create_connection(address)
+            half.sendall(
+                b"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 99\r\n\r\n{" % address[1]
+            )
+            asked(model, {})  # the others are being served by then
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+        idle.close()
+        half.close()
+
+    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "evil.example:{port}", None])
+    def test_another_host_is_refused(self, host: str | None) -> None:
+        with ModelServer() as model:
+            port = int(model.url.rpartition(":")[2])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.putrequest("POST", "/v1/responses", skip_host=True)
+            if host is not None:
+                connection.putheader("Host", host.format(port=port))
+            connection.endheaders()
+            assert connection.getresponse().status == 403
+            connection.close()
+            assert not model.requests
+
+    @pytest.mark.parametrize("wrong", ["hello", None, 5, ["hello"], [Text("a"), 5], {"text": "a"}])
+    def test_what_is_no_answer_is_refused_at_once(self, wrong: Any) -> None:
+        with pytest.raises(TypeError, match=f"not {re.escape(repr(wrong))}"):
+            ModelServer(wrong)
+        with pytest.raises(TypeError, match="an answer is"):
+            ModelServer(default=wrong)
+        with ModelServer() as model, pytest.raises(TypeError, match="an answer is"):
+            model.add(wrong)
+
+    def test_a_bare_string_is_told_what_to_write(self) -> None:
+        with pytest.raises(TypeError, match=r"say Text\('hello'\)"):
+            ModelServer("hello")  # type: ignore[arg-type]
+
+    def test_what_no_model_can_say_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="a text is a str"):
+            Text(5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a text is a str"):
+            Text(deltas=["a", None])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            ToolCall("x", {"a": object()})
+        with pytest.raises(ValueError, match="delay_s"):
+            Text("a", delay_s=-1)
+
     def test_its_homes_vanish_with_it(self) -> None:
         with ModelServer() as model:
             configs = [model.config(env={"ADDED": "yes"}, client_name="me") for _ in range(2)]
@@ -91,6 +143,65 @@ class TestServer:
 
 
 # Whole turns, on the real runtime.
+
+
+class AuthorsError(Exception):
+    """What a script may raise."""
+
+
+def fails(_: Any) -> Any:
+    raise AuthorsError("my own mistake")
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "words"),
+    [
+        (fails, AuthorsError, "my own mistake"),
+        (lambda _: None, TypeError, "not None"),
+        (lambda _: "hello", TypeError, r"say Text\('hello'\)"),
+        (Text, TypeError, "a text is a str"),
+        (lambda _: pytest.fail("the test says no"), pytest.fail.Exception, "the test says no"),
+    ],
+)
+def test_a_wrong_script_is_its_authors_error(play: Any, script: Any, error: type[Exception], words: str) -> None:
+    said: list[str] = []
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        turn = await (await codex.thread_start()).turn(TextInput("hi"))
+        said.append(str((await turn.run()).failure))
+
+    with pytest.raises(error, match=words):
+        play(scene, script)
+    assert "the script of the ModelServer is wrong" in said[0]
+    assert re.search(words, said[0])
+
+
+def test_what_came_of_a_wrong_script_is_told_with_it(play: Any) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        await (await codex.thread_start()).run("hi")
+
+    with pytest.raises(AuthorsError) as caught:
+        play(scene, fails)
+    assert isinstance(caught.value.__context__, TurnFailedError)
+
+
+def test_nothing_of_the_persons_home_reaches_a_turn(play: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (".agents", ".codex"):
+        skill = tmp_path / folder / "skills" / "mine"
+        skill.mkdir(parents=True)
+        (skill / "SKILL.md").write_text("---\nname: mine\ndescription: MARKER\n---\nMARKER\n", encoding="utf-8")
+        (tmp_path / folder / "AGENTS.md").write_text("MARKER", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        await (await codex.thread_start(cwd=work)).run("hi")
+        assert "MARKER" not in json.dumps(model.requests[0].body)
+
+    play(scene)
 
 
 def run_turn(codex: Codex, text: str = "hi", **options: Any) -> list[Notification]:

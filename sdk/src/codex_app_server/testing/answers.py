@@ -6,14 +6,17 @@ The wire is OpenAI's "responses" protocol as the runtime reads it: server-sent e
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from codex_app_server.timeouts import seconds
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from typing import TypeAlias
 
-__all__ = ["Answer", "Cut", "Failure", "Pause", "Text", "ToolCall", "events_of"]
+__all__ = ["Answer", "Cut", "Failure", "Pause", "Text", "ToolCall", "checked", "events_of"]
 
 Event: TypeAlias = "dict[str, object]"
 
@@ -31,6 +34,14 @@ class Text:
     text: str = ""
     deltas: Sequence[str] | None = None
     delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what a model cannot say."""
+        deltas = [self.deltas] if isinstance(self.deltas, str) else self.deltas or []
+        for piece in (self.text, *deltas):
+            if not isinstance(piece, str):
+                raise TypeError(f"a text is a str, not {piece!r}")
+        seconds(self.delay_s, "delay_s")
 
     @property
     def pieces(self) -> list[str]:
@@ -54,6 +65,12 @@ class ToolCall:
     name: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what a model cannot say."""
+        if not isinstance(self.name, str):
+            raise TypeError(f"the name of a tool is a str, not {self.name!r}")
+        json.dumps(dict(self.arguments))  # raises if JSON cannot say them
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,29 @@ class Cut:
 
 Answer: TypeAlias = "Text | ToolCall | Failure | Cut | Sequence[Text | ToolCall]"
 """One model request's answer: an item, several in a row, or a failure."""
+
+
+def checked(answer: object) -> Answer:
+    """The same.
+
+    Raises:
+        TypeError: if it is no answer; the message says what to write.
+    """
+    if isinstance(answer, Text | ToolCall | Failure):
+        return answer
+    if isinstance(answer, Cut) and isinstance(answer.answer, Text):
+        return answer
+    if not isinstance(answer, str) and isinstance(answer, Sequence) and all(map(_is_item, answer)):
+        return answer
+    hint = f"; say Text({answer!r})" if isinstance(answer, str) else ""
+    raise TypeError(
+        "an answer is a Text, ToolCall, Failure or Cut, several Texts and ToolCalls, or a function that returns one of "
+        f"these, not {answer!r}{hint}"
+    )
+
+
+def _is_item(value: object) -> bool:
+    return isinstance(value, Text | ToolCall)
 
 
 @dataclass(frozen=True)

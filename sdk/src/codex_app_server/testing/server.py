@@ -1,6 +1,8 @@
 """An embedded model server: real turns of the real runtime, with no account and no network.
 
-It listens on 127.0.0.1 in threads of its own, gives scripted answers in order, and keeps the requests it got.
+It listens on 127.0.0.1 in threads of its own, gives scripted answers in order, and keeps the requests it got. A script
+that is wrong is its author's mistake, not the model's: the turn fails with the author's error, which is also raised
+where the ``with`` block ends.
 """
 
 from __future__ import annotations
@@ -8,16 +10,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import tempfile
 import threading
+import traceback
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.config import AppServerConfig
-from codex_app_server.testing.answers import Failure, Pause, Text, events_of
+from codex_app_server.testing.answers import Failure, Pause, Text, checked, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +51,9 @@ enabled = false
 """
 
 _DONE = Text("Done.")
+
+_MISTAKE = 400
+"""The status that the runtime does not try again, and whose message it passes on."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,16 @@ class ModelServer:
     Args:
         *answers: what to answer, one a request; each an answer, or a function from the request to one.
         default: what to answer when those are used up.
+
+    Raises:
+        TypeError: if something is no answer. What a function raises, or returns that is no answer, is raised at the end
+            of the ``with`` block.
     """
 
     def __init__(self, *answers: Script, default: Script = _DONE) -> None:
-        self._answers: deque[Script] = deque(answers)
-        self._default = default
+        self._answers: deque[Script] = deque(map(_checked, answers))
+        self._default = _checked(default)
+        self._mistake: BaseException | None = None
         self._requests: list[ModelRequest] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -112,9 +125,10 @@ class ModelServer:
             return list(self._requests)
 
     def add(self, *answers: Script) -> None:
-        """Script more answers."""
+        """Script more answers; raises as the constructor."""
+        more = [_checked(answer) for answer in answers]
         with self._changed:
-            self._answers.extend(answers)
+            self._answers.extend(more)
 
     def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[ModelRequest]:
         """Wait until it was asked so often.
@@ -130,6 +144,9 @@ class ModelServer:
     def config(self, *, env: Mapping[str, str | None] | None = None, **options: Any) -> AppServerConfig:
         """A configuration whose runtime has an empty home of its own and asks this model.
 
+        Nothing of the person's own home reaches a turn: no settings, skills, agents or ``AGENTS.md``, and no profile of
+        the shell.
+
         Args:
             env: more variables for the runtime; None takes one away.
             **options: other fields of `AppServerConfig`.
@@ -137,13 +154,15 @@ class ModelServer:
         home = Path(tempfile.mkdtemp(prefix="codex-home-"))
         self._homes.append(home)
         (home / "config.toml").write_text(_CONFIG.format(url=self.url), encoding="utf-8")
+        person = dict.fromkeys(("HOME", "USERPROFILE"), str(home))
         own = {"CODEX_HOME": str(home), **_without_proxy({**os.environ, **(env or {})})}
-        return AppServerConfig(env={**(env or {}), **own}, **options)
+        return AppServerConfig(env={**person, **(env or {}), **own}, **options)
 
     def close(self) -> None:
-        """Stop, and delete the homes that were made; may be called again."""
+        """Stop, whoever is connected, and delete the homes that were made; may be called again."""
         self._stopping.set()
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
         self._thread.join()
         for home in self._homes:
@@ -156,16 +175,24 @@ class ModelServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+        if self._mistake is not None and (error is None or isinstance(error, Exception)):
+            raise self._mistake  # what else went wrong came of it, and is its context
 
-    def _answer(self, body: Mapping[str, Any]) -> tuple[int, Answer]:
-        """Keep a request; its number, and what to say."""
+    def _answer(self, body: Mapping[str, Any]) -> Failure | list[bytes | Pause]:
+        """Keep a request; what to say, all of it, so that nothing can go wrong on the way."""
         request = ModelRequest(body)
         with self._changed:
             self._requests.append(request)
             number = len(self._requests)
             script = self._answers.popleft() if self._answers else self._default
             self._changed.notify_all()
-        return number, script(request) if callable(script) else script
+        try:
+            answer = checked(script(request) if callable(script) else script)
+            return answer if isinstance(answer, Failure) else [*map(_said, events_of(answer, f"resp_{number}"))]
+        except BaseException as mistake:  # also those with which a test ends itself
+            self._mistake = self._mistake or mistake
+            what = "".join(traceback.format_exception_only(type(mistake), mistake)).strip()
+            return Failure(_MISTAKE, f"the script of the ModelServer is wrong: {what}")
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -176,13 +203,41 @@ def _without_proxy(environment: Mapping[str, str | None]) -> dict[str, str]:
     return {name: ",".join(filter(None, [environment.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
 
 
+def _checked(script: Script) -> Script:
+    return script if callable(script) else checked(script)
+
+
+def _said(event: dict[str, object] | Pause) -> bytes | Pause:
+    """An event as it goes over the wire."""
+    if isinstance(event, Pause):
+        return event
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # `server_close` waits for them
     block_on_close = True
 
     def __init__(self, model: ModelServer) -> None:
+        self._connected: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
         self.model = model
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin to serve somebody, who is remembered."""
+        self._connected.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Somebody was served."""
+        self._connected.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Have done with whoever is still there."""
+        for connection in list(self._connected):
+            with suppress(OSError):  # it has hung up itself
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A runtime that hangs up in the middle is no error here."""
@@ -194,29 +249,44 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        self._send(200, {"data": [], "models": []})
+        if self._is_for_us():
+            self._send(200, {"data": [], "models": []})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if not self._is_for_us():
+            return
+        try:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        except ValueError as error:
+            self._send(400, {"error": {"message": f"the request cannot be read: {error}"}})
+            return
         if not self.path.endswith("/responses"):
             self._send(404, {"error": {"message": f"{self.path} is not served here"}})
             return
-        number, answer = self.server.model._answer(body)  # noqa: SLF001 - the two are one thing
+        answer = self.server.model._answer(body)  # noqa: SLF001 - the two are one thing
         if isinstance(answer, Failure):
-            error = {"message": answer.message, "code": answer.code, "type": answer.code}
-            self._send(answer.status, {"error": error}, answer.headers)
+            said = {"message": answer.message, "code": answer.code, "type": answer.code}
+            self._send(answer.status, {"error": said}, answer.headers)
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for event in events_of(answer, f"resp_{number}"):
-            if isinstance(event, Pause):
-                self.server.model._pause(event.seconds)  # noqa: SLF001
-                continue
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        for each in answer:
+            if isinstance(each, Pause):
+                self.server.model._pause(each.seconds)  # noqa: SLF001
+            else:
+                self.wfile.write(each)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         """Say nothing."""
+
+    def _is_for_us(self) -> bool:
+        """Whether it was this machine that was asked for; else a page in a browser may be behind it, and is refused."""
+        port = self.server.server_port
+        if self.headers.get("Host") in {f"127.0.0.1:{port}", f"localhost:{port}"}:
+            return True
+        self._send(403, {"error": {"message": "the header Host names another machine"}})
+        return False
 
     def _send(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
         body = json.dumps(value).encode()
