@@ -11,7 +11,7 @@ from command_line import AtTerminal, home_of, running
 from command_line import command as codex_command
 
 from codex_app_server.cli.approvals import change_lines, changes_of
-from codex_app_server.cli.terminal import shortened, visible
+from codex_app_server.cli.terminal import lines_of, shortened, visible
 from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -143,9 +143,58 @@ class TestAnswers:
         assert not running(codex_binary)
 
 
+@at_terminal
+def test_three_hundred_blank_lines_do_not_hide_what_is_asked(play: Play) -> None:
+    run = play(command("\n" * 300 + "true\u3164; touch made"))
+    run.wait_for(QUESTION)
+    *_, asked = run.shown.partition("Codex wants to run a command:")
+    assert len(asked.splitlines()) < 12
+    assert "blank lines)" in asked
+    assert "true\\u3164; touch made" in asked
+    run.type("n\n")
+    run.end()
+
+
+@at_terminal
+def test_a_long_command_is_named_again_before_the_question(play: Play) -> None:
+    run = play(command("".join(f"echo {number}\n" for number in range(60))))
+    run.wait_for(QUESTION)
+    *_, heading, _ = run.shown.splitlines()
+    assert heading.startswith("Codex wants to run a command: the ")
+    run.type("n\n")
+    run.end()
+
+
+@at_terminal
+def test_agents_text_cannot_turn_the_direction_of_writing(
+    codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path
+) -> None:
+    codex_model_server.add(Text("safe \u202etxt.exe\u2066 \u061cאבגד"))
+    words = ["run", "go", "-C", str(tmp_path), "--codex-bin", str(codex_binary)]
+    run = AtTerminal(codex_command(*words), {**home_of(codex_model_server), "PYTHONUTF8": "1"})
+    run.wait_for("אבגד")
+    assert run.end() == 0
+    assert "safe \\u202etxt.exe\\u2066 \\u061cאבגד" in run.shown
+
+
 class TestWords:
     def test_characters_that_cannot_be_seen_are_spelled(self) -> None:
-        assert visible("a\x1b[2J\r\n\u202eb\x7f é ✓ 日本\xa0x") == "a\\x1b[2J\\r\\n\\u202eb\\x7f é ✓ 日本\xa0x"
+        assert visible("a\x1b[2J\r\n\u202eb\x7f é ✓ 日本\xa0x") == "a\\x1b[2J\\r\\n\\u202eb\\x7f é ✓ 日本\\xa0x"
+
+    @pytest.mark.parametrize(
+        "char", "\u3164\u2800\ufe0f\u034f\v\f\x85\u2028\u2029\u115f\u1160\uffa0\u200b\u2060\ufeff\xad\u3000"
+    )
+    def test_what_looks_like_nothing_or_like_a_space_is_spelled(self, char: str) -> None:
+        spelled = char.encode("unicode_escape").decode()
+        assert visible(f"rm{char}x") == f"rm{spelled}x"
+        assert lines_of(f"rm{char}x\n") == [f"rm{char}x"]
+        assert change_lines([{"path": "a", "kind": {"type": "add"}, "diff": f"1{char}2"}])[1:] == [f"      1{char}2"]
+
+    def test_blanks_push_nothing_out_of_sight(self) -> None:
+        assert lines_of("\n" * 300 + "rm x\n\ny") == ["(300 blank lines)", "rm x", "", "y"]
+        assert lines_of("ls" + " " * 5_000 + "; rm x") == ["ls (5000 spaces) ; rm x"]
+        assert shortened("\n" * 300 + "rm x\n \ny") == "rm x ⏎ y"
+        assert lines_of("") == []
 
     def test_long_lines_are_cut(self) -> None:
         assert shortened("a\nb") == "a ⏎ b"

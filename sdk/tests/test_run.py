@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -222,3 +223,31 @@ def test_importing_the_commands_loads_no_model() -> None:
     program = "import sys; from codex_app_server import cli; print('pydantic' in sys.modules, 'asyncio' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "False False\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell there cannot close a stream")
+@pytest.mark.parametrize(
+    ("words", "closed", "code"),
+    [
+        (["run", "x", "--embedded"], ">&-", 0),
+        (["run", "x", "--embedded"], "2>&-", 0),
+        (["run", "x", "--embedded"], "<&-", 0),
+        (["run", "x", "--embedded", "--json"], "<&- >&- 2>&-", 0),
+        (["run", "-", "--embedded"], "<&-", 2),
+        (["run", "-", "--embedded"], "0> /dev/null", 1),
+        (["doctor"], ">&- 2>&-", 0),
+        (["frobnicate"], "2>&-", 2),
+        (["run", "x", "--embedded"], "> /dev/full", 1),
+        (["doctor"], "> /dev/full", 1),
+    ],
+)
+def test_a_missing_stream_is_no_traceback(codex_binary: Path, words: list[str], closed: str, code: int) -> None:
+    if "/dev/full" in closed and not Path("/dev/full").exists():
+        return  # only Linux has it
+    binary = [] if words[0] == "frobnicate" else ["--codex-bin", str(codex_binary)]
+    line = f"{shlex.join(command(*words, *binary))} {closed}"
+    ran = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr + ran.stdout
+    assert "Exception ignored" not in ran.stderr
+    assert len(ran.stderr.splitlines()) <= 2

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_app_server.cli.terminal import line_of
+from codex_app_server.cli.terminal import line_of, visible
 from codex_app_server.errors import AppServerError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FAILED, _INTERRUPTED = 1, 130
+_STDERR = 2
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
 
@@ -33,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         the exit code.
     """
+    _complete_streams()
     options = _parser().parse_args(words)
     for stream in (sys.stdout, sys.stderr):
         # What a model says need not be sayable in the terminal's encoding.
@@ -44,6 +46,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return _FAILED
     except BrokenPipeError:
         _give_up_stdout()
+        return _FAILED
+    except OSError as error:  # a full disk behind stdout, for one
+        _give_up_stdout()
+        sys.stderr.write(f"error: {visible(str(error))}\n")
         return _FAILED
     except KeyboardInterrupt:
         # Not by way of the `Terminal`: a question that is still open there holds its lock.
@@ -107,6 +113,21 @@ def _directory(word: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{word} is not a directory")
     return path
+
+
+def _complete_streams() -> None:
+    """Have three standard streams, whatever the program was started with: those that are closed lead nowhere.
+
+    Else the next thing that is opened, a pipe or a socket, would get the number of a standard stream.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(nowhere)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as the program
 
 
 def _give_up_stdout() -> None:

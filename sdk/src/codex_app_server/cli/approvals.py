@@ -9,7 +9,7 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
-from codex_app_server.cli.terminal import shortened
+from codex_app_server.cli.terminal import lines_of, shortened
 from codex_app_server.handlers import Handlers
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = ["Approvals", "change_lines", "changes_of"]
 
 _QUESTION = "Allow it? [y]es, [a]lways in this session, [N]o:"
 _ITEM_WAIT_S = 1.0
+_PAGE = 20
 
 
 class Approvals:
@@ -63,7 +64,7 @@ class Approvals:
             wish = f"connect to {network.host} ({_word(network.protocol)})"
         else:
             wish = {"writeStdin": "type into a running command"}.get(_word(request.kind), "run a command")
-        lines = [f"    {line}" for line in (request.command or "").splitlines()]
+        lines = [f"    {line}" for line in lines_of(request.command or "")]
         if request.cwd is not None:
             lines.append(f"  in {request.cwd}")
         if request.additional_permissions is not None:
@@ -95,7 +96,10 @@ class Approvals:
             self._terminal.note(f"declined, for this is no terminal and nobody can be asked: to {wish}{about}")
             return "n"
         because = [f"  because: {reason}"] if reason else []
-        return self._terminal.ask([f"Codex wants to {wish}:", *lines, *because], _QUESTION)
+        shown = [f"Codex wants to {wish}:", *lines, *because]
+        if len(shown) > _PAGE:  # its beginning may be out of sight
+            shown.append(f"Codex wants to {wish}: the {len(shown) - 1} lines above")
+        return self._terminal.ask(shown, _QUESTION)
 
 
 def changes_of(changes: JsonValue) -> str:
@@ -108,7 +112,7 @@ def change_lines(changes: JsonValue) -> list[str]:
     lines = []
     for kind, path, diff in _each(changes):
         lines.append(f"    {kind} {path}")
-        lines += [f"      {line}" for line in diff.splitlines()]
+        lines += [f"      {line}" for line in lines_of(diff)]
     return lines
 
 

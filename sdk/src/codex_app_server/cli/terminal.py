@@ -1,7 +1,8 @@
 """The person at the terminal: the agent's text on stdout, everything else on stderr, and questions.
 
-What is shown comes from a model and from files that it read. A control character in it could move the cursor, and so
-hide a part of what a person is asked to allow: none reaches the terminal as itself.
+What is shown comes from a model and from files that it read. A character in it could move the cursor, turn the
+direction of writing, or look like nothing or like a space, and so hide a part of what a person is asked to allow: none
+of these reaches the terminal as itself. Neither do long blanks, which could push the rest out of sight.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import re
 import sys
 import threading
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import AppServerError, StartupTimeoutError, TransportClosedError
@@ -18,10 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
-__all__ = ["Terminal", "line_of", "shortened", "visible"]
+__all__ = ["Terminal", "line_of", "lines_of", "shortened", "visible"]
 
-_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, or turns the direction of writing."""
+
+_UNSEEN = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
+)
+"""What counts as printable and shows nothing: fillers, blanks, joiners and selectors of variants."""
+
+_BLANKS = re.compile(r" {40,}")
 _SHORT = 100
+_FEW_BLANK = 3
 _ANSWER_BYTES = 1024
 
 
@@ -109,12 +120,28 @@ class Terminal:
 
 def visible(text: str) -> str:
     """A text in which every character can be seen: escapes stand for the others, line breaks included."""
-    return "".join(char if char.isprintable() or char == "\xa0" else _escape(char) for char in text)
+    shown = "".join(char if char.isprintable() else _escape(char) for char in text)
+    return _UNSEEN.sub(lambda found: _escape(found[0]), shown)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of what is to be judged: only line feeds part them, and long blanks are said instead of shown."""
+    lines: list[str] = []
+    if not text:
+        return lines
+    for is_blank, group in groupby(text.removesuffix("\n").split("\n"), lambda line: not line.strip(" ")):
+        found = list(group)
+        if is_blank and len(found) > _FEW_BLANK:
+            lines.append(f"({len(found)} blank lines)")
+        else:
+            lines += [_BLANKS.sub(lambda spaces: f" ({len(spaces[0])} spaces) ", line) for line in found]
+    return lines
 
 
 def shortened(text: str) -> str:
-    """A text in one line of about a hundred characters, its line breaks marked."""
-    line = " ⏎ ".join(text.split("\n"))
+    """A text in one line of about a hundred characters, its line breaks marked, and without blank lines."""
+    line = " ⏎ ".join(line for line in text.split("\n") if line.strip(" "))
+    line = _BLANKS.sub("  ", line)
     return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"
 
 
