@@ -361,7 +361,11 @@ print("fine")
 
 
 @posix_only
-@pytest.mark.parametrize("program", [FORK, FORK_ASYNC], ids=["threads", "asyncio"])
+@pytest.mark.parametrize(
+    "program",
+    [FORK, FORK_ASYNC, FORK_ASYNC.replace("asyncio.run(main())", "import uvloop; uvloop.run(main())")],
+    ids=["threads", "asyncio", "uvloop"],
+)
 def test_a_forked_child_harms_nobody(peer: Peer, program: str) -> None:
     # Python 3.12 warns of any fork beside threads: that is the program's own affair here.
     program = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)\n" + program

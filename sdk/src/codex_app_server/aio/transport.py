@@ -143,13 +143,23 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), loop))
             return
         self._is_closing = True
-        self.forget()
+        self._close_files()
         _kill(process)
         with contextlib.suppress(ChildProcessError):  # whoever watches for the loop may have been faster
             await asyncio.get_running_loop().run_in_executor(None, os.waitpid, process.get_pid(), 0)
 
     def forget(self) -> None:
-        """Keep none of its pipes open: in a forked child, or where the loop is closed."""
+        """In a forked child: keep none of its pipes open."""
+        self._close_files()
+        for fd in (_STDIN, _STDOUT, _STDERR):
+            # Other loops than asyncio's have no file, and may close the descriptor once more: it is replaced.
+            pipe = self._pipe(fd)
+            inner = pipe.get_extra_info("socket") if pipe is not None else None
+            if inner is not None:
+                with contextlib.suppress(OSError), open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - costs an import
+                    os.dup2(nothing.fileno(), inner.fileno(), inheritable=False)
+
+    def _close_files(self) -> None:
         for fd in (_STDIN, _STDOUT, _STDERR):
             pipe = self._pipe(fd)
             file = pipe.get_extra_info("pipe") if pipe is not None else None
