@@ -73,7 +73,7 @@ class Waiting(threading.Thread):
         self.method = method
         self.error: Exception | None = None
         self.start()
-        until(lambda: client._driver._connection.waiting)
+        until(lambda: client._driver._connection.waiting or not self.is_alive())
 
     def run(self) -> None:
         try:
