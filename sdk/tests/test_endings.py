@@ -288,6 +288,7 @@ def test_a_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
     until(lambda: not process.is_running(), 5)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncio's, when its loop is closed
 def test_an_asyncio_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
     async def run() -> psutil.Process:
         codex = AsyncCodex(peer(TALKER))
