@@ -242,13 +242,18 @@ def test_close_may_come_from_a_signal_handler_in_the_midst_of_close(peer: Peer) 
 
 
 @posix_only
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # where it hits a finalizer
 def test_ctrl_c_in_one_thread_strands_no_other(peer: Peer) -> None:
     """At any line of the driver: a signal handler raises in the main thread, now and then, while others go on."""
     ended: list[int] = []
     interrupts = 0
+    is_armed = False
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal is_armed
+        if is_armed:
+            is_armed = False
+            raise KeyboardInterrupt
 
     with Codex(peer(TALKER)) as codex:
         thread = codex.thread_start()
@@ -263,8 +268,10 @@ def test_ctrl_c_in_one_thread_strands_no_other(peer: Peer) -> None:
                 other.start()
             while any(other.is_alive() for other in others):
                 try:
+                    is_armed = True
                     signal.setitimer(signal.ITIMER_REAL, 0.003)
                     thread.run("200 5 off")
+                    is_armed = False
                 except KeyboardInterrupt:
                     interrupts += 1
         finally:
@@ -288,22 +295,32 @@ def test_a_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
     until(lambda: not process.is_running(), 5)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncio's, when its loop is closed
-def test_an_asyncio_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
-    async def run() -> psutil.Process:
-        codex = AsyncCodex(peer(TALKER))
-        await codex.models()
-        return psutil.Process(bare(codex)._driver._transport._process.get_pid())
+UNCLOSED = """
+import asyncio, gc, os, sys, time, warnings
+from codex_app_server import AppServerConfig, AsyncCodex
+config = AppServerConfig(launch_args_override=sys.argv[1:])
+async def main():
+    codex = AsyncCodex(config)
+    await codex.models()
+    return codex._driver._transport._process.get_pid()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    process = asyncio.run(main())
+    gc.collect()
+    print([warning.category.__name__ for warning in caught if "Codex client" in str(warning.message)])
+end = time.monotonic() + 5
+while os.path.exists(f"/proc/{process}") and open(f"/proc/{process}/stat").read().split()[2] != "Z":
+    assert time.monotonic() < end
+    time.sleep(0.01)
+"""
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        process = asyncio.run(run())
-        gc.collect()
-        kinds = [warning.category for warning in caught if "Codex client" in str(warning.message)]
-        caught.clear()  # it holds the client
-        gc.collect()  # asyncio too says that its pipes were left open
-    assert kinds == [ResourceWarning]
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux says there what runs")
+def test_an_asyncio_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
+    # In a process of its own: asyncio holds on to its pipes for a while, and has complaints of its own.
+    ran = child(UNCLOSED, *command_of(peer(TALKER)))
+
+    assert (ran.stdout, ran.returncode) == ("['ResourceWarning']\n", 0), ran.stderr
 
 
 # Other processes and loops.
