@@ -33,7 +33,7 @@ FEW = 8
 GATHERING_S = 0.005
 """How long is gathered what more wait for, in seconds; the runtime needs a moment to fill the pipe again."""
 
-GATHERED = 1 << 20
+GATHERED = 4 << 20
 """How much, in bytes: some events of a thousand turns."""
 
 WRONG_PROCESS = (

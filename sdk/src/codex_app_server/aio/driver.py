@@ -101,7 +101,7 @@ class _Reader:
         connection = self.connection
         connection.receive(data)
         self._new_bytes += len(data)
-        if len(self.sleepers) > FEW and not connection.is_urgent and connection.received_bytes < GATHERED:
+        if len(self.sleepers) > FEW and connection.may_wait(GATHERED):
             if self._gathering is None:
                 self._gathering = asyncio.get_running_loop().call_later(GATHERING_S, self._hand_out)
         else:

@@ -251,10 +251,9 @@ class Connection:
             self._lines += lines
             self.received_bytes += len(data)
 
-    @property
-    def is_urgent(self) -> bool:
-        """Whether there may be an answer or a question of the server in what was received."""
-        return self._may_have_ids
+    def may_wait(self, size: int) -> bool:
+        """Whether what was received may be read later: it is less, no answer or question, and costs little then."""
+        return self.received_bytes < size and not self._may_have_ids and not self.streams.are_overheard
 
     def end(self) -> None:
         """The bytes ended; a last line may lack its end."""

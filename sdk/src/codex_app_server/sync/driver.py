@@ -103,7 +103,9 @@ class _Reader:
         connection = self.connection
         connection.receive(data)
         self._new_bytes += len(data)
-        if data and len(self.sleepers) > FEW and not connection.is_urgent and connection.received_bytes < GATHERED:
+        if data and len(self.sleepers) > FEW and connection.may_wait(GATHERED):
+            if self.relay.is_running:
+                return GATHERING_S  # they are still at what was handed out last
             now = time.monotonic()
             self._gathers_until = self._gathers_until or now + GATHERING_S
             if self._gathers_until > now:
