@@ -25,3 +25,13 @@ def test_what_is_withdrawn_is_not_sent() -> None:
     assert not pacing.withdraw(1)
     assert pacing.withdraw(WINDOW + 1)
     assert pacing.answered(WINDOW) == b"%d " % (WINDOW + 2)
+
+
+def test_an_answer_that_comes_before_that_to_the_probe_leaves_it_asking() -> None:
+    pacing = Pacing()
+    for number in range(1, 3 * WINDOW):
+        pacing.admit(number, b"%d " % number)
+    assert pacing.probe()
+    assert pacing.answered(WINDOW)
+    assert pacing.probed() == b""  # it tells nothing new
+    assert pacing.probe()  # so another one asks

@@ -210,6 +210,17 @@ def test_a_listener_that_is_gone_is_forgotten() -> None:
     assert not streams._listening
 
 
+def test_who_has_heard_all_there_is_is_forgotten_too() -> None:
+    streams = Streams(LIMITS)
+    listener = streams.listen(Topic("turn", "one"))
+
+    deliver(streams, completed("one"), delta("one", "late"))
+    streams.prune()
+
+    assert [event.method for event in taken(listener)] == ["turn/completed"]
+    assert not streams.are_overheard
+
+
 def test_who_is_too_far_behind_is_cut_off_alone() -> None:
     streams = Streams(Limits(2, 1_000))
     slow, other = opened(streams, "one"), opened(streams, "other")

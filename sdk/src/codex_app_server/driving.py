@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor
 
 __all__ = [
+    "CALM_S",
     "FEW",
     "GATHERED",
     "GATHERING_S",
@@ -35,6 +36,9 @@ GATHERING_S = 0.005
 
 GATHERED = 4 << 20
 """How much, in bytes: some events of a thousand turns."""
+
+CALM_S = 0.5
+"""How often is looked, in seconds, whether something was read of all that may be kept."""
 
 WRONG_PROCESS = (
     "this client was opened by another process, and a connection belongs to the process that opened it: make a client "

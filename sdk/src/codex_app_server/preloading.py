@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from importlib import import_module
 
 __all__ = ["load_ahead"]
@@ -16,7 +17,10 @@ def load_ahead(*modules: str) -> None:
 
     Whoever needs one of them meanwhile waits for just that.
     """
-    threading.Thread(target=_load, args=modules, name="codex-app-server imports", daemon=True).start()
+    with suppress(RuntimeError):  # no more threads: then each is loaded when it is needed
+        # No daemon: one that is stopped in the midst of an import, as the interpreter ends, holds that import's lock, and
+        # a finalizer that imports the same waits for it for ever.
+        threading.Thread(target=_load, args=modules, name="codex-app-server imports").start()
 
 
 def _load(*modules: str) -> None:

@@ -19,6 +19,7 @@ from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
 from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
+    CALM_S,
     FEW,
     GATHERED,
     GATHERING_S,
@@ -103,7 +104,9 @@ class _Reader:
         self._new_bytes += len(data)
         if len(self.sleepers) > FEW and connection.may_wait(GATHERED):
             if self._gathering is None:
-                self._gathering = asyncio.get_running_loop().call_later(GATHERING_S, self._hand_out)
+                self._gathering = asyncio.get_running_loop().call_later(
+                    GATHERING_S, self.transport.attempt, self._hand_out
+                )
         else:
             self._hand_out()
         if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
@@ -138,8 +141,9 @@ class _Reader:
             self.transport.resume()
             return
         self.transport.pause()
-        if self._nap is None and not self._allowance.is_final:
-            self._nap = asyncio.get_running_loop().call_later(PATIENCE, self._patience_is_over)
+        if self._nap is None:
+            patience = CALM_S if self._allowance.is_final else PATIENCE
+            self._nap = asyncio.get_running_loop().call_later(patience, self._patience_is_over)
 
     def skip(self, odd: list[Junk]) -> None:
         """Count and log lines that made no sense."""
@@ -348,6 +352,7 @@ class AsyncDriver:
         """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
         cursor.close()
         log = cursor.log
+        log.is_left = True
         if not log.is_complete and not self._connection.is_awaited(log, thread_id):
             self._send(self._connection.interrupt(log, thread_id))
 
@@ -378,7 +383,7 @@ class AsyncDriver:
                 return events
             if over(cursor, self._config, is_complete=cursor.log.is_complete, ending=self._reader.ending):
                 return []
-            self._check_place()
+            await self.start()
             await self._wait(cursor, cursor.log, timeout)
             self._yielded = time.monotonic()
 
@@ -394,12 +399,17 @@ class AsyncDriver:
     async def wait(self, log: Log, timeout: float | None) -> None:
         """Wait for the end of a log, without taking anything; raises as `take`."""
         end = None if timeout is None else time.monotonic() + timeout
-        while not log.is_complete:
-            if self._reader.ending is not None:
-                raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
-            self._check_place()
-            left = None if end is None else max(0, end - time.monotonic())
-            await self._wait(log, log, left)
+        waits = log.cursor()  # so that the others know that somebody does
+        waits.close()
+        waits.is_active = True
+        try:
+            while not log.is_complete:
+                if (ending := self._reader.ending) is not None:
+                    raise closed(f"{log.topic} did not end", ending) from ending.failure
+                self._check_place()
+                await self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
+        finally:
+            waits.is_active = False
 
     def drop(self, cursor: Cursor) -> None:
         """Nobody will take from this cursor any more; who waits for it gets the end."""
@@ -508,6 +518,8 @@ class AsyncDriver:
                 return
         finally:
             reader.sleepers.discard(sleeper)
+            with suppress(ValueError):
+                log.waiting.remove(sleeper)
         raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
 
     def _send(self, data: bytes) -> None:

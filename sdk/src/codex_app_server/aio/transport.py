@@ -1,6 +1,6 @@
 """The runtime as a child process of an event loop: no thread, and nothing that blocks.
 
-The same promises as `transport.stdio`: sending never waits, stderr is always drained and only its last bytes are kept,
+The same promises as `sync.transport`: sending never waits, stderr is always drained and only its last bytes are kept,
 and the end is reported once, when the process is gone and its output is read.
 """
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStdioTransport"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+_POLL_S = 0.01
 
 
 class AsyncStdioTransport(asyncio.SubprocessProtocol):
@@ -79,7 +80,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
                 cwd=cwd,
                 env=env,
                 creationflags=CREATION_FLAGS,
-                start_new_session=True,  # as in `transport.stdio`
+                start_new_session=True,  # as in `sync.transport`
             )
         except OSError as error:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
@@ -145,8 +146,13 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._is_closing = True
         self._close_files()
         _kill(process)
+        if sys.platform == "win32":
+            return
         with contextlib.suppress(ChildProcessError):  # whoever watches for the loop may have been faster
-            await asyncio.get_running_loop().run_in_executor(None, os.waitpid, process.get_pid(), 0)
+            for _ in range(round(SIGNAL_GRACE / _POLL_S)):
+                if os.waitpid(process.get_pid(), os.WNOHANG) != (0, 0):
+                    return
+                await asyncio.sleep(_POLL_S)
 
     def forget(self) -> None:
         """In a forked child: keep none of its pipes open."""
@@ -196,12 +202,18 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             self._stderr = (self._stderr + data)[-STDERR_BYTES:]
             logger().debug("runtime: %s", data.decode(errors="replace").rstrip())
             return
+        self.attempt(self._receive, data)
+
+    def attempt(self, step: Callable[..., None], *arguments: bytes) -> None:
+        """Take a step of reading; if it fails, the runtime is ended, and none follows."""
+        if self._failure is not None:
+            return
         try:
-            self._receive(data)
+            step(*arguments)
         except BaseException as error:
             logger().exception("reading the runtime's output failed")
             # Nobody can answer its questions any more, so it must not go on working.
-            self._failure = self._failure or error
+            self._failure = error
             self._dismiss(f"reading the runtime's output failed: {error!r}", grace=0)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -227,8 +239,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             return
         self._has_reported = True
         _open.discard(self)
-        if self._failure is None:
-            self._finish()
+        self.attempt(self._finish)
         code = self._process.get_returncode() if self._process else None
         reason = self._dismissal or describe_exit(code or 0)
         self._ended(Ending(reason, code, self.stderr_tail, self._failure))

@@ -167,7 +167,7 @@ class Connection:
         self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
         self._stopping: dict[str, list[Request]] = {}  # by turn
-        self._stops: dict[str, list[Request]] = {}  # by thread
+        self._stops: dict[Request, str] = {}  # in which thread
         self._held: deque[tuple[Request, bytes]] = deque()  # what is to be said in these threads
         self.received_bytes = 0
         """How much has been received that no step has come to."""
@@ -189,20 +189,25 @@ class Connection:
         thread_id = request.param("threadId") or ""
         self._open[request.id] = request
         if request.interrupts is not None:
-            self._stops.setdefault(thread_id, []).append(request)
+            self._stops[request] = thread_id
             self.streams.orders.append(lambda: self._watch(request))
             return data
-        if request.announces_turn and self._stops.get(thread_id):
+        if request.announces_turn and self._is_stopping(thread_id):
             self._held.append((request, data))
-            return self._released()  # it may just have been stopped
+            if self._is_stopping(thread_id) or not self._withdrawn(request):  # it may just have been stopped
+                return b""
         return self._pacing.admit(request.id, data) + self._probe()
 
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
         request.is_given_up = True
-        if not request.is_sent or self._pacing.withdraw(request.id) or self._withdrawn(request):
+        is_held = self._pacing.withdraw(request.id)
+        is_held = self._withdrawn(request) or is_held
+        if is_held or not request.is_sent:
             self._open.pop(request.id, None)
             self.streams.announcing.discard(request.id)
+            if request.interrupts is not None:
+                self.streams.orders.append(lambda: self._no_longer(request))
         # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
         return self._orphaned(request) if request.answer is not None else None
 
@@ -221,11 +226,13 @@ class Connection:
     def _released(self) -> bytes:
         """What may be said now, as no turn is being stopped in its thread any more."""
         data = b""
-        for each in list(self._held):
-            request, line = each
-            if not self._stops.get(request.param("threadId") or "") and self._withdrawn(request):
+        for request, line in list(self._held):
+            if not self._is_stopping(request.param("threadId") or "") and self._withdrawn(request):
                 data += self._pacing.admit(request.id, line) + self._probe()
         return data
+
+    def _is_stopping(self, thread_id: str) -> bool:
+        return bool(self._stops) and thread_id in list(self._stops.values())
 
     def _withdrawn(self, request: Request) -> bool:
         """Hold a request back no longer; whether it was."""
@@ -275,6 +282,10 @@ class Connection:
                 self._heard(line, message, progress)
         for log in progress.touched:
             log.publish()
+        if self.streams.are_overheard:
+            self.streams.prune()
+        if self._held and (data := self._released()):
+            progress.replies.append(data)
         return progress
 
     def _deliver_lines(self, lines: list[bytes], progress: Progress, *, may_have_ids: bool) -> int:
@@ -328,8 +339,9 @@ class Connection:
     def _closed(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         """A request has its answer, or one that cannot be read."""
         is_probe = request.method == PROBE and request.id < 0
-        if room := self._pacing.probed() if is_probe else self._pacing.answered(request.id):
-            progress.replies.append(room + self._probe())
+        room = self._pacing.probed() if is_probe else self._pacing.answered(request.id)
+        if room := room + self._probe():
+            progress.replies.append(room)
         log = request.interrupts
         if log is not None and not self._was_stopped(request, log, answer, progress):
             return
@@ -353,9 +365,12 @@ class Connection:
     def _orphaned(self, request: Request) -> bytes | None:
         """What to send when an answer came that nobody wants."""
         answer, thread_id = request.answer, request.param("threadId")
-        if not isinstance(answer, Response) or answer.cursor is None or answer.is_joined or thread_id is None:
+        if not isinstance(answer, Response) or answer.cursor is None or thread_id is None:
             return None
         log = answer.cursor.log
+        if answer.is_joined and not log.is_left:  # somebody has it, though perhaps nobody reads it just now
+            return None
+        log.is_left = True
         # Closed is what somebody had, and left.
         return (
             None
@@ -367,7 +382,9 @@ class Connection:
 
     def _watch(self, request: Request) -> None:
         log = request.interrupts
-        if log is not None and request.answer is None and not log.is_complete:
+        if log is None or request.answer is not None or log.is_complete:
+            self._no_longer(request)
+        else:
             self._stopping.setdefault(log.topic.id, []).append(request)
             self.streams.watch(log)
 
@@ -381,7 +398,7 @@ class Connection:
             or log.is_complete
             or request.tries >= _MOST_TRIES
         ):
-            self._no_longer(request, log, progress)
+            self._no_longer(request)
             return True
         request.refusal = answer
         self._open[request.id] = request  # still open, for whoever ends the connection
@@ -395,8 +412,8 @@ class Connection:
         """There was an event of a turn that is to stop."""
         for request in list(self._stopping[turn_id]):
             request.was_heard = True
-            if method in LAST["turn"] and request.interrupts is not None:
-                self._no_longer(request, request.interrupts, progress)
+            if method in LAST["turn"]:
+                self._no_longer(request)
                 if request.refusal is not None:
                     self._open.pop(request.id, None)
                     self._settle(request, request.refusal, progress)
@@ -411,17 +428,13 @@ class Connection:
         progress.replies.append(request.encode(next(self._ids_of_their_own)))
         self._open[request.id] = request
 
-    def _no_longer(self, request: Request, log: Log, progress: Progress) -> None:
-        remaining = [other for other in self._stopping.get(log.topic.id, []) if other is not request]
-        if remaining:
-            self._stopping[log.topic.id] = remaining
-        else:
-            self._stopping.pop(log.topic.id, None)
-        thread_id = request.param("threadId") or ""
-        stops = self._stops.get(thread_id, [])
-        with suppress(ValueError):
-            stops.remove(request)
-        if not stops:
-            self._stops.pop(thread_id, None)
-            if data := self._released():
-                progress.replies.append(data)
+    def _no_longer(self, request: Request) -> None:
+        """An interruption is over."""
+        self._stops.pop(request, None)
+        log = request.interrupts
+        if log is not None and (stopping := self._stopping.get(log.topic.id)) is not None:
+            remaining = [other for other in stopping if other is not request]
+            if remaining:
+                self._stopping[log.topic.id] = remaining
+            else:
+                del self._stopping[log.topic.id]

@@ -72,6 +72,7 @@ class Heads:
         """Do not know these any more."""
         for head in known:
             self._logs.pop(head, None)
+        known.clear()
 
 
 def turn_at_head(head: bytes) -> tuple[str, str | None]:

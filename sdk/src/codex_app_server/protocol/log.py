@@ -88,6 +88,7 @@ class Log:
 
     Attributes:
         is_complete: whether the last entry was published; no other follows.
+        is_left: whether a consumer gave up before that.
         waiting: who is to be woken when there is more; how, the drivers know.
         told: the entries that say what came of it, parsed, in their order; they are kept.
         heads: for `heads`.
@@ -109,6 +110,7 @@ class Log:
         "_tail",
         "heads",
         "is_complete",
+        "is_left",
         "told",
         "topic",
         "waiting",
@@ -117,6 +119,7 @@ class Log:
     def __init__(self, topic: Topic, limits: Limits, *, kept: int = 0) -> None:
         self.topic = topic
         self.is_complete = False
+        self.is_left = False
         self.waiting: deque[Any] = deque()
         self.told: list[Notification] = []
         self.heads: list[bytes] = []
@@ -138,6 +141,11 @@ class Log:
         return self.is_complete
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the last entry was appended."""
+        return self._ends
+
+    @property
     def is_followed(self) -> bool:
         """Whether somebody is in the midst of reading it."""
         return any(cursor is not None and cursor.is_active for cursor in self._living())
@@ -151,19 +159,24 @@ class Log:
     def cursor(self) -> Cursor:
         """A new cursor: at the beginning, while that is kept, else behind everything that was published."""
         cursor = Cursor(self, self._head or self._tail, is_late=self._head is None)
-        self._cursors[next(self._numbers)] = weakref.ref(cursor)
+        cursors, number = self._cursors, next(self._numbers)
+        cursors[number] = weakref.ref(cursor, lambda _: cursors.pop(number, None))  # one step, wherever it happens
         return cursor
 
     def add_line(self, line: bytes) -> bool:
-        """Append a line as it is; whether it is the first since something was published."""
+        """Append a line as it is, unless the last entry is there; whether it is the first since the last `publish`."""
+        if self._ends:
+            return False
         fresh = self._fresh
         fresh.append(line)
         return len(fresh) == 1
 
     def add(self, event: Notification, size: int, *, is_last: bool = False) -> bool:
-        """Append an event whose line has so many bytes; whether it is the first since something was published."""
+        """Append an event whose line has so many bytes; as `add_line`."""
+        if self._ends:
+            return False
         self._fresh_size += size
-        self._ends = self._ends or is_last
+        self._ends = is_last
         self._fresh.append(event)
         return len(self._fresh) == 1
 
@@ -207,6 +220,8 @@ class Log:
                     low = Limits(min(low.events, place.events), min(low.size, place.size))
                     continue
                 cursor.cut_off()
+                if cursor.is_active:  # it may still wait for the end
+                    continue
             self._cursors.pop(number, None)
         self._low = low
 

@@ -38,7 +38,8 @@ class Pacing:
         if request_id - self._taken_up <= WINDOW:
             return data
         self._held.append((request_id, data))
-        return self._release()  # there may just have come an answer that saw nothing to release
+        # There may just have come an answer that saw nothing to release.
+        return data if request_id - self._taken_up <= WINDOW and self.withdraw(request_id) else b""
 
     def probe(self) -> bool:
         """Whether to send a `PROBE`, with an id of its own: something is held back, and no other is on its way."""

@@ -173,7 +173,8 @@ class Streams:
             log = reference() if reference is not None else self._of_unannounced(turn_id)
             if log is not None:
                 if event.method in TOLD:
-                    log.told.append(event)
+                    if not log.is_ending:
+                        log.told.append(event)
                 elif reference is not None:
                     self._heads.learn(line, turn_id, reference, log.heads)
                 if log.add(event, len(line), is_last=event.method in LAST["turn"]):
@@ -182,8 +183,13 @@ class Streams:
             self._tell(event, len(line), turn_id, touched)
         return turn_id
 
+    def prune(self) -> None:
+        """Forget who does not listen any more, or has heard all there is."""
+        for topic in list(self._listening):
+            self._listeners(topic)
+
     def watch(self, log: Log) -> None:
-        """Parse every event of a turn from now on."""
+        """Parse the next event of a turn, of whichever kind."""
         self._heads.forget(log.heads)
 
     def _log(self, turn_id: str) -> Log:
@@ -226,7 +232,11 @@ class Streams:
     def _listeners(self, topic: Topic) -> list[Cursor]:
         """Who listens to a topic; who does not any more is forgotten."""
         references = self._listening.get(topic, [])
-        found = [(cursor, reference) for reference in references if (cursor := reference()) and not cursor.is_closed]
+        found = [
+            (cursor, reference)
+            for reference in references
+            if (cursor := reference()) is not None and not cursor.is_closed and not cursor.log.is_complete
+        ]
         if len(found) < len(references):
             self._listening[topic] = [reference for _, reference in found]
             if not found:

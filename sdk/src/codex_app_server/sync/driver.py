@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import warnings
 from contextlib import suppress
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
+    CALM_S,
     FEW,
     GATHERED,
     GATHERING_S,
@@ -62,11 +62,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver"]
 
-_CALM_S = 0.5
-"""How often is looked, in seconds, whether something was read of all that may be kept."""
-
 _NUDGE_S = 0.02
-"""How long the reader lets nothing happen while consumers are to be woken, in seconds, before it wakes one itself."""
+"""How long consumers that are to be woken may take to wake each other, in seconds, before the reader wakes one."""
 
 
 class _Reader:
@@ -81,7 +78,6 @@ class _Reader:
         self.handlers = config.handlers or Handlers()
         self.ending: Ending | None = None
         self.consulting: Consulting | None = None
-        self.thread_id = 0
         self.send: Callable[[bytes], None]
         self.sleepers: set[Sleeper] = set()
         self.relay = Relay()
@@ -90,6 +86,7 @@ class _Reader:
         self._new_bytes = 0  # that came since the unread ones were counted
         self._unread = 0
         self._gathers_until = 0.0
+        self._nudge_at = 0.0
         self._is_leaving = False
         self._relief: Sleeper = SimpleQueue()
 
@@ -99,10 +96,11 @@ class _Reader:
         Returns:
             how long to wait for more, in seconds, before this is called again with nothing; 0 is as long as it takes.
         """
-        self.thread_id = threading.get_ident()
         connection = self.connection
         connection.receive(data)
         self._new_bytes += len(data)
+        if self.relay.is_running and time.monotonic() >= self._nudge_at:
+            self._pass_on()  # the one who should have may have been interrupted
         if data and len(self.sleepers) > FEW and connection.may_wait(GATHERED):
             if self.relay.is_running:
                 return GATHERING_S  # they are still at what was handed out last
@@ -114,8 +112,6 @@ class _Reader:
         self._hand_out()
         if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
             self._hold_up()
-        if not data:
-            self.relay.pass_on()  # the one who should have may have been interrupted
         return _NUDGE_S if self.relay.is_running else 0
 
     def finish(self) -> None:
@@ -141,7 +137,7 @@ class _Reader:
         self.relieve()
 
     def relieve(self) -> None:
-        """Somebody waits, or has taken something: let the reader see whether it may go on."""
+        """Somebody waits: let the reader see that it may go on."""
         wake(self._relief)
 
     def skip(self, odd: list[Junk]) -> None:
@@ -170,25 +166,32 @@ class _Reader:
         if is_running or len(ready) > FEW:
             self.relay.add(ready)
             if not is_running:
-                self.relay.pass_on()
+                self._pass_on()
         else:
             for sleeper in ready:
                 wake(sleeper)
         for question in progress.questions:
             self._ask(question)
 
+    def _pass_on(self) -> None:
+        self._nudge_at = time.monotonic() + _NUDGE_S
+        self.relay.pass_on()
+
     def _hold_up(self) -> None:
         """Let the runtime wait while much is unread, and nobody waits for what it may say."""
         self._count()
-        while self._unread >= self._allowance.limit and self.ending is None and not self._is_leaving:
+        while self._unread >= self._allowance.limit and not self._is_over():
             self._relief = SimpleQueue()
             self.is_held_up = True
-            if self._is_awaited():
+            if self._is_awaited() or self._is_over():  # once more, now that it can be woken
                 break
-            if not sleep(self._relief, _CALM_S if self._allowance.is_final else PATIENCE):
+            if not sleep(self._relief, CALM_S if self._allowance.is_final else PATIENCE):
                 self._allowance.patience_is_over()
             self._count()
         self.is_held_up = False
+
+    def _is_over(self) -> bool:
+        return self.ending is not None or self._is_leaving
 
     def _is_awaited(self) -> bool:
         """Whether anybody waits for anything."""
@@ -347,6 +350,7 @@ class Driver:
         """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
         cursor.close()
         log = cursor.log
+        log.is_left = True
         if not log.is_complete and not self._connection.is_awaited(log, thread_id):
             self._send(self._connection.interrupt(log, thread_id))
 
@@ -374,7 +378,7 @@ class Driver:
                 return events
             if over(cursor, self._config, is_complete=is_complete, ending=ending):
                 return []
-            self._check_process()
+            self._check_place()
             self._wait(cursor, cursor.log, timeout)
 
     def taken(self, cursor: Cursor) -> list[Event]:
@@ -389,11 +393,17 @@ class Driver:
     def wait(self, log: Log, timeout: float | None) -> None:
         """Wait for the end of a log, without taking anything; raises as `take`."""
         end = None if timeout is None else time.monotonic() + timeout
-        while not log.is_complete:
-            if self._reader.ending is not None:
-                raise closed(f"{log.topic} did not end", self._reader.ending) from self._reader.ending.failure
-            self._check_process()
-            self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
+        waits = log.cursor()  # so that the others know that somebody does
+        waits.close()
+        waits.is_active = True
+        try:
+            while not log.is_complete:
+                if (ending := self._reader.ending) is not None:
+                    raise closed(f"{log.topic} did not end", ending) from ending.failure
+                self._check_place()
+                self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
+        finally:
+            waits.is_active = False
 
     def drop(self, cursor: Cursor) -> None:
         """Nobody will take from this cursor any more; who waits for it gets the end."""
@@ -433,10 +443,8 @@ class Driver:
 
     def _answer(self, request: Request, timeout: float | None) -> Response:
         """Send a request, and wait for its answer."""
-        self._check_process()
+        self._check_place()
         reader = self._reader
-        if reader.thread_id == threading.get_ident():
-            raise RuntimeError(f"{request.method} cannot be called here: this thread reads the answers")
         sleeper: Sleeper = SimpleQueue()
         request.waiter = sleeper
         try:
@@ -469,6 +477,7 @@ class Driver:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
         sleeper: Sleeper = SimpleQueue()
+        is_woken = False
         try:
             log.waiting.append(sleeper)
             reader.sleepers.add(sleeper)
@@ -477,20 +486,32 @@ class Driver:
                 timeout = 0
             elif reader.is_held_up:
                 reader.relieve()
-            if sleep(sleeper, timeout):
-                return
-            with suppress(ValueError):
-                log.waiting.remove(sleeper)
-            if not what.is_ready() and reader.ending is None:
+            is_woken = sleep(sleeper, timeout)
+            if not is_woken and not what.is_ready() and reader.ending is None:
                 raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
         finally:
             reader.sleepers.discard(sleeper)
             reader.relay.pass_on()
+            if not is_woken:
+                with suppress(ValueError):
+                    log.waiting.remove(sleeper)
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)
         if self._reader.is_held_up:
             self._reader.relieve()
+
+    def _check_place(self) -> None:
+        """Refuse to wait where nothing could come of it.
+
+        Raises:
+            RuntimeError: in a forked child, and in the threads that move bytes.
+        """
+        self._check_process()
+        if self._transport.is_own_thread():
+            raise RuntimeError(
+                "nothing can be waited for here: this thread, where a finalizer runs, is the client's own"
+            )
 
     def _check_process(self) -> None:
         if os.getpid() != self._process_id:

@@ -131,6 +131,10 @@ class StdioTransport:
         """The last lines of stderr so far, oldest first, without colours."""
         return last_lines(self._stderr)
 
+    def is_own_thread(self) -> bool:
+        """Whether this is one of the threads that move bytes: a finalizer may run there, and must not wait for any."""
+        return threading.current_thread() in self._threads
+
     def send(self, data: bytes) -> None:
         """Send, some time; never blocks. After the end it does nothing."""
         self._outbox.put(data)
@@ -142,10 +146,10 @@ class StdioTransport:
         of the threads that move bytes, in which a finalizer may run, does not wait.
         """
         self._is_closing = True
-        self._outbox.put(None)
-        if threading.current_thread() in self._threads:
-            self._is_let_go = True
+        if self.is_own_thread():
+            self.let_go()
             return
+        self._outbox.put(None)
         try:
             self._see_off()
         except BaseException:  # Ctrl-C while waiting
