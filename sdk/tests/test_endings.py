@@ -418,7 +418,7 @@ def test_a_start_that_is_cancelled_leaves_nothing(peer: Peer, delay: float) -> N
 
 
 SECOND_LOOP = """
-import asyncio, sys, time, warnings
+import asyncio, sys, threading, time, warnings
 import psutil
 from codex_app_server import AppServerConfig, AsyncCodex
 warnings.simplefilter("ignore", ResourceWarning)  # asyncio's, for a loop that was closed with open pipes
@@ -437,6 +437,9 @@ for _ in range(2):
     while process.is_running():
         assert time.monotonic() < end
         time.sleep(0.01)
+for thread in threading.enumerate():
+    if thread.name == "codex-app-server imports":
+        thread.join()  # what ends in the midst of an import may hold up asyncio's own finalizers
 """
 
 

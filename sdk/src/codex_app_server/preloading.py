@@ -18,9 +18,7 @@ def load_ahead(*modules: str) -> None:
     Whoever needs one of them meanwhile waits for just that.
     """
     with suppress(RuntimeError):  # no more threads: then each is loaded when it is needed
-        # No daemon: one that is stopped in the midst of an import, as the interpreter ends, holds its lock for ever,
-        # and a finalizer that imports the same waits for it.
-        threading.Thread(target=_load, args=modules, name="codex-app-server imports").start()
+        threading.Thread(target=_load, args=modules, name="codex-app-server imports", daemon=True).start()
 
 
 def _load(*modules: str) -> None:
