@@ -122,6 +122,22 @@ def test_an_answer_to_a_turn_that_nobody_wants_leaves_it_to_who_has_it() -> None
     assert json.loads(interrupt)["method"] == "turn/interrupt"
 
 
+def test_who_joins_a_turn_to_run_it_is_at_it_from_the_answer_on() -> None:
+    connection = conversation()
+    request = Request("turn/start", {"threadId": "t"}, announces_turn=True)
+    request.is_run = True
+    connection.request(request)
+    request.is_sent = True
+
+    connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
+    connection.advance()
+
+    assert isinstance(request.answer, Response)
+    assert request.answer.cursor is not None
+    assert connection.is_awaited(request.answer.cursor.log, "t")
+    assert connection.give_up(request) is not None  # the interruption: nobody else is
+
+
 EARLY = "no active turn to interrupt"
 
 

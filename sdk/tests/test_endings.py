@@ -29,6 +29,7 @@ from codex_app_server import (
     AsyncCodex,
     Codex,
     EventOverflowError,
+    JsonRpcError,
     TextInput,
     TransportClosedError,
 )
@@ -166,6 +167,50 @@ def test_a_line_without_end_ends_the_connection(peer: Peer) -> None:
     config = AppServerConfig(launch_args_override=config.launch_args_override, max_line_bytes=1_000_000)
     with Codex(config) as codex, pytest.raises(TransportClosedError, match="a line of more than 1,000,000 bytes"):
         codex.models()
+
+
+# A thread and a turn that ends without a word, as the runtime does for those who have unsubscribed from the thread.
+SILENT = """
+greet()
+while (request := read()) is not None:
+    method = request["method"]
+    if method == "turn/interrupt":
+        write({"id": request["id"], "error": {"code": -32600, "message": "no active turn to interrupt"}})
+    elif method == "turn/start" and request["params"]["input"][0]["text"] == "again":
+        write({"id": request["id"], "result": {"turn": {"id": "b"}}})
+        write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "b", "status": "completed"}}})
+    else:
+        write({"id": request["id"], "result": {"thread": {"id": "t"}, "turn": {"id": "a"}}})
+"""
+
+
+def test_an_interruption_of_a_turn_that_ended_without_a_word_ends(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codex_app_server.sync.driver.HURRY_S", 0.2)
+    with Codex(peer(SILENT)) as codex:
+        thread = codex.thread_start()
+        turn = thread.turn("go")
+        with pytest.raises(JsonRpcError, match="no active turn"):
+            turn.interrupt()
+        assert thread.run("again").is_completed
+        with pytest.raises(TimeoutError):
+            thread.turn("go").run(timeout=0.1)  # its interruption waits for ever, and nobody for it
+        assert thread.run("again").is_completed
+
+
+def test_an_interruption_ends_with_asyncio_too(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with AsyncCodex(peer(SILENT)) as codex:
+            thread = await codex.thread_start()
+            turn = await thread.turn("go")
+            with pytest.raises(JsonRpcError, match="no active turn"):
+                await turn.interrupt()
+            assert (await thread.run("again")).is_completed
+            with pytest.raises(TimeoutError):
+                await (await thread.turn("go")).run(timeout=0.1)
+            assert (await thread.run("again")).is_completed
+
+    monkeypatch.setattr("codex_app_server.aio.driver.HURRY_S", 0.2)
+    asyncio.run(asyncio.wait_for(run(), 20))
 
 
 # Abandoned streams, signal handlers, Ctrl-C.

@@ -17,6 +17,7 @@ __all__ = [
     "FEW",
     "GATHERED",
     "GATHERING_S",
+    "HURRY_S",
     "SLICE",
     "WRONG_PROCESS",
     "closed",
@@ -39,6 +40,9 @@ GATHERED = 4 << 20
 
 CALM_S = 0.5
 """How often is looked, in seconds, whether something was read of all that may be kept."""
+
+HURRY_S = 5.0
+"""After how long, in seconds, a call that is held back goes on without what it waited for."""
 
 WRONG_PROCESS = (
     "this client was opened by another process, and a connection belongs to the process that opened it: make a client "

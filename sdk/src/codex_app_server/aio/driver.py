@@ -23,6 +23,7 @@ from codex_app_server.driving import (
     FEW,
     GATHERED,
     GATHERING_S,
+    HURRY_S,
     SLICE,
     WRONG_PROCESS,
     closed,
@@ -70,10 +71,8 @@ async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
     if timeout is None:
         await sleeper
         return True
-    with suppress(asyncio.TimeoutError, TimeoutError):  # two classes until Python 3.11
-        await asyncio.wait_for(sleeper, timeout)
-        return True
-    return False
+    done, _ = await asyncio.wait([sleeper], timeout=timeout)  # not `wait_for`, after which it could not sleep again
+    return bool(done)
 
 
 class _Reader:
@@ -268,6 +267,8 @@ class AsyncDriver:
         if self._starting is None:
             self._is_open = True
             self._starting = asyncio.create_task(self._start())
+            # Whoever waited may have been cancelled: asyncio would say that nobody looked how it ended.
+            self._starting.add_done_callback(lambda task: task.cancelled() or task.exception())
         # A task that is cancelled while it waits must not take the start away from the others.
         await asyncio.shield(self._starting)
 
@@ -482,7 +483,13 @@ class AsyncDriver:
             if reader.ending is None:
                 request.is_sent = True
                 self._send(data)
-                await _sleep(sleeper, timeout)
+                if timeout is None or timeout > HURRY_S:
+                    if not await _sleep(sleeper, HURRY_S):
+                        self._send(self._connection.hurry(request))
+                    if request.answer is None and reader.ending is None:
+                        await _sleep(sleeper, None if timeout is None else timeout - HURRY_S)
+                else:
+                    await _sleep(sleeper, timeout)
             if isinstance(request.answer, Response):
                 return request.answer
         except BaseException:

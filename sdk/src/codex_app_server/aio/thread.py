@@ -80,6 +80,7 @@ class AsyncThread(AsyncThreadOptions):
         limit = seconds(timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
+        request.is_run = True
         try:
             _, cursor = await self._driver.begin(request, limit)
             turn = AsyncTurn(self._driver, self._id, cursor)

@@ -77,6 +77,7 @@ class Request:
         answer: what came of it, once it did.
         is_given_up: whether nobody waits any more.
         is_sent: whether it may be on its way; kept by the driver.
+        is_run: whether who waits reads the turn that it announces at once; from its answer on somebody is at that turn.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Request:
         "id",
         "interrupts",
         "is_given_up",
+        "is_run",
         "is_sent",
         "method",
         "refusal",
@@ -111,6 +113,7 @@ class Request:
         self.answer: Response | ErrorResponse | Junk | None = None
         self.is_given_up = False
         self.is_sent = False
+        self.is_run = False
         self.refusal: ErrorResponse | None = None  # of an interruption that waits for the turn's next event
         self.was_heard = False  # something of the turn, since it was sent
         self.tries = 0
@@ -210,6 +213,22 @@ class Connection:
                 self.streams.orders.append(lambda: self._no_longer(request))
         # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
         return self._orphaned(request) if request.answer is not None else None
+
+    def hurry(self, request: Request) -> bytes:
+        """Somebody has waited long for what is held back, or for a turn's next event: what to send without it.
+
+        A turn may have ended without a word, for the runtime tells who has unsubscribed from its thread nothing more.
+        """
+        if (refusal := request.refusal) is not None:
+            request.answer = refusal
+            self.streams.orders.append(lambda: self._drop(request))
+        for held, line in list(self._held):
+            if held is request and self._withdrawn(request):
+                for stop, thread_id in list(self._stops.items()):
+                    if thread_id == request.param("threadId"):
+                        self._stops.pop(stop, None)
+                return self._pacing.admit(request.id, line) + self._probe()
+        return b""
 
     def interrupt(self, log: Log, thread_id: str) -> bytes:
         """What to send to have a turn stopped, whose answer nobody waits for."""
@@ -350,6 +369,8 @@ class Connection:
             cursor, is_joined = self.streams.announced(answer.result if isinstance(answer, Response) else None)
             if isinstance(answer, Response):
                 answer = answer._replace(cursor=cursor, is_joined=is_joined)
+            if cursor is not None:
+                cursor.is_active = request.is_run
         if (process_id := request.param("processId")) is not None and request.method == "command/exec":
             self.streams.finish(Topic("process", process_id), progress.touched)
         self._settle(request, answer, progress)
@@ -368,6 +389,7 @@ class Connection:
         if not isinstance(answer, Response) or answer.cursor is None or thread_id is None:
             return None
         log = answer.cursor.log
+        answer.cursor.is_active = False
         if answer.is_joined and not log.is_left:  # somebody has it, though perhaps nobody reads it just now
             return None
         log.is_left = True
@@ -427,6 +449,10 @@ class Connection:
         request.tries += 1
         progress.replies.append(request.encode(next(self._ids_of_their_own)))
         self._open[request.id] = request
+
+    def _drop(self, request: Request) -> None:
+        self._open.pop(request.id, None)
+        self._no_longer(request)
 
     def _no_longer(self, request: Request) -> None:
         """An interruption is over."""

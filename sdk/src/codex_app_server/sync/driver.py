@@ -28,6 +28,7 @@ from codex_app_server.driving import (
     FEW,
     GATHERED,
     GATHERING_S,
+    HURRY_S,
     SLICE,
     WRONG_PROCESS,
     closed,
@@ -452,7 +453,13 @@ class Driver:
             if reader.ending is None:
                 request.is_sent = True
                 self._send(data)
-                sleep(sleeper, timeout)
+                if timeout is None or timeout > HURRY_S:
+                    if not sleep(sleeper, HURRY_S):
+                        self._send(self._connection.hurry(request))
+                    if request.answer is None and reader.ending is None:
+                        sleep(sleeper, None if timeout is None else timeout - HURRY_S)
+                else:
+                    sleep(sleeper, timeout)
             if isinstance(request.answer, Response):
                 return request.answer
         except BaseException:
