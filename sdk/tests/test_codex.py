@@ -193,6 +193,30 @@ class TestTurns:
 
         play(scene, Text("word " * 200, delay_s=0.1), Text("fine"))
 
+    def test_who_speaks_after_one_who_gave_up_at_once_gets_a_turn_of_its_own(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            for timeout in (0.0005, 0.002, 0.005):
+                with pytest.raises(TimeoutError):
+                    await thread.run("Wait.", timeout=timeout)
+                result = await thread.run("Answer.", timeout=20)
+                assert (str(result.status), result.text) == ("completed", "at once")
+
+        def answer(request: Any) -> Text:
+            return Text("at once") if request.texts[-1] == "Answer." else Text("word " * 200, delay_s=0.1)
+
+        play(scene, default=answer)
+
+    def test_who_has_a_turn_and_was_not_asked_yet_keeps_it(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            turn = await thread.turn(TextInput("go"))
+            with pytest.raises(TimeoutError):
+                await thread.run("more", timeout=0.3)
+            assert (await turn.run(timeout=20)).is_completed
+
+        play(scene, default=Text("a b c d e f", delay_s=0.1))
+
     def test_many_turns_at_once_do_not_mix(self, play: Callable[..., None]) -> None:
         def echo(request: Any) -> Text:
             return Text(f"you said {request.texts[-1]}")

@@ -122,13 +122,9 @@ def test_an_answer_to_a_turn_that_nobody_wants_leaves_it_to_who_has_it() -> None
     assert json.loads(interrupt)["method"] == "turn/interrupt"
 
 
-def test_who_joins_a_turn_to_run_it_is_at_it_from_the_answer_on() -> None:
+def test_who_has_a_turn_is_at_it_from_the_answer_on() -> None:
     connection = conversation()
-    request = Request("turn/start", {"threadId": "t"}, announces_turn=True)
-    request.is_run = True
-    connection.request(request)
-    request.is_sent = True
-
+    request, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
     connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
     connection.advance()
 
@@ -141,23 +137,27 @@ def test_who_joins_a_turn_to_run_it_is_at_it_from_the_answer_on() -> None:
 EARLY = "no active turn to interrupt"
 
 
-def refused(connection: Conversation, message: str = EARLY) -> tuple[Request, list[object]]:
+def refused(
+    connection: Conversation, message: str = EARLY, *, is_told_which: bool = True
+) -> tuple[Request, list[object]]:
     """A turn that is to be stopped, and what the refusal gives."""
     started, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
     connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
     connection.advance()
     assert isinstance(started.answer, Response)
     assert started.answer.cursor is not None
-    stopping = Request("turn/interrupt", {"threadId": "t", "turnId": "a"}, interrupts=started.answer.cursor.log)
+    log = started.answer.cursor.log if is_told_which else None
+    stopping = Request("turn/interrupt", {"threadId": "t", "turnId": "a"}, interrupts=log)
     connection.request(stopping)
     stopping.is_sent = True
     refusal = {"id": stopping.id, "error": {"code": -32600, "message": message}}
     return stopping, receive(connection, json.dumps(refusal).encode() + b"\n")
 
 
-def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event() -> None:
+@pytest.mark.parametrize("is_told_which", [True, False], ids=["by the handle", "by its name"])
+def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event(is_told_which: bool) -> None:
     connection = conversation()
-    stopping, given = refused(connection)
+    stopping, given = refused(connection, is_told_which=is_told_which)
     assert given == []
 
     connection.receive(b'{"method":"turn/started","params":{"threadId":"t","turn":{"id":"a"}}}\n')
@@ -166,7 +166,7 @@ def test_an_interruption_that_comes_too_early_is_sent_again_with_the_next_event(
     assert again == {"id": -2, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": "a"}}
     connection.receive(b'{"id":-2,"result":{}}\n')
     assert connection.advance().answered == [stopping]
-    assert not connection._stopping
+    assert not connection._stops.are_watched
 
 
 def test_nothing_is_said_in_a_thread_while_a_turn_is_being_stopped_there() -> None:
@@ -182,8 +182,24 @@ def test_nothing_is_said_in_a_thread_while_a_turn_is_being_stopped_there() -> No
     connection.receive(b'{"method":"turn/completed","params":{"threadId":"t","turn":{"id":"a"}}}\n')
     (said,) = map(json.loads, connection.advance().replies)
     assert (said["id"], said["method"]) == (held.id, "turn/start")
-    assert not connection._held
-    assert not connection._stops
+    assert not connection._stops._held
+    assert not connection._stops._threads
+
+
+def test_nothing_is_said_in_a_thread_while_a_turn_may_begin_there_that_nobody_wants() -> None:
+    connection = conversation()
+    first, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    assert connection.give_up(first) is None
+    held, data = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    assert data == b""
+
+    connection.receive(b'{"id":1,"result":{"turn":{"id":"a"}}}\n')
+    (interrupt,) = map(json.loads, connection.advance().replies)  # who waits does not wait for this turn
+    assert interrupt["method"] == "turn/interrupt"
+
+    connection.receive(json.dumps({"id": interrupt["id"], "result": {}}).encode() + b"\n")
+    (said,) = map(json.loads, connection.advance().replies)
+    assert said["id"] == held.id
 
 
 def test_an_interruption_that_comes_too_late_is_refused() -> None:
@@ -195,7 +211,7 @@ def test_an_interruption_that_comes_too_late_is_refused() -> None:
 
     assert progress.answered == [stopping]
     assert stopping.answer == ErrorResponse(-1, -32600, EARLY, None)
-    assert not connection._stopping
+    assert not connection._stops.are_watched
     assert not connection.waiting
 
 
@@ -204,7 +220,7 @@ def test_any_other_refusal_of_an_interruption_is_one() -> None:
     stopping, given = refused(connection, "thread not found")
 
     assert given == [stopping.answer]
-    assert not connection._stopping
+    assert not connection._stops.are_watched
 
 
 def test_the_answer_to_a_command_ends_what_is_told_of_its_process() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from awaited import awaited
 
-from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers
+from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers, TransportClosedError
 from codex_app_server.workers import LIMIT, Workers
 
 if TYPE_CHECKING:
@@ -204,6 +204,26 @@ wait_for_end()
             for _ in range(LIMIT):
                 busy.acquire()
     release.set()
+
+
+def test_a_handler_may_close_its_client_and_goes_on(peer: Peer) -> None:
+    went_on: list[bool] = []
+
+    async def scene() -> None:
+        codex = AsyncCodex(peer(ASKING))
+
+        async def close(_: Any) -> None:
+            await codex.close()
+            await asyncio.sleep(0.05)  # a cancelled task would end here
+            went_on.append(True)
+
+        codex.handlers = Handlers(command_approval=close)
+        with pytest.raises(TransportClosedError):
+            await codex.client.request("ask", {"ids": "[1]"})
+        while not went_on:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
 
 
 class TestWorkers:

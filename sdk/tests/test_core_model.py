@@ -28,6 +28,7 @@ class Core(RuleBasedStateMachine):
         self.said: dict[str, list[int]] = {}  # by turn, while somebody has it
         self.ended: set[str] = set()
         self.open: list[Request] = []
+        self.waiting: dict[int, Request] = {}  # what is held back, by id
         self.expected: dict[int, list[int]] = {}  # by cursor: what it has still to give
         self.held: list[Cursor] = []
         self.number = 0
@@ -35,17 +36,28 @@ class Core(RuleBasedStateMachine):
 
     def say(self, message: dict[str, object]) -> None:
         self.connection.receive(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-        for reply in map(json.loads, self.connection.advance().replies):
+        for line in b"".join(self.connection.advance().replies).splitlines():
+            reply = json.loads(line)
+            if reply["method"] == "turn/start":
+                self.open.append(self.waiting.pop(reply["id"]))
+                continue
             self.interrupted.append(reply["params"]["turnId"])
             self.say({"id": reply["id"], "result": {}})
 
     @rule()
     def start(self) -> None:
-        """A program says something."""
+        """A program says something; at once, unless a turn may begin in the thread that nobody wants any more."""
         request = Request("turn/start", {"threadId": "t"}, announces_turn=True)
-        self.connection.request(request)
+        line = self.connection.request(request)
         request.is_sent = True
-        self.open.append(request)
+        assert bool(line) != self.is_unwanted()
+        if line:
+            self.open.append(request)
+        else:
+            self.waiting[request.id] = request
+
+    def is_unwanted(self) -> bool:
+        return any(request.is_given_up for request in self.open)
 
     @rule(turn=TURNS, target=cursors)  # type: ignore[arg-type]  # None stands for no cursor
     def answer(self, turn: str) -> Cursor | None:
@@ -72,6 +84,13 @@ class Core(RuleBasedStateMachine):
         """The program does not wait any more."""
         if self.open:
             assert self.connection.give_up(self.open[0]) is None
+
+    @rule()
+    def give_up_the_last(self) -> None:
+        """Nor for what was not sent yet."""
+        if self.waiting:
+            _, request = self.waiting.popitem()
+            assert self.connection.give_up(request) is None
 
     @rule(turn=TURNS)
     def event(self, turn: str) -> None:
@@ -134,8 +153,10 @@ class Core(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         """What is open is known, and nothing else."""
-        assert len(self.connection.waiting) == len([request for request in self.open if not request.is_given_up])
-        assert len(self.connection.streams.announcing) == len(self.open)
+        wanted = [request for request in [*self.open, *self.waiting.values()] if not request.is_given_up]
+        assert len(self.connection.waiting) == len(wanted)
+        assert len(self.connection.streams.announcing) == len(self.open) + len(self.waiting)
+        assert not self.waiting or self.is_unwanted()
         assert self.connection.skipped_lines == 0
         assert not any(cursor.has_overflowed for cursor in self.held)
 

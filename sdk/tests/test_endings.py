@@ -36,7 +36,7 @@ from codex_app_server import (
 from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Peer = Callable[..., AppServerConfig]
 
@@ -79,10 +79,16 @@ while (request := read()) is not None:
 """
 
 
-def child(program: str, *arguments: str, timeout: float = 30, **options: Any) -> subprocess.CompletedProcess[str]:
+def child(
+    program: str,
+    *arguments: str,
+    timeout: float = 30,
+    flags: Sequence[str] = ("-X", "dev", "-W", "error"),
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
     """Run a program of its own."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program), *arguments],
+        [sys.executable, *flags, "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -367,6 +373,65 @@ def test_an_asyncio_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) ->
     ran = child(UNCLOSED, *command_of(peer(TALKER)))
 
     assert (ran.stdout, ran.returncode) == ("['ResourceWarning']\n", 0), ran.stderr
+
+
+COLLECTED_LATE = """
+import asyncio, gc, sys, time
+from codex_app_server import AppServerConfig, AsyncCodex
+async def main():
+    codex = AsyncCodex(AppServerConfig(launch_args_override=sys.argv[1:]))
+    await codex.thread_start()
+    return codex
+loop = asyncio.new_event_loop()
+codex = loop.run_until_complete(main())
+loop.close()
+del codex
+gc.collect()
+"""
+
+
+def test_a_client_that_is_collected_after_its_loop_says_one_thing(peer: Peer) -> None:
+    ran = child(COLLECTED_LATE, *command_of(peer(TALKER)), flags=("-W", "always::ResourceWarning:__main__"))
+
+    assert ran.stderr.count("a Codex client was not closed") == 1
+    assert "Traceback" not in ran.stderr
+
+
+LEFT_TAKEN = """
+import _imp, sys, threading
+from codex_app_server import AppServerConfig, Codex
+codex = Codex(AppServerConfig(launch_args_override=sys.argv[1:]))
+_imp.acquire_lock()  # what Ctrl-C leaves behind in the wrong moment
+codex.close()
+imports = threading.Thread(target=lambda: __import__("wave"), daemon=True)
+imports.start()
+imports.join(10)
+print("fine" if not imports.is_alive() else "stuck")
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="it is CPython's lock")
+def test_what_ctrl_c_left_of_an_import_holds_up_nobody(peer: Peer) -> None:
+    ran = child(LEFT_TAKEN, *command_of(peer(TALKER)))
+
+    assert (ran.stdout, ran.returncode) == ("fine\n", 0), ran.stderr
+
+
+@posix_only
+def test_a_subscription_that_a_signal_handler_closes_ends(peer: Peer) -> None:
+    async def scene() -> None:
+        async with AsyncCodex(peer(TALKER)) as codex:
+            await codex.thread_start()
+            listening = codex.client.subscribe()
+            signal.signal(signal.SIGALRM, lambda *_: listening.close())
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            assert [event async for event in listening] == []
+
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        asyncio.run(asyncio.wait_for(scene(), 20))
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 # Other processes and loops.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import re
 import socket
 import time
@@ -131,6 +132,18 @@ class TestServer:
             ToolCall("x", {"a": object()})
         with pytest.raises(ValueError, match="delay_s"):
             Text("a", delay_s=-1)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns of a fork beside threads
+    def test_a_forked_child_has_no_part_in_it(self) -> None:
+        with ModelServer() as server:
+            home = Path(str((server.config().env or {})["CODEX_HOME"]))
+            if (child := os.fork()) == 0:
+                server.close()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert home.is_dir()
+            assert asked(server, {})[0] == 200
 
     def test_its_homes_vanish_with_it(self) -> None:
         with ModelServer() as model:

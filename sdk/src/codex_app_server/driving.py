@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from codex_app_server.errors import EventOverflowError, TransportClosedError
+from codex_app_server._log import log_skipped
+from codex_app_server.errors import (
+    AppServerError,
+    EventOverflowError,
+    RequestTimeoutError,
+    TransportClosedError,
+    rpc_error,
+)
+from codex_app_server.events import Notification, read_events
+from codex_app_server.handlers import Handlers
+from codex_app_server.protocol.allowance import Allowance
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.log import Limits
+from codex_app_server.protocol.messages import ErrorResponse, Junk
 
 if TYPE_CHECKING:
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
+    from codex_app_server.generated.events import Event
+    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
 
 __all__ = [
@@ -20,8 +34,9 @@ __all__ = [
     "HURRY_S",
     "SLICE",
     "WRONG_PROCESS",
+    "Reading",
     "closed",
-    "limits",
+    "failure",
     "over",
     "package_version",
 ]
@@ -50,9 +65,53 @@ WRONG_PROCESS = (
 )
 
 
-def limits(config: AppServerConfig) -> Limits:
-    """How far behind a consumer may be."""
-    return Limits(config.max_buffered_events, config.max_buffered_bytes)
+class Reading:
+    """What was received, and how much of it waits to be read.
+
+    Args:
+        config: how the client is used.
+
+    Attributes:
+        connection: what it means.
+        handlers: who answers the runtime's questions.
+        ending: how it ended, once it did.
+        sleepers: who waits for events.
+        is_held_up: whether the runtime has to wait, for too much is unread.
+    """
+
+    def __init__(self, config: AppServerConfig) -> None:
+        bounds = Limits(config.max_buffered_events, config.max_buffered_bytes)
+        self.connection = Connection(bounds, config.max_line_bytes, Notification)
+        self.handlers = config.handlers or Handlers()
+        self.ending: Ending | None = None
+        self.sleepers: set[Any] = set()
+        self.is_held_up = False
+        self._allowance = Allowance()
+        self._new_bytes = 0  # that came since the unread ones were counted
+        self._unread = 0
+
+    def taken(self, cursor: Cursor) -> list[Event]:
+        """The next events of what is there for a consumer, without waiting."""
+        while entries := cursor.take(SLICE):
+            events, odd = read_events(entries)
+            self.connection.skipped_lines += len(odd)
+            for junk in odd:
+                log_skipped(junk.reason, junk.line)
+            if events:
+                return events
+        return []
+
+    def _is_awaited(self) -> bool:
+        """Whether anybody waits for anything."""
+        return bool(self.sleepers or self.connection.waiting)
+
+    def _count(self) -> None:
+        before = self._unread + self._new_bytes
+        self.connection.streams.obey()
+        self._unread = sum(log.unread for log in self.connection.streams.logs())
+        self._new_bytes = 0
+        if self._unread < before:
+            self._allowance.read()
 
 
 def over(cursor: Cursor, config: AppServerConfig, *, is_complete: bool, ending: Ending | None) -> bool:
@@ -68,6 +127,18 @@ def over(cursor: Cursor, config: AppServerConfig, *, is_complete: bool, ending: 
     if ending is not None and not is_complete and not cursor.is_closed:
         raise closed(f"{cursor.log.topic} did not end", ending) from ending.failure
     return is_complete or cursor.is_closed
+
+
+def failure(request: Request, ending: Ending | None, timeout: float | None) -> Exception:
+    """Why a request has no result, some seconds after it was made."""
+    method, answer = request.method, request.answer
+    if isinstance(answer, ErrorResponse):
+        return rpc_error(answer.code, answer.message, answer.data, method=method)
+    if isinstance(answer, Junk):
+        return AppServerError(f"the answer to {method} cannot be read: {answer.reason}")
+    if ending is not None:
+        return closed(f"{method} {'got no answer' if request.is_sent else 'was not sent'}", ending)
+    return RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
 
 
 def closed(what: str, ending: Ending) -> TransportClosedError:

@@ -55,16 +55,20 @@ class Consulting:
     def close(self) -> None:
         """Cancel what is being asked; a plain function that runs already goes on, and its answer finds nobody.
 
-        Never blocks and takes no lock. May be called again, from a signal handler, and from another thread.
+        Never blocks and takes no lock. May be called again, from a signal handler, from another thread, and from what
+        is being asked: that goes on too.
         """
         self._is_closed = True
         self._workers.close()
         if self._loop is not None:
+            caller = None
+            with contextlib.suppress(RuntimeError):  # not in a loop
+                caller = asyncio.current_task()
             with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks are gone
-                self._loop.call_soon_threadsafe(self._cancel)
+                self._loop.call_soon_threadsafe(self._cancel, caller)
 
-    def _cancel(self) -> None:
-        for task in list(self._tasks):
+    def _cancel(self, caller: asyncio.Task[Any] | None) -> None:
+        for task in self._tasks - {caller}:
             task.cancel()
 
     async def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:

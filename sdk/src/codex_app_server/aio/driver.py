@@ -13,7 +13,7 @@ import os
 import time
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
@@ -24,10 +24,10 @@ from codex_app_server.driving import (
     GATHERED,
     GATHERING_S,
     HURRY_S,
-    SLICE,
     WRONG_PROCESS,
+    Reading,
     closed,
-    limits,
+    failure,
     over,
     package_version,
 )
@@ -36,14 +36,13 @@ from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
     StartupTimeoutError,
-    rpc_error,
 )
-from codex_app_server.events import Notification, read_events
 from codex_app_server.handlers import Handlers, checked
-from codex_app_server.protocol.allowance import PATIENCE, Allowance
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.preloading import release_imports
+from codex_app_server.protocol.allowance import PATIENCE
+from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
-from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
+from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
     return bool(done)
 
 
-class _Reader:
+class _Reader(Reading):
     """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
 
     Args:
@@ -83,16 +82,9 @@ class _Reader:
     """
 
     def __init__(self, config: AppServerConfig) -> None:
-        self.connection = Connection(limits(config), config.max_line_bytes, Notification)
-        self.handlers = config.handlers or Handlers()
-        self.ending: Ending | None = None
+        super().__init__(config)
         self.consulting: Consulting | None = None
         self.transport = AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
-        self.sleepers: set[asyncio.Future[None]] = set()
-        self.is_held_up = False
-        self._allowance = Allowance()
-        self._new_bytes = 0  # that came since the unread ones were counted
-        self._unread = 0
         self._gathering: asyncio.TimerHandle | None = None
         self._nap: asyncio.TimerHandle | None = None
 
@@ -144,30 +136,12 @@ class _Reader:
             patience = CALM_S if self._allowance.is_final else PATIENCE
             self._nap = asyncio.get_running_loop().call_later(patience, self._patience_is_over)
 
-    def skip(self, odd: list[Junk]) -> None:
-        """Count and log lines that made no sense."""
-        self.connection.skipped_lines += len(odd)
-        for junk in odd:
-            log_skipped(junk.reason, junk.line)
-
     def _patience_is_over(self) -> None:
         self._nap = None
         if self.is_held_up:
             self._count()
             self._allowance.patience_is_over()
             self.mind_the_allowance()
-
-    def _is_awaited(self) -> bool:
-        """Whether anybody waits for anything."""
-        return bool(self.sleepers or self.connection.waiting)
-
-    def _count(self) -> None:
-        before = self._unread + self._new_bytes
-        self.connection.streams.obey()
-        self._unread = sum(log.unread for log in self.connection.streams.logs())
-        self._new_bytes = 0
-        if self._unread < before:
-            self._allowance.read()
 
     def _hand_out(self) -> None:
         if self._gathering is not None:
@@ -390,12 +364,7 @@ class AsyncDriver:
 
     def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there, without waiting."""
-        while entries := cursor.take(SLICE):
-            events, odd = read_events(entries)
-            self._reader.skip(odd)
-            if events:
-                return events
-        return []
+        return self._reader.taken(cursor)
 
     async def wait(self, log: Log, timeout: float | None) -> None:
         """Wait for the end of a log, without taking anything; raises as `take`."""
@@ -416,7 +385,9 @@ class AsyncDriver:
         """Nobody will take from this cursor any more; who waits for it gets the end."""
         cursor.close()
         for sleeper in list(cursor.log.waiting):
-            _wake(sleeper)
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits
+                # It may be asleep: a signal handler, or another thread, does not wake it by itself.
+                sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
@@ -425,6 +396,7 @@ class AsyncDriver:
         """
         if os.getpid() != self._process_id:
             return
+        release_imports()
         self._is_open = False
         self._reader.ending = self._reader.ending or Ending("the client was closed")
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
@@ -495,20 +467,9 @@ class AsyncDriver:
         except BaseException:
             self.give_up(request)
             raise
-        return self._failed(request, timeout)
-
-    def _failed(self, request: Request, timeout: float | None) -> NoReturn:
-        """Raise why a request has no result."""
-        method, answer, ending = request.method, request.answer, self._reader.ending
-        if isinstance(answer, ErrorResponse):
-            raise rpc_error(answer.code, answer.message, answer.data, method=method)
-        if isinstance(answer, Junk):
-            raise AppServerError(f"the answer to {method} cannot be read: {answer.reason}")
-        self.give_up(request)
-        if ending is not None:
-            what = "got no answer" if request.is_sent else "was not sent"
-            raise closed(f"{method} {what}", ending) from ending.failure
-        raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
+        if request.answer is None:
+            self.give_up(request)
+        raise failure(request, reader.ending, timeout) from (reader.ending.failure if reader.ending else None)
 
     async def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""

@@ -80,7 +80,6 @@ class AsyncThread(AsyncThreadOptions):
         limit = seconds(timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
-        request.is_run = True
         try:
             _, cursor = await self._driver.begin(request, limit)
             turn = AsyncTurn(self._driver, self._id, cursor)

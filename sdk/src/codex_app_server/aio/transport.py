@@ -51,6 +51,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._finish = finish
         self._ended = ended
         self._process: asyncio.SubprocessTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stderr = b""
         self._dismissal: str | None = None
         self._failure: BaseException | None = None
@@ -73,8 +74,9 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             RuntimeStartError: if the operating system does not start it.
         """
         _open.add(self)
+        self._loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().subprocess_exec(
+            await self._loop.subprocess_exec(
                 lambda: self,
                 *command,
                 cwd=cwd,
@@ -134,6 +136,10 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         if self._process is not None and not self._gone.is_set():
             self._is_closing = True
             _kill(self._process)
+            if self._loop is not None and self._loop.is_closed():
+                self._close_files()
+                with contextlib.suppress(RuntimeError):  # what asyncio has to say of a closed loop is said by now
+                    self._process.close()
 
     async def close_from_elsewhere(self, loop: asyncio.AbstractEventLoop) -> None:
         """As `close`, in another event loop than the runtime was started in, which may be closed."""

@@ -5,9 +5,7 @@ The rules:
 - The client numbers its requests from 1; an answer belongs to the open request with its id, and there is one answer.
 - A request may be given up: its answer is dropped when it comes. If that announces a turn which nobody else has, the
   turn is interrupted, for nobody will ever see it.
-- A turn that was started is not under way at once, and the runtime refuses to interrupt one that is not. Such an
-  interruption is sent again with the next event of the turn. Until then nothing is said in its thread: it would join
-  the turn that is being stopped.
+- What is said in a thread waits while a turn of it is being stopped, or may begin though nobody wants it (`stopping`).
 - An answer without an open request, and a line that is no message, are events too (`Junk`): the driver logs them, and
   the conversation goes on.
 - A request of the server must be answered, or the runtime waits forever; what with, `questions` decides.
@@ -22,8 +20,6 @@ taken from any thread, signal handler or finalizer, between any two others; no l
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.protocol.framing import LineSplitter
@@ -40,7 +36,8 @@ from codex_app_server.protocol.messages import (
 )
 from codex_app_server.protocol.pacing import PROBE, Pacing
 from codex_app_server.protocol.rescue import rescue
-from codex_app_server.protocol.streams import LAST, Streams
+from codex_app_server.protocol.stopping import Stops
+from codex_app_server.protocol.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,12 +52,6 @@ ID_MARK = b'"id"'
 
 _FEW_ODD = 8
 """After how many lines without a known head the others are parsed together, which takes less time than one by one."""
-
-_MOST_TRIES = 10
-"""How often an interruption is sent."""
-
-_NOT_UNDER_WAY = "no active turn"
-"""What the runtime says to an interruption that comes too early (0.169.0, 0.171.0), or too late."""
 
 
 class Request:
@@ -77,7 +68,9 @@ class Request:
         answer: what came of it, once it did.
         is_given_up: whether nobody waits any more.
         is_sent: whether it may be on its way; kept by the driver.
-        is_run: whether who waits reads the turn that it announces at once; from its answer on somebody is at that turn.
+        refusal: what the runtime said to an interruption, which now waits for the turn's next event.
+        was_heard: whether there was an event of the turn since the interruption was sent.
+        tries: how often it was sent again.
     """
 
     __slots__ = (
@@ -87,7 +80,6 @@ class Request:
         "id",
         "interrupts",
         "is_given_up",
-        "is_run",
         "is_sent",
         "method",
         "refusal",
@@ -113,9 +105,8 @@ class Request:
         self.answer: Response | ErrorResponse | Junk | None = None
         self.is_given_up = False
         self.is_sent = False
-        self.is_run = False
-        self.refusal: ErrorResponse | None = None  # of an interruption that waits for the turn's next event
-        self.was_heard = False  # something of the turn, since it was sent
+        self.refusal: ErrorResponse | None = None
+        self.was_heard = False
         self.tries = 0
         self._params = params
 
@@ -128,6 +119,11 @@ class Request:
         """One of its parameters, if it is a string."""
         found = self._params.get(name) if self._params else None
         return found if isinstance(found, str) else None
+
+    @property
+    def thread_id(self) -> str:
+        """Of the thread that it is about; empty if it names none."""
+        return self.param("threadId") or ""
 
 
 class Progress(NamedTuple):
@@ -169,9 +165,7 @@ class Connection:
         self._ids_of_their_own = itertools.count(-1, -1)
         self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
-        self._stopping: dict[str, list[Request]] = {}  # by turn
-        self._stops: dict[Request, str] = {}  # in which thread
-        self._held: deque[tuple[Request, bytes]] = deque()  # what is to be said in these threads
+        self._stops = Stops()
         self.received_bytes = 0
         """How much has been received that no step has come to."""
 
@@ -186,33 +180,38 @@ class Connection:
         Raises:
             TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`); nothing is open then.
         """
+        if request.method == "turn/interrupt" and request.interrupts is None:
+            request.interrupts = self.streams.owned(request.param("turnId") or "")
         data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
         if request.announces_turn:
             self.streams.announcing.add(request.id)
-        thread_id = request.param("threadId") or ""
         self._open[request.id] = request
         if request.interrupts is not None:
-            self._stops[request] = thread_id
+            self._stops.begin(request)
             self.streams.orders.append(lambda: self._watch(request))
             return data
-        if request.announces_turn and self._is_stopping(thread_id):
-            self._held.append((request, data))
-            if self._is_stopping(thread_id) or not self._withdrawn(request):  # it may just have been stopped
-                return b""
-        return self._pacing.admit(request.id, data) + self._probe()
+        if request.announces_turn and self._stops.hold(request, data):
+            return b""
+        return self._admit(request, data)
 
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
         request.is_given_up = True
         is_held = self._pacing.withdraw(request.id)
-        is_held = self._withdrawn(request) or is_held
+        is_held = self._stops.withdraw(request) is not None or is_held
         if is_held or not request.is_sent:
             self._open.pop(request.id, None)
             self.streams.announcing.discard(request.id)
             if request.interrupts is not None:
-                self.streams.orders.append(lambda: self._no_longer(request))
-        # First that it is given up, then whether there is an answer; `_answered` looks the other way round.
-        return self._orphaned(request) if request.answer is not None else None
+                self.streams.orders.append(lambda: self._stops.forget(request))
+        elif request.announces_turn:
+            self._stops.begin(request)
+        # First that it is given up, then whether there is an answer; `_settle` looks the other way round.
+        if request.answer is None:
+            return None
+        data = self._orphaned(request) or b""
+        self._stops.end(request)
+        return data + self._released() or None
 
     def hurry(self, request: Request) -> bytes:
         """Somebody has waited long for what is held back, or for a turn's next event: what to send without it.
@@ -222,13 +221,10 @@ class Connection:
         if (refusal := request.refusal) is not None:
             request.answer = refusal
             self.streams.orders.append(lambda: self._drop(request))
-        for held, line in list(self._held):
-            if held is request and self._withdrawn(request):
-                for stop, thread_id in list(self._stops.items()):
-                    if thread_id == request.param("threadId"):
-                        self._stops.pop(stop, None)
-                return self._pacing.admit(request.id, line) + self._probe()
-        return b""
+        if (line := self._stops.withdraw(request)) is None:
+            return b""
+        self._stops.end_all(request.thread_id)
+        return self._admit(request, line)
 
     def interrupt(self, log: Log, thread_id: str) -> bytes:
         """What to send to have a turn stopped, whose answer nobody waits for."""
@@ -239,28 +235,16 @@ class Connection:
     def is_awaited(self, log: Log, thread_id: str) -> bool:
         """Whether somebody reads a turn, or may be about to: who has just said something in its thread."""
         return log.is_followed or any(
-            request.announces_turn and request.param("threadId") == thread_id for request in self.waiting
+            request.announces_turn and request.thread_id == thread_id and not self._stops.is_held(request)
+            for request in self.waiting
         )
 
+    def _admit(self, request: Request, line: bytes) -> bytes:
+        return self._pacing.admit(request.id, line) + self._probe()
+
     def _released(self) -> bytes:
-        """What may be said now, as no turn is being stopped in its thread any more."""
-        data = b""
-        for request, line in list(self._held):
-            if not self._is_stopping(request.param("threadId") or "") and self._withdrawn(request):
-                data += self._pacing.admit(request.id, line) + self._probe()
-        return data
-
-    def _is_stopping(self, thread_id: str) -> bool:
-        return bool(self._stops) and thread_id in list(self._stops.values())
-
-    def _withdrawn(self, request: Request) -> bool:
-        """Hold a request back no longer; whether it was."""
-        for each in list(self._held):
-            if each[0] is request:
-                with suppress(ValueError):  # somebody else was faster
-                    self._held.remove(each)
-                    return True
-        return False
+        """What may be said now, as nothing is being stopped in its thread any more."""
+        return b"".join(self._admit(request, line) for request, line in self._stops.released())
 
     # What follows is for the one who reads.
 
@@ -303,7 +287,7 @@ class Connection:
             log.publish()
         if self.streams.are_overheard:
             self.streams.prune()
-        if self._held and (data := self._released()):
+        if data := self._released():
             progress.replies.append(data)
         return progress
 
@@ -322,7 +306,7 @@ class Connection:
     def _heard(self, line: bytes, message: Message, progress: Progress) -> None:
         if type(message) is self._event:
             turn_id = self.streams.deliver(message, line, progress.touched)
-            if self._stopping and turn_id in self._stopping:
+            if self._stops.are_watched:
                 self._went_on(turn_id, message.method, progress)
         elif isinstance(message, Response | ErrorResponse):
             self._answered(line, message, progress)
@@ -362,7 +346,7 @@ class Connection:
         if room := room + self._probe():
             progress.replies.append(room)
         log = request.interrupts
-        if log is not None and not self._was_stopped(request, log, answer, progress):
+        if log is not None and not self._is_stopped(request, log, answer, progress):
             return
         if request.announces_turn:
             self.streams.announcing.discard(request.id)
@@ -370,7 +354,7 @@ class Connection:
             if isinstance(answer, Response):
                 answer = answer._replace(cursor=cursor, is_joined=is_joined)
             if cursor is not None:
-                cursor.is_active = request.is_run
+                cursor.is_active = True  # whoever has it is about to read, however late
         if (process_id := request.param("processId")) is not None and request.method == "command/exec":
             self.streams.finish(Topic("process", process_id), progress.touched)
         self._settle(request, answer, progress)
@@ -380,6 +364,7 @@ class Connection:
         if request.is_given_up:
             if (data := self._orphaned(request)) is not None:
                 progress.replies.append(data)
+            self._stops.end(request)
         else:
             progress.answered.append(request)
 
@@ -405,22 +390,17 @@ class Connection:
     def _watch(self, request: Request) -> None:
         log = request.interrupts
         if log is None or request.answer is not None or log.is_complete:
-            self._no_longer(request)
+            self._stops.forget(request)
         else:
-            self._stopping.setdefault(log.topic.id, []).append(request)
+            self._stops.watch(request)
             self.streams.watch(log)
 
-    def _was_stopped(
+    def _is_stopped(
         self, request: Request, log: Log, answer: Response | ErrorResponse | Junk, progress: Progress
     ) -> bool:
         """Whether an interruption has its answer; if not, it is sent again, now or with the turn's next event."""
-        if (
-            not isinstance(answer, ErrorResponse)
-            or _NOT_UNDER_WAY not in answer.message
-            or log.is_complete
-            or request.tries >= _MOST_TRIES
-        ):
-            self._no_longer(request)
+        if not isinstance(answer, ErrorResponse) or not self._stops.is_refused(request, answer):
+            self._stops.forget(request)
             return True
         request.refusal = answer
         self._open[request.id] = request  # still open, for whoever ends the connection
@@ -430,17 +410,14 @@ class Connection:
             self.streams.watch(log)
         return False
 
-    def _went_on(self, turn_id: str, method: str, progress: Progress) -> None:
-        """There was an event of a turn that is to stop."""
-        for request in list(self._stopping[turn_id]):
-            request.was_heard = True
-            if method in LAST["turn"]:
-                self._no_longer(request)
-                if request.refusal is not None:
-                    self._open.pop(request.id, None)
-                    self._settle(request, request.refusal, progress)
-            elif request.refusal is not None:
-                self._try_again(request, progress)
+    def _went_on(self, turn_id: str | None, method: str, progress: Progress) -> None:
+        """There was an event of a turn, which may be one that is to stop."""
+        again, late = self._stops.heard(turn_id, method)
+        for request in again:
+            self._try_again(request, progress)
+        for request, refusal in late:
+            self._open.pop(request.id, None)
+            self._settle(request, refusal, progress)
 
     def _try_again(self, request: Request, progress: Progress) -> None:
         self._open.pop(request.id, None)
@@ -452,15 +429,4 @@ class Connection:
 
     def _drop(self, request: Request) -> None:
         self._open.pop(request.id, None)
-        self._no_longer(request)
-
-    def _no_longer(self, request: Request) -> None:
-        """An interruption is over."""
-        self._stops.pop(request, None)
-        log = request.interrupts
-        if log is not None and (stopping := self._stopping.get(log.topic.id)) is not None:
-            remaining = [other for other in stopping if other is not request]
-            if remaining:
-                self._stopping[log.topic.id] = remaining
-            else:
-                del self._stopping[log.topic.id]
+        self._stops.forget(request)

@@ -94,7 +94,7 @@ class Streams:
         turn_id = turn_of(result)
         log, is_joined = None, False
         if turn_id is not None:
-            log = self._owned(turn_id)
+            log = self.owned(turn_id)
             is_joined = log is not None
             if log is None:
                 log = self._unannounced.pop(turn_id, None) or self._log(turn_id)
@@ -195,7 +195,8 @@ class Streams:
     def _log(self, turn_id: str) -> Log:
         return Log(Topic("turn", turn_id), self._limits, kept=KEPT_BYTES)
 
-    def _owned(self, turn_id: str) -> Log | None:
+    def owned(self, turn_id: str) -> Log | None:
+        """The log of a turn that somebody has; from any thread."""
         reference = self._turns.get(turn_id)
         return reference() if reference is not None else None
 

@@ -19,7 +19,7 @@ import time
 import warnings
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
@@ -29,10 +29,10 @@ from codex_app_server.driving import (
     GATHERED,
     GATHERING_S,
     HURRY_S,
-    SLICE,
     WRONG_PROCESS,
+    Reading,
     closed,
-    limits,
+    failure,
     over,
     package_version,
 )
@@ -41,14 +41,13 @@ from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
     StartupTimeoutError,
-    rpc_error,
 )
-from codex_app_server.events import Notification, read_events
 from codex_app_server.handlers import Handlers, checked
-from codex_app_server.protocol.allowance import PATIENCE, Allowance
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.preloading import release_imports
+from codex_app_server.protocol.allowance import PATIENCE
+from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
-from codex_app_server.protocol.messages import ErrorResponse, Junk, Response, encode_notification
+from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.transport import StdioTransport
 from codex_app_server.sync.waiting import Relay, Sleeper, sleep, wake
@@ -67,7 +66,7 @@ _NUDGE_S = 0.02
 """How long consumers that are to be woken may take to wake each other, in seconds, before the reader wakes one."""
 
 
-class _Reader:
+class _Reader(Reading):
     """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
 
     Args:
@@ -75,17 +74,10 @@ class _Reader:
     """
 
     def __init__(self, config: AppServerConfig) -> None:
-        self.connection = Connection(limits(config), config.max_line_bytes, Notification)
-        self.handlers = config.handlers or Handlers()
-        self.ending: Ending | None = None
+        super().__init__(config)
         self.consulting: Consulting | None = None
         self.send: Callable[[bytes], None]
-        self.sleepers: set[Sleeper] = set()
         self.relay = Relay()
-        self.is_held_up = False
-        self._allowance = Allowance()
-        self._new_bytes = 0  # that came since the unread ones were counted
-        self._unread = 0
         self._gathers_until = 0.0
         self._nudge_at = 0.0
         self._is_leaving = False
@@ -141,12 +133,6 @@ class _Reader:
         """Somebody waits: let the reader see that it may go on."""
         wake(self._relief)
 
-    def skip(self, odd: list[Junk]) -> None:
-        """Count and log lines that made no sense."""
-        self.connection.skipped_lines += len(odd)
-        for junk in odd:
-            log_skipped(junk.reason, junk.line)
-
     def _hand_out(self) -> None:
         progress = self.connection.advance()
         for data in progress.replies:
@@ -193,18 +179,6 @@ class _Reader:
 
     def _is_over(self) -> bool:
         return self.ending is not None or self._is_leaving
-
-    def _is_awaited(self) -> bool:
-        """Whether anybody waits for anything."""
-        return bool(self.sleepers or self.connection.waiting)
-
-    def _count(self) -> None:
-        before = self._unread + self._new_bytes
-        self.connection.streams.obey()
-        self._unread = sum(log.unread for log in self.connection.streams.logs())
-        self._new_bytes = 0
-        if self._unread < before:
-            self._allowance.read()
 
     def _ask(self, request: ServerRequest) -> None:
         if self.consulting is None:
@@ -384,12 +358,7 @@ class Driver:
 
     def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there, without waiting."""
-        while entries := cursor.take(SLICE):
-            events, odd = read_events(entries)
-            self._reader.skip(odd)
-            if events:
-                return events
-        return []
+        return self._reader.taken(cursor)
 
     def wait(self, log: Log, timeout: float | None) -> None:
         """Wait for the end of a log, without taking anything; raises as `take`."""
@@ -420,6 +389,7 @@ class Driver:
         """
         if os.getpid() != self._process_id:
             return
+        release_imports()
         self._is_open = False
         self._reader.end(Ending("the client was closed"))
         self._transport.close()
@@ -465,20 +435,9 @@ class Driver:
         except BaseException:
             self.give_up(request)
             raise
-        return self._failed(request, timeout)
-
-    def _failed(self, request: Request, timeout: float | None) -> NoReturn:
-        """Raise why a request has no result."""
-        method, answer, ending = request.method, request.answer, self._reader.ending
-        if isinstance(answer, ErrorResponse):
-            raise rpc_error(answer.code, answer.message, answer.data, method=method)
-        if isinstance(answer, Junk):
-            raise AppServerError(f"the answer to {method} cannot be read: {answer.reason}")
-        self.give_up(request)
-        if ending is not None:
-            what = "got no answer" if request.is_sent else "was not sent"
-            raise closed(f"{method} {what}", ending) from ending.failure
-        raise RequestTimeoutError(f"{method} got no answer within {timeout:g} s")
+        if request.answer is None:
+            self.give_up(request)
+        raise failure(request, reader.ending, timeout) from (reader.ending.failure if reader.ending else None)
 
     def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""

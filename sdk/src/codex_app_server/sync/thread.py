@@ -80,7 +80,6 @@ class Thread(ThreadOptions):
         limit = seconds(timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
-        request.is_run = True
         try:
             _, cursor = self._driver.begin(request, limit)
             turn = Turn(self._driver, self._id, cursor)

@@ -107,6 +107,7 @@ class ModelServer:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._homes: list[Path] = []
+        self._process_id = os.getpid()
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="codex model server", daemon=True
@@ -159,7 +160,12 @@ class ModelServer:
         return AppServerConfig(env={**person, **(env or {}), **own}, **options)
 
     def close(self) -> None:
-        """Stop, whoever is connected, and delete the homes that were made; may be called again."""
+        """Stop, whoever is connected, and delete the homes that were made; may be called again.
+
+        In a forked child, where nobody listens, it does nothing.
+        """
+        if os.getpid() != self._process_id:
+            return
         self._stopping.set()
         self._server.shutdown()
         self._server.hang_up()
