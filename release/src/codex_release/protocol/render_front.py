@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.options import Options
 from codex_release.protocol.render_methods import annotation_imports, experimental_note, said_of, signature
-from codex_release.protocol.text import call, docstring, header, section
+from codex_release.protocol.text import bracketed, call, docstring, header, section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import FrontMethod, Rules
+    from codex_release.protocol.rules import ClientOption, FrontMethod, Overload, Rules
     from codex_release.protocol.shapes import Protocol
 
 __all__ = ["render_front"]
@@ -78,24 +80,53 @@ class _Front:
 
     def _method(self, front: FrontMethod) -> str:
         options, result = self._known(front)
-        words = [f"{name}: {kind} | None = None" for name, kind in front.extra.items()]
+        own = self._own(front)
+        words = [f"{name}: {each.type} = {each.default}" for name, each in own.items()]
         words += [each.declaration for each in options]
-        first = [f"{name}: {kind}" for name, kind in front.arguments.items()]
         sent = {each.wire: each.name for each in options}
-        before = f"return {'await ' if self._is_async else ''}self._{front.name}("
+        is_async = self._is_async and not front.is_plain
+        before = f"return {'await ' if is_async else ''}self._{front.name}("
+        parts: list[str | Mapping[str, str]] = [*front.arguments, sent]
+        if front.result is not None:
+            values = [f"{name}={name}" for name in own]
+            parts.append(bracketed("ClientOptions(", values, ")", " " * 12).strip())
+            before = f"from codex_app_server.options import ClientOptions\n\n        {before}"
         return (
-            signature(front.name, first, words, result, is_async=self._is_async)
-            + docstring(_words(front, options), " " * 8)
-            + call(before, [*front.arguments, sent, *front.extra], " " * 8)
+            "".join(self._overload(front, each, words) for each in front.overloads)
+            + signature(front.name, _first(front), words, result, is_async=is_async)
+            + docstring(_words(front, own, options), " " * 8)
+            + call(before, parts, " " * 8)
         )
+
+    def _overload(self, front: FrontMethod, overload: Overload, words: Sequence[str]) -> str:
+        """Another signature, for type checkers alone: it costs nothing when the module is loaded."""
+        narrowed = {name: f"{kind} = None" if kind == "None" else kind for name, kind in overload.options.items()}
+        named = {word.partition(":")[0]: word for word in words}
+        if unknown := narrowed.keys() - named.keys():
+            raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
+        named |= {name: f"{name}: {kind}" for name, kind in narrowed.items()}
+        is_async = self._is_async and not front.is_plain
+        result = f"{self._result(overload.result)}: ..."
+        lines = signature(front.name, _first(front), named.values(), result, is_async=is_async)
+        self._annotations += [*overload.options.values(), "overload"]
+        body = textwrap.indent(f"    @overload\n{lines.replace(': ...:', ': ...')}", "    ")
+        return f"    if TYPE_CHECKING:\n\n{body}\n"
 
     def _behind(self, front: FrontMethod) -> str:
         """The abstract method that the options are handed to."""
         _, result = self._known(front)
-        words = [f"{name}: {kind}" for name, kind in front.arguments.items()]
-        words += ["options: Mapping[str, object]", *(f"{name}: {kind} | None" for name, kind in front.extra.items())]
-        line = signature(f"_{front.name}", words, (), f"{result}: ...", is_async=self._is_async)
+        words = [*_first(front), "options: Mapping[str, object]"]
+        if front.result is not None:
+            words.append("own: ClientOptions")
+            self._names.add("ClientOptions")
+        is_async = self._is_async and not front.is_plain
+        line = signature(f"_{front.name}", words, (), f"{result}: ...", is_async=is_async)
         return f"    @abstractmethod\n{line.replace(': ...:', ': ...')}"
+
+    def _own(self, front: FrontMethod) -> dict[str, ClientOption]:
+        """The options of a method that are never sent."""
+        name = f"{front.owner}.{front.name}"
+        return {option: each for option, each in self._rules.client_options.items() if name in each.methods}
 
     def _known(self, front: FrontMethod) -> tuple[list[Option], str]:
         """The options of a method, and what it returns; what they need is noted."""
@@ -104,17 +135,29 @@ class _Front:
         missing = set(front.given) - {each.wire for each in options or ()}
         if request is None or options is None or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
+        own = self._own(front)
         kept = [each for each in options if each.wire not in front.given]
-        if taken := {each.name for each in kept} & {*front.arguments, *front.extra}:
+        if taken := {each.name for each in kept} & {*front.arguments, *own}:
             raise ProtocolError(f"{front.name} would have two options called {taken.pop()}")
         self._annotations += [each.annotation for each in kept] + ["Mapping[str, object]"]
         self._definitions |= set(self._options.names(request.params, front.given))
-        self._names |= {kind for kind in front.arguments.values() if kind in self._rules.front_names}
+        self._annotations += [each.type for each in own.values()]
+        for kind in (*front.arguments.values(), *(each.type for each in own.values())):
+            self._note(kind)
         if front.result is None:
             self._definitions.add(request.result)
             return kept, request.result
-        self._names.add(front.result)
-        return kept, self._twin(front.result)
+        return kept, self._result(front.result)
+
+    def _result(self, words: str) -> str:
+        """What a method returns, by the names of this twin."""
+        self._annotations.append(words)
+        self._note(words)
+        return re.sub(r"\w+", lambda found: self._twin(found[0]), words)
+
+    def _note(self, words: str) -> None:
+        """The names in an annotation that have to be imported."""
+        self._names |= set(re.findall(r"\w+", words)) & self._rules.front_names.keys()
 
     def _class_name(self, owner: str) -> str:
         return f"{'Async' if self._is_async else ''}{owner}Options"
@@ -127,10 +170,16 @@ class _Front:
         return f"Async{name}" if self._is_async and has_twin else name
 
 
-def _words(front: FrontMethod, options: Sequence[Option]) -> list[str]:
+def _first(front: FrontMethod) -> list[str]:
+    """What may be passed by position."""
+    return [f"{name}: {kind}" for name, kind in front.arguments.items()]
+
+
+def _words(front: FrontMethod, own: Mapping[str, ClientOption], options: Sequence[Option]) -> list[str]:
     """The paragraphs of a method's docstring."""
     first, *sections = front.about.strip().split("\n\n")
-    of_options = section("Args", said_of(options), " " * 8)
+    said = {name: each.about for name, each in own.items()} | said_of(options)
+    of_options = section("Args", said, " " * 8)
     if sections[0].startswith("Args:\n"):
         sections[0] += of_options.removeprefix("Args:")
     else:

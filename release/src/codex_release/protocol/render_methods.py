@@ -5,6 +5,7 @@ Both are written from the same values: the asynchronous twin differs in ``async`
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -76,9 +77,11 @@ def annotation_imports(
     for name in names:
         modules[f"{_PACKAGE}.{rooms[name]}"].append(name)
     standard = {
-        "collections.abc": [name for name in ("Mapping", "Sequence") if f"{name}[" in text],
-        "typing": ["Literal"] if "Literal[" in text else [],
+        "collections.abc": [name for name in ("Callable", "Mapping", "Sequence") if f"{name}[" in text],
+        "typing": [name for name in ("Any", "Literal", "overload") if re.search(rf"\b{name}\b", text)],
     }
+    if "TypeForm[" in text:
+        modules["typing_extensions"].append("TypeForm")
     plain = "    import os\n" if "os.PathLike" in text else ""
     blocks = [plain + imports(standard, "    "), imports(modules, "    ")]
     return "\n".join(block for block in blocks if block)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["FrontMethod", "RoomRule", "Rules", "WordsRule", "result_lines", "with_results"]
+__all__ = ["ClientOption", "FrontMethod", "Overload", "RoomRule", "Rules", "WordsRule", "result_lines", "with_results"]
 
 _RESULTS = re.compile(r"(?<=^\[results\]\n)(?:.+\n)*", re.MULTILINE)
 
@@ -36,6 +36,36 @@ class RoomRule:
 
 
 @dataclass(frozen=True)
+class ClientOption:
+    """An option that is the client's own, and never sent.
+
+    Attributes:
+        type: its annotation.
+        methods: who has it, e.g. ``Thread.run``.
+        about: what it is.
+        default: as it stands in the signature.
+    """
+
+    type: str
+    methods: tuple[str, ...]
+    about: str
+    default: str = "None"
+
+
+@dataclass(frozen=True)
+class Overload:
+    """What a method gives where some of its options have narrower types.
+
+    Attributes:
+        result: what it returns then.
+        options: option to type; one whose type is ``None`` may be left out.
+    """
+
+    result: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class FrontMethod:
     """A method of the high-level interface whose options are those of a protocol method.
 
@@ -46,8 +76,9 @@ class FrontMethod:
         result: what it returns; None if it is what the protocol method returns.
         arguments: what comes before the options, name to type.
         given: the wire names that are no options, because an argument or the object itself says them.
-        extra: options of its own, name to type.
         about: what its docstring says beside its options: what it does, then sections, parted by blank lines.
+        is_plain: whether it is no coroutine in the asynchronous twin either.
+        overloads: where it returns something more special than `result`, the most special first.
     """
 
     owner: str
@@ -57,7 +88,8 @@ class FrontMethod:
     result: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     given: tuple[str, ...] = ()
-    extra: Mapping[str, str] = field(default_factory=dict)
+    is_plain: bool = False
+    overloads: tuple[Overload, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +122,9 @@ class Rules:
         classes: unions that are classes.
         reserved: what no attribute can be called.
         front: the high-level methods.
-        front_names: the homes of the names in `front`: a module, and where there is an asynchronous twin, its module.
+        client_options: the options of the high-level methods that are the client's own, by their names.
+        front_names: the homes of the names in `front` and `client_options`: a module, and where there is an
+            asynchronous twin, its module.
         prose: what docstrings say, from ``protocol.prose.toml``.
     """
 
@@ -104,6 +138,7 @@ class Rules:
     classes: frozenset[str]
     reserved: frozenset[str]
     front: tuple[FrontMethod, ...]
+    client_options: Mapping[str, ClientOption]
     front_names: Mapping[str, tuple[str, ...]]
     prose: Prose
 
@@ -128,6 +163,7 @@ class Rules:
             classes=frozenset(tables.table("classes").texts("definitions")),
             reserved=frozenset(tables.table("reserved").texts("attributes")),
             front=tuple(table.filled(FrontMethod) for table in tables.tables("front")),
+            client_options={name: table.filled(ClientOption) for name, table in tables.each("client_options")},
             front_names={name: names.texts(name) for name in names},
             prose=Prose.load(path.with_name("protocol.prose.toml")),
         )

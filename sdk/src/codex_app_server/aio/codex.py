@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadArchiveResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
+    from codex_app_server.options import ClientOptions
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
 
@@ -115,14 +116,14 @@ class AsyncCodex(AsyncCodexOptions):
     ) -> None:
         await self.close()
 
-    async def _thread_start(self, options: Mapping[str, object]) -> AsyncThread:
-        return await self._thread("thread/start", options)
+    async def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread:
+        return await self._thread("thread/start", options, own)
 
-    async def _thread_resume(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread:
-        return await self._thread("thread/resume", {"threadId": thread_id, **options})
+    async def _thread_resume(self, thread_id: str, options: Mapping[str, object], own: ClientOptions) -> AsyncThread:
+        return await self._thread("thread/resume", {"threadId": thread_id, **options}, own)
 
-    async def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread:
-        return await self._thread("thread/fork", {"threadId": thread_id, **options})
+    async def _thread_fork(self, thread_id: str, options: Mapping[str, object], own: ClientOptions) -> AsyncThread:
+        return await self._thread("thread/fork", {"threadId": thread_id, **options}, own)
 
     async def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
@@ -130,11 +131,13 @@ class AsyncCodex(AsyncCodexOptions):
 
         return decode(ThreadListResponse, await self._call("thread/list", options))
 
-    async def _thread(self, method: str, options: Mapping[str, object]) -> AsyncThread:
+    async def _thread(
+        self, method: str, options: Mapping[str, object], own: ClientOptions | None = None
+    ) -> AsyncThread:
         from codex_app_server.aio.thread import AsyncThread
         from codex_app_server.request_params import thread_named_by
 
-        return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method))
+        return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method), own)
 
     async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
         from codex_app_server.request_params import params_of

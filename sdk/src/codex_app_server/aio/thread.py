@@ -9,6 +9,7 @@ from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.inputs import input_items
+from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.timeouts import seconds
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
 
 __all__ = ["AsyncThread"]
@@ -27,9 +29,10 @@ __all__ = ["AsyncThread"]
 class AsyncThread(AsyncThreadOptions):
     """A thread of an `AsyncCodex`, which starts, resumes, forks and archives it."""
 
-    def __init__(self, driver: AsyncDriver, thread_id: str) -> None:
+    def __init__(self, driver: AsyncDriver, thread_id: str, own: ClientOptions | None = None) -> None:
         self._driver = driver
         self._id = thread_id
+        self._own = own or NOTHING
 
     @property
     def id(self) -> str:
@@ -72,12 +75,18 @@ class AsyncThread(AsyncThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
-    async def _turn(self, given: Input, options: Mapping[str, object]) -> AsyncTurn:
+    async def _turn(
+        self,
+        given: Input,
+        options: Mapping[str, object],
+        own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
+    ) -> AsyncTurn:
         _, cursor = await self._driver.begin(self._request(given, options), None)
         return AsyncTurn(self._driver, self._id, cursor)
 
-    async def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
-        limit = seconds(timeout, "timeout")
+    async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult:
+        own = own.over(self._own)
+        limit = seconds(own.timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
         try:

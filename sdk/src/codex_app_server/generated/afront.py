@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         TurnToolOutput,
     )
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
 
 __all__ = ["AsyncCodexOptions", "AsyncThreadOptions"]
@@ -135,6 +136,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
         """
+        from codex_app_server.options import ClientOptions
+
         return await self._thread_start(
             {
                 "allowProviderModelFallback": allow_provider_model_fallback,
@@ -165,10 +168,11 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sessionStartSource": session_start_source,
                 "threadSource": thread_source,
             },
+            ClientOptions(),
         )
 
     @abstractmethod
-    async def _thread_start(self, options: Mapping[str, object]) -> AsyncThread: ...
+    async def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread: ...
 
     async def thread_list(
         self,
@@ -309,6 +313,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             JsonRpcError: if there is no such thread, or the runtime refuses.
             TransportClosedError: if the connection ends.
         """
+        from codex_app_server.options import ClientOptions
+
         return await self._thread_resume(
             thread_id,
             {
@@ -330,10 +336,16 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sandbox": sandbox,
                 "serviceTier": service_tier,
             },
+            ClientOptions(),
         )
 
     @abstractmethod
-    async def _thread_resume(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread: ...
+    async def _thread_resume(
+        self,
+        thread_id: str,
+        options: Mapping[str, object],
+        own: ClientOptions,
+    ) -> AsyncThread: ...
 
     async def thread_fork(
         self,
@@ -400,6 +412,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             JsonRpcError: if there is no such thread, or the runtime refuses.
             TransportClosedError: if the connection ends.
         """
+        from codex_app_server.options import ClientOptions
+
         return await self._thread_fork(
             thread_id,
             {
@@ -426,10 +440,11 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
+            ClientOptions(),
         )
 
     @abstractmethod
-    async def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> AsyncThread: ...
+    async def _thread_fork(self, thread_id: str, options: Mapping[str, object], own: ClientOptions) -> AsyncThread: ...
 
 
 class AsyncThreadOptions(Suggesting, ABC):
@@ -509,6 +524,8 @@ class AsyncThreadOptions(Suggesting, ABC):
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
         """
+        from codex_app_server.options import ClientOptions
+
         return await self._turn(
             input,
             {
@@ -539,10 +556,11 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
+            ClientOptions(),
         )
 
     @abstractmethod
-    async def _turn(self, input: Input, options: Mapping[str, object]) -> AsyncTurn: ...
+    async def _turn(self, input: Input, options: Mapping[str, object], own: ClientOptions) -> AsyncTurn: ...
 
     async def run(
         self,
@@ -586,7 +604,8 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say, as `turn` takes it.
-            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken off.
+            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
+                off.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -622,6 +641,8 @@ class AsyncThreadOptions(Suggesting, ABC):
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
         """
+        from codex_app_server.options import ClientOptions
+
         return await self._run(
             input,
             {
@@ -652,8 +673,8 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            timeout,
+            ClientOptions(timeout=timeout),
         )
 
     @abstractmethod
-    async def _run(self, input: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult: ...
+    async def _run(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult: ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadArchiveResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
+    from codex_app_server.options import ClientOptions
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.sync.client import AppServerClient
@@ -119,14 +120,14 @@ class Codex(CodexOptions):
     ) -> None:
         self.close()
 
-    def _thread_start(self, options: Mapping[str, object]) -> Thread:
-        return self._thread("thread/start", options)
+    def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
+        return self._thread("thread/start", options, own)
 
-    def _thread_resume(self, thread_id: str, options: Mapping[str, object]) -> Thread:
-        return self._thread("thread/resume", {"threadId": thread_id, **options})
+    def _thread_resume(self, thread_id: str, options: Mapping[str, object], own: ClientOptions) -> Thread:
+        return self._thread("thread/resume", {"threadId": thread_id, **options}, own)
 
-    def _thread_fork(self, thread_id: str, options: Mapping[str, object]) -> Thread:
-        return self._thread("thread/fork", {"threadId": thread_id, **options})
+    def _thread_fork(self, thread_id: str, options: Mapping[str, object], own: ClientOptions) -> Thread:
+        return self._thread("thread/fork", {"threadId": thread_id, **options}, own)
 
     def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
@@ -134,11 +135,11 @@ class Codex(CodexOptions):
 
         return decode(ThreadListResponse, self._call("thread/list", options))
 
-    def _thread(self, method: str, options: Mapping[str, object]) -> Thread:
+    def _thread(self, method: str, options: Mapping[str, object], own: ClientOptions | None = None) -> Thread:
         from codex_app_server.request_params import thread_named_by
         from codex_app_server.sync.thread import Thread
 
-        return Thread(self._driver, thread_named_by(self._call(method, options), method))
+        return Thread(self._driver, thread_named_by(self._call(method, options), method), own)
 
     def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
         from codex_app_server.request_params import params_of

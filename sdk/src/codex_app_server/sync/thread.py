@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
 from codex_app_server.inputs import input_items
+from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.turn import Turn
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
     from codex_app_server.sync.driver import Driver
 
@@ -27,9 +29,10 @@ __all__ = ["Thread"]
 class Thread(ThreadOptions):
     """A thread of a `Codex`, which starts, resumes, forks and archives it."""
 
-    def __init__(self, driver: Driver, thread_id: str) -> None:
+    def __init__(self, driver: Driver, thread_id: str, own: ClientOptions | None = None) -> None:
         self._driver = driver
         self._id = thread_id
+        self._own = own or NOTHING
 
     @property
     def id(self) -> str:
@@ -72,12 +75,18 @@ class Thread(ThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
-    def _turn(self, given: Input, options: Mapping[str, object]) -> Turn:
+    def _turn(
+        self,
+        given: Input,
+        options: Mapping[str, object],
+        own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
+    ) -> Turn:
         _, cursor = self._driver.begin(self._request(given, options), None)
         return Turn(self._driver, self._id, cursor)
 
-    def _run(self, given: RunInput, options: Mapping[str, object], timeout: float | None) -> RunResult:
-        limit = seconds(timeout, "timeout")
+    def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult:
+        own = own.over(self._own)
+        limit = seconds(own.timeout, "timeout")
         begun = time.monotonic()
         request = self._request(given, options)
         try:

@@ -1,0 +1,33 @@
+"""The client's own options of a call, as one value: those that are no parameters of the protocol.
+
+What a method takes beside the protocol's options stands in ``release/protocol.toml``; the generated signatures hand it
+on as one `ClientOptions`, so that what lies between does not name each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+__all__ = ["NOTHING", "ClientOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions:
+    """What was asked of the client itself; None is what nobody said.
+
+    Attributes:
+        timeout: how long a run may take, in seconds.
+    """
+
+    timeout: float | None = None
+
+    def over(self, base: ClientOptions) -> ClientOptions:
+        """These, and where they say nothing, those of the thread or client that the call is made on."""
+        if base == NOTHING:
+            return self
+        unsaid = [each.name for each in fields(self) if getattr(self, each.name) is None]
+        return replace(self, **{name: getattr(base, name) for name in unsaid})
+
+
+NOTHING = ClientOptions()
+"""Where nobody said anything."""
