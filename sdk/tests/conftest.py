@@ -24,6 +24,8 @@ from codex_app_server.testing import ModelServer, Text
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from codex_app_server.testing import ToolMode
+
 _DONE = Text("Done.")
 
 PRELUDE = """
@@ -82,9 +84,9 @@ def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., No
         finally:
             await asyncio.to_thread(client.close)
 
-    def run(scene: Any, *answers: Any, default: Any = _DONE, **options: Any) -> None:
+    def run(scene: Any, *answers: Any, default: Any = _DONE, mode: ToolMode = "direct", **options: Any) -> None:
         async def acted() -> None:
-            with ModelServer(*answers, default=default) as model:
+            with ModelServer(*answers, default=default, mode=mode) as model:
                 async with opened(model.config(codex_bin=codex_binary, **options)) as codex:
                     await asyncio.wait_for(scene(codex, model), 60)
 

@@ -8,14 +8,26 @@ import json
 import os
 import re
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import AsyncCodex, Codex, TextInput, TurnFailedError
-from codex_app_server.testing import Answer, Cut, Failure, ModelServer, Text, ToolCall
+from codex_app_server import AsyncCodex, Codex, Handlers, TextInput, TurnFailedError
+from codex_app_server.testing import (
+    TOOL_MODES,
+    Answer,
+    Code,
+    Cut,
+    Failure,
+    ModelServer,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolMode,
+)
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import Notification
@@ -130,6 +142,10 @@ class TestServer:
             Text(deltas=["a", None])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="not JSON serializable"):
             ToolCall("x", {"a": object()})
+        with pytest.raises(TypeError, match="reasoning is a str"):
+            Reasoning([5])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match="code is a str"):
+            Code(5)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="delay_s"):
             Text("a", delay_s=-1)
 
@@ -144,6 +160,10 @@ class TestServer:
             assert os.waitpid(child, 0)[1] == 0
             assert home.is_dir()
             assert asked(server, {})[0] == 200
+
+    def test_there_are_two_modes(self) -> None:
+        with pytest.raises(ValueError, match="one of direct, code, not 'both'"):
+            ModelServer(mode="both")  # type: ignore[arg-type]
 
     def test_its_homes_vanish_with_it(self) -> None:
         with ModelServer() as model:
@@ -215,6 +235,105 @@ def test_nothing_of_the_persons_home_reaches_a_turn(play: Any, tmp_path: Path, m
         assert "MARKER" not in json.dumps(model.requests[0].body)
 
     play(scene)
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_the_same_script_works_in_both_modes(play: Any, mode: ToolMode, tmp_path: Path) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        result = await (await codex.thread_start(cwd=tmp_path)).run("hi")
+        assert [item.type for item in result.items] == [
+            "userMessage",
+            "reasoning",
+            "agentMessage",
+            "commandExecution",
+            "commandExecution",
+            "agentMessage",
+        ]
+        assert result.final_response == "Both."
+        first, second = model.requests
+        assert [request.is_in_code_mode for request in model.requests] == [mode == "code"] * 2
+        assert not first.tool_outputs
+        one, two = second.tool_outputs.values()
+        assert "alpha" in one
+        assert "omega" in two
+        assert "omega" not in one
+
+    def command(text: str) -> ToolCall:
+        return ToolCall("exec_command", {"cmd": f"echo {text}"})
+
+    thought = Reasoning("I will look at both.")
+    play(scene, [thought, Text("I look."), command("alpha"), command("omega")], Text("Both."), mode=mode)
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_calls_in_one_answer_run_at_once(play: Any, mode: ToolMode) -> None:
+    meeting = threading.Barrier(3)
+
+    def tool(call: Any) -> str:
+        meeting.wait(10)
+        return str(call.arguments["n"] or "")
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        await (await codex.thread_start(dynamic_tools=[spec])).run("hi")
+        assert [*model.requests[-1].tool_outputs.values()] == ["", "1", "2"]
+
+    spec = {"type": "function", "name": "meet-all", "description": "Meet.", "inputSchema": {"type": "object"}}
+    calls = [ToolCall("meet-all", {"n": number}) for number in range(3)]
+    play(scene, calls, mode=mode, experimental_api=True, handlers=Handlers(tool_call=tool))
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_a_call_of_what_is_not_there_is_told_to_the_model(play: Any, mode: ToolMode) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        await (await codex.thread_start()).run("hi")
+        (said,) = model.requests[-1].tool_outputs.values()
+        assert "nothing_here" in said
+
+    play(scene, ToolCall("nothing_here"), mode=mode)
+
+
+def test_in_code_mode_some_tools_need_no_code(play: Any) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        await (await codex.thread_start()).run("hi")
+        call, output = model.requests[-1].body["input"][-2:]
+        assert (call["type"], call["name"], call["namespace"]) == ("function_call", "wait", "functions")
+        assert "nobody" in str(output)
+
+    play(scene, ToolCall("wait", {"cell_id": "nobody"}), mode="code")
+
+
+def test_code_of_the_models_own(play: Any) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        await (await codex.thread_start()).run("hi")
+        well, badly = model.requests[-1].tool_outputs.values()
+        assert well.endswith("Output:\n3")
+        assert "Script failed" in badly
+        assert "on purpose" in badly
+
+    play(scene, Code("text(1 + 2)"), Code("throw new Error('on purpose')"), mode="code")
+
+
+def test_code_needs_code_mode(play: Any) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        await (await codex.thread_start()).run("hi")
+
+    with pytest.raises(TypeError, match="Code is for code mode"):
+        play(scene, Code("text(1)"))
+
+
+def test_thoughts_are_streamed(play: Any) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        turn = await (await codex.thread_start()).turn(TextInput("hi"))
+        events = [event async for event in turn.stream()]
+        told = [event.params["delta"] for event in events if event.method == "item/reasoning/summaryTextDelta"]
+        assert told == ["First ", "this.", "Then ", "that."]
+        assert [event.params["delta"] for event in events if event.method == "item/reasoning/textDelta"] == ["Hm."]
+        result = await turn.result()
+        assert (result.items[1].summary, result.items[1].content) == (["First this.", "Then that."], ["Hm."])
+        assert result.final_response == "So."
+
+    settings = ("show_raw_agent_reasoning=true",)
+    play(scene, [Reasoning(["First this.", "Then that."], "Hm."), Text("So.")], config_overrides=settings)
 
 
 def run_turn(codex: Codex, text: str = "hi", **options: Any) -> list[Notification]:

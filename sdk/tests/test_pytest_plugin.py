@@ -12,6 +12,8 @@ from programs import ROOT, environment_with, finished
 COLLECTED = """
 import sys
 
+import pytest
+
 heavy = {*(f"codex_app_server.{name}" for name in ("testing", "sync.codex", "sync.driver")), "http.server", "pydantic"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
@@ -27,6 +29,13 @@ def test_is_fresh(codex_model_server):
 
 def test_is_fresh_again(codex_model_server):
     assert codex_model_server.requests == []
+
+@pytest.mark.parametrize("codex_tool_mode", ["direct", "code"])
+def test_runs_in_both_modes(codex_model_server, codex_tool_mode):
+    from pathlib import Path
+
+    home = codex_model_server.config().env["CODEX_HOME"]
+    assert ('model = "gpt-5"' in Path(home, "config.toml").read_text()) == (codex_tool_mode == "direct")
 
 def test_leaves_nothing():
     import threading
@@ -50,7 +59,7 @@ def pytest_says(python: str | Path, project: Path, *words: str, code: int = 0) -
 
 
 def test_it_is_there_without_a_word(project: Path) -> None:
-    assert "3 passed" in pytest_says(sys.executable, project)
+    assert "5 passed" in pytest_says(sys.executable, project)
     assert "codex_model_server" in pytest_says(sys.executable, project, "--fixtures")
 
 
@@ -62,7 +71,7 @@ def test_it_can_be_left_out(project: Path) -> None:
 
 def test_to_name_it_as_well_does_no_harm(project: Path) -> None:
     (project / "conftest.py").write_text('pytest_plugins = ["codex_app_server.pytest_plugin"]\n', encoding="utf-8")
-    assert "3 passed" in pytest_says(sys.executable, project)
+    assert "5 passed" in pytest_says(sys.executable, project)
 
 
 @pytest.mark.index
@@ -70,4 +79,4 @@ def test_it_comes_with_the_installed_wheel(project: Path, tmp_path: Path) -> Non
     finished(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, "sdk", cwd=ROOT)
     (wheel,) = tmp_path.glob("*.whl")
     python = environment_with(tmp_path / "env", None, wheel, f"pytest=={pytest.__version__}")
-    assert "3 passed" in pytest_says(python, project)
+    assert "5 passed" in pytest_says(python, project)

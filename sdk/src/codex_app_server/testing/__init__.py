@@ -8,7 +8,20 @@
 Only the standard library is needed.
 """
 
-from codex_app_server.testing.answers import Answer, Cut, Failure, Text, ToolCall
+from codex_app_server.testing.answers import Answer, Code, Cut, Failure, Reasoning, Text, ToolCall
+from codex_app_server.testing.code_mode import TOOL_MODES, ToolMode
 from codex_app_server.testing.server import ModelRequest, ModelServer
 
-__all__ = ["Answer", "Cut", "Failure", "ModelRequest", "ModelServer", "Text", "ToolCall"]
+__all__ = [
+    "TOOL_MODES",
+    "Answer",
+    "Code",
+    "Cut",
+    "Failure",
+    "ModelRequest",
+    "ModelServer",
+    "Reasoning",
+    "Text",
+    "ToolCall",
+    "ToolMode",
+]

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from codex_app_server.testing import code_mode
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import TypeAlias
 
-__all__ = ["Answer", "Cut", "Failure", "Pause", "Text", "ToolCall", "checked", "events_of"]
+__all__ = ["Answer", "Code", "Cut", "Failure", "Pause", "Reasoning", "Text", "ToolCall", "checked", "events_of"]
 
 Event: TypeAlias = "dict[str, object]"
 
@@ -46,15 +47,38 @@ class Text:
     @property
     def pieces(self) -> list[str]:
         """What is streamed, one after another."""
-        if self.deltas is not None:
-            return list(self.deltas)
-        words = self.text.split(" ")
-        return [word + " " for word in words[:-1]] + words[-1:]
+        return _words(self.text) if self.deltas is None else list(self.deltas)
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What the model thinks before it says or does something.
+
+    Attributes:
+        summary: what it tells of its thoughts: a paragraph, or several; streamed word by word.
+        text: the thoughts themselves, which only open models tell.
+    """
+
+    summary: str | Sequence[str] = ()
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what a model cannot think."""
+        for each in (*self.paragraphs, self.text):
+            if not isinstance(each, str):
+                raise TypeError(f"reasoning is a str, not {each!r}")
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The summary's."""
+        return [self.summary] if isinstance(self.summary, str) else list(self.summary)
 
 
 @dataclass(frozen=True)
 class ToolCall:
     """The wish to have a tool called, e.g. ``ToolCall("exec_command", {"cmd": "ls"})``.
+
+    Several in a row are called at once. In code mode the model writes JavaScript that does so.
 
     Attributes:
         name: of the tool.
@@ -71,6 +95,22 @@ class ToolCall:
         if not isinstance(self.name, str):
             raise TypeError(f"the name of a tool is a str, not {self.name!r}")
         json.dumps(dict(self.arguments))  # raises if JSON cannot say them
+
+
+@dataclass(frozen=True)
+class Code:
+    """The wish to have JavaScript of the model's own run, in code mode.
+
+    Attributes:
+        javascript: e.g. ``text(await tools.exec_command({cmd: "ls"}))``.
+    """
+
+    javascript: str
+
+    def __post_init__(self) -> None:
+        """Refuse what a model cannot say."""
+        if not isinstance(self.javascript, str):
+            raise TypeError(f"code is a str, not {self.javascript!r}")
 
 
 @dataclass(frozen=True)
@@ -103,7 +143,10 @@ class Cut:
     after: int = 3
 
 
-Answer: TypeAlias = "Text | ToolCall | Failure | Cut | Sequence[Text | ToolCall]"
+Item: TypeAlias = "Text | Reasoning | ToolCall | Code"
+"""A part of an answer."""
+
+Answer: TypeAlias = "Item | Failure | Cut | Sequence[Item]"
 """One model request's answer: an item, several in a row, or a failure."""
 
 
@@ -113,7 +156,7 @@ def checked(answer: object) -> Answer:
     Raises:
         TypeError: if it is no answer; the message says what to write.
     """
-    if isinstance(answer, Text | ToolCall | Failure):
+    if isinstance(answer, Text | Reasoning | ToolCall | Code | Failure):
         return answer
     if isinstance(answer, Cut) and isinstance(answer.answer, Text):
         return answer
@@ -121,13 +164,19 @@ def checked(answer: object) -> Answer:
         return answer
     hint = f"; say Text({answer!r})" if isinstance(answer, str) else ""
     raise TypeError(
-        "an answer is a Text, ToolCall, Failure or Cut, several Texts and ToolCalls, or a function that returns one of "
-        f"these, not {answer!r}{hint}"
+        "an answer is a Text, Reasoning, ToolCall, Code, Failure or Cut, several of the first four, or a function that "
+        f"returns one of these, not {answer!r}{hint}"
     )
 
 
 def _is_item(value: object) -> bool:
-    return isinstance(value, Text | ToolCall)
+    return isinstance(value, Text | Reasoning | ToolCall | Code)
+
+
+def _words(text: str) -> list[str]:
+    """As they are streamed."""
+    words = text.split(" ")
+    return [word + " " for word in words[:-1]] + words[-1:]
 
 
 @dataclass(frozen=True)
@@ -137,18 +186,41 @@ class Pause:
     seconds: float
 
 
-def events_of(answer: Text | ToolCall | Cut | Sequence[Text | ToolCall], response_id: str) -> Iterator[Event | Pause]:
-    """The events of an answer, in their order."""
+def events_of(
+    answer: Item | Cut | Sequence[Item], response_id: str, offered: code_mode.Offered | None = None
+) -> Iterator[Event | Pause]:
+    """The events of an answer, in their order.
+
+    Args:
+        answer: what is said.
+        response_id: of the answer.
+        offered: in code mode, which tools may be called without code.
+
+    Raises:
+        TypeError: for `Code` in direct mode.
+    """
     if isinstance(answer, Cut):
-        for number, event in enumerate(events_of(answer.answer, response_id)):
+        for number, event in enumerate(events_of(answer.answer, response_id, offered)):
             if number == answer.after:
                 return
             yield event
         return
     yield {"type": "response.created", "response": {"id": response_id}}
-    items = [answer] if isinstance(answer, Text | ToolCall) else answer
-    for index, item in enumerate(items):
-        yield from _item(item, f"{response_id}_{index}", index)
+    items = answer if isinstance(answer, Sequence) else [answer]
+    index = 0
+    written: list[tuple[str, ToolCall]] = []  # calls that wait for others to be written down together
+    for number, item in enumerate([*items, None]):
+        item_id = f"{response_id}_{number}"
+        if isinstance(item, ToolCall) and _needs_code(item, offered):
+            written.append((f"call_{item_id}", item))
+            continue
+        if written:
+            source = code_mode.script((call_id, it.name, it.namespace, it.arguments) for call_id, it in written)
+            yield _done(index, _code(source, f"{response_id}_code_{index}"))
+            index, written = index + 1, []
+        if item is not None:
+            yield from _item(item, item_id, index, offered)
+            index += 1
     usage = {
         "input_tokens": 10,
         "input_tokens_details": {"cached_tokens": 0},
@@ -159,19 +231,62 @@ def events_of(answer: Text | ToolCall | Cut | Sequence[Text | ToolCall], respons
     yield {"type": "response.completed", "response": {"id": response_id, "usage": usage}}
 
 
-def _item(item: Text | ToolCall, item_id: str, index: int) -> Iterator[Event | Pause]:
+def _needs_code(call: ToolCall, offered: code_mode.Offered | None) -> bool:
+    return offered is not None and (call.namespace or code_mode.NAMESPACE, call.name) not in offered
+
+
+def _item(item: Item, item_id: str, index: int, offered: code_mode.Offered | None) -> Iterator[Event | Pause]:
     if isinstance(item, ToolCall):
-        call: Event = {
-            "type": "function_call",
-            "id": item_id,
-            "call_id": f"call_{item_id}",
-            "name": item.name,
-            "arguments": json.dumps(dict(item.arguments)),
-        }
-        if item.namespace is not None:
-            call["namespace"] = item.namespace
-        yield {"type": "response.output_item.done", "output_index": index, "item": call}
-        return
+        yield _done(index, _call(item, item_id, offered))
+    elif isinstance(item, Code):
+        if offered is None:
+            raise TypeError('Code is for code mode: say ModelServer(..., mode="code")')
+        yield _done(index, _code(item.javascript, item_id))
+    elif isinstance(item, Reasoning):
+        yield from _reasoning(item, item_id, index)
+    else:
+        yield from _message(item, item_id, index)
+
+
+def _done(index: int, item: Event) -> Event:
+    return {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
+def _call(item: ToolCall, item_id: str, offered: code_mode.Offered | None) -> Event:
+    namespace = item.namespace if offered is None else item.namespace or code_mode.NAMESPACE
+    call: Event = {
+        "type": "function_call",
+        "id": item_id,
+        "call_id": f"call_{item_id}",
+        "name": item.name,
+        "arguments": json.dumps(dict(item.arguments)),
+    }
+    return call if namespace is None else {**call, "namespace": namespace}
+
+
+def _code(javascript: str, item_id: str) -> Event:
+    call = {"type": "custom_tool_call", "id": item_id, "call_id": f"call_{item_id}", "input": javascript}
+    return {**call, "name": "exec", "namespace": code_mode.NAMESPACE}
+
+
+def _reasoning(item: Reasoning, item_id: str, index: int) -> Iterator[Event]:
+    thought: Event = {"type": "reasoning", "id": item_id, "summary": []}
+    about: Event = {"item_id": item_id, "output_index": index}
+    yield {"type": "response.output_item.added", "output_index": index, "item": thought}
+    for number, paragraph in enumerate(item.paragraphs):
+        here = {**about, "summary_index": number}
+        yield {"type": "response.reasoning_summary_part.added", **here}
+        for word in _words(paragraph):
+            yield {"type": "response.reasoning_summary_text.delta", "delta": word, **here}
+    for word in _words(item.text) if item.text else ():
+        yield {"type": "response.reasoning_text.delta", "delta": word, "content_index": 0, **about}
+    whole = {**thought, "summary": [{"type": "summary_text", "text": each} for each in item.paragraphs]}
+    if item.text:
+        whole["content"] = [{"type": "reasoning_text", "text": item.text}]
+    yield _done(index, whole)
+
+
+def _message(item: Text, item_id: str, index: int) -> Iterator[Event | Pause]:
     message: Event = {"type": "message", "id": item_id, "role": "assistant", "content": []}
     yield {"type": "response.output_item.added", "output_index": index, "item": message}
     for piece in item.pieces:
@@ -184,5 +299,4 @@ def _item(item: Text | ToolCall, item_id: str, index: int) -> Iterator[Event | P
             "output_index": index,
             "content_index": 0,
         }
-    whole = {**message, "content": [{"type": "output_text", "text": "".join(item.pieces)}]}
-    yield {"type": "response.output_item.done", "output_index": index, "item": whole}
+    yield _done(index, {**message, "content": [{"type": "output_text", "text": "".join(item.pieces)}]})

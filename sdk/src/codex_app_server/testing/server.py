@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.config import AppServerConfig
+from codex_app_server.testing import code_mode
 from codex_app_server.testing.answers import Failure, Pause, Text, checked, events_of
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.testing.answers import Answer
+    from codex_app_server.testing.code_mode import ToolMode
 
     Script: TypeAlias = Answer | Callable[["ModelRequest"], Answer]
 
 __all__ = ["ModelRequest", "ModelServer"]
 
 _CONFIG = """\
-model = "gpt-5"
+model = "{model}"
 model_provider = "embedded"
 [model_providers.embedded]
 name = "embedded"
@@ -79,12 +81,21 @@ class ModelRequest:
 
     @property
     def tool_outputs(self) -> dict[str, Any]:
-        """What tools gave back, by the id of their call."""
-        return {
-            item["call_id"]: item.get("output")
-            for item in self.body.get("input", [])
-            if item.get("type") == "function_call_output"
-        }
+        """What tools gave back, by the id of their call; in code mode too."""
+        items = self.body.get("input", [])
+        written = {item["call_id"]: item.get("input") for item in items if item.get("type") == "custom_tool_call"}
+        found: dict[str, Any] = {}
+        for item in items:
+            if item.get("type") == "function_call_output":
+                found[item["call_id"]] = item.get("output")
+            elif item.get("type") == "custom_tool_call_output":
+                found.update(code_mode.outputs(item, written))
+        return found
+
+    @property
+    def is_in_code_mode(self) -> bool:
+        """Whether the runtime offers one tool that runs JavaScript, and all others inside of it."""
+        return code_mode.offered(self.body) is not None
 
 
 class ModelServer:
@@ -93,13 +104,20 @@ class ModelServer:
     Args:
         *answers: what to answer, one a request; each an answer, or a function from the request to one.
         default: what to answer when those are used up.
+        mode: how the runtime of `config` gives tools to the model: ``"direct"``, each by itself, or ``"code"``, as
+            functions of one tool that runs JavaScript, as it does for the models of its catalogue. The answers are the
+            same for both; a test may run in each of `TOOL_MODES`.
 
     Raises:
+        ValueError: if there is no such mode.
         TypeError: if something is no answer. What a function raises, or returns that is no answer, is raised at the end
             of the ``with`` block.
     """
 
-    def __init__(self, *answers: Script, default: Script = _DONE) -> None:
+    def __init__(self, *answers: Script, default: Script = _DONE, mode: ToolMode = "direct") -> None:
+        if mode not in code_mode.MODELS:
+            raise ValueError(f"mode must be one of {', '.join(code_mode.TOOL_MODES)}, not {mode!r}")
+        self._model = code_mode.MODELS[mode]
         self._answers: deque[Script] = deque(map(_checked, answers))
         self._default = _checked(default)
         self._mistake: BaseException | None = None
@@ -154,7 +172,7 @@ class ModelServer:
         """
         home = Path(tempfile.mkdtemp(prefix="codex-home-"))
         self._homes.append(home)
-        (home / "config.toml").write_text(_CONFIG.format(url=self.url), encoding="utf-8")
+        (home / "config.toml").write_text(_CONFIG.format(url=self.url, model=self._model), encoding="utf-8")
         person = dict.fromkeys(("HOME", "USERPROFILE"), str(home))
         own = {"CODEX_HOME": str(home), **_without_proxy({**os.environ, **(env or {})})}
         return AppServerConfig(env={**person, **(env or {}), **own}, **options)
@@ -194,7 +212,9 @@ class ModelServer:
             self._changed.notify_all()
         try:
             answer = checked(script(request) if callable(script) else script)
-            return answer if isinstance(answer, Failure) else [*map(_said, events_of(answer, f"resp_{number}"))]
+            if isinstance(answer, Failure):
+                return answer
+            return [*map(_said, events_of(answer, f"resp_{number}", code_mode.offered(body)))]
         except BaseException as mistake:  # also those with which a test ends itself
             self._mistake = self._mistake or mistake
             what = "".join(traceback.format_exception_only(type(mistake), mistake)).strip()
