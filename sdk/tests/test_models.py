@@ -216,6 +216,14 @@ def test_whatever_the_runtime_says_is_decoded_and_kept(message: tuple[str, objec
         assert decoded == value
 
 
+def test_a_member_that_has_a_fields_name_in_python_is_not_that_field() -> None:
+    said = {"threadId": "t", "thread_id": "u", "turnId": "v", "itemId": "i", "delta": "d"}
+    event = decode(AgentMessageDeltaNotification, said)
+    assert event.thread_id == "t"
+    assert event.model_dump(by_alias=True, exclude_unset=True) == said
+    assert decode(AgentMessageDeltaNotification, {"thread_id": "u", "delta": "d"}).thread_id is None
+
+
 # --- what people build
 
 

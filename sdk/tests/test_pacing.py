@@ -35,3 +35,16 @@ def test_an_answer_that_comes_before_that_to_the_probe_leaves_it_asking() -> Non
     assert pacing.answered(WINDOW)
     assert pacing.probed() == b""  # it tells nothing new
     assert pacing.probe()  # so another one asks
+
+
+def test_a_probe_that_was_lost_is_sent_again_for_who_has_waited_long() -> None:
+    pacing = Pacing()
+    for number in range(1, WINDOW + 2):
+        pacing.admit(number, b"%d " % number)
+    assert pacing.probe()
+    pacing.doubt(1)  # that one is on its way
+    assert not pacing.probe()
+    pacing.doubt(WINDOW + 1)
+    assert pacing.probe()
+    assert not pacing.probe()
+    assert pacing.probed() == b"%d " % (WINDOW + 1)

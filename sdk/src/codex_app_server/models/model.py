@@ -210,8 +210,11 @@ class _ModelKind(Kind):
         self._cls = cls
         self._lenient: SchemaValidator | None = None
         validate = self._validate = cls.__pydantic_validator__.validate_python
+        renamed = {name for name, field in cls.model_fields.items() if field.alias not in (None, name)}
 
         def read(value: object) -> object:
+            if type(value) is dict and not renamed.isdisjoint(value):  # only who builds a model uses Python's names
+                return self._salvaged(value)
             try:
                 return validate(value, context=_DECODING)
             except ValidationError:

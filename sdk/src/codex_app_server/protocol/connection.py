@@ -217,12 +217,14 @@ class Connection:
         """Somebody has waited long for what is held back, or for a turn's next event: what to send without it.
 
         A turn may have ended without a word, for the runtime tells who has unsubscribed from its thread nothing more.
+        And whoever asked whether there is room may have been interrupted before that was sent.
         """
         if (refusal := request.refusal) is not None:
             request.answer = refusal
             self.streams.orders.append(lambda: self._drop(request))
         if (line := self._stops.withdraw(request)) is None:
-            return b""
+            self._pacing.doubt(request.id)
+            return self._probe()
         self._stops.end_all(request.thread_id)
         return self._admit(request, line)
 

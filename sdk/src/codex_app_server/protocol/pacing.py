@@ -30,7 +30,7 @@ class Pacing:
     def __init__(self) -> None:
         self._taken_up = 0  # the highest id of which that is known
         self._held: deque[tuple[int, bytes]] = deque()
-        self._idle_probe = deque([None])  # taken while a probe is on its way
+        self._idle_probe = deque([None], maxlen=1)  # taken while a probe is on its way
         self._probed = 0
 
     def admit(self, request_id: int, data: bytes) -> bytes:
@@ -51,6 +51,11 @@ class Pacing:
             return False
         self._probed = self._taken_up + WINDOW
         return True
+
+    def doubt(self, request_id: int) -> None:
+        """A request has waited for long: if it is held back, the probe may be lost, with who was about to send it."""
+        if any(held == request_id for held, _ in list(self._held)):
+            self._idle_probe.append(None)
 
     def probed(self) -> bytes:
         """The probe was answered: what to send now."""

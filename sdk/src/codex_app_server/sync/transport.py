@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO
 
-__all__ = ["Ending", "StdioTransport"]
+__all__ = ["StdioTransport"]
 
 _READ_SIZE = 64 * 1024
 
