@@ -4,12 +4,12 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codex_app_server import AppServerConfig, RuntimeNotFoundError
-from codex_app_server.runtime import find_executable, launch_command, launch_environment
+from codex_app_server.runtime import _NEEDED, find_executable, launch_command, launch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,3 +123,26 @@ def test_variables_that_are_none_are_taken_out_of_the_environment(monkeypatch: p
     environment = launch_environment(AppServerConfig(env={"INHERITED": None, "NEVER_THERE": None, "ADDED": ""}))
 
     assert environment == {**{name: value for name, value in os.environ.items() if name != "INHERITED"}, "ADDED": ""}
+
+
+def test_the_environment_may_be_left_out_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEX_TEST_A", "1")
+    monkeypatch.setenv("CODEX_TEST_B", "2")
+
+    def given(**options: Any) -> dict[str, str]:
+        environment = launch_environment(AppServerConfig(**options)) or {}
+        return {name: value for name, value in environment.items() if name not in _NEEDED}
+
+    assert given(inherit_env=False) == {}
+    assert given(inherit_env=["CODEX_TEST_A", "CODEX_TEST_NONE"]) == {"CODEX_TEST_A": "1"}
+    assert given(inherit_env=False, env={"CODEX_TEST_C": "3", "CODEX_TEST_D": None}) == {"CODEX_TEST_C": "3"}
+    assert given(inherit_env=["CODEX_TEST_B"], env={"CODEX_TEST_B": "4"}) == {"CODEX_TEST_B": "4"}
+
+
+def test_the_home_is_absolute_for_the_runtime_may_work_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = launch_environment(AppServerConfig(codex_home="home", env={"CODEX_HOME": "other"}))
+    assert environment is not None
+    assert environment["CODEX_HOME"] == str(tmp_path / "home")

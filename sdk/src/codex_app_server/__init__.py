@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codex_app_server.errors import (
         AppServerError,
         AppServerRpcError,
+        ConfigurationError,
         EventOverflowError,
         ExperimentalApiError,
         InternalRpcError,
@@ -84,6 +85,8 @@ if TYPE_CHECKING:
         TurnSteerParams,
         TurnSteerResponse,
     )
+    from codex_app_server.generated import AskForApproval as ApprovalMode
+    from codex_app_server.generated import SandboxMode as Sandbox
     from codex_app_server.generated.events import Event
     from codex_app_server.handlers import Handlers
     from codex_app_server.inputs import (
@@ -116,6 +119,7 @@ __all__ = [
     "AppServerConfig",
     "AppServerError",
     "AppServerRpcError",
+    "ApprovalMode",
     "ApprovalsReviewer",
     "AskForApproval",
     "AsyncAppServerClient",
@@ -127,6 +131,7 @@ __all__ = [
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
+    "ConfigurationError",
     "Event",
     "EventOverflowError",
     "ExperimentalApiError",
@@ -158,6 +163,7 @@ __all__ = [
     "RunResult",
     "RuntimeNotFoundError",
     "RuntimeStartError",
+    "Sandbox",
     "SandboxMode",
     "SandboxPolicy",
     "ServerBusyError",
@@ -211,6 +217,7 @@ _HOMES = {
     "AppServerConfig": "config",
     "AppServerError": "errors",
     "AppServerRpcError": "errors",
+    "ApprovalMode": "generated:AskForApproval",
     "ApprovalsReviewer": "generated",
     "AskForApproval": "generated",
     "AsyncAppServerClient": "aio.client",
@@ -222,6 +229,7 @@ _HOMES = {
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
+    "ConfigurationError": "errors",
     "Event": "generated.events",
     "EventOverflowError": "errors",
     "ExperimentalApiError": "errors",
@@ -253,6 +261,7 @@ _HOMES = {
     "RunResult": "results",
     "RuntimeNotFoundError": "errors",
     "RuntimeStartError": "errors",
+    "Sandbox": "generated:SandboxMode",
     "SandboxMode": "generated",
     "SandboxPolicy": "generated",
     "ServerBusyError": "errors",

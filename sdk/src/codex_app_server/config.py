@@ -22,11 +22,23 @@ class AppServerConfig:
         codex_bin: the Codex executable to run; without it, the one of the installed package ``codex-cli-bin``.
         launch_args_override: the whole command line to run instead, program first (looked up like any command);
             `codex_bin` and `config_overrides` then have no say. What it starts must speak the protocol on stdio.
-        config_overrides: settings that win over Codex's own ``config.toml``, each ``key=value`` with the value in TOML,
-            e.g. ``model="gpt-5"``; passed on as ``--config key=value``.
+        api_key: a key for the model's API. The runtime gets it over its stdin and keeps it in memory: it is in no
+            environment, command line or file, and whoever is logged in there stays so. Not shown by `repr`.
+        base_url: where the model's API is, if not where OpenAI has it; needs an `api_key`, for the person's own login
+            would be sent there otherwise.
+        codex_home: the directory of settings, logins and threads; without it, ``CODEX_HOME`` or ``~/.codex``.
+        config: settings that win over Codex's own ``config.toml``, by its keys, with mappings for tables, e.g.
+            ``{"model": "gpt-5", "tools": {"web_search": True}}``; a table is merged into the one that is there.
+        features: features of Codex to turn on or off, by name.
+        strict: whether it is an error that the runtime does not know a key, or cannot read its ``config.toml``; it
+            ignores them otherwise.
+        config_overrides: the same as `config`, each ``key=value`` with the value in TOML, e.g. ``model="gpt-5"``;
+            passed on as ``--config key=value``, and these win.
         cwd: the working directory of the runtime; without it, the current one.
-        env: variables added to the inherited environment, e.g. ``{"CODEX_HOME": "..."}``; one that is None is taken
+        env: variables added to the inherited environment, e.g. ``{"EXAMPLE_TOKEN": "..."}``; one that is None is taken
             out of it. Not shown by `repr`: this is where keys travel.
+        inherit_env: whether the runtime gets this process's environment; or the names of those variables that it gets.
+            With `False` it gets `env` alone, and what the system cannot do without.
         client_name: who the client says it is; the runtime carries it in its user agent, so it must be a valid HTTP
             header value.
         client_title: the client's name for people.
@@ -41,14 +53,22 @@ class AppServerConfig:
 
     Raises:
         TypeError: if an option is of another type, or a list of strings is given as one string.
-        ValueError: if a number is out of range, an override is no ``key=value``, or `launch_args_override` is empty.
+        ValueError: if a number is out of range, an override is no ``key=value``, `launch_args_override` is empty, or
+            given together with what it has no place for, or `config` has a secret in it.
     """
 
     codex_bin: str | os.PathLike[str] | None = None
     launch_args_override: Sequence[str] | None = None
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    codex_home: str | os.PathLike[str] | None = None
+    config: Mapping[str, object] | None = None
+    features: Mapping[str, bool] | None = None
+    strict: bool = False
     config_overrides: Sequence[str] = ()
     cwd: str | os.PathLike[str] | None = None
     env: Mapping[str, str | None] | None = field(default=None, repr=False)
+    inherit_env: bool | Sequence[str] = True
     client_name: str = "codex_app_server_sdk"
     client_title: str = "Codex app-server Python SDK"
     client_version: str | None = None
@@ -64,14 +84,17 @@ class AppServerConfig:
         """Refuse what could only fail later, with a message about something else."""
         for name, kinds in _KINDS.items():
             if not isinstance(value := getattr(self, name), kinds):
-                raise TypeError(f"{name} must be {' or '.join(_spelled(kind) for kind in kinds)}, not {value!r}")
-        for name in ("launch_args_override", "config_overrides"):
+                shown = repr(value) if name != "api_key" else type(value).__name__
+                raise TypeError(f"{name} must be {' or '.join(_spelled(kind) for kind in kinds)}, not {shown}")
+        for name in ("launch_args_override", "config_overrides", "inherit_env"):
             _check_words(name, getattr(self, name))
         for override in self.config_overrides:
             if "=" not in override:
                 raise ValueError(f"config_overrides: {override!r} is not of the form key=value")
         if self.launch_args_override is not None and not self.launch_args_override:
             raise ValueError("launch_args_override is empty: it must at least name a program")
+        self._check_model()
+        self.overrides()
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:
@@ -79,12 +102,47 @@ class AppServerConfig:
         object.__setattr__(self, "startup_timeout_s", seconds(self.startup_timeout_s, "startup_timeout_s"))
         object.__setattr__(self, "request_timeout_s", seconds(self.request_timeout_s, "request_timeout_s"))
 
+    def _check_model(self) -> None:
+        for name in ("api_key", "base_url", "config", "features", "strict"):
+            if getattr(self, name) and self.launch_args_override is not None:
+                raise ValueError(f"launch_args_override is the whole command line, which has no place for {name}")
+        if self.api_key == "":
+            raise ValueError("api_key is empty")
+        if self.base_url is not None and self.api_key is None:
+            raise ValueError("base_url needs an api_key: the person's own login would be sent there otherwise")
+        for name, on in (self.features or {}).items():
+            if not isinstance(on, bool):
+                raise TypeError(f"features: {name} is True or False, not {on!r}")
+
+    def overrides(self) -> Sequence[str]:
+        """All settings that go onto the runtime's command line, each ``key=value``; the last one of a key wins."""
+        if self.api_key is None and not self.config and not self.features:
+            return self.config_overrides
+        from codex_app_server.overrides import as_overrides
+
+        settings: dict[str, object] = {}
+        if self.api_key is not None:
+            # So that it is not written into the home, and no other provider is asked.
+            settings = {"cli_auth_credentials_store": "ephemeral", "model_provider": "openai"}
+        if self.base_url is not None:
+            settings["openai_base_url"] = self.base_url
+        if self.features:
+            settings["features"] = self.features
+        return [*as_overrides(settings), *as_overrides(self.config or {}), *self.config_overrides]
+
 
 _NONE = type(None)
 _KINDS: dict[str, tuple[type, ...]] = {
     "codex_bin": (str, os.PathLike, _NONE),
     "launch_args_override": (Sequence, _NONE),
+    "api_key": (str, _NONE),
+    "base_url": (str, _NONE),
+    "codex_home": (str, os.PathLike, _NONE),
+    "config": (Mapping, _NONE),
+    "features": (Mapping, _NONE),
+    "strict": (bool,),
     "config_overrides": (Sequence,),
+    "inherit_env": (bool, Sequence),
     "cwd": (str, os.PathLike, _NONE),
     "env": (Mapping, _NONE),
     "client_name": (str,),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AppServerError",
     "AppServerRpcError",
+    "ConfigurationError",
     "EventOverflowError",
     "ExperimentalApiError",
     "InternalRpcError",
@@ -37,6 +38,7 @@ __all__ = [
     "TransportClosedError",
     "TurnFailedError",
     "rpc_error",
+    "start_error",
 ]
 
 
@@ -50,6 +52,18 @@ class RuntimeStartError(AppServerError):
 
 class RuntimeNotFoundError(RuntimeStartError):
     """There is no runtime to start: none is installed, or `codex_bin` names no executable file."""
+
+
+class ConfigurationError(RuntimeStartError):
+    """The runtime does not start with these settings, those of the client or those in its ``config.toml``.
+
+    Attributes:
+        path: the key that is wrong, with dots, if the runtime says it.
+    """
+
+    def __init__(self, what: str, *, path: str | None = None) -> None:
+        super().__init__(what)
+        self.path = path
 
 
 class TransportClosedError(AppServerError):
@@ -211,6 +225,22 @@ _BY_CODE: dict[int, type[AppServerRpcError]] = {
 _OVERLOAD = -32001
 _SERVER_ERRORS = range(-32099, -31999)
 _OVERLOADED = {"server_overloaded", "serverOverloaded"}
+
+
+_REFUSAL = re.compile(r"^Error: (.*?)(?: in -c/--config override)?$")
+_REFUSED_KEY = re.compile(r"^in `(.+)`$|^.*unknown configuration field `(.+)`|config\.toml:\d+:\d+: ")
+
+
+def start_error(error: TransportClosedError) -> AppServerError:
+    """Why the runtime ended before it answered: the same, or that it does not take its configuration."""
+    for number, line in enumerate(error.stderr_tail):
+        refusal = _REFUSAL.match(line)
+        keys = [found for each in error.stderr_tail[number:] if (found := _REFUSED_KEY.search(each))]
+        if refusal and keys:
+            path = keys[0][1] or keys[0][2]
+            where = f" (in {path})" if path and path not in refusal[1] else ""
+            return ConfigurationError(f"the runtime refuses its configuration: {refusal[1]}{where}", path=path)
+    return error
 
 
 def rpc_error(code: int, message: str, data: JsonValue, *, method: str) -> JsonRpcError:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["find_executable", "launch_command", "launch_environment"]
 
+_NEEDED = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP") if sys.platform == "win32" else ()
+"""The variables without which no program runs."""
+
 _NAME_ONE = "name an executable: AppServerConfig(codex_bin=...), on the command line --codex-bin"
 _FREEZE_ONE = f"freeze it with the package codex-cli-bin, or {_NAME_ONE}"
 _INSTALL_ONE = f"install the package codex-cli-bin in the version this client is pinned to, or {_NAME_ONE}"
@@ -56,19 +59,28 @@ def launch_command(config: AppServerConfig) -> list[str]:
     """
     if config.launch_args_override is not None:
         return list(config.launch_args_override)
-    overrides = [word for override in config.config_overrides for word in ("--config", override)]
-    return [str(find_executable(config)), *overrides, "app-server"]
+    overrides = [word for override in config.overrides() for word in ("--config", override)]
+    strict = ["--strict-config"] if config.strict else []
+    return [str(find_executable(config)), *overrides, "app-server", *strict]
 
 
 def launch_environment(config: AppServerConfig) -> dict[str, str] | None:
     """The environment of the runtime; None if it is just inherited."""
-    if not config.env:
+    if config.inherit_env is True and not config.env and config.codex_home is None:
         return None
-    changed = dict(config.env)
+    changed = dict(config.env or {})
+    if config.codex_home is not None:
+        # Absolute, because the runtime would look it up from its own working directory.
+        changed["CODEX_HOME"] = os.path.abspath(config.codex_home)  # noqa: PTH100 - `Path` costs 4 ms
+    inherited = dict(os.environ)
     if sys.platform == "win32":
         # Names have no case there, and `os.environ` says them in capitals: PATH and Path must not both be passed.
         changed = {name.upper(): value for name, value in changed.items()}
-    return {name: value for name, value in {**os.environ, **changed}.items() if value is not None}
+    if config.inherit_env is not True:
+        names = [*(config.inherit_env or ()), *_NEEDED]
+        kept = {name.upper() if sys.platform == "win32" else name for name in names}
+        inherited = {name: value for name, value in inherited.items() if name in kept}
+    return {name: value for name, value in {**inherited, **changed}.items() if value is not None}
 
 
 def _executable(name: str | os.PathLike[str], role: str, otherwise: str) -> Path:

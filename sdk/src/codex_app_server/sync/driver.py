@@ -41,6 +41,8 @@ from codex_app_server.errors import (
     AppServerError,
     RequestTimeoutError,
     StartupTimeoutError,
+    TransportClosedError,
+    start_error,
 )
 from codex_app_server.handlers import Handlers, checked
 from codex_app_server.preloading import release_imports
@@ -409,7 +411,12 @@ class Driver:
                 f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
                 stderr_tail=self._transport.stderr_tail,
             ) from None
+        except TransportClosedError as error:
+            raise start_error(error) from error.__cause__
         self._send(encode_notification("initialized"))
+        if config.api_key is not None:
+            login = {"type": "apiKey", "apiKey": config.api_key}
+            self._answer(Request("account/login/start", login), config.startup_timeout_s)
         return InitializeResult.from_answer(answer, client_name=config.client_name)
 
     def _answer(self, request: Request, timeout: float | None) -> Response:

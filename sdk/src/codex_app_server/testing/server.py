@@ -16,7 +16,7 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +64,11 @@ class ModelRequest:
 
     Attributes:
         body: the request, as plain JSON values.
+        headers: its headers, by their names in small letters. Not shown by `repr`: keys travel there.
     """
 
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def texts(self) -> list[str]:
@@ -202,9 +204,9 @@ class ModelServer:
         if self._mistake is not None and (error is None or isinstance(error, Exception)):
             raise self._mistake  # what else went wrong came of it, and is its context
 
-    def _answer(self, body: Mapping[str, Any]) -> Failure | list[bytes | Pause]:
+    def _answer(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Failure | list[bytes | Pause]:
         """Keep a request; what to say, all of it, so that nothing can go wrong on the way."""
-        request = ModelRequest(body)
+        request = ModelRequest(body, headers)
         with self._changed:
             self._requests.append(request)
             number = len(self._requests)
@@ -289,7 +291,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.path.endswith("/responses"):
             self._send(404, {"error": {"message": f"{self.path} is not served here"}})
             return
-        answer = self.server.model._answer(body)  # noqa: SLF001 - the two are one thing
+        headers = {name.lower(): text for name, text in self.headers.items()}
+        answer = self.server.model._answer(body, headers)  # noqa: SLF001 - the two are one thing
         if isinstance(answer, Failure):
             said = {"message": answer.message, "code": answer.code, "type": answer.code}
             self._send(answer.status, {"error": said}, answer.headers)

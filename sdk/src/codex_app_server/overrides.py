@@ -1,0 +1,85 @@
+"""Settings as the runtime takes them on its command line: one word of TOML for each.
+
+The runtime merges tables into those of its own ``config.toml``. It splits a key at every dot, quoted or not, so a table
+is always written whole, in braces, where keys are quoted as TOML has it. A command line can be read by everybody on the
+machine, so what looks like a secret is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+
+__all__ = ["as_overrides", "as_toml"]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+_SECRET = re.compile(r"((api|access|secret)_?key|token|secret|passw(or)?d|authorization)$", re.IGNORECASE)
+"""How the names of secrets end; names of variables that hold one end in ``_env_var``, or are ``env_key``."""
+
+
+def as_overrides(settings: Mapping[str, object]) -> list[str]:
+    """Settings as words for ``--config``.
+
+    Args:
+        settings: by their keys in ``config.toml``; tables are mappings.
+
+    Raises:
+        TypeError: if TOML has no such value, with the path to it.
+        ValueError: if a key is none, or names a secret.
+    """
+    for key in settings:
+        if not _BARE.fullmatch(key):
+            raise ValueError(f"config: {key!r} is no key of config.toml; tables within tables are mappings")
+    return [f"{key}={as_toml(value, key)}" for key, value in settings.items()]
+
+
+def as_toml(value: object, path: str) -> str:
+    """A value on one line of TOML; raises as `as_overrides`.
+
+    Args:
+        value: a string, number, truth value, date or time, or a sequence or mapping of those.
+        path: where it belongs, for errors.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _quoted(value, path)
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"config: {path} is beyond the integers of TOML")
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "nan" if math.isnan(value) else f"{'-' if value < 0 else ''}inf"
+    if isinstance(value, (datetime, date, time)):
+        if isinstance(value, time) and value.tzinfo is not None:
+            raise ValueError(f"config: {path} is a time with a time zone, which TOML does not have")
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(_member(key, member, path) for key, member in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return "[" + ", ".join(as_toml(each, f"{path}[{number}]") for number, each in enumerate(value)) + "]"
+    raise TypeError(f"config: {path} is of type {type(value).__name__}, which TOML does not have")
+
+
+def _member(key: object, value: object, path: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"config: a key of {path} is of type {type(key).__name__}, not a string")
+    if isinstance(value, str) and _SECRET.search(key):
+        raise ValueError(
+            f"config: {path}.{key} looks like a secret, and everybody on this machine can read a command line: put it "
+            "into env and name the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
+        )
+    return f"{key if _BARE.fullmatch(key) else _quoted(key, path)} = {as_toml(value, f'{path}.{key}')}"
+
+
+def _quoted(text: str, path: str) -> str:
+    # JSON's escapes are TOML's, but that TOML has one more control character, and no halves of surrogate pairs.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"config: {path} has a character that is none") from None
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
