@@ -7,12 +7,14 @@ less. Models are made when somebody asks for them, so a program that only wants 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from codex_app_server import failures
 from codex_app_server.models.encoding import encode_value
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from codex_app_server.generated import (
         ThreadItem,
         ThreadTokenUsageUpdatedNotification,
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     )
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["RunResult", "TurnFold", "TurnResult"]
+    Output = TypeVar("Output", default=Any)
+else:
+    from typing import TypeVar
+
+    Output = TypeVar("Output")
+
+__all__ = ["Output", "RunResult", "TurnFold", "TurnResult"]
 
 _MESSAGE = "agentMessage"
 _DEEDS = (
@@ -43,7 +51,7 @@ _TOLD = (
 
 
 @dataclass(eq=False, repr=False)
-class TurnResult:
+class TurnResult(Generic[Output]):
     """What came of a turn.
 
     Attributes:
@@ -60,6 +68,7 @@ class TurnResult:
         started_at: when it began, in seconds since 1970, if the runtime said it.
         completed_at: when it ended, likewise.
         duration_ms: how long it took, in milliseconds, likewise.
+        output: the reply as the type that was asked for; with a schema, as plain JSON values; else None.
     """
 
     thread_id: str
@@ -74,6 +83,7 @@ class TurnResult:
     started_at: int | None = None
     completed_at: int | None = None
     duration_ms: int | None = None
+    output: Output = None  # type: ignore[assignment]  # of a run that asks for nothing, it is None by its type too
 
     def __post_init__(self) -> None:
         """The turn's id has two names."""
@@ -165,7 +175,7 @@ class _Read:
         self._made = f"_{name}"
         self._model = model
 
-    def __get__(self, result: TurnResult | None, owner: type | None = None) -> Any:
+    def __get__(self, result: TurnResult[Any] | None, owner: type | None = None) -> Any:
         if result is None:
             raise AttributeError(self._name)  # as a field without a default is none of the class
         values = vars(result)
@@ -175,7 +185,7 @@ class _Read:
             return values.setdefault(self._made, made)
         return values[self._made]
 
-    def __set__(self, result: TurnResult, value: object) -> None:
+    def __set__(self, result: TurnResult[Any], value: object) -> None:
         vars(result).pop(self._made, None)
         vars(result)[self._name] = value
 
@@ -244,7 +254,7 @@ class TurnFold:
         by_phase = dict(self._messages())
         return by_phase.get("final_answer", by_phase.get(None))
 
-    def result(self, thread_id: str, turn_id: str) -> TurnResult:
+    def result(self, thread_id: str, turn_id: str) -> TurnResult[None]:
         """What came of it."""
         turn = self._turn or {}
         told: dict[str, Any] = {name: turn.get(wire) for name, wire in _TOLD}  # plain, see `_Read`

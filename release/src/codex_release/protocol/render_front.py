@@ -12,10 +12,10 @@ from codex_release.protocol.render_methods import annotation_imports, experiment
 from codex_release.protocol.text import bracketed, call, docstring, header, section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import ClientOption, FrontMethod, Overload, Rules
+    from codex_release.protocol.rules import ClientOption, FrontMethod, Rules
     from codex_release.protocol.shapes import Protocol
 
 __all__ = ["render_front"]
@@ -92,25 +92,32 @@ class _Front:
             parts.append(bracketed("ClientOptions(", values, ")", " " * 12).strip())
             before = f"from codex_app_server.options import ClientOptions\n\n        {before}"
         return (
-            "".join(self._overload(front, each, words) for each in front.overloads)
+            self._overloads(front, words)
             + signature(front.name, _first(front), words, result, is_async=is_async)
             + docstring(_words(front, own, options), " " * 8)
             + call(before, parts, " " * 8)
         )
 
-    def _overload(self, front: FrontMethod, overload: Overload, words: Sequence[str]) -> str:
-        """Another signature, for type checkers alone: it costs nothing when the module is loaded."""
-        narrowed = {name: f"{kind} = None" if kind == "None" else kind for name, kind in overload.options.items()}
+    def _overloads(self, front: FrontMethod, words: Sequence[str]) -> str:
+        """Its other signatures, for type checkers alone: they cost nothing when the module is loaded."""
+        if not front.overloads:
+            return ""
         named = {word.partition(":")[0]: word for word in words}
-        if unknown := narrowed.keys() - named.keys():
-            raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
-        named |= {name: f"{name}: {kind}" for name, kind in narrowed.items()}
+        bodies = []
+        for each in front.overloads:
+            narrowed = {name: f"{name}: {kind}" for name, kind in each.options.items()}
+            if unknown := narrowed.keys() - named.keys():
+                raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
+            narrowed |= {name: f"{word} = None" for name, word in narrowed.items() if each.options[name] == "None"}
+            self._annotations += [*each.options.values(), "overload"]
+            bodies.append(f"    @overload\n{self._stub(front, {**named, **narrowed}.values(), each.result)}")
+        return "    if TYPE_CHECKING:\n\n" + textwrap.indent("\n".join(bodies), "    ") + "\n"
+
+    def _stub(self, front: FrontMethod, words: Iterable[str], result: str) -> str:
+        """A signature without a body."""
         is_async = self._is_async and not front.is_plain
-        result = f"{self._result(overload.result)}: ..."
-        lines = signature(front.name, _first(front), named.values(), result, is_async=is_async)
-        self._annotations += [*overload.options.values(), "overload"]
-        body = textwrap.indent(f"    @overload\n{lines.replace(': ...:', ': ...')}", "    ")
-        return f"    if TYPE_CHECKING:\n\n{body}\n"
+        lines = signature(front.name, _first(front), words, f"{self._result(result)}: ...", is_async=is_async)
+        return lines.replace(": ...:", ": ...")
 
     def _behind(self, front: FrontMethod) -> str:
         """The abstract method that the options are handed to."""
@@ -153,7 +160,9 @@ class _Front:
         """What a method returns, by the names of this twin."""
         self._annotations.append(words)
         self._note(words)
-        return re.sub(r"\w+", lambda found: self._twin(found[0]), words)
+        return re.sub(
+            r"\w+", lambda found: self._twin(found[0]) if found[0] in self._rules.front_names else found[0], words
+        )
 
     def _note(self, words: str) -> None:
         """The names in an annotation that have to be imported."""

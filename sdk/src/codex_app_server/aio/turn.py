@@ -61,7 +61,7 @@ class AsyncTurn:
             raise EventOverflowError(f"the beginning of turn {self.id} is not kept any more")
         return self._events(cursor)
 
-    async def run(self, *, timeout: float | None = None) -> TurnResult:
+    async def run(self, *, timeout: float | None = None) -> TurnResult[None]:
         """Wait for the turn to end.
 
         Args:
@@ -77,7 +77,7 @@ class AsyncTurn:
         """
         return await self._run(timeout, None)
 
-    async def result(self, *, timeout: float | None = None) -> TurnResult:
+    async def result(self, *, timeout: float | None = None) -> TurnResult[None]:
         """What came of the turn, when it has ended; without taking anything from those who `stream` it.
 
         Args:
@@ -90,7 +90,9 @@ class AsyncTurn:
         await self._driver.wait(self._log, seconds(timeout, "timeout"))
         return self._folded().result(self._thread_id, self.id)
 
-    async def _run(self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None) -> TurnResult:
+    async def _run(
+        self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None
+    ) -> TurnResult[None]:
         """As `run`; `watch` is shown what there is, whenever more has come."""
         limit = seconds(timeout, "timeout")
         cursor = self._cursor()

@@ -16,7 +16,9 @@ from codex_app_server.suggesting import Suggesting
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from typing import Literal
+    from typing import Any, Literal, overload
+
+    from typing_extensions import TypeForm
 
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.aio.turn import AsyncTurn
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     )
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.options import ClientOptions
-    from codex_app_server.results import RunResult
+    from codex_app_server.results import Output, RunResult
 
 __all__ = ["AsyncCodexOptions", "AsyncThreadOptions"]
 
@@ -562,10 +564,126 @@ class AsyncThreadOptions(Suggesting, ABC):
     @abstractmethod
     async def _turn(self, input: Input, options: Mapping[str, object], own: ClientOptions) -> AsyncTurn: ...
 
+    if TYPE_CHECKING:
+
+        @overload
+        async def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: type[Output],
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Output]: ...
+
+        @overload
+        async def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: TypeForm[Output],
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Output]: ...
+
+        @overload
+        async def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: None = None,
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: None = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[None]: ...
+
     async def run(
         self,
         input: RunInput,
         *,
+        output_type: object = None,
+        retries: int = 0,
+        strict: bool = True,
         timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
@@ -593,7 +711,7 @@ class AsyncThreadOptions(Suggesting, ABC):
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
-    ) -> RunResult:
+    ) -> RunResult[Any]:
         """Say something, and wait until the turn has ended.
 
         The options are those of ``turn/start``.
@@ -604,6 +722,11 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say, as `turn` takes it.
+            output_type: what the reply has to be: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list
+                or any other type that pydantic knows. It is the `output` of the result, validated.
+            retries: how often a reply that does not fit is asked for again, in a further turn that tells the model why.
+            strict: whether the model is held to the type's schema. If not, it is told of it in words, for types that no
+                strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
             additional_context: what the agent should know besides, by names of your own.
@@ -635,8 +758,9 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Raises:
             TurnFailedError: if the turn failed or was interrupted; it carries what there is of the result.
+            OutputValidationError: if the reply is not what was asked for; it carries the reply and what is wrong with it.
             TimeoutError: if it takes longer.
-            TypeError: if the input is something else.
+            TypeError: if the input is something else, or no strict schema can say the type.
             ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
@@ -673,8 +797,8 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(timeout=timeout),
+            ClientOptions(output_type=output_type, retries=retries, strict=strict, timeout=timeout),
         )
 
     @abstractmethod
-    async def _run(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult: ...
+    async def _run(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]: ...

@@ -16,6 +16,7 @@ from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
@@ -84,9 +85,23 @@ class Thread(ThreadOptions):
         _, cursor = self._driver.begin(self._request(given, options), None)
         return Turn(self._driver, self._id, cursor)
 
-    def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult:
+    def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
+        if own.output_type is None and options.get("outputSchema") is None:
+            return self._run_once(given, options, limit)
+        from codex_app_server.structured.asking import Asking
+
+        end = None if limit is None else time.monotonic() + limit
+        asking = Asking(given, options, own)
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            result = self._run_once(asking.given, asking.options, left)
+            if asking.fits(result):
+                return result
+
+    def _run_once(self, given: RunInput, options: Mapping[str, object], limit: float | None) -> RunResult[Any]:
+        """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
         try:
