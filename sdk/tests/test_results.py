@@ -48,7 +48,7 @@ def looked_at(result: TurnResult) -> TurnResult:
 def test_the_fields_are_those_of_the_sdk_before_this_one_then_others() -> None:
     assert [each.name for each in dataclasses.fields(TurnResult)] == [
         *("thread_id", "turn_id", "status", "error", "text", "items", "usage"),
-        *("final_response", "id", "started_at", "completed_at", "duration_ms"),
+        *("final_response", "id", "started_at", "completed_at", "duration_ms", "output"),
     ]
 
 
@@ -100,6 +100,7 @@ def test_the_dictionary_of_a_result_is_json() -> None:
             "started_at": 10,
             "completed_at": 12,
             "duration_ms": 2100,
+            "output": None,
         }
 
 

@@ -44,6 +44,7 @@ from codex_app_server import (
     MethodNotFoundError,
     ModelListResponse,
     Notification,
+    OutputValidationError,
     ParseError,
     Personality,
     PlanType,
@@ -248,6 +249,8 @@ def guarded() -> str:
             use(codex)
     except TurnFailedError as error:
         return error.result.text
+    except OutputValidationError as error:
+        return error.reply or "\n".join(error.reasons)
     except TransportClosedError as error:
         return "\n".join(error.stderr_tail)
     except (RequestTimeoutError, StartupTimeoutError, EventOverflowError, ExperimentalApiError) as error:

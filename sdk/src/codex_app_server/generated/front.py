@@ -672,6 +672,43 @@ class ThreadOptions(Suggesting, ABC):
             turn_trigger: str | None = None,
         ) -> RunResult[None]: ...
 
+        @overload
+        def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: object = None,
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Any]: ...
+
     def run(
         self,
         input: RunInput,

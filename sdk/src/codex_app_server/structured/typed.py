@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -95,6 +96,8 @@ def _known(kind: object, is_strict: bool) -> ExpectedType:
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     if isinstance(kind, TypeAdapter):
         return kind
+    if isinstance(kind, FunctionType):  # pydantic would call it
+        raise TypeError(f"output_type={_named(kind)} is a function, not a type")
     try:
         return TypeAdapter(kind)
     except PydanticUserError as error:
