@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codex_app_server._version import __version__
     from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.codex import AsyncCodex
+    from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.subscription import AsyncSubscription
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.aio.turn import AsyncTurn
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from codex_app_server.retry import is_retryable_error, retry_on_overload
     from codex_app_server.sync.client import AppServerClient
     from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.subscription import Subscription
     from codex_app_server.sync.thread import Thread
     from codex_app_server.sync.turn import Turn
@@ -125,6 +127,7 @@ __all__ = [
     "AsyncThread",
     "AsyncTurn",
     "AsyncTurnHandle",
+    "AsyncTurnStream",
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
@@ -200,6 +203,7 @@ __all__ = [
     "TurnStatus",
     "TurnSteerParams",
     "TurnSteerResponse",
+    "TurnStream",
     "__version__",
     "is_retryable_error",
     "retry_on_overload",
@@ -221,6 +225,7 @@ _HOMES = {
     "AsyncThread": "aio.thread",
     "AsyncTurn": "aio.turn",
     "AsyncTurnHandle": "aio.turn:AsyncTurn",
+    "AsyncTurnStream": "aio.stream",
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
@@ -296,6 +301,7 @@ _HOMES = {
     "TurnStatus": "generated",
     "TurnSteerParams": "generated",
     "TurnSteerResponse": "generated",
+    "TurnStream": "sync.stream",
     "__version__": "_version",
     "is_retryable_error": "retry",
     "retry_on_overload": "retry",

@@ -244,6 +244,11 @@ class TurnFold:
             self._turn = turn
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the turn's last event was added."""
+        return self._turn is not None
+
+    @property
     def text(self) -> str:
         """See `TurnResult.text`."""
         return "".join(self._streamed) or "".join(text for _, text in self._messages())

@@ -21,6 +21,7 @@ from codex_app_server import (
     AsyncThread,
     AsyncTurn,
     AsyncTurnHandle,
+    AsyncTurnStream,
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
@@ -96,6 +97,7 @@ from codex_app_server import (
     TurnStatus,
     TurnSteerParams,
     TurnSteerResponse,
+    TurnStream,
     __version__,
     is_retryable_error,
     retry_on_overload,
@@ -169,6 +171,12 @@ def use(codex: Codex) -> None:
     read: ThreadReadResponse = thread.read()
     print([each.preview for each in listed.data], [each.id for each in models.data], read.thread.id)
     print(retry_on_overload(lambda: thread.run("again"), max_attempts=2).text)
+    with thread.stream("go", timeout=5) as stream:
+        for event in stream:
+            show(event)
+        print("".join(stream.text()), [words(item) for item in stream.items()], stream.turn.id)
+    told_all: TurnStream[None] = stream
+    print(told_all.result.output)
     subscription: Subscription = codex.client.subscribe(thread_id=thread.id)
     with subscription:
         for event in subscription:
@@ -215,6 +223,14 @@ async def use_async(codex: AsyncCodex) -> None:
     print(handle.id, await codex.thread_archive(thread.id))
     result = await retry_on_overload(lambda: thread.run("again"))
     print(result.final_response)
+    stream: AsyncTurnStream[int] = thread.stream("go", output_type=int)
+    async with stream as entered:
+        async for piece in entered.text():
+            print(piece)
+        async for item in entered.items():
+            print(words(item))
+    number: int = stream.result.output
+    print(number)
     client: AsyncAppServerClient = codex.client
     subscription: AsyncSubscription = client.subscribe()
     async with subscription:

@@ -26,6 +26,8 @@ _ABOUT = (
     "strings too, and paths any path object."
 )
 
+_SECTION = re.compile(r"(?:Args|Raises|Returns):\n")
+
 
 def render_front(protocol: Protocol, rules: Rules, rooms: Mapping[str, str], version: str, *, is_async: bool) -> str:
     """The module; see `render_methods` for the arguments.
@@ -186,11 +188,14 @@ def _first(front: FrontMethod) -> list[str]:
 
 def _words(front: FrontMethod, own: Mapping[str, ClientOption], options: Sequence[Option]) -> list[str]:
     """The paragraphs of a method's docstring."""
-    first, *sections = front.about.strip().split("\n\n")
+    first, *rest = front.about.strip().split("\n\n")
+    prose = [each for each in rest if not _SECTION.match(each)]
+    sections = [each for each in rest if _SECTION.match(each)]
     said = {name: each.about for name, each in own.items()} | said_of(options)
     of_options = section("Args", said, " " * 8)
     if sections[0].startswith("Args:\n"):
         sections[0] += of_options.removeprefix("Args:")
     else:
         sections.insert(0, of_options)
-    return [first, f"The options are those of ``{front.method}``.", *experimental_note(options), *sections]
+    of_method = f"The options are those of ``{front.method}``."
+    return [first, *prose, of_method, *experimental_note(options), *sections]

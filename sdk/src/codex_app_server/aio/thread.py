@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.options import ClientOptions
@@ -84,6 +85,19 @@ class AsyncThread(AsyncThreadOptions):
     ) -> AsyncTurn:
         _, cursor = await self._driver.begin(self._request(given, options), None)
         return AsyncTurn(self._driver, self._id, cursor)
+
+    def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> AsyncTurnStream[Any]:
+        from codex_app_server.aio.stream import AsyncTurnStream
+
+        own = own.over(self._own)
+        asking = None
+        if own.output_type is not None or options.get("outputSchema") is not None:
+            from codex_app_server.structured.asking import Asking
+
+            asking = Asking(given, options, own)
+            given, options = asking.given, asking.options
+        limit = seconds(own.timeout, "timeout")
+        return AsyncTurnStream(self._driver, self._id, self._request(given, options), limit, asking)
 
     async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import EventOverflowError
 from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -100,13 +100,13 @@ class AsyncTurn:
         end = None if limit is None else time.monotonic() + limit
         try:
             cursor.is_active = True
-            while batch := await self._driver.take(cursor, _left(end)):
+            while batch := await self._driver.take(cursor, left_until(end)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     await watch(fold)
         except EventOverflowError:
-            await self._driver.wait(self._log, _left(end))
+            await self._driver.wait(self._log, left_until(end))
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
@@ -175,13 +175,3 @@ class AsyncTurn:
             for event in batch:
                 fold.add(event)
         return fold
-
-
-def _left(end: float | None) -> float | None:
-    """How many seconds are left; `TimeoutError` if none."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
     from codex_app_server.sync.driver import Driver
+    from codex_app_server.sync.stream import TurnStream
 
 __all__ = ["Thread"]
 
@@ -84,6 +85,19 @@ class Thread(ThreadOptions):
     ) -> Turn:
         _, cursor = self._driver.begin(self._request(given, options), None)
         return Turn(self._driver, self._id, cursor)
+
+    def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> TurnStream[Any]:
+        from codex_app_server.sync.stream import TurnStream
+
+        own = own.over(self._own)
+        asking = None
+        if own.output_type is not None or options.get("outputSchema") is not None:
+            from codex_app_server.structured.asking import Asking
+
+            asking = Asking(given, options, own)
+            given, options = asking.given, asking.options
+        limit = seconds(own.timeout, "timeout")
+        return TurnStream(self._driver, self._id, self._request(given, options), limit, asking)
 
     def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import EventOverflowError
 from codex_app_server.inputs import input_items
 from codex_app_server.results import TurnFold
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,13 +98,13 @@ class Turn:
         end = None if limit is None else time.monotonic() + limit
         try:
             cursor.is_active = True
-            while batch := self._driver.take(cursor, _left(end)):
+            while batch := self._driver.take(cursor, left_until(end)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     watch(fold)
         except EventOverflowError:
-            self._driver.wait(self._log, _left(end))
+            self._driver.wait(self._log, left_until(end))
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
@@ -173,13 +173,3 @@ class Turn:
             for event in batch:
                 fold.add(event)
         return fold
-
-
-def _left(end: float | None) -> float | None:
-    """How many seconds are left; `TimeoutError` if none."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
