@@ -29,7 +29,7 @@ PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
-    "Inputs and results": ("inputs", "results"),
+    "Inputs and results": ("inputs", "results", "prices"),
     "Settings and handlers": ("config", "handlers"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),

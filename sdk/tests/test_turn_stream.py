@@ -93,6 +93,30 @@ def test_events_words_and_items_come_from_one_stream(play: Callable[..., None], 
     play(scene, (Text("First."), call), Text("It is done."), mode=mode)
 
 
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_a_result_has_the_whole_diff_and_all_tokens(play: Callable[..., None], mode: ToolMode, tmp_path: Path) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        thread = await codex.thread_start(cwd=tmp_path, sandbox="danger-full-access", approval_policy="never")
+        await thread.run("First")
+        result = await thread.run("Go")
+        assert result.diff.startswith("diff --git a/one.txt b/one.txt\nnew file")
+        assert "+++ b/two.txt" in result.diff
+        assert [change.path for item in result.file_changes() for change in item.changes] == [
+            str(tmp_path / "one.txt"),
+            str(tmp_path / "two.txt"),
+        ]
+        assert (result.tokens.total_tokens, result.usage.token_usage.total.total_tokens) == (45, 60)
+        assert result.duration > 0
+        assert "````diff\n" not in result.to_markdown()
+        assert "```diff\ndiff --git" in result.to_markdown()
+
+    def patch(name: str) -> ToolCall:
+        lines = f"*** Begin Patch\n*** Add File: {name}\n+hello\n*** End Patch\n"
+        return ToolCall("exec_command", {"cmd": f"apply_patch <<'EOF'\n{lines}EOF\n"})
+
+    play(scene, Text("First."), patch("one.txt"), patch("two.txt"), Text("Done."), mode=mode)
+
+
 def test_to_leave_early_interrupts_the_turn(play: Callable[..., None]) -> None:
     async def scene(codex: Any, _: ModelServer) -> None:
         thread = await codex.thread_start()

@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         TextInput,
     )
     from codex_app_server.models.aliases import TurnCompletedNotificationPayload
+    from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
     from codex_app_server.results import RunResult, TurnResult
@@ -155,6 +156,7 @@ __all__ = [
     "ParseError",
     "Personality",
     "PlanType",
+    "Prices",
     "ReasoningEffort",
     "ReasoningSummary",
     "RequestTimeoutError",
@@ -253,6 +255,7 @@ _HOMES = {
     "ParseError": "errors",
     "Personality": "generated",
     "PlanType": "generated",
+    "Prices": "prices",
     "ReasoningEffort": "generated",
     "ReasoningSummary": "generated",
     "RequestTimeoutError": "errors",

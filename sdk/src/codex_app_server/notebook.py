@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codex_app_server.aio.turn import AsyncTurn
-    from codex_app_server.results import TurnFold, TurnResult
+    from codex_app_server.folding import TurnFold
+    from codex_app_server.results import TurnResult
 
 __all__ = ["show"]
 

@@ -49,6 +49,7 @@ from codex_app_server import (
     ParseError,
     Personality,
     PlanType,
+    Prices,
     ReasoningEffort,
     ReasoningSummary,
     RequestTimeoutError,
@@ -162,6 +163,12 @@ def use(codex: Codex) -> None:
     usage: ThreadTokenUsageUpdatedNotification | None = same.usage
     counted: ThreadTokenUsage | None = usage.token_usage if usage else None
     error: TurnError | None = same.error
+    cost: float | None = same.cost(Prices(input=1.25, output=10, cached_input=0.125))
+    print(cost, same.duration, same.diff, same.tokens.total_tokens if same.tokens else 0, same.to_markdown())
+    print([each.command for each in same.commands()], [each.message for each in same.errors()])
+    again: TurnResult = TurnResult.from_json(same.to_json())
+    number: int = TurnResult.from_dict(same.to_dict(), int).output
+    print(again, number)
     print(same == result, same.to_dict(), asdict(same), same.id, same.duration_ms, counted, error)
     print(status.value, usage.token_usage.total.total_tokens if usage else 0, [words(item) for item in same.items])
     listed: ThreadListResponse = codex.thread_list(

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, Generic
 
 from codex_app_server.aio.turn import AsyncTurn
-from codex_app_server.results import Output, TurnFold
+from codex_app_server.folding import TurnFold
+from codex_app_server.results import Output
 from codex_app_server.streaming import Words
 from codex_app_server.timeouts import left_until
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Generic
 
-from codex_app_server.results import Output, TurnFold
+from codex_app_server.folding import TurnFold
+from codex_app_server.results import Output
 from codex_app_server.streaming import Words
 from codex_app_server.sync.turn import Turn
 from codex_app_server.timeouts import left_until

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import EventOverflowError
+from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
-from codex_app_server.results import TurnFold
 from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
