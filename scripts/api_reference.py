@@ -28,8 +28,8 @@ PACKAGE = ROOT / "sdk" / "src" / "codex_app_server"
 PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
-    "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn"),
-    "Inputs and results": ("inputs", "results"),
+    "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
+    "Inputs and results": ("inputs", "results", "prices"),
     "Settings and handlers": ("config", "handlers"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
@@ -38,7 +38,7 @@ SECTIONS = {
 }
 """The modules of the public names, by the section they are described in."""
 
-TWINS = {f"sync.{name}": f"aio.{name}" for name in ("codex", "thread", "turn", "client", "subscription")}
+TWINS = {f"sync.{name}": f"aio.{name}" for name in ("codex", "thread", "turn", "stream", "client", "subscription")}
 """The modules of synchronous classes, and of their twins for asyncio: the same names, of which tests see to it."""
 
 VERSION = ("_version", "__version__")

@@ -18,7 +18,7 @@ __all__ = ["FRONTS", "main", "synchronous"]
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sdk" / "src" / "codex_app_server"
 
-FRONTS = ("client", "codex", "subscription", "thread", "turn")
+FRONTS = ("client", "codex", "stream", "subscription", "thread", "turn")
 """The modules that are written."""
 
 _STARTS = """\
@@ -39,6 +39,8 @@ _HELLO = (
 
 _SENTENCES = (
     (r",? for asyncio(?=[:.])", ""),
+    (r"\ban (``|`)async with(?=`)", r"a \1with"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
     (
         r"(?s)" + _BLOCK,
         "    Its constructor starts it; `close`, or the end of a ``with`` block, stops it. Any thread may call it.\n",

@@ -11,8 +11,8 @@ import pytest
 from nbclient import NotebookClient
 
 from codex_app_server import AsyncCodex, Codex, Notification, TextInput
+from codex_app_server.folding import TurnFold
 from codex_app_server.notebook import show
-from codex_app_server.results import TurnFold
 from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class TestResults:
             done("commandExecution"),
             done("fileChange"),
             done("agentMessage", text="It is **done**."),
-            ("thread/tokenUsage/updated", {"tokenUsage": {"last": {"totalTokens": 15}}}),
+            ("thread/tokenUsage/updated", {"tokenUsage": {"last": {"totalTokens": 15}, "total": {"totalTokens": 95}}}),
         )
         assert shown == "It is **done**.\n\n*completed, 2 commands, 1 file change, 15 tokens*"
 
@@ -164,7 +164,7 @@ def test_a_turn_is_on_the_screen_while_it_goes_on(cells: dict[str, Cell], name: 
     assert cell.shown[0] == ""
     assert "*running a command …*" in cell.shown
     assert cell.shown.index("one \n\n*writing …*") < cell.shown.index("one two \n\n*writing …*")
-    assert cell.shown[-1] == "one two three\n\n*completed, 1 command, 15 tokens*"
+    assert cell.shown[-1] == "one two three\n\n*completed, 1 command, 30 tokens*"
     assert len(set(cell.shown)) == len(cell.shown)
     (output,) = cell.outputs
     assert output.data["text/markdown"] == cell.shown[-1]

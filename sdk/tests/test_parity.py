@@ -18,20 +18,23 @@ from codex_app_server import (
     AsyncSubscription,
     AsyncThread,
     AsyncTurn,
+    AsyncTurnStream,
     Codex,
     Subscription,
     Thread,
     Turn,
+    TurnStream,
 )
 
 TWINS: list[tuple[type, type]] = [
     (Codex, AsyncCodex),
     (Thread, AsyncThread),
     (Turn, AsyncTurn),
+    (TurnStream, AsyncTurnStream),
     (AppServerClient, AsyncAppServerClient),
     (Subscription, AsyncSubscription),
 ]
-_SPELLED = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__"}
+_SPELLED = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__", "__next__": "__anext__"}
 
 
 def members(kind: type) -> dict[str, Any]:

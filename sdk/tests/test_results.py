@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import io
 import json
 import pickle
 import subprocess
@@ -12,10 +13,11 @@ from typing import Any, get_args
 
 import pydantic_core
 import pytest
+import rich.console
 
-from codex_app_server import Notification, TurnError, TurnResult, TurnStatus
+from codex_app_server import Notification, Prices, TurnError, TurnResult, TurnStatus
+from codex_app_server.folding import TurnFold
 from codex_app_server.generated import AgentMessageThreadItem, ThreadTokenUsageUpdatedNotification
-from codex_app_server.results import TurnFold
 
 COUNTS = {"cachedInputTokens": 0, "inputTokens": 1, "outputTokens": 2, "reasoningOutputTokens": 0, "totalTokens": 3}
 USAGE = {"threadId": "t", "turnId": "u", "tokenUsage": {"last": COUNTS, "total": COUNTS, "modelContextWindow": None}}
@@ -48,7 +50,8 @@ def looked_at(result: TurnResult) -> TurnResult:
 def test_the_fields_are_those_of_the_sdk_before_this_one_then_others() -> None:
     assert [each.name for each in dataclasses.fields(TurnResult)] == [
         *("thread_id", "turn_id", "status", "error", "text", "items", "usage"),
-        *("final_response", "id", "started_at", "completed_at", "duration_ms"),
+        *("final_response", "id", "started_at", "completed_at", "duration_ms", "output"),
+        *("tokens", "diff", "plans", "troubles"),
     ]
 
 
@@ -69,6 +72,7 @@ def test_what_was_not_said_is_none() -> None:
     assert (result.status, result.error, result.items, result.usage, result.text) == (None, None, [], None, "")
     assert (result.started_at, result.completed_at, result.duration_ms) == (None, None, None)
     assert not result.is_completed
+    assert result.failure == "not ended"
 
 
 def test_results_are_equal_by_their_values_whether_looked_at_or_not() -> None:
@@ -100,6 +104,11 @@ def test_the_dictionary_of_a_result_is_json() -> None:
             "started_at": 10,
             "completed_at": 12,
             "duration_ms": 2100,
+            "output": None,
+            "tokens": COUNTS,
+            "diff": "",
+            "plans": [],
+            "troubles": [],
         }
 
 
@@ -133,6 +142,128 @@ def test_a_result_can_be_made_by_hand_copied_and_pickled() -> None:
     assert repr(made) == "<TurnResult u failed: 'text'>"
 
 
+def of_events(*events: tuple[str, Any]) -> TurnResult:
+    fold = TurnFold()
+    for method, params in events:
+        fold.add(Notification(method, params))
+    return fold.result("t", "u")
+
+
+def done(kind: str, **more: Any) -> tuple[str, Any]:
+    return "item/completed", {"item": {"type": kind, "id": kind, "status": "completed", **more}}
+
+
+def usage(total: int, last: int) -> tuple[str, Any]:
+    counts = [{"totalTokens": each, "inputTokens": each - 1, "outputTokens": 1} for each in (total, last)]
+    return "thread/tokenUsage/updated", {"tokenUsage": dict(zip(("total", "last"), counts, strict=True))}
+
+
+def test_items_come_by_their_kind() -> None:
+    result = of_events(
+        done("commandExecution", command="ls", exitCode=2),
+        done("agentMessage", text="It is done."),
+        done("fileChange", changes=[{"path": "a.txt", "kind": {"type": "add"}, "diff": ""}]),
+        done("mcpToolCall", tool="find", server="files"),
+        done("dynamicToolCall", tool="stock"),
+        done("webSearch", query="tea `time`"),
+        done("reasoning", summary=["Hm."]),
+        done("hologram"),
+        ("item/completed", {"item": None}),
+        ("turn/completed", {"turn": TURN}),
+    )
+    assert [each.command for each in result.commands()] == ["ls"]
+    assert [each.text for each in result.agent_messages()] == ["It is done."]
+    assert [each.changes[0].path for each in result.file_changes()] == ["a.txt"]
+    assert [each.server for each in result.mcp_tool_calls()] == ["files"]
+    assert [each.tool for each in result.tool_calls()] == ["stock"]
+    assert [each.query for each in result.web_searches()] == ["tea `time`"]
+    assert [each.summary for each in result.reasoning()] == [["Hm."]]
+    assert result.to_markdown().splitlines()[2:7] == [
+        "- ran `ls`: completed, exit code 2",
+        "- changed `a.txt`: completed",
+        "- called `find` of `files`: completed",
+        "- called `stock`: completed",
+        "- searched the web for `` tea `time` ``",
+    ]
+
+
+def test_plans_and_troubles_come_one_after_another() -> None:
+    busy = {"message": "busy", "codexErrorInfo": "serverOverloaded"}
+    plans = [{"plan": [{"step": "look", "status": status}]} for status in ("pending", "completed")]
+    result = of_events(
+        ("turn/plan/updated", plans[0]),
+        ("error", {"error": busy, "willRetry": True}),
+        ("turn/plan/updated", plans[1]),
+        ("error", {"error": FAILED, "willRetry": False}),
+        ("turn/completed", {"turn": {**TURN, "status": "failed", "error": FAILED}}),
+    )
+    assert [each.plan[0].status.value for each in result.todo_lists()] == ["pending", "completed"]
+    assert [each.message for each in result.errors()] == ["busy", "no"]
+    alone = of_events(("turn/completed", {"turn": {**TURN, "status": "failed", "error": FAILED}}))
+    assert [each.message for each in alone.errors()] == ["no"]
+    assert alone.duration == 2.1
+
+
+def test_tokens_are_those_of_the_turn_with_all_its_requests() -> None:
+    result = of_events(usage(110, 10), usage(125, 15), usage(125, 15))
+    assert result.tokens is not None
+    assert (result.tokens.total_tokens, result.tokens.output_tokens) == (25, 1)
+    assert result.usage is not None
+    assert result.usage.token_usage.last.total_tokens == 15
+    assert of_events(("thread/tokenUsage/updated", {"tokenUsage": 5})).tokens is None
+
+
+def test_what_a_turn_costs() -> None:
+    tokens = {"inputTokens": 1_000_000, "cachedInputTokens": 400_000, "cacheWriteInputTokens": 100_000}
+    counts = {**tokens, "outputTokens": 50_000, "totalTokens": 1_050_000}
+    spent = ("thread/tokenUsage/updated", {"tokenUsage": {"total": counts, "last": counts}})
+    result = of_events(spent)
+    assert result.cost(Prices(input=2, output=10)) == pytest.approx(2.5)
+    assert result.cost(Prices(input=2, output=10, cached_input=0.5, cache_write_input=4)) == pytest.approx(2.1)
+    assert TurnFold().result("t", "u").cost(Prices(input=2, output=10)) is None
+
+
+def test_the_diff_is_the_last_one_and_shown_in_a_fence_that_it_cannot_end() -> None:
+    result = of_events(("turn/diff/updated", {"diff": "a"}), ("turn/diff/updated", {"diff": "+```\n"}))
+    assert result.diff == "+```\n"
+    assert "````diff\n+```\n````" in result.to_markdown()
+
+
+@dataclasses.dataclass
+class Place:
+    city: str
+
+
+def test_results_go_to_json_and_come_back() -> None:
+    for result in (folded(), folded(status="failed", error=FAILED), of_events(usage(3, 3), done("reasoning"))):
+        again = TurnResult.from_json(result.to_json())
+        assert again == result
+        assert looked_at(again) == result
+    result = folded()
+    result.output = Place("Rome")
+    assert json.loads(result.to_json())["output"] == {"city": "Rome"}
+    assert TurnResult.from_json(result.to_json(), Place).output == Place("Rome")
+    assert TurnResult.from_dict(result.to_dict()).output == {"city": "Rome"}
+    with pytest.raises(ValueError, match="city"):
+        TurnResult.from_dict(result.to_dict() | {"output": {}}, Place)
+
+
+def test_what_is_no_result_is_refused_and_what_is_of_another_version_is_not() -> None:
+    least = TurnResult.from_dict({"thread_id": "t", "turn_id": "u", "of_a_later_version": 1})
+    assert (least.id, least.text, least.items, least.is_completed) == ("u", "", [], False)
+    wrong: Any
+    for wrong in ({}, [], "x"):
+        with pytest.raises(ValueError, match="no result of a turn"):
+            TurnResult.from_dict(wrong)
+
+
+def test_rich_shows_a_result() -> None:
+    console = rich.console.Console(file=io.StringIO(), width=60)
+    console.print(folded(status="failed", error={"message": "It broke."}))
+    assert isinstance(console.file, io.StringIO)
+    assert "It broke." in console.file.getvalue()
+
+
 def test_the_fields_are_typed() -> None:
     kinds = {each.name: each.type for each in dataclasses.fields(TurnResult)}
     assert kinds["items"] == "list[ThreadItem]"
@@ -142,7 +273,7 @@ def test_the_fields_are_typed() -> None:
 def test_who_wants_the_text_only_loads_no_model() -> None:
     program = f"""
 import sys
-from codex_app_server.results import TurnFold
+from codex_app_server.folding import TurnFold
 from codex_app_server import Notification
 fold = TurnFold()
 fold.add(Notification("item/completed", {{"item": {dict(MESSAGE, text="Hello.")!r}}}))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codex_app_server._version import __version__
     from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.codex import AsyncCodex
+    from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.subscription import AsyncSubscription
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.aio.turn import AsyncTurn
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         InvalidRequestError,
         JsonRpcError,
         MethodNotFoundError,
+        OutputValidationError,
         ParseError,
         RequestTimeoutError,
         RetryLimitExceededError,
@@ -100,12 +102,14 @@ if TYPE_CHECKING:
         TextInput,
     )
     from codex_app_server.models.aliases import TurnCompletedNotificationPayload
+    from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
     from codex_app_server.results import RunResult, TurnResult
     from codex_app_server.retry import is_retryable_error, retry_on_overload
     from codex_app_server.sync.client import AppServerClient
     from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.subscription import Subscription
     from codex_app_server.sync.thread import Thread
     from codex_app_server.sync.turn import Turn
@@ -128,6 +132,7 @@ __all__ = [
     "AsyncThread",
     "AsyncTurn",
     "AsyncTurnHandle",
+    "AsyncTurnStream",
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
@@ -152,9 +157,11 @@ __all__ = [
     "MethodNotFoundError",
     "ModelListResponse",
     "Notification",
+    "OutputValidationError",
     "ParseError",
     "Personality",
     "PlanType",
+    "Prices",
     "ReasoningEffort",
     "ReasoningSummary",
     "RequestTimeoutError",
@@ -204,6 +211,7 @@ __all__ = [
     "TurnStatus",
     "TurnSteerParams",
     "TurnSteerResponse",
+    "TurnStream",
     "__version__",
     "is_retryable_error",
     "retry_on_overload",
@@ -226,6 +234,7 @@ _HOMES = {
     "AsyncThread": "aio.thread",
     "AsyncTurn": "aio.turn",
     "AsyncTurnHandle": "aio.turn:AsyncTurn",
+    "AsyncTurnStream": "aio.stream",
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
@@ -250,9 +259,11 @@ _HOMES = {
     "MethodNotFoundError": "errors",
     "ModelListResponse": "generated",
     "Notification": "events",
+    "OutputValidationError": "errors",
     "ParseError": "errors",
     "Personality": "generated",
     "PlanType": "generated",
+    "Prices": "prices",
     "ReasoningEffort": "generated",
     "ReasoningSummary": "generated",
     "RequestTimeoutError": "errors",
@@ -302,6 +313,7 @@ _HOMES = {
     "TurnStatus": "generated",
     "TurnSteerParams": "generated",
     "TurnSteerResponse": "generated",
+    "TurnStream": "sync.stream",
     "__version__": "_version",
     "is_retryable_error": "retry",
     "retry_on_overload": "retry",

@@ -13,6 +13,7 @@ from codex_app_server.suggesting import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import TurnResult
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidRequestError",
     "JsonRpcError",
     "MethodNotFoundError",
+    "OutputValidationError",
     "ParseError",
     "RequestTimeoutError",
     "RetryLimitExceededError",
@@ -126,7 +128,7 @@ class TurnFailedError(AppServerError):
         result: what there is of it.
     """
 
-    def __init__(self, result: TurnResult) -> None:
+    def __init__(self, result: TurnResult[Any]) -> None:
         super().__init__(result)
         self.result = result
 
@@ -148,6 +150,29 @@ class TurnFailedError(AppServerError):
     def __str__(self) -> str:
         """Which turn, how it ended, and why."""
         return f"turn {self.result.turn_id} did not complete: {self.result.failure}"
+
+
+class OutputValidationError(AppServerError):
+    """A turn completed, but its reply is not what was asked for with `output_type` or `output_schema`.
+
+    Attributes:
+        result: of the turn; it has no `output`.
+        reasons: what is wrong with the reply, one a fault, each with its path.
+    """
+
+    def __init__(self, result: TurnResult[Any], reasons: Sequence[str]) -> None:
+        super().__init__(result, tuple(reasons))
+        self.result = result
+        self.reasons = tuple(reasons)
+
+    @property
+    def reply(self) -> str | None:
+        """What the agent answered; None if it gave no final answer."""
+        return self.result.final_response
+
+    def __str__(self) -> str:
+        """Which turn, and the faults."""
+        return f"the reply of turn {self.result.turn_id} does not fit: {'; '.join(self.reasons)}"
 
 
 class JsonRpcError(AppServerError):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codex_app_server.aio.turn import AsyncTurn
-    from codex_app_server.results import TurnFold, TurnResult
+    from codex_app_server.folding import TurnFold
+    from codex_app_server.results import TurnResult
 
 __all__ = ["show"]
 
@@ -36,10 +37,12 @@ _DOING = {
 
 
 @overload
-def show(turn: AsyncTurn, *, timeout: float | None = None) -> Coroutine[Any, Any, TurnResult]: ...
+def show(turn: AsyncTurn, *, timeout: float | None = None) -> Coroutine[Any, Any, TurnResult[None]]: ...
 @overload
-def show(turn: Turn, *, timeout: float | None = None) -> TurnResult: ...
-def show(turn: Turn | AsyncTurn, *, timeout: float | None = None) -> TurnResult | Coroutine[Any, Any, TurnResult]:
+def show(turn: Turn, *, timeout: float | None = None) -> TurnResult[None]: ...
+def show(
+    turn: Turn | AsyncTurn, *, timeout: float | None = None
+) -> TurnResult[None] | Coroutine[Any, Any, TurnResult[None]]:
     """Wait for a turn to end, and show it meanwhile: what is said as it is said, and what is being done.
 
     It is the turn's consumer, as `Turn.run` is, and all said there holds: interrupting the cell interrupts the turn.
@@ -62,7 +65,7 @@ def show(turn: Turn | AsyncTurn, *, timeout: float | None = None) -> TurnResult 
     return _show(turn, timeout, rewrite) if isinstance(turn, Turn) else _show_async(turn, timeout, rewrite)
 
 
-def _show(turn: Turn, timeout: float | None, rewrite: Callable[[str], None]) -> TurnResult:
+def _show(turn: Turn, timeout: float | None, rewrite: Callable[[str], None]) -> TurnResult[None]:
     def watch(fold: TurnFold) -> None:
         rewrite(_so_far(fold))
         time.sleep(_PAUSE_S)
@@ -72,7 +75,7 @@ def _show(turn: Turn, timeout: float | None, rewrite: Callable[[str], None]) -> 
     return result
 
 
-async def _show_async(turn: AsyncTurn, timeout: float | None, rewrite: Callable[[str], None]) -> TurnResult:
+async def _show_async(turn: AsyncTurn, timeout: float | None, rewrite: Callable[[str], None]) -> TurnResult[None]:
     import asyncio  # whoever awaits has it already
 
     async def watch(fold: TurnFold) -> None:

@@ -17,9 +17,15 @@ class ClientOptions:
 
     Attributes:
         timeout: how long a run may take, in seconds.
+        output_type: what the reply has to be.
+        retries: how often a reply that is not that is asked for again.
+        strict: whether the model is held to it, or told of it only.
     """
 
     timeout: float | None = None
+    output_type: object = None
+    retries: int = 0
+    strict: bool = True
 
     def over(self, base: ClientOptions) -> ClientOptions:
         """These, and where they say nothing, those of the thread or client that the call is made on."""

@@ -1,29 +1,53 @@
-"""What came of a turn: its events, folded.
+"""What came of a turn, as a value: to look at, to keep as JSON, to show.
 
-The fold works on plain JSON and takes no part of it for granted, for another version of the runtime may say more or
-less. Models are made when somebody asks for them, so a program that only wants the text never loads one.
+It holds plain JSON and takes no part of it for granted, for another version of the runtime may say more or less. Models
+are made when somebody asks for them, so a program that only wants the text never loads one.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from codex_app_server import failures
 from codex_app_server.models.encoding import encode_value
 
 if TYPE_CHECKING:
+    from typing import overload
+
+    from rich.markdown import Markdown
+    from typing_extensions import TypeForm, TypeVar
+
     from codex_app_server.generated import (
+        AgentMessageThreadItem,
+        CommandExecutionThreadItem,
+        DynamicToolCallThreadItem,
+        FileChangeThreadItem,
+        McpToolCallThreadItem,
+        ReasoningThreadItem,
         ThreadItem,
         ThreadTokenUsageUpdatedNotification,
+        TokenUsageBreakdown,
         TurnError,
+        TurnPlanUpdatedNotification,
         TurnStatus,
+        WebSearchThreadItem,
     )
-    from codex_app_server.protocol.messages import JsonValue, Notification
+    from codex_app_server.prices import Prices
+    from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["RunResult", "TurnFold", "TurnResult"]
+    Kind = TypeVar("Kind")
 
-_MESSAGE = "agentMessage"
+    Output = TypeVar("Output", default=Any)
+else:
+    from typing import TypeVar
+
+    Output = TypeVar("Output")
+
+__all__ = ["Output", "RunResult", "TurnResult"]
+
 _DEEDS = (
     ("commandExecution", "command", "commands"),
     ("fileChange", "file change", "file changes"),
@@ -32,18 +56,10 @@ _DEEDS = (
     ("webSearch", "web search", "web searches"),
 )
 """What a person wants to know was done, by the type of its items."""
-_TOLD = (
-    ("status", "status"),
-    ("error", "error"),
-    ("started_at", "startedAt"),
-    ("completed_at", "completedAt"),
-    ("duration_ms", "durationMs"),
-)
-"""The fields of a result that ``turn/completed`` says, and how it calls them."""
 
 
 @dataclass(eq=False, repr=False)
-class TurnResult:
+class TurnResult(Generic[Output]):
     """What came of a turn.
 
     Attributes:
@@ -60,6 +76,11 @@ class TurnResult:
         started_at: when it began, in seconds since 1970, if the runtime said it.
         completed_at: when it ended, likewise.
         duration_ms: how long it took, in milliseconds, likewise.
+        output: the reply as the type that was asked for; with a schema, as plain JSON values; else None.
+        tokens: those that this turn took, all its requests to the model together, if the runtime said it.
+        diff: all that the turn changed in files, as one diff of git; empty if it changed nothing.
+        plans: what the agent planned, each time that it said so.
+        troubles: what went wrong on the way, each time, also what was tried again.
     """
 
     thread_id: str
@@ -74,6 +95,11 @@ class TurnResult:
     started_at: int | None = None
     completed_at: int | None = None
     duration_ms: int | None = None
+    output: Output = None  # type: ignore[assignment]  # of a run that asks for nothing, it is None by its type too
+    tokens: TokenUsageBreakdown | None = None
+    diff: str = ""
+    plans: list[TurnPlanUpdatedNotification] = field(default_factory=list)
+    troubles: list[TurnError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """The turn's id has two names."""
@@ -82,6 +108,114 @@ class TurnResult:
     def to_dict(self) -> dict[str, JsonValue]:
         """All of it as JSON values, by the names of the attributes; further inside, as the runtime said it."""
         return {each.name: self._plain(each.name) for each in fields(self)}
+
+    def to_json(self) -> str:
+        """All of it as one line of JSON."""
+        return json.dumps(self.to_dict())
+
+    if TYPE_CHECKING:
+
+        @overload
+        @classmethod
+        def from_dict(cls, given: Mapping[str, JsonValue], output_type: TypeForm[Kind]) -> TurnResult[Kind]: ...
+        @overload
+        @classmethod
+        def from_dict(cls, given: Mapping[str, JsonValue], output_type: None = None) -> TurnResult[Any]: ...
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, JsonValue], output_type: Any = None) -> TurnResult[Any]:
+        """A result of what `to_dict` gave, of this version or another.
+
+        Args:
+            given: the dictionary.
+            output_type: what `output` is; without it, it stays plain JSON values.
+
+        Raises:
+            ValueError: if it is no result, or its output is not of that type.
+        """
+        value: object = given
+        if not isinstance(value, Mapping) or not {"thread_id", "turn_id"} <= value.keys():
+            raise ValueError("this is no result of a turn: it has no thread_id and turn_id")
+        known = {each.name: given[each.name] for each in fields(cls) if each.init and each.name in given}
+        values: dict[str, Any] = {"status": None, "error": None, "text": "", "items": [], **known}
+        if output_type is not None and values.get("output") is not None:
+            from codex_app_server.structured.typed import expected_type
+
+            values["output"] = expected_type(output_type, is_strict=False).read(json.dumps(values["output"]))
+        return cls(**values)
+
+    if TYPE_CHECKING:
+
+        @overload
+        @classmethod
+        def from_json(cls, text: str | bytes, output_type: TypeForm[Kind]) -> TurnResult[Kind]: ...
+        @overload
+        @classmethod
+        def from_json(cls, text: str | bytes, output_type: None = None) -> TurnResult[Any]: ...
+
+    @classmethod
+    def from_json(cls, text: str | bytes, output_type: Any = None) -> TurnResult[Any]:
+        """A result of what `to_json` gave; as `from_dict`."""
+        return cls.from_dict(json.loads(text), output_type)
+
+    def agent_messages(self) -> list[AgentMessageThreadItem]:
+        """What the agent said."""
+        return self._of_kind("agentMessage")
+
+    def reasoning(self) -> list[ReasoningThreadItem]:
+        """What it thought, as far as that is told."""
+        return self._of_kind("reasoning")
+
+    def commands(self) -> list[CommandExecutionThreadItem]:
+        """The commands that it ran."""
+        return self._of_kind("commandExecution")
+
+    def file_changes(self) -> list[FileChangeThreadItem]:
+        """The changes of files that it made; `diff` is all of them together."""
+        return self._of_kind("fileChange")
+
+    def mcp_tool_calls(self) -> list[McpToolCallThreadItem]:
+        """Its calls of tools of MCP servers."""
+        return self._of_kind("mcpToolCall")
+
+    def tool_calls(self) -> list[DynamicToolCallThreadItem]:
+        """Its calls of tools of this program."""
+        return self._of_kind("dynamicToolCall")
+
+    def web_searches(self) -> list[WebSearchThreadItem]:
+        """Its searches of the web."""
+        return self._of_kind("webSearch")
+
+    def todo_lists(self) -> list[TurnPlanUpdatedNotification]:
+        """What it planned, each time that it said so; the last one is how far it came."""
+        return [*self.plans]
+
+    def errors(self) -> list[TurnError]:
+        """What went wrong, also what was tried again; at last what the turn failed of."""
+        final = self.error
+        return [*self.troubles, *([final] if final is not None and final not in self.troubles[-1:] else [])]
+
+    @property
+    def duration(self) -> float | None:
+        """How long the turn took, in seconds, if the runtime said it."""
+        return None if self.duration_ms is None else self.duration_ms / 1000
+
+    def cost(self, prices: Prices) -> float | None:
+        """What the turn cost, in the currency of the prices; None if the runtime did not count its tokens."""
+        tokens = self._plain("tokens")
+        return prices.of(tokens) if isinstance(tokens, dict) else None
+
+    def to_markdown(self) -> str:
+        """All of it to read, as Markdown: the answer, what was done for it, and what it changed."""
+        from codex_app_server.rendering import markdown
+
+        return markdown(self.to_dict(), self._facts(), self.failure)
+
+    def __rich__(self) -> Markdown:
+        """For `rich`, which calls it, so that it is there."""
+        from rich.markdown import Markdown
+
+        return Markdown(self.to_markdown())
 
     def __eq__(self, other: object) -> bool:
         """Whether all of it is the same; no model is made for that."""
@@ -96,12 +230,12 @@ class TurnResult:
 
     @property
     def failure(self) -> str | None:
-        """How it ended and why, in words; None if it went through."""
+        """How it ended and why, in words, also that it has not; None if it went through."""
         if self.is_completed:
             return None
         error = self._plain("error")
         message = error.get("message") if isinstance(error, dict) else None
-        status = str(self._plain("status"))
+        status = self._how_it_ended()
         return f"{status}: {message}" if isinstance(message, str) else status
 
     @property
@@ -137,17 +271,28 @@ class TurnResult:
         items = self._plain("items")
         kinds = [item.get("type") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
         counts = [(kinds.count(kind), one, several) for kind, one, several in _DEEDS]
-        facts = [str(self._plain("status"))]
+        facts = [self._how_it_ended()]
         facts += [f"{count} {one if count == 1 else several}" for count, one, several in counts if count]
-        told = self._plain("usage")
-        usage = told.get("tokenUsage") if isinstance(told, dict) else None
-        last = usage.get("last") if isinstance(usage, dict) else None
-        tokens = last.get("totalTokens") if isinstance(last, dict) else None
+        counted = self._plain("tokens")
+        tokens = counted.get("totalTokens") if isinstance(counted, dict) else None
         return facts if tokens is None else [*facts, f"{tokens} tokens"]
+
+    def _how_it_ended(self) -> str:
+        status = self._plain("status")
+        return "not ended" if status is None else str(status)
+
+    def _of_kind(self, kind: str) -> list[Any]:
+        """The items of one type."""
+        return [item for item in self.items if getattr(item, "type", None) == kind]
 
     def _plain(self, name: str) -> JsonValue:
         """A field as JSON: of a model that was made, what it says now, otherwise what it would have been made of."""
-        return encode_value(vars(self).get(f"_{name}", vars(self)[name]), name)
+        value = vars(self).get(f"_{name}", vars(self)[name])
+        if name == "output" and value is not None:
+            from pydantic_core import to_jsonable_python
+
+            return cast("JsonValue", to_jsonable_python(value))
+        return encode_value(value, name)
 
 
 class _Read:
@@ -165,7 +310,7 @@ class _Read:
         self._made = f"_{name}"
         self._model = model
 
-    def __get__(self, result: TurnResult | None, owner: type | None = None) -> Any:
+    def __get__(self, result: TurnResult[Any] | None, owner: type | None = None) -> Any:
         if result is None:
             raise AttributeError(self._name)  # as a field without a default is none of the class
         values = vars(result)
@@ -175,7 +320,7 @@ class _Read:
             return values.setdefault(self._made, made)
         return values[self._made]
 
-    def __set__(self, result: TurnResult, value: object) -> None:
+    def __set__(self, result: TurnResult[Any], value: object) -> None:
         vars(result).pop(self._made, None)
         vars(result)[self._name] = value
 
@@ -189,76 +334,15 @@ for _name, _model in (
     ("error", "TurnError"),
     ("items", "ThreadItem"),
     ("usage", "ThreadTokenUsageUpdatedNotification"),
+    ("tokens", "TokenUsageBreakdown"),
+    ("plans", "TurnPlanUpdatedNotification"),
+    ("troubles", "TurnError"),
 ):
     setattr(TurnResult, _name, _Read(_name, _model))
 
 
 RunResult = TurnResult
 """What `Thread.run` gives: the same."""
-
-
-class TurnFold:
-    """Takes the events of one turn, one after another.
-
-    Attributes:
-        items: those that are completed.
-        usage: the last report of tokens.
-        begun: the type of the item that was begun last.
-    """
-
-    def __init__(self) -> None:
-        self.items: list[JsonValue] = []
-        self.usage: JsonValue = None
-        self.begun: str | None = None
-        self._streamed: list[str] = []
-        self._turn: dict[str, JsonValue] | None = None
-
-    def add(self, event: Notification) -> None:
-        """The next event."""
-        params = event.params
-        if not isinstance(params, dict):
-            return
-        method = event.method
-        if method == "item/agentMessage/delta":
-            if isinstance(delta := params.get("delta"), str):
-                self._streamed.append(delta)
-        elif method == "item/started":
-            item = params.get("item")
-            kind = item.get("type") if isinstance(item, dict) else None
-            self.begun = kind if isinstance(kind, str) else None
-        elif method == "item/completed":
-            self.items.append(params.get("item"))
-        elif method == "thread/tokenUsage/updated":
-            self.usage = params
-        elif method == "turn/completed" and isinstance(turn := params.get("turn"), dict):
-            self._turn = turn
-
-    @property
-    def text(self) -> str:
-        """See `TurnResult.text`."""
-        return "".join(self._streamed) or "".join(text for _, text in self._messages())
-
-    @property
-    def final_response(self) -> str | None:
-        """See `TurnResult.final_response`."""
-        by_phase = dict(self._messages())
-        return by_phase.get("final_answer", by_phase.get(None))
-
-    def result(self, thread_id: str, turn_id: str) -> TurnResult:
-        """What came of it."""
-        turn = self._turn or {}
-        told: dict[str, Any] = {name: turn.get(wire) for name, wire in _TOLD}  # plain, see `_Read`
-        told |= {"items": [*self.items], "usage": self.usage}
-        return TurnResult(thread_id, turn_id, text=self.text, final_response=self.final_response, **told)
-
-    def _messages(self) -> list[tuple[str | None, str]]:
-        """The phase and the text of every completed message."""
-        found: list[tuple[str | None, str]] = []
-        for item in self.items:
-            if isinstance(item, dict) and item.get("type") == _MESSAGE and isinstance(text := item.get("text"), str):
-                phase = item.get("phase")
-                found.append((phase if isinstance(phase, str) else None, text))
-        return found
 
 
 def _decoded(model: str, value: JsonValue) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from numbers import Real
 from typing import overload
 
-__all__ = ["LONGEST_S", "seconds"]
+__all__ = ["LONGEST_S", "left_until", "seconds"]
 
 LONGEST_S = 4_000_000.0
 """The longest wait that every system can count, in seconds: some 46 days; Windows counts milliseconds in 32 bits."""
@@ -37,3 +38,17 @@ def seconds(value: float | None, name: str) -> float | None:
     if not value >= 0:  # so is NaN
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {value!r}")
     return float(min(value, LONGEST_S))
+
+
+def left_until(end: float | None) -> float | None:
+    """How many seconds are left until a time of `time.monotonic`; None if there is no such time.
+
+    Raises:
+        TimeoutError: if none are left.
+    """
+    if end is None:
+        return None
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -21,6 +21,7 @@ from codex_app_server import (
     AsyncThread,
     AsyncTurn,
     AsyncTurnHandle,
+    AsyncTurnStream,
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
@@ -44,9 +45,11 @@ from codex_app_server import (
     MethodNotFoundError,
     ModelListResponse,
     Notification,
+    OutputValidationError,
     ParseError,
     Personality,
     PlanType,
+    Prices,
     ReasoningEffort,
     ReasoningSummary,
     RequestTimeoutError,
@@ -95,6 +98,7 @@ from codex_app_server import (
     TurnStatus,
     TurnSteerParams,
     TurnSteerResponse,
+    TurnStream,
     __version__,
     is_retryable_error,
     retry_on_overload,
@@ -159,6 +163,12 @@ def use(codex: Codex) -> None:
     usage: ThreadTokenUsageUpdatedNotification | None = same.usage
     counted: ThreadTokenUsage | None = usage.token_usage if usage else None
     error: TurnError | None = same.error
+    cost: float | None = same.cost(Prices(input=1.25, output=10, cached_input=0.125))
+    print(cost, same.duration, same.diff, same.tokens.total_tokens if same.tokens else 0, same.to_markdown())
+    print([each.command for each in same.commands()], [each.message for each in same.errors()])
+    again: TurnResult = TurnResult.from_json(same.to_json())
+    number: int = TurnResult.from_dict(same.to_dict(), int).output
+    print(again, number)
     print(same == result, same.to_dict(), asdict(same), same.id, same.duration_ms, counted, error)
     print(status.value, usage.token_usage.total.total_tokens if usage else 0, [words(item) for item in same.items])
     listed: ThreadListResponse = codex.thread_list(
@@ -168,6 +178,12 @@ def use(codex: Codex) -> None:
     read: ThreadReadResponse = thread.read()
     print([each.preview for each in listed.data], [each.id for each in models.data], read.thread.id)
     print(retry_on_overload(lambda: thread.run("again"), max_attempts=2).text)
+    with thread.stream("go", timeout=5) as stream:
+        for event in stream:
+            show(event)
+        print("".join(stream.text()), [words(item) for item in stream.items()], stream.turn.id)
+    told_all: TurnStream[None] = stream
+    print(told_all.result.output)
     subscription: Subscription = codex.client.subscribe(thread_id=thread.id)
     with subscription:
         for event in subscription:
@@ -214,6 +230,14 @@ async def use_async(codex: AsyncCodex) -> None:
     print(handle.id, await codex.thread_archive(thread.id))
     result = await retry_on_overload(lambda: thread.run("again"))
     print(result.final_response)
+    stream: AsyncTurnStream[int] = thread.stream("go", output_type=int)
+    async with stream as entered:
+        async for piece in entered.text():
+            print(piece)
+        async for item in entered.items():
+            print(words(item))
+    number: int = stream.result.output
+    print(number)
     client: AsyncAppServerClient = codex.client
     subscription: AsyncSubscription = client.subscribe()
     async with subscription:
@@ -248,6 +272,8 @@ def guarded() -> str:
             use(codex)
     except TurnFailedError as error:
         return error.result.text
+    except OutputValidationError as error:
+        return error.reply or "\n".join(error.reasons)
     except TransportClosedError as error:
         return "\n".join(error.stderr_tail)
     except (RequestTimeoutError, StartupTimeoutError, EventOverflowError, ExperimentalApiError) as error:

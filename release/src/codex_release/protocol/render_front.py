@@ -12,10 +12,10 @@ from codex_release.protocol.render_methods import annotation_imports, experiment
 from codex_release.protocol.text import bracketed, call, docstring, header, section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import ClientOption, FrontMethod, Overload, Rules
+    from codex_release.protocol.rules import ClientOption, FrontMethod, Rules
     from codex_release.protocol.shapes import Protocol
 
 __all__ = ["render_front"]
@@ -25,6 +25,8 @@ _ABOUT = (
     "An option that is None is not sent. Options that are objects take the model of the protocol; enums take their\n"
     "strings too, and paths any path object."
 )
+
+_SECTION = re.compile(r"(?:Args|Raises|Returns):\n")
 
 
 def render_front(protocol: Protocol, rules: Rules, rooms: Mapping[str, str], version: str, *, is_async: bool) -> str:
@@ -92,25 +94,32 @@ class _Front:
             parts.append(bracketed("ClientOptions(", values, ")", " " * 12).strip())
             before = f"from codex_app_server.options import ClientOptions\n\n        {before}"
         return (
-            "".join(self._overload(front, each, words) for each in front.overloads)
+            self._overloads(front, words)
             + signature(front.name, _first(front), words, result, is_async=is_async)
             + docstring(_words(front, own, options), " " * 8)
             + call(before, parts, " " * 8)
         )
 
-    def _overload(self, front: FrontMethod, overload: Overload, words: Sequence[str]) -> str:
-        """Another signature, for type checkers alone: it costs nothing when the module is loaded."""
-        narrowed = {name: f"{kind} = None" if kind == "None" else kind for name, kind in overload.options.items()}
+    def _overloads(self, front: FrontMethod, words: Sequence[str]) -> str:
+        """Its other signatures, for type checkers alone: they cost nothing when the module is loaded."""
+        if not front.overloads:
+            return ""
         named = {word.partition(":")[0]: word for word in words}
-        if unknown := narrowed.keys() - named.keys():
-            raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
-        named |= {name: f"{name}: {kind}" for name, kind in narrowed.items()}
+        bodies = []
+        for each in front.overloads:
+            narrowed = {name: f"{name}: {kind}" for name, kind in each.options.items()}
+            if unknown := narrowed.keys() - named.keys():
+                raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
+            narrowed |= {name: f"{word} = None" for name, word in narrowed.items() if each.options[name] == "None"}
+            self._annotations += [*each.options.values(), "overload"]
+            bodies.append(f"    @overload\n{self._stub(front, {**named, **narrowed}.values(), each.result)}")
+        return "    if TYPE_CHECKING:\n\n" + textwrap.indent("\n".join(bodies), "    ") + "\n"
+
+    def _stub(self, front: FrontMethod, words: Iterable[str], result: str) -> str:
+        """A signature without a body."""
         is_async = self._is_async and not front.is_plain
-        result = f"{self._result(overload.result)}: ..."
-        lines = signature(front.name, _first(front), named.values(), result, is_async=is_async)
-        self._annotations += [*overload.options.values(), "overload"]
-        body = textwrap.indent(f"    @overload\n{lines.replace(': ...:', ': ...')}", "    ")
-        return f"    if TYPE_CHECKING:\n\n{body}\n"
+        lines = signature(front.name, _first(front), words, f"{self._result(result)}: ...", is_async=is_async)
+        return lines.replace(": ...:", ": ...")
 
     def _behind(self, front: FrontMethod) -> str:
         """The abstract method that the options are handed to."""
@@ -153,7 +162,9 @@ class _Front:
         """What a method returns, by the names of this twin."""
         self._annotations.append(words)
         self._note(words)
-        return re.sub(r"\w+", lambda found: self._twin(found[0]), words)
+        return re.sub(
+            r"\w+", lambda found: self._twin(found[0]) if found[0] in self._rules.front_names else found[0], words
+        )
 
     def _note(self, words: str) -> None:
         """The names in an annotation that have to be imported."""
@@ -177,11 +188,14 @@ def _first(front: FrontMethod) -> list[str]:
 
 def _words(front: FrontMethod, own: Mapping[str, ClientOption], options: Sequence[Option]) -> list[str]:
     """The paragraphs of a method's docstring."""
-    first, *sections = front.about.strip().split("\n\n")
+    first, *rest = front.about.strip().split("\n\n")
+    prose = [each for each in rest if not _SECTION.match(each)]
+    sections = [each for each in rest if _SECTION.match(each)]
     said = {name: each.about for name, each in own.items()} | said_of(options)
     of_options = section("Args", said, " " * 8)
     if sections[0].startswith("Args:\n"):
         sections[0] += of_options.removeprefix("Args:")
     else:
         sections.insert(0, of_options)
-    return [first, f"The options are those of ``{front.method}``.", *experimental_note(options), *sections]
+    of_method = f"The options are those of ``{front.method}``."
+    return [first, *prose, of_method, *experimental_note(options), *sections]

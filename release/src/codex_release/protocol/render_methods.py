@@ -80,10 +80,9 @@ def annotation_imports(
         "collections.abc": [name for name in ("Callable", "Mapping", "Sequence") if f"{name}[" in text],
         "typing": [name for name in ("Any", "Literal", "overload") if re.search(rf"\b{name}\b", text)],
     }
-    if "TypeForm[" in text:
-        modules["typing_extensions"].append("TypeForm")
+    newer = {"typing_extensions": ["TypeForm"] if "TypeForm[" in text else []}
     plain = "    import os\n" if "os.PathLike" in text else ""
-    blocks = [plain + imports(standard, "    "), imports(modules, "    ")]
+    blocks = [plain + imports(standard, "    "), imports(newer, "    "), imports(modules, "    ")]
     return "\n".join(block for block in blocks if block)
 
 

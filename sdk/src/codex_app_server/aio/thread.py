@@ -16,8 +16,10 @@ from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.options import ClientOptions
@@ -84,9 +86,36 @@ class AsyncThread(AsyncThreadOptions):
         _, cursor = await self._driver.begin(self._request(given, options), None)
         return AsyncTurn(self._driver, self._id, cursor)
 
-    async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult:
+    def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> AsyncTurnStream[Any]:
+        from codex_app_server.aio.stream import AsyncTurnStream
+
+        own = own.over(self._own)
+        asking = None
+        if own.output_type is not None or options.get("outputSchema") is not None:
+            from codex_app_server.structured.asking import Asking
+
+            asking = Asking(given, options, own)
+            given, options = asking.given, asking.options
+        limit = seconds(own.timeout, "timeout")
+        return AsyncTurnStream(self._driver, self._id, self._request(given, options), limit, asking)
+
+    async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
+        if own.output_type is None and options.get("outputSchema") is None:
+            return await self._run_once(given, options, limit)
+        from codex_app_server.structured.asking import Asking
+
+        end = None if limit is None else time.monotonic() + limit
+        asking = Asking(given, options, own)
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            result = await self._run_once(asking.given, asking.options, left)
+            if asking.fits(result):
+                return result
+
+    async def _run_once(self, given: RunInput, options: Mapping[str, object], limit: float | None) -> RunResult[Any]:
+        """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
         try:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import EventOverflowError
+from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
-from codex_app_server.results import TurnFold
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,7 +61,7 @@ class AsyncTurn:
             raise EventOverflowError(f"the beginning of turn {self.id} is not kept any more")
         return self._events(cursor)
 
-    async def run(self, *, timeout: float | None = None) -> TurnResult:
+    async def run(self, *, timeout: float | None = None) -> TurnResult[None]:
         """Wait for the turn to end.
 
         Args:
@@ -77,7 +77,7 @@ class AsyncTurn:
         """
         return await self._run(timeout, None)
 
-    async def result(self, *, timeout: float | None = None) -> TurnResult:
+    async def result(self, *, timeout: float | None = None) -> TurnResult[None]:
         """What came of the turn, when it has ended; without taking anything from those who `stream` it.
 
         Args:
@@ -90,7 +90,9 @@ class AsyncTurn:
         await self._driver.wait(self._log, seconds(timeout, "timeout"))
         return self._folded().result(self._thread_id, self.id)
 
-    async def _run(self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None) -> TurnResult:
+    async def _run(
+        self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None
+    ) -> TurnResult[None]:
         """As `run`; `watch` is shown what there is, whenever more has come."""
         limit = seconds(timeout, "timeout")
         cursor = self._cursor()
@@ -98,13 +100,13 @@ class AsyncTurn:
         end = None if limit is None else time.monotonic() + limit
         try:
             cursor.is_active = True
-            while batch := await self._driver.take(cursor, _left(end)):
+            while batch := await self._driver.take(cursor, left_until(end)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     await watch(fold)
         except EventOverflowError:
-            await self._driver.wait(self._log, _left(end))
+            await self._driver.wait(self._log, left_until(end))
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
@@ -173,13 +175,3 @@ class AsyncTurn:
             for event in batch:
                 fold.add(event)
         return fold
-
-
-def _left(end: float | None) -> float | None:
-    """How many seconds are left; `TimeoutError` if none."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -91,7 +91,7 @@ def _config(options: RunOptions, approvals: Approvals, terminal: Terminal, stack
     return model.config(codex_bin=options.codex_bin, handlers=approvals.handlers)
 
 
-def _watched(turn: Turn, view: _View) -> TurnResult:
+def _watched(turn: Turn, view: _View) -> TurnResult[None]:
     """Show a turn to its end; if that is broken off, the turn is interrupted."""
     try:
         for event in turn.stream():

@@ -16,7 +16,9 @@ from codex_app_server.suggesting import Suggesting
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from typing import Literal
+    from typing import Any, Literal, overload
+
+    from typing_extensions import TypeForm
 
     from codex_app_server.generated.approvals import (
         ApprovalsReviewer,
@@ -53,7 +55,8 @@ if TYPE_CHECKING:
     )
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.options import ClientOptions
-    from codex_app_server.results import RunResult
+    from codex_app_server.results import Output, RunResult
+    from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.thread import Thread
     from codex_app_server.sync.turn import Turn
 
@@ -557,10 +560,163 @@ class ThreadOptions(Suggesting, ABC):
     @abstractmethod
     def _turn(self, input: Input, options: Mapping[str, object], own: ClientOptions) -> Turn: ...
 
+    if TYPE_CHECKING:
+
+        @overload
+        def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: type[Output],
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Output]: ...
+
+        @overload
+        def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: TypeForm[Output],
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Output]: ...
+
+        @overload
+        def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: None = None,
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: None = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[None]: ...
+
+        @overload
+        def run(
+            self,
+            input: RunInput,
+            *,
+            output_type: object = None,
+            retries: int = 0,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> RunResult[Any]: ...
+
     def run(
         self,
         input: RunInput,
         *,
+        output_type: object = None,
+        retries: int = 0,
+        strict: bool = True,
         timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
@@ -588,7 +744,7 @@ class ThreadOptions(Suggesting, ABC):
         summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
         tool_output: TurnToolOutput | None = None,
         turn_trigger: str | None = None,
-    ) -> RunResult:
+    ) -> RunResult[Any]:
         """Say something, and wait until the turn has ended.
 
         The options are those of ``turn/start``.
@@ -599,6 +755,11 @@ class ThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say, as `turn` takes it.
+            output_type: what the reply has to be: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list
+                or any other type that pydantic knows. It is the `output` of the result, validated.
+            retries: how often a reply that does not fit is asked for again, in a further turn that tells the model why.
+            strict: whether the model is held to the type's schema. If not, it is told of it in words, for types that no
+                strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
             additional_context: what the agent should know besides, by names of your own.
@@ -630,8 +791,9 @@ class ThreadOptions(Suggesting, ABC):
 
         Raises:
             TurnFailedError: if the turn failed or was interrupted; it carries what there is of the result.
+            OutputValidationError: if the reply is not what was asked for; it carries the reply and what is wrong with it.
             TimeoutError: if it takes longer.
-            TypeError: if the input is something else.
+            TypeError: if the input is something else, or no strict schema can say the type.
             ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
@@ -668,8 +830,275 @@ class ThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(timeout=timeout),
+            ClientOptions(output_type=output_type, retries=retries, strict=strict, timeout=timeout),
         )
 
     @abstractmethod
-    def _run(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult: ...
+    def _run(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]: ...
+
+    if TYPE_CHECKING:
+
+        @overload
+        def stream(
+            self,
+            input: RunInput,
+            *,
+            output_type: type[Output],
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> TurnStream[Output]: ...
+
+        @overload
+        def stream(
+            self,
+            input: RunInput,
+            *,
+            output_type: TypeForm[Output],
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> TurnStream[Output]: ...
+
+        @overload
+        def stream(
+            self,
+            input: RunInput,
+            *,
+            output_type: None = None,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: None = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> TurnStream[None]: ...
+
+        @overload
+        def stream(
+            self,
+            input: RunInput,
+            *,
+            output_type: object = None,
+            strict: bool = True,
+            timeout: float | None = None,
+            additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+            approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+            approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+            client_user_message_id: str | None = None,
+            collaboration_mode: CollaborationMode | None = None,
+            cwd: str | os.PathLike[str] | None = None,
+            cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+            disabled_plugin_ids: Sequence[str] | None = None,
+            effort: ReasoningEffort | str | None = None,
+            environments: Sequence[TurnEnvironmentParams] | None = None,
+            model: str | None = None,
+            multi_agent_mode: MultiAgentMode | None = None,
+            output_schema: object = None,
+            parent_turn_id: str | None = None,
+            permissions: str | None = None,
+            personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+            responsesapi_client_metadata: Mapping[str, str] | None = None,
+            responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+            root_turn_id: str | None = None,
+            runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+            sandbox_policy: SandboxPolicy | None = None,
+            service_tier: ServiceTier | str | None = None,
+            service_tier_for_turn: ServiceTier | str | None = None,
+            summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+            tool_output: TurnToolOutput | None = None,
+            turn_trigger: str | None = None,
+        ) -> TurnStream[Any]: ...
+
+    def stream(
+        self,
+        input: RunInput,
+        *,
+        output_type: object = None,
+        strict: bool = True,
+        timeout: float | None = None,
+        additional_context: Mapping[str, AdditionalContextEntry] | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+        approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+        client_user_message_id: str | None = None,
+        collaboration_mode: CollaborationMode | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        cyber_access_program: CyberAccessProgram | Literal["standard", "daybreakBlue", "daybreakRed"] | None = None,
+        disabled_plugin_ids: Sequence[str] | None = None,
+        effort: ReasoningEffort | str | None = None,
+        environments: Sequence[TurnEnvironmentParams] | None = None,
+        model: str | None = None,
+        multi_agent_mode: MultiAgentMode | None = None,
+        output_schema: object = None,
+        parent_turn_id: str | None = None,
+        permissions: str | None = None,
+        personality: Personality | Literal["none", "friendly", "pragmatic"] | None = None,
+        responsesapi_client_metadata: Mapping[str, str] | None = None,
+        responsesapi_client_metadata_patch: Mapping[str, str] | None = None,
+        root_turn_id: str | None = None,
+        runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+        sandbox_policy: SandboxPolicy | None = None,
+        service_tier: ServiceTier | str | None = None,
+        service_tier_for_turn: ServiceTier | str | None = None,
+        summary: ReasoningSummary | Literal["auto", "concise", "detailed", "none"] | None = None,
+        tool_output: TurnToolOutput | None = None,
+        turn_trigger: str | None = None,
+    ) -> TurnStream[Any]:
+        """Say something, and follow the turn in a ``with`` block: its events, its words, or what is finished.
+
+        The turn begins with the block. To leave the block early interrupts it.
+
+        The options are those of ``turn/start``.
+
+        Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
+        `cyber_access_program`, `environments`, `multi_agent_mode`, `permissions`, `responsesapi_client_metadata`,
+        `responsesapi_client_metadata_patch`, `runtime_workspace_roots`.
+
+        Args:
+            input: what to say, as `turn` takes it.
+            output_type: what the reply has to be: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list
+                or any other type that pydantic knows. It is the `output` of the result, validated.
+            strict: whether the model is held to the type's schema. If not, it is told of it in words, for types that no
+                strict schema can say; the reply is validated all the same.
+            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
+                off.
+            additional_context: what the agent should know besides, by names of your own.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            client_user_message_id: an id of your own for the message.
+            collaboration_mode: how agent and person work together.
+            cwd: the directory to work in.
+            cyber_access_program: which programme for security work the turn belongs to.
+            disabled_plugin_ids: plugins that are not used.
+            effort: how much the model thinks before it answers.
+            environments: where commands run, if not only on this machine.
+            model: which model.
+            multi_agent_mode: whether the agent may start others by itself.
+            output_schema: the JSON schema that the final answer has to fit.
+            parent_turn_id: the turn that this one was started from.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            personality: the tone in which the agent speaks.
+            responsesapi_client_metadata: what is sent to the model's provider besides.
+            responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
+            root_turn_id: the turn that began the whole tree.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox_policy: what commands may do without asking, in every detail.
+            service_tier: the provider's level of service.
+            service_tier_for_turn: the provider's level of service, in this turn alone.
+            summary: whether, and how fully, the model sums up what it thinks.
+            tool_output: the outcome of a tool call that the turn goes on from.
+            turn_trigger: what made the turn begin, in a word of your own.
+
+        Raises:
+            TypeError: if the input is something else, or no strict schema can say the type.
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+        """
+        from codex_app_server.options import ClientOptions
+
+        return self._stream(
+            input,
+            {
+                "additionalContext": additional_context,
+                "approvalPolicy": approval_policy,
+                "approvalsReviewer": approvals_reviewer,
+                "clientUserMessageId": client_user_message_id,
+                "collaborationMode": collaboration_mode,
+                "cwd": cwd,
+                "cyberAccessProgram": cyber_access_program,
+                "disabledPluginIds": disabled_plugin_ids,
+                "effort": effort,
+                "environments": environments,
+                "model": model,
+                "multiAgentMode": multi_agent_mode,
+                "outputSchema": output_schema,
+                "parentTurnId": parent_turn_id,
+                "permissions": permissions,
+                "personality": personality,
+                "responsesapiClientMetadata": responsesapi_client_metadata,
+                "responsesapiClientMetadataPatch": responsesapi_client_metadata_patch,
+                "rootTurnId": root_turn_id,
+                "runtimeWorkspaceRoots": runtime_workspace_roots,
+                "sandboxPolicy": sandbox_policy,
+                "serviceTier": service_tier,
+                "serviceTierForTurn": service_tier_for_turn,
+                "summary": summary,
+                "toolOutput": tool_output,
+                "turnTrigger": turn_trigger,
+            },
+            ClientOptions(output_type=output_type, strict=strict, timeout=timeout),
+        )
+
+    @abstractmethod
+    def _stream(self, input: RunInput, options: Mapping[str, object], own: ClientOptions) -> TurnStream[Any]: ...

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import EventOverflowError
+from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
-from codex_app_server.results import TurnFold
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Turn:
             raise EventOverflowError(f"the beginning of turn {self.id} is not kept any more")
         return self._events(cursor)
 
-    def run(self, *, timeout: float | None = None) -> TurnResult:
+    def run(self, *, timeout: float | None = None) -> TurnResult[None]:
         """Wait for the turn to end.
 
         Args:
@@ -77,7 +77,7 @@ class Turn:
         """
         return self._run(timeout, None)
 
-    def result(self, *, timeout: float | None = None) -> TurnResult:
+    def result(self, *, timeout: float | None = None) -> TurnResult[None]:
         """What came of the turn, when it has ended; without taking anything from those who `stream` it.
 
         Args:
@@ -90,7 +90,7 @@ class Turn:
         self._driver.wait(self._log, seconds(timeout, "timeout"))
         return self._folded().result(self._thread_id, self.id)
 
-    def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult:
+    def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult[None]:
         """As `run`; `watch` is shown what there is, whenever more has come."""
         limit = seconds(timeout, "timeout")
         cursor = self._cursor()
@@ -98,13 +98,13 @@ class Turn:
         end = None if limit is None else time.monotonic() + limit
         try:
             cursor.is_active = True
-            while batch := self._driver.take(cursor, _left(end)):
+            while batch := self._driver.take(cursor, left_until(end)):
                 for event in batch:
                     fold.add(event)
                 if watch is not None:
                     watch(fold)
         except EventOverflowError:
-            self._driver.wait(self._log, _left(end))
+            self._driver.wait(self._log, left_until(end))
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:
@@ -173,13 +173,3 @@ class Turn:
             for event in batch:
                 fold.add(event)
         return fold
-
-
-def _left(end: float | None) -> float | None:
-    """How many seconds are left; `TimeoutError` if none."""
-    if end is None:
-        return None
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

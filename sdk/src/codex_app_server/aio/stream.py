@@ -1,0 +1,153 @@
+"""One turn as a block of a program, for asyncio: inside, it is followed; where the block is left, it is over."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Generic
+
+from codex_app_server.aio.turn import AsyncTurn
+from codex_app_server.folding import TurnFold
+from codex_app_server.results import Output
+from codex_app_server.streaming import Words
+from codex_app_server.timeouts import left_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.generated import ThreadItem
+    from codex_app_server.generated.events import Event
+    from codex_app_server.protocol.connection import Request
+    from codex_app_server.protocol.log import Cursor
+    from codex_app_server.results import TurnResult
+    from codex_app_server.structured.asking import Asking
+
+__all__ = ["AsyncTurnStream"]
+
+
+class AsyncTurnStream(Generic[Output]):
+    """A turn that begins with an ``async with`` block, as `AsyncThread.stream` gives it.
+
+        async with thread.stream("What is in this directory?") as stream:
+            async for words in stream.text():
+                print(words, end="")
+        print(stream.result.usage)
+
+    It iterates over the events of the turn, up to ``turn/completed``; `text` and `items` take from the same stream what
+    they are called after. To leave the block before its end, however that comes, interrupts the turn, unless somebody
+    else is at it too.
+    """
+
+    def __init__(
+        self, driver: AsyncDriver, thread_id: str, request: Request, limit: float | None, asking: Asking | None
+    ) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._request = request
+        self._limit = limit
+        self._asking = asking
+        self._end: float | None = None
+        self._begun: tuple[AsyncTurn, Cursor] | None = None
+        self._batch: list[Event] = []
+        self._fold = TurnFold()
+        self._words = Words()
+        self._result: TurnResult[Any] | None = None
+
+    @property
+    def turn(self) -> AsyncTurn:
+        """The turn itself, to `steer` and to `interrupt` it.
+
+        Raises:
+            RuntimeError: before the block.
+        """
+        return self._opened()[0]
+
+    @property
+    def result(self) -> TurnResult[Output]:
+        """What came of the turn; before it has ended, and if it was left early, what there is so far.
+
+        Raises:
+            OutputValidationError: if it ended, and its reply is not what was asked for.
+            RuntimeError: before the block.
+        """
+        turn, _ = self._opened()
+        if self._result is None:
+            fold = self._fold if self._fold.has_ended else turn._folded()  # noqa: SLF001 - as its `result` does
+            result: TurnResult[Any] = fold.result(self._thread_id, turn.id)
+            if not result.is_completed:
+                return result
+            if self._asking is not None:
+                self._asking.fits(result)
+            self._result = result
+        return self._result
+
+    def text(self) -> AsyncIterator[str]:
+        """The agent's words alone, as they come."""
+        return self._text()
+
+    def items(self) -> AsyncIterator[ThreadItem]:
+        """What was done alone, each when it is finished: messages, commands, file changes."""
+        return self._items()
+
+    async def __aenter__(self) -> Self:
+        if self._begun is not None or self._request.is_sent:
+            raise RuntimeError("a stream is one turn: call `stream` again for another one")
+        begun = time.monotonic()
+        try:
+            _, cursor = await self._driver.begin(self._request, self._limit)
+            turn = AsyncTurn(self._driver, self._thread_id, cursor)
+            self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
+            cursor.is_active = True
+        except BaseException:
+            self._driver.give_up(self._request)  # whatever it was, wherever it came
+            raise
+        self._end = None if self._limit is None else begun + self._limit
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._driver.leave(self._opened()[1], self._thread_id)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event.
+
+        Raises:
+            EventOverflowError: if events were not read in time, and there were too many.
+            TimeoutError: if the turn takes longer than it may.
+            TransportClosedError: if the connection ends before the turn does.
+            RuntimeError: outside of the block.
+        """
+        if not self._batch:
+            turn, cursor = self._opened()
+            try:
+                self._batch = await self._driver.take(cursor, left_until(self._end))
+            except TimeoutError:
+                raise TimeoutError(f"turn {turn.id} did not end in time") from None
+            self._batch.reverse()  # what was read is nobody's any more
+        if not self._batch:
+            raise StopAsyncIteration
+        event = self._batch.pop()
+        self._fold.add(event)
+        return event
+
+    async def _text(self) -> AsyncIterator[str]:
+        async for event in self:
+            if words := self._words.of(event):
+                yield words
+
+    async def _items(self) -> AsyncIterator[ThreadItem]:
+        async for event in self:
+            if event.method == "item/completed":
+                yield event.payload.item
+
+    def _opened(self) -> tuple[AsyncTurn, Cursor]:
+        if self._begun is None:
+            raise RuntimeError("the turn has not begun: use the stream in an `async with` block")
+        return self._begun

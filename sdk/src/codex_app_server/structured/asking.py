@@ -1,0 +1,81 @@
+"""One question for structured output: what is said at first, and what is said again while the reply does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from codex_app_server.errors import OutputValidationError
+from codex_app_server.structured.expected import Expected, MisfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.inputs import Input
+    from codex_app_server.options import ClientOptions
+    from codex_app_server.results import TurnResult
+
+__all__ = ["Asking"]
+
+_ONCE = {"clientUserMessageId", "toolOutput"}
+"""Options that belong to the first turn alone."""
+
+
+class Asking:
+    """Goes from question to question until a reply fits.
+
+    Args:
+        given: what the caller says.
+        options: of the turn, by their wire names.
+        own: what is expected, and how often it may be asked for again.
+
+    Attributes:
+        given: what to say next.
+        options: of the next turn.
+
+    Raises:
+        TypeError: if there is no telling a model what is expected.
+        ValueError: if it should be asked for again less than never.
+    """
+
+    def __init__(self, given: Input, options: Mapping[str, object], own: ClientOptions) -> None:
+        if isinstance(own.retries, bool) or not isinstance(own.retries, int):
+            raise TypeError(f"retries must be a whole number, not {own.retries!r}")
+        if own.retries < 0:
+            raise ValueError(f"retries must be 0 or more, not {own.retries}")
+        self.given: Input = given
+        self.options: Mapping[str, object] = options
+        self._expected = Expected()
+        self._retries = own.retries
+        if own.output_type is None:
+            return
+        if options.get("outputSchema") is not None:
+            raise TypeError("output_type and output_schema exclude each other: the type has a schema of its own")
+        from codex_app_server.structured.typed import expected_type
+
+        self._expected = expected_type(own.output_type, is_strict=own.strict)
+        if self._expected.instruction is not None:
+            self.given = [*_several(given), self._expected.instruction]
+        self.options = {**options, "outputSchema": self._expected.schema}
+
+    def fits(self, result: TurnResult[Any]) -> bool:
+        """Whether a turn's reply is what was expected, which is then the result's `output`; if not, ask again.
+
+        Raises:
+            OutputValidationError: if it has been asked for often enough.
+        """
+        try:
+            result.output = self._expected.read(result.final_response or "")
+        except MisfitError as misfit:
+            if not self._retries:
+                raise OutputValidationError(result, misfit.reasons) from misfit.__cause__
+            self._retries -= 1
+            reasons = "".join(f"- {reason}\n" for reason in misfit.reasons)
+            self.given = f"Your answer cannot be used:\n{reasons}Answer again, with JSON alone that fits the schema."
+            self.options = {name: value for name, value in self.options.items() if name not in _ONCE}
+            return False
+        return True
+
+
+def _several(given: Input) -> Sequence[Any]:
+    return given if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else [given]

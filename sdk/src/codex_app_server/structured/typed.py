@@ -1,0 +1,113 @@
+"""A value of a Python type as the reply: adapter, schema and words for it, made once for each type.
+
+Only who asks for a type gets here, so that pydantic is loaded for those alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from codex_app_server.structured.expected import Expected, MisfitError
+from codex_app_server.structured.strict import NotStrictError, strict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.structured.strict import Strict
+
+__all__ = ["ExpectedType", "expected_type"]
+
+_FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
+_KEPT_TYPES = 256
+
+
+class ExpectedType(Expected):
+    """A value of a type.
+
+    Args:
+        kind: the type.
+        is_strict: whether the model is held to its schema, or told of it only.
+
+    Attributes:
+        schema: to send; None if it is told.
+        instruction: what to tell the model of it; None if it is held to it.
+
+    Raises:
+        TypeError: if there is no schema of it, or none that is strict.
+    """
+
+    def __init__(self, kind: object, *, is_strict: bool) -> None:
+        self._adapter: TypeAdapter[Any] = _adapter(kind)
+        self._strict: Strict | None = None
+        try:
+            whole = self._adapter.json_schema()
+        except PydanticUserError as error:
+            raise TypeError(f"output_type={_named(kind)} has no JSON schema: {error.message}") from error
+        if is_strict:
+            try:
+                self._strict = strict(whole)
+            except NotStrictError as error:
+                raise TypeError(
+                    f"output_type={_named(kind)} cannot be a strict schema: {error}; or pass strict=False, which asks "
+                    "for it in words and validates the reply all the same"
+                ) from error
+            self.schema = self._strict.schema
+        else:
+            told = json.dumps(whole, ensure_ascii=False)
+            self.instruction = f"Answer with JSON alone, without any words around it. It has to fit this schema: {told}"
+
+    def read(self, reply: str) -> Any:
+        """The value that a reply stands for; raises as for any JSON, and where it is no such value."""
+        plan = self._strict
+        if plan is None:
+            fenced = _FENCE.fullmatch(reply)
+            reply = fenced[1] if fenced else reply
+        elif plan.is_wrapped or plan.absent:
+            reply = json.dumps(plan.restored(super().read(reply)))
+        try:
+            return self._adapter.validate_json(reply)
+        except ValidationError as error:
+            raise MisfitError(*map(_reason, error.errors(include_url=False, include_context=False))) from error
+        except UnicodeError as error:
+            raise MisfitError(f"it is not JSON: {error}") from error
+
+
+def expected_type(kind: object, *, is_strict: bool) -> ExpectedType:
+    """What to expect for a type; the same for the same type. Raises as `ExpectedType`."""
+    try:
+        hash(kind)
+    except TypeError:  # of an annotation that cannot be looked up
+        return ExpectedType(kind, is_strict=is_strict)
+    return _known(kind, is_strict)
+
+
+@lru_cache(maxsize=_KEPT_TYPES)
+def _known(kind: object, is_strict: bool) -> ExpectedType:
+    return ExpectedType(kind, is_strict=is_strict)
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if isinstance(kind, TypeAdapter):
+        return kind
+    if isinstance(kind, FunctionType):  # pydantic would call it
+        raise TypeError(f"output_type={_named(kind)} is a function, not a type")
+    try:
+        return TypeAdapter(kind)
+    except PydanticUserError as error:
+        raise TypeError(f"output_type={_named(kind)} is nothing that can be validated: {error.message}") from error
+
+
+def _named(kind: object) -> str:
+    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else repr(kind)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    path = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).lstrip(".")
+    return f"{path}: {error['msg']}" if path else str(error["msg"])
