@@ -7,6 +7,7 @@ no convenience grants what is not known.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codex_app_server.approvals.commands import commands_of, words_of
@@ -57,7 +58,6 @@ class CommandApproval(_Request):
 
     Attributes:
         command: the whole of it, with the shell that runs it.
-        parts: the commands in it, each as its words without quotes; None if that cannot be told for certain.
         cwd: the directory to run it in.
         kind: ``command``; ``writeStdin`` if something is to be typed into one that runs.
         permissions: what it is to have beyond the sandbox, as the runtime says it.
@@ -65,13 +65,26 @@ class CommandApproval(_Request):
     """
 
     command: str = ""
-    parts: tuple[tuple[str, ...], ...] | None = None
     cwd: str | None = None
     kind: str = "command"
     permissions: Mapping[str, JsonValue] | None = None
     network: str | None = None
-    words: tuple[tuple[Word, ...], ...] | None = field(default=None, repr=False, compare=False)
-    """The parts, with what the shell may expand; None also if more than to run them is asked for."""
+
+    @property
+    def parts(self) -> tuple[tuple[str, ...], ...] | None:
+        """The commands in it, each as its words without quotes; None if that cannot be told for certain."""
+        words = self._words
+        return None if words is None else tuple(tuple(word.text for word in part) for part in words)
+
+    @property
+    def runs(self) -> tuple[tuple[Word, ...], ...]:
+        """The parts, if nothing is asked for but to run them, and with what the shell may expand; else empty."""
+        is_more = self.kind != "command" or self.permissions is not None or self.network is not None
+        return () if is_more else self._words or ()
+
+    @cached_property
+    def _words(self) -> tuple[tuple[Word, ...], ...] | None:
+        return _agreed(commands_of(self.command), self.params.get("commandActions"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +158,8 @@ class McpToolApproval(_Request):
 
 
 ApprovalRequest: TypeAlias = CommandApproval | FileChangeApproval | PermissionsApproval | McpToolApproval
-"""One of the things that are approved."""
+"""One of what is approved. Each has a `thread_id`, `turn_id` and `item_id`, the agent's `reason`, what could
+be granted for good (`permanent`), which no policy of this package does, and all that the runtime said (`params`)."""
 
 _COMMAND = "item/commandExecution/requestApproval"
 _FILES = "item/fileChange/requestApproval"
@@ -181,12 +195,7 @@ def request_of(asked: ServerRequest, changes: JsonValue = None) -> ApprovalReque
 
 
 def _command(params: Mapping[str, JsonValue]) -> CommandApproval:
-    command = _text(params, "command") or ""
-    kind = _text(params, "kind") or "command"
     host = _object(params, "networkApprovalContext")
-    permissions = _object(params, "additionalPermissions")
-    words = _agreed(commands_of(command), params.get("commandActions"))
-    more = kind != "command" or permissions is not None or host is not None
     prefix = params.get("proposedExecpolicyAmendment")
     hosts = params.get("proposedNetworkPolicyAmendments")
     return CommandApproval(
@@ -195,13 +204,11 @@ def _command(params: Mapping[str, JsonValue]) -> CommandApproval:
             *([f"commands that begin with: {' '.join(map(str, prefix))}"] if isinstance(prefix, list) else []),
             *(f"network: {each}" for each in (hosts if isinstance(hosts, list) else [])),
         ),
-        command=command,
-        parts=None if words is None else tuple(tuple(word.text for word in part) for part in words),
+        command=_text(params, "command") or "",
         cwd=_text(params, "cwd"),
-        kind=kind,
-        permissions=permissions,
+        kind=_text(params, "kind") or "command",
+        permissions=_object(params, "additionalPermissions"),
         network=None if host is None else str(host.get("host")),
-        words=None if more else words,
     )
 
 

@@ -99,9 +99,9 @@ decline_all = _Rule("decline_all", lambda _: "decline")
 
 
 def _reads(request: ApprovalRequest) -> Decision | None:
-    if not isinstance(request, CommandApproval) or not request.words:
+    if not isinstance(request, CommandApproval) or not request.runs:
         return None
-    return "accept" if all(map(only_reads, request.words)) else None
+    return "accept" if all(map(only_reads, request.runs)) else None
 
 
 read_only = _Rule("read_only", _reads)
@@ -109,7 +109,7 @@ read_only = _Rule("read_only", _reads)
 options that write or run something. It says nothing about other commands, changes of files, permissions and tools."""
 
 
-def allow_commands(*patterns: str) -> _Rule:
+def allow_commands(*patterns: str) -> ApprovalRule:
     r"""Accept commands that match a pattern; of a line with several commands, all of them must.
 
     A pattern is words: ``git status`` is that command and nothing else, ``ls *`` is ``ls`` with any further words, and
@@ -129,15 +129,15 @@ def allow_commands(*patterns: str) -> _Rule:
     known = [Pattern(each) for each in _texts("allow_commands", patterns)]
 
     def decide(request: ApprovalRequest) -> Decision | None:
-        if not isinstance(request, CommandApproval) or not request.words:
+        if not isinstance(request, CommandApproval) or not request.runs:
             return None
-        is_allowed = all(any(pattern.matches(part) for pattern in known) for part in request.words)
+        is_allowed = all(any(pattern.matches(part) for pattern in known) for part in request.runs)
         return "accept" if is_allowed else None
 
     return _Rule(_written("allow_commands", patterns), decide)
 
 
-def allow_paths(*paths: str | os.PathLike[str]) -> _Rule:
+def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
     """Accept changes of files that all lie in these directories, or are these files, wherever links and ``..`` lead.
 
     What is in a directory ``.git``, ``.codex`` or ``.agents`` further down is not meant: such files are run, or tell
@@ -160,7 +160,7 @@ def allow_paths(*paths: str | os.PathLike[str]) -> _Rule:
     return _Rule(_written("allow_paths", paths), decide)
 
 
-def allow_mcp_tools(*tools: str) -> _Rule:
+def allow_mcp_tools(*tools: str) -> ApprovalRule:
     """Accept calls of tools of MCP servers.
 
     Args:
