@@ -31,6 +31,7 @@ SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
     "Inputs and results": ("inputs", "results", "prices"),
     "Settings and handlers": ("config", "handlers"),
+    "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),

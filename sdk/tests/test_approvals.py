@@ -10,8 +10,9 @@ import pytest
 from command_line import AtTerminal, home_of, running
 from command_line import command as codex_command
 
-from codex_app_server.cli.approvals import change_lines, changes_of
-from codex_app_server.cli.terminal import lines_of, shortened, visible
+from codex_app_server.approvals.asking import change_lines, told_changes
+from codex_app_server.approvals.requests import changes_of
+from codex_app_server.terminal import lines_of, shortened, visible
 from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ class TestWords:
         spelled = char.encode("unicode_escape").decode()
         assert visible(f"rm{char}x") == f"rm{spelled}x"
         assert lines_of(f"rm{char}x\n") == [f"rm{char}x"]
-        assert change_lines([{"path": "a", "kind": {"type": "add"}, "diff": f"1{char}2"}])[1:] == [f"      1{char}2"]
+        changes = changes_of([{"path": "a", "kind": {"type": "add"}, "diff": f"1{char}2"}])
+        assert change_lines(changes)[1:] == [f"      1{char}2"]
 
     def test_blanks_push_nothing_out_of_sight(self) -> None:
         assert lines_of("\n" * 300 + "rm x\n\ny") == ["(300 blank lines)", "rm x", "", "y"]
@@ -201,12 +203,19 @@ class TestWords:
         assert shortened("x" * 300) == "x" * 99 + "…"
 
     def test_changes_are_told_by_kind_and_path(self) -> None:
-        changes: JsonValue = [
+        said: JsonValue = [
             {"path": "a", "kind": {"type": "add"}, "diff": "1\n2\n"},
             {"path": "b", "kind": {"type": "update", "move_path": "c"}, "diff": ""},
             {"path": "d", "kind": "odd"},
         ]
-        assert changes_of(changes) == "add a, move b to c, change d"
-        assert change_lines(changes) == ["    add a", "      1", "      2", "    move b to c", "    change d"]
-        assert changes_of(None) == ""
-        assert change_lines("odd") == []
+        changes = changes_of(said)
+        assert told_changes(changes) == "add a, move b to c, change d"
+        assert change_lines(changes) == [
+            "    add a",
+            "      1",
+            "      2",
+            "    move b to c",
+            "    change d",
+        ]
+        assert told_changes(changes_of(None)) == ""
+        assert change_lines(changes_of("odd")) == []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_app_server.handlers import Handlers
 from codex_app_server.suggesting import suggesting
 from codex_app_server.timeouts import seconds
+
+if TYPE_CHECKING:
+    from codex_app_server.approvals.rules import ApprovalRule
 
 __all__ = ["AppServerConfig"]
 
@@ -45,6 +48,9 @@ class AppServerConfig:
         client_version: the client's version; without it, the version of this package.
         experimental_api: whether methods and fields that Codex marks as experimental may be used.
         handlers: the functions that answer the runtime's questions, approvals for one; without them all are declined.
+        approvals: who decides what Codex may do: rules of `approvals.rules` and functions, of which the first that
+            decides does, e.g. ``[allow_commands("git status"), ask_on_terminal]``. What none decides is left to the
+            function of `handlers` for it.
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
         max_buffered_bytes: how many bytes they may have.
         max_line_bytes: how long a message of the runtime may be, in bytes; a longer one ends the connection.
@@ -74,6 +80,7 @@ class AppServerConfig:
     client_version: str | None = None
     experimental_api: bool = False
     handlers: Handlers | None = None
+    approvals: Sequence[ApprovalRule] = ()
     max_buffered_events: int = 100_000
     max_buffered_bytes: int = 64 << 20
     max_line_bytes: int = 256 << 20
@@ -95,6 +102,9 @@ class AppServerConfig:
             raise ValueError("launch_args_override is empty: it must at least name a program")
         self._check_model()
         self.overrides()
+        for rule in self.approvals:
+            if not callable(rule):
+                raise TypeError(f"approvals must be rules, which are functions of a request, not {rule!r}")
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:
@@ -150,6 +160,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "client_version": (str, _NONE),
     "experimental_api": (bool,),
     "handlers": (Handlers, _NONE),
+    "approvals": (Sequence,),
     "max_buffered_events": (int,),
     "max_buffered_bytes": (int,),
     "max_line_bytes": (int,),

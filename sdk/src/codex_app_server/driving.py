@@ -20,6 +20,10 @@ from codex_app_server.protocol.log import Limits
 from codex_app_server.protocol.messages import ErrorResponse, Junk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_app_server.approvals.deciding import Approving
+    from codex_app_server.approvals.rules import ApprovalRule
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
     from codex_app_server.generated.events import Event
@@ -74,6 +78,7 @@ class Reading:
     Attributes:
         connection: what it means.
         handlers: who answers the runtime's questions.
+        approving: the rules that approvals are decided by, and who watches that.
         ending: how it ended, once it did.
         sleepers: who waits for events.
         is_held_up: whether the runtime has to wait, for too much is unread.
@@ -83,12 +88,24 @@ class Reading:
         bounds = Limits(config.max_buffered_events, config.max_buffered_bytes)
         self.connection = Connection(bounds, config.max_line_bytes, Notification)
         self.handlers = config.handlers or Handlers()
+        self.approving: Approving | None = None
+        if config.approvals:
+            self.approve_with(config.approvals)
         self.ending: Ending | None = None
         self.sleepers: set[Any] = set()
         self.is_held_up = False
         self._allowance = Allowance()
         self._new_bytes = 0  # that came since the unread ones were counted
         self._unread = 0
+
+    def approve_with(self, rules: Sequence[ApprovalRule] = ()) -> Approving:
+        """Have approvals decided by rules, and what these leave by the handlers; all of it can be watched then."""
+        if self.approving is None:
+            from codex_app_server.approvals.deciding import Approving
+
+            self.approving = Approving(rules)
+            self.connection.streams.begun = self.approving.note
+        return self.approving
 
     def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there for a consumer, without waiting."""

@@ -16,10 +16,12 @@ from codex_app_server.protocol.messages import METHOD_NOT_FOUND, encode_error, e
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codex_app_server.handlers import Handlers
+    from codex_app_server.approvals.deciding import Approving, Steps
+    from codex_app_server.approvals.requests import ApprovalRequest
+    from codex_app_server.handlers import Decision, Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
-__all__ = ["answer", "decline", "failed", "handler_of", "question", "without_thread"]
+__all__ = ["answer", "consult", "decline", "failed", "handler_of", "is_for_rules", "question", "without_thread"]
 
 
 class _Rule(NamedTuple):
@@ -93,6 +95,53 @@ _RULES = {
     "applyPatchApproval": _Rule("patch_approval", {"decision": "abort"}, _as("decision"), _says(decision="approved")),
     "execCommandApproval": _Rule("exec_approval", {"decision": "abort"}, _as("decision"), _says(decision="approved")),
 }
+
+
+def is_for_rules(request: ServerRequest, approving: Approving | None) -> bool:
+    """Whether somebody has rules for such questions, or watches how they are decided."""
+    return approving is not None and approving.read(request) is not None
+
+
+def consult(request: ServerRequest, handlers: Handlers, approving: Approving | None) -> Steps:
+    """Find an answer: gives the functions to call, one after another, each with what it is asked, and the data to send.
+
+    The rules of `AppServerConfig.approvals` are asked first; what none of them decides goes to the handler of its kind.
+    """
+    wanted = None
+    try:
+        if approving is not None and (wanted := approving.read(request)) is not None:
+            from codex_app_server.approvals.deciding import decide
+            from codex_app_server.approvals.rules import wire
+
+            decision = yield from decide(wanted, approving.rules)
+            if decision is not None:
+                data = encode_result(request.id, wire(wanted, decision.decision))
+                approving.tell(decision)
+                return data
+        handler = handler_of(request, handlers)
+        data = decline(request) if handler is None else answer(request, (yield handler, question(request)))
+    except BaseException as error:
+        data = failed(request, error)
+    if approving is not None and wanted is not None:
+        rule = _RULES[request.method].handler
+        _tell(approving, wanted, data, f"Handlers.{rule}" if getattr(handlers, rule) is not None else "")
+    return data
+
+
+def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str) -> None:
+    """Show what a handler, or nobody, decided."""
+    import json
+
+    from codex_app_server.approvals.rules import ApprovalDecision
+
+    result = json.loads(data).get("result") or {}
+    word = result.get("decision", result.get("action"))
+    decision: Decision = "decline"
+    if isinstance(word, dict) or result.get("permissions"):
+        decision = "acceptForSession" if result.get("scope") == "session" else "accept"
+    elif word in {"accept", "acceptForSession", "cancel"}:
+        decision = word
+    approving.tell(ApprovalDecision(request=wanted, decision=decision, rule=rule))
 
 
 def handler_of(request: ServerRequest, handlers: Handlers) -> Callable[[Any], object] | None:

@@ -9,6 +9,9 @@ from codex_app_server import (
     Account,
     AccountLoginCompletedNotification,
     AgentMessageDeltaNotification,
+    ApprovalDecision,
+    ApprovalRequest,
+    ApprovalRule,
     ApprovalsReviewer,
     AppServerClient,
     AppServerConfig,
@@ -25,9 +28,12 @@ from codex_app_server import (
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
+    CommandApproval,
     Event,
     EventOverflowError,
     ExperimentalApiError,
+    FileChange,
+    FileChangeApproval,
     GetAccountResponse,
     Handlers,
     ImageInput,
@@ -41,12 +47,14 @@ from codex_app_server import (
     ItemCompletedNotification,
     JsonRpcError,
     LocalImageInput,
+    McpToolApproval,
     MentionInput,
     MethodNotFoundError,
     ModelListResponse,
     Notification,
     OutputValidationError,
     ParseError,
+    PermissionsApproval,
     Personality,
     PlanType,
     Prices,
@@ -100,7 +108,15 @@ from codex_app_server import (
     TurnSteerResponse,
     TurnStream,
     __version__,
+    allow_commands,
+    allow_mcp_tools,
+    allow_paths,
+    approve_all,
+    ask_on_terminal,
+    decline_all,
+    for_session,
     is_retryable_error,
+    read_only,
     retry_on_overload,
 )
 from codex_app_server.generated import (
@@ -118,9 +134,48 @@ async def answer(request: DynamicToolCallParams) -> str:
     return request.tool
 
 
+def rule(request: ApprovalRequest) -> Literal["accept", "cancel"] | bool | None:
+    match request:
+        case CommandApproval(parts=parts):
+            return parts == (("ls",),) and request.thread_id != ""
+        case FileChangeApproval(changes=changes):
+            first: FileChange = changes[0]
+            return "accept" if first.move_to is None and "+" in request.diff else "cancel"
+        case McpToolApproval(server="files"):
+            return True
+        case PermissionsApproval(reason=None) | McpToolApproval():
+            return False
+        case PermissionsApproval():
+            return None
+
+
+async def later(request: ApprovalRequest) -> bool:
+    return request.turn_id is None
+
+
+def decided(decision: ApprovalDecision) -> str:
+    return f"{decision.rule}: {decision.decision} {decision.is_granted} {decision.request.permanent}"
+
+
+def policies() -> list[ApprovalRule]:
+    return [
+        read_only,
+        allow_commands("git status", "ls *"),
+        allow_paths("src"),
+        for_session(allow_mcp_tools("files/*")),
+        for_session(later),
+        rule,
+        ask_on_terminal,
+        approve_all,
+        decline_all,
+    ]
+
+
 def configured() -> AppServerConfig:
     handlers = Handlers(command_approval=decide, tool_call=answer)
-    return AppServerConfig(codex_bin="codex", handlers=handlers, experimental_api=True, request_timeout_s=5)
+    return AppServerConfig(
+        codex_bin="codex", handlers=handlers, approvals=policies(), experimental_api=True, request_timeout_s=5
+    )
 
 
 def inputs() -> list[InputItem]:

@@ -10,12 +10,13 @@ import contextlib
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.questions import answer, decline, failed, handler_of, question, without_thread
+from codex_app_server.questions import consult, decline, failed, handler_of, is_for_rules, without_thread
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
 
@@ -28,11 +29,22 @@ class Consulting:
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, on the loop.
+        approving: gives the rules for approvals, if there are any; looked at for each question.
+
+    Attributes:
+        open: the questions that wait for an answer of this program.
     """
 
-    def __init__(self, handlers: Callable[[], Handlers], send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        handlers: Callable[[], Handlers],
+        send: Callable[[bytes], None],
+        approving: Callable[[], Approving | None] = lambda: None,
+    ) -> None:
         self._handlers = handlers
         self._send = send
+        self._approving = approving
+        self.open: dict[int | str, ServerRequest] = {}
         self._workers = Workers("codex-app-server handler")
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -41,12 +53,13 @@ class Consulting:
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
         try:
-            handler = handler_of(request, self._handlers())
-            if handler is None:
+            handlers, approving = self._handlers(), self._approving()
+            if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 self._send(decline(request))
                 return
             self._loop = asyncio.get_running_loop()
-            task = self._loop.create_task(self._consult(request, handler))
+            self.open[request.id] = request
+            task = self._loop.create_task(self._consult(request, consult(request, handlers, approving)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         except Exception as error:
@@ -71,23 +84,10 @@ class Consulting:
         for task in self._tasks - {caller}:
             task.cancel()
 
-    async def _consult(self, request: ServerRequest, handler: Callable[[Any], object]) -> None:
+    async def _consult(self, request: ServerRequest, steps: Steps) -> None:
         loop = asyncio.get_running_loop()
         try:
-            asked = question(request)
-            if _is_async(handler):
-                given = handler(asked)
-            else:
-                called = self._in_thread(loop, handler, asked)
-                if called is None:
-                    self._send(without_thread(request))
-                    return
-                given, error = await called
-                if error is not None:
-                    raise error  # noqa: TRY301 - as if it were called here
-            if isawaitable(given):
-                given = await given
-            data = answer(request, given)
+            data = await self._answer(request, steps)
         except BaseException as error:
             # Only `close` cancels a question: whatever else looks like it comes from the handler itself.
             if self._is_closed or not loop.is_running():
@@ -95,8 +95,35 @@ class Consulting:
                     raise
                 return
             data = failed(request, error)
+        self.open.pop(request.id, None)
         if not self._is_closed:
             self._send(data)
+
+    async def _answer(self, request: ServerRequest, steps: Steps) -> bytes:
+        """Call the functions one after another: async ones here, plain ones in a thread."""
+        given: object = None
+        raised: BaseException | None = None
+        while True:
+            try:
+                function, asked = steps.send(given) if raised is None else steps.throw(raised)
+            except StopIteration as end:
+                data: bytes = end.value
+                return data
+            given = raised = None
+            try:
+                if _is_async(function):
+                    given = function(asked)
+                else:
+                    called = self._in_thread(asyncio.get_running_loop(), function, asked)
+                    if called is None:
+                        return without_thread(request)
+                    given, raised = await called
+                if isawaitable(given):
+                    given = await given
+            except BaseException as error:
+                if self._is_closed or not asyncio.get_running_loop().is_running():
+                    raise
+                raised = error
 
     def _in_thread(
         self, loop: asyncio.AbstractEventLoop, handler: Callable[[Any], object], asked: object

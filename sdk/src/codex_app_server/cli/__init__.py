@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_app_server.cli.terminal import line_of, visible
 from codex_app_server.errors import AppServerError
+from codex_app_server.terminal import line_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from codex_app_server.cli.run import RunOptions, run
-    from codex_app_server.cli.terminal import Terminal
+    from codex_app_server.terminal import Terminal
 
     given = sys.stdin.buffer.read() if options.prompt == "-" else options.prompt.encode(errors="replace")
     prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_app_server._version import __version__
-from codex_app_server.cli.terminal import line_of, visible
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError, JsonRpcError, RequestTimeoutError
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, OLDER, SCHEMA_VERSION
 from codex_app_server.runtime import find_executable
 from codex_app_server.sync.driver import Driver
+from codex_app_server.terminal import line_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

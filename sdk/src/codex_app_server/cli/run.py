@@ -11,21 +11,22 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from codex_app_server.cli.approvals import Approvals, changes_of
-from codex_app_server.cli.terminal import shortened
+from codex_app_server.approvals.asking import AskOnTerminal, told_changes
+from codex_app_server.approvals.requests import changes_of
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError
 from codex_app_server.inputs import TextInput
 from codex_app_server.sync.codex import Codex
+from codex_app_server.terminal import shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_app_server.cli.terminal import Terminal
     from codex_app_server.events import Notification
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import TurnResult
     from codex_app_server.sync.turn import Turn
+    from codex_app_server.terminal import Terminal
 
 __all__ = ["RunOptions", "run"]
 
@@ -63,10 +64,9 @@ def run(options: RunOptions, terminal: Terminal) -> int:
         AppServerError: if there is no turn to show, or the connection ends before it does.
         BrokenPipeError: if nobody reads the output any more; the turn is interrupted then, as with Ctrl-C.
     """
-    approvals = Approvals(terminal)
-    view: _View = _Json(terminal, approvals) if options.is_json else _Text(terminal, approvals)
+    view: _View = _Json(terminal) if options.is_json else _Text(terminal)
     with ExitStack() as stack:
-        codex = stack.enter_context(Codex(_config(options, approvals, terminal, stack)))
+        codex = stack.enter_context(Codex(_config(options, terminal, stack)))
         thread = codex.thread_start(cwd=options.cwd, model=options.model, sandbox=options.sandbox)  # type: ignore[arg-type]  # one of its words, see the parser
         result = _watched(thread.turn(TextInput(options.prompt)), view)
     if result.is_completed:
@@ -75,10 +75,11 @@ def run(options: RunOptions, terminal: Terminal) -> int:
     return 1
 
 
-def _config(options: RunOptions, approvals: Approvals, terminal: Terminal, stack: ExitStack) -> AppServerConfig:
+def _config(options: RunOptions, terminal: Terminal, stack: ExitStack) -> AppServerConfig:
     """How to start the runtime; with an embedded model, that is started, and stopped with the stack."""
+    approvals = [AskOnTerminal(terminal)]
     if not options.is_embedded:
-        return AppServerConfig(codex_bin=options.codex_bin, handlers=approvals.handlers)
+        return AppServerConfig(codex_bin=options.codex_bin, approvals=approvals)
     from codex_app_server.testing import ModelServer, Text
 
     answer = (
@@ -88,7 +89,7 @@ def _config(options: RunOptions, approvals: Approvals, terminal: Terminal, stack
     words = answer.count(" ") + 1
     model = stack.enter_context(ModelServer(default=Text(answer, delay_s=min(0.03, _EMBEDDED_S / words))))
     terminal.note("the model is embedded: its answer is scripted, no account is used and nothing is sent anywhere")
-    return model.config(codex_bin=options.codex_bin, handlers=approvals.handlers)
+    return model.config(codex_bin=options.codex_bin, approvals=approvals)
 
 
 def _watched(turn: Turn, view: _View) -> TurnResult[None]:
@@ -113,21 +114,18 @@ class _View(Protocol):
 class _Json:
     """Every event as a line of JSON."""
 
-    def __init__(self, terminal: Terminal, approvals: Approvals) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._approvals = approvals
 
     def show(self, event: Notification) -> None:
-        _note_changes(event, self._approvals)
         self._terminal.say(json.dumps({"method": event.method, "params": event.params}) + "\n")
 
 
 class _Text:
     """The agent's text as it comes, and a line for each command and file change."""
 
-    def __init__(self, terminal: Terminal, approvals: Approvals) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._approvals = approvals
         self._streamed: set[str] = set()
         self._trouble = ""
 
@@ -137,7 +135,6 @@ class _Text:
             self._streamed.add(str(params.get("itemId")))
             self._terminal.say(str(params.get("delta") or ""))
             return
-        _note_changes(event, self._approvals)
         item = params.get("item")
         if event.method == "item/started" and isinstance(item, dict):
             self._began(item)
@@ -151,7 +148,7 @@ class _Text:
         if item.get("type") == "commandExecution":
             self._terminal.note(f"$ {shortened(str(item.get('command')))}")
         elif item.get("type") == "fileChange":
-            self._terminal.note(f"files: {shortened(changes_of(item.get('changes')))}")
+            self._terminal.note(f"files: {shortened(told_changes(changes_of(item.get('changes'))))}")
 
     def _ended(self, item: dict[str, JsonValue]) -> None:
         kind, status = item.get("type"), item.get("status")
@@ -168,10 +165,3 @@ class _Text:
         if trouble != self._trouble:
             self._trouble = trouble
             self._terminal.note(f"trying again: {shortened(trouble)}")
-
-
-def _note_changes(event: Notification, approvals: Approvals) -> None:
-    params = event.params if isinstance(event.params, dict) else {}
-    item = params.get("item")
-    if event.method == "item/started" and isinstance(item, dict) and item.get("type") == "fileChange":
-        approvals.note_changes(str(item.get("id")), item.get("changes"))

@@ -67,11 +67,13 @@ class Streams:
     Attributes:
         orders: what to do before the next line is looked at.
         announcing: the ids of the open requests whose answers will announce turns; kept by `Connection`.
+        begun: is told the params of each item that begins, if somebody wants to know them.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.orders: deque[Callable[[], None]] = deque()
         self.announcing: set[int | str] = set()
+        self.begun: Callable[[JsonValue], None] | None = None
         self._limits = limits
         # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
         self._turns: dict[str, weakref.ref[Log]] = {}
@@ -168,6 +170,8 @@ class Streams:
             of which turn it is.
         """
         turn_id = turn_of(event.params)
+        if self.begun is not None and event.method == "item/started":
+            self.begun(event.params)
         if turn_id is not None:
             reference = self._turns.get(turn_id)
             log = reference() if reference is not None else self._of_unannounced(turn_id)

@@ -10,13 +10,13 @@ import contextlib
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from codex_app_server.questions import answer, decline, failed, handler_of, question, without_thread
+from codex_app_server.questions import consult, decline, failed, handler_of, is_for_rules, without_thread
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any
 
+    from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
 
@@ -29,21 +29,34 @@ class Consulting:
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, from any thread.
+        approving: gives the rules for approvals, if there are any; likewise.
+
+    Attributes:
+        open: the questions that wait for an answer of this program.
     """
 
-    def __init__(self, handlers: Callable[[], Handlers], send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        handlers: Callable[[], Handlers],
+        send: Callable[[bytes], None],
+        approving: Callable[[], Approving | None] = lambda: None,
+    ) -> None:
         self._handlers = handlers
         self._send = send
+        self._approving = approving
         self._workers = Workers("codex-app-server handler")
+        self.open: dict[int | str, ServerRequest] = {}
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
-        send = self._send
+        send, handlers, approving, open_ = self._send, self._handlers(), self._approving(), self.open
         try:
-            handler = handler_of(request, self._handlers())
-            if handler is None:
+            if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 send(decline(request))
-            elif not self._workers.put(lambda: _consult(request, handler, send)):
+                return
+            open_[request.id] = request
+            if not self._workers.put(lambda: _consult(request, consult(request, handlers, approving), send, open_)):
+                open_.pop(request.id, None)
                 send(without_thread(request))
         except Exception as error:
             send(failed(request, error))
@@ -56,16 +69,35 @@ class Consulting:
         self._workers.close()
 
 
-def _consult(request: ServerRequest, handler: Callable[[Any], object], send: Callable[[bytes], None]) -> None:
+def _consult(
+    request: ServerRequest, steps: Steps, send: Callable[[bytes], None], open_: dict[int | str, ServerRequest]
+) -> None:
     try:
-        given = handler(question(request))
-        if isawaitable(given):
-            given = _awaited(given)
-        data = answer(request, given)
+        data = _answer(steps)
     except BaseException as error:
         data = failed(request, error)
+    open_.pop(request.id, None)
     with contextlib.suppress(Exception):  # the connection is over
         send(data)
+
+
+def _answer(steps: Steps) -> bytes:
+    """Call the functions one after another."""
+    given: object = None
+    raised: BaseException | None = None
+    while True:
+        try:
+            function, asked = steps.send(given) if raised is None else steps.throw(raised)
+        except StopIteration as end:
+            data: bytes = end.value
+            return data
+        given = raised = None
+        try:
+            given = function(asked)
+            if isawaitable(given):
+                given = _awaited(given)
+        except BaseException as error:
+            raised = error
 
 
 def _awaited(given: Awaitable[object]) -> object:

@@ -186,7 +186,7 @@ class _Reader(Reading):
         if self.consulting is None:
             from codex_app_server.sync.consulting import Consulting
 
-            self.consulting = Consulting(lambda: self.handlers, self.send)
+            self.consulting = Consulting(lambda: self.handlers, self.send, lambda: self.approving)
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
         self.consulting.ask(request)

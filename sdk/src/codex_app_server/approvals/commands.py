@@ -1,0 +1,180 @@
+"""Which commands a command line is made of, if that can be told for certain; and patterns that match one.
+
+What is approved runs as one string in a shell. The runtime's own summary of it leaves parts out (of ``cat a | sh`` the
+``sh``), so it is read here, by the rules of the shell, and only what has one meaning is read: plain and quoted words,
+between ``;``, ``&&``, ``||``, ``|`` and line ends. With anything else in it, a variable, a substitution, a redirection,
+a comment, a keyword, a job or an assignment, a line is not known, and no pattern matches it.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+import re
+import shlex
+from typing import NamedTuple
+
+__all__ = ["Pattern", "Word", "commands_of", "words_of"]
+
+
+class Word(NamedTuple):
+    """A word of a command, as the program gets it.
+
+    Attributes:
+        text: without its quotes.
+        is_live: whether the shell may make something else of it: file names, or a home.
+    """
+
+    text: str
+    is_live: bool = False
+
+
+_BETWEEN = re.compile(r"[ \t]+|(?P<end>&&|\|\||[;|\n])")
+_PIECE = re.compile(
+    r"""
+    (?P<plain>[\w@%+=:,./-]+)        # with what is a letter or a digit elsewhere
+  | (?P<live>[~*?\[\]^]+)
+  | '(?P<single>[^']*)'
+  | "(?P<double>(?:[^"\\$`\n]|\\[^\n])*)"
+  | \\(?P<escaped>[!-~ ])
+    """,
+    re.VERBOSE,
+)
+_ESCAPED = re.compile(r'\\([$`"\\])')
+_ASSIGNS = re.compile(r"[^\W\d]\w*(\[.*\])?\+?=")
+_KEYWORDS = {
+    *("if", "then", "elif", "else", "fi", "case", "esac", "for", "select", "in", "while", "until", "do", "done"),
+    *("function", "time", "coproc", "{", "}", "!", "[[", "]]"),
+}
+_SHELLS = frozenset({"bash", "sh", "zsh", "dash"})
+_SHELL_FLAGS = frozenset({"-c", "-lc"})
+_SHELL_HOMES = frozenset({"/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"})
+_POWERSHELLS = frozenset({"powershell", "powershell.exe", "pwsh", "pwsh.exe"})
+_POWERSHELL_FLAGS = frozenset({"-noprofile", "-nologo", "-noninteractive"})
+_POWERSHELL_HOMES = ("c:\\windows\\system32\\windowspowershell\\", "c:\\program files\\powershell\\")
+_POWERSHELL_LINE = re.compile(r"[\w./\\:=+ -]+")
+"""All that has one meaning there, too."""
+
+
+def commands_of(command: str) -> tuple[tuple[Word, ...], ...] | None:
+    """The commands that a request's command line runs, each as its words; None if that is not certain.
+
+    Args:
+        command: as the runtime says it: the shell, its flags, and the line as one more word; or a program alone.
+    """
+    outer = words_of(command)
+    if outer is None or len(outer) != 1 or any(word.is_live for word in outer[0]):
+        return None
+    shell, *flags = [word.text for word in outer[0]]
+    if _is_at_home(shell, _SHELLS):
+        return words_of(flags[1]) if len(flags) == 2 and flags[0] in _SHELL_FLAGS else None
+    if _name(shell) in _SHELLS | _POWERSHELLS:
+        return _powershell(shell, flags)
+    return outer
+
+
+def words_of(line: str) -> tuple[tuple[Word, ...], ...] | None:
+    """The commands of a line for a POSIX shell; None if it is more than words and what stands between commands."""
+    commands: list[list[Word]] = [[]]
+    awaits = False  # whether another command must follow
+    place = 0
+    while place < len(line):
+        if (separator := _BETWEEN.match(line, place)) is not None:
+            place, end = separator.end(), separator["end"]
+            if end is None or (end == "\n" and not commands[-1]):
+                continue
+            if not commands[-1]:
+                return None
+            awaits = end in {"&&", "||", "|"}
+            commands.append([])
+        elif (word := _word(line, place, is_first=not commands[-1])) is not None:
+            read, place = word
+            commands[-1].append(read)
+        else:
+            return None
+    if not commands[-1]:
+        commands.pop()
+        if awaits:
+            return None
+    return tuple(map(tuple, commands)) or None
+
+
+def _word(line: str, place: int, *, is_first: bool) -> tuple[Word, int] | None:
+    """The word that begins at a place, and where it ends; None if it is more than a word."""
+    text, is_live = "", False
+    begin = place
+    while (piece := _PIECE.match(line, place)) is not None:
+        place = piece.end()
+        kind = piece.lastgroup or ""
+        text += _ESCAPED.sub(r"\1", piece[kind]) if kind == "double" else piece[kind]
+        is_live = is_live or kind == "live"
+    written = line[begin:place]
+    is_more = written.startswith("=") or (is_first and (written in _KEYWORDS or _ASSIGNS.match(written) is not None))
+    # zsh looks for a program that is called like what follows a `=`
+    is_whole = place == len(line) or _BETWEEN.match(line, place) is not None
+    return (Word(text, is_live), place) if written and is_whole and not is_more else None
+
+
+def _powershell(shell: str, flags: list[str]) -> tuple[tuple[Word, ...], ...] | None:
+    """The commands of a line for PowerShell, of words without anything special in them."""
+    at_home = ntpath.normpath(shell).lower()
+    if _name(shell) not in _POWERSHELLS or not ("\\" not in shell or at_home.startswith(_POWERSHELL_HOMES)):
+        return None
+    *options, flag, line = flags if len(flags) > 1 else ["", "", ""]
+    if flag.lower() not in {"-command", "-c"} or not _POWERSHELL_FLAGS.issuperset(map(str.lower, options)):
+        return None
+    parts = re.split(r"[;|\n]", line)
+    if not all(_POWERSHELL_LINE.fullmatch(part) and part.strip() for part in parts) or " --% " in f"{line} ":
+        return None
+    return tuple(tuple(Word(word) for word in part.split()) for part in parts)
+
+
+def _name(program: str) -> str:
+    return ntpath.basename(program).lower()
+
+
+def _is_at_home(program: str, names: frozenset[str]) -> bool:
+    """Whether it is one of these programs, and where such programs are: a model may name a shell of its own."""
+    directory, name = posixpath.split(program)
+    return name in names and (not directory or directory in _SHELL_HOMES)
+
+
+class Pattern:
+    """A command that is allowed.
+
+    Words stand for themselves. ``*`` as the last word is any further words, or none. Elsewhere in the words ``*`` and
+    ``?`` are characters of a file's name: no ``/``, and neither an option's ``-`` at the beginning of a word nor a step
+    up (``..``). A word that the shell may expand matches the last ``*``, or the same word in the pattern.
+
+    Args:
+        text: as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
+
+    Raises:
+        ValueError: if it is empty, or has an open quote.
+    """
+
+    def __init__(self, text: str) -> None:
+        words = shlex.split(text)
+        if not words:
+            raise ValueError("the pattern of a command must have a word")
+        self._takes_more = (len(words) > 1 and words[-1] == "*") or words == ["*"]
+        self._words = words[:-1] if self._takes_more else words
+
+    def matches(self, words: tuple[Word, ...]) -> bool:
+        """Whether it is this command."""
+        count = len(self._words)
+        if len(words) < count or (len(words) > count and not self._takes_more):
+            return False
+        return all(map(_fits, words, self._words))
+
+
+def _fits(word: Word, pattern: str) -> bool:
+    if word.text == pattern:
+        return True
+    if word.is_live or not re.search(r"[*?]", pattern) or ".." in re.split(r"[/\\=:]", word.text):
+        return False
+    if word.text.startswith("-") and not pattern.startswith("-"):
+        return False
+    parts = re.split(r"([*?])", pattern)
+    spelled = "".join({"*": r"[^/\\]*", "?": r"[^/\\]"}.get(part, re.escape(part)) for part in parts)
+    return re.fullmatch(spelled, word.text, re.DOTALL) is not None

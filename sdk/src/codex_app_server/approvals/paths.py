@@ -1,0 +1,45 @@
+"""Whether a file lies in one of some directories, wherever links and ``..`` lead.
+
+Paths are looked up on this machine, which is the runtime's as well.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["Places"]
+
+_GUARDED = frozenset({".git", ".codex", ".agents"})
+"""Directories whose files are run, or tell an agent what to do: they belong to nobody's working files."""
+
+
+class Places:
+    """Files and directories; whoever names a directory means all that is in it.
+
+    But not what is in a ``.git``, ``.codex`` or ``.agents`` of it: files in there are run, or tell an agent what to do.
+    Who means those names such a directory itself.
+
+    Args:
+        paths: relative ones are in the current directory.
+    """
+
+    def __init__(self, *paths: str | os.PathLike[str]) -> None:
+        self._roots = [_real(path) for path in paths]
+
+    def cover(self, path: str) -> bool:
+        """Whether a file is in there; a relative path is not."""
+        return Path(path).is_absolute() and any(_is_in(_real(path), root) for root in self._roots)
+
+
+def _real(path: str | os.PathLike[str]) -> str:
+    """Without links and steps up, and in one case where case does not count."""
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _is_in(path: str, root: str) -> bool:
+    try:
+        inside = Path(path).relative_to(root)
+    except ValueError:
+        return False
+    return _GUARDED.isdisjoint(part.lower() for part in inside.parts)

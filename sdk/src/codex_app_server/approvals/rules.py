@@ -1,0 +1,252 @@
+"""Policies: plain values that decide a request, or leave it to the next one.
+
+A rule is a function from an `ApprovalRequest` to a decision, `True` (accept), `False` (decline), or None: not my
+business. Rules stand in a list, and the first one that decides does. Those here compose with functions of one's own,
+plain or async. What none decides is declined.
+
+None of them grants anything for good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from codex_app_server.approvals.commands import Pattern
+from codex_app_server.approvals.paths import Places
+from codex_app_server.approvals.reading import only_reads
+from codex_app_server.approvals.requests import CommandApproval, FileChangeApproval, McpToolApproval
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from codex_app_server.approvals.requests import ApprovalRequest
+    from codex_app_server.handlers import Decision
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = [
+    "ApprovalDecision",
+    "ApprovalRule",
+    "allow_commands",
+    "allow_mcp_tools",
+    "allow_paths",
+    "approve_all",
+    "decline_all",
+    "for_session",
+    "name_of",
+    "read_only",
+    "wire",
+]
+
+ApprovalRule: TypeAlias = (
+    "Callable[[ApprovalRequest], Decision | bool | Awaitable[Decision | bool | None] | None]"  # for type checkers
+)
+"""A function that decides a request or leaves it, see the module."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalDecision:
+    """What was decided, and by whom; `Observers.on_decision` is shown it.
+
+    Attributes:
+        request: what was asked.
+        decision: what the runtime is told.
+        rule: who decided, e.g. ``allow_commands('git status')``, the name of a function, or of a handler, as
+            ``Handlers.command_approval``. Empty if nobody did, and it was declined.
+        error: what the rule raised, if it did; it was declined then.
+    """
+
+    request: ApprovalRequest
+    decision: Decision
+    rule: str
+    error: BaseException | None = field(default=None, compare=False)
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether it was allowed."""
+        return self.decision in {"accept", "acceptForSession"}
+
+
+class _Rule:
+    """A rule of this package.
+
+    Args:
+        name: how it is written.
+        decide: what it does.
+    """
+
+    def __init__(self, name: str, decide: Callable[[ApprovalRequest], Decision | bool | None]) -> None:
+        self._name = name
+        self._decide = decide
+
+    def __call__(self, request: ApprovalRequest) -> Decision | bool | None:
+        """Decide, or leave it with None to the next rule."""
+        return self._decide(request)
+
+    def __repr__(self) -> str:
+        """How it is written."""
+        return self._name
+
+
+approve_all = _Rule("approve_all", lambda _: "accept")
+"""Accept whatever is asked, each time for this once. For runtimes that have nothing to lose, as in a container."""
+
+decline_all = _Rule("decline_all", lambda _: "decline")
+"""Decline whatever is asked; what no rule decides is declined anyway, so this is for emphasis."""
+
+
+def _reads(request: ApprovalRequest) -> Decision | None:
+    if not isinstance(request, CommandApproval) or not request.runs:
+        return None
+    return "accept" if all(map(only_reads, request.runs)) else None
+
+
+read_only = _Rule("read_only", _reads)
+"""Accept commands that only read, by a list of this package's own: ``ls``, ``cat``, ``rg`` and their like, without the
+options that write or run something. It says nothing about other commands, changes of files, permissions and tools."""
+
+
+def allow_commands(*patterns: str) -> ApprovalRule:
+    r"""Accept commands that match a pattern; of a line with several commands, all of them must.
+
+    A pattern is words: ``git status`` is that command and nothing else, ``ls *`` is ``ls`` with any further words, and
+    elsewhere ``*`` and ``?`` stand for characters as in a file's name (see `approvals.commands.Pattern`).
+
+    Lines with more in them than plain commands (``$(…)``, backticks, ``>``, ``&``, ``VAR=…``, keywords) match no
+    pattern. Neither does a command that wants more permissions than the sandbox gives, or that is typed into a running
+    one.
+
+    Args:
+        *patterns: of commands, quoted as in a shell.
+
+    Raises:
+        TypeError: if one is no string.
+        ValueError: if one is empty.
+    """
+    known = [Pattern(each) for each in _texts("allow_commands", patterns)]
+
+    def decide(request: ApprovalRequest) -> Decision | None:
+        if not isinstance(request, CommandApproval) or not request.runs:
+            return None
+        is_allowed = all(any(pattern.matches(part) for pattern in known) for part in request.runs)
+        return "accept" if is_allowed else None
+
+    return _Rule(_written("allow_commands", patterns), decide)
+
+
+def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
+    """Accept changes of files that all lie in these directories, or are these files, wherever links and ``..`` lead.
+
+    What is in a directory ``.git``, ``.codex`` or ``.agents`` further down is not meant: such files are run, or tell
+    agents what to do. Changes that are not known, and the wish to change a whole directory at will, are left to others.
+
+    Args:
+        *paths: of files and directories; relative ones are in the current directory.
+
+    Raises:
+        TypeError: if one is no path.
+    """
+    places = Places(*paths)
+
+    def decide(request: ApprovalRequest) -> Decision | None:
+        if not isinstance(request, FileChangeApproval) or not request.changes or request.grant_root is not None:
+            return None
+        touched = [path for each in request.changes for path in (each.path, each.move_to) if path is not None]
+        return "accept" if all(map(places.cover, touched)) else None
+
+    return _Rule(_written("allow_paths", paths), decide)
+
+
+def allow_mcp_tools(*tools: str) -> ApprovalRule:
+    """Accept calls of tools of MCP servers.
+
+    Args:
+        *tools: each ``server/tool``, where ``*`` stands for any characters: ``search/*``, ``files/read_*``.
+
+    Raises:
+        TypeError: if one is no string.
+        ValueError: if one names no server.
+    """
+    pairs = [each.partition("/")[::2] for each in _texts("allow_mcp_tools", tools)]
+    for tool, (server, name) in zip(tools, pairs, strict=True):
+        if not server or not name:
+            raise ValueError(f"a tool is named by its server and itself, as search/find, not {tool!r}")
+
+    def decide(request: ApprovalRequest) -> Decision | None:
+        if not isinstance(request, McpToolApproval):
+            return None
+        is_named = any(
+            fnmatchcase(request.server, server) and fnmatchcase(request.tool, name) for server, name in pairs
+        )
+        return "accept" if is_named else None
+
+    return _Rule(_written("allow_mcp_tools", tools), decide)
+
+
+class for_session:  # noqa: N801 - it is used like the functions above
+    """Have what another rule accepts accepted for the session: the runtime does not ask for the same again.
+
+    The same is the same command, the same files or the same tool; for permissions, what is granted stays.
+
+    Args:
+        rule: the other one.
+    """
+
+    def __init__(self, rule: ApprovalRule) -> None:
+        if not callable(rule):
+            raise TypeError(f"for_session takes a rule, not {rule!r}")
+        self._rule = rule
+
+    def __call__(self, request: ApprovalRequest) -> Decision | bool | Awaitable[Decision | bool | None] | None:
+        """Decide as the other one, for longer."""
+        given = self._rule(request)
+        return _later(given) if isawaitable(given) else _longer(given)
+
+    def __repr__(self) -> str:
+        """How it is written."""
+        return f"for_session({name_of(self._rule)})"
+
+
+def _longer(given: Decision | bool | None) -> Decision | bool | None:
+    return "acceptForSession" if given is True or given == "accept" else given
+
+
+async def _later(given: Awaitable[Decision | bool | None]) -> Decision | bool | None:
+    return _longer(await given)
+
+
+def name_of(rule: object) -> str:
+    """What a rule is called: a function by its name, else as it is written."""
+    name = getattr(rule, "__qualname__", None)
+    return name if isinstance(name, str) else repr(rule)
+
+
+def wire(request: ApprovalRequest, decision: Decision) -> dict[str, Any]:
+    """The answer to a request."""
+    is_granted = decision in {"accept", "acceptForSession"}
+    is_longer = decision == "acceptForSession"
+    if isinstance(request, McpToolApproval):
+        answer: dict[str, JsonValue] = {"action": "accept" if is_granted else decision}
+        if is_granted:
+            answer["content"] = {}
+        if is_longer and request.can_be_remembered:
+            answer["_meta"] = {"persist": "session"}
+        return answer
+    if isinstance(request, CommandApproval | FileChangeApproval):
+        return {"decision": decision}
+    granted: Mapping[str, JsonValue] = request.permissions if is_granted else {}
+    return {"permissions": dict(granted), "scope": "session" if is_longer else "turn"}
+
+
+def _texts(function: str, given: tuple[object, ...]) -> list[str]:
+    for each in given:
+        if not isinstance(each, str):
+            raise TypeError(f"{function} takes strings, not {each!r}")
+    return [str(each) for each in given]
+
+
+def _written(function: str, given: tuple[object, ...]) -> str:
+    return f"{function}({', '.join(repr(str(each)) for each in given)})"
