@@ -121,6 +121,7 @@ if TYPE_CHECKING:
         SkillInput,
         TextInput,
     )
+    from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
     from codex_app_server.models.aliases import TurnCompletedNotificationPayload
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
@@ -179,6 +180,8 @@ __all__ = [
     "ItemCompletedNotification",
     "JsonRpcError",
     "LocalImageInput",
+    "MapOutcome",
+    "MapProgress",
     "McpToolApproval",
     "MentionInput",
     "MethodNotFoundError",
@@ -297,6 +300,8 @@ _HOMES = {
     "ItemCompletedNotification": "generated",
     "JsonRpcError": "errors",
     "LocalImageInput": "inputs",
+    "MapOutcome": "mapping.outcomes",
+    "MapProgress": "mapping.outcomes",
     "McpToolApproval": "approvals.requests",
     "MentionInput": "inputs",
     "MethodNotFoundError": "errors",

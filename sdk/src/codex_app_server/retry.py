@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from typing import Any
 
-__all__ = ["is_retryable_error", "retry_on_overload"]
+__all__ = ["backoff", "is_retryable_error", "retry_on_overload"]
 
 _T = TypeVar("_T")
 
@@ -72,7 +72,7 @@ def retry_on_overload(
     """
     if max_attempts < 1:
         raise ValueError(f"max_attempts must be at least 1, not {max_attempts}")
-    delays = _delays(max_attempts - 1, initial_delay_s, max_delay_s, jitter_ratio)
+    delays = backoff(max_attempts - 1, initial_delay_s, max_delay_s, jitter_ratio)
     while True:
         try:
             outcome = op()
@@ -102,7 +102,7 @@ async def _awaited(op: Callable[[], object], outcome: Awaitable[object], delays:
         outcome = again
 
 
-def _delays(count: int, initial: float, longest: float, jitter: float) -> Iterator[float]:
+def backoff(count: int, initial: float, longest: float, jitter: float) -> Iterator[float]:
     """How long to wait each time, in seconds."""
     for number in range(count):
         delay = min(initial * 2**number, longest)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_app_server.generated.afront import AsyncCodexOptions
 from codex_app_server.preloading import load_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
+    from typing import overload
 
-    from typing_extensions import Self
+    from typing_extensions import Self, TypeForm
 
     from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import ModelListResponse, ThreadArchiveResponse, ThreadListResponse
     from codex_app_server.handlers import Handlers
+    from codex_app_server.inputs import RunInput
+    from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
     from codex_app_server.options import ClientOptions
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.results import Output
 
 # All else is imported where it is used: what follows the handshake is loaded ahead of that, while the runtime boots.
 
@@ -102,6 +107,106 @@ class AsyncCodex(AsyncCodexOptions):
 
         answer = await self._driver.call("model/list", {"includeHidden": include_hidden})
         return decode(ModelListResponse, answer)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: type[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: TypeForm[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: None = None,
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[Any]]: ...
+
+    def map(
+        self,
+        prompts: Iterable[RunInput],
+        *,
+        concurrency: int = 8,
+        retries: int = 3,
+        in_order: bool = False,
+        output_type: Any = None,
+        timeout: float | None = None,
+        thread: Mapping[str, Any] | None = None,
+        run: Mapping[str, Any] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        progress: Callable[[MapProgress], object] | bool | None = None,
+    ) -> AsyncIterator[MapOutcome[Any]]:
+        """Run many prompts, each in a thread of its own, and tell what came of each as it comes.
+
+        A prompt that fails is an outcome too, with its error. To leave the loop early, by Ctrl-C for one, interrupts
+        what is being done.
+
+        Args:
+            prompts: what to say; taken one by one, as there is room.
+            concurrency: how many at a time.
+            retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
+                that is not an `output_type` is asked for again.
+            in_order: whether to tell outcomes in the order of the prompts.
+            output_type: what the replies have to be, as for `AsyncThread.run`.
+            timeout: how long a run may take, in seconds.
+            thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
+            run: more options for `AsyncThread.run`.
+            journal: a file of lines of JSON; what it has is not run again, and what comes of the others is added.
+            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+
+        Raises:
+            TypeError, ValueError: if an option is of another type, or out of range.
+            OSError: if the journal cannot be read or written.
+            TransportClosedError: in the loop, if the connection ends.
+        """
+        from codex_app_server.aio.mapping import mapped
+        from codex_app_server.mapping.plan import Plan
+
+        plan = Plan(
+            prompts,
+            concurrency=concurrency,
+            retries=retries,
+            in_order=in_order,
+            thread=thread,
+            run={**(run or {}), "output_type": output_type, "timeout": timeout},
+            journal=journal,
+            progress=progress,
+        )
+        return mapped(self, plan)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""

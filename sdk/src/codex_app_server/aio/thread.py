@@ -15,7 +15,7 @@ from codex_app_server.request_params import params_of
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from codex_app_server.aio.driver import AsyncDriver
@@ -35,6 +35,7 @@ class AsyncThread(AsyncThreadOptions):
         self._driver = driver
         self._id = thread_id
         self._own = own or NOTHING
+        self._on_turn: Callable[[AsyncTurn], object] | None = None  # is told of a turn as it begins
 
     @property
     def id(self) -> str:
@@ -121,6 +122,8 @@ class AsyncThread(AsyncThreadOptions):
         try:
             _, cursor = await self._driver.begin(request, limit)
             turn = AsyncTurn(self._driver, self._id, cursor)
+            if self._on_turn is not None:
+                self._on_turn(turn)
             result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came

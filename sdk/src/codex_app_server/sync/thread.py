@@ -15,7 +15,7 @@ from codex_app_server.sync.turn import Turn
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
@@ -35,6 +35,7 @@ class Thread(ThreadOptions):
         self._driver = driver
         self._id = thread_id
         self._own = own or NOTHING
+        self._on_turn: Callable[[Turn], object] | None = None  # is told of a turn as it begins
 
     @property
     def id(self) -> str:
@@ -121,6 +122,8 @@ class Thread(ThreadOptions):
         try:
             _, cursor = self._driver.begin(request, limit)
             turn = Turn(self._driver, self._id, cursor)
+            if self._on_turn is not None:
+                self._on_turn(turn)
             result = turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came

@@ -1,0 +1,151 @@
+"""What is to be done of many prompts, and in which order it is told: what both clients do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from codex_app_server.mapping.journal import Journal
+from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
+from codex_app_server.retry import backoff
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+
+    from codex_app_server.inputs import RunInput
+    from codex_app_server.results import RunResult
+
+__all__ = ["Job", "Plan"]
+
+
+class Job(NamedTuple):
+    """One prompt.
+
+    Attributes:
+        outcome: what came of it so far; only the journal's is one.
+        key: what the journal knows it by.
+    """
+
+    outcome: MapOutcome[Any]
+    key: str
+
+
+class Plan:
+    """Goes through the prompts, one at a time, and through what came of them.
+
+    Args:
+        prompts: what to say; taken one by one, when there is somebody to say it.
+        concurrency: how many at a time.
+        retries: how often a prompt is tried again.
+        in_order: whether outcomes are told in the order of the prompts.
+        thread: options of each prompt's thread.
+        run: options of each prompt's run.
+        journal: where to note what is done.
+        progress: who is told how far all of it is.
+
+    Raises:
+        TypeError, ValueError: if one of them is of another type, or out of range.
+        OSError: if the journal cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        prompts: Iterable[RunInput],
+        *,
+        concurrency: int,
+        retries: int,
+        in_order: bool,
+        thread: Mapping[str, Any] | None,
+        run: Mapping[str, Any],
+        journal: str | os.PathLike[str] | None,
+        progress: Callable[[MapProgress], object] | bool | None,
+    ) -> None:
+        if isinstance(prompts, (str, bytes)):
+            raise TypeError("prompts must be several, not one string")
+        for name, value, least in (("concurrency", concurrency, 1), ("retries", retries, 0)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} must be a whole number, not {value!r}")
+            if value < least:
+                raise ValueError(f"{name} must be {least} or more, not {value}")
+        self.concurrency = concurrency
+        self.thread = {"ephemeral": True, **(thread or {})}
+        self.run = {name: value for name, value in run.items() if value is not None}
+        if self.run.get("output_type") is not None:
+            self.run["retries"] = retries
+        self._retries = retries
+        self._prompts = enumerate(prompts)
+        self._in_order = in_order
+        self._early: dict[int, MapOutcome[Any]] = {}
+        self._next = 0
+        output_type = self.run.get("output_type")
+        asked = {"thread": self.thread, "run": {name: self.run[name] for name in self.run.keys() - {"output_type"}}}
+        self._journal = Journal(journal, asked, output_type) if journal is not None else None
+        self._progress = MapProgress(0, 0, len(prompts) if isinstance(prompts, Sized) else None)
+        self._tell, self._hush = _teller(progress)
+
+    def next(self) -> Job | None:
+        """The next prompt; None if there is no more."""
+        found = next(self._prompts, None)
+        if found is None:
+            return None
+        index, prompt = found
+        if self._journal is None:
+            return Job(MapOutcome(index, prompt, attempts=1), "")
+        key = self._journal.key(prompt)
+        result = self._journal.done(key)
+        return Job(MapOutcome(index, prompt, result, attempts=0 if result is not None else 1), key)
+
+    def delays(self) -> Iterator[float]:
+        """How long to wait before each further attempt, in seconds."""
+        return backoff(self._retries, 0.25, 8.0, 0.2)
+
+    def succeeded(self, job: Job, result: RunResult[Any], attempts: int) -> MapOutcome[Any]:
+        """A prompt has its result."""
+        return self._noted(job, replace(job.outcome, result=result, attempts=attempts))
+
+    def failed(self, job: Job, error: Exception, attempts: int) -> MapOutcome[Any]:
+        """A prompt has none, for good."""
+        return self._noted(job, replace(job.outcome, error=error, attempts=attempts))
+
+    def ready(self, outcome: MapOutcome[Any]) -> Iterator[MapOutcome[Any]]:
+        """An outcome came: those that can be told now."""
+        self._progress = MapProgress(
+            self._progress.done + 1, self._progress.failed + (outcome.error is not None), self._progress.total
+        )
+        self._tell(self._progress)
+        if not self._in_order:
+            yield outcome
+            return
+        self._early[outcome.index] = outcome
+        while (ready := self._early.pop(self._next, None)) is not None:
+            self._next += 1
+            yield ready
+
+    def close(self) -> None:
+        """There will be no more."""
+        self._hush()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _noted(self, job: Job, outcome: MapOutcome[Any]) -> MapOutcome[Any]:
+        if self._journal is not None:
+            with suppress(ValueError):  # it is closed: whoever stopped did not wait for this one
+                self._journal.add(job.key, outcome)
+        return outcome
+
+
+def _teller(
+    progress: Callable[[MapProgress], object] | bool | None,
+) -> tuple[Callable[[MapProgress], object], Callable[[], object]]:
+    """Who is told of progress, and how that ends."""
+    if callable(progress):
+        return progress, lambda: None
+    if progress:
+        from codex_app_server.mapping.meter import Meter
+
+        meter = Meter()
+        return meter.show, meter.close
+    return lambda _: None, lambda: None

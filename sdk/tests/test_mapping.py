@@ -1,0 +1,241 @@
+"""Many prompts at once, on the real runtime, with clients of both kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from awaited import bare
+
+import codex_app_server
+from codex_app_server import Codex, MapProgress, OutputValidationError, TransportClosedError, TurnFailedError
+from codex_app_server.testing import Failure, ModelServer, Text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+
+@dataclass
+class Number:
+    value: int
+
+
+async def each(codex: Any, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
+    """The outcomes of `map`, whichever client it is of."""
+    mapped = bare(codex).map(*arguments, **options)
+    if hasattr(mapped, "__aiter__"):
+        async for outcome in mapped:
+            yield outcome
+        return
+    while (outcome := await asyncio.to_thread(next, mapped, None)) is not None:
+        yield outcome
+
+
+def said(request: Any) -> str:
+    return str(request.texts[-1])
+
+
+def echo(request: Any) -> Text:
+    return Text(f"you said {said(request)}")
+
+
+def test_each_prompt_has_its_outcome_in_order_if_that_is_asked_for(play: Callable[..., None]) -> None:
+    told: list[MapProgress] = []
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        prompts = [f"p{number}" for number in range(12)]
+        outcomes = [outcome async for outcome in each(codex, iter(prompts), concurrency=4)]
+        assert sorted(outcome.index for outcome in outcomes) == list(range(12))
+        assert all(outcome.unwrap().final_response == f"you said p{outcome.index}" for outcome in outcomes)
+        ordered = [outcome async for outcome in each(codex, prompts, in_order=True, progress=told.append)]
+        assert [outcome.prompt for outcome in ordered] == prompts
+        assert told[-1] == MapProgress(12, 0, 12)
+
+    play(scene, default=echo)
+
+
+def test_no_more_than_so_many_run_at_a_time_and_prompts_are_taken_as_there_is_room(play: Callable[..., None]) -> None:
+    taken: list[int] = []
+
+    def prompts() -> Any:
+        for number in range(30):
+            taken.append(number)
+            yield f"p{number}"
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        outcomes = each(codex, prompts(), concurrency=3)
+        await anext(outcomes)
+        await asyncio.sleep(0.5)  # nobody takes: it does not run ahead
+        assert len(taken) <= 12
+        assert len([outcome async for outcome in outcomes]) == 29
+        assert len(model.requests) == 30
+
+    play(scene, default=echo)
+
+
+def test_what_was_busy_is_tried_again_and_what_fails_is_an_outcome(play: Callable[..., None]) -> None:
+    tries: dict[str, int] = {}
+
+    def answer(request: Any) -> Any:
+        tries[said(request)] = tries.get(said(request), 0) + 1
+        if said(request) == "wrong":
+            return Failure(400, "wrong")
+        return Failure(503) if tries[said(request)] == 1 else Text("fine")
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        outcomes = {outcome.prompt: outcome async for outcome in each(codex, ["busy", "wrong"])}
+        assert outcomes["busy"].unwrap().text == "fine"
+        assert (outcomes["busy"].attempts, outcomes["wrong"].attempts) == (2, 1)
+        with pytest.raises(TurnFailedError, match="wrong"):
+            outcomes["wrong"].unwrap()
+
+    play(scene, default=answer)
+
+
+def test_outputs_are_of_the_type_that_is_asked_for(play: Callable[..., None]) -> None:
+    def answer(request: Any) -> Text:
+        return Text('{"value": "x"}' if "bad" in request.texts[-1] or "bad" in request.texts[0] else '{"value": 7}')
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        outcomes = {each.prompt: each async for each in each_of(codex)}
+        assert outcomes["good"].unwrap().output == Number(7)
+        assert isinstance(outcomes["bad"].error, OutputValidationError)
+
+    def each_of(codex: Any) -> AsyncIterator[Any]:
+        return each(codex, ["good", "bad"], output_type=Number, retries=0)
+
+    play(scene, default=answer)
+
+
+def test_a_journal_has_what_is_done_and_the_rest_is_run(play: Callable[..., None], tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+
+    def answer(request: Any) -> Any:
+        return Failure(400, "no") if said(request) == "c" and broken else Text('{"value": 7}')
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        options: dict[str, Any] = {"journal": journal, "output_type": Number, "in_order": True}
+        first = [outcome async for outcome in each(codex, ["a", "b", "a", "c"], **options)]
+        assert [outcome.error is None for outcome in first] == [True, True, True, False]
+        broken.clear()
+        asked = len(model.requests)
+        with journal.open("ab") as file:
+            file.write(b'{"key": "half of a li')  # what a kill leaves
+        again = [outcome async for outcome in each(codex, ["c", "a", "d", "b", "a"], **options)]
+        assert [outcome.is_reused for outcome in again] == [False, True, False, True, True]
+        assert [outcome.unwrap().output for outcome in again] == [Number(7)] * 5
+        assert len(model.requests) == asked + 2
+        other = {**options, "output_type": None}
+        assert not [outcome async for outcome in each(codex, ["a"], **other) if outcome.is_reused]
+        read = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
+        assert [line["prompt"][0]["text"] for line in read if "error" in line] == ["c"]
+
+    broken = [True]
+    play(scene, default=answer)
+    journal.unlink()
+
+
+def test_to_leave_the_loop_interrupts_what_is_being_done(play: Callable[..., None]) -> None:
+    def answer(request: Any) -> Text:
+        return Text("at once") if said(request) == "p0" else Text("word " * 200, delay_s=0.1)
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        began = time.monotonic()
+        mapped = bare(codex).map([f"p{number}" for number in range(9)], concurrency=3)
+        if hasattr(mapped, "__aiter__"):
+            assert (await anext(mapped)).index == 0
+            await mapped.aclose()
+        else:
+            assert (await asyncio.to_thread(next, mapped)).index == 0
+            await asyncio.to_thread(mapped.close)
+        assert time.monotonic() - began < 10
+        assert (await (await codex.thread_start()).run("p0")).text == "at once"
+
+    play(scene, default=answer)
+
+
+def test_what_the_callers_iterator_raises_and_the_end_of_the_connection_end_it(play: Callable[..., None]) -> None:
+    def prompts() -> Any:
+        yield "a"
+        raise KeyError("mine")
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        with pytest.raises(KeyError, match="mine"):
+            async for _ in each(codex, prompts()):
+                pass
+        await codex.close()
+        with pytest.raises(TransportClosedError):
+            async for _ in each(codex, ["a", "b"]):
+                pass
+
+    play(scene, default=echo)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"concurrency": 0}, ValueError, "concurrency must be 1 or more, not 0"),
+        ({"retries": True}, TypeError, "retries must be a whole number"),
+        ({"prompts": "one"}, TypeError, "prompts must be several, not one string"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(
+    play: Callable[..., None], options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        with pytest.raises(error, match=words):
+            bare(codex).map(**{"prompts": ["a"], **options})
+
+    play(scene)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from codex_app_server import AppServerConfig, Codex
+config = AppServerConfig(codex_bin=sys.argv[1], codex_home=sys.argv[2])
+with Codex(config) as codex:
+    try:
+        for outcome in codex.map([f"p{n}" for n in range(50)], concurrency=4, journal=sys.argv[3]):
+            print(outcome.index, flush=True)
+            if outcome.index == 0:
+                threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a program cannot send itself Ctrl-C alone")
+def test_ctrl_c_ends_it_and_the_journal_goes_on(codex_binary: Path, tmp_path: Path) -> None:
+    def answer(request: Any) -> Text:
+        return Text("at once") if said(request) == "p0" or not slow else Text("word " * 200, delay_s=0.1)
+
+    slow = [True]
+    journal = tmp_path / "journal.jsonl"
+    with ModelServer(default=answer) as model:
+        config = model.config(codex_bin=codex_binary)
+        home = str((config.env or {})["CODEX_HOME"])
+        ran = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(INTERRUPTED), str(codex_binary), home, str(journal)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(codex_app_server.__file__).parents[1])},
+        )
+        assert (ran.stdout.splitlines()[-1], ran.stderr) == ("interrupted", "")
+        assert ran.returncode == 0
+        slow.clear()
+        with Codex(config) as codex:
+            outcomes = list(codex.map([f"p{number}" for number in range(3)], journal=journal, in_order=True))
+    assert [outcome.is_reused for outcome in outcomes] == [True, False, False]
