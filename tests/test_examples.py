@@ -111,6 +111,15 @@ Rhine: The Rhine flows into the North Sea\.
 decline: touch reports/one\.txt
 mkdir worked, touch was declined\.
 left in the directory: reports""",
+    "17_structured_output": r"""Asia: Ganges, 2525 km
+Africa: Nile, 6650 km
+longest: Nile
+asked 3 times""",
+    "18_stream_block": r"""\[userMessage\]
+\[commandExecution\]
+one two three[ ]
+I stopped counting\.
+15 tokens, which cost 0\.00006\d""",
 }
 
 Outcome = subprocess.CompletedProcess[str]
@@ -281,11 +290,12 @@ class TestWhoAnswers:
 
 
 class TestTheirText:
-    def test_sixteen_folders_are_listed_with_their_command(self) -> None:
+    def test_every_folder_is_listed_with_its_command(self) -> None:
         index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
         folders = sorted({script.parent.name for script in SCRIPTS})
-        assert [folder[:2] for folder in folders] == [f"{number:02}" for number in range(1, 17)]
-        assert len(SCRIPTS) == 32
+        assert [folder[:2] for folder in folders] == [f"{number:02}" for number in range(1, len(folders) + 1)]
+        assert len(SCRIPTS) == 2 * len(folders)
+        assert folders == [*SAID]
         for folder in folders:
             assert f"| {folder[:2]} |" in index
             assert f"`sdk/examples/{folder}/sync.py`" in index
