@@ -32,6 +32,7 @@ NOTEBOOK = SDK / "notebooks" / "sdk_walkthrough.ipynb"
 SCRIPTS = sorted(EXAMPLES.glob("[0-9]*/*.py"))
 KINDS = ("sync", "async")
 TIMEOUT_S = 120
+TALKS = "11_interactive_mini_cli"  # at a terminal
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 # By folder, what an example prints: a pattern for the whole of it.
@@ -111,6 +112,15 @@ Rhine: The Rhine flows into the North Sea\.
 decline: touch reports/one\.txt
 mkdir worked, touch was declined\.
 left in the directory: reports""",
+    "17_structured_output": r"""Asia: Ganges, 2525 km
+Africa: Nile, 6650 km
+longest: Nile
+asked 3 times""",
+    "18_stream_block": r"""\[userMessage\]
+\[commandExecution\]
+one two three[ ]
+I stopped counting\.
+15 tokens, which cost 0\.00006\d""",
 }
 
 Outcome = subprocess.CompletedProcess[str]
@@ -193,7 +203,7 @@ def test_an_example_prints_what_it_is_about(outcome: Callable[[str, str], Outcom
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals on Windows")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_mini_cli_talks_at_a_terminal(python: Path, kind: str) -> None:
-    cli = AtTerminal([python, EXAMPLES / "11_interactive_mini_cli" / f"{kind}.py", "--embedded"], {})
+    cli = AtTerminal([python, EXAMPLES / TALKS / f"{kind}.py", "--embedded"], {})
     cli.wait_for("An empty line ends.\n> ")
     cli.type("hello there\n")
     cli.wait_for("You said: hello there\n> ")
@@ -281,11 +291,12 @@ class TestWhoAnswers:
 
 
 class TestTheirText:
-    def test_sixteen_folders_are_listed_with_their_command(self) -> None:
+    def test_every_folder_is_listed_with_its_command(self) -> None:
         index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
         folders = sorted({script.parent.name for script in SCRIPTS})
-        assert [folder[:2] for folder in folders] == [f"{number:02}" for number in range(1, 17)]
-        assert len(SCRIPTS) == 32
+        assert [folder[:2] for folder in folders] == [f"{number:02}" for number in range(1, len(folders) + 1)]
+        assert len(SCRIPTS) == 2 * len(folders)
+        assert {*SAID, TALKS} == {*folders}
         for folder in folders:
             assert f"| {folder[:2]} |" in index
             assert f"`sdk/examples/{folder}/sync.py`" in index

@@ -73,6 +73,15 @@ def approvals(request: ModelRequest) -> Text:
     return Text(f"mkdir {_outcome(made)}, touch {_outcome(touched)}.")
 
 
+def rivers(request: ModelRequest) -> Text:
+    """What was asked for again, with what was wrong with it."""
+    found = [
+        {"name": "Ganges", "continent": "Asia", "length_km": 2525},
+        {"name": "Nile", "continent": "Africa", "length_km": 6650},
+    ]
+    return Text(json.dumps({"result": found if "[0].length_km" in request.texts[-1] else []}))
+
+
 def _outcome(output: object) -> str:
     return "was declined" if "rejected" in str(output) else "worked"
 
@@ -104,4 +113,10 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "14_steering_and_interrupting": (Text(NUMBERS, delay_s=0.1), steered, Text(NUMBERS, delay_s=0.1)),
     "15_many_turns_at_once": (sea,) * len(SEAS),
     "16_approval_policy": (command("mkdir reports"), command("touch reports/one.txt"), approvals),
+    "17_structured_output": (
+        Text('{"result": [{"name": "Ganges", "continent": "Asia", "length_km": -1}]}'),
+        rivers,
+        Text('{"result": "Nile"}'),
+    ),
+    "18_stream_block": (command("echo hello"), Text(NUMBERS, delay_s=0.05), Text("I stopped counting.")),
 }
