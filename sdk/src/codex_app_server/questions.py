@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     from codex_app_server.handlers import Decision, Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
-__all__ = ["answer", "consult", "decline", "failed", "handler_of", "is_for_rules", "question", "without_thread"]
+__all__ = [
+    "TOOL_CALL",
+    "answer",
+    "consult",
+    "decline",
+    "failed",
+    "handler_of",
+    "is_for_rules",
+    "question",
+    "without_thread",
+]
+
+TOOL_CALL = "item/tool/call"
+"""What the runtime asks to have a tool of the program called."""
 
 
 class _Rule(NamedTuple):
@@ -84,7 +97,7 @@ _RULES = {
     "mcpServer/elicitation/request": _Rule(
         "mcp_elicitation", {"action": "decline"}, _as("action"), _says(action="accept")
     ),
-    "item/tool/call": _Rule(
+    TOOL_CALL: _Rule(
         "tool_call",
         {"success": False, "contentItems": [{"type": "inputText", "text": "this tool is not available"}]},
         _tool_text,
