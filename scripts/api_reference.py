@@ -32,6 +32,7 @@ SECTIONS = {
     "Inputs and results": ("inputs", "results", "prices"),
     "Settings and handlers": ("config", "handlers"),
     "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
+    "Python functions as tools": ("tools.tool", "tools.context"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),

@@ -176,7 +176,9 @@ class _Reader(Reading):
         if self.consulting is None:
             from codex_app_server.aio.consulting import Consulting
 
-            self.consulting = Consulting(lambda: self.handlers, self.transport.send, lambda: self.calling, lambda: self.approving)
+            self.consulting = Consulting(
+                lambda: self.handlers, self.transport.send, lambda: self.calling, lambda: self.approving
+            )
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
         self.consulting.ask(request)

@@ -13,11 +13,11 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from codex_app_server._log import logger
 from codex_app_server.protocol.messages import encode_result
-from codex_app_server.questions import answer, failed, question
+from codex_app_server.questions import answer, decline, failed, question
 from codex_app_server.tools.context import ToolContext, ToolError
 from codex_app_server.tools.names import qualified
 from codex_app_server.tools.results import failure, success
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FINISH_S", "LIMIT", "THREADS", "Calls"]
 
 T = TypeVar("T")
+Outcome: TypeAlias = "tuple[T | None, BaseException | None]"
 
 LIMIT = 128
 """How many calls run at once in one client; the others wait."""
@@ -63,7 +64,9 @@ class _Call:
         arguments: what the model passed.
         why: why it is over although the function has not ended.
         tool: what is called, once it is known.
+        is_begun: whether somebody sees to it already; a task that is cancelled before never does anything.
         task: who sees to it.
+        running: in which the function runs.
     """
 
     request: ServerRequest
@@ -71,13 +74,21 @@ class _Call:
     arguments: JsonValue
     why: str = ""
     tool: Tool[..., object] | None = None
+    is_begun: bool = False
     task: asyncio.Task[None] = field(init=False)
+    running: asyncio.Task[Outcome[dict[str, JsonValue]]] | None = None
+
+    @property
+    def is_to_finish(self) -> bool:
+        """Whether it goes on when its turn has ended."""
+        return self.tool is not None and self.tool.on_turn_end == "finish"
 
     def end(self, why: str) -> None:
         """Nobody waits for it any more."""
         self.why = self.why or why
         self.context.cancel()
-        self.task.cancel()
+        if self.is_begun:
+            self.task.cancel()
 
 
 class Calls:
@@ -122,13 +133,14 @@ class Calls:
         """Some turns are over, and with them the calls that are not to finish."""
         for turn_id in turn_ids:
             for call in list(self._of_turns.get(turn_id, ())):
-                if call.tool is None or call.tool.on_turn_end == "cancel":
+                if not call.is_to_finish:
                     call.end("its turn has ended")
 
     async def finish(self) -> None:
-        """Wait for the calls that are to finish, some seconds at most; nobody else waits for them."""
+        """Wait for the calls that are to finish, some seconds at most; but for one that waits here itself."""
         calls = [call for calls in self._of_turns.values() for call in calls]
-        if tasks := [call.task for call in calls if call.tool is not None and call.tool.on_turn_end == "finish"]:
+        here = asyncio.current_task()
+        if tasks := [each.task for each in calls if each.is_to_finish and each.running is not here]:
             await asyncio.wait(tasks, timeout=FINISH_S)
 
     def close(self) -> None:
@@ -148,7 +160,10 @@ class Calls:
 
     async def _see_to(self, call: _Call) -> None:
         """Answer a call, whatever comes of it."""
+        call.is_begun = True
         try:
+            if call.why:
+                raise asyncio.CancelledError  # noqa: TRY301 - as if it came a moment later
             data = await self._answered(call)
         except asyncio.CancelledError:
             data = encode_result(call.request.id, failure(f"The tool was stopped: {call.why or 'the program ends'}."))
@@ -167,27 +182,23 @@ class Calls:
     async def _answered(self, call: _Call) -> bytes:
         request, context = call.request, call.context
         tools = await self._tools_of(context.thread_id)
-        if tools is None and (handler := self._handlers().tool_call) is not None:
-            return answer(request, await self._result(handler, [question(request)], {}, lambda given: given))
         tool = call.tool = (tools or {}).get((context.namespace, context.tool))
+        if tool is None and (handler := self._handlers().tool_call) is not None:
+            said, error = await self._result(handler, [question(request)], {}, lambda given: given)
+            return answer(request, said) if error is None else failed(request, error)
         name = qualified(context.namespace, context.tool)
         if tool is None:
             logger().warning(
-                "the model called %s in thread %s, which has had that tool since it was started, but was not given it "
-                "here: pass it to thread_resume or thread_fork, tools=[...]",
+                "the model called %s in thread %s, which was started with that tool, but was not given it here: "
+                "declined; pass the function to thread_resume or thread_fork: tools=[...]",
                 name,
                 context.thread_id,
             )
-            return encode_result(request.id, failure(f"The tool {name} is not available in this program now."))
+            return decline(request)
         try:
             given = await self._outcome(tool, call)
         except ToolError as error:
-            given = failure(error, tool.max_bytes)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            logger().error("the tool %s failed; the model is told so", name, exc_info=error)
-            given = failure(error, tool.max_bytes)
+            given = failure(error)
         return encode_result(request.id, given)
 
     async def _outcome(self, tool: Tool[..., object], call: _Call) -> dict[str, JsonValue]:
@@ -201,8 +212,8 @@ class Calls:
             if tool.concurrency is not None:
                 await slots.enter_async_context(self._slots_of.setdefault(tool, asyncio.Semaphore(tool.concurrency)))
             await slots.enter_async_context(self._slots)
-            running = self._task(
-                self._caught(self._result(tool.function, [], arguments, lambda given: success(given, tool.max_bytes)))
+            running = call.running = self._task(
+                self._result(tool.function, [], arguments, lambda given: success(given, tool.max_bytes))
             )
             try:
                 done, _ = await asyncio.wait([running], timeout=tool.timeout)
@@ -212,12 +223,14 @@ class Calls:
                 call.context.cancel()
                 raise ToolError(f"The tool gave no result within {tool.timeout:g} s, and was stopped.")
         given, error = running.result()
+        if error is None:
+            return given or {}
+        if isinstance(error, ToolError):
+            return failure(error, tool.max_bytes)
         if isinstance(error, asyncio.CancelledError):  # of its own making: nobody has cancelled it
-            raise ToolError("The tool was cancelled.")
-        if error is not None:
-            raise error
-        assert given is not None  # noqa: S101 - there is one of both
-        return given
+            return failure("The tool was cancelled.")
+        logger().error("the tool %s failed; the model is told so", tool.name, exc_info=error)
+        return failure(error, tool.max_bytes)
 
     async def _result(
         self,
@@ -225,31 +238,30 @@ class Calls:
         positional: list[object],
         named: dict[str, object],
         made: Callable[[object], T],
-    ) -> T:
-        """What is made of what a function returns, in the same thread."""
-        if _is_async(function):
-            given = await function(*positional, **named)  # type: ignore[misc]  # that is what was asked
-            return made(given)
-        given, error = await self._in_thread(lambda: _now(function, positional, named, made))
-        if error is not None:
-            raise error
-        return made(await given) if isawaitable(given) else given
+    ) -> Outcome[T]:
+        """What is made of what a function returns, in the same thread; or what it raised.
 
-    async def _caught(self, result: Awaitable[T]) -> tuple[T | None, BaseException | None]:
-        """What comes of something, as a value: `SystemExit` in a task would end the loop."""
+        As a value: `SystemExit` in a task would end the loop, and `StopIteration` cannot leave a coroutine.
+        """
         try:
-            return await result, None
+            if _is_async(function):
+                given = await cast("Awaitable[object]", function(*positional, **named))
+                return made(given), None
+            given, error = await self._in_thread(lambda: _now(function, positional, named, made))
+            if error is None and isawaitable(given):
+                return made(await given), None
+            return cast("T", given), error
         except BaseException as error:
             return None, error
 
-    def _in_thread(self, job: Callable[[], object]) -> Awaitable[tuple[Any, BaseException | None]]:
+    def _in_thread(self, job: Callable[[], object]) -> Awaitable[Outcome[object]]:
         """Do something without holding up the loop: what it returned, or raised.
 
         Raises:
             ToolError: if there is no thread.
         """
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
+        outcome: asyncio.Future[Outcome[object]] = loop.create_future()
 
         def settle(value: object, error: BaseException | None) -> None:
             if not outcome.done():
@@ -275,11 +287,8 @@ class Calls:
             return tools
         asked: object = thread_id
         for _ in range(_ANCESTORS):
-            try:
-                asked = await self._result(self._parent, [asked], {}, lambda given: given)
-            except Exception:  # the runtime does not say; then it has none
-                return None
-            if not isinstance(asked, str):
+            asked, _ = await self._result(self._parent, [asked], {}, lambda given: given)
+            if not isinstance(asked, str):  # it works for none, or the runtime does not say
                 return None
             if (tools := self._toolbox.of(asked)) is not None:
                 self._toolbox.put(thread_id, tools)

@@ -22,6 +22,7 @@ __all__ = ["Tool", "ToolNamespace", "tool", "tool_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 TIMEOUT_S = 600.0
 """How long a call may take if nothing else is said, in seconds; the runtime itself would wait forever."""
@@ -51,7 +52,7 @@ class ToolNamespace:
 
 
 @dataclass(frozen=True, eq=False)
-class Tool(Generic[P, R]):
+class Tool(Generic[P, R_co]):
     """A function that the agent may call; made by `tool`. Called by the program, it is the function.
 
     Attributes:
@@ -66,7 +67,7 @@ class Tool(Generic[P, R]):
         max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit.
     """
 
-    function: Callable[P, R]
+    function: Callable[P, R_co]
     name: str
     description: str | None = None
     namespace: ToolNamespace | None = None
@@ -117,11 +118,11 @@ class Tool(Generic[P, R]):
             self._made.append(define(self.function, self.description, f"the tool {self.name}"))
         return self._made[0]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function itself."""
         return self.function(*args, **kwargs)
 
-    def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R]:
+    def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R_co]:
         """In a class it is a method."""
         return self if instance is None else replace(self, function=MethodType(self.function, instance))
 
@@ -188,7 +189,7 @@ def tool(
     def made(function: Callable[P, R]) -> Tool[P, R]:
         return Tool(
             function,
-            name or name_of(function),
+            name_of(function) if name is None else name,
             description=description,
             namespace=space,
             deferred=deferred,
