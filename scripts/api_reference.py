@@ -259,7 +259,8 @@ def _options(
 
 def _fields(fields: Sequence[Parameter], said: Mapping[str, str]) -> str:
     """The fields of a dataclass, with their defaults and what the docstring says of them."""
-    rows = [(f"`{each.name}`", code(each.type), _default(each), said[each.name]) for each in fields]
+    public = [each for each in fields if not each.name.startswith("_")]
+    rows = [(f"`{each.name}`", code(each.type), _default(each), said[each.name]) for each in public]
     return table(("field", "type", "default", "what it is"), rows)
 
 

@@ -24,12 +24,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-TIMEOUT_S = 600.0
-"""How long a call may take if nothing else is said, in seconds; the runtime itself would wait forever."""
-
-MOST_BYTES = 12_000
-"""How much text the runtime lets through to a model that has its tools by themselves (0.171.0)."""
-
 
 @dataclass(frozen=True)
 class ToolNamespace:
@@ -61,10 +55,11 @@ class Tool(Generic[P, R_co]):
         description: what the model is told of it; without it, the function's docstring.
         namespace: where it belongs, if anywhere.
         deferred: whether the model has to look for it first.
-        timeout: how long a call may take, in seconds; None is without limit.
+        timeout: how long a call may take, in seconds; None is without limit, as it is in the runtime.
         concurrency: how many calls may run at once; None is as many as the client runs of all tools together.
         on_turn_end: what becomes of a call whose turn has ended.
-        max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit.
+        max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit. What is there by itself is
+            what the runtime lets through to a model that has its tools by themselves (0.171.0).
     """
 
     function: Callable[P, R_co]
@@ -72,10 +67,10 @@ class Tool(Generic[P, R_co]):
     description: str | None = None
     namespace: ToolNamespace | None = None
     deferred: bool = False
-    timeout: float | None = TIMEOUT_S
+    timeout: float | None = 600.0
     concurrency: int | None = None
     on_turn_end: TurnEnd = "cancel"
-    max_bytes: int | None = MOST_BYTES
+    max_bytes: int | None = 12_000
     _made: list[Definition] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -140,10 +135,10 @@ def tool(
     description: str | None = None,
     namespace: str | ToolNamespace | None = None,
     deferred: bool = False,
-    timeout: float | None = TIMEOUT_S,
+    timeout: float | None = 600.0,
     concurrency: int | None = None,
     on_turn_end: TurnEnd = "cancel",
-    max_bytes: int | None = MOST_BYTES,
+    max_bytes: int | None = 12_000,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(
     function: Callable[P, R] | None = None,
@@ -153,10 +148,10 @@ def tool(
     description: str | None = None,
     namespace: str | ToolNamespace | None = None,
     deferred: bool = False,
-    timeout: float | None = TIMEOUT_S,
+    timeout: float | None = 600.0,
     concurrency: int | None = None,
     on_turn_end: TurnEnd = "cancel",
-    max_bytes: int | None = MOST_BYTES,
+    max_bytes: int | None = 12_000,
 ) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
     """Make a function a tool, with options; a plain function that needs none can be passed as it is.
 
