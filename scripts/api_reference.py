@@ -29,9 +29,10 @@ PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
-    "Inputs and results": ("inputs", "results", "prices"),
+    "Inputs and results": ("inputs", "results", "prices", "mapping.outcomes"),
     "Settings and handlers": ("config", "handlers"),
     "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
+    "Python functions as tools": ("tools.tool", "tools.context"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),
@@ -258,7 +259,8 @@ def _options(
 
 def _fields(fields: Sequence[Parameter], said: Mapping[str, str]) -> str:
     """The fields of a dataclass, with their defaults and what the docstring says of them."""
-    rows = [(f"`{each.name}`", code(each.type), _default(each), said[each.name]) for each in fields]
+    public = [each for each in fields if not each.name.startswith("_")]
+    rows = [(f"`{each.name}`", code(each.type), _default(each), said[each.name]) for each in public]
     return table(("field", "type", "default", "what it is"), rows)
 
 

@@ -121,6 +121,13 @@ asked 3 times""",
 one two three[ ]
 I stopped counting\.
 15 tokens, which cost 0\.00006\d""",
+    "19_many_prompts": r"""0 of 2 from the journal
+2 of 5 from the journal
+Danube: Black Sea
+Ganges: Bay of Bengal
+Mekong: South China Sea
+Nile: Mediterranean
+Rhine: North Sea""",
 }
 
 Outcome = subprocess.CompletedProcess[str]

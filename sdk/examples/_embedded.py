@@ -67,6 +67,12 @@ def sea(request: ModelRequest) -> Text:
     return Text(f"The {river} flows into the {SEAS[river]}.", delay_s=0.05)
 
 
+def mouth(request: ModelRequest) -> Text:
+    """The same as JSON."""
+    river = next(river for river in SEAS if river in request.texts[-1])
+    return Text(json.dumps({"sea": SEAS[river]}))
+
+
 def approvals(request: ModelRequest) -> Text:
     """What became of the two commands."""
     made, touched = request.tool_outputs.values()
@@ -119,4 +125,5 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         Text('{"result": "Nile"}'),
     ),
     "18_stream_block": (command("echo hello"), Text(NUMBERS, delay_s=0.05), Text("I stopped counting.")),
+    "19_many_prompts": (mouth,) * len(SEAS),
 }

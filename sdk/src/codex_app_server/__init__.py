@@ -135,6 +135,8 @@ if TYPE_CHECKING:
     from codex_app_server.sync.thread import Thread
     from codex_app_server.sync.turn import Turn
     from codex_app_server.sync.turn import Turn as TurnHandle
+    from codex_app_server.tools.context import ToolContext, ToolError
+    from codex_app_server.tools.tool import Tool, ToolNamespace, tool
 
 __all__ = [
     "Account",
@@ -229,6 +231,10 @@ __all__ = [
     "ThreadStartSource",
     "ThreadTokenUsage",
     "ThreadTokenUsageUpdatedNotification",
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "ToolNamespace",
     "TransportClosedError",
     "Turn",
     "TurnCompletedNotification",
@@ -254,6 +260,7 @@ __all__ = [
     "is_retryable_error",
     "read_only",
     "retry_on_overload",
+    "tool",
 ]
 
 _HOMES = {
@@ -349,6 +356,10 @@ _HOMES = {
     "ThreadStartSource": "generated",
     "ThreadTokenUsage": "generated",
     "ThreadTokenUsageUpdatedNotification": "generated",
+    "Tool": "tools.tool",
+    "ToolContext": "tools.context",
+    "ToolError": "tools.context",
+    "ToolNamespace": "tools.tool",
     "TransportClosedError": "errors",
     "Turn": "sync.turn",
     "TurnCompletedNotification": "generated",
@@ -374,6 +385,7 @@ _HOMES = {
     "is_retryable_error": "retry",
     "read_only": "approvals.rules",
     "retry_on_overload": "retry",
+    "tool": "tools.tool",
 }
 """The module of each name, and after a colon what it is called there if it is called otherwise."""
 

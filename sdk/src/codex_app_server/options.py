@@ -7,6 +7,12 @@ on as one `ClientOptions`, so that what lies between does not name each of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_app_server.tools.toolbox import ToolLike
 
 __all__ = ["NOTHING", "ClientOptions"]
 
@@ -20,12 +26,14 @@ class ClientOptions:
         output_type: what the reply has to be.
         retries: how often a reply that is not that is asked for again.
         strict: whether the model is held to it, or told of it only.
+        tools: functions that the agent may call.
     """
 
     timeout: float | None = None
     output_type: object = None
     retries: int = 0
     strict: bool = True
+    tools: Sequence[ToolLike] | None = None
 
     def over(self, base: ClientOptions) -> ClientOptions:
         """These, and where they say nothing, those of the thread or client that the call is made on."""

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     from codex_app_server.handlers import Decision, Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
-__all__ = ["answer", "consult", "decline", "failed", "handler_of", "is_for_rules", "question", "without_thread"]
+__all__ = [
+    "TOOL_CALL",
+    "answer",
+    "consult",
+    "decline",
+    "failed",
+    "handler_of",
+    "is_for_rules",
+    "question",
+    "without_thread",
+]
+
+TOOL_CALL = "item/tool/call"
+"""What the runtime asks to have a tool of the program called."""
 
 
 class _Rule(NamedTuple):
@@ -33,12 +46,14 @@ class _Rule(NamedTuple):
         short: turns a short form into the answer, and leaves an answer as it is.
         accept: what `True` stands for, made of the question's parameters; None if it is no yes-no question. `False`
             then declines.
+        remedy: what else to do about it that nobody answers, for the log.
     """
 
     handler: str
     decline: dict[str, JsonValue] | None = None
     short: Callable[[Any], object] = lambda given: given
     accept: Callable[[JsonValue], dict[str, JsonValue]] | None = None
+    remedy: str = ""
 
 
 def _as(member: str) -> Callable[[Any], object]:
@@ -84,10 +99,11 @@ _RULES = {
     "mcpServer/elicitation/request": _Rule(
         "mcp_elicitation", {"action": "decline"}, _as("action"), _says(action="accept")
     ),
-    "item/tool/call": _Rule(
+    TOOL_CALL: _Rule(
         "tool_call",
         {"success": False, "contentItems": [{"type": "inputText", "text": "this tool is not available"}]},
         _tool_text,
+        remedy=", or pass the function to thread_start, thread_resume or thread_fork: tools=[...]",
     ),
     "account/chatgptAuthTokens/refresh": _Rule("token_refresh"),
     "attestation/generate": _Rule("attestation", None, _as("token")),
@@ -149,7 +165,7 @@ def handler_of(request: ServerRequest, handlers: Handlers) -> Callable[[Any], ob
     rule = _RULES.get(request.method)
     handler: Callable[[Any], object] | None = getattr(handlers, rule.handler) if rule else None
     if handler is None:
-        remedy = f"; see Handlers.{rule.handler}" if rule else ""
+        remedy = f"; see Handlers.{rule.handler}{rule.remedy}" if rule else ""
         with contextlib.suppress(Exception):  # as in `_log`
             logger().warning("the runtime asked for %s, which nobody handles: declined%s", request.method, remedy)
     return handler

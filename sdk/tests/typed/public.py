@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from codex_app_server import (
     Account,
@@ -93,6 +93,10 @@ from codex_app_server import (
     ThreadStartSource,
     ThreadTokenUsage,
     ThreadTokenUsageUpdatedNotification,
+    Tool,
+    ToolContext,
+    ToolError,
+    ToolNamespace,
     TransportClosedError,
     Turn,
     TurnCompletedNotification,
@@ -118,12 +122,16 @@ from codex_app_server import (
     is_retryable_error,
     read_only,
     retry_on_overload,
+    tool,
 )
 from codex_app_server.generated import (
     CommandExecutionRequestApprovalParams,
     DynamicToolCallParams,
     ReadOnlySandboxPolicy,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def decide(request: CommandExecutionRequestApprovalParams) -> Literal["accept", "decline"]:
@@ -169,6 +177,33 @@ def policies() -> list[ApprovalRule]:
         approve_all,
         decline_all,
     ]
+
+
+@tool
+def area(width: float, height: float) -> float:
+    return width * height
+
+
+@tool(namespace=ToolNamespace("shop", "Buying."), deferred=True, timeout=5, concurrency=1, on_turn_end="finish")
+async def buy(context: ToolContext, what: str) -> list[str]:
+    if context.is_cancelled:
+        raise ToolError("Too late.")
+    return [what, context.thread_id]
+
+
+def tools(codex: Codex, plain: Callable[[str], int]) -> Thread:
+    product: float = area(2, height=3)
+    described: Tool[..., object] = area
+    print(product, described.name, described.definition.schema)
+    thread = codex.thread_start(tools=[area, buy, plain, described])
+    return codex.thread_fork(thread.id, tools=[area])
+
+
+async def tools_too(codex: AsyncCodex) -> AsyncThread:
+    thread = await codex.thread_start(tools=(buy, area))
+    bought: list[str] = await buy(ToolContext(), "tea")
+    print(bought)
+    return await codex.thread_resume(thread.id, tools=[buy])
 
 
 def configured() -> AppServerConfig:

@@ -10,12 +10,21 @@ import contextlib
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.questions import consult, decline, failed, handler_of, is_for_rules, without_thread
+from codex_app_server.questions import (
+    TOOL_CALL,
+    consult,
+    decline,
+    failed,
+    handler_of,
+    is_for_rules,
+    without_thread,
+)
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_app_server.aio.calling import Calling
     from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
@@ -29,6 +38,7 @@ class Consulting:
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, on the loop.
+        calling: gives who calls the program's own tools, if it has any.
         approving: gives the rules for approvals, if there are any; looked at for each question.
 
     Attributes:
@@ -39,9 +49,11 @@ class Consulting:
         self,
         handlers: Callable[[], Handlers],
         send: Callable[[bytes], None],
+        calling: Callable[[], Calling | None] = lambda: None,
         approving: Callable[[], Approving | None] = lambda: None,
     ) -> None:
         self._handlers = handlers
+        self._calling = calling
         self._send = send
         self._approving = approving
         self.open: dict[int | str, ServerRequest] = {}
@@ -53,6 +65,9 @@ class Consulting:
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
         try:
+            if request.method == TOOL_CALL and (calling := self._calling()) is not None:
+                calling.ask(request)
+                return
             handlers, approving = self._handlers(), self._approving()
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 self._send(decline(request))
@@ -73,6 +88,8 @@ class Consulting:
         """
         self._is_closed = True
         self._workers.close()
+        if (calling := self._calling()) is not None:
+            calling.close()
         if self._loop is not None:
             caller = None
             with contextlib.suppress(RuntimeError):  # not in a loop

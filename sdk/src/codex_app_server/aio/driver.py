@@ -12,6 +12,7 @@ import asyncio
 import os
 import time
 import warnings
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ from codex_app_server.runtime import launch_command, launch_environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.aio.calling import Calling
     from codex_app_server.aio.consulting import Consulting
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
@@ -82,6 +84,8 @@ class _Reader(Reading):
     Args:
         config: how the client is used.
     """
+
+    calling: Calling | None = None
 
     def __init__(self, config: AppServerConfig) -> None:
         super().__init__(config)
@@ -162,12 +166,19 @@ class _Reader(Reading):
                 _wake(log.waiting.popleft())
         for question in progress.questions:
             self._ask(question)
+        self._turns_ended(progress.ended)
+
+    def _turns_ended(self, turn_ids: list[str]) -> None:
+        if turn_ids and self.calling is not None:
+            self.calling.turns_ended(turn_ids)
 
     def _ask(self, request: ServerRequest) -> None:
         if self.consulting is None:
             from codex_app_server.aio.consulting import Consulting
 
-            self.consulting = Consulting(lambda: self.handlers, self.transport.send, lambda: self.approving)
+            self.consulting = Consulting(
+                lambda: self.handlers, self.transport.send, lambda: self.calling, lambda: self.approving
+            )
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
         self.consulting.ask(request)
@@ -255,6 +266,21 @@ class AsyncDriver:
         except BaseException:
             await self.close()
             raise
+
+    @property
+    def calling(self) -> Calling:
+        """Who calls the program's own tools."""
+        from codex_app_server.aio.calling import Calling
+
+        reader = self._reader
+        made = Calling(reader.transport.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+        found: Calling = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+        return found
+
+    async def finish(self) -> None:
+        """Wait some seconds for calls of tools that are to finish."""
+        if self._reader.calling is not None:
+            await self._reader.calling.finish()
 
     @property
     def config(self) -> AppServerConfig:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from codex_app_server.inputs import Input, RunInput
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import Output, RunResult
+    from codex_app_server.tools.toolbox import ToolLike
 
 __all__ = ["AsyncCodexOptions", "AsyncThreadOptions"]
 
@@ -69,6 +70,7 @@ class AsyncCodexOptions(Suggesting, ABC):
     async def thread_start(
         self,
         *,
+        tools: Sequence[ToolLike] | None = None,
         allow_provider_model_fallback: bool | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -106,6 +108,9 @@ class AsyncCodexOptions(Suggesting, ABC):
         `multi_agent_mode`, `permissions`, `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
 
         Args:
+            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: a thread that is resumed or forked needs the same functions again, to have its calls
+                answered.
             allow_provider_model_fallback: whether another model of the provider will do.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -171,7 +176,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sessionStartSource": session_start_source,
                 "threadSource": thread_source,
             },
-            ClientOptions(),
+            ClientOptions(tools=tools),
         )
 
     @abstractmethod
@@ -266,6 +271,7 @@ class AsyncCodexOptions(Suggesting, ABC):
         self,
         thread_id: str,
         *,
+        tools: Sequence[ToolLike] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
@@ -293,6 +299,9 @@ class AsyncCodexOptions(Suggesting, ABC):
 
         Args:
             thread_id: its id.
+            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: a thread that is resumed or forked needs the same functions again, to have its calls
+                answered.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             base_instructions: replaces the instructions that Codex gives the model.
@@ -339,7 +348,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sandbox": sandbox,
                 "serviceTier": service_tier,
             },
-            ClientOptions(),
+            ClientOptions(tools=tools),
         )
 
     @abstractmethod
@@ -354,6 +363,7 @@ class AsyncCodexOptions(Suggesting, ABC):
         self,
         thread_id: str,
         *,
+        tools: Sequence[ToolLike] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
@@ -387,6 +397,9 @@ class AsyncCodexOptions(Suggesting, ABC):
 
         Args:
             thread_id: the other one's id.
+            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: a thread that is resumed or forked needs the same functions again, to have its calls
+                answered.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -443,7 +456,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
-            ClientOptions(),
+            ClientOptions(tools=tools),
         )
 
     @abstractmethod

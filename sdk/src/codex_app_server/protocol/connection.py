@@ -37,7 +37,7 @@ from codex_app_server.protocol.messages import (
 from codex_app_server.protocol.pacing import PROBE, Pacing
 from codex_app_server.protocol.rescue import rescue
 from codex_app_server.protocol.stopping import Stops
-from codex_app_server.protocol.streams import Streams
+from codex_app_server.protocol.streams import LAST, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +135,7 @@ class Progress(NamedTuple):
         junk: what made no sense.
         touched: the logs that have more now.
         replies: bytes to send on, of the conversation's own accord.
+        ended: the turns that are over, after all that was asked in them.
     """
 
     answered: list[Request]
@@ -142,6 +143,7 @@ class Progress(NamedTuple):
     junk: list[Junk]
     touched: list[Log]
     replies: list[bytes]
+    ended: list[str]
 
 
 class Connection:
@@ -274,7 +276,7 @@ class Connection:
 
     def advance(self) -> Progress:
         """Read what was received."""
-        progress = Progress([], [], [], [], [])
+        progress = Progress([], [], [], [], [], [])
         self.streams.obey()
         lines, self._lines = self._lines, []
         may_have_ids, self._may_have_ids, self.received_bytes = self._may_have_ids, False, 0
@@ -310,6 +312,8 @@ class Connection:
             turn_id = self.streams.deliver(message, line, progress.touched)
             if self._stops.are_watched:
                 self._went_on(turn_id, message.method, progress)
+            if turn_id is not None and message.method in LAST["turn"]:
+                progress.ended.append(turn_id)
         elif isinstance(message, Response | ErrorResponse):
             self._answered(line, message, progress)
         elif isinstance(message, ServerRequest):

@@ -214,8 +214,14 @@ class Codex(CodexOptions):
         return mapped(self, plan)
 
     def close(self) -> None:
-        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again."""
-        self._driver.close()
+        """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
+
+        Calls of tools that are to finish have some seconds for that before; all others end with it.
+        """
+        try:
+            self._driver.finish()
+        finally:
+            self._driver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +250,24 @@ class Codex(CodexOptions):
         from codex_app_server.request_params import thread_named_by
         from codex_app_server.sync.thread import Thread
 
-        return Thread(self._driver, thread_named_by(self._call(method, options), method), own)
+        if own is None or not own.tools:
+            return Thread(self._driver, thread_named_by(self._call(method, options), method), own)
+        from codex_app_server.tools.toolbox import announced, tools_of
+
+        tools = tools_of(own.tools)
+        if method == "thread/start":
+            options = announced(tools, options, experimental_api=self._driver.config.experimental_api)
+        toolbox = self._driver.calling.toolbox
+        # Before it is resumed, for a goal of its own may set it off at once.
+        resumed = str(options["threadId"]) if method == "thread/resume" else ""
+        before = toolbox.put(resumed, tools)
+        try:
+            thread_id = thread_named_by(self._call(method, options), method)
+        except BaseException:
+            toolbox.put(resumed, before)
+            raise
+        toolbox.put(thread_id, tools)
+        return Thread(self._driver, thread_id, own)
 
     def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
         from codex_app_server.request_params import params_of

@@ -10,7 +10,15 @@ import contextlib
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from codex_app_server.questions import consult, decline, failed, handler_of, is_for_rules, without_thread
+from codex_app_server.questions import (
+    TOOL_CALL,
+    consult,
+    decline,
+    failed,
+    handler_of,
+    is_for_rules,
+    without_thread,
+)
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
+    from codex_app_server.sync.calling import Calling
 
 __all__ = ["Consulting"]
 
@@ -29,6 +38,7 @@ class Consulting:
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, from any thread.
+        calling: gives who calls the program's own tools, if it has any.
         approving: gives the rules for approvals, if there are any; likewise.
 
     Attributes:
@@ -39,9 +49,11 @@ class Consulting:
         self,
         handlers: Callable[[], Handlers],
         send: Callable[[bytes], None],
+        calling: Callable[[], Calling | None] = lambda: None,
         approving: Callable[[], Approving | None] = lambda: None,
     ) -> None:
         self._handlers = handlers
+        self._calling = calling
         self._send = send
         self._approving = approving
         self._workers = Workers("codex-app-server handler")
@@ -51,6 +63,9 @@ class Consulting:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
         send, handlers, approving, open_ = self._send, self._handlers(), self._approving(), self.open
         try:
+            if request.method == TOOL_CALL and (calling := self._calling()) is not None:
+                calling.ask(request)
+                return
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 send(decline(request))
                 return
@@ -67,6 +82,8 @@ class Consulting:
         Never blocks and takes no lock. May be called again, and from anywhere.
         """
         self._workers.close()
+        if (calling := self._calling()) is not None:
+            calling.close()
 
 
 def _consult(

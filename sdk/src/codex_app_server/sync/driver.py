@@ -17,6 +17,7 @@ import os
 import sys
 import time
 import warnings
+import weakref
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.sync.calling import Calling
     from codex_app_server.sync.consulting import Consulting
 
 __all__ = ["Driver"]
@@ -74,6 +76,8 @@ class _Reader(Reading):
     Args:
         config: how the client is used.
     """
+
+    calling: Calling | None = None
 
     def __init__(self, config: AppServerConfig) -> None:
         super().__init__(config)
@@ -161,6 +165,7 @@ class _Reader(Reading):
                 wake(sleeper)
         for question in progress.questions:
             self._ask(question)
+        self._turns_ended(progress.ended)
 
     def _pass_on(self) -> None:
         self._nudge_at = time.monotonic() + _NUDGE_S
@@ -182,11 +187,15 @@ class _Reader(Reading):
     def _is_over(self) -> bool:
         return self.ending is not None or self._is_leaving
 
+    def _turns_ended(self, turn_ids: list[str]) -> None:
+        if turn_ids and self.calling is not None:
+            self.calling.turns_ended(turn_ids)
+
     def _ask(self, request: ServerRequest) -> None:
         if self.consulting is None:
             from codex_app_server.sync.consulting import Consulting
 
-            self.consulting = Consulting(lambda: self.handlers, self.send, lambda: self.approving)
+            self.consulting = Consulting(lambda: self.handlers, self.send, lambda: self.calling, lambda: self.approving)
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
         self.consulting.ask(request)
@@ -257,6 +266,21 @@ class Driver:
     def metadata(self) -> InitializeResult:
         """What the runtime said of itself in the handshake."""
         return self._metadata
+
+    @property
+    def calling(self) -> Calling:
+        """Who calls the program's own tools."""
+        from codex_app_server.sync.calling import Calling
+
+        reader = self._reader
+        made = Calling(reader.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+        found: Calling = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+        return found
+
+    def finish(self) -> None:
+        """Wait some seconds for calls of tools that are to finish."""
+        if self._reader.calling is not None:
+            self._reader.calling.finish()
 
     @property
     def config(self) -> AppServerConfig:

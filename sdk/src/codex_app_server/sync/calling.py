@@ -1,0 +1,114 @@
+"""Calling tools beside the threads of the program: in an event loop of their own, from the first call on.
+
+Async tools run in that loop, so they may share what belongs to a loop, for as long as the client lives; plain ones get
+threads of a bounded pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as NotInTime
+from typing import TYPE_CHECKING
+
+from codex_app_server.questions import without_thread
+from codex_app_server.tools.calls import FINISH_S, THREADS, Calls
+from codex_app_server.tools.toolbox import Toolbox, parent_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import WeakMethod
+
+    from codex_app_server.handlers import Handlers
+    from codex_app_server.protocol.messages import JsonValue, ServerRequest
+
+__all__ = ["Calling"]
+
+
+class Calling:
+    """Has tools called.
+
+    Args:
+        send: takes an answer, from any thread.
+        handlers: gives those who may answer for threads without tools.
+        call: the driver's way to call a protocol method; held weakly, so that an unused client can be collected.
+
+    Attributes:
+        toolbox: which thread has which tools.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        handlers: Callable[[], Handlers],
+        call: WeakMethod[Callable[[str, dict[str, JsonValue]], JsonValue]],
+    ) -> None:
+        self.toolbox = Toolbox()
+        self._send = send
+        self._calls = Calls(self.toolbox, send, handlers, self._parent)
+        self._call = call
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def ask(self, request: ServerRequest) -> None:
+        """Have a tool called; for the one thread that reads. Never blocks, never raises."""
+        try:
+            loop = self._loop or self._start()
+            loop.call_soon_threadsafe(self._calls.ask, request)
+        except Exception:  # the system has no more threads or descriptors, or all is over
+            self._send(without_thread(request))
+
+    def turns_ended(self, turn_ids: list[str]) -> None:
+        """Some turns are over; for the one thread that reads."""
+        self._do(self._calls.turns_ended, turn_ids)
+
+    def finish(self) -> None:
+        """Wait some seconds for calls that are to finish; in a tool itself, for none."""
+        loop, thread, here = self._loop, self._thread, threading.current_thread()
+        if loop is None or thread is None or not thread.is_alive() or here is thread or here.name == THREADS:
+            return
+        with contextlib.suppress(RuntimeError, CancelledError, NotInTime):  # it is over already
+            asyncio.run_coroutine_threadsafe(self._calls.finish(), loop).result(FINISH_S + 1)
+
+    def close(self) -> None:
+        """End all calls. May be called again, and from anywhere; never blocks and takes no lock."""
+        self._do(_end, self._calls)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=_serve, args=(loop, self._calls), name="codex-app-server tools", daemon=True)
+        try:
+            thread.start()
+        except BaseException:
+            loop.close()
+            raise
+        self._loop, self._thread = loop, thread
+        return loop
+
+    def _do(self, what: Callable[..., object], *args: object) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(what, *args)
+
+    def _parent(self, thread_id: str) -> str | None:
+        call = self._call()
+        return None if call is None else parent_in(call("thread/read", {"threadId": thread_id}))
+
+
+def _serve(loop: asyncio.AbstractEventLoop, calls: Calls) -> None:
+    """What the thread does; it knows nothing of the client."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(calls.ended())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _end(calls: Calls) -> None:
+    calls.close()
+    asyncio.get_running_loop().stop()

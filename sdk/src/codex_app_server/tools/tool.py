@@ -1,0 +1,216 @@
+"""A function that the agent may call, and how."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+from types import MethodType
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, overload
+
+from codex_app_server.timeouts import seconds
+from codex_app_server.tools.names import check_name, check_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal, TypeAlias
+
+    from codex_app_server.tools.definition import Definition
+
+    TurnEnd: TypeAlias = Literal["cancel", "finish"]
+
+__all__ = ["Tool", "ToolNamespace", "tool", "tool_of"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class ToolNamespace:
+    """Where tools belong together, e.g. ``ToolNamespace("shop", "What can be bought, and buying it.")``.
+
+    Attributes:
+        name: letters, digits, _ and -, 64 at most.
+        description: what its tools are for; 1024 characters at most.
+
+    Raises:
+        ValueError: if the runtime would refuse it.
+    """
+
+    name: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what the runtime would."""
+        check_namespace(self.name, self.description)
+
+
+@dataclass(frozen=True, eq=False)
+class Tool(Generic[P, R_co]):
+    """A function that the agent may call; made by `tool`. Called by the program, it is the function.
+
+    Attributes:
+        function: plain or async.
+        name: what the model calls it.
+        description: what the model is told of it; without it, the function's docstring.
+        namespace: where it belongs, if anywhere.
+        deferred: whether the model has to look for it first.
+        timeout: how long a call may take, in seconds; None is without limit, as it is in the runtime.
+        concurrency: how many calls may run at once; None is as many as the client runs of all tools together.
+        on_turn_end: what becomes of a call whose turn has ended.
+        max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit. What is there by itself is
+            what the runtime lets through to a model that has its tools by themselves (0.171.0).
+    """
+
+    function: Callable[P, R_co]
+    name: str
+    description: str | None = None
+    namespace: ToolNamespace | None = None
+    deferred: bool = False
+    timeout: float | None = 600.0
+    concurrency: int | None = None
+    on_turn_end: TurnEnd = "cancel"
+    max_bytes: int | None = 12_000
+    _made: list[Definition] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail when it is called.
+
+        Raises:
+            TypeError: if it is no function, or of a kind that cannot be called.
+            ValueError: if the name, a number or a word will not do.
+        """
+        where = f"the tool {self.name}"
+        if not callable(self.function):
+            raise TypeError(f"a tool is a function, not {self.function!r}")
+        if inspect.isasyncgenfunction(self.function):
+            raise TypeError(f"{where} is an async generator: a tool returns its result")
+        check_name(self.name, self.namespace.name if self.namespace else None, where)
+        if self.deferred and self.namespace is None:
+            raise ValueError(f"{where} is deferred and needs a namespace, which is what a model finds it by")
+        if self.on_turn_end not in ("cancel", "finish"):
+            raise ValueError(f"on_turn_end of {where} must be 'cancel' or 'finish', not {self.on_turn_end!r}")
+        for name in ("concurrency", "max_bytes"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} of {where} must be at least 1, not {value!r}")
+        object.__setattr__(self, "timeout", seconds(self.timeout, f"timeout of {where}"))
+        # As `functools.update_wrapper`: for `help`, and for whoever asks for the signature.
+        names = ("__module__", "__name__", "__qualname__", "__doc__")
+        vars(self).update({name: getattr(self.function, name) for name in names if hasattr(self.function, name)})
+        vars(self)["__wrapped__"] = self.function
+
+    @property
+    def definition(self) -> Definition:
+        """What the model is told of it, and how its arguments become the function's.
+
+        Raises:
+            TypeError: if its parameters cannot be described; the message says which, and what to do.
+        """
+        if not self._made:
+            from codex_app_server.tools.definition import define  # which needs pydantic
+
+            self._made.append(define(self.function, self.description, f"the tool {self.name}"))
+        return self._made[0]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function itself."""
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R_co]:
+        """In a class it is a method."""
+        return self if instance is None else replace(self, function=MethodType(self.function, instance))
+
+    def __repr__(self) -> str:
+        """Its name."""
+        return f"<Tool {self.name}>"
+
+
+@overload
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    namespace: str | ToolNamespace | None = None,
+    deferred: bool = False,
+    timeout: float | None = 600.0,
+    concurrency: int | None = None,
+    on_turn_end: TurnEnd = "cancel",
+    max_bytes: int | None = 12_000,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    namespace: str | ToolNamespace | None = None,
+    deferred: bool = False,
+    timeout: float | None = 600.0,
+    concurrency: int | None = None,
+    on_turn_end: TurnEnd = "cancel",
+    max_bytes: int | None = 12_000,
+) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
+    """Make a function a tool, with options; a plain function that needs none can be passed as it is.
+
+        @tool(timeout=10)
+        def weather(city: str, days: Annotated[int, Field(ge=1, le=7)] = 1) -> str: ...
+
+    The model is told the name, what the docstring says of the function and its parameters, and a schema of the
+    annotations. What it passes is validated; if it does not fit, the model is told why, and the function is not called.
+
+    Args:
+        function: plain or async. A parameter that is annotated with `ToolContext` gets that. It returns text, anything
+            that JSON can say (dataclasses and pydantic models too), an image (`ImageInput`, `LocalImageInput`, or what
+            a notebook would show as PNG), several with images among them in a list, or None.
+        name: what the model calls it, if it is not the function's name.
+        description: what the model is told of it, if it is not the docstring.
+        namespace: where it belongs.
+        deferred: whether the model has to look for it, by its namespace, before it is told of it.
+        timeout: how long a call may take, in seconds; then the model is told so. None is without limit.
+        concurrency: how many calls may run at once; the others wait.
+        on_turn_end: a call whose turn has ended is to ``"cancel"``, or to ``"finish"``, for which the end of the client
+            waits some seconds.
+        max_bytes: how much text a result may have, in bytes; more is cut in its middle, and the cut says so. The
+            runtime would cut it likewise, but for models that call tools from JavaScript, which get all of it.
+
+    Raises:
+        TypeError, ValueError: if the function or an option will not do.
+    """
+    space = ToolNamespace(namespace) if isinstance(namespace, str) else namespace
+
+    def made(function: Callable[P, R]) -> Tool[P, R]:
+        return Tool(
+            function,
+            name_of(function) if name is None else name,
+            description=description,
+            namespace=space,
+            deferred=deferred,
+            timeout=timeout,
+            concurrency=concurrency,
+            on_turn_end=on_turn_end,
+            max_bytes=max_bytes,
+        )
+
+    return made if function is None else made(function)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a function is called.
+
+    Raises:
+        TypeError: if it is no function, or has no name of its own.
+    """
+    if not callable(function):
+        raise TypeError(f"a tool is a function, not {function!r}")
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or name == "<lambda>":
+        raise TypeError(f"{function!r} has no name that a model could call it by: tool(name=...)({function!r})")
+    return name
+
+
+def tool_of(given: Callable[..., object] | Tool[..., object]) -> Tool[..., object]:
+    """A function as a tool, if it is none yet; raises as `tool`."""
+    return given if isinstance(given, Tool) else tool(given)
