@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _bootstrap import example_config
@@ -16,7 +16,10 @@ from codex_app_server import AppServerConfig, AsyncCodex
 RIVERS = ["Danube", "Ganges", "Mekong", "Nile", "Rhine"]
 
 
-class Mouth(TypedDict):
+@dataclass
+class Mouth:
+    """Where a river ends."""
+
     sea: str
 
 
@@ -31,7 +34,7 @@ async def main(config: AppServerConfig) -> None:
                 outcomes = [outcome async for outcome in mapped]
                 print(sum(outcome.is_reused for outcome in outcomes), "of", len(outcomes), "from the journal")
             for river, outcome in zip(RIVERS, outcomes, strict=True):
-                print(f"{river}: {outcome.unwrap().output['sea']}")
+                print(f"{river}: {outcome.unwrap().output.sea}")
 
 
 if __name__ == "__main__":

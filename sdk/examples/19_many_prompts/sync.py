@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _bootstrap import example_config
@@ -15,7 +15,10 @@ from codex_app_server import AppServerConfig, Codex
 RIVERS = ["Danube", "Ganges", "Mekong", "Nile", "Rhine"]
 
 
-class Mouth(TypedDict):
+@dataclass
+class Mouth:
+    """Where a river ends."""
+
     sea: str
 
 
@@ -28,7 +31,7 @@ def main(config: AppServerConfig) -> None:
             outcomes = list(codex.map(part, output_type=Mouth, concurrency=4, in_order=True, journal=journal))
             print(sum(outcome.is_reused for outcome in outcomes), "of", len(outcomes), "from the journal")
         for river, outcome in zip(RIVERS, outcomes, strict=True):
-            print(f"{river}: {outcome.unwrap().output['sea']}")
+            print(f"{river}: {outcome.unwrap().output.sea}")
 
 
 if __name__ == "__main__":

@@ -181,10 +181,10 @@ class AsyncCodex(AsyncCodexOptions):
             retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
                 that is not an `output_type` is asked for again.
             in_order: whether to tell outcomes in the order of the prompts.
-            output_type: what the replies have to be, as for `AsyncThread.run`.
+            output_type: what the replies have to be, as for `run` of a thread.
             timeout: how long a run may take, in seconds.
             thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
-            run: more options for `AsyncThread.run`.
+            run: more options for `run` of a thread.
             journal: a file of lines of JSON; what it has is not run again, and what comes of the others is added.
             progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
 
