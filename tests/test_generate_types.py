@@ -24,7 +24,7 @@ from codex_release.protocol.naming import attribute, member, method_name, pascal
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.prose import Prose, abouts_of
 from codex_release.protocol.rooms import rooms_of_definitions, rooms_of_methods
-from codex_release.protocol.rules import Rules, WordsRule, with_results
+from codex_release.protocol.rules import ClientOption, Rules, WordsRule, with_results
 from codex_release.protocol.schema import Schema, Side, runtime_version
 from codex_release.protocol.shapes import (
     Alias,
@@ -515,6 +515,21 @@ def test_a_result_that_nothing_names_is_inferred_and_ready_to_paste(rules: Rules
     text = with_results(workspace.protocol_file.read_text("utf-8"), {"new/thing": "ThingNewAnswerResponse"})
     assert f"\n{line}\n" in text
     assert text.replace(f"{line}\n", "") == workspace.protocol_file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"client_options": {"odd": ClientOption("int", ("Thread.walk",), "how far")}}, "is for Thread.walk, which"),
+        ({"client_options": {"cwd": ClientOption("int", ("Thread.run",), "where")}}, "two options called cwd"),
+        ({"client_options": {}}, "no option called output_type to narrow"),
+    ],
+)
+def test_options_of_the_clients_own_have_to_fit(
+    side: Side, rules: Rules, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        files_for(side, NOTHING, replace(rules, **changes), "1")
 
 
 def test_what_the_table_of_results_says_would_be_inferred_too(rules: Rules, side: Side) -> None:

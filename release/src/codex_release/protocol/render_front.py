@@ -53,6 +53,10 @@ class _Front:
 
     def module(self, version: str) -> str:
         owners = list(dict.fromkeys(each.owner for each in self._rules.front))
+        known = {f"{each.owner}.{each.name}" for each in self._rules.front}
+        for name, each in self._rules.client_options.items():
+            if unknown := set(each.methods) - known:
+                raise ProtocolError(f"the option {name} is for {unknown.pop()}, which release/protocol.toml has not")
         classes = [self._class(owner) for owner in owners]
         exported = ", ".join(f'"{self._class_name(owner)}"' for owner in owners)
         homes: dict[str, list[str]] = {}

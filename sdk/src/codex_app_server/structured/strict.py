@@ -153,6 +153,8 @@ class _Making:
         node = _merged(given)
         notes = _notes(node)
         made = {name: value for name, value in node.items() if name in _KEPT}
+        if "const" in made:
+            made.pop("enum", None)  # which older pydantics say too
         if "anyOf" in made:
             made["anyOf"] = [self.node(each, path) for each in made["anyOf"]]
         elif "enum" in made or "const" in made:
