@@ -29,7 +29,17 @@ PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
-    "Inputs and results": ("inputs", "results", "prices", "mapping.outcomes"),
+    "Goals, commands and logins": ("sync.goal", "sync.command", "sync.login"),
+    "Inputs and results": (
+        "inputs",
+        "results",
+        "prices",
+        "mapping.outcomes",
+        "handles.reviews",
+        "handles.goals",
+        "handles.commands",
+        "handles.settings",
+    ),
     "Settings and handlers": ("config", "handlers"),
     "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
     "Python functions as tools": ("tools.tool", "tools.context"),
@@ -40,7 +50,8 @@ SECTIONS = {
 }
 """The modules of the public names, by the section they are described in."""
 
-TWINS = {f"sync.{name}": f"aio.{name}" for name in ("codex", "thread", "turn", "stream", "client", "subscription")}
+_TWINS = ("codex", "thread", "turn", "stream", "goal", "command", "login", "client", "subscription")
+TWINS = {f"sync.{name}": f"aio.{name}" for name in _TWINS}
 """The modules of synchronous classes, and of their twins for asyncio: the same names, of which tests see to it."""
 
 VERSION = ("_version", "__version__")
@@ -151,7 +162,7 @@ class Page:
 
     def _class(self, member: Class) -> list[str]:
         parts = [f"### {member.name}"]
-        is_model = member.bases == ("_Model",)
+        is_model = member.bases in {("_Model",), ("_TaggedModel",)}
         if member.constructor and "Args:" in member.doc:  # without it, a class is not for users to make
             parts.append(f"`{member.name}({parameters(member.constructor)})`")
         if member.bases and member.bases[0].endswith("Error"):

@@ -157,6 +157,8 @@ class Source:
                 return replace(overloads[-1], doc=function.doc) if overloads else function
             if isinstance(node, ast.AnnAssign | ast.Assign) and _name_of(node) == name and node.value is not None:
                 return Alias(name, _text(node.value) or ast.unparse(node.value), _string(following))
+        if union:
+            return self._class(module, union)
         raise LookupError(f"{module} does not define {name}")
 
     def room_of(self, model: str) -> str:
@@ -190,9 +192,9 @@ class Source:
         methods: list[Function] = []
         constructors = [_function(each) for each in _nodes(node, ast.FunctionDef) if each.name == "__init__"]
         for base in map(ast.unparse, node.bases):
-            # The options of the front are inherited from generated classes; the whole protocol has a table of its own.
+            # What a front inherits is its own, too; the whole protocol has a table of its own.
             home = _imported(self._module(module)).get(base, "")
-            if home.startswith("generated.") and base.endswith("Options"):
+            if home.startswith("sync.") or (home.startswith("generated.") and base.endswith("Options")):
                 methods += self._class_of(home, base).methods
         methods += [_function(each) for each in _nodes(node, ast.FunctionDef) if _is_public(each)]
         return Class(

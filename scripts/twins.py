@@ -18,7 +18,21 @@ __all__ = ["FRONTS", "main", "synchronous"]
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sdk" / "src" / "codex_app_server"
 
-FRONTS = ("client", "codex", "stream", "subscription", "thread", "turn")
+FRONTS = (
+    "client",
+    "codex",
+    "command",
+    "goal",
+    "handle",
+    "login",
+    "opening",
+    "reviewing",
+    "services",
+    "stream",
+    "subscription",
+    "thread",
+    "turn",
+)
 """The modules that are written."""
 
 _STARTS = """\

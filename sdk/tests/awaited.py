@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from codex_app_server import AppServerClient, Codex, Thread, Turn
+from codex_app_server import AppServerClient, Codex, Command, Goal, Login, Thread, Turn
 
 __all__ = ["Awaited", "awaited", "bare", "stepwise"]
 
-_WRAPPED = (AppServerClient, Codex, Thread, Turn)
+_WRAPPED = (AppServerClient, Codex, Command, Goal, Login, Thread, Turn)
+_ITERATORS = {"stream", "threads", "turns"}
 _END = object()
 
 
@@ -21,8 +22,8 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._wrapped, name)
-        if name == "stream":
-            return lambda: stepwise(value())
+        if name in _ITERATORS:
+            return lambda **options: stepwise(value(**options))
         if not callable(value):
             return value
 
@@ -31,6 +32,12 @@ class Awaited:
             return awaited(result)
 
         return call
+
+    async def __aenter__(self) -> Any:
+        return awaited(await asyncio.to_thread(self._wrapped.__enter__))  # type: ignore[attr-defined]  # it has one
+
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.to_thread(self._wrapped.__exit__, *error)  # type: ignore[attr-defined]  # likewise
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "_wrapped":
@@ -52,4 +59,4 @@ def bare(result: Any) -> Any:
 async def stepwise(iterator: Any) -> Any:
     """An iterator, each step of it in a thread."""
     while (event := await asyncio.to_thread(next, iterator, _END)) is not _END:
-        yield event
+        yield awaited(event)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from codex_app_server._version import __version__
     from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.codex import AsyncCodex
+    from codex_app_server.aio.command import AsyncCommand
+    from codex_app_server.aio.goal import AsyncGoal
+    from codex_app_server.aio.login import AsyncLogin
     from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.subscription import AsyncSubscription
     from codex_app_server.aio.thread import AsyncThread
@@ -43,13 +46,16 @@ if TYPE_CHECKING:
     from codex_app_server.errors import (
         AppServerError,
         AppServerRpcError,
+        ConfigConflictError,
         ConfigurationError,
+        ConfigValueError,
         EventOverflowError,
         ExperimentalApiError,
         InternalRpcError,
         InvalidParamsError,
         InvalidRequestError,
         JsonRpcError,
+        LoginFailedError,
         MethodNotFoundError,
         OutputValidationError,
         ParseError,
@@ -69,8 +75,10 @@ if TYPE_CHECKING:
         AgentMessageDeltaNotification,
         ApprovalsReviewer,
         AskForApproval,
+        BaseBranchReviewTarget,
         CancelLoginAccountResponse,
         CancelLoginAccountStatus,
+        CommitReviewTarget,
         GetAccountResponse,
         ItemCompletedNotification,
         ModelListResponse,
@@ -111,6 +119,10 @@ if TYPE_CHECKING:
     from codex_app_server.generated import SandboxMode as Sandbox
     from codex_app_server.generated.events import Event
     from codex_app_server.handlers import Handlers
+    from codex_app_server.handles.commands import CommandOutput, CommandResult
+    from codex_app_server.handles.goals import GoalResult
+    from codex_app_server.handles.reviews import ReviewResult
+    from codex_app_server.handles.settings import Settings
     from codex_app_server.inputs import (
         ImageInput,
         Input,
@@ -122,7 +134,7 @@ if TYPE_CHECKING:
         TextInput,
     )
     from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
-    from codex_app_server.models.aliases import TurnCompletedNotificationPayload
+    from codex_app_server.models.aliases import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
@@ -130,6 +142,9 @@ if TYPE_CHECKING:
     from codex_app_server.retry import is_retryable_error, retry_on_overload
     from codex_app_server.sync.client import AppServerClient
     from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.command import Command
+    from codex_app_server.sync.goal import Goal
+    from codex_app_server.sync.login import Login
     from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.subscription import Subscription
     from codex_app_server.sync.thread import Thread
@@ -154,15 +169,25 @@ __all__ = [
     "AskForApproval",
     "AsyncAppServerClient",
     "AsyncCodex",
+    "AsyncCommand",
+    "AsyncGoal",
+    "AsyncLogin",
     "AsyncSubscription",
     "AsyncThread",
     "AsyncTurn",
     "AsyncTurnHandle",
     "AsyncTurnStream",
+    "BaseBranchReviewTarget",
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
+    "Command",
     "CommandApproval",
+    "CommandOutput",
+    "CommandResult",
+    "CommitReviewTarget",
+    "ConfigConflictError",
+    "ConfigValueError",
     "ConfigurationError",
     "Event",
     "EventOverflowError",
@@ -170,6 +195,8 @@ __all__ = [
     "FileChange",
     "FileChangeApproval",
     "GetAccountResponse",
+    "Goal",
+    "GoalResult",
     "Handlers",
     "ImageInput",
     "InitializeResponse",
@@ -182,6 +209,8 @@ __all__ = [
     "ItemCompletedNotification",
     "JsonRpcError",
     "LocalImageInput",
+    "Login",
+    "LoginFailedError",
     "MapOutcome",
     "MapProgress",
     "McpToolApproval",
@@ -199,6 +228,7 @@ __all__ = [
     "ReasoningSummary",
     "RequestTimeoutError",
     "RetryLimitExceededError",
+    "ReviewResult",
     "RunInput",
     "RunResult",
     "RuntimeNotFoundError",
@@ -208,6 +238,7 @@ __all__ = [
     "SandboxPolicy",
     "ServerBusyError",
     "ServiceTier",
+    "Settings",
     "SkillInput",
     "SortDirection",
     "StartupTimeoutError",
@@ -217,6 +248,7 @@ __all__ = [
     "ThreadArchiveResponse",
     "ThreadCompactStartResponse",
     "ThreadForkParams",
+    "ThreadInfo",
     "ThreadItem",
     "ThreadListCwdFilter",
     "ThreadListParams",
@@ -242,6 +274,7 @@ __all__ = [
     "TurnError",
     "TurnFailedError",
     "TurnHandle",
+    "TurnInfo",
     "TurnInterruptResponse",
     "TurnResult",
     "TurnStartParams",
@@ -279,15 +312,25 @@ _HOMES = {
     "AskForApproval": "generated",
     "AsyncAppServerClient": "aio.client",
     "AsyncCodex": "aio.codex",
+    "AsyncCommand": "aio.command",
+    "AsyncGoal": "aio.goal",
+    "AsyncLogin": "aio.login",
     "AsyncSubscription": "aio.subscription",
     "AsyncThread": "aio.thread",
     "AsyncTurn": "aio.turn",
     "AsyncTurnHandle": "aio.turn:AsyncTurn",
     "AsyncTurnStream": "aio.stream",
+    "BaseBranchReviewTarget": "generated",
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
+    "Command": "sync.command",
     "CommandApproval": "approvals.requests",
+    "CommandOutput": "handles.commands",
+    "CommandResult": "handles.commands",
+    "CommitReviewTarget": "generated",
+    "ConfigConflictError": "errors",
+    "ConfigValueError": "errors",
     "ConfigurationError": "errors",
     "Event": "generated.events",
     "EventOverflowError": "errors",
@@ -295,6 +338,8 @@ _HOMES = {
     "FileChange": "approvals.requests",
     "FileChangeApproval": "approvals.requests",
     "GetAccountResponse": "generated",
+    "Goal": "sync.goal",
+    "GoalResult": "handles.goals",
     "Handlers": "handlers",
     "ImageInput": "inputs",
     "InitializeResponse": "protocol.handshake:InitializeResult",
@@ -307,6 +352,8 @@ _HOMES = {
     "ItemCompletedNotification": "generated",
     "JsonRpcError": "errors",
     "LocalImageInput": "inputs",
+    "Login": "sync.login",
+    "LoginFailedError": "errors",
     "MapOutcome": "mapping.outcomes",
     "MapProgress": "mapping.outcomes",
     "McpToolApproval": "approvals.requests",
@@ -324,6 +371,7 @@ _HOMES = {
     "ReasoningSummary": "generated",
     "RequestTimeoutError": "errors",
     "RetryLimitExceededError": "errors",
+    "ReviewResult": "handles.reviews",
     "RunInput": "inputs",
     "RunResult": "results",
     "RuntimeNotFoundError": "errors",
@@ -333,6 +381,7 @@ _HOMES = {
     "SandboxPolicy": "generated",
     "ServerBusyError": "errors",
     "ServiceTier": "generated",
+    "Settings": "handles.settings",
     "SkillInput": "inputs",
     "SortDirection": "generated",
     "StartupTimeoutError": "errors",
@@ -342,6 +391,7 @@ _HOMES = {
     "ThreadArchiveResponse": "generated",
     "ThreadCompactStartResponse": "generated",
     "ThreadForkParams": "generated",
+    "ThreadInfo": "models.aliases",
     "ThreadItem": "generated",
     "ThreadListCwdFilter": "generated",
     "ThreadListParams": "generated",
@@ -367,6 +417,7 @@ _HOMES = {
     "TurnError": "generated",
     "TurnFailedError": "errors",
     "TurnHandle": "sync.turn:Turn",
+    "TurnInfo": "models.aliases",
     "TurnInterruptResponse": "generated",
     "TurnResult": "results",
     "TurnStartParams": "generated",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AppServerError",
     "AppServerRpcError",
+    "ConfigConflictError",
+    "ConfigValueError",
     "ConfigurationError",
     "EventOverflowError",
     "ExperimentalApiError",
@@ -28,6 +30,7 @@ __all__ = [
     "InvalidParamsError",
     "InvalidRequestError",
     "JsonRpcError",
+    "LoginFailedError",
     "MethodNotFoundError",
     "OutputValidationError",
     "ParseError",
@@ -175,6 +178,10 @@ class OutputValidationError(AppServerError):
         return f"the reply of turn {self.result.turn_id} does not fit: {'; '.join(self.reasons)}"
 
 
+class LoginFailedError(AppServerError):
+    """A login ended without success: it was refused, broken off, or took too long."""
+
+
 class JsonRpcError(AppServerError):
     """The runtime answered a request with an error.
 
@@ -208,6 +215,14 @@ class ParseError(AppServerRpcError):
 
 class InvalidRequestError(AppServerRpcError):
     """The runtime would not do it (-32600): Codex says so of most mistakes."""
+
+
+class ConfigConflictError(InvalidRequestError):
+    """Settings were not written, for the file has changed since it was read: read it again, and decide anew."""
+
+
+class ConfigValueError(InvalidRequestError):
+    """Settings were not written, none of them: there is no such setting, or it does not take the value."""
 
 
 class MethodNotFoundError(AppServerRpcError):
@@ -246,6 +261,10 @@ _BY_CODE: dict[int, type[AppServerRpcError]] = {
     -32601: MethodNotFoundError,
     -32602: InvalidParamsError,
     -32603: InternalRpcError,
+}
+_CONFIG_WRITE_ERRORS: dict[str, type[AppServerRpcError]] = {
+    "configVersionConflict": ConfigConflictError,
+    "configValidationError": ConfigValueError,
 }
 _OVERLOAD = -32001
 _SERVER_ERRORS = range(-32099, -31999)
@@ -288,6 +307,8 @@ def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpc
     # Codex reads a request as one of those it knows, and says which words it expected: no error has a code for it.
     if code in {-32600, -32601} and f"unknown variant `{method}`" in message:
         return MethodNotFoundError
+    if isinstance(data, dict) and isinstance(word := data.get("config_write_error_code"), str):
+        return _CONFIG_WRITE_ERRORS.get(word, InvalidRequestError)
     return _BY_CODE.get(code, JsonRpcError)
 
 

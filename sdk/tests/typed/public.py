@@ -20,21 +20,33 @@ from codex_app_server import (
     AskForApproval,
     AsyncAppServerClient,
     AsyncCodex,
+    AsyncCommand,
+    AsyncGoal,
+    AsyncLogin,
     AsyncSubscription,
     AsyncThread,
     AsyncTurn,
     AsyncTurnHandle,
     AsyncTurnStream,
+    BaseBranchReviewTarget,
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
+    Command,
     CommandApproval,
+    CommandOutput,
+    CommandResult,
+    CommitReviewTarget,
+    ConfigConflictError,
+    ConfigValueError,
     Event,
     EventOverflowError,
     ExperimentalApiError,
     FileChange,
     FileChangeApproval,
     GetAccountResponse,
+    Goal,
+    GoalResult,
     Handlers,
     ImageInput,
     InitializeResponse,
@@ -47,6 +59,8 @@ from codex_app_server import (
     ItemCompletedNotification,
     JsonRpcError,
     LocalImageInput,
+    Login,
+    LoginFailedError,
     McpToolApproval,
     MentionInput,
     MethodNotFoundError,
@@ -62,6 +76,7 @@ from codex_app_server import (
     ReasoningSummary,
     RequestTimeoutError,
     RetryLimitExceededError,
+    ReviewResult,
     RunInput,
     RunResult,
     RuntimeNotFoundError,
@@ -70,6 +85,7 @@ from codex_app_server import (
     SandboxPolicy,
     ServerBusyError,
     ServiceTier,
+    Settings,
     SkillInput,
     SortDirection,
     StartupTimeoutError,
@@ -79,6 +95,7 @@ from codex_app_server import (
     ThreadArchiveResponse,
     ThreadCompactStartResponse,
     ThreadForkParams,
+    ThreadInfo,
     ThreadItem,
     ThreadListCwdFilter,
     ThreadListParams,
@@ -104,6 +121,7 @@ from codex_app_server import (
     TurnError,
     TurnFailedError,
     TurnHandle,
+    TurnInfo,
     TurnInterruptResponse,
     TurnResult,
     TurnStartParams,
@@ -278,6 +296,60 @@ def use(codex: Codex) -> None:
     with subscription:
         for event in subscription:
             show(event)
+
+
+def lead(codex: Codex) -> None:
+    last: Thread | None = codex.thread_last(cwd=".")
+    for thread in codex.threads(archived=False, search="wall"):
+        info: ThreadInfo = thread.info
+        first: TurnInfo | None = next(thread.turns(newest_first=True), None)
+        print(thread.name, thread.cwd, thread.model, thread.status, thread.preview, info.git_info)
+        if first is not None and last is not None:
+            last.revert(before=first)
+        review: ReviewResult = thread.fork(model="m").review(BaseBranchReviewTarget(branch="main"), timeout=60)
+        print(review.text, review.turn.usage, thread.review(CommitReviewTarget(sha="c0ffee")).text)
+        with thread.goal("All tests pass.", token_budget=1000) as goal:
+            same: Goal = goal
+            for event in same.stream():
+                show(event)
+            ended: GoalResult = same.wait(timeout=5)
+            print(ended.final_response, [turn.status for turn in ended.turns])
+        thread.delete()
+    with codex.command(["ls"], tty=(80, 24)) as command:
+        running: Command = command
+        running.write("text")
+        piece: CommandOutput
+        for piece in running.stream():
+            print(piece.text, len(piece.data))
+        done: CommandResult = running.wait()
+        print(done.exit_code, done.text)
+    try:
+        with codex.login_chatgpt() as login:
+            confirmed: Login = login
+            print(confirmed.url, confirmed.code)
+            confirmed.wait(timeout=5)
+    except LoginFailedError as error:
+        print(error)
+    settings: Settings = codex.config_read()
+    try:
+        print(codex.config_write({"model": "m"}, version=settings.version).status, settings.config.model)
+    except (ConfigConflictError, ConfigValueError) as refused:
+        print(refused.message)
+    print([skill.name for skill in codex.skills().skills], [server.tools for server in codex.mcp_servers()])
+
+
+async def lead_async(codex: AsyncCodex) -> None:
+    async for thread in codex.threads():
+        goal: AsyncGoal = await thread.goal("All tests pass.")
+        async with goal:
+            print((await goal.wait()).status)
+        async for turn in thread.turns():
+            print(turn.status)
+    command: AsyncCommand = await codex.command(["ls"])
+    async for piece in command.stream():
+        print(piece.text)
+    login: AsyncLogin = await codex.mcp_login("server")
+    await login.cancel()
 
 
 def choose(turn: TurnHandle) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from codex_app_server.aio.services import AsyncServices
 from codex_app_server.generated.afront import AsyncCodexOptions
 from codex_app_server.preloading import load_ahead
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCodex"]
 
 
-class AsyncCodex(AsyncCodexOptions):
+class AsyncCodex(AsyncCodexOptions, AsyncServices):
     """A running Codex, for any number of threads and turns at once.
 
         async with AsyncCodex() as codex:
@@ -245,27 +246,9 @@ class AsyncCodex(AsyncCodexOptions):
     async def _thread(
         self, method: str, options: Mapping[str, object], own: ClientOptions | None = None
     ) -> AsyncThread:
-        from codex_app_server.aio.thread import AsyncThread
-        from codex_app_server.request_params import thread_named_by
+        from codex_app_server.aio.opening import opened
 
-        if own is None or not own.tools:
-            return AsyncThread(self._driver, thread_named_by(await self._call(method, options), method), own)
-        from codex_app_server.tools.toolbox import announced, tools_of
-
-        tools = tools_of(own.tools)
-        if method == "thread/start":
-            options = announced(tools, options, experimental_api=self._driver.config.experimental_api)
-        toolbox = self._driver.calling.toolbox
-        # Before it is resumed, for a goal of its own may set it off at once.
-        resumed = str(options["threadId"]) if method == "thread/resume" else ""
-        before = toolbox.put(resumed, tools)
-        try:
-            thread_id = thread_named_by(await self._call(method, options), method)
-        except BaseException:
-            toolbox.put(resumed, before)
-            raise
-        toolbox.put(thread_id, tools)
-        return AsyncThread(self._driver, thread_id, own)
+        return await opened(self._driver, method, options, own)
 
     async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
         from codex_app_server.request_params import params_of

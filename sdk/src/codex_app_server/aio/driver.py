@@ -336,6 +336,13 @@ class AsyncDriver:
             raise AppServerError(f"the answer to {request.method} names no turn")
         return response.result, response.cursor
 
+    async def post(self, request: Request) -> None:
+        """Send a request that nobody waits for; its answer will be in it. Nothing is sent if the connection is over."""
+        await self.start()
+        request.is_given_up = request.is_sent = True
+        if self._reader.ending is None:
+            self._send(self._connection.request(request))
+
     def give_up(self, request: Request) -> None:
         """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
         if (data := self._connection.give_up(request)) is not None:

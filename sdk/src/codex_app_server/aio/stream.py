@@ -12,7 +12,7 @@ from codex_app_server.streaming import Words
 from codex_app_server.timeouts import left_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -42,13 +42,20 @@ class AsyncTurnStream(Generic[Output]):
     """
 
     def __init__(
-        self, driver: AsyncDriver, thread_id: str, request: Request, limit: float | None, asking: Asking | None
+        self,
+        driver: AsyncDriver,
+        thread_id: str,
+        request: Request,
+        limit: float | None,
+        asking: Asking | None,
+        load: Callable[[], Awaitable[None]],
     ) -> None:
         self._driver = driver
         self._thread_id = thread_id
         self._request = request
         self._limit = limit
         self._asking = asking
+        self._load = load
         self._end: float | None = None
         self._begun: tuple[AsyncTurn, Cursor] | None = None
         self._batch: list[Event] = []
@@ -96,6 +103,7 @@ class AsyncTurnStream(Generic[Output]):
         if self._begun is not None or self._request.is_sent:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
         begun = time.monotonic()
+        await self._load()
         try:
             _, cursor = await self._driver.begin(self._request, self._limit)
             turn = AsyncTurn(self._driver, self._thread_id, cursor)

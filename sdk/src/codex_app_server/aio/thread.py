@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from codex_app_server.aio.handle import AsyncHandle
 from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
+from codex_app_server.handles.threads import known_from
 from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["AsyncThread"]
 
 
-class AsyncThread(AsyncThreadOptions):
-    """A thread of an `AsyncCodex`, which starts, resumes, forks and archives it."""
+class AsyncThread(AsyncThreadOptions, AsyncHandle):
+    """A thread of an `AsyncCodex`, which starts, resumes and lists it.
+
+    It is a handle, and not the protocol's model of a thread, which is `ThreadInfo`.
+    """
 
     def __init__(self, driver: AsyncDriver, thread_id: str, own: ClientOptions | None = None) -> None:
         self._driver = driver
@@ -52,11 +57,13 @@ class AsyncThread(AsyncThreadOptions):
         from codex_app_server.models.model import decode
 
         answer = await self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
+        self._known = known_from(answer)
         return decode(ThreadReadResponse, answer)
 
     async def set_name(self, name: str) -> ThreadSetNameResponse:
         """Give the thread a name, for lists."""
         answer = await self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        self._known = {**self._known, "name": name}
         from codex_app_server.generated import ThreadSetNameResponse
         from codex_app_server.models.model import decode
 
@@ -64,6 +71,7 @@ class AsyncThread(AsyncThreadOptions):
 
     async def compact(self) -> ThreadCompactStartResponse:
         """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
+        await self._load()
         answer = await self._driver.call("thread/compact/start", {"threadId": self._id})
         from codex_app_server.generated import ThreadCompactStartResponse
         from codex_app_server.models.model import decode
@@ -78,13 +86,20 @@ class AsyncThread(AsyncThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
+    async def _fork(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread:
+        from codex_app_server.aio.opening import opened
+
+        return await opened(self._driver, "thread/fork", {"threadId": self._id, **options}, own.over(self._own))
+
     async def _turn(
         self,
         given: Input,
         options: Mapping[str, object],
         own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
     ) -> AsyncTurn:
-        _, cursor = await self._driver.begin(self._request(given, options), None)
+        request = self._request(given, options)
+        await self._load()
+        _, cursor = await self._driver.begin(request, None)
         return AsyncTurn(self._driver, self._id, cursor)
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> AsyncTurnStream[Any]:
@@ -98,7 +113,7 @@ class AsyncThread(AsyncThreadOptions):
             asking = Asking(given, options, own)
             given, options = asking.given, asking.options
         limit = seconds(own.timeout, "timeout")
-        return AsyncTurnStream(self._driver, self._id, self._request(given, options), limit, asking)
+        return AsyncTurnStream(self._driver, self._id, self._request(given, options), limit, asking, self._load)
 
     async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)
@@ -119,6 +134,7 @@ class AsyncThread(AsyncThreadOptions):
         """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
+        await self._load()
         try:
             _, cursor = await self._driver.begin(request, limit)
             turn = AsyncTurn(self._driver, self._id, cursor)

@@ -466,6 +466,106 @@ class AsyncCodexOptions(Suggesting, ABC):
 class AsyncThreadOptions(Suggesting, ABC):
     """The methods of `AsyncThread` that have such options; it says what they do with them."""
 
+    async def fork(
+        self,
+        *,
+        tools: Sequence[ToolLike] | None = None,
+        approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
+        approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
+        attach_to_source: bool | None = None,
+        base_instructions: str | None = None,
+        before_turn_id: str | None = None,
+        config: Mapping[str, object] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        defer_goal_continuation: bool | None = None,
+        developer_instructions: str | None = None,
+        ephemeral: bool | None = None,
+        exclude_turns: bool | None = None,
+        experimental_disable_prediction_mcp: bool | None = None,
+        experimental_prediction_mode: bool | None = None,
+        last_turn_id: str | None = None,
+        model: str | None = None,
+        model_provider: str | None = None,
+        path: str | os.PathLike[str] | None = None,
+        permissions: str | None = None,
+        runtime_workspace_roots: Sequence[str | os.PathLike[str]] | None = None,
+        sandbox: SandboxMode | Literal["read-only", "workspace-write", "danger-full-access"] | None = None,
+        service_tier: ServiceTier | str | None = None,
+        thread_source: ThreadSource | None = None,
+    ) -> AsyncThread:
+        """Begin a thread with all that was said in this one, which stays as it is.
+
+        The options are those of ``thread/fork``.
+
+        Experimental, need `AppServerConfig.experimental_api`: `attach_to_source`, `before_turn_id`,
+        `defer_goal_continuation`, `experimental_disable_prediction_mcp`, `experimental_prediction_mode`, `path`,
+        `permissions`, `runtime_workspace_roots`.
+
+        Args:
+            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: a thread that is resumed or forked needs the same functions again, to have its calls
+                answered.
+            approval_policy: when a person is asked before something is done.
+            approvals_reviewer: who is asked: the user, or an automatic reviewer.
+            attach_to_source: whether the new thread stays tied to the other one.
+            base_instructions: replaces the instructions that Codex gives the model.
+            before_turn_id: the first turn that is left out.
+            config: settings that hold for this alone, by their keys in ``config.toml``.
+            cwd: the directory to work in.
+            defer_goal_continuation: whether the goal waits until a turn is begun by hand.
+            developer_instructions: further instructions to the model, of more weight than the user's.
+            ephemeral: whether the thread is kept in memory only.
+            exclude_turns: whether the answer leaves the turns out.
+            experimental_disable_prediction_mcp: for predictions: without MCP servers.
+            experimental_prediction_mode: whether the fork only makes predictions.
+            last_turn_id: the last turn that is taken along.
+            model: which model.
+            model_provider: who serves the model.
+            path: the file of the stored thread, instead of its id.
+            permissions: the name of a profile of permissions, instead of a sandbox.
+            runtime_workspace_roots: the directories that are the workspace.
+            sandbox: what commands may do without asking.
+            service_tier: the provider's level of service.
+            thread_source: what began the thread, in a word of your own.
+
+        Raises:
+            ExperimentalApiError: if an option needs `AppServerConfig.experimental_api`.
+            JsonRpcError: if the runtime refuses, as it does for an ephemeral thread.
+            TransportClosedError: if the connection ends.
+        """
+        from codex_app_server.options import ClientOptions
+
+        return await self._fork(
+            {
+                "approvalPolicy": approval_policy,
+                "approvalsReviewer": approvals_reviewer,
+                "attachToSource": attach_to_source,
+                "baseInstructions": base_instructions,
+                "beforeTurnId": before_turn_id,
+                "config": config,
+                "cwd": cwd,
+                "deferGoalContinuation": defer_goal_continuation,
+                "developerInstructions": developer_instructions,
+                "ephemeral": ephemeral,
+                "excludeTurns": exclude_turns,
+                "experimentalDisablePredictionMcp": experimental_disable_prediction_mcp,
+                "experimentalPredictionMode": experimental_prediction_mode,
+                "lastTurnId": last_turn_id,
+                "model": model,
+                "modelProvider": model_provider,
+                "path": path,
+                "permissions": permissions,
+                "runtimeWorkspaceRoots": runtime_workspace_roots,
+                "sandbox": sandbox,
+                "serviceTier": service_tier,
+                "threadSource": thread_source,
+            },
+            ClientOptions(tools=tools),
+        )
+
+    @abstractmethod
+    async def _fork(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread: ...
+
     async def turn(
         self,
         input: Input,

@@ -361,9 +361,9 @@ class Connection:
                 answer = answer._replace(cursor=cursor, is_joined=is_joined)
             if cursor is not None:
                 cursor.is_active = True  # whoever has it is about to read, however late
-        if (process_id := request.param("processId")) is not None and request.method == "command/exec":
-            self.streams.finish(Topic("process", process_id), progress.touched)
         self._settle(request, answer, progress)
+        if (process_id := request.param("processId")) is not None and request.method == "command/exec":
+            self.streams.finish(Topic("process", process_id), progress.touched)  # who saw the end finds the answer
 
     def _settle(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         request.answer = answer

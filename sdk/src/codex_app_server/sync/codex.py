@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_app_server.generated.front import CodexOptions
 from codex_app_server.preloading import load_ahead
+from codex_app_server.sync.services import Services
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Codex"]
 
 
-class Codex(CodexOptions):
+class Codex(CodexOptions, Services):
     """A running Codex, for any number of threads and turns at once.
 
         with Codex() as codex:
@@ -247,27 +248,9 @@ class Codex(CodexOptions):
         return decode(ThreadListResponse, self._call("thread/list", options))
 
     def _thread(self, method: str, options: Mapping[str, object], own: ClientOptions | None = None) -> Thread:
-        from codex_app_server.request_params import thread_named_by
-        from codex_app_server.sync.thread import Thread
+        from codex_app_server.sync.opening import opened
 
-        if own is None or not own.tools:
-            return Thread(self._driver, thread_named_by(self._call(method, options), method), own)
-        from codex_app_server.tools.toolbox import announced, tools_of
-
-        tools = tools_of(own.tools)
-        if method == "thread/start":
-            options = announced(tools, options, experimental_api=self._driver.config.experimental_api)
-        toolbox = self._driver.calling.toolbox
-        # Before it is resumed, for a goal of its own may set it off at once.
-        resumed = str(options["threadId"]) if method == "thread/resume" else ""
-        before = toolbox.put(resumed, tools)
-        try:
-            thread_id = thread_named_by(self._call(method, options), method)
-        except BaseException:
-            toolbox.put(resumed, before)
-            raise
-        toolbox.put(thread_id, tools)
-        return Thread(self._driver, thread_id, own)
+        return opened(self._driver, method, options, own)
 
     def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
         from codex_app_server.request_params import params_of

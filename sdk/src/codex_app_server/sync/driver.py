@@ -334,6 +334,13 @@ class Driver:
             raise AppServerError(f"the answer to {request.method} names no turn")
         return response.result, response.cursor
 
+    def post(self, request: Request) -> None:
+        """Send a request that nobody waits for; its answer will be in it. Nothing is sent if the connection is over."""
+        self._check_process()
+        request.is_given_up = request.is_sent = True
+        if self._reader.ending is None:
+            self._send(self._connection.request(request))
+
     def give_up(self, request: Request) -> None:
         """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
         if (data := self._connection.give_up(request)) is not None:

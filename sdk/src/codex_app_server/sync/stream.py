@@ -12,7 +12,7 @@ from codex_app_server.sync.turn import Turn
 from codex_app_server.timeouts import left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -42,13 +42,20 @@ class TurnStream(Generic[Output]):
     """
 
     def __init__(
-        self, driver: Driver, thread_id: str, request: Request, limit: float | None, asking: Asking | None
+        self,
+        driver: Driver,
+        thread_id: str,
+        request: Request,
+        limit: float | None,
+        asking: Asking | None,
+        load: Callable[[], None],
     ) -> None:
         self._driver = driver
         self._thread_id = thread_id
         self._request = request
         self._limit = limit
         self._asking = asking
+        self._load = load
         self._end: float | None = None
         self._begun: tuple[Turn, Cursor] | None = None
         self._batch: list[Event] = []
@@ -96,6 +103,7 @@ class TurnStream(Generic[Output]):
         if self._begun is not None or self._request.is_sent:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
         begun = time.monotonic()
+        self._load()
         try:
             _, cursor = self._driver.begin(self._request, self._limit)
             turn = Turn(self._driver, self._thread_id, cursor)

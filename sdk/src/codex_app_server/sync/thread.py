@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
+from codex_app_server.handles.threads import known_from
 from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
+from codex_app_server.sync.handle import Handle
 from codex_app_server.sync.turn import Turn
 from codex_app_server.timeouts import seconds
 
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["Thread"]
 
 
-class Thread(ThreadOptions):
-    """A thread of a `Codex`, which starts, resumes, forks and archives it."""
+class Thread(ThreadOptions, Handle):
+    """A thread of a `Codex`, which starts, resumes and lists it.
+
+    It is a handle, and not the protocol's model of a thread, which is `ThreadInfo`.
+    """
 
     def __init__(self, driver: Driver, thread_id: str, own: ClientOptions | None = None) -> None:
         self._driver = driver
@@ -52,11 +57,13 @@ class Thread(ThreadOptions):
         from codex_app_server.models.model import decode
 
         answer = self._driver.call("thread/read", {"threadId": self._id, "includeTurns": include_turns})
+        self._known = known_from(answer)
         return decode(ThreadReadResponse, answer)
 
     def set_name(self, name: str) -> ThreadSetNameResponse:
         """Give the thread a name, for lists."""
         answer = self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
+        self._known = {**self._known, "name": name}
         from codex_app_server.generated import ThreadSetNameResponse
         from codex_app_server.models.model import decode
 
@@ -64,6 +71,7 @@ class Thread(ThreadOptions):
 
     def compact(self) -> ThreadCompactStartResponse:
         """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
+        self._load()
         answer = self._driver.call("thread/compact/start", {"threadId": self._id})
         from codex_app_server.generated import ThreadCompactStartResponse
         from codex_app_server.models.model import decode
@@ -78,13 +86,20 @@ class Thread(ThreadOptions):
         """For notebooks."""
         return f"**thread** `{self._id}`"
 
+    def _fork(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
+        from codex_app_server.sync.opening import opened
+
+        return opened(self._driver, "thread/fork", {"threadId": self._id, **options}, own.over(self._own))
+
     def _turn(
         self,
         given: Input,
         options: Mapping[str, object],
         own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
     ) -> Turn:
-        _, cursor = self._driver.begin(self._request(given, options), None)
+        request = self._request(given, options)
+        self._load()
+        _, cursor = self._driver.begin(request, None)
         return Turn(self._driver, self._id, cursor)
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> TurnStream[Any]:
@@ -98,7 +113,7 @@ class Thread(ThreadOptions):
             asking = Asking(given, options, own)
             given, options = asking.given, asking.options
         limit = seconds(own.timeout, "timeout")
-        return TurnStream(self._driver, self._id, self._request(given, options), limit, asking)
+        return TurnStream(self._driver, self._id, self._request(given, options), limit, asking, self._load)
 
     def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         own = own.over(self._own)
@@ -119,6 +134,7 @@ class Thread(ThreadOptions):
         """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
+        self._load()
         try:
             _, cursor = self._driver.begin(request, limit)
             turn = Turn(self._driver, self._id, cursor)

@@ -1,0 +1,57 @@
+"""How a thread comes to its handle, for asyncio: by a call whose answer names it, and with the tools that it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_app_server.aio.thread import AsyncThread
+from codex_app_server.handles.threads import known_from
+from codex_app_server.request_params import params_of, thread_named_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.options import ClientOptions
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["listed", "opened"]
+
+
+async def opened(
+    driver: AsyncDriver, method: str, options: Mapping[str, object], own: ClientOptions | None
+) -> AsyncThread:
+    """Make a call, and a handle of the thread that its answer is about."""
+    if own is None or not own.tools:
+        return _named(driver, await _answer(driver, method, options), method, own)
+    from codex_app_server.tools.toolbox import announced, tools_of
+
+    tools = tools_of(own.tools)
+    if method == "thread/start":
+        options = announced(tools, options, experimental_api=driver.config.experimental_api)
+    toolbox = driver.calling.toolbox
+    # Before it is resumed, for a goal of its own may set it off at once.
+    resumed = str(options["threadId"]) if method == "thread/resume" else ""
+    before = toolbox.put(resumed, tools)
+    try:
+        thread = _named(driver, await _answer(driver, method, options), method, own)
+    except BaseException:
+        toolbox.put(resumed, before)
+        raise
+    toolbox.put(thread.id, tools)
+    return thread
+
+
+def listed(driver: AsyncDriver, said: JsonValue) -> AsyncThread:
+    """A handle of a thread that a list has told."""
+    return _named(driver, {"thread": said}, "thread/list", None)
+
+
+async def _answer(driver: AsyncDriver, method: str, options: Mapping[str, object]) -> JsonValue:
+    return await driver.call(method, params_of(method, options, experimental_api=driver.config.experimental_api))
+
+
+def _named(driver: AsyncDriver, answer: JsonValue, method: str, own: ClientOptions | None) -> AsyncThread:
+    thread = AsyncThread(driver, thread_named_by(answer, method), own)
+    thread._known = known_from(answer)  # noqa: SLF001 - its own
+    return thread

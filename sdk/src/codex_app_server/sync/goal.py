@@ -1,0 +1,157 @@
+"""A goal that a thread works towards by itself, turn after turn."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from codex_app_server.handles.goals import GoalFold
+from codex_app_server.protocol.connection import Request
+from codex_app_server.protocol.log import Topic
+from codex_app_server.timeouts import left_until, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.generated.events import Event
+    from codex_app_server.handles.goals import GoalResult
+    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.sync.driver import Driver
+
+__all__ = ["Goal"]
+
+
+class Goal:
+    """A goal that `Thread.goal` has set.
+
+        with thread.goal("Make all tests pass.", token_budget=200_000) as goal:
+            print((goal.wait(timeout=3600)).status)
+
+    The runtime begins turns for it, one after another, until it is reached, paused or cleared, or no tokens are left;
+    closing this handle does not change that, but leaving a ``with`` block does: it pauses a goal that is still
+    active, and interrupts its turn. One task at a time may stream it or wait for it.
+    """
+
+    def __init__(self, driver: Driver, thread_id: str) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._fold = GoalFold(thread_id)
+        self._events: deque[Event] = deque()
+        # Before it is set: its first turn begins at once.
+        self._cursor = driver.listen(Topic("thread", thread_id))
+
+    @property
+    def status(self) -> str:
+        """How it is, as far as was streamed, waited or asked for: a word of `GoalResult.status`, or ``active``."""
+        return self._fold.status
+
+    def stream(self) -> Iterator[Event]:
+        """What happens in the thread, as it happens, until the goal is over and its last turn has ended.
+
+        Leaving the loop early does not stop the goal, `pause` does; a later loop goes on from there.
+
+        Raises:
+            EventOverflowError: if events were not read in time, and there were too many.
+            TransportClosedError: if the connection ends before the goal does.
+        """
+        while self._events or (not self._is_over() and self._read(None)):
+            while self._events:
+                yield self._events.popleft()
+
+    def wait(self, *, timeout: float | None = None) -> GoalResult:
+        """Wait until the goal is over, and its last turn has ended.
+
+        Args:
+            timeout: how long, in seconds; then the goal is paused, and its turn interrupted. It is too when the wait is
+                broken off.
+
+        Returns:
+            how it ended, and the turns that were made for it.
+
+        Raises:
+            TimeoutError: if it takes longer.
+            EventOverflowError, TransportClosedError: as `stream`.
+        """
+        limit = seconds(timeout, "timeout")
+        end = None if limit is None else time.monotonic() + limit
+        try:
+            while not self._is_over() and self._read(left_until(end)):
+                pass
+        except TimeoutError:
+            self._stop()
+            raise TimeoutError("the goal was not reached in time") from None
+        except BaseException:
+            self._stop()
+            raise
+        return self._fold.result()
+
+    def pause(self) -> None:
+        """Begin no further turns for it; one that is under way goes on to its end.
+
+        Raises:
+            JsonRpcError: if there is no goal any more.
+        """
+        self._set({"status": "paused"})
+
+    def resume(self) -> None:
+        """Go on with it; raises as `pause`."""
+        self._set({"status": "active"})
+
+    def clear(self) -> None:
+        """Take it away; a turn that is under way goes on to its end."""
+        self._driver.call("thread/goal/clear", {"threadId": self._thread_id})
+        self._fold.learn(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._fold.seems_over:
+            self._stop()
+        self._driver.drop(self._cursor)
+
+    def __repr__(self) -> str:
+        """How it is."""
+        return f"<{type(self).__name__} of {self._thread_id}: {self.status}>"
+
+    def _set(self, options: Mapping[str, JsonValue]) -> Self:
+        self._fold.learn(self._driver.call("thread/goal/set", {"threadId": self._thread_id, **options}))
+        return self
+
+    def _start(self, options: Mapping[str, JsonValue]) -> Self:
+        try:
+            return self._set(options)
+        except BaseException:
+            self._stop()  # it may be set, though nobody heard the answer
+            self._driver.drop(self._cursor)
+            raise
+
+    def _is_over(self) -> bool:
+        if not self._fold.seems_over:
+            return False
+        self._fold.learn(self._driver.call("thread/goal/get", {"threadId": self._thread_id}))
+        return self._fold.status != "active"
+
+    def _read(self, timeout: float | None) -> bool:
+        """Take what has happened, once something has; whether there was anything."""
+        batch = self._driver.take(self._cursor, timeout)
+        for event in batch:
+            self._fold.add(event)
+        self._events += batch
+        return bool(batch)
+
+    def _stop(self) -> None:
+        """Have it paused, and its turn interrupted, without waiting for that."""
+        for event in self._driver.taken(self._cursor):
+            self._fold.add(event)
+        thread = {"threadId": self._thread_id}
+        if self._fold.status == "active":
+            self._driver.post(Request("thread/goal/set", {**thread, "status": "paused"}))
+        if self._fold.running is not None:
+            self._driver.post(Request("turn/interrupt", {**thread, "turnId": self._fold.running}))

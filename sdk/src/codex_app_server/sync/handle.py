@@ -1,0 +1,206 @@
+"""What a thread's handle knows of it, and what is done with it beside turns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from codex_app_server.errors import InvalidRequestError, TurnFailedError
+from codex_app_server.handles.threads import (
+    NOTHING_KNOWN,
+    PAGE,
+    has_no_turns_yet,
+    id_of,
+    known_from,
+    page_of,
+    state_of,
+    text_of,
+)
+from codex_app_server.timeouts import left_until, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codex_app_server.generated import McpServerToolCallResponse, ReviewTarget
+    from codex_app_server.handles.reviews import ReviewResult
+    from codex_app_server.handles.threads import HasId, Known
+    from codex_app_server.models.aliases import ThreadInfo, TurnInfo
+    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.sync.driver import Driver
+    from codex_app_server.sync.goal import Goal
+
+__all__ = ["Handle"]
+
+
+class Handle:
+    """The part of `Thread` that is no turn.
+
+    What it knows is what was said when it was begun, resumed, forked, listed or read; nothing is asked for it.
+    """
+
+    _driver: Driver
+    _id: str
+    _known: Known = NOTHING_KNOWN
+
+    @property
+    def name(self) -> str | None:
+        """What a person calls it, as of when it was last asked about."""
+        return text_of(self._known, "name")
+
+    @property
+    def cwd(self) -> str | None:
+        """The directory it works in, likewise."""
+        return text_of(self._known, "cwd")
+
+    @property
+    def model(self) -> str | None:
+        """Which model it asks, likewise."""
+        return text_of(self._known, "model")
+
+    @property
+    def preview(self) -> str:
+        """How it begins, for lists, likewise; empty if nothing was said yet."""
+        return text_of(self._known, "preview") or ""
+
+    @property
+    def status(self) -> str | None:
+        """How it is, likewise: ``idle``, ``active``, ``systemError``, or ``notLoaded``, until it is spoken to."""
+        return state_of(self._known)
+
+    @property
+    def info(self) -> ThreadInfo:
+        """All that was said of it, as the protocol's model."""
+        from codex_app_server.models.aliases import ThreadInfo
+        from codex_app_server.models.model import decode
+
+        return decode(ThreadInfo, {"id": self._id, **self._known})
+
+    def archive(self) -> None:
+        """Put it away: lists leave it out; `thread_unarchive` of the client brings it back."""
+        self._driver.call("thread/archive", {"threadId": self._id})
+
+    def delete(self) -> None:
+        """Delete it, and all that was said in it, for good.
+
+        Raises:
+            JsonRpcError: if it is not stored: an ephemeral one ends with the runtime.
+        """
+        self._driver.call("thread/delete", {"threadId": self._id})
+
+    def revert(self, *, before: str | HasId) -> None:
+        """Forget a turn and all that came after it; a turn that is under way is interrupted. Files stay as they are.
+
+        Args:
+            before: the turn, or its id.
+
+        Raises:
+            JsonRpcError: if it has no such turn.
+        """
+        self._load()
+        self._known = known_from(
+            self._driver.call("thread/revert", {"threadId": self._id, "beforeTurnId": id_of(before)})
+        )
+
+    def turns(self, *, newest_first: bool = False) -> Iterator[TurnInfo]:
+        """Its turns with their items, oldest first; they are asked for as they are iterated over, some at a time.
+
+        Args:
+            newest_first: begin with the last one.
+
+        Raises:
+            JsonRpcError: if it is not stored, as an ephemeral one.
+        """
+        from codex_app_server.models.aliases import TurnInfo
+        from codex_app_server.models.model import decode
+
+        params: dict[str, JsonValue] = {
+            "threadId": self._id,
+            "itemsView": "full",
+            "limit": PAGE,
+            "sortDirection": "desc" if newest_first else "asc",
+        }
+        cursor: str | None = ""
+        while cursor is not None:
+            try:
+                answer = self._driver.call("thread/turns/list", params)
+            except InvalidRequestError as error:
+                if has_no_turns_yet(error.message):
+                    return
+                raise
+            found, cursor = page_of(answer)
+            params["cursor"] = cursor
+            for each in found:
+                yield decode(TurnInfo, each)
+
+    def review(self, target: ReviewTarget | str | None = None, *, timeout: float | None = None) -> ReviewResult:
+        """Have changes reviewed, in a turn of this thread.
+
+        Args:
+            target: what: a `BaseBranchReviewTarget` or `CommitReviewTarget`, or words that say it; without it, what is
+                not committed.
+            timeout: how long it may take, in seconds; then it is interrupted. It is too when the wait is broken off.
+
+        Raises:
+            TurnFailedError: if it failed or was interrupted; it carries what there is of the turn.
+            TimeoutError: if it takes longer.
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
+        """
+        from codex_app_server.sync.reviewing import review
+
+        limit = seconds(timeout, "timeout")
+        end = None if limit is None else time.monotonic() + limit
+        self._load()
+        result = review(self._driver, self._id, target, left_until(end))
+        if not result.turn.is_completed:
+            raise TurnFailedError(result.turn)
+        return result
+
+    def goal(self, objective: str, *, token_budget: int | None = None) -> Goal:
+        """Set a goal: turns begin by themselves until it is reached.
+
+        Args:
+            objective: what is to be reached.
+            token_budget: after how many tokens it ends unreached.
+
+        Raises:
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
+        """
+        from codex_app_server.sync.goal import Goal
+
+        self._load()
+        options: dict[str, JsonValue] = {"objective": objective, "status": "active"}
+        if token_budget is not None:
+            options["tokenBudget"] = token_budget
+        return Goal(self._driver, self._id)._start(options)  # noqa: SLF001 - a twin's constructor cannot wait
+
+    def mcp_call(
+        self, server: str, tool: str, arguments: Mapping[str, object] | None = None
+    ) -> McpServerToolCallResponse:
+        """Call a tool of an MCP server yourself, without the agent.
+
+        Args:
+            server: the server's name in the settings.
+            tool: the tool's own name.
+            arguments: of JSON values.
+
+        Returns:
+            what it gave; `is_error` says whether the tool itself failed.
+
+        Raises:
+            JsonRpcError: if there is no such server or tool, or the call cannot be made.
+            TransportClosedError: if the connection ends.
+        """
+        from codex_app_server.generated import McpServerToolCallResponse
+        from codex_app_server.models.model import decode
+
+        self._load()
+        params = {"threadId": self._id, "server": server, "tool": tool, "arguments": arguments or {}}
+        return decode(McpServerToolCallResponse, self._driver.call("mcpServer/tool/call", params))
+
+    def _load(self) -> None:
+        """Have the runtime take up a thread that it has only stored: it speaks in no other."""
+        if state_of(self._known) == "notLoaded":
+            params = {"threadId": self._id, "excludeTurns": True}
+            self._known = known_from(self._driver.call("thread/resume", params))
