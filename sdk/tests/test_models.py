@@ -11,6 +11,7 @@ import threading
 import timeit
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -45,6 +46,7 @@ from codex_app_server.generated import (
 )
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
 from codex_app_server.models.model import Model, TaggedModel, UnionModel, UnknownObject, decode, load
+from codex_app_server.models.variants import UnionKind
 
 SOURCE = str(Path(codex_app_server.__file__).parents[1])
 DELTA = {"delta": "hi", "itemId": "i", "threadId": "t", "turnId": "u"}
@@ -214,6 +216,32 @@ def test_whatever_the_runtime_says_is_decoded_and_kept(message: tuple[str, objec
         assert dumped == value
     else:
         assert decoded == value
+
+
+def test_whoever_makes_a_union_holds_up_nobody_who_makes_another() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(_: str) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return known("ThreadItem")
+
+    def union(kind: Any) -> Any:
+        return UnionKind("type", {}, {"a": "A"}, kind, known("UnknownObject"))
+
+    def known(_: str) -> Any:
+        return SimpleNamespace(type=int)
+
+    type_of_slow = threading.Thread(target=lambda: union(slowly).type)
+    type_of_slow.start()
+    assert begun.wait(10)
+    other = threading.Thread(target=lambda: union(known).type)
+    other.start()
+    other.join(5)
+    is_held_up = other.is_alive()
+    go_on.set()
+    type_of_slow.join()
+    assert not is_held_up
 
 
 def test_a_member_that_has_a_fields_name_in_python_is_not_that_field() -> None:

@@ -1,12 +1,13 @@
-"""The commands of ``python -m codex_app_server``: the words they take, and what becomes of what goes wrong.
+"""The commands of ``codex-app-server-sdk``: the words they take, and what becomes of what goes wrong.
 
-They exit with 0, with 1 if it did not work, with 2 for words that make no sense, and with 130 after Ctrl-C. A failure
-that can be expected is one line on stderr.
+They exit with 0, with 1 if it did not work, with 2 for words that make no sense, and with 130 after Ctrl-C; ``exec``
+exits with what its command returned. A failure that can be expected is one line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from codex_app_server.terminal import line_of, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from codex_app_server.cli.run import RunOptions
 
 __all__ = ["main"]
 
@@ -40,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         # What a model says need not be sayable in the terminal's encoding.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
     try:
-        return _doctor(options) if options.command == "doctor" else _run(options)
+        return _COMMANDS[options.command](options)
     except AppServerError as error:
         sys.stderr.write(f"error: {line_of(error)}\n")
         return _FAILED
@@ -66,30 +69,83 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from codex_app_server.cli.run import RunOptions, run
+    from codex_app_server.cli.run import run
     from codex_app_server.terminal import Terminal
 
+    if options.command == "resume" and options.prompt is None:
+        options.thread, options.prompt = "", options.thread  # one word: the last thread of this directory
     given = sys.stdin.buffer.read() if options.prompt == "-" else options.prompt.encode(errors="replace")
-    prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
-    if not prompt:
+    options.prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
+    if not options.prompt:
         sys.stderr.write("error: the prompt is empty\n")
         return 2
-    return run(
-        RunOptions(
-            prompt=prompt,
-            is_json=options.json,
-            is_embedded=options.embedded,
-            cwd=options.directory,
-            model=options.model,
-            sandbox=options.sandbox,
-            codex_bin=options.codex_bin,
-        ),
-        Terminal(sys.stdin, sys.stdout, sys.stderr),
+    return run(_run_options(options), Terminal(sys.stdin, sys.stdout, sys.stderr))
+
+
+def _run_options(options: argparse.Namespace) -> RunOptions:
+    from codex_app_server.cli.run import RunOptions
+
+    return RunOptions(
+        prompt=options.prompt or "",
+        is_json=getattr(options, "json", False),
+        is_embedded=options.embedded,
+        cwd=options.directory,
+        model=options.model,
+        sandbox=getattr(options, "sandbox", None),
+        codex_bin=options.codex_bin,
+        schema=getattr(options, "output_schema", None),
+        thread_id=getattr(options, "thread", None),
     )
 
 
+def _threads(options: argparse.Namespace) -> int:
+    from codex_app_server.cli.more import show_threads
+    from codex_app_server.terminal import Terminal
+
+    return show_threads(
+        Terminal(sys.stdin, sys.stdout, sys.stderr),
+        codex_bin=options.codex_bin,
+        cwd=options.directory,
+        archived=options.archived,
+        search=options.search,
+        limit=options.limit,
+        is_json=options.json,
+    )
+
+
+def _review(options: argparse.Namespace) -> int:
+    from codex_app_server.cli.more import review
+    from codex_app_server.generated import BaseBranchReviewTarget, CommitReviewTarget, ReviewTarget
+    from codex_app_server.terminal import Terminal
+
+    target: ReviewTarget | str | None = options.prompt
+    if options.base is not None:
+        target = BaseBranchReviewTarget(branch=options.base)
+    elif options.commit is not None:
+        target = CommitReviewTarget(sha=options.commit)
+    return review(_run_options(options), target, Terminal(sys.stdin, sys.stdout, sys.stderr))
+
+
+def _exec(options: argparse.Namespace) -> int:
+    from codex_app_server.cli.more import execute
+
+    return execute(
+        options.argv,
+        codex_bin=options.codex_bin,
+        cwd=options.directory,
+        sandbox=options.sandbox,
+        timeout=options.timeout,
+        stdin=None if sys.stdin.isatty() else sys.stdin.buffer,
+        stdout=sys.stdout.buffer,
+        stderr=sys.stderr.buffer,
+    )
+
+
+_COMMANDS = {"doctor": _doctor, "run": _run, "resume": _run, "threads": _threads, "review": _review, "exec": _exec}
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m codex_app_server", description="Drives Codex from a terminal.")
+    parser = argparse.ArgumentParser(prog="codex-app-server-sdk", description="Drives Codex from a terminal.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong with it")
@@ -97,15 +153,51 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="have Codex do something, and watch it")
     run.add_argument("prompt", help="what to do; - reads it from standard input")
-    run.add_argument("--json", action="store_true", help="print every event as a line of JSON")
-    run.add_argument("--embedded", action="store_true", help="with a scripted model: no account, no network")
-    run.add_argument("-C", dest="directory", type=_directory, metavar="DIR", help="where to work; here if not given")
-    run.add_argument("--model", help="which model; that of Codex's settings if not given")
-    run.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
+    resume = commands.add_parser("resume", help="go on with a thread, and watch it")
+    resume.add_argument("thread", help="its id; may be left out: then it is the last one of this directory")
+    resume.add_argument("prompt", nargs="?", help="what to do; - reads it from standard input")
+    for command in (run, resume):
+        command.add_argument("--json", action="store_true", help="print every event as a line of JSON")
+        command.add_argument("--output-schema", type=_schema, metavar="FILE", help="a JSON schema for the answer")
 
-    for command in (doctor, run):
+    threads = commands.add_parser("threads", help="list the threads that are stored, the last one first")
+    threads.add_argument("--json", action="store_true", help="print each as a line of JSON")
+    threads.add_argument("--archived", action="store_true", help="the archived ones")
+    threads.add_argument("--search", metavar="WORDS", help="those with these words in their beginning or name")
+    threads.add_argument("--limit", type=int, default=50, metavar="N", help="how many at most, 50 if not given")
+
+    review = commands.add_parser("review", help="have changes reviewed; what is not committed if nothing is named")
+    review.add_argument("prompt", nargs="?", help="what to review, in words")
+    review.add_argument("--base", metavar="BRANCH", help="the changes against a branch")
+    review.add_argument("--commit", metavar="SHA", help="those of a commit")
+
+    execute = commands.add_parser("exec", help="run a command in the sandbox of Codex, without a model")
+    execute.add_argument("--timeout", type=float, metavar="S", help="end it after so many seconds, with exit code 124")
+    execute.add_argument("argv", nargs="+", metavar="WORD", help="the command, after --")
+
+    for command in (run, resume, review):
+        command.add_argument("--embedded", action="store_true", help="with a scripted model: no account, no network")
+        command.add_argument("--model", help="which model; that of Codex's settings if not given")
+    for command in (run, resume, execute):
+        command.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
+    for command in (run, resume, threads, review, execute):
+        about = "those of this directory" if command is threads else "where to work; here if not given"
+        command.add_argument("-C", dest="directory", type=_directory, metavar="DIR", help=about)
+    for command in commands.choices.values():
         command.add_argument("--codex-bin", metavar="PATH", help="another Codex executable than the installed one")
     return parser
+
+
+def _schema(word: str) -> object:
+    try:
+        schema = json.loads(Path(word).read_bytes())
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{word} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{word} is no JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise argparse.ArgumentTypeError(f"{word} is no JSON schema: it is no object")
+    return schema
 
 
 def _directory(word: str) -> Path:

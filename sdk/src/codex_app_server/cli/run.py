@@ -1,4 +1,4 @@
-"""``run``: one turn, watched.
+"""``run`` and ``resume``: one turn, watched.
 
 The agent's text is on stdout as it comes, what it does beside that on stderr; or every event is a line of JSON.
 Whatever breaks the turn off interrupts it, and the runtime is gone when this ends.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_app_server.approvals.asking import AskOnTerminal, told_changes
 from codex_app_server.approvals.requests import changes_of
@@ -20,15 +21,16 @@ from codex_app_server.sync.codex import Codex
 from codex_app_server.terminal import shortened
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from codex_app_server.events import Notification
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import TurnResult
+    from codex_app_server.sync.thread import Thread
     from codex_app_server.sync.turn import Turn
     from codex_app_server.terminal import Terminal
 
-__all__ = ["RunOptions", "run"]
+__all__ = ["RunOptions", "configured", "run"]
 
 _EMBEDDED_S = 2.0
 """How long the embedded model takes at most to say its answer, in seconds."""
@@ -46,6 +48,8 @@ class RunOptions:
         model: which model; that of Codex's settings if not given.
         sandbox: a sandbox mode of the protocol; that of Codex's settings if not given.
         codex_bin: another executable than the installed one.
+        schema: the JSON schema that the answer has to fit.
+        thread_id: the thread to go on with; the last one of the directory if it is empty, a new one if None.
     """
 
     prompt: str
@@ -55,6 +59,8 @@ class RunOptions:
     model: str | None
     sandbox: str | None
     codex_bin: str | None
+    schema: Mapping[str, object] | None = None
+    thread_id: str | None = None
 
 
 def run(options: RunOptions, terminal: Terminal) -> int:
@@ -66,16 +72,43 @@ def run(options: RunOptions, terminal: Terminal) -> int:
     """
     view: _View = _Json(terminal) if options.is_json else _Text(terminal)
     with ExitStack() as stack:
-        codex = stack.enter_context(Codex(_config(options, terminal, stack)))
-        thread = codex.thread_start(cwd=options.cwd, model=options.model, sandbox=options.sandbox)  # type: ignore[arg-type]  # one of its words, see the parser
-        result = _watched(thread.turn(TextInput(options.prompt)), view)
-    if result.is_completed:
-        return 0
-    terminal.note(f"error: the turn {shortened(result.failure or '')}")
-    return 1
+        codex = stack.enter_context(Codex(configured(options, terminal, stack)))
+        thread = _thread(codex, options)
+        if thread is None:
+            terminal.note("error: no thread was begun in this directory")
+            return 1
+        result = _watched(thread.turn(TextInput(options.prompt), output_schema=options.schema), view)
+    if not result.is_completed:
+        terminal.note(f"error: the turn {shortened(result.failure or '')}")
+        return 1
+    if options.schema is not None and not _is_json(result.final_response):
+        terminal.note("error: the answer is no JSON")
+        return 1
+    return 0
 
 
-def _config(options: RunOptions, terminal: Terminal, stack: ExitStack) -> AppServerConfig:
+def _thread(codex: Codex, options: RunOptions) -> Thread | None:
+    ways: dict[str, Any] = {"cwd": options.cwd, "model": options.model, "sandbox": options.sandbox}
+    if options.thread_id is None:
+        return codex.thread_start(**ways)
+    thread_id = options.thread_id
+    if not thread_id:
+        last = codex.thread_last(cwd=options.cwd or Path.cwd())
+        if last is None:
+            return None
+        thread_id = last.id
+    return codex.thread_resume(thread_id, **ways)
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        json.loads(text or "")
+    except ValueError:
+        return False
+    return True
+
+
+def configured(options: RunOptions, terminal: Terminal, stack: ExitStack) -> AppServerConfig:
     """How to start the runtime; with an embedded model, that is started, and stopped with the stack."""
     approvals = [AskOnTerminal(terminal)]
     if not options.is_embedded:

@@ -18,7 +18,7 @@ import json
 import sys
 import threading
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, cast, overload
 
@@ -272,6 +272,7 @@ class _ShapeKind(Kind):
 
     def __init__(self, options: list[str]) -> None:
         self._options = options
+        self._type: Any = None
         self._adapter: TypeAdapter[object] = TypeAdapter(_annotation(" | ".join(options)))
 
         def read(value: object) -> object:
@@ -282,10 +283,12 @@ class _ShapeKind(Kind):
 
         self.read = read
 
-    @cached_property
+    @property
     def type(self) -> Any:
         """A ``Union``."""
-        return _parsed(" | ".join(self._options), load)
+        if self._type is None:  # as in `UnionKind`
+            self._type = _parsed(" | ".join(self._options), load)
+        return self._type
 
     def build(self, value: object) -> object:
         return self._adapter.validate_python(value)

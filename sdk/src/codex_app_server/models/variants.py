@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
@@ -135,6 +134,7 @@ class UnionKind(Kind):
         self._variants = variants
         self._kind = kind
         self._cls = cls
+        self._type: Any = cls
         self._accepted = {*variants.values(), unknown.type.__name__}
 
         def read(value: object) -> object:
@@ -150,14 +150,16 @@ class UnionKind(Kind):
         """Whether the union is a class."""
         return self._cls is not None
 
-    @cached_property
+    @property
     def type(self) -> Any:
         """The class, or a ``Union``."""
-        if self._cls is not None:
-            return self._cls
-        strings: tuple[Any, ...] = (Literal[tuple(self._values)],) if self._values else ()
-        models = tuple(self._kind(name).type for name in self._variants.values())
-        return Union[strings + models]  # noqa: UP007  # `|` is for what is known beforehand
+        # No `cached_property`: until Python 3.12 it has a lock, and the one under which kinds are made is taken within
+        # that one and around it.
+        if self._type is None:
+            strings: tuple[Any, ...] = (Literal[tuple(self._values)],) if self._values else ()
+            models = tuple(self._kind(name).type for name in self._variants.values())
+            self._type = Union[strings + models]  # noqa: UP007  # `|` is for what is known beforehand
+        return self._type
 
     def build(self, value: object) -> object:
         """One of the strings, a model, or a model made of an object."""

@@ -1,0 +1,110 @@
+"""``resume``, ``threads``, ``review`` and ``exec``, and answers that fit a schema, on the real binary."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import TIMEOUT_S, command, home_of, running, said
+
+from codex_app_server.cli import main
+from codex_app_server.testing import ModelServer, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+def test_the_command_has_the_name_of_the_distribution() -> None:
+    (script,) = entry_points(group="console_scripts", name="codex-app-server-sdk")
+    assert script.load() is main
+
+
+def test_a_thread_is_listed_and_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+    env, bin_ = home_of(model), ("--codex-bin", codex_binary)
+    assert said("threads", *bin_, env=env).stdout == ""
+    model.add(Text("One."), Text("Two."), Text("Three."))
+    assert said("run", "The first words", "-C", tmp_path, *bin_, env=env).stdout == "One.\n"
+    (line,) = said("threads", "-C", tmp_path, *bin_, env=env).stdout.splitlines()
+    thread_id = line.split()[0]
+    assert line.endswith("The first words")
+    assert said("resume", thread_id, "More", "-C", tmp_path, *bin_, env=env).stdout == "Two.\n"
+    assert said("resume", "And more", "-C", tmp_path, *bin_, env=env).stdout == "Three.\n"
+    assert [text for text in model.requests[-1].texts if "ore" in text] == ["More", "And more"]
+    (listed,) = map(json.loads, said("threads", "--json", *bin_, env=env).stdout.splitlines())
+    assert (listed["id"], listed["preview"]) == (thread_id, "The first words")
+    assert said("threads", "--search", "nothing like it", *bin_, env=env).stdout == ""
+    assert said("threads", "--limit", "0", *bin_, env=env).stdout == ""
+    assert not running(codex_binary)
+
+
+def test_where_no_thread_was_begun_none_is_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+    ran = said("resume", "More", "-C", tmp_path, "--codex-bin", codex_binary, env=home_of(model), code=1)
+    assert ran.stderr == "error: no thread was begun in this directory\n"
+    ran = said("resume", "no-such-thread", "More", "--codex-bin", codex_binary, env=home_of(model), code=1)
+    assert ran.stderr.startswith("error: ")
+
+
+def test_an_answer_fits_a_schema(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(SCHEMA))
+    words = ("run", "How many?", "--output-schema", schema, "--codex-bin", codex_binary)
+    model.add(Text('{"n": 3}'), Text("three"))
+    assert json.loads(said(*words, env=home_of(model)).stdout) == {"n": 3}
+    assert model.requests[0].body["text"]["format"]["schema"] == SCHEMA
+    assert said(*words, env=home_of(model), code=1).stderr.endswith("error: the answer is no JSON\n")
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "is no JSON"), ("[]", "is no object"), (None, "cannot be read")])
+def test_a_schema_that_is_none_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
+    schema = tmp_path / "schema.json"
+    if text is not None:
+        schema.write_text(text)
+    assert words in said("run", "x", "--output-schema", schema, code=2).stderr
+
+
+def test_changes_are_reviewed(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+    model.add(Text("Nothing to complain about."))
+    ran = said("review", "the whole of it", "-C", tmp_path, "--codex-bin", codex_binary, env=home_of(model))
+    assert "Nothing to complain about." in ran.stdout
+
+
+def of_python(binary: Path, script: str) -> tuple[str | Path, ...]:
+    """A command of its own for ``exec``, without a sandbox."""
+    return ("--sandbox", "danger-full-access", "--codex-bin", binary, "--", sys.executable, "-c", script)
+
+
+class TestExec:
+    def test_a_command_has_its_streams_and_its_exit_code(self, codex_binary: Path, home: dict[str, str]) -> None:
+        script = "import sys; print(sys.stdin.read().upper()); print('oh', file=sys.stderr); sys.exit(7)"
+        ran = said("exec", *of_python(codex_binary, script), env=home, stdin="héllo", code=7)
+        assert (ran.stdout, ran.stderr) == ("HÉLLO\n", "oh\n")
+
+    def test_bytes_are_bytes_however_many(self, codex_binary: Path, home: dict[str, str]) -> None:
+        script = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000)"
+        ran = subprocess.run(
+            command("exec", *of_python(codex_binary, script)),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=True,
+            env={**os.environ, **home},
+        )
+        assert ran.stdout == bytes(range(256)) * 20_000
+
+    def test_it_may_take_so_long(self, codex_binary: Path, home: dict[str, str]) -> None:
+        script = "import time; time.sleep(60)"
+        said("exec", "--timeout", "0.5", *of_python(codex_binary, script), env=home, code=124)
