@@ -83,8 +83,8 @@ def _instead_of_class(given: type) -> str:
     if not callable(getattr(given, "model_json_schema", None)):
         described = f"pydantic.TypeAdapter({given.__name__}).json_schema()"
     return (
-        f"a schema is written {described}, made strict: every object in it with additionalProperties: false, and with "
-        "all its properties in required"
+        f"run and stream take output_type={given.__name__}; a schema is written {described}, made strict: every object "
+        "in it with additionalProperties: false, and with all its properties in required"
     )
 
 
