@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SLOW = Text("one two three four five six seven eight nine ten", delay_s=0.5)
 ECHO = ToolCall("exec_command", {"cmd": "echo x"})
+CALL = ToolCall("answer")
 
 
 async def stopped(waiting: Any) -> LimitExceededError:
@@ -144,11 +145,18 @@ def test_asking_this_program_is_no_stall(play: Play, tmp_path: Path) -> None:
         await asyncio.sleep(1.5)
         return True
 
-    async def scene(codex: Any, model: ModelServer) -> None:
-        thread = await codex.thread_start(ephemeral=True, cwd=tmp_path, approval_policy="untrusted")
-        assert (await thread.run("go", stall_timeout=1)).is_completed
+    async def answer() -> str:
+        await asyncio.sleep(1.5)
+        return "42"
 
-    play(scene, ECHO, approvals=[later])
+    async def scene(codex: Any, model: ModelServer) -> None:
+        options = {"ephemeral": True, "cwd": tmp_path, "approval_policy": "untrusted"}
+        thread = await codex.thread_start(tools=[answer], **options)
+        assert (await thread.run("go", stall_timeout=1)).is_completed
+        error = await stopped(thread.run("again", limits=Limits(tool_calls=1)))
+        assert error.limit == "tool_calls"
+
+    play(scene, ECHO, CALL, Text("So."), CALL, CALL, approvals=[later], experimental_api=True)
 
 
 def test_others_in_a_turn_learn_of_it_as_an_interruption(play: Play) -> None:
