@@ -43,6 +43,7 @@ SECTIONS = {
     "Settings and handlers": ("config", "handlers"),
     "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
     "Python functions as tools": ("tools.tool", "tools.context"),
+    "Watching and limiting": ("observers", "limits"),
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),

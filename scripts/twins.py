@@ -32,6 +32,7 @@ FRONTS = (
     "subscription",
     "thread",
     "turn",
+    "watching",
 )
 """The modules that are written."""
 

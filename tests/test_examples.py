@@ -128,6 +128,14 @@ Ganges: Bay of Bengal
 Mekong: South China Sea
 Nile: Mediterranean
 Rhine: North Sea""",
+    "21_approval_rules": r"""accept  mkdir reports \(allow_commands\('mkdir \*'\)\)
+accept  ls \(read_only\)
+decline rm -r reports \(no_removing\)
+decline more than plain commands \(no rule\)
+mkdir worked, ls worked, rm was declined, mkdir \$\(date\) was declined\.
+left in the directory: reports""",
+    "22_watching_and_limiting": r"""(?:ran a command, completed\n)+(?:ran a command, \w+\n)*too many commands: 3 of 2
+the turn was interrupted, and had \d+ items""",
 }
 
 Outcome = subprocess.CompletedProcess[str]

@@ -88,6 +88,13 @@ def rivers(request: ModelRequest) -> Text:
     return Text(json.dumps({"result": found if "[0].length_km" in request.texts[-1] else []}))
 
 
+def rules(request: ModelRequest) -> Text:
+    """What became of four commands."""
+    names = ("mkdir", "ls", "rm", "mkdir $(date)")
+    outcomes = zip(names, request.tool_outputs.values(), strict=True)
+    return Text(", ".join(f"{name} {_outcome(output)}" for name, output in outcomes) + ".")
+
+
 def _outcome(output: object) -> str:
     return "was declined" if "rejected" in str(output) else "worked"
 
@@ -126,4 +133,6 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     ),
     "18_stream_block": (command("echo hello"), Text(NUMBERS, delay_s=0.05), Text("I stopped counting.")),
     "19_many_prompts": (mouth,) * len(SEAS),
+    "21_approval_rules": (*map(command, ("mkdir reports", "ls", "rm -r reports", "mkdir $(date +%A)")), rules),
+    "22_watching_and_limiting": (*(command(f"echo {number}") for number in range(1, 6)), Text("Done.")),
 }

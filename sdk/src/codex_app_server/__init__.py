@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         InvalidParamsError,
         InvalidRequestError,
         JsonRpcError,
+        LimitExceededError,
         LoginFailedError,
         MethodNotFoundError,
         OutputValidationError,
@@ -133,8 +134,10 @@ if TYPE_CHECKING:
         SkillInput,
         TextInput,
     )
+    from codex_app_server.limits import Limits
     from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
     from codex_app_server.models.aliases import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
+    from codex_app_server.observers import Observers
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
@@ -208,6 +211,8 @@ __all__ = [
     "InvalidRequestError",
     "ItemCompletedNotification",
     "JsonRpcError",
+    "LimitExceededError",
+    "Limits",
     "LocalImageInput",
     "Login",
     "LoginFailedError",
@@ -218,6 +223,7 @@ __all__ = [
     "MethodNotFoundError",
     "ModelListResponse",
     "Notification",
+    "Observers",
     "OutputValidationError",
     "ParseError",
     "PermissionsApproval",
@@ -351,6 +357,8 @@ _HOMES = {
     "InvalidRequestError": "errors",
     "ItemCompletedNotification": "generated",
     "JsonRpcError": "errors",
+    "LimitExceededError": "errors",
+    "Limits": "limits",
     "LocalImageInput": "inputs",
     "Login": "sync.login",
     "LoginFailedError": "errors",
@@ -361,6 +369,7 @@ _HOMES = {
     "MethodNotFoundError": "errors",
     "ModelListResponse": "generated",
     "Notification": "events",
+    "Observers": "observers",
     "OutputValidationError": "errors",
     "ParseError": "errors",
     "PermissionsApproval": "approvals.requests",

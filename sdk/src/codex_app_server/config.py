@@ -13,6 +13,8 @@ from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from codex_app_server.approvals.rules import ApprovalRule
+    from codex_app_server.limits import Limits
+    from codex_app_server.observers import Observers
 
 __all__ = ["AppServerConfig"]
 
@@ -51,6 +53,8 @@ class AppServerConfig:
         approvals: who decides what Codex may do: rules of `approvals.rules` and functions, of which the first that
             decides does, e.g. ``[allow_commands("git status"), ask_on_terminal]``. What none decides is left to the
             function of `handlers` for it.
+        observers: functions that are shown all that the runtime tells, and change nothing.
+        limits: how much all turns together may take; beyond that they are interrupted, and further ones refused.
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
         max_buffered_bytes: how many bytes they may have.
         max_line_bytes: how long a message of the runtime may be, in bytes; a longer one ends the connection.
@@ -81,6 +85,8 @@ class AppServerConfig:
     experimental_api: bool = False
     handlers: Handlers | None = None
     approvals: Sequence[ApprovalRule] = ()
+    observers: Observers | None = None
+    limits: Limits | None = None
     max_buffered_events: int = 100_000
     max_buffered_bytes: int = 64 << 20
     max_line_bytes: int = 256 << 20
@@ -105,6 +111,7 @@ class AppServerConfig:
         for rule in self.approvals:
             if not callable(rule):
                 raise TypeError(f"approvals must be rules, which are functions of a request, not {rule!r}")
+        _check_watching(self.observers, self.limits)
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:
@@ -174,6 +181,18 @@ def _check_words(name: str, words: object) -> None:
         raise TypeError(f"{name} must be a sequence of strings, not one string")
     if isinstance(words, Sequence) and not all(isinstance(word, (str, os.PathLike)) for word in words):
         raise TypeError(f"{name} must be a sequence of strings, not {words!r}")
+
+
+def _check_watching(observers: Observers | None, limits: Limits | None) -> None:
+    # They are imported where there are some.
+    if observers is not None:
+        from codex_app_server.observers import checked as checked_observers
+
+        checked_observers(observers)
+    if limits is not None:
+        from codex_app_server.limits import checked as checked_limits
+
+        checked_limits(limits)
 
 
 def _check_variables(variables: Mapping[Any, object]) -> None:

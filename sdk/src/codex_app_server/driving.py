@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
     from codex_app_server.generated.events import Event
+    from codex_app_server.limits import Meter
     from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
 
@@ -36,6 +37,7 @@ __all__ = [
     "GATHERED",
     "GATHERING_S",
     "HURRY_S",
+    "OBSERVING_S",
     "SLICE",
     "WRONG_PROCESS",
     "Reading",
@@ -63,6 +65,9 @@ CALM_S = 0.5
 HURRY_S = 5.0
 """After how long, in seconds, a call that is held back goes on without what it waited for."""
 
+OBSERVING_S = 1.0
+"""How long the end of a turn, or of a client, waits for observers to be shown the rest, in seconds."""
+
 WRONG_PROCESS = (
     "this client was opened by another process, and a connection belongs to the process that opened it: make a client "
     "in the child"
@@ -78,6 +83,8 @@ class Reading:
     Attributes:
         connection: what it means.
         handlers: who answers the runtime's questions.
+        meter: what the client's limits have been used for, if it has any.
+        consulting: who has questions answered, once there was one.
         approving: the rules that approvals are decided by, and who watches that.
         ending: how it ended, once it did.
         sleepers: who waits for events.
@@ -88,6 +95,12 @@ class Reading:
         bounds = Limits(config.max_buffered_events, config.max_buffered_bytes)
         self.connection = Connection(bounds, config.max_line_bytes, Notification)
         self.handlers = config.handlers or Handlers()
+        self.meter: Meter | None = None
+        if config.limits is not None:
+            from codex_app_server.limits import Meter
+
+            self.meter = Meter(config.limits, "client")
+        self.consulting: Any = None
         self.approving: Approving | None = None
         if config.approvals:
             self.approve_with(config.approvals)
@@ -106,6 +119,13 @@ class Reading:
             self.approving = Approving(rules)
             self.connection.streams.begun = self.approving.note
         return self.approving
+
+    def is_asking(self, turn_id: str) -> bool:
+        """Whether something of a turn waits for an answer of this program."""
+        if self.consulting is None:
+            return False
+        asked = [request.params for request in list(self.consulting.open.values())]
+        return any(isinstance(params, dict) and params.get("turnId") == turn_id for params in asked)
 
     def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there for a consumer, without waiting."""

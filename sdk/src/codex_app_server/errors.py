@@ -30,6 +30,7 @@ __all__ = [
     "InvalidParamsError",
     "InvalidRequestError",
     "JsonRpcError",
+    "LimitExceededError",
     "LoginFailedError",
     "MethodNotFoundError",
     "OutputValidationError",
@@ -176,6 +177,38 @@ class OutputValidationError(AppServerError):
     def __str__(self) -> str:
         """Which turn, and the faults."""
         return f"the reply of turn {self.result.turn_id} does not fit: {'; '.join(self.reasons)}"
+
+
+class LimitExceededError(AppServerError):
+    """A turn took more than `Limits` allow, and was interrupted; or it was not begun, for nothing is left.
+
+    Attributes:
+        limit: the name of the limit, e.g. ``tokens``.
+        allowed: how much may be taken.
+        used: how much was, or would have been.
+        scope: whose limit it is: ``run``, ``thread`` or ``client``.
+        result: what there is of the turn; None if it was not begun.
+    """
+
+    def __init__(
+        self, limit: str, allowed: float, used: float, scope: str, result: TurnResult[Any] | None = None
+    ) -> None:
+        super().__init__(limit, allowed, used, scope, result)
+        self.limit = limit
+        self.allowed = allowed
+        self.used = used
+        self.scope = scope
+        self.result = result
+
+    def __str__(self) -> str:
+        """Which limit, and what became of the turn."""
+        which = f"Limits.{self.limit} of the {self.scope}"
+        if self.result is None:
+            return f"no turn was begun: {which} is {self.allowed:g}, and nothing is left of it"
+        if self.limit == "stall_timeout":
+            return f"turn {self.result.turn_id} was interrupted: nothing happened for {self.used:.1f} s ({which})"
+        taken = f"{self.used:.1f}" if self.limit == "seconds" else f"{self.used:g}"
+        return f"turn {self.result.turn_id} was interrupted: it took {taken} of {self.allowed:g} ({which})"
 
 
 class LoginFailedError(AppServerError):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codex_app_server.limits import Limits
+    from codex_app_server.observers import Observers
     from codex_app_server.tools.toolbox import ToolLike
 
 __all__ = ["NOTHING", "ClientOptions"]
@@ -27,6 +29,9 @@ class ClientOptions:
         retries: how often a reply that is not that is asked for again.
         strict: whether the model is held to it, or told of it only.
         tools: functions that the agent may call.
+        observers: who is shown what happens.
+        limits: how much may be taken.
+        stall_timeout: how long nothing may happen, in seconds.
     """
 
     timeout: float | None = None
@@ -34,6 +39,14 @@ class ClientOptions:
     retries: int = 0
     strict: bool = True
     tools: Sequence[ToolLike] | None = None
+    observers: Observers | None = None
+    limits: Limits | None = None
+    stall_timeout: float | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is to look on."""
+        return self.observers is not None or self.limits is not None or self.stall_timeout is not None
 
     def over(self, base: ClientOptions) -> ClientOptions:
         """These, and where they say nothing, those of the thread or client that the call is made on."""

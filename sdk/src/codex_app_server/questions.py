@@ -134,7 +134,7 @@ def consult(request: ServerRequest, handlers: Handlers, approving: Approving | N
                 data = encode_result(request.id, wire(wanted, decision.decision))
                 approving.tell(decision)
                 return data
-        handler = handler_of(request, handlers)
+        handler = handler_of(request, handlers, has_rules=bool(approving is not None and approving.rules))
         data = decline(request) if handler is None else answer(request, (yield handler, question(request)))
     except BaseException as error:
         data = failed(request, error)
@@ -160,14 +160,17 @@ def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str)
     approving.tell(ApprovalDecision(request=wanted, decision=decision, rule=rule))
 
 
-def handler_of(request: ServerRequest, handlers: Handlers) -> Callable[[Any], object] | None:
+def handler_of(
+    request: ServerRequest, handlers: Handlers, *, has_rules: bool = False
+) -> Callable[[Any], object] | None:
     """The function to ask; None, with a line in the log, if there is none."""
     rule = _RULES.get(request.method)
     handler: Callable[[Any], object] | None = getattr(handlers, rule.handler) if rule else None
     if handler is None:
+        who = "no rule decides and nobody handles" if has_rules else "nobody handles"
         remedy = f"; see Handlers.{rule.handler}{rule.remedy}" if rule else ""
         with contextlib.suppress(Exception):  # as in `_log`
-            logger().warning("the runtime asked for %s, which nobody handles: declined%s", request.method, remedy)
+            logger().warning("the runtime asked for %s, which %s: declined%s", request.method, who, remedy)
     return handler
 
 

@@ -58,6 +58,8 @@ from codex_app_server import (
     InvalidRequestError,
     ItemCompletedNotification,
     JsonRpcError,
+    LimitExceededError,
+    Limits,
     LocalImageInput,
     Login,
     LoginFailedError,
@@ -66,6 +68,7 @@ from codex_app_server import (
     MethodNotFoundError,
     ModelListResponse,
     Notification,
+    Observers,
     OutputValidationError,
     ParseError,
     PermissionsApproval,
@@ -144,6 +147,7 @@ from codex_app_server import (
 )
 from codex_app_server.generated import (
     CommandExecutionRequestApprovalParams,
+    CommandExecutionThreadItem,
     DynamicToolCallParams,
     ReadOnlySandboxPolicy,
 )
@@ -224,10 +228,45 @@ async def tools_too(codex: AsyncCodex) -> AsyncThread:
     return await codex.thread_resume(thread.id, tools=[buy])
 
 
+async def look(item: CommandExecutionThreadItem) -> None:
+    print(item.command)
+
+
+def event(told: Event) -> str:
+    return told.method
+
+
+def observed() -> Observers:
+    return Observers(
+        on_event=event,
+        on_item={CommandExecutionThreadItem: look, "agentMessage": print},
+        on_text=print,
+        on_usage=lambda usage: usage.token_usage.last.total_tokens,
+        on_error=lambda error: error.will_retry,
+        on_decision=decided,
+    )
+
+
+def limited(codex: Codex) -> str:
+    limits = Limits(turns=1, tokens=100_000, cost=0.5, prices=Prices(input=1.25, output=10), seconds=60)
+    try:
+        thread = codex.thread_start(limits=limits, observers=observed())
+        thread.turn("go", stall_timeout=60.0, observers=Observers(on_text=print))
+        return thread.run("go", limits=Limits(tool_calls=3, commands=5, stall_timeout=30)).text
+    except LimitExceededError as error:
+        return f"{error.limit} {error.used} {error.scope}" if error.result is None else error.result.text
+
+
 def configured() -> AppServerConfig:
     handlers = Handlers(command_approval=decide, tool_call=answer)
     return AppServerConfig(
-        codex_bin="codex", handlers=handlers, approvals=policies(), experimental_api=True, request_timeout_s=5
+        codex_bin="codex",
+        handlers=handlers,
+        approvals=policies(),
+        observers=observed(),
+        limits=Limits(seconds=9),
+        experimental_api=True,
+        request_timeout_s=5,
     )
 
 

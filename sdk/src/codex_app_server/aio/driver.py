@@ -25,6 +25,7 @@ from codex_app_server.driving import (
     GATHERED,
     GATHERING_S,
     HURRY_S,
+    OBSERVING_S,
     WRONG_PROCESS,
     Reading,
     closed,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.calling import Calling
     from codex_app_server.aio.consulting import Consulting
+    from codex_app_server.aio.watching import AsyncObserving
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
@@ -203,6 +205,7 @@ class AsyncDriver:
         self._metadata: InitializeResult | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._observing: AsyncObserving | None = None
         self._is_open = False
         self._yielded = 0.0
 
@@ -281,6 +284,11 @@ class AsyncDriver:
         """Wait some seconds for calls of tools that are to finish."""
         if self._reader.calling is not None:
             await self._reader.calling.finish()
+
+    @property
+    def reading(self) -> Reading:
+        """What was received."""
+        return self._reader
 
     @property
     def config(self) -> AppServerConfig:
@@ -364,7 +372,11 @@ class AsyncDriver:
         log = cursor.log
         log.is_left = True
         if not log.is_complete and not self._connection.is_awaited(log, thread_id):
-            self._send(self._connection.interrupt(log, thread_id))
+            self.stop(log, thread_id)
+
+    def stop(self, log: Log, thread_id: str) -> None:
+        """Have a turn stopped, whoever is at it; nobody waits for the answer."""
+        self._send(self._connection.interrupt(log, thread_id))
 
     def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
@@ -444,6 +456,8 @@ class AsyncDriver:
         if starting is not None and not starting.done() and starting is not asyncio.current_task():
             await asyncio.wait([starting])  # it sees that it is over, and ends by itself
         await self._transport.close()
+        if self._observing is not None:
+            await self._observing.wait(OBSERVING_S)
 
     async def _start(self) -> None:
         config = self._config
@@ -457,6 +471,10 @@ class AsyncDriver:
                 # To cancel asyncio in the midst of this leaves pipes open.
                 await asyncio.wait([spawning])
                 raise
+            if self._config.observers is not None:
+                from codex_app_server.aio.watching import observe_everything
+
+                self._observing = observe_everything(self, self._config.observers)
             self._metadata = await self._initialize()
         except BaseException:
             await self.close()

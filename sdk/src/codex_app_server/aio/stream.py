@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import ThreadItem
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.connection import Request
@@ -49,6 +50,7 @@ class AsyncTurnStream(Generic[Output]):
         limit: float | None,
         asking: Asking | None,
         load: Callable[[], Awaitable[None]],
+        watching: AsyncWatching | None = None,
     ) -> None:
         self._driver = driver
         self._thread_id = thread_id
@@ -56,6 +58,7 @@ class AsyncTurnStream(Generic[Output]):
         self._limit = limit
         self._asking = asking
         self._load = load
+        self._watching = watching
         self._end: float | None = None
         self._begun: tuple[AsyncTurn, Cursor] | None = None
         self._batch: list[Event] = []
@@ -104,9 +107,11 @@ class AsyncTurnStream(Generic[Output]):
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
         begun = time.monotonic()
         await self._load()
+        if self._watching is not None:
+            self._watching.admit()
         try:
             _, cursor = await self._driver.begin(self._request, self._limit)
-            turn = AsyncTurn(self._driver, self._thread_id, cursor)
+            turn = AsyncTurn(self._driver, self._thread_id, cursor, self._watching)
             self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
             cursor.is_active = True
         except BaseException:
@@ -128,6 +133,7 @@ class AsyncTurnStream(Generic[Output]):
 
         Raises:
             EventOverflowError: if events were not read in time, and there were too many.
+            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
             TimeoutError: if the turn takes longer than it may.
             TransportClosedError: if the connection ends before the turn does.
             RuntimeError: outside of the block.
@@ -140,6 +146,8 @@ class AsyncTurnStream(Generic[Output]):
                 raise TimeoutError(f"turn {turn.id} did not end in time") from None
             self._batch.reverse()  # what was read is nobody's any more
         if not self._batch:
+            if self._watching is not None:
+                await self._opened()[0]._settled(self._fold)  # noqa: SLF001 - as its `run` does
             raise StopAsyncIteration
         event = self._batch.pop()
         self._fold.add(event)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.aio.stream import AsyncTurnStream
+    from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.limits import Meter
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
 
@@ -41,6 +43,11 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         self._id = thread_id
         self._own = own or NOTHING
         self._on_turn: Callable[[AsyncTurn], object] | None = None  # is told of a turn as it begins
+        self._meter: Meter | None = None
+        if self._own.limits is not None:
+            from codex_app_server.limits import Meter
+
+            self._meter = Meter(self._own.limits, "thread")
 
     @property
     def id(self) -> str:
@@ -95,16 +102,20 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         self,
         given: Input,
         options: Mapping[str, object],
-        own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
+        own: ClientOptions,
     ) -> AsyncTurn:
+        watching = self._watching(own)
         request = self._request(given, options)
         await self._load()
+        if watching is not None:
+            watching.admit()
         _, cursor = await self._driver.begin(request, None)
-        return AsyncTurn(self._driver, self._id, cursor)
+        return AsyncTurn(self._driver, self._id, cursor, watching)
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> AsyncTurnStream[Any]:
         from codex_app_server.aio.stream import AsyncTurnStream
 
+        watching = self._watching(own)
         own = own.over(self._own)
         asking = None
         if own.output_type is not None or options.get("outputSchema") is not None:
@@ -113,31 +124,42 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
             asking = Asking(given, options, own)
             given, options = asking.given, asking.options
         limit = seconds(own.timeout, "timeout")
-        return AsyncTurnStream(self._driver, self._id, self._request(given, options), limit, asking, self._load)
+        return AsyncTurnStream(
+            self._driver, self._id, self._request(given, options), limit, asking, self._load, watching
+        )
 
     async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
+        watching = self._watching(own)
         own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
         if own.output_type is None and options.get("outputSchema") is None:
-            return await self._run_once(given, options, limit)
+            return await self._run_once(given, options, limit, watching)
         from codex_app_server.structured.asking import Asking
 
         end = None if limit is None else time.monotonic() + limit
         asking = Asking(given, options, own)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())
-            result = await self._run_once(asking.given, asking.options, left)
+            result = await self._run_once(asking.given, asking.options, left, watching)
             if asking.fits(result):
                 return result
 
-    async def _run_once(self, given: RunInput, options: Mapping[str, object], limit: float | None) -> RunResult[Any]:
+    async def _run_once(
+        self,
+        given: RunInput,
+        options: Mapping[str, object],
+        limit: float | None,
+        watching: AsyncWatching | None,
+    ) -> RunResult[Any]:
         """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
         await self._load()
+        if watching is not None:
+            watching.admit()
         try:
             _, cursor = await self._driver.begin(request, limit)
-            turn = AsyncTurn(self._driver, self._id, cursor)
+            turn = AsyncTurn(self._driver, self._id, cursor, watching)
             if self._on_turn is not None:
                 self._on_turn(turn)
             result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
@@ -147,6 +169,14 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         if not result.is_completed:
             raise TurnFailedError(result)
         return result
+
+    def _watching(self, own: ClientOptions) -> AsyncWatching | None:
+        """Who watches the turns of a call, if anybody does."""
+        if not (own.is_watched or self._own.is_watched or self._driver.config.limits is not None):
+            return None
+        from codex_app_server.aio.watching import AsyncWatching
+
+        return AsyncWatching(self._driver, self._id, own, self._own, self._meter)
 
     def _request(self, given: Input, options: Mapping[str, object]) -> Request:
         whole = {"threadId": self._id, "input": input_items(given), **options}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from codex_app_server.errors import EventOverflowError
+from codex_app_server.errors import EventOverflowError, LimitExceededError
 from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
 from codex_app_server.timeouts import left_until, seconds
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
@@ -30,11 +31,14 @@ class AsyncTurn:
     everything from the beginning on.
     """
 
-    def __init__(self, driver: AsyncDriver, thread_id: str, cursor: Cursor) -> None:
+    def __init__(
+        self, driver: AsyncDriver, thread_id: str, cursor: Cursor, watching: AsyncWatching | None = None
+    ) -> None:
         self._driver = driver
         self._thread_id = thread_id
         self._log = cursor.log
         self._first = [cursor]  # for the first consumer, however late it comes
+        self._watch = None if watching is None else watching.begin(cursor.log)
 
     @property
     def id(self) -> str:
@@ -54,6 +58,7 @@ class AsyncTurn:
         Raises:
             EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
                 already that the beginning is not kept any more.
+            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
             TransportClosedError: if the connection ends before the turn does.
         """
         cursor = self._cursor()
@@ -72,6 +77,7 @@ class AsyncTurn:
             what came of it; a turn that failed says so in its `status` and `error`.
 
         Raises:
+            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
@@ -84,11 +90,12 @@ class AsyncTurn:
             timeout: how long to wait for that, in seconds. The turn goes on.
 
         Raises:
+            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
         await self._driver.wait(self._log, seconds(timeout, "timeout"))
-        return self._folded().result(self._thread_id, self.id)
+        return await self._settled(self._folded())
 
     async def _run(
         self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None
@@ -112,7 +119,7 @@ class AsyncTurn:
         finally:
             self._driver.leave(cursor, self._thread_id)
         is_whole = not (cursor.is_late or cursor.has_overflowed)
-        return (fold if is_whole else self._folded()).result(self._thread_id, self.id)
+        return await self._settled(fold if is_whole else self._folded())
 
     async def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
@@ -149,9 +156,23 @@ class AsyncTurn:
 
     def _cursor(self) -> Cursor:
         try:
-            return self._first.pop()  # one step, so that of two threads one gets it
+            cursor = self._first.pop()  # one step, so that of two threads one gets it
         except IndexError:
-            return self._log.cursor()
+            cursor = self._log.cursor()
+        if self._watch is not None:
+            self._watch.note(cursor)
+        return cursor
+
+    async def _settled(self, fold: TurnFold) -> TurnResult[Any]:
+        """What came of the turn, now that it has ended, and everybody who watches it has seen that.
+
+        Raises:
+            LimitExceededError: if that is why.
+        """
+        result: TurnResult[Any] = fold.result(self._thread_id, self.id)
+        if self._watch is not None and (excess := await self._watch.settle()) is not None:
+            raise LimitExceededError(*excess, result)
+        return result
 
     async def _events(self, cursor: Cursor) -> AsyncIterator[Event]:
         try:
@@ -160,6 +181,8 @@ class AsyncTurn:
                 batch.reverse()
                 while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
                     yield batch.pop()
+            if self._watch is not None:
+                await self._settled(self._folded())
         finally:
             cursor.close()
 

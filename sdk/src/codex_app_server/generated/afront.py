@@ -57,6 +57,8 @@ if TYPE_CHECKING:
         TurnToolOutput,
     )
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.limits import Limits
+    from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import Output, RunResult
     from codex_app_server.tools.toolbox import ToolLike
@@ -71,6 +73,8 @@ class AsyncCodexOptions(Suggesting, ABC):
         self,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         allow_provider_model_fallback: bool | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -111,6 +115,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             allow_provider_model_fallback: whether another model of the provider will do.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -176,7 +182,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sessionStartSource": session_start_source,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -272,6 +278,8 @@ class AsyncCodexOptions(Suggesting, ABC):
         thread_id: str,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
@@ -302,6 +310,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             base_instructions: replaces the instructions that Codex gives the model.
@@ -348,7 +358,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "sandbox": sandbox,
                 "serviceTier": service_tier,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -364,6 +374,8 @@ class AsyncCodexOptions(Suggesting, ABC):
         thread_id: str,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
@@ -400,6 +412,8 @@ class AsyncCodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -456,7 +470,7 @@ class AsyncCodexOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -470,6 +484,8 @@ class AsyncThreadOptions(Suggesting, ABC):
         self,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
@@ -505,6 +521,8 @@ class AsyncThreadOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -560,7 +578,7 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -570,6 +588,9 @@ class AsyncThreadOptions(Suggesting, ABC):
         self,
         input: Input,
         *,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -607,6 +628,10 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say: words, one item, or several.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -672,7 +697,7 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(),
+            ClientOptions(observers=observers, limits=limits, stall_timeout=stall_timeout),
         )
 
     @abstractmethod
@@ -689,6 +714,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -726,6 +754,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -763,6 +794,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -800,6 +834,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -836,6 +873,9 @@ class AsyncThreadOptions(Suggesting, ABC):
         retries: int = 0,
         strict: bool = True,
         timeout: float | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -880,6 +920,10 @@ class AsyncThreadOptions(Suggesting, ABC):
                 strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -948,7 +992,15 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(output_type=output_type, retries=retries, strict=strict, timeout=timeout),
+            ClientOptions(
+                output_type=output_type,
+                retries=retries,
+                strict=strict,
+                timeout=timeout,
+                observers=observers,
+                limits=limits,
+                stall_timeout=stall_timeout,
+            ),
         )
 
     @abstractmethod
@@ -964,6 +1016,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             output_type: type[Output],
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1000,6 +1055,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             output_type: TypeForm[Output],
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1036,6 +1094,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             output_type: None = None,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1072,6 +1133,9 @@ class AsyncThreadOptions(Suggesting, ABC):
             output_type: object = None,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1107,6 +1171,9 @@ class AsyncThreadOptions(Suggesting, ABC):
         output_type: object = None,
         strict: bool = True,
         timeout: float | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1152,6 +1219,10 @@ class AsyncThreadOptions(Suggesting, ABC):
                 strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -1215,7 +1286,14 @@ class AsyncThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(output_type=output_type, strict=strict, timeout=timeout),
+            ClientOptions(
+                output_type=output_type,
+                strict=strict,
+                timeout=timeout,
+                observers=observers,
+                limits=limits,
+                stall_timeout=stall_timeout,
+            ),
         )
 
     @abstractmethod

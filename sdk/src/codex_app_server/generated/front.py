@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         TurnToolOutput,
     )
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.limits import Limits
+    from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import Output, RunResult
     from codex_app_server.sync.stream import TurnStream
@@ -71,6 +73,8 @@ class CodexOptions(Suggesting, ABC):
         self,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         allow_provider_model_fallback: bool | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -111,6 +115,8 @@ class CodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             allow_provider_model_fallback: whether another model of the provider will do.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -176,7 +182,7 @@ class CodexOptions(Suggesting, ABC):
                 "sessionStartSource": session_start_source,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -272,6 +278,8 @@ class CodexOptions(Suggesting, ABC):
         thread_id: str,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         base_instructions: str | None = None,
@@ -302,6 +310,8 @@ class CodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             base_instructions: replaces the instructions that Codex gives the model.
@@ -348,7 +358,7 @@ class CodexOptions(Suggesting, ABC):
                 "sandbox": sandbox,
                 "serviceTier": service_tier,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -359,6 +369,8 @@ class CodexOptions(Suggesting, ABC):
         thread_id: str,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
@@ -395,6 +407,8 @@ class CodexOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -451,7 +465,7 @@ class CodexOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -465,6 +479,8 @@ class ThreadOptions(Suggesting, ABC):
         self,
         *,
         tools: Sequence[ToolLike] | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
         attach_to_source: bool | None = None,
@@ -500,6 +516,8 @@ class ThreadOptions(Suggesting, ABC):
             tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
                 started with: a thread that is resumed or forked needs the same functions again, to have its calls
                 answered.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -555,7 +573,7 @@ class ThreadOptions(Suggesting, ABC):
                 "serviceTier": service_tier,
                 "threadSource": thread_source,
             },
-            ClientOptions(tools=tools),
+            ClientOptions(tools=tools, observers=observers, limits=limits),
         )
 
     @abstractmethod
@@ -565,6 +583,9 @@ class ThreadOptions(Suggesting, ABC):
         self,
         input: Input,
         *,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -602,6 +623,10 @@ class ThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say: words, one item, or several.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -667,7 +692,7 @@ class ThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(),
+            ClientOptions(observers=observers, limits=limits, stall_timeout=stall_timeout),
         )
 
     @abstractmethod
@@ -684,6 +709,9 @@ class ThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -721,6 +749,9 @@ class ThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -758,6 +789,9 @@ class ThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -795,6 +829,9 @@ class ThreadOptions(Suggesting, ABC):
             retries: int = 0,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -831,6 +868,9 @@ class ThreadOptions(Suggesting, ABC):
         retries: int = 0,
         strict: bool = True,
         timeout: float | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -875,6 +915,10 @@ class ThreadOptions(Suggesting, ABC):
                 strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -943,7 +987,15 @@ class ThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(output_type=output_type, retries=retries, strict=strict, timeout=timeout),
+            ClientOptions(
+                output_type=output_type,
+                retries=retries,
+                strict=strict,
+                timeout=timeout,
+                observers=observers,
+                limits=limits,
+                stall_timeout=stall_timeout,
+            ),
         )
 
     @abstractmethod
@@ -959,6 +1011,9 @@ class ThreadOptions(Suggesting, ABC):
             output_type: type[Output],
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -995,6 +1050,9 @@ class ThreadOptions(Suggesting, ABC):
             output_type: TypeForm[Output],
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1031,6 +1089,9 @@ class ThreadOptions(Suggesting, ABC):
             output_type: None = None,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1067,6 +1128,9 @@ class ThreadOptions(Suggesting, ABC):
             output_type: object = None,
             strict: bool = True,
             timeout: float | None = None,
+            observers: Observers | None = None,
+            limits: Limits | None = None,
+            stall_timeout: float | None = None,
             additional_context: Mapping[str, AdditionalContextEntry] | None = None,
             approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
             approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1102,6 +1166,9 @@ class ThreadOptions(Suggesting, ABC):
         output_type: object = None,
         strict: bool = True,
         timeout: float | None = None,
+        observers: Observers | None = None,
+        limits: Limits | None = None,
+        stall_timeout: float | None = None,
         additional_context: Mapping[str, AdditionalContextEntry] | None = None,
         approval_policy: AskForApproval | AskForApprovalValue | GranularAskForApproval | None = None,
         approvals_reviewer: ApprovalsReviewer | Literal["user", "auto_review", "guardian_subagent"] | None = None,
@@ -1147,6 +1214,10 @@ class ThreadOptions(Suggesting, ABC):
                 strict schema can say; the reply is validated all the same.
             timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
                 off.
+            observers: functions that are shown what happens in it, and change nothing.
+            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+                interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -1210,7 +1281,14 @@ class ThreadOptions(Suggesting, ABC):
                 "toolOutput": tool_output,
                 "turnTrigger": turn_trigger,
             },
-            ClientOptions(output_type=output_type, strict=strict, timeout=timeout),
+            ClientOptions(
+                output_type=output_type,
+                strict=strict,
+                timeout=timeout,
+                observers=observers,
+                limits=limits,
+                stall_timeout=stall_timeout,
+            ),
         )
 
     @abstractmethod

@@ -30,6 +30,7 @@ from codex_app_server.driving import (
     GATHERED,
     GATHERING_S,
     HURRY_S,
+    OBSERVING_S,
     WRONG_PROCESS,
     Reading,
     closed,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.sync.calling import Calling
     from codex_app_server.sync.consulting import Consulting
+    from codex_app_server.sync.watching import Observing
 
 __all__ = ["Driver"]
 
@@ -219,6 +221,7 @@ class Driver:
     """
 
     _is_open = False
+    _observing: Observing | None = None
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         _refuse_green_threads()
@@ -239,6 +242,10 @@ class Driver:
         self._is_open = True
         try:
             self._transport.start()
+            if self._config.observers is not None:
+                from codex_app_server.sync.watching import observe_everything
+
+                self._observing = observe_everything(self, self._config.observers)
             self._metadata = self._initialize()
         except BaseException:
             self.close()
@@ -281,6 +288,11 @@ class Driver:
         """Wait some seconds for calls of tools that are to finish."""
         if self._reader.calling is not None:
             self._reader.calling.finish()
+
+    @property
+    def reading(self) -> Reading:
+        """What was received."""
+        return self._reader
 
     @property
     def config(self) -> AppServerConfig:
@@ -360,7 +372,11 @@ class Driver:
         log = cursor.log
         log.is_left = True
         if not log.is_complete and not self._connection.is_awaited(log, thread_id):
-            self._send(self._connection.interrupt(log, thread_id))
+            self.stop(log, thread_id)
+
+    def stop(self, log: Log, thread_id: str) -> None:
+        """Have a turn stopped, whoever is at it; nobody waits for the answer."""
+        self._send(self._connection.interrupt(log, thread_id))
 
     def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
@@ -426,6 +442,8 @@ class Driver:
         self._is_open = False
         self._reader.end(Ending("the client was closed"))
         self._transport.close()
+        if self._observing is not None:
+            self._observing.wait(OBSERVING_S)
 
     def _initialize(self) -> InitializeResult:
         config = self._config

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from codex_app_server.generated import ThreadCompactStartResponse, ThreadReadResponse, ThreadSetNameResponse
     from codex_app_server.inputs import Input, RunInput
+    from codex_app_server.limits import Meter
     from codex_app_server.options import ClientOptions
     from codex_app_server.results import RunResult
     from codex_app_server.sync.driver import Driver
     from codex_app_server.sync.stream import TurnStream
+    from codex_app_server.sync.watching import Watching
 
 __all__ = ["Thread"]
 
@@ -41,6 +43,11 @@ class Thread(ThreadOptions, Handle):
         self._id = thread_id
         self._own = own or NOTHING
         self._on_turn: Callable[[Turn], object] | None = None  # is told of a turn as it begins
+        self._meter: Meter | None = None
+        if self._own.limits is not None:
+            from codex_app_server.limits import Meter
+
+            self._meter = Meter(self._own.limits, "thread")
 
     @property
     def id(self) -> str:
@@ -95,16 +102,20 @@ class Thread(ThreadOptions, Handle):
         self,
         given: Input,
         options: Mapping[str, object],
-        own: ClientOptions,  # noqa: ARG002 - no option of the client's own concerns a turn yet
+        own: ClientOptions,
     ) -> Turn:
+        watching = self._watching(own)
         request = self._request(given, options)
         self._load()
+        if watching is not None:
+            watching.admit()
         _, cursor = self._driver.begin(request, None)
-        return Turn(self._driver, self._id, cursor)
+        return Turn(self._driver, self._id, cursor, watching)
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> TurnStream[Any]:
         from codex_app_server.sync.stream import TurnStream
 
+        watching = self._watching(own)
         own = own.over(self._own)
         asking = None
         if own.output_type is not None or options.get("outputSchema") is not None:
@@ -113,31 +124,40 @@ class Thread(ThreadOptions, Handle):
             asking = Asking(given, options, own)
             given, options = asking.given, asking.options
         limit = seconds(own.timeout, "timeout")
-        return TurnStream(self._driver, self._id, self._request(given, options), limit, asking, self._load)
+        return TurnStream(self._driver, self._id, self._request(given, options), limit, asking, self._load, watching)
 
     def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
+        watching = self._watching(own)
         own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
         if own.output_type is None and options.get("outputSchema") is None:
-            return self._run_once(given, options, limit)
+            return self._run_once(given, options, limit, watching)
         from codex_app_server.structured.asking import Asking
 
         end = None if limit is None else time.monotonic() + limit
         asking = Asking(given, options, own)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())
-            result = self._run_once(asking.given, asking.options, left)
+            result = self._run_once(asking.given, asking.options, left, watching)
             if asking.fits(result):
                 return result
 
-    def _run_once(self, given: RunInput, options: Mapping[str, object], limit: float | None) -> RunResult[Any]:
+    def _run_once(
+        self,
+        given: RunInput,
+        options: Mapping[str, object],
+        limit: float | None,
+        watching: Watching | None,
+    ) -> RunResult[Any]:
         """One turn to its end; it is not left behind."""
         begun = time.monotonic()
         request = self._request(given, options)
         self._load()
+        if watching is not None:
+            watching.admit()
         try:
             _, cursor = self._driver.begin(request, limit)
-            turn = Turn(self._driver, self._id, cursor)
+            turn = Turn(self._driver, self._id, cursor, watching)
             if self._on_turn is not None:
                 self._on_turn(turn)
             result = turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
@@ -147,6 +167,14 @@ class Thread(ThreadOptions, Handle):
         if not result.is_completed:
             raise TurnFailedError(result)
         return result
+
+    def _watching(self, own: ClientOptions) -> Watching | None:
+        """Who watches the turns of a call, if anybody does."""
+        if not (own.is_watched or self._own.is_watched or self._driver.config.limits is not None):
+            return None
+        from codex_app_server.sync.watching import Watching
+
+        return Watching(self._driver, self._id, own, self._own, self._meter)
 
     def _request(self, given: Input, options: Mapping[str, object]) -> Request:
         whole = {"threadId": self._id, "input": input_items(given), **options}

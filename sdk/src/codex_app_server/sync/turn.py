@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from codex_app_server.errors import EventOverflowError
+from codex_app_server.errors import EventOverflowError, LimitExceededError
 from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
 from codex_app_server.timeouts import left_until, seconds
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
     from codex_app_server.sync.driver import Driver
+    from codex_app_server.sync.watching import Watching
 
 __all__ = ["Turn"]
 
@@ -30,11 +31,12 @@ class Turn:
     everything from the beginning on.
     """
 
-    def __init__(self, driver: Driver, thread_id: str, cursor: Cursor) -> None:
+    def __init__(self, driver: Driver, thread_id: str, cursor: Cursor, watching: Watching | None = None) -> None:
         self._driver = driver
         self._thread_id = thread_id
         self._log = cursor.log
         self._first = [cursor]  # for the first consumer, however late it comes
+        self._watch = None if watching is None else watching.begin(cursor.log)
 
     @property
     def id(self) -> str:
@@ -54,6 +56,7 @@ class Turn:
         Raises:
             EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
                 already that the beginning is not kept any more.
+            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
             TransportClosedError: if the connection ends before the turn does.
         """
         cursor = self._cursor()
@@ -72,6 +75,7 @@ class Turn:
             what came of it; a turn that failed says so in its `status` and `error`.
 
         Raises:
+            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
@@ -84,11 +88,12 @@ class Turn:
             timeout: how long to wait for that, in seconds. The turn goes on.
 
         Raises:
+            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
         self._driver.wait(self._log, seconds(timeout, "timeout"))
-        return self._folded().result(self._thread_id, self.id)
+        return self._settled(self._folded())
 
     def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult[None]:
         """As `run`; `watch` is shown what there is, whenever more has come."""
@@ -110,7 +115,7 @@ class Turn:
         finally:
             self._driver.leave(cursor, self._thread_id)
         is_whole = not (cursor.is_late or cursor.has_overflowed)
-        return (fold if is_whole else self._folded()).result(self._thread_id, self.id)
+        return self._settled(fold if is_whole else self._folded())
 
     def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
         """Say more to the turn while it goes on.
@@ -147,9 +152,23 @@ class Turn:
 
     def _cursor(self) -> Cursor:
         try:
-            return self._first.pop()  # one step, so that of two threads one gets it
+            cursor = self._first.pop()  # one step, so that of two threads one gets it
         except IndexError:
-            return self._log.cursor()
+            cursor = self._log.cursor()
+        if self._watch is not None:
+            self._watch.note(cursor)
+        return cursor
+
+    def _settled(self, fold: TurnFold) -> TurnResult[Any]:
+        """What came of the turn, now that it has ended, and everybody who watches it has seen that.
+
+        Raises:
+            LimitExceededError: if that is why.
+        """
+        result: TurnResult[Any] = fold.result(self._thread_id, self.id)
+        if self._watch is not None and (excess := self._watch.settle()) is not None:
+            raise LimitExceededError(*excess, result)
+        return result
 
     def _events(self, cursor: Cursor) -> Iterator[Event]:
         try:
@@ -158,6 +177,8 @@ class Turn:
                 batch.reverse()
                 while batch:  # what was read is nobody's any more: the fewer live objects, the less the collector does
                     yield batch.pop()
+            if self._watch is not None:
+                self._settled(self._folded())
         finally:
             cursor.close()
 

@@ -1,0 +1,35 @@
+"""Look on while Codex works, and end a run that takes too much."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _bootstrap import example_config
+
+from codex_app_server import AppServerConfig, Codex, LimitExceededError, Limits, Observers
+from codex_app_server.generated import CommandExecutionThreadItem
+
+
+def ran(item: CommandExecutionThreadItem) -> None:
+    print(f"ran a command, {item.status.value}")
+
+
+def main(config: AppServerConfig) -> None:
+    with Codex(config) as codex:
+        # Observers of a thread see all its turns; they cannot change what happens.
+        thread = codex.thread_start(observers=Observers(on_item={CommandExecutionThreadItem: ran}))
+        try:
+            limits = Limits(commands=2, tokens=200_000, seconds=120, stall_timeout=60)
+            result = thread.run("Run `echo 1`, `echo 2`, and so on to 5, each by itself.", limits=limits)
+            print(result.final_response)
+        except LimitExceededError as error:
+            print(f"too many {error.limit}: {error.used:g} of {error.allowed:g}")
+            if error.result is not None:
+                print(f"the turn was {error.result.status.value}, and had {len(error.result.items)} items")
+
+
+if __name__ == "__main__":
+    with example_config(__file__) as config:
+        main(config)

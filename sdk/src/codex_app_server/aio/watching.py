@@ -1,0 +1,226 @@
+"""Watching turns, for asyncio: showing what happens to observers, and interrupting what goes beyond its limits.
+
+Each watch has a cursor of its own and goes on by itself, whether or not anybody reads the turn. What it decides is
+pure (`observers`, `limits`); here is the waiting.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from codex_app_server.aio.aside import Aside, Caller, log
+from codex_app_server.driving import OBSERVING_S
+from codex_app_server.errors import AppServerError, EventOverflowError, LimitExceededError, TransportClosedError
+from codex_app_server.limits import Limits, Meter, TurnMeter
+from codex_app_server.observers import Call, calls, checked
+from codex_app_server.protocol.streams import EVERYTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.approvals.rules import ApprovalDecision
+    from codex_app_server.generated.events import Event
+    from codex_app_server.limits import Excess
+    from codex_app_server.observers import Observers
+    from codex_app_server.options import ClientOptions
+    from codex_app_server.protocol.log import Cursor, Log
+
+__all__ = ["AsyncObserving", "AsyncTurnWatch", "AsyncWatching", "observe_everything"]
+
+_PULSE_S = 1.0
+"""How often an observer looks whether the client is still there, in seconds."""
+
+_GRACE_S = 5.0
+"""How long a turn that was interrupted has to end, in seconds."""
+
+
+class AsyncWatching:
+    """What watches the turns of one call.
+
+    Args:
+        driver: of the client.
+        thread_id: of the thread.
+        own: what the call says.
+        base: what its thread says.
+        meter: what the thread's limits have been used for, if it has any.
+    """
+
+    def __init__(
+        self, driver: AsyncDriver, thread_id: str, own: ClientOptions, base: ClientOptions, meter: Meter | None
+    ) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._observers = [checked(each.observers) for each in (base, own) if each.observers is not None]
+        meters = [driver.reading.meter, meter]
+        if own.limits is not None:
+            meters.append(Meter(own.limits, "run"))
+        if own.stall_timeout is not None:
+            meters.append(Meter(Limits(stall_timeout=own.stall_timeout), "run"))
+        self._meters = [each for each in meters if each is not None]
+
+    def admit(self) -> None:
+        """Count a turn that is about to begin.
+
+        Raises:
+            LimitExceededError: if nothing is left for it.
+        """
+        for meter in self._meters:
+            if (excess := meter.admit(time.monotonic())) is not None:
+                raise LimitExceededError(*excess)
+
+    def begin(self, log: Log) -> AsyncTurnWatch:
+        """Watch a turn, to its end."""
+        return AsyncTurnWatch(self._driver, self._thread_id, log, self._observers, self._meters)
+
+
+class AsyncTurnWatch:
+    """What watches one turn.
+
+    Args:
+        driver: of the client.
+        thread_id: of the turn's thread.
+        log: of the turn.
+        observers: who is shown its events.
+        meters: what it is held to.
+    """
+
+    def __init__(
+        self,
+        driver: AsyncDriver,
+        thread_id: str,
+        log: Log,
+        observers: Sequence[Observers],
+        meters: Sequence[Meter],
+    ) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._log = log
+        self._excess: Excess | None = None
+        self._consumers: list[weakref.ref[Cursor]] = []
+        self._observing = [AsyncObserving(driver, log.cursor(), each, log.topic.id) for each in observers]
+        self._limiting = None
+        if meters:
+            self._cursor = log.cursor()
+            self._meter = TurnMeter(meters, log.topic.id, time.monotonic())
+            self._limiting = Aside(self._limit, "the watch over limits")
+
+    def note(self, consumer: Cursor) -> None:
+        """Somebody reads the turn, and will get what there is, if it does not end."""
+        self._consumers.append(weakref.ref(consumer))
+
+    async def settle(self) -> Excess | None:
+        """After the end of the turn: wait until everybody has seen it, but not for long; which limit ended it."""
+        if self._limiting is not None:
+            await self._limiting.wait(_GRACE_S)
+        for each in self._observing:
+            await each.wait(OBSERVING_S)
+        return self._excess
+
+    async def _limit(self) -> None:
+        driver, meter = self._driver, self._meter
+        try:
+            while self._excess is None:
+                batch: list[Event] | None = None
+                with suppress(TimeoutError):
+                    batch = await driver.take(self._cursor, meter.left_s(time.monotonic()))
+                now = time.monotonic()
+                if batch or driver.reading.is_asking(self._log.topic.id):
+                    meter.heard(now)
+                for event in batch or []:
+                    meter.add(event)
+                self._excess = meter.excess(now)
+                if batch is not None and not batch:
+                    break
+            if not self._log.is_complete:
+                await self._stop()
+        except TransportClosedError:
+            pass  # so ends whoever reads the turn
+        finally:
+            meter.end(time.monotonic())
+
+    async def _stop(self) -> None:
+        """Interrupt the turn; if it does not end by that, its consumers come to the end all the same."""
+        self._cursor.close()
+        self._driver.stop(self._log, self._thread_id)
+        with suppress(TimeoutError, AppServerError):
+            await self._driver.wait(self._log, _GRACE_S)
+        if not self._log.is_complete:
+            for consumer in self._consumers:
+                if (cursor := consumer()) is not None:
+                    self._driver.drop(cursor)
+
+
+class AsyncObserving:
+    """One `Observers`, being shown what happens; it does not keep a client alive that nobody has any more.
+
+    Args:
+        driver: of the client.
+        cursor: where to read it.
+        observers: who is shown it.
+        turn_id: whose decisions are shown; those of all turns if not given.
+    """
+
+    def __init__(self, driver: AsyncDriver, cursor: Cursor, observers: Observers, turn_id: str | None = None) -> None:
+        self._driver = weakref.ref(driver)
+        self._cursor = cursor
+        self._observers = observers
+        self._turn_id = turn_id
+        self._decisions: list[ApprovalDecision] = []
+        if observers.on_decision is not None:
+            driver.reading.approve_with().watchers.append(self._decided)
+        self._aside = Aside(self._observe, "observing")
+
+    async def wait(self, timeout: float) -> None:
+        """Wait until all there was has been shown, so many seconds at most."""
+        await self._aside.wait(timeout)
+
+    def _decided(self, decision: ApprovalDecision) -> None:
+        if self._turn_id in {None, decision.request.turn_id}:
+            self._decisions.append(decision)
+
+    async def _observe(self) -> None:
+        caller = Caller()
+        try:
+            while (batch := await self._next()) is not None:
+                found: list[Call] = []
+                for event in batch:
+                    found += calls(self._observers, event)
+                await caller.call([*self._decision_calls(), *found])
+        except EventOverflowError as error:
+            log(error, "observers were too slow: they are not shown the rest")
+        except TransportClosedError:
+            pass
+        finally:
+            await caller.call(self._decision_calls())
+            caller.close()
+            self._forget()
+
+    async def _next(self) -> list[Event] | None:
+        """What comes next, perhaps nothing; None at the end."""
+        driver = self._driver()
+        if driver is None:
+            return None
+        try:
+            return await driver.take(self._cursor, _PULSE_S) or None
+        except TimeoutError:
+            return []
+
+    def _decision_calls(self) -> list[Call]:
+        made: list[Call] = []
+        while self._decisions and self._observers.on_decision is not None:
+            made.append(Call("on_decision", self._observers.on_decision, self._decisions.pop(0)))
+        return made
+
+    def _forget(self) -> None:
+        driver = self._driver()
+        if driver is not None and self._observers.on_decision is not None:
+            driver.reading.approve_with().watchers.remove(self._decided)
+
+
+def observe_everything(driver: AsyncDriver, observers: Observers) -> AsyncObserving:
+    """Show observers all that the runtime tells from now on."""
+    return AsyncObserving(driver, driver.listen(EVERYTHING), observers)

@@ -1,0 +1,121 @@
+"""Looking on: functions that are shown what happens, and change nothing.
+
+They are called beside all else, in the order of the events: in asyncio async functions in the loop and plain ones in a
+thread, else all of them in a thread. Each `Observers` has one of its own, so a slow one is late itself and nobody else
+is; who is further behind than `AppServerConfig.max_buffered_events` misses the rest. What one raises is logged. A call
+that ends with the turn waits a second at most for its observers to see the end too; so does `close`.
+
+Nothing waits for what they say: they cannot stop anything. What can is an approval (`AppServerConfig.approvals`), or
+`Turn.interrupt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from codex_app_server.suggesting import suggesting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codex_app_server.approvals.rules import ApprovalDecision
+    from codex_app_server.events import Notification
+    from codex_app_server.generated import ErrorNotification, ThreadTokenUsageUpdatedNotification
+    from codex_app_server.generated.events import Event
+
+__all__ = ["Call", "Observers", "calls", "checked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observers:
+    """Functions that look on; plain or async, each with one argument, and each may be left out.
+
+    Attributes:
+        on_event: is shown every event.
+        on_item: are shown what is finished, by its kind: the class of an item, as
+            `generated.CommandExecutionThreadItem`, or the protocol's word for it, as ``commandExecution``.
+        on_text: is shown the agent's words, piece by piece.
+        on_usage: is shown the tokens that were taken, whenever the runtime says it.
+        on_error: is shown what went wrong, also if the runtime tries again.
+        on_decision: is shown how an approval was decided, and by which rule.
+
+    Raises:
+        TypeError: if one is no function, or `on_item` no mapping of functions.
+    """
+
+    on_event: Callable[[Event], object] | None = None
+    on_item: Mapping[type[Any] | str, Callable[[Any], object]] = field(default_factory=dict)
+    on_text: Callable[[str], object] | None = None
+    on_usage: Callable[[ThreadTokenUsageUpdatedNotification], object] | None = None
+    on_error: Callable[[ErrorNotification], object] | None = None
+    on_decision: Callable[[ApprovalDecision], object] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail when something happens."""
+        if not isinstance(self.on_item, Mapping):
+            raise TypeError(f"on_item must be functions by the kind of item, not {self.on_item!r}")
+        items: Any = self.on_item.items()
+        for kind, function in items:
+            if not isinstance(kind, (type, str)) or not callable(function):
+                raise TypeError(f"on_item must be functions by the kind of item, not {kind!r}: {function!r}")
+        for each in fields(self):
+            function = getattr(self, each.name)
+            if function is not None and each.name != "on_item" and not callable(function):
+                raise TypeError(f"{each.name} must be a function, not {function!r}")
+
+
+Observers.__init__ = suggesting(Observers.__init__)  # type: ignore[method-assign]
+
+
+def checked(observers: Observers) -> Observers:
+    """The same; `TypeError` if it is something else."""
+    if not isinstance(observers, Observers):
+        raise TypeError(f"observers must be Observers, not {observers!r}")
+    return observers
+
+
+class Call(NamedTuple):
+    """One function to call.
+
+    Attributes:
+        name: of the attribute that it is.
+        function: itself.
+        argument: what it is shown.
+    """
+
+    name: str
+    function: Callable[[Any], object]
+    argument: object
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it never takes long, and gives something to wait for."""
+        function = self.function
+        return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def calls(observers: Observers, event: Notification) -> Iterator[Call]:
+    """Whom to show an event, and what of it."""
+    method = event.method
+    if observers.on_event is not None:
+        yield Call("on_event", observers.on_event, event)
+    if method == "item/agentMessage/delta":
+        params = event.params
+        text = params.get("delta") if isinstance(params, dict) else None
+        if observers.on_text is not None and isinstance(text, str):
+            yield Call("on_text", observers.on_text, text)
+    elif method == "thread/tokenUsage/updated":
+        if observers.on_usage is not None:
+            yield Call("on_usage", observers.on_usage, event.payload)
+    elif method == "error":
+        if observers.on_error is not None:
+            yield Call("on_error", observers.on_error, event.payload)
+    elif method == "item/completed" and observers.on_item:
+        item: Any = event.payload.item
+        kind = getattr(item, "type", None)
+        for wanted, function in observers.on_item.items():
+            if kind == wanted if isinstance(wanted, str) else isinstance(item, wanted):
+                yield Call("on_item", function, item)

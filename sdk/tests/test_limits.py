@@ -1,0 +1,231 @@
+"""Budgets on the real binary: what goes beyond them is interrupted, whoever reads, and the error says what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from awaited import bare
+
+from codex_app_server import AppServerConfig, Codex, LimitExceededError, Limits, Prices
+from codex_app_server.limits import Meter, TurnMeter
+from codex_app_server.protocol.messages import Notification
+from codex_app_server.testing import TOOL_MODES, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from codex_app_server.testing import ModelServer
+
+    Play = Callable[..., None]
+
+SLOW = Text("one two three four five six seven eight nine ten", delay_s=0.5)
+ECHO = ToolCall("exec_command", {"cmd": "echo x"})
+CALL = ToolCall("answer")
+
+
+async def stopped(waiting: Any) -> LimitExceededError:
+    with pytest.raises(LimitExceededError) as caught:
+        await waiting
+    return caught.value
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_a_command_too_many_ends_the_turn(play: Play, mode: str) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        error = await stopped(thread.run("go", limits=Limits(commands=2)))
+        assert (error.limit, error.allowed, error.used, error.scope) == ("commands", 2, 3, "run")
+        assert error.result is not None
+        assert [item.type for item in error.result.items].count("commandExecution") >= 2
+        assert str(error) == (
+            f"turn {error.result.turn_id} was interrupted: it took 3 of 2 (Limits.commands of the run)"
+        )
+        assert len(model.requests) == 3
+        assert (await thread.run("again")).text == "Done."
+
+    play(scene, ECHO, ECHO, ToolCall("exec_command", {"cmd": "sleep 20"}), mode=mode)
+
+
+def test_tokens_of_a_thread_are_counted_over_its_turns(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True, limits=Limits(tokens=40))
+        await thread.run("one")
+        await thread.run("two")
+        error = await stopped(thread.run("three"))
+        assert (error.limit, error.used, error.scope) == ("tokens", 45, "thread")
+        refused = await stopped(thread.run("four"))
+        assert refused.result is None
+        assert "no turn was begun: Limits.tokens of the thread is 40" in str(refused)
+        assert len(model.requests) == 3
+        assert (await (await codex.thread_start(ephemeral=True)).run("other")).is_completed
+
+    play(scene)
+
+
+def test_a_client_has_one_budget_for_all_threads(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        threads = [await codex.thread_start(ephemeral=True) for _ in range(3)]
+        await asyncio.gather(*(thread.run("go") for thread in threads))
+        for call in (threads[0].run("more"), threads[1].turn("more")):
+            error = await stopped(call)
+            assert (error.limit, error.scope, error.result) == ("turns", "client", None)
+        assert len(model.requests) == 3
+
+    play(scene, limits=Limits(turns=3))
+
+
+def test_money_is_counted_by_its_prices(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        prices = Prices(input=1_000, output=8_000)  # 0.01 to read and 0.04 to write, each time
+        error = await stopped(thread.run("go", limits=Limits(cost=0.12, prices=prices)))
+        assert error.limit == "cost"
+        assert error.used == pytest.approx(0.15)
+
+    play(scene, ECHO, ECHO, ECHO)
+
+
+@pytest.mark.parametrize("limits", [Limits(seconds=0.6), Limits(stall_timeout=0.3)], ids=["seconds", "stall_timeout"])
+def test_time_is_up_whoever_reads(play: Play, limits: Limits) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        begun = time.monotonic()
+        error = await stopped(thread.run("run", limits=limits))
+        assert error.result is not None
+        assert error.result.status.value == "interrupted"
+        assert "was interrupted" in str(error)
+        turn = await thread.turn("nobody reads", limits=limits)
+        assert (await stopped(turn.result())).limit == error.limit
+        methods: list[str] = []
+        turn = await thread.turn("streamed", limits=limits)
+
+        async def follow() -> None:
+            async for event in turn.stream():
+                methods.append(event.method)  # noqa: PERF401 - what there was before it failed
+
+        assert (await stopped(follow())).limit == error.limit
+        assert methods[-1] == "turn/completed"
+
+        async def block() -> None:
+            stream = bare(thread).stream("in a block", limits=limits)
+            if hasattr(stream, "__aenter__"):
+                async with stream:
+                    [event async for event in stream]
+                return
+
+            def follow() -> None:
+                with stream:
+                    list(stream)
+
+            await asyncio.to_thread(follow)
+
+        assert (await stopped(block())).limit == error.limit
+        assert time.monotonic() - begun < 12
+
+    play(scene, default=SLOW)
+
+
+def test_a_stalled_turn_can_be_ended_by_the_call(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        error = await stopped(thread.run("go", stall_timeout=0.5))
+        assert (error.limit, error.allowed) == ("stall_timeout", 0.5)
+        assert "nothing happened for 0." in str(error)
+
+    play(scene, Text("never", delay_s=30))
+
+
+def test_asking_this_program_is_no_stall(play: Play, tmp_path: Path) -> None:
+    async def later(_: object) -> bool:
+        await asyncio.sleep(1.5)
+        return True
+
+    async def answer() -> str:
+        await asyncio.sleep(1.5)
+        return "42"
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        options = {"ephemeral": True, "cwd": tmp_path, "approval_policy": "untrusted"}
+        thread = await codex.thread_start(tools=[answer], **options)
+        assert (await thread.run("go", stall_timeout=1)).is_completed
+        error = await stopped(thread.run("again", limits=Limits(tool_calls=1)))
+        assert error.limit == "tool_calls"
+
+    play(scene, ECHO, CALL, Text("So."), CALL, CALL, approvals=[later], experimental_api=True)
+
+
+def test_others_in_a_turn_learn_of_it_as_an_interruption(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        turn = await thread.turn("go")
+        limited = asyncio.ensure_future(stopped(thread.run("more", limits=Limits(seconds=1))))
+        assert (await turn.run()).status.value == "interrupted"
+        assert (await limited).limit == "seconds"
+
+    play(scene, default=SLOW)
+
+
+def test_a_runtime_that_does_not_stop_is_left(peer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codex_app_server.sync.watching._GRACE_S", 0.3)
+    script = """
+    greet()
+    request = read()
+    write({"id": request["id"], "result": {"thread": {"id": "t"}}})
+    request = read()
+    write({"id": request["id"], "result": {"turn": {"id": "u"}}})
+    wait_for_end()
+    """
+    with Codex(peer(script)) as codex:
+        with pytest.raises(LimitExceededError, match="nothing happened") as caught:
+            codex.thread_start().run("go", stall_timeout=0.1)
+        assert caught.value.result is not None
+
+
+class TestWords:
+    def test_limits_are_numbers(self) -> None:
+        with pytest.raises(TypeError, match=r"Limits\.tokens must be a number"):
+            Limits(tokens="many")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="limits must be Limits"):
+            AppServerConfig(limits=5)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="from 0 on"):
+            Limits(seconds=-1)
+        with pytest.raises(ValueError, match=r"needs Limits\.prices"):
+            Limits(cost=1)
+        with pytest.raises(TypeError, match="Did you mean 'tokens'"):
+            Limits(token=1)  # type: ignore[call-arg]
+
+    def test_the_error_can_be_pickled(self) -> None:
+        error = pickle.loads(pickle.dumps(LimitExceededError("tokens", 1, 2, "run")))
+        assert (error.limit, error.allowed, error.used, error.scope, error.result) == ("tokens", 1, 2, "run", None)
+
+    def test_a_turn_that_two_calls_share_counts_once(self) -> None:
+        meter = Meter(Limits(tokens=100), "thread")
+        usage: Any = {"total": {"totalTokens": 1_060}, "last": {"totalTokens": 60}}
+        turns = [TurnMeter([meter], "u", 0.0) for _ in range(2)]
+        for turn in turns:
+            turn.add(Notification("thread/tokenUsage/updated", {"tokenUsage": usage}))
+            turn.add(Notification("thread/tokenUsage/updated", {"tokenUsage": usage}))
+        assert meter.excess(0.0) is None
+        for turn in turns:
+            turn.end(1.0)
+        later: Any = {"total": {"totalTokens": 1_101}}
+        turns[0].add(Notification("thread/tokenUsage/updated", {"tokenUsage": later}))
+        excess = meter.excess(1.0)
+        assert excess is not None
+        assert excess.used == 101
+
+    def test_seconds_of_turns_at_once_add_up(self) -> None:
+        meter = Meter(Limits(seconds=10), "client")
+        for name in ("a", "b"):
+            meter.begin(name, 0.0)
+        assert meter.left_s(1.0) == 4.0
+        meter.end("a", 4.0)
+        assert meter.excess(5.9) is None
+        excess = meter.excess(6.0)
+        assert excess is not None
+        assert excess.limit == "seconds"

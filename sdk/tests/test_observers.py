@@ -1,0 +1,217 @@
+"""Observers on the real binary: what they are shown, and that nothing waits for them or fails by them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from until import until_it_holds
+
+from codex_app_server import ApprovalDecision, AppServerConfig, Handlers, Observers, allow_commands, decline_all
+from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem
+from codex_app_server.testing import TOOL_MODES, Failure, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from codex_app_server.testing import ModelServer
+
+    Play = Callable[..., None]
+
+ECHO = ToolCall("exec_command", {"cmd": "echo x"})
+
+
+class Log:
+    """Observers that write down what they see, every other one async."""
+
+    def __init__(self) -> None:
+        self.methods: list[str] = []
+        self.items: list[str] = []
+        self.text = ""
+        self.tokens: list[int] = []
+        self.decisions: list[tuple[str, str]] = []
+        self.errors: list[str] = []
+
+    @property
+    def observers(self) -> Observers:
+        async def on_text(text: str) -> None:
+            await asyncio.sleep(0)
+            self.text += text
+
+        async def on_command(item: CommandExecutionThreadItem) -> None:
+            self.items.append(f"$ {item.exit_code}")
+
+        def on_message(item: AgentMessageThreadItem) -> None:
+            self.items.append(item.text)
+
+        return Observers(
+            on_event=lambda event: self.methods.append(event.method),
+            on_item={CommandExecutionThreadItem: on_command, "agentMessage": on_message},
+            on_text=on_text,
+            on_usage=lambda usage: self.tokens.append(usage.token_usage.total.total_tokens),
+            on_error=lambda error: self.errors.append(error.error.message),
+            on_decision=lambda decision: self.decisions.append((decision.rule, decision.decision)),
+        )
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
+def test_they_have_seen_all_of_a_run_when_it_returns(play: Play, mode: str) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        log = Log()
+        thread = await codex.thread_start(ephemeral=True)
+        result = await thread.run("go", observers=log.observers)
+        assert log.methods[-1] == "turn/completed"
+        assert log.items == ["$ 0", "All is well."]
+        assert log.text == result.text == "All is well."
+        assert log.tokens == [15, 30]
+        await thread.run("again")
+        assert log.methods.count("turn/completed") == 1
+
+    play(scene, ECHO, Text("All is well."), mode=mode)
+
+
+def test_client_thread_and_run_have_their_own(play: Play) -> None:
+    everything = Log()
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        of_thread, of_run = Log(), Log()
+        thread = await codex.thread_start(ephemeral=True, observers=of_thread.observers)
+        turn = await thread.turn("nobody reads it", observers=of_run.observers)
+        await until_it_holds(lambda: "turn/completed" in of_run.methods)
+        await turn.run()
+        await thread.run("two")
+        await (await codex.thread_start(ephemeral=True)).run("three")
+        assert of_run.text == "one"
+        assert of_thread.text == "onetwo"
+        await until_it_holds(lambda: everything.text == "onetwothree")
+
+    play(scene, Text("one"), Text("two"), Text("three"), observers=everything.observers)
+    assert "thread/started" in everything.methods
+    assert everything.methods.count("turn/completed") == 3
+
+
+def test_a_slow_one_holds_up_nobody(play: Play) -> None:
+    release, seen = threading.Event(), Log()
+    slow = Observers(on_event=lambda _: release.wait(20))
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start(ephemeral=True, observers=slow)
+        begun = time.monotonic()
+        await asyncio.gather(*(thread.run("go", observers=seen.observers) for _ in range(2)))
+        assert time.monotonic() - begun < 8
+        assert seen.methods.count("turn/completed") == 2
+
+    try:
+        play(scene, observers=slow)
+    finally:
+        release.set()
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_one_that_raises_is_reported(play: Play, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def plain(text: str) -> None:
+        raise SystemExit(3)
+
+    async def later(text: str) -> None:
+        raise ValueError("oh")
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        observers = Observers(
+            on_text=plain if kind == "plain" else later, on_event=lambda event: seen.append(event.method)
+        )
+        result = await (await codex.thread_start(ephemeral=True)).run("go", observers=observers)
+        assert result.is_completed
+        assert seen[-1] == "turn/completed"
+        assert "the observer on_text failed" in caplog.text
+
+    with caplog.at_level(logging.ERROR, "codex_app_server"):
+        play(scene)
+
+
+def test_errors_are_shown(play: Play) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        log = Log()
+        turn = await (await codex.thread_start(ephemeral=True)).turn("go", observers=log.observers)
+        assert not (await turn.run()).is_completed
+        assert "no such model" in log.errors[-1]
+
+    play(scene, Failure(400, "no such model"))
+
+
+def test_decisions_are_shown_with_the_rule_that_decided(play: Play, tmp_path: Path) -> None:
+    everything: list[ApprovalDecision] = []
+
+    def fails(request: object) -> bool | None:
+        if "four" in str(request):
+            raise ValueError("oh")
+        return None
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        log = Log()
+        thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", ephemeral=True)
+        await thread.run("go", observers=log.observers)
+        assert log.decisions == [
+            ("allow_commands('mkdir one')", "accept"),
+            ("Handlers.command_approval", "acceptForSession"),
+            ("Handlers.command_approval", "decline"),
+            (fails.__qualname__, "decline"),
+        ]
+        codex.handlers = Handlers()
+        await thread.run("go", observers=log.observers)
+        assert log.decisions[4:] == [("", "decline")]
+        assert log.methods.index("item/completed") > 0
+
+    def handler(request: Any) -> Any:
+        return "acceptForSession" if "two" in request.command else False
+
+    calls = [ToolCall("exec_command", {"cmd": f"mkdir {name}"}) for name in ("one", "two", "three", "four")]
+    five = ToolCall("exec_command", {"cmd": "mkdir five"})
+    play(
+        scene,
+        *calls,
+        Text("So."),
+        five,
+        approvals=[allow_commands("mkdir one"), fails],
+        handlers=Handlers(command_approval=handler),
+        observers=Observers(on_decision=everything.append),
+    )
+    assert [decision.is_granted for decision in everything] == [True, True, False, False, False]
+    assert isinstance(everything[3].error, ValueError)
+    assert everything[0].request.reason is None
+
+
+def test_decisions_of_handlers_are_shown_without_any_rules(play: Play, tmp_path: Path) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        log = Log()
+        thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", ephemeral=True)
+        await thread.run("go", observers=log.observers)
+        assert log.decisions == [("Handlers.command_approval", "accept")]
+        await thread.run("go")
+        assert len(log.decisions) == 1
+
+    handlers = Handlers(command_approval=lambda request: True)
+    play(scene, ECHO, Text("So."), ECHO, handlers=handlers)
+
+
+class TestMistakes:
+    def test_observers_are_functions(self) -> None:
+        with pytest.raises(TypeError, match="on_text must be a function"):
+            Observers(on_text="print")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="observers must be Observers"):
+            AppServerConfig(observers=print)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="on_item must be functions by the kind"):
+            Observers(on_item=print)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="on_item must be functions by the kind"):
+            Observers(on_item={"agentMessage": None})  # type: ignore[dict-item]
+        with pytest.raises(TypeError, match="Did you mean 'on_event'"):
+            Observers(on_events=print)  # type: ignore[call-arg]
+
+    def test_rules_may_stand_alone(self) -> None:
+        assert repr(decline_all) == "decline_all"
