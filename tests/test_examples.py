@@ -128,6 +128,12 @@ Ganges: Bay of Bengal
 Mekong: South China Sea
 Nile: Mediterranean
 Rhine: North Sea""",
+    "20_tools": r"""stock \{'what': 'tea'\} succeeded
+stock \{'what': 'milk'\} failed
+buy \{.*\} failed
+buy \{.*\} succeeded
+Tea: 12\. There is no milk here, only tea and coffee\. Bought 2, for 20 was too much\.
+left: \{'tea': 10, 'coffee': 0\}""",
 }
 
 Outcome = subprocess.CompletedProcess[str]

@@ -88,6 +88,13 @@ def rivers(request: ModelRequest) -> Text:
     return Text(json.dumps({"result": found if "[0].length_km" in request.texts[-1] else []}))
 
 
+def bought(request: ModelRequest) -> Text:
+    """What came of four calls."""
+    there, missing, refused, order = request.tool_outputs.values()
+    why = "20 was too much" if "less than or equal to 10" in str(refused) else str(refused)
+    return Text(f"Tea: {there}. {missing} Bought {json.loads(order)['amount']}, for {why}.")
+
+
 def _outcome(output: object) -> str:
     return "was declined" if "rejected" in str(output) else "worked"
 
@@ -126,4 +133,11 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     ),
     "18_stream_block": (command("echo hello"), Text(NUMBERS, delay_s=0.05), Text("I stopped counting.")),
     "19_many_prompts": (mouth,) * len(SEAS),
+    "20_tools": (
+        ToolCall("stock", {"what": "tea"}),
+        ToolCall("stock", {"what": "milk"}),
+        ToolCall("buy", {"what": "tea", "amount": 20}),
+        ToolCall("buy", {"what": "tea", "amount": 2}),
+        bought,
+    ),
 }
