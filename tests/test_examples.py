@@ -136,6 +136,12 @@ mkdir worked, ls worked, rm was declined, mkdir \$\(date\) was declined\.
 left in the directory: reports""",
     "22_watching_and_limiting": r"""(?:ran a command, completed\n)+(?:ran a command, \w+\n)*too many commands: 3 of 2
 the turn was interrupted, and had \d+ items""",
+    "20_tools": r"""stock \{'what': 'tea'\} succeeded
+stock \{'what': 'milk'\} failed
+buy \{.*\} failed
+buy \{.*\} succeeded
+Tea: 12\. There is no milk here, only tea and coffee\. Bought 2, for 20 was too much\.
+left: \{'tea': 10, 'coffee': 0\}""",
 }
 
 Outcome = subprocess.CompletedProcess[str]

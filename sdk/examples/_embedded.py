@@ -95,6 +95,13 @@ def rules(request: ModelRequest) -> Text:
     return Text(", ".join(f"{name} {_outcome(output)}" for name, output in outcomes) + ".")
 
 
+def bought(request: ModelRequest) -> Text:
+    """What came of four calls."""
+    there, missing, refused, order = request.tool_outputs.values()
+    why = "20 was too much" if "less than or equal to 10" in str(refused) else str(refused)
+    return Text(f"Tea: {there}. {missing} Bought {json.loads(order)['amount']}, for {why}.")
+
+
 def _outcome(output: object) -> str:
     return "was declined" if "rejected" in str(output) else "worked"
 
@@ -135,4 +142,11 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "19_many_prompts": (mouth,) * len(SEAS),
     "21_approval_rules": (*map(command, ("mkdir reports", "ls", "rm -r reports", "mkdir $(date +%A)")), rules),
     "22_watching_and_limiting": (*(command(f"echo {number}") for number in range(1, 6)), Text("Done.")),
+    "20_tools": (
+        ToolCall("stock", {"what": "tea"}),
+        ToolCall("stock", {"what": "milk"}),
+        ToolCall("buy", {"what": "tea", "amount": 20}),
+        ToolCall("buy", {"what": "tea", "amount": 2}),
+        bought,
+    ),
 }
