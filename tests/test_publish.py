@@ -16,6 +16,7 @@ from fake_release import FakeRelease
 from faulty_index import Upload, status
 from loopback import Loopback, Reply, Request
 from publishing import ANYBODY, SmallRelease, Window, stage_window
+from verdicts import praised_once
 
 from codex_release.base.digests import FileDigest, file_digest
 from codex_release.index.listing import ListedFile, Listing
@@ -196,6 +197,7 @@ def here(
     small_release: SmallRelease, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> FakeRelease:
     """The small release's checkout, as commands of this process see it."""
+    praised_once(monkeypatch)
     for name in ("TWINE_REPOSITORY", "TWINE_REPOSITORY_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {**ANYBODY, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}.items():
