@@ -239,7 +239,8 @@ def test_a_client_is_released_again_with_the_runtime_wheels_that_are_there(
 ) -> None:
     """With all files at hand, or with those of the client alone."""
     small, version = shown.release, archives.VERSION
-    here.ran("publish", small.dist, *to(shown), "--yes")
+    for name in small.names:
+        shown.seed(name)
     for number, part in enumerate((("--all",), ("--client-only",)), 1):
         dist = tmp_path / str(number)
         here.ran("build", *part, "--sdk-version", f"{version}.post{number}", "--out", dist)
@@ -248,7 +249,7 @@ def test_a_client_is_released_again_with_the_runtime_wheels_that_are_there(
         client = [f"codex_app_server_sdk-{version}.post{number}{end}" for end in ("-py3-none-any.whl", ".tar.gz")]
         assert outcomes == {**dict.fromkeys(small.runtime, "present"), **dict.fromkeys(client, "uploaded")}
         assert shown.proxy.stored[-2:] == client
-    assert shown.proxy.stored.count(small.runtime[0]) == 1
+    assert not set(shown.proxy.stored) & set(small.names)
     assert shown.broken_promises == []
     told = json.loads((tmp_path / "2" / "release.json").read_text(encoding="utf-8"))
     assert (told["version"], told["client_version"]) == (version, f"{version}.post2")
