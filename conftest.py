@@ -144,9 +144,12 @@ def host_wheel(dist: Path) -> Path:
 
 
 @pytest.fixture
-def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> FakeRelease:
+def release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[FakeRelease]:
     """A whole release in miniature, see `fake_release`."""
-    return FakeRelease.make(tmp_path, monkeypatch, capsys)
+    yield FakeRelease.make(tmp_path, monkeypatch, capsys)
+    FakeRelease.untouched()
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,24 @@
 """A whole release in miniature: a checkout of its own, archives of fake runtimes for every target, and their lock.
 
-Everything is real but the executables, which are a few hundred bytes; so the whole road takes a second.
+Everything is real but the executables, which are a few hundred bytes; so the whole road takes a second. What is the
+same for all of them, the client's sources, the archives and their lock, is made once in a process; a checkout links to
+the sources, which no test may change where they are, and `untouched` sees to that.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import archives
+from programs import codex_release, link
+from verdicts import praised_once
 
 from codex_release.cli import main
 
@@ -22,6 +29,7 @@ __all__ = ["FakeRelease", "Ran", "Unheard", "lay_out"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOTHING = "asks = []\n"
+_COMPILED = shutil.ignore_patterns("__pycache__")
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,15 @@ class FakeRelease:
         root, served = lay_out(directory)
         monkeypatch.setenv("CODEX_RELEASE_CACHE", str(directory / "cache"))
         monkeypatch.delenv("CODEX_RELEASE_SOURCES", raising=False)
+        praised_once(monkeypatch)
         release = cls(root, served, capsys)
-        release.ran("lock", archives.VERSION)
+        release.lock_file.write_bytes(_lock())
         return release
+
+    @staticmethod
+    def untouched() -> None:
+        """Insist on that nobody wrote into a source that other releases have too."""
+        assert _times() == _linked()[1], "a test changed a source in its place; let it write another file there"
 
     def asked_for_one_python(self) -> FakeRelease:
         """The same; pip will be asked about it for one Python only, which is quicker."""
@@ -115,11 +129,38 @@ def lay_out(directory: Path) -> tuple[Path, Path]:
     facts = facts.replace(asks, _NOTHING, 1)  # the executables say nothing
     (root / "release" / "targets.toml").write_text(facts, encoding="utf-8", newline="\n")
     shutil.copyfile(ROOT / "LICENSE", root / "LICENSE")
-    for folder in ("runtime_template", "sdk/src"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "runtime_template", root / "runtime_template", ignore=_COMPILED)
+    shutil.copytree(_linked()[0], root / "sdk" / "src", copy_function=link)
     for name in ("pyproject.toml", "README.md"):
         shutil.copyfile(ROOT / "sdk" / name, root / "sdk" / name)
-    for target in archives.CATALOG.targets:
-        packed = archives.package_tar(target)
+    for packed in _archives():
         (served / packed.name).write_bytes(packed.data)
     return root, served
+
+
+@functools.cache
+def _linked() -> tuple[Path, dict[Path, int]]:
+    """The client's sources as all checkouts link to them, and when each was changed."""
+    directory = Path(tempfile.mkdtemp(prefix="codex-tests-sources-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    shutil.copytree(ROOT / "sdk" / "src", directory / "src", ignore=_COMPILED)
+    return directory / "src", {path: path.stat().st_mtime_ns for path in (directory / "src").rglob("*")}
+
+
+def _times() -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in _linked()[1]}
+
+
+@functools.cache
+def _archives() -> list[archives.Packed]:
+    return [archives.package_tar(target) for target in archives.CATALOG.targets]
+
+
+@functools.cache
+def _lock() -> bytes:
+    """What `codex-release lock` writes for these archives."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root, served = lay_out(Path(scratch))
+        cache = {"CODEX_RELEASE_CACHE": str(Path(scratch) / "cache")}
+        codex_release("lock", archives.VERSION, "--repo", root, "--source", served, env=cache)
+        return (root / "release" / "runtime.lock.toml").read_bytes()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from dev_environment import installer_settings
 
 from codex_release.facts.lock import Lock
 
-__all__ = ["PINNED", "codex_release", "environment_with", "finished", "interpreter", "python_of", "uv_pip_install"]
+__all__ = [
+    "PINNED",
+    "codex_release",
+    "environment_with",
+    "finished",
+    "interpreter",
+    "link",
+    "linked_release",
+    "python_of",
+    "uv_pip_install",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
@@ -79,16 +91,48 @@ def environment_with(directory: Path, version: str | None, *requirements: str | 
         requirements: paths, requirements and options.
     """
     shutil.rmtree(directory, ignore_errors=True)
-    base = interpreter(version) if version else sys.executable
+    template = _environment(interpreter(version) if version else sys.executable)
+    shutil.copytree(template, directory, symlinks=True, copy_function=link)
+    for path in (directory / "pyvenv.cfg", *python_of(directory).parent.iterdir()):
+        if not path.is_symlink() and os.fsencode(template) in (data := path.read_bytes()):
+            mode = path.stat().st_mode
+            path.unlink()
+            path.write_bytes(data.replace(os.fsencode(template), os.fsencode(directory)))
+            path.chmod(mode)
+    python = python_of(directory)
+    if requirements:
+        uv_pip_install("--python", python, *requirements)
+    return python
+
+
+@functools.cache
+def _environment(base: str) -> Path:
+    """An environment of an interpreter as `venv` makes it, its pip ready to start; those of tests are linked copies."""
+    directory = Path(tempfile.mkdtemp(prefix="codex-tests-environment-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     bundled = finished(base, "-c", _BUNDLED).stdout.splitlines()
     # uv puts the pip there that the interpreter bundles, in a tenth of the time that `venv` takes for it.
     finished(base, "-m", "venv", *(["--without-pip"] if bundled else []), directory)
     python = python_of(directory)
     if bundled:
         uv_pip_install("--python", python, "--no-index", "--no-deps", *bundled)
-    if requirements:
-        uv_pip_install("--python", python, *requirements)
-    return python
+    finished(python, "-m", "pip", "install", "--help")  # leaves byte code
+    return directory
+
+
+def link(source: str, place: str) -> None:
+    """A file under another name, as `shutil.copytree` wants it done; a copy where that cannot be."""
+    try:
+        os.link(source, place)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, place)
+
+
+def linked_release(dist: Path, directory: Path) -> None:
+    """A copy of a finished release that shares the runtime wheels, which nobody writes into; they have 1 GB."""
+    shutil.copytree(dist, directory, ignore=shutil.ignore_patterns("codex_cli_bin-*"))
+    for wheel in dist.glob("codex_cli_bin-*"):
+        link(str(wheel), str(directory / wheel.name))
 
 
 def uv_pip_install(*words: str | Path) -> None:

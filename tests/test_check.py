@@ -21,6 +21,7 @@ import executables
 import pytest
 from fake_release import FakeRelease
 from packageurl import PackageURL
+from publishing import SmallRelease
 
 from codex_release.base.digests import FileDigest
 from codex_release.check import check_files, distributions_in
@@ -39,11 +40,13 @@ Edit = Callable[[dict[str, tuple[int, bytes]]], None]
 
 
 @pytest.fixture
-def wheel(release: FakeRelease, tmp_path: Path) -> Path:
-    """A good runtime wheel for x86-64 Linux."""
-    release.ran("build", "--target", LINUX, "--out", tmp_path / "dist")
-    (found,) = (tmp_path / "dist").glob("codex_cli_bin*.whl")
-    return found
+def wheel(small_release: SmallRelease, tmp_path: Path) -> Path:
+    """A good runtime wheel for x86-64 Linux, as it was built, and the client's files beside it."""
+    (tmp_path / "dist").mkdir()
+    (found,) = small_release.dist.glob("codex_cli_bin*musllinux*x86_64.whl")
+    for path in (found, *small_release.dist.glob("codex_app_server_sdk*")):
+        shutil.copy2(path, tmp_path / "dist")
+    return tmp_path / "dist" / found.name
 
 
 def edited(wheel: Path, edit: Edit, *, name: str | None = None, record: bool = True) -> Path:

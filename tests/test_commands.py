@@ -23,6 +23,7 @@ import pytest
 import tomlkit
 from fake_release import FakeRelease
 from programs import finished
+from publishing import SmallRelease
 from until import until
 
 from codex_release import cli
@@ -317,9 +318,18 @@ def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, 
 # --- staging
 
 
+def contents(wheel: Path) -> dict[str, tuple[int, bytes]]:
+    """Per file: permission bits, and the bytes; of RECORD, which may be in any order, its lines in one."""
+    with zipfile.ZipFile(wheel) as archive:
+        found = {each.filename: (each.external_attr >> 16 & 0o777, archive.read(each)) for each in archive.infolist()}
+    record = next(name for name in found if name.endswith(".dist-info/RECORD"))
+    mode, lines = found[record]
+    return {**found, record: (mode, b"\n".join(sorted(lines.splitlines())))}
+
+
 @pytest.mark.slow
 def test_staging_a_package_directory_builds_with_plain_tools_and_refuses_an_sdist(
-    release: FakeRelease, tmp_path: Path
+    release: FakeRelease, small_release: SmallRelease, tmp_path: Path
 ) -> None:
     release.ran("fetch", "--target", LINUX, "--out", tmp_path / "tree")
     stage = tmp_path / "stage"
@@ -328,6 +338,7 @@ def test_staging_a_package_directory_builds_with_plain_tools_and_refuses_an_sdis
     finished(*build, "--wheel")
     (wheel,) = (stage / "dist").glob("*.whl")
     release.ran("check", wheel)
+    assert contents(wheel) == contents(small_release.dist / wheel.name)  # as the assembler made it
     refused = finished(*build, "--sdist", code=1)
     assert "codex-cli-bin has no source distribution" in refused.stdout + refused.stderr
     refused = finished(*build, code=1)

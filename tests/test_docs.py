@@ -22,7 +22,17 @@ from pathlib import Path
 import dev
 import pytest
 from needs import needs
-from programs import PINNED, ROOT, TIMEOUT_S, environment_with, finished, interpreter, python_of
+from programs import (
+    PINNED,
+    ROOT,
+    TIMEOUT_S,
+    environment_with,
+    finished,
+    interpreter,
+    link,
+    linked_release,
+    python_of,
+)
 
 import codex_app_server
 from codex_app_server.generated.registry import ROOMS
@@ -42,7 +52,9 @@ TEST_COMMAND = "python3 scripts/dev.py test"
 NOT_RUN = {
     TEST_COMMAND: "it is what runs this very test",
     "codex-release check dist": "`test_real_build` does, on the same files",
-    "python -m build --wheel staged": "`test_real_build` does, with what is staged in the same way",
+    "codex-release check dist/*.whl": "and on these among them",
+    "codex-release protocol-diff 0.163.0": "`test_protocol_diff` does",
+    "python -m build --wheel staged": "`test_commands` does, with what is staged in the same way",
 }
 """Commands that are not run, and why."""
 
@@ -164,7 +176,7 @@ def test_the_readme_works_for_a_stranger(clone: Path, dist: Path, tmp_path: Path
     again = run_commands(_first_block_only(clone / "README.md", tmp_path), clone, None, stranger)
     assert again.count("unchanged") == 3
     # What follows builds all of a release; `dist` did, with the same command.
-    shutil.copytree(dist, clone / "dist")
+    linked_release(dist, clone / "dist")
     binaries = python_of(clone / ".venv").parent
     run_commands(clone / "README.md", clone, binaries, {"CODEX_RELEASE_CACHE": str(context.cache.root)})
 
@@ -181,7 +193,8 @@ def test_the_toolkits_readme_works(clone: Path, dist: Path, host_wheel: Path, tm
     # What has its own tests is there already: the requirements, and what `dist` built for this machine.
     python = environment_with(tmp_path / "env", None, "-r", "requirements/release.txt")
     (clone / "dist").mkdir()
-    for path in (host_wheel, dist / RECORD, *dist.glob("codex_app*")):
+    link(str(host_wheel), str(clone / "dist" / host_wheel.name))
+    for path in (dist / RECORD, *dist.glob("codex_app*")):
         shutil.copy2(path, clone / "dist")
     built = host_wheel.stat().st_mtime_ns
     run_commands(

@@ -6,7 +6,6 @@ there are. Killed runs are whole processes, killed with their twine; the others 
 
 from __future__ import annotations
 
-import functools
 import itertools
 import shutil
 import signal
@@ -28,9 +27,9 @@ from faulty_index import (
 )
 from publishing import SmallRelease, Window, pypi_server_window, stage_window
 from until import until
+from verdicts import praised_once
 
 from codex_release.base.patience import RetryPolicy
-from codex_release.check.metadata import metadata_problems
 from codex_release.publish.serving import Waiting
 from codex_release.rehearse.local_index import LocalIndex
 
@@ -70,18 +69,10 @@ LASTING: dict[str, tuple[Fault, tuple[int, ...]]] = {
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(autouse=True)
-def _metadata_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """twine and check-wheel-contents see the same files in each run of this process; one verdict is enough."""
-    monkeypatch.setattr("codex_release.check.release.metadata_problems", lambda paths: VERDICTS(tuple(paths)))
-
-
-VERDICTS = functools.cache(metadata_problems)
-
-
 @pytest.fixture
-def shown(devpi: LocalIndex, small_release: SmallRelease) -> Iterator[Window]:
+def shown(devpi: LocalIndex, small_release: SmallRelease, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     """An empty index behind a proxy."""
+    praised_once(monkeypatch)
     with stage_window(devpi, f"faults{next(NUMBERS)}", small_release) as made:
         yield made
 

@@ -1,0 +1,20 @@
+"""A ``codex-release`` for which twine and check-wheel-contents find no fault: ``python praising.py WORDS…``.
+
+For runs that must be whole processes, because they are killed, on files whose verdict is known.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from codex_release.check import metadata
+from codex_release.cli import main
+
+
+def _praise(module: str, arguments: list[str]) -> list[str]:
+    return []
+
+
+if __name__ == "__main__":
+    metadata._ask = _praise
+    sys.exit(main())
