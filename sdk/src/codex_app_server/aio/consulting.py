@@ -61,6 +61,7 @@ class Consulting:
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
+        self._closer: asyncio.Task[Any] | None = None
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
@@ -91,14 +92,13 @@ class Consulting:
         if (calling := self._calling()) is not None:
             calling.close()
         if self._loop is not None:
-            caller = None
             with contextlib.suppress(RuntimeError):  # not in a loop
-                caller = asyncio.current_task()
+                self._closer = self._closer or asyncio.current_task()
             with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks are gone
-                self._loop.call_soon_threadsafe(self._cancel, caller)
+                self._loop.call_soon_threadsafe(self._cancel)
 
-    def _cancel(self, caller: asyncio.Task[Any] | None) -> None:
-        for task in self._tasks - {caller}:
+    def _cancel(self) -> None:
+        for task in self._tasks - {self._closer}:
             task.cancel()
 
     async def _consult(self, request: ServerRequest, steps: Steps) -> None:
