@@ -10,6 +10,7 @@ from codex_app_server import (
     AccountLoginCompletedNotification,
     AgentMessageDeltaNotification,
     ApprovalDecision,
+    ApprovalMode,
     ApprovalRequest,
     ApprovalRule,
     ApprovalsReviewer,
@@ -38,6 +39,7 @@ from codex_app_server import (
     CommandResult,
     CommitReviewTarget,
     ConfigConflictError,
+    ConfigurationError,
     ConfigValueError,
     Event,
     EventOverflowError,
@@ -63,6 +65,8 @@ from codex_app_server import (
     LocalImageInput,
     Login,
     LoginFailedError,
+    MapOutcome,
+    MapProgress,
     McpToolApproval,
     MentionInput,
     MethodNotFoundError,
@@ -84,6 +88,7 @@ from codex_app_server import (
     RunResult,
     RuntimeNotFoundError,
     RuntimeStartError,
+    Sandbox,
     SandboxMode,
     SandboxPolicy,
     ServerBusyError,
@@ -467,6 +472,19 @@ def call(client: AppServerClient) -> None:
         print(params.model_dump_json(by_alias=True))
 
 
+def say(progress: MapProgress) -> None:
+    print(progress.done, progress.failed, progress.total)
+
+
+def mapped(codex: Codex) -> list[int]:
+    codex.thread_start(sandbox=Sandbox.read_only, approval_policy=ApprovalMode.never)
+    plain: list[MapOutcome[None]] = list(codex.map(["a", ["b"]], thread={"cwd": "."}, progress=say))
+    print(plain)
+    numbers: list[int] = [outcome.unwrap().output for outcome in codex.map(["a"], output_type=int, journal="j")]
+    maybe: int | str = next(iter(codex.map(["a"], output_type=int | str))).unwrap().output
+    return [*numbers, int(maybe)]
+
+
 def guarded() -> str:
     try:
         with Codex(configured()) as codex:
@@ -479,6 +497,8 @@ def guarded() -> str:
         return "\n".join(error.stderr_tail)
     except (RequestTimeoutError, StartupTimeoutError, EventOverflowError, ExperimentalApiError) as error:
         return str(error)
+    except ConfigurationError as error:
+        return error.path or ""
     except (RuntimeNotFoundError, RuntimeStartError) as error:
         return str(error)
     except (ParseError, InvalidRequestError, MethodNotFoundError, InvalidParamsError, InternalRpcError) as error:

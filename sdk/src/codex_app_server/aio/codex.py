@@ -155,7 +155,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Any]]: ...
+        ) -> AsyncIterator[MapOutcome[None]]: ...
 
     def map(
         self,

@@ -160,7 +160,7 @@ class Codex(CodexOptions, Services):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Any]]: ...
+        ) -> Iterator[MapOutcome[None]]: ...
 
     def map(
         self,
