@@ -85,7 +85,7 @@ class AsyncCommand:
         end = None if limit is None else time.monotonic() + limit
         try:
             while await self._read(left_until(end)):
-                pass
+                self._pieces.clear()
         except TimeoutError:
             await self._stop()
             raise TimeoutError("the command did not end in time") from None

@@ -80,7 +80,7 @@ class AsyncGoal:
         end = None if limit is None else time.monotonic() + limit
         try:
             while not await self._is_over() and await self._read(left_until(end)):
-                pass
+                self._events.clear()
         except TimeoutError:
             await self._stop()
             raise TimeoutError("the goal was not reached in time") from None

@@ -85,7 +85,7 @@ class Command:
         end = None if limit is None else time.monotonic() + limit
         try:
             while self._read(left_until(end)):
-                pass
+                self._pieces.clear()
         except TimeoutError:
             self._stop()
             raise TimeoutError("the command did not end in time") from None

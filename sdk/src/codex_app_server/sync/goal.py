@@ -80,7 +80,7 @@ class Goal:
         end = None if limit is None else time.monotonic() + limit
         try:
             while not self._is_over() and self._read(left_until(end)):
-                pass
+                self._events.clear()
         except TimeoutError:
             self._stop()
             raise TimeoutError("the goal was not reached in time") from None
