@@ -237,6 +237,17 @@ class TestGoals:
 
         play(scene)
 
+    def test_one_that_is_refused_leaves_the_other_alone(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            goal = await thread.goal("Write it.")
+            await asyncio.to_thread(model.wait_for_requests, 1)
+            with pytest.raises(InvalidRequestError):
+                await thread.goal("")
+            assert (await goal.wait(timeout=30)).is_complete
+
+        play(scene, Text("I begin.", delay_s=0.1), COMPLETE, default=Text("Done."))
+
     def test_nothing_is_taken_for_granted(self) -> None:
         fold = GoalFold("t")
         for params in (None, 5, {"goal": 5}, {"turn": 5}):

@@ -139,7 +139,11 @@ class AsyncCommand:
         return f"<{type(self).__name__} {'running' if code is None else f'exited with {code}'}>"
 
     async def _start(self) -> Self:
-        await self._driver.post(self._request)
+        try:
+            await self._driver.post(self._request)
+        except BaseException:
+            await self._stop()  # it may be on its way
+            raise
         return self
 
     async def _stop(self) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from codex_app_server.errors import JsonRpcError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -127,6 +128,9 @@ class AsyncGoal:
     async def _start(self, options: Mapping[str, JsonValue]) -> Self:
         try:
             return await self._set(options)
+        except JsonRpcError:  # another goal, if there is one, goes on
+            self._driver.drop(self._cursor)
+            raise
         except BaseException:
             await self._stop()  # it may be set, though nobody heard the answer
             self._driver.drop(self._cursor)

@@ -139,7 +139,11 @@ class Command:
         return f"<{type(self).__name__} {'running' if code is None else f'exited with {code}'}>"
 
     def _start(self) -> Self:
-        self._driver.post(self._request)
+        try:
+            self._driver.post(self._request)
+        except BaseException:
+            self._stop()  # it may be on its way
+            raise
         return self
 
     def _stop(self) -> None:
