@@ -142,6 +142,19 @@ buy \{.*\} failed
 buy \{.*\} succeeded
 Tea: 12\. There is no milk here, only tea and coffee\. Bought 2, for 20 was too much\.
 left: \{'tea': 10, 'coffee': 0\}""",
+    "23_threads_as_handles": r"""Name a river\. \[idle\]
+  The Danube\.
+  The Black Sea\.
+Vienna\.
+2 and 2 turns
+put away: True""",
+    "24_more_than_turns": r"""review: No: count may be zero\.
+goal: first
+goal: second
+goal: It is reached\.
+goal: complete
+command: HELLO
+command: exit code 0""",
 }
 
 Outcome = subprocess.CompletedProcess[str]

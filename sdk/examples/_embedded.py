@@ -149,4 +149,12 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ToolCall("buy", {"what": "tea", "amount": 2}),
         bought,
     ),
+    "23_threads_as_handles": (Text("The Danube."), Text("The Black Sea."), Text("Vienna.")),
+    "24_more_than_turns": (
+        Text("No: count may be zero."),
+        Text("first"),
+        Text("second"),
+        ToolCall("update_goal", {"status": "complete"}),
+        Text("It is reached."),
+    ),
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +143,19 @@ def test_a_wait_that_is_cancelled_ends_the_command(codex_binary: Path) -> None:
 
     with ModelServer() as model:
         asyncio.run(scene(model))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot interrupt itself there")
+def test_ctrl_c_in_a_wait_ends_the_command(codex_binary: Path) -> None:
+    with ModelServer() as model, Codex(model.config(codex_bin=codex_binary)) as codex:
+        command = codex.command(WAITS)
+        next(command.stream())
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            command.wait()
+        timer.join()
+        assert command.wait(timeout=20).exit_code == 137
 
 
 def test_the_sandbox_holds_unless_it_is_lifted(play: Callable[..., None], tmp_path: Path) -> None:

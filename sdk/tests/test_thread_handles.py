@@ -103,6 +103,10 @@ def test_a_thread_of_an_earlier_process_goes_on_when_it_is_spoken_to(codex_binar
             assert thread.review("all of it").text == "Yes."
         with Codex(config) as codex:
             (thread,) = codex.threads()
+            with thread.stream("streamed") as stream:
+                assert "".join(stream.text()) == "Yes."
+        with Codex(config) as codex:
+            (thread,) = codex.threads()
             assert thread.run("third").text == "Yes."
             assert {"first", "second", "third"} <= set(model.requests[-1].texts)
 

@@ -85,7 +85,7 @@ class AsyncCommand:
         end = None if limit is None else time.monotonic() + limit
         try:
             while await self._read(left_until(end)):
-                pass
+                self._pieces.clear()
         except TimeoutError:
             await self._stop()
             raise TimeoutError("the command did not end in time") from None
@@ -139,7 +139,11 @@ class AsyncCommand:
         return f"<{type(self).__name__} {'running' if code is None else f'exited with {code}'}>"
 
     async def _start(self) -> Self:
-        await self._driver.post(self._request)
+        try:
+            await self._driver.post(self._request)
+        except BaseException:
+            await self._stop()  # it may be on its way
+            raise
         return self
 
     async def _stop(self) -> None:

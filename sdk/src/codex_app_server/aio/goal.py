@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from codex_app_server.errors import JsonRpcError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -80,7 +81,7 @@ class AsyncGoal:
         end = None if limit is None else time.monotonic() + limit
         try:
             while not await self._is_over() and await self._read(left_until(end)):
-                pass
+                self._events.clear()
         except TimeoutError:
             await self._stop()
             raise TimeoutError("the goal was not reached in time") from None
@@ -127,6 +128,9 @@ class AsyncGoal:
     async def _start(self, options: Mapping[str, JsonValue]) -> Self:
         try:
             return await self._set(options)
+        except JsonRpcError:  # another goal, if there is one, goes on
+            self._driver.drop(self._cursor)
+            raise
         except BaseException:
             await self._stop()  # it may be set, though nobody heard the answer
             self._driver.drop(self._cursor)

@@ -85,7 +85,7 @@ class Command:
         end = None if limit is None else time.monotonic() + limit
         try:
             while self._read(left_until(end)):
-                pass
+                self._pieces.clear()
         except TimeoutError:
             self._stop()
             raise TimeoutError("the command did not end in time") from None
@@ -139,7 +139,11 @@ class Command:
         return f"<{type(self).__name__} {'running' if code is None else f'exited with {code}'}>"
 
     def _start(self) -> Self:
-        self._driver.post(self._request)
+        try:
+            self._driver.post(self._request)
+        except BaseException:
+            self._stop()  # it may be on its way
+            raise
         return self
 
     def _stop(self) -> None:

@@ -1,0 +1,39 @@
+"""What is no turn: a review, a goal that the thread works towards by itself, and a command, with asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from _bootstrap import example_config
+
+from codex_app_server import AppServerConfig, AsyncCodex
+
+OBJECTIVE = "Say 'first', and in a later turn 'second'. Then it is reached."
+PROGRAM = [sys.executable, "-c", "print(input().upper())"]
+
+
+async def main(config: AppServerConfig) -> None:
+    async with AsyncCodex(config) as codex:
+        thread = await codex.thread_start(sandbox="read-only", approval_policy="never")
+        review = await thread.review("Is `average = sum / count` safe? One sentence.", timeout=120)
+        print("review:", review.text)
+
+        async with await thread.goal(OBJECTIVE, token_budget=500_000) as goal:
+            async for event in goal.stream():
+                if event.method == "item/completed" and event.payload.item.type == "agentMessage":
+                    print("goal:", event.payload.item.text)
+            print("goal:", (await goal.wait(timeout=120)).status)
+
+        async with await codex.command(PROGRAM, stdin=True, timeout=30) as command:
+            await command.write("hello\n", is_last=True)
+            async for piece in command.stream():
+                print("command:", piece.text.strip())
+            print("command: exit code", command.exit_code)
+
+
+if __name__ == "__main__":
+    with example_config(__file__) as config:
+        asyncio.run(main(config))
