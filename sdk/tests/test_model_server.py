@@ -283,6 +283,32 @@ def test_calls_in_one_answer_run_at_once(play: Any, mode: ToolMode) -> None:
 
 
 @pytest.mark.parametrize("mode", TOOL_MODES)
+def test_what_was_asked_reads_well(play: Any, mode: ToolMode) -> None:
+    def tool(call: Any) -> str:
+        return f"{call.tool} {call.arguments['n']}"
+
+    spec = {"type": "function", "name": "buy-it", "description": "Buy.", "inputSchema": {"type": "object"}}
+    shop = {"type": "namespace", "name": "shop", "description": "Shop.", "tools": [spec]}
+
+    async def scene(codex: Any, model: ModelServer) -> None:
+        with pytest.raises(AssertionError, match="the model was not asked anything"):
+            _ = model.last
+        with pytest.raises(AssertionError, match=r"after 0 requests .* were not asked for: \[\[ToolCall"):
+            model.assert_used_up()
+        await (await codex.thread_start(dynamic_tools=[spec, shop])).run("Buy two.")
+        model.assert_used_up()
+        assert model.last.said == ["Buy two."]
+        assert {"buy_it", "shop__buy_it", "exec_command"} <= model.last.tools
+        assert model.last.outputs_of("buy_it") == ["buy-it 1", "buy-it 3"]
+        assert model.last.outputs_of("shop__buy_it") == ["buy-it 2"]
+        assert model.last.outputs_of("exec_command") == []
+        assert repr(model.last) == f"<ModelRequest to {model.last.model}: ['Buy two.'], 3 tool outputs>"
+
+    calls = [ToolCall("buy-it", {"n": n}, "shop" if n == 2 else None) for n in (1, 2, 3)]
+    play(scene, calls, mode=mode, experimental_api=True, handlers=Handlers(tool_call=tool))
+
+
+@pytest.mark.parametrize("mode", TOOL_MODES)
 def test_a_call_of_what_is_not_there_is_told_to_the_model(play: Any, mode: ToolMode) -> None:
     async def scene(codex: Any, model: ModelServer) -> None:
         await (await codex.thread_start()).run("hi")

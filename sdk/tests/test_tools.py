@@ -235,6 +235,13 @@ def test_a_tool_is_still_the_function() -> None:
     assert repr(double) == "<Tool double>"
 
 
+def test_a_function_is_described_once() -> None:
+    def talk() -> None: ...
+
+    (one,), (two,) = tools_of([talk]).values(), tools_of([talk]).values()
+    assert one is two
+
+
 def test_tools_of_a_namespace_go_together() -> None:
     shop = ToolNamespace("shop", "Buying.")
 

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Literal, TypeAlias
 
-__all__ = ["MODELS", "NAMESPACE", "TOOL_MODES", "ToolMode", "in_code", "offered", "outputs", "script"]
+__all__ = [
+    "MODELS",
+    "NAMESPACE",
+    "TOOL_MODES",
+    "ToolMode",
+    "calls_in",
+    "in_code",
+    "named",
+    "offered",
+    "outputs",
+    "script",
+]
 
 ToolMode: TypeAlias = 'Literal["direct", "code"]'
 Offered: TypeAlias = "frozenset[tuple[str, str]]"
@@ -28,6 +39,11 @@ MODELS: Mapping[ToolMode, str] = {"direct": "gpt-5", "code": "gpt-5.6-luna"}
 
 NAMESPACE = "functions"
 """Where the tool that runs JavaScript belongs."""
+
+_HEADING = re.compile(r"^### `(\w+)`", re.MULTILINE)
+"""Where the description of the tool that runs JavaScript begins to tell of another one."""
+
+_CALL = re.compile(r"^  \(\) => tools\.(\w+)\(", re.MULTILINE)
 
 _EXEC = (NAMESPACE, "exec")
 _MARK = "// calls: "
@@ -57,6 +73,25 @@ def offered(body: Mapping[str, Any]) -> Offered | None:
     return frozenset(found - {_EXEC}) if _EXEC in found else None
 
 
+def named(body: Mapping[str, Any]) -> frozenset[str]:
+    """The tools that a request offers, in either mode, by their names in JavaScript."""
+    groups = [item for item in body.get("input", []) if item.get("type") == "additional_tools"]
+    found: set[str] = set()
+    waiting: list[tuple[Any, str | None]] = [
+        (tool, None) for group in [body, *groups] for tool in group.get("tools") or []
+    ]
+    while waiting:
+        tool, namespace = waiting.pop()
+        name = str(tool.get("name") or tool.get("type"))
+        if tool.get("type") == "namespace":
+            waiting += [(each, None if name == NAMESPACE else name) for each in tool.get("tools", [])]
+        elif (NAMESPACE, name) == _EXEC and tool.get("type") == "custom":
+            found.update(_HEADING.findall(str(tool.get("description"))))
+        else:
+            found.add(in_code(name, namespace))
+    return frozenset(found)
+
+
 def in_code(name: str, namespace: str | None) -> str:
     """What a tool is called in JavaScript."""
     return re.sub(r"\W", "_", name if namespace is None else f"{namespace}__{name}", flags=re.ASCII)
@@ -74,6 +109,13 @@ def script(calls: Iterable[tuple[str, str, str | None, Mapping[str, object]]]) -
         for _, name, namespace, arguments in calls
     ]
     return _SCRIPT % (" ".join(call[0] for call in calls), "\n".join(lines))
+
+
+def calls_in(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The ids of the calls in a ``custom_tool_call`` that `script` has written, and the names of the tools."""
+    written = str(item.get("input"))
+    head, _, rest = written.partition("\n")
+    return list(zip(head.removeprefix(_MARK).split(), _CALL.findall(rest))) if head.startswith(_MARK) else []  # noqa: B905
 
 
 def outputs(item: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

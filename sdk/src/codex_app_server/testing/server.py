@@ -16,7 +16,6 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from codex_app_server.config import AppServerConfig
 from codex_app_server.testing import code_mode
 from codex_app_server.testing.answers import Failure, Pause, Text, checked, events_of
+from codex_app_server.testing.requests import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from codex_app_server.testing.answers import Answer
     from codex_app_server.testing.code_mode import ToolMode
 
-    Script: TypeAlias = Answer | Callable[["ModelRequest"], Answer]
+    Script: TypeAlias = Answer | Callable[[ModelRequest], Answer]
 
-__all__ = ["ModelRequest", "ModelServer"]
+__all__ = ["ModelServer", "said"]
 
 _CONFIG = """\
 model = "{model}"
@@ -56,48 +56,6 @@ _DONE = Text("Done.")
 
 _MISTAKE = 400
 """The status that the runtime does not try again, and whose message it passes on."""
-
-
-@dataclass(frozen=True)
-class ModelRequest:
-    """What the runtime asked of the model.
-
-    Attributes:
-        body: the request, as plain JSON values.
-        headers: its headers, by their names in small letters. Not shown by `repr`: keys travel there.
-    """
-
-    body: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts of the user in it, oldest first; what the runtime adds of itself is among them."""
-        return [
-            part["text"]
-            for item in self.body.get("input", [])
-            if item.get("role") == "user"
-            for part in item.get("content", [])
-            if "text" in part
-        ]
-
-    @property
-    def tool_outputs(self) -> dict[str, Any]:
-        """What tools gave back, by the id of their call; in code mode too."""
-        items = self.body.get("input", [])
-        written = {item["call_id"]: item.get("input") for item in items if item.get("type") == "custom_tool_call"}
-        found: dict[str, Any] = {}
-        for item in items:
-            if item.get("type") == "function_call_output":
-                found[item["call_id"]] = item.get("output")
-            elif item.get("type") == "custom_tool_call_output":
-                found.update(code_mode.outputs(item, written))
-        return found
-
-    @property
-    def is_in_code_mode(self) -> bool:
-        """Whether the runtime offers one tool that runs JavaScript, and all others inside of it."""
-        return code_mode.offered(self.body) is not None
 
 
 class ModelServer:
@@ -144,6 +102,30 @@ class ModelServer:
         """What it was asked so far, oldest first."""
         with self._changed:
             return list(self._requests)
+
+    @property
+    def last(self) -> ModelRequest:
+        """What it was asked last.
+
+        Raises:
+            AssertionError: if it was not asked anything.
+        """
+        requests = self.requests
+        if not requests:
+            raise AssertionError("the model was not asked anything")
+        return requests[-1]
+
+    def assert_used_up(self) -> None:
+        """Hold the test to it that every scripted answer was asked for.
+
+        Raises:
+            AssertionError: if some were not; the message says which.
+        """
+        with self._changed:
+            left = list(self._answers)
+        if left:
+            asked = len(self.requests)
+            raise AssertionError(f"after {asked} requests of the runtime these answers were not asked for: {left}")
 
     def add(self, *answers: Script) -> None:
         """Script more answers; raises as the constructor."""
@@ -213,14 +195,18 @@ class ModelServer:
             script = self._answers.popleft() if self._answers else self._default
             self._changed.notify_all()
         try:
-            answer = checked(script(request) if callable(script) else script)
-            if isinstance(answer, Failure):
-                return answer
-            return [*map(_said, events_of(answer, f"resp_{number}", code_mode.offered(body)))]
+            return self._reply(request, script, f"resp_{number}")
         except BaseException as mistake:  # also those with which a test ends itself
             self._mistake = self._mistake or mistake
             what = "".join(traceback.format_exception_only(type(mistake), mistake)).strip()
             return Failure(_MISTAKE, f"the script of the ModelServer is wrong: {what}")
+
+    def _reply(self, request: ModelRequest, script: Script, response_id: str) -> Failure | list[bytes | Pause]:
+        """What to say by a script."""
+        answer = checked(script(request) if callable(script) else script)
+        if isinstance(answer, Failure):
+            return answer
+        return [*map(said, events_of(answer, response_id, code_mode.offered(request.body)))]
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
@@ -235,7 +221,7 @@ def _checked(script: Script) -> Script:
     return script if callable(script) else checked(script)
 
 
-def _said(event: dict[str, object] | Pause) -> bytes | Pause:
+def said(event: dict[str, object] | Pause) -> bytes | Pause:
     """An event as it goes over the wire."""
     if isinstance(event, Pause):
         return event

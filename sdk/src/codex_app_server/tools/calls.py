@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from codex_app_server._log import logger
 from codex_app_server.protocol.messages import encode_result
@@ -114,7 +115,8 @@ class Calls:
         self._parent = parent
         self._workers = Workers(THREADS, LIMIT)
         self._slots = asyncio.Semaphore(LIMIT)
-        self._slots_of: dict[Tool[..., object], asyncio.Semaphore] = {}
+        self._slots_of: WeakKeyDictionary[Tool[..., object], asyncio.Semaphore] = WeakKeyDictionary()
+        self._without_tools: set[str] = set()
         self._of_turns: defaultdict[str, set[_Call]] = defaultdict(set)
         self._tasks: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
         self._is_closed = False
@@ -283,16 +285,18 @@ class Calls:
 
     async def _tools_of(self, thread_id: str) -> Tools | None:
         """The tools of a thread; a sub-agent's thread has those of the thread that it works for."""
-        if (tools := self._toolbox.of(thread_id)) is not None:
+        tools = self._toolbox.of(thread_id)
+        if tools is not None or thread_id in self._without_tools:
             return tools
         asked: object = thread_id
         for _ in range(_ANCESTORS):
-            asked, _ = await self._result(self._parent, [asked], {}, lambda given: given)
+            asked, _error = await self._result(self._parent, [asked], {}, lambda given: given)
             if not isinstance(asked, str):  # it works for none, or the runtime does not say
-                return None
+                break
             if (tools := self._toolbox.of(asked)) is not None:
                 self._toolbox.put(thread_id, tools)
                 return tools
+        self._without_tools.add(thread_id)
         return None
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MethodType
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, overload
 
@@ -213,4 +214,12 @@ def name_of(function: Callable[..., object]) -> str:
 
 def tool_of(given: Callable[..., object] | Tool[..., object]) -> Tool[..., object]:
     """A function as a tool, if it is none yet; raises as `tool`."""
-    return given if isinstance(given, Tool) else tool(given)
+    if isinstance(given, Tool):
+        return given
+    return _tool_of(given) if inspect.isfunction(given) else tool(given)
+
+
+@lru_cache(maxsize=256)
+def _tool_of(function: Callable[..., object]) -> Tool[..., object]:
+    """The same for the same function: to describe one takes some milliseconds, and its model some ten kilobytes."""
+    return tool(function)

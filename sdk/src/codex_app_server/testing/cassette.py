@@ -1,0 +1,168 @@
+"""A cassette: what a real model answered once, replayed ever after, with no account and no network.
+
+The first time it stands between the runtime and the model and writes down what both say; from then on it is the model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codex_app_server.testing.answers import Failure
+from codex_app_server.testing.recording import Exchange, events_in, packed, read, scrubber, written
+from codex_app_server.testing.server import ModelServer, said
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Literal
+
+    from codex_app_server.testing.answers import Pause
+    from codex_app_server.testing.requests import ModelRequest
+
+__all__ = ["Cassette"]
+
+_TIMEOUT_S = 300.0
+"""How long a real model may be silent, in seconds."""
+
+_PASSED_ON = ("accept", "content-type", "openai-beta")
+
+
+class Cassette(ModelServer):
+    """A model that says what a real one said when the cassette was recorded.
+
+        with Cassette("tests/cassettes/summary.json", model="gpt-5.5") as model, Codex(model.config()) as codex:
+            ...
+
+    If there is no such file, the session is recorded: its requests go to `upstream`, and when the ``with`` block ends
+    well, the file is written. Otherwise each request gets the first answer not given yet that was recorded for the
+    same model, the same words of the program and as many outputs of tools; so turns may run side by side, and what
+    tools give back may change. A request without one fails the turn, and the end of the block.
+
+    Headers are never written, nor is what `secrets` names, what environment variables hold that are called like keys,
+    and what looks like a key of a well-known service. Look at the file before you share it all the same.
+
+    Args:
+        path: of the file.
+        model: which model is asked.
+        upstream: whose ``/responses`` is asked when it is recorded.
+        headers: what to send there; without them, the key in ``OPENAI_API_KEY``. The runtime never sees them.
+        record: ``"once"``, if there is no file; ``"never"``, for machines that test; ``"always"``, to begin anew.
+        secrets: texts and patterns to leave out, of what is written and of what is compared, a temporary path for one.
+
+    Raises:
+        FileNotFoundError: if there is no file, and it must not be recorded.
+        ValueError: if the file is no cassette, or nothing says what to record with.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        model: str,
+        upstream: str = "https://api.openai.com/v1",
+        headers: Mapping[str, str] | None = None,
+        record: Literal["once", "never", "always"] = "once",
+        secrets: Sequence[str | re.Pattern[str]] = (),
+    ) -> None:
+        if record not in ("once", "never", "always"):
+            raise ValueError(f"record must be 'once', 'never' or 'always', not {record!r}")
+        self._path = Path(path)
+        self.is_recording = record == "always" or (record == "once" and not self._path.exists())
+        self._exchanges: list[Exchange] = []
+        if self.is_recording:
+            self._headers = _with_key(headers)
+        else:
+            self._exchanges = _read(self._path)
+        tokens = [each for text in (headers or {}).values() for each in text.split() if len(each) > 7]
+        self._scrub = scrubber([*secrets, *tokens], os.environ)
+        self._url = f"{upstream.rstrip('/')}/responses"
+        self._left = list(self._exchanges)
+        super().__init__()
+        self._model = model
+
+    def assert_used_up(self) -> None:
+        """Hold the test to it that every recorded answer was asked for.
+
+        Raises:
+            AssertionError: if some were not; the message says which.
+        """
+        super().assert_used_up()
+        if self._left:
+            asked = [each.asked for each in self._left]
+            raise AssertionError(f"of {self._path} these were not asked for: {asked}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if self.is_recording and error is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(written(self._exchanges), encoding="utf-8", newline="\n")
+
+    def _reply(self, request: ModelRequest, *_: object) -> Failure | list[bytes | Pause]:
+        asked = Exchange.of(request, self._scrub)
+        exchange = self._recorded(request, asked) if self.is_recording else self._found(asked)
+        if exchange.status != 200:
+            return _failure(exchange)
+        return [said(event) for event in exchange.events]
+
+    def _found(self, asked: Mapping[str, Any]) -> Exchange:
+        with self._changed:
+            for each in self._left:
+                if each.asked == asked:
+                    self._left.remove(each)
+                    return each
+            left = [each.asked for each in self._left]
+        raise LookupError(
+            f"{self._path} has no answer to {asked}; left are {left}. If the program has changed, record it again: "
+            'delete the file, or say record="always"'
+        )
+
+    def _recorded(self, request: ModelRequest, asked: Mapping[str, Any]) -> Exchange:
+        # Not at the top: whoever replays has no use for it.
+        from urllib.error import HTTPError
+        from urllib.request import Request, urlopen
+
+        headers = {name: text for name, text in request.headers.items() if name in _PASSED_ON}
+        data = json.dumps(request.body).encode()
+        wanted = Request(self._url, data, {**headers, **self._headers}, method="POST")  # noqa: S310
+        try:
+            with urlopen(wanted, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - its author's URL
+                status, events = 200, packed(events_in(answer.read()), self._scrub)
+        except HTTPError as error:
+            with error:
+                status, events = (
+                    error.code,
+                    [{"error": {"message": self._scrub(error.read().decode(errors="replace"))}}],
+                )
+        exchange = Exchange(asked, status, events)
+        with self._changed:
+            self._exchanges.append(exchange)
+        return exchange
+
+
+def _with_key(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    if headers is not None:
+        return headers
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key:
+        raise ValueError("to record, a cassette needs the key of a model: set OPENAI_API_KEY, or say headers={...}")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _read(path: Path) -> list[Exchange]:
+    try:
+        return read(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{path} is missing, and must not be recorded: record it with record="once"') from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is no cassette: {error}") from error
+
+
+def _failure(exchange: Exchange) -> Failure:
+    error = exchange.events[0]["error"]
+    return Failure(exchange.status, error["message"], error.get("code"))

@@ -1,0 +1,142 @@
+"""What a cassette holds: exchanges between the runtime and a model, without what is secret or says nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from codex_app_server.testing.requests import ModelRequest
+
+__all__ = ["SCRUBBED", "Exchange", "events_in", "packed", "read", "scrubber", "written"]
+
+SCRUBBED = "[scrubbed]"
+"""What stands where a secret was."""
+
+_VERSION = 1
+
+_SECRETS = (
+    r"\bsk-[A-Za-z0-9_-]{16,}",
+    r"\bgh[opsur]_[A-Za-z0-9]{20,}",
+    r"\bgithub_pat_\w{20,}",
+    r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
+    r"\bAKIA[0-9A-Z]{16}\b",
+    r"\bAIza[0-9A-Za-z_-]{35}",
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+)
+"""How keys look: of OpenAI, GitHub, Slack, AWS and Google, web tokens, and private keys."""
+
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+
+_KEPT_OF_RESPONSE = ("id", "status", "usage", "error", "incomplete_details")
+"""The rest of a ``response`` repeats the request."""
+
+_NOISE = ("logprobs", "obfuscation", "sequence_number")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and its answer.
+
+    Attributes:
+        asked: what of the request tells it from others.
+        status: of the answer.
+        events: of the answer; of a failure, its body.
+    """
+
+    asked: Mapping[str, Any]
+    status: int
+    events: Sequence[Any]
+
+    @staticmethod
+    def of(request: ModelRequest, scrub: Callable[[str], str]) -> dict[str, Any]:
+        """What tells a request from others: the model, what the program said, and how many tools have answered."""
+        said = [scrub(text) for text in request.said]
+        return {"model": request.model, "said": said, "tool_outputs": len(request.tool_outputs)}
+
+
+def scrubber(secrets: Iterable[str | re.Pattern[str]], environment: Mapping[str, str]) -> Callable[[str], str]:
+    """What takes secrets out of a text.
+
+    Args:
+        secrets: texts and patterns that are secret.
+        environment: variables; what those hold whose names sound like it is secret too.
+    """
+    plain = {each for each in secrets if isinstance(each, str) and each}
+    plain |= {v for name, v in environment.items() if _SECRET_NAME.search(name) and len(v) >= _SHORTEST_SECRET}
+    # The longest first: one may be the beginning of another.
+    texts = [re.compile(re.escape(each)) for each in sorted(plain, key=len, reverse=True)]
+    patterns = [*texts, *(each for each in secrets if not isinstance(each, str))]
+    patterns += [re.compile(each, re.DOTALL) for each in _SECRETS]
+
+    def scrub(text: str) -> str:
+        for pattern in patterns:
+            text = pattern.sub(SCRUBBED, text)
+        return text
+
+    return scrub
+
+
+def events_in(stream: bytes) -> list[Any]:
+    """The events of a stream of server-sent ones."""
+    lines = stream.decode("utf-8", errors="replace").splitlines()
+    found = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
+    return [json.loads(each) for each in found if each and each != "[DONE]"]
+
+
+def packed(events: Iterable[Any], scrub: Callable[[str], str]) -> list[Any]:
+    """Events as they are kept: scrubbed, with pieces of a text joined, for a secret may be cut in two."""
+    joined: list[Any] = []
+    for each in events:
+        event = {name: value for name, value in each.items() if name not in _NOISE}
+        if isinstance(event.get("response"), dict):
+            event["response"] = {
+                name: event["response"][name] for name in _KEPT_OF_RESPONSE if name in event["response"]
+            }
+        item = event.get("item")
+        if isinstance(item, dict) and item.get("type") == "reasoning":
+            event["item"] = {name: value for name, value in item.items() if name != "encrypted_content"}
+        before = joined[-1] if joined else {}
+        if isinstance(event.get("delta"), str) and _without_delta(before) == _without_delta(event):
+            before["delta"] += event["delta"]
+        else:
+            joined.append(event)
+    return [_scrubbed(each, scrub) for each in joined]
+
+
+def read(text: str) -> list[Exchange]:
+    """The exchanges of a file.
+
+    Raises:
+        ValueError: if it is none of ours.
+    """
+    data = json.loads(text)
+    if not isinstance(data, dict) or data.get("version") != _VERSION:
+        raise ValueError(f"it has no version {_VERSION} of exchanges")
+    return [Exchange(**each) for each in data["exchanges"]]
+
+
+def written(exchanges: Iterable[Exchange]) -> str:
+    """The exchanges as a file: for people too, who look at what changed."""
+    data = {"version": _VERSION, "exchanges": [vars(each) for each in exchanges]}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_delta(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    return {name: value for name, value in event.items() if name != "delta"} if "delta" in event else None
+
+
+def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, list):
+        return [_scrubbed(each, scrub) for each in value]
+    if isinstance(value, dict):
+        return {scrub(name): _scrubbed(each, scrub) for name, each in value.items()}
+    return value
