@@ -131,3 +131,4 @@ def test_an_unknown_method_is_one_line_with_the_nearest_known(play: Callable[...
     assert str(rpc_error(-32601, "no", None, method="a/b")) == (
         "a/b failed: this runtime does not know the method (code -32601)"
     )
+    assert "x is not supported yet" in str(rpc_error(-32601, "x is not supported yet", None, method="a/b"))

@@ -14,6 +14,7 @@ from _bootstrap import example_config
 from codex_app_server import (
     ApprovalDecision,
     ApprovalRequest,
+    ApprovalRule,
     AppServerConfig,
     AsyncCodex,
     CommandApproval,
@@ -38,7 +39,7 @@ def note(decision: ApprovalDecision) -> None:
 
 async def main(config: AppServerConfig) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        rules = [no_removing, read_only, allow_commands("mkdir *"), allow_paths(directory)]
+        rules: list[ApprovalRule] = [no_removing, read_only, allow_commands("mkdir *"), allow_paths(directory)]
         config = replace(config, approvals=rules, observers=Observers(on_decision=note))
         async with AsyncCodex(config) as codex:
             # "untrusted" asks before every command.

@@ -267,6 +267,8 @@ class MethodNotFoundError(AppServerRpcError):
     def __str__(self) -> str:
         """The method, and the one that was probably meant, in one line."""
         _, *known = re.findall("`([^`]+)`", self.message) or [""]
+        if "not supported" in self.message:  # it knows the method, but not what is asked of it
+            return super().__str__()
         meant = nearest(self.method or "", known)
         hint = f"; did you mean {meant}?" if meant else ""
         return f"{self.method or 'request'} failed: this runtime does not know the method{hint} (code {self.code})"
