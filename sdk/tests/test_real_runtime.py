@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codex_app_server import AppServerClient, AppServerConfig, JsonRpcError, TransportClosedError
+from codex_app_server import AppServerClient, AppServerConfig, ConfigurationError, JsonRpcError
 
 if TYPE_CHECKING:
     from pathlib import Path
