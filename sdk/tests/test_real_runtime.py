@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codex_app_server import AppServerClient, AppServerConfig, ConfigurationError, JsonRpcError
+from codex_app_server import (
+    AppServerClient,
+    AppServerConfig,
+    ConfigurationError,
+    JsonRpcError,
+    TransportClosedError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
