@@ -123,6 +123,10 @@ class TestReading:
             ("pwsh -Command 'git status & rm y'", False),
             ("pwsh -Command 'git status > y'", False),
             ("pwsh -Command 'git (rm y)'", False),
+            ("/workspace/pwsh -c ls", False),
+            ("./pwsh -Command 'git status'", False),
+            ("C:/Users/x/pwsh.exe -Command 'git status'", False),
+            ("/usr/bin/pwsh -Command 'git status'", True),
             ("pwsh -File evil.ps1", False),
             ("fish -c 'git status'", True),  # one command, called fish
         ],

@@ -11,13 +11,14 @@ import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from awaited import bare
 
 import codex_app_server
-from codex_app_server import Codex, MapProgress, OutputValidationError, TransportClosedError, TurnFailedError
+from codex_app_server import Codex, MapProgress, Observers, OutputValidationError, TransportClosedError, TurnFailedError
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ def test_a_journal_has_what_is_done_and_the_rest_is_run(play: Callable[..., None
         assert [outcome.is_reused for outcome in again] == [False, True, False, True, True]
         assert [outcome.unwrap().output for outcome in again] == [Number(7)] * 5
         assert len(model.requests) == asked + 2
+        same = {**options, "timeout": 60.0, "thread": {"observers": Observers()}}
+        assert [outcome.is_reused async for outcome in each(codex, ["a"], **same)] == [True]
         other = {**options, "output_type": None}
         assert not [outcome async for outcome in each(codex, ["a"], **other) if outcome.is_reused]
         read = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
@@ -187,6 +190,7 @@ def test_what_the_callers_iterator_raises_and_the_end_of_the_connection_end_it(p
     [
         ({"concurrency": 0}, ValueError, "concurrency must be 1 or more, not 0"),
         ({"retries": True}, TypeError, "retries must be a whole number"),
+        ({"run": {"timeout": 60}}, TypeError, "timeout is an option of map itself, not of run"),
         ({"prompts": "one"}, TypeError, "prompts must be several, not one string"),
     ],
 )
@@ -198,6 +202,16 @@ def test_wrong_options_are_refused_at_once(
             bare(codex).map(**{"prompts": ["a"], **options})
 
     play(scene)
+
+
+def test_who_stands_in_the_callers_iterator_holds_up_nobody(codex_binary: Path) -> None:
+    waiting: SimpleQueue[str | None] = SimpleQueue()
+    waiting.put("a")
+    with ModelServer(default=echo) as model, Codex(model.config(codex_bin=codex_binary)) as codex:
+        for outcome in codex.map(iter(waiting.get, None), concurrency=2):
+            assert outcome.prompt == "a"
+            break
+        waiting.put(None)
 
 
 INTERRUPTED = """

@@ -108,3 +108,24 @@ class TestExec:
     def test_it_may_take_so_long(self, codex_binary: Path, home: dict[str, str]) -> None:
         script = "import time; time.sleep(60)"
         said("exec", "--timeout", "0.5", *of_python(codex_binary, script), env=home, code=124)
+
+    def test_who_does_not_read_its_input_is_not_held_up_by_it(self, codex_binary: Path, home: dict[str, str]) -> None:
+        ran = subprocess.Popen(
+            command("exec", *of_python(codex_binary, "print('done')")),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **home},
+        )
+        assert ran.stdout is not None
+        with ran:
+            assert ran.stdout.read() == f"done{os.linesep}".encode()
+            assert ran.wait(TIMEOUT_S) == 0  # with its input still open
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("threads", "--limit", "-1"), ("exec", "--timeout", "-1", "ls"), ("review", "--base", "main", "--commit", "a")],
+)
+def test_words_that_make_no_sense_are_refused(words: tuple[str, ...]) -> None:
+    assert "usage: " in said(*words, code=2).stderr

@@ -58,7 +58,6 @@ def show(
     Raises:
         ImportError: if IPython is not installed.
         TimeoutError: if it takes longer.
-        RuntimeError: if the turn has a consumer already.
         TransportClosedError: if the connection ends before the turn does.
     """
     rewrite = _display()

@@ -17,7 +17,7 @@ __all__ = ["as_overrides", "as_toml"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-_SECRET = re.compile(r"((api|access|secret)_?key|token|secret|passw(or)?d|authorization)$", re.IGNORECASE)
+_SECRET = re.compile(r"((api|access|secret)[-_]?key|token|secret|passw(or)?d|authorization)$", re.IGNORECASE)
 """How the names of secrets end; names of variables that hold one end in ``_env_var``, or are ``env_key``."""
 
 
@@ -34,6 +34,7 @@ def as_overrides(settings: Mapping[str, object]) -> list[str]:
     for key in settings:
         if not _BARE.fullmatch(key):
             raise ValueError(f"config: {key!r} is no key of config.toml; tables within tables are mappings")
+        _check_secret(key, settings[key], key)
     return [f"{key}={as_toml(value, key)}" for key, value in settings.items()]
 
 
@@ -68,12 +69,16 @@ def as_toml(value: object, path: str) -> str:
 def _member(key: object, value: object, path: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"config: a key of {path} is of type {type(key).__name__}, not a string")
+    _check_secret(key, value, f"{path}.{key}")
+    return f"{key if _BARE.fullmatch(key) else _quoted(key, path)} = {as_toml(value, f'{path}.{key}')}"
+
+
+def _check_secret(key: str, value: object, path: str) -> None:
     if isinstance(value, str) and _SECRET.search(key):
         raise ValueError(
-            f"config: {path}.{key} looks like a secret, and everybody on this machine can read a command line: put it "
+            f"config: {path} looks like a secret, and everybody on this machine can read a command line: put it "
             "into env and name the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
         )
-    return f"{key if _BARE.fullmatch(key) else _quoted(key, path)} = {as_toml(value, f'{path}.{key}')}"
 
 
 def _quoted(text: str, path: str) -> str:

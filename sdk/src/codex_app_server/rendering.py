@@ -50,11 +50,7 @@ def _deed(item: JsonValue) -> str:
         case "commandExecution":
             return f"- ran {_code(item.get('command'))}: {_outcome(item, item.get('exitCode'))}"
         case "fileChange":
-            changes = item.get("changes")
-            paths = (
-                [each.get("path") for each in changes if isinstance(each, dict)] if isinstance(changes, list) else []
-            )
-            return f"- changed {', '.join(map(_code, paths))}: {_outcome(item)}"
+            return f"- changed {', '.join(map(_code, _paths(item.get('changes'))))}: {_outcome(item)}"
         case "mcpToolCall":
             return f"- called {_code(item.get('tool'))} of {_code(item.get('server'))}: {_outcome(item)}"
         case "dynamicToolCall":

@@ -39,6 +39,7 @@ async def mapped(codex: AsyncCodex, plan: Plan) -> AsyncIterator[MapOutcome[Any]
                 await outcomes.put(None)
 
     loop_is_left = False
+    plan.open()
     working = asyncio.ensure_future(work_together())
     try:
         while (outcome := await outcomes.get()) is not None:

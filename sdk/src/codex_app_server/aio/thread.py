@@ -116,7 +116,6 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         from codex_app_server.aio.stream import AsyncTurnStream
 
         watching = self._watching(own)
-        own = own.over(self._own)
         asking = None
         if own.output_type is not None or options.get("outputSchema") is not None:
             from codex_app_server.structured.asking import Asking
@@ -130,7 +129,6 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
 
     async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         watching = self._watching(own)
-        own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
         if own.output_type is None and options.get("outputSchema") is None:
             return await self._run_once(given, options, limit, watching)

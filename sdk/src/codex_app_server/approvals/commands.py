@@ -118,7 +118,8 @@ def _word(line: str, place: int, *, is_first: bool) -> tuple[Word, int] | None:
 def _powershell(shell: str, flags: list[str]) -> tuple[tuple[Word, ...], ...] | None:
     """The commands of a line for PowerShell, of words without anything special in them."""
     at_home = ntpath.normpath(shell).lower()
-    if _name(shell) not in _POWERSHELLS or not ("\\" not in shell or at_home.startswith(_POWERSHELL_HOMES)):
+    is_at_home = at_home.startswith(_POWERSHELL_HOMES) or posixpath.dirname(shell) in _SHELL_HOMES
+    if _name(shell) not in _POWERSHELLS or not (is_at_home or _name(shell) == shell.lower()):
         return None
     *options, flag, line = flags if len(flags) > 1 else ["", "", ""]
     if flag.lower() not in {"-command", "-c"} or not _POWERSHELL_FLAGS.issuperset(map(str.lower, options)):

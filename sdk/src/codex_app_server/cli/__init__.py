@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.errors import AppServerError
 from codex_app_server.terminal import line_of, visible
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,15 +165,16 @@ def _parser() -> argparse.ArgumentParser:
     threads.add_argument("--json", action="store_true", help="print each as a line of JSON")
     threads.add_argument("--archived", action="store_true", help="the archived ones")
     threads.add_argument("--search", metavar="WORDS", help="those with these words in their beginning or name")
-    threads.add_argument("--limit", type=int, default=50, metavar="N", help="how many at most, 50 if not given")
+    threads.add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most, 50 if not given")
 
     review = commands.add_parser("review", help="have changes reviewed; what is not committed if nothing is named")
-    review.add_argument("prompt", nargs="?", help="what to review, in words")
-    review.add_argument("--base", metavar="BRANCH", help="the changes against a branch")
-    review.add_argument("--commit", metavar="SHA", help="those of a commit")
+    what = review.add_mutually_exclusive_group()
+    what.add_argument("prompt", nargs="?", help="what to review, in words")
+    what.add_argument("--base", metavar="BRANCH", help="the changes against a branch")
+    what.add_argument("--commit", metavar="SHA", help="those of a commit")
 
     execute = commands.add_parser("exec", help="run a command in the sandbox of Codex, without a model")
-    execute.add_argument("--timeout", type=float, metavar="S", help="end it after so many seconds, with exit code 124")
+    execute.add_argument("--timeout", type=_seconds, metavar="S", help="end it after S seconds, with exit code 124")
     execute.add_argument("argv", nargs="+", metavar="WORD", help="the command, after --")
 
     for command in (run, resume, review):
@@ -186,6 +188,19 @@ def _parser() -> argparse.ArgumentParser:
     for command in commands.choices.values():
         command.add_argument("--codex-bin", metavar="PATH", help="another Codex executable than the installed one")
     return parser
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word} is no number of things")
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    try:
+        return seconds(float(word), "timeout") or 0.0
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _schema(word: str) -> object:

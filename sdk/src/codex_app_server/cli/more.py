@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -90,6 +91,7 @@ def execute(
             timeout=timeout,
             output_limit=_NO_LIMIT,
         )
+        command._fold.is_kept = False  # noqa: SLF001 - it may go on for ever, and is written on
         with command:
             if stdin is not None:
                 threading.Thread(target=_feed, args=(command, stdin), daemon=True).start()
@@ -111,6 +113,7 @@ def _policy(sandbox: str | None) -> SandboxPolicy | None:
 def _feed(command: Command, stdin: BinaryIO) -> None:
     """Hand on what comes in; the command may end before it does."""
     with suppress(AppServerError, OSError, ValueError, RuntimeError):
-        while data := stdin.read1(_PIECE) if hasattr(stdin, "read1") else stdin.read(_PIECE):
+        # Not by way of the stream, whose lock would be held when the program ends first.
+        while data := os.read(stdin.fileno(), _PIECE):
             command.write(data)
         command.close_stdin()

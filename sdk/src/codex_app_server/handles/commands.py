@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codex_app_server.generated import SandboxPolicy
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["CommandFold", "CommandOutput", "CommandResult", "exec_params", "size_of", "write_params"]
+__all__ = ["CommandFold", "CommandOutput", "CommandResult", "exec_params", "exit_code_of", "size_of", "write_params"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class CommandFold:
     """Takes the events of one command, one after another."""
 
     def __init__(self) -> None:
+        self.is_kept = True
+        """Whether all that is written is kept, for the result."""
         self._data: dict[Literal["stdout", "stderr"], list[bytes]] = {"stdout": [], "stderr": []}
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
@@ -82,16 +84,21 @@ class CommandFold:
         stream: Literal["stdout", "stderr"] = "stderr" if params.get("stream") == "stderr" else "stdout"
         data = base64.b64decode(str(params.get("deltaBase64") or ""))
         is_cut = params.get("capReached") is True
-        self._data[stream].append(data)
+        if self.is_kept:
+            self._data[stream].append(data)
         self._is_cut = self._is_cut or is_cut
         return CommandOutput(data, self._decoders[stream].decode(data), stream, is_cut)
 
     def result(self, answer: JsonValue) -> CommandResult:
         """What came of it, when the runtime has answered."""
-        said = answer if isinstance(answer, dict) else {}
-        code = said.get("exitCode")
         whole = {stream: b"".join(pieces) for stream, pieces in self._data.items()}
-        return CommandResult(code if isinstance(code, int) else -1, whole["stdout"], whole["stderr"], self._is_cut)
+        return CommandResult(exit_code_of(answer), whole["stdout"], whole["stderr"], self._is_cut)
+
+
+def exit_code_of(answer: JsonValue) -> int:
+    """What a command returned, when the runtime has answered; -1 if it does not say so."""
+    code = answer.get("exitCode") if isinstance(answer, dict) else None
+    return code if isinstance(code, int) else -1
 
 
 def exec_params(

@@ -32,7 +32,8 @@ class Journal:
 
     Args:
         path: of the file; it is made if it does not exist.
-        asked: what all prompts are asked with: options of threads and turns. Others make other prompts of them.
+        asked: what all prompts are asked with: the protocol's options of threads and turns. Others make other prompts
+            of them.
         output_type: what the outputs are.
 
     Raises:
@@ -52,7 +53,7 @@ class Journal:
     def key(self, prompt: RunInput) -> str:
         """What a prompt is known by; to be called once for each, in their order."""
         asked = {"input": input_items(prompt), "asked": self._asked, "output": repr(self._output_type or None)}
-        digest = sha256(json.dumps(encode_options(asked), sort_keys=True, default=repr).encode()).hexdigest()
+        digest = sha256(json.dumps(encode_options(asked), sort_keys=True).encode()).hexdigest()
         self._seen[digest] += 1
         return f"{digest}-{self._seen[digest]}"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.mapping.journal import Journal
 from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
+from codex_app_server.options import ClientOptions
 from codex_app_server.retry import backoff
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class Plan:
         retries: how often a prompt is tried again.
         in_order: whether outcomes are told in the order of the prompts.
         thread: options of each prompt's thread.
-        run: options of each prompt's run.
+        output_type: what the replies have to be.
+        timeout: how long a run may take, in seconds.
+        run: more options of each prompt's run.
         journal: where to note what is done.
         progress: who is told how far all of it is.
 
     Raises:
         TypeError, ValueError: if one of them is of another type, or out of range.
-        OSError: if the journal cannot be read or written.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Plan:
         retries: int,
         in_order: bool,
         thread: Mapping[str, Any] | None,
-        run: Mapping[str, Any],
+        output_type: Any,
+        timeout: float | None,
+        run: Mapping[str, Any] | None,
         journal: str | os.PathLike[str] | None,
         progress: Callable[[MapProgress], object] | bool | None,
     ) -> None:
@@ -72,19 +76,37 @@ class Plan:
                 raise ValueError(f"{name} must be {least} or more, not {value}")
         self.concurrency = concurrency
         self.thread = {"ephemeral": True, **(thread or {})}
-        self.run = {name: value for name, value in run.items() if value is not None}
-        if self.run.get("output_type") is not None:
-            self.run["retries"] = retries
+        self.run = dict(run or {})
+        for name in ("output_type", "retries", "timeout"):
+            if name in self.run:
+                raise TypeError(f"{name} is an option of map itself, not of run")
+        if timeout is not None:
+            self.run["timeout"] = timeout
+        if output_type is not None:
+            self.run |= {"output_type": output_type, "retries": retries}
         self._retries = retries
         self._prompts = enumerate(prompts)
         self._in_order = in_order
         self._early: dict[int, MapOutcome[Any]] = {}
         self._next = 0
-        output_type = self.run.get("output_type")
-        asked = {"thread": self.thread, "run": {name: self.run[name] for name in self.run.keys() - {"output_type"}}}
-        self._journal = Journal(journal, asked, output_type) if journal is not None else None
+        self._output_type = output_type
+        self._journal_path = journal
+        self._journal: Journal | None = None
         self._progress = MapProgress(0, 0, len(prompts) if isinstance(prompts, Sized) else None)
-        self._tell, self._hush = _teller(progress)
+        self._progress_to = progress
+        self._tell, self._hush = _teller(None)
+
+    def open(self) -> None:
+        """The first prompt is about to be taken.
+
+        Raises:
+            OSError: if the journal cannot be read or written.
+        """
+        if self._journal_path is not None:
+            own = {each.name for each in fields(ClientOptions)}
+            ways = [{name: value for name, value in way.items() if name not in own} for way in (self.thread, self.run)]
+            self._journal = Journal(self._journal_path, {"thread": ways[0], "run": ways[1]}, self._output_type)
+        self._tell, self._hush = _teller(self._progress_to)
 
     def next(self) -> Job | None:
         """The next prompt; None if there is no more."""

@@ -178,8 +178,8 @@ class Codex(CodexOptions, Services):
     ) -> Iterator[MapOutcome[Any]]:
         """Run many prompts, each in a thread of its own, and tell what came of each as it comes.
 
-        A prompt that fails is an outcome too, with its error. To leave the loop early, by Ctrl-C for one, interrupts
-        what is being done.
+        A prompt that fails is an outcome too, with its error. When the iterator is closed early, as it is by Ctrl-C,
+        what is being done is interrupted.
 
         Args:
             prompts: what to say; taken one by one, as there is room.
@@ -196,8 +196,8 @@ class Codex(CodexOptions, Services):
 
         Raises:
             TypeError, ValueError: if an option is of another type, or out of range.
-            OSError: if the journal cannot be read or written.
-            TransportClosedError: in the loop, if the connection ends.
+            OSError: in the loop, if the journal cannot be read or written.
+            TransportClosedError: likewise, if the connection ends.
         """
         from codex_app_server.mapping.plan import Plan
         from codex_app_server.sync.mapping import mapped
@@ -208,7 +208,9 @@ class Codex(CodexOptions, Services):
             retries=retries,
             in_order=in_order,
             thread=thread,
-            run={**(run or {}), "output_type": output_type, "timeout": timeout},
+            output_type=output_type,
+            timeout=timeout,
+            run=run,
             journal=journal,
             progress=progress,
         )

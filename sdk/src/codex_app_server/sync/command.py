@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.driving import failure
 from codex_app_server.errors import InvalidRequestError
-from codex_app_server.handles.commands import CommandFold, size_of, write_params
+from codex_app_server.handles.commands import CommandFold, exit_code_of, size_of, write_params
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import Response
@@ -51,7 +51,7 @@ class Command:
     def exit_code(self) -> int | None:
         """What it has returned; None while it runs."""
         answer = self._request.answer
-        return self._fold.result(answer.result).exit_code if isinstance(answer, Response) else None
+        return exit_code_of(answer.result) if isinstance(answer, Response) else None
 
     def stream(self) -> Iterator[CommandOutput]:
         """What it writes, as it writes it, to its end.

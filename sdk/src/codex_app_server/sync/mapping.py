@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["mapped"]
 
+_GRACE_S = 1.0
+"""How long a thread may still be in the caller's own iterator, in seconds; nobody can get it out of there."""
+
 
 def mapped(codex: Codex, plan: Plan) -> Iterator[MapOutcome[Any]]:
     """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
+    plan.open()
     crew = _Crew(codex, plan)
     try:
         crew.start()
@@ -51,6 +55,7 @@ class _Crew:
         self._room = threading.Semaphore(plan.concurrency)
         self._stopped = Latch()
         self._error: BaseException | None = None
+        self._taking: set[threading.Thread] = set()
         self._turns: dict[threading.Thread, Turn] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"codex-app-server map {number}", daemon=True)
@@ -87,13 +92,15 @@ class _Crew:
                     turn.interrupt()
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join()
+                thread.join(_GRACE_S if thread in self._taking else None)
 
     def _work(self) -> None:
         try:
             while not self._stopped.is_set:
+                self._taking.add(threading.current_thread())
                 with self._next:
-                    job = self._plan.next()
+                    job = None if self._stopped.wait(0) else self._plan.next()
+                self._taking.discard(threading.current_thread())
                 if job is None:
                     return
                 outcome = job.outcome if job.outcome.is_reused else self._done(job)

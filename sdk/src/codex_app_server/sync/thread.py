@@ -116,7 +116,6 @@ class Thread(ThreadOptions, Handle):
         from codex_app_server.sync.stream import TurnStream
 
         watching = self._watching(own)
-        own = own.over(self._own)
         asking = None
         if own.output_type is not None or options.get("outputSchema") is not None:
             from codex_app_server.structured.asking import Asking
@@ -128,7 +127,6 @@ class Thread(ThreadOptions, Handle):
 
     def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         watching = self._watching(own)
-        own = own.over(self._own)
         limit = seconds(own.timeout, "timeout")
         if own.output_type is None and options.get("outputSchema") is None:
             return self._run_once(given, options, limit, watching)
