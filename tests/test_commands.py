@@ -147,6 +147,7 @@ def test_the_reasons_of_all_sources_are_shown_together(
     assert "--source DIR" in line
 
 
+@pytest.mark.slow
 def test_a_byte_that_the_lock_does_not_know_is_refused(
     release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +283,7 @@ def test_a_failing_build_leaves_the_output_as_it_was(release: FakeRelease, tmp_p
     assert {path.name: path.read_bytes() for path in dist.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, tmp_path: Path) -> None:
     dist, begun = tmp_path / "dist", tmp_path / "begun"
     slow = release.root / "runtime_template" / "build_backend.py"
@@ -548,6 +550,7 @@ def test_a_project_without_a_size_limit_is_refused(project: str, release: FakeRe
     assert "size_limits has codex-" in release.refused("matrix")
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_locked_is_not_the_fault_of_a_source(release: FakeRelease, tmp_path: Path) -> None:
     locks = Path(os.environ["CODEX_RELEASE_CACHE"]) / "locks"
     release.ran("cache", "clear")

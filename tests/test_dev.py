@@ -250,6 +250,7 @@ def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:
     assert sorted(re.findall(r"not (\w+)", dev.FAST)) == sorted(markers)
 
 
+@pytest.mark.slow
 def test_a_python_that_is_too_old_is_told_so(checkout: Path) -> None:
     said = ran(checkout, "setup", python=interpreter("3.8"), code=1).stderr
     assert re.fullmatch(r"this is Python 3\.8\.\d+, but 3\.10 or newer is needed; run it with a newer one\n", said)

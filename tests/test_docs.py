@@ -293,11 +293,13 @@ def test_the_api_reference_says_what_the_code_says() -> None:
     finished(sys.executable, "scripts/api_reference.py", "--check", cwd=ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.10", "3.13"])
 def test_the_api_reference_is_the_same_whichever_python_writes_it(version: str) -> None:
     finished(interpreter(version), "scripts/api_reference.py", "--check", cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_the_api_reference_must_follow_words_and_names(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     for name in ("scripts", "sdk/src", "sdk/docs"):

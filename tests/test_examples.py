@@ -346,6 +346,7 @@ class TestTheirText:
                 if node.module == "codex_app_server":
                     assert {alias.name for alias in node.names} <= set(codex_app_server.__all__)
 
+    @pytest.mark.slow
     def test_types_are_right(self, tmp_path: Path) -> None:
         """Mypy cannot take them as they lie, for their names are no module's."""
         named = [(script, tmp_path / f"example_{script.parent.name}_{script.stem}.py") for script in SCRIPTS]

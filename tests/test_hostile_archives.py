@@ -39,8 +39,9 @@ from archives import (
     zip_file,
     zstd,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import up_to
 
 from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ArchiveError, DiskError
@@ -806,7 +807,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Extract:
     return extract
 
 
-@settings(max_examples=60, deadline=None)
+@up_to(60)
 @given(layout=st.sampled_from(PROVEN), cut=st.floats(0, 1, exclude_max=True))
 def test_an_archive_that_ends_anywhere_before_its_end_is_refused(layout: str, cut: float, shared: Extract) -> None:
     made = proven(layout)
@@ -814,7 +815,7 @@ def test_an_archive_that_ends_anywhere_before_its_end_is_refused(layout: str, cu
         shared(made.data[: int(len(made.data) * cut)], made.name)
 
 
-@settings(max_examples=100, deadline=None)
+@up_to(100)
 @given(layout=st.sampled_from(PROVEN), at=st.integers(0, 1 << 20), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_nothing(layout: str, at: int, bit: int, shared: Extract) -> None:
     made = proven(layout)
@@ -842,7 +843,7 @@ def bare_tar() -> bytes:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@up_to(150)
 @given(data=st.data())
 def test_no_tar_and_no_zip_makes_anything_but_files_or_an_archive_error(data: st.DataObject, shared: Extract) -> None:
     zipped = data.draw(st.booleans())

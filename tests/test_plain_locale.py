@@ -69,6 +69,7 @@ def test_the_runtime_is_installed_found_and_run(checkout: Checkout, place: Place
     finished(target / "bin" / "codex", env=PLAIN)
 
 
+@pytest.mark.slow
 def test_the_running_interpreter_is_served_too(checkout: Checkout, place: Place) -> None:
     code = "import sys; from codex_release.bootstrap import *; print(ensure_runtime_package_installed(sys.executable))"
     env = {

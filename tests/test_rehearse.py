@@ -92,9 +92,12 @@ def test_this_machines_release_passes_from_the_lock_to_a_turn(dist: Path, catalo
 
 
 def test_other_machines_platforms_are_rehearsed_whatever_this_machine_is_set_to(
-    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, catalog: Catalog
 ) -> None:
-    """Proxies, twine's and pip's settings would lead elsewhere, where nobody answers; the steps do not follow."""
+    """Proxies, twine's and pip's settings would lead elsewhere, where nobody answers; the steps do not follow.
+
+    What emulators run is told apart from what is only read.
+    """
     nowhere = "http://127.0.0.1:9/"
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "PIP_PROXY", "PIP_INDEX_URL"):
         monkeypatch.setenv(name, nowhere)
@@ -104,9 +107,24 @@ def test_other_machines_platforms_are_rehearsed_whatever_this_machine_is_set_to(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TWINE_REPOSITORY_URL", nowhere)
     monkeypatch.setenv("TWINE_USERNAME", "somebody")
+    emulated = {triple: target.emulator for triple in others[1::2] if (target := catalog.target(triple)).emulator}
+    for each in emulated.values():
+        code = f"print('{each.programs[0]} 10.1' if sys.argv[1] == '--version' else 'codex-cli {VERSION}')"
+        fake_program(tmp_path / "emulators", each.programs[0], code)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'emulators'}{os.pathsep}{os.environ['PATH']}")
+    release.asked("--version")
     result, _ = rehearsed(release, *others, "--sdk-version", f"{archives.VERSION}.post1")
-    assert list(outcomes(result)) == ELSEWHERE
-    assert {name for name, outcome in outcomes(result).items() if outcome == "skipped"} == set(STEPS[-4:])
+    runs = {each["name"].removeprefix("run "): each for each in result["steps"] if each["name"].startswith("run ")}
+    assert sorted(runs) == sorted(others[1::2])
+    for triple, step in runs.items():
+        by = emulated.get(triple)
+        told = f"--version, run by {by.programs[0]} 10.1" if by else "only read: no emulator runs it"
+        assert (step["outcome"], step["detail"]) == ("passed" if by else "skipped", told)
+    reported = json.loads((release.root / "dist" / "release.json").read_text(encoding="utf-8"))["rehearse"]["steps"]
+    assert [each for each in reported if each["name"].startswith("run ")] == list(runs.values())
+    rest = {name: outcome for name, outcome in outcomes(result).items() if not name.startswith("run ")}
+    assert list(rest) == ELSEWHERE
+    assert {name for name, outcome in rest.items() if outcome == "skipped"} == set(STEPS[-4:])
     assert result["outcome"] == "passed"
     assert result["targets"] == others[1::2]
     uploaded = [each["name"] for each in result["publish"]["files"]]
@@ -127,26 +145,6 @@ def test_a_second_rehearsal_builds_nothing_and_its_set_for_one_platform_cannot_b
         url = server.stage("public").upload_url
         ran = release.ran("publish", release.root / "dist", "--yes", "--repository-url", url, code=1)
     assert "gets nothing of this release" in ran.err
-
-
-def test_what_emulators_run_is_told_apart_from_what_is_only_read(
-    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, catalog: Catalog
-) -> None:
-    emulated = {triple: target.emulator for triple in others[1::2] if (target := catalog.target(triple)).emulator}
-    for each in emulated.values():
-        code = f"print('{each.programs[0]} 10.1' if sys.argv[1] == '--version' else 'codex-cli {VERSION}')"
-        fake_program(tmp_path / "emulators", each.programs[0], code)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'emulators'}{os.pathsep}{os.environ['PATH']}")
-    release.asked("--version")
-    result, _ = rehearsed(release, *others)
-    runs = {each["name"].removeprefix("run "): each for each in result["steps"] if each["name"].startswith("run ")}
-    assert sorted(runs) == sorted(others[1::2])
-    for triple, step in runs.items():
-        by = emulated.get(triple)
-        told = f"--version, run by {by.programs[0]} 10.1" if by else "only read: no emulator runs it"
-        assert (step["outcome"], step["detail"]) == ("passed" if by else "skipped", told)
-    reported = json.loads((release.root / "dist" / "release.json").read_text(encoding="utf-8"))["rehearse"]["steps"]
-    assert [each for each in reported if each["name"].startswith("run ")] == list(runs.values())
 
 
 def test_the_step_that_fails_is_the_last_and_says_why(release: FakeRelease, others: list[str]) -> None:

@@ -90,6 +90,7 @@ class TestTheirPlace:
             "stage-verification": (wheel,),
         }
 
+    @pytest.mark.slow
     def test_what_a_command_made_it_replaces_and_nothing_else(
         self, release: FakeRelease, commands: dict[str, tuple[str | Path, ...]], tmp_path: Path
     ) -> None:
@@ -110,6 +111,7 @@ class TestTheirPlace:
             "name a new directory"
         )
 
+    @pytest.mark.slow
     def test_what_is_foreign_stays(
         self, release: FakeRelease, commands: dict[str, tuple[str | Path, ...]], tmp_path: Path
     ) -> None:

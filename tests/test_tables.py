@@ -44,16 +44,16 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(document: Any, path: tuple[Any, ...], *value: object) -> Any:
-    """A copy of a document with another value in one place, or with none there."""
-    document = copy.deepcopy(document)
-    parent = document
-    for key in path[:-1]:
-        parent = parent[key]
-    if value:
-        parent[path[-1]] = value[0]
+    """A document with another value in one place, or with none there; it shares the rest with the first."""
+    key, *rest = path
+    other = copy.copy(document)
+    if rest:
+        other[key] = changed(document[key], tuple(rest), *value)
+    elif value:
+        other[key] = value[0]
     else:
-        del parent[path[-1]]
-    return document
+        del other[key]
+    return other
 
 
 def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

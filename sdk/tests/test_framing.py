@@ -4,8 +4,9 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import up_to
 
 from codex_app_server.protocol.framing import LineSplitter, LineTooLongError
 
@@ -32,7 +33,7 @@ def test_a_carriage_return_is_left_to_the_reader_of_the_line() -> None:
     assert split(b"one\r\ntwo\r\n") == [b"one\r", b"two\r"]
 
 
-@settings(deadline=None)
+@up_to()
 @given(
     lines=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8),
     cuts=st.lists(st.integers(min_value=0, max_value=330), max_size=12),
