@@ -41,7 +41,11 @@ for wheel in pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("*.whl"
 
 
 def finished(
-    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0, stdin: str | None = None
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    code: int = 0,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and insist on its exit code; `env` is put over this process's environment."""
     ran = subprocess.run(

@@ -1,8 +1,8 @@
 """Runs many short programs at once, each in a process, a directory and an environment of its own: a script.
 
-``python side_by_side.py MODULE`` reads a JSON list of programs from stdin, ``{"text", "cwd", "env"}``, and writes for each
-``{"code", "said"}``: its exit code, and what it printed. The module is imported once, and the processes are forks where
-there is such a thing, so what a client takes to import is paid for once. It knows of no client itself.
+``python side_by_side.py MODULE`` reads a JSON list of programs from stdin, ``{"text", "cwd", "env"}``, and writes what
+each printed, a traceback included. The module is imported once, and the processes are forks where there is such a
+thing, so what a client takes to import is paid for once. It knows of no client itself.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ def run(program: dict[str, Any], output: str) -> None:
             exec(compile(program["text"], "program", "exec"), {"__name__": "__main__"})
         except BaseException:
             traceback.print_exc(file=said)
-            raise SystemExit(1) from None
 
 
-def results(programs: list[dict[str, Any]], directory: Path) -> list[dict[str, Any]]:
-    """What comes of programs that run at once."""
+def results(programs: list[dict[str, Any]], directory: Path) -> list[str]:
+    """What programs print that run at once."""
     forks = "fork" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     outputs = [directory / str(number) for number in range(len(programs))]
-    running = [context.Process(target=run, args=(each, str(file))) for each, file in zip(programs, outputs, strict=True)]
+    running = [
+        context.Process(target=run, args=(each, str(file))) for each, file in zip(programs, outputs, strict=True)
+    ]
     for process in running:
         process.start()
     for process in running:
         process.join(LIMIT_S)
         process.kill()
         process.join()
-    said = [file.read_text(encoding="utf-8") if file.exists() else "" for file in outputs]
-    return [{"code": process.exitcode, "said": text} for process, text in zip(running, said, strict=True)]
+    return [file.read_text(encoding="utf-8") for file in outputs]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ types of both are checked. A ``text`` right behind a snippet is what it prints.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -292,6 +293,26 @@ def test_what_the_tables_of_migrating_lead_to_exists() -> None:
     names = {name for row in rows for name in re.findall(r"`([A-Z]\w+)", row)} - {"None", "Path"}
     assert len(names) > 30
     assert {name for name in names if name not in codex_app_server.__all__ and name not in ROOMS} == set()
+
+
+def features() -> list[list[str]]:
+    """The rows of the page of features: what it is about, here, with the peers, and the test that holds it."""
+    text = (ROOT / "sdk" / "docs" / "features.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in rows if row[1] != "here"]
+
+
+def test_every_feature_names_the_test_that_holds_it() -> None:
+    assert len(features()) > 50
+    for row in features():
+        assert len(row) == 6, row
+        path, *names = row[-1].strip("`").split("::")
+        scope: list[ast.stmt] = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+        for name in names:
+            found = [each for each in scope if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
+            assert found, row[-1]
+            scope = found[0].body
+        assert names[-1].startswith("test_"), row[-1]
 
 
 def test_the_api_reference_says_what_the_code_says() -> None:

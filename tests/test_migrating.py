@@ -1,12 +1,13 @@
 """The pages on migrating tell the truth: each "before" runs on the peer, each "after" on ours, and both print the same.
 
-The peers are what their index has, pinned by hash, in one environment with our runtime, which all of them drive; the model
-is scripted. The programs of a page run side by side, those of one client as forks of one process. What the page of features
-says of the peers is held against their sources.
+The peers are what their index has, pinned by hash, in one environment with our runtime, which all of them drive; the
+model is scripted. The programs of a page run side by side, those of one client as forks of one process. What the page
+of features names of the peers is held against their sources.
 """
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import pytest
 from filelock import FileLock
 from needs import needs
 from programs import ROOT, codex_release, finished, python_of, uv_pip_install
-from test_docs import blocks, peer_of
+from test_docs import blocks, features, peer_of
 
 from codex_app_server.testing import Answer, Failure, ModelRequest, ModelServer, Text, ToolCall
 
@@ -40,6 +41,10 @@ SAID: dict[str, Answer] = {
     "Diagnose the test failure.": Text("A missing import."),
 }
 """What the model says, by how what it was last asked begins; in the end, all is well."""
+
+
+_PROGRAMS_OWN = {"Model", "await", "cancel", "task"}
+"""Names in programs of the page of features that are the reader's own."""
 
 
 def answer(request: ModelRequest) -> Answer:
@@ -73,9 +78,10 @@ class Pair:
 
 def pairs(peer: str) -> list[Pair]:
     """The pairs of a page, which holds nothing else of Python."""
-    page = DOCS / f"migrating-from-{peer}.md"
+    page = (DOCS / f"migrating-from-{peer}.md").read_text(encoding="utf-8")
     found = []
-    for title, section in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+    for section in re.split(r"^## ", page, flags=re.MULTILINE):
+        title = section.partition("\n")[0]
         programs = [block for block in blocks(section) if block.language in {"python", "text"}]
         for before, after, printed in zip(programs[::3], programs[1::3], programs[2::3], strict=True):
             assert [before.language, after.language, printed.language] == ["python", "python", "text"], title
@@ -113,7 +119,7 @@ def printed(python: Path, module: str, programs: list[str], scratch: Path) -> li
             python, ROOT / "tests" / "side_by_side.py", module,
             env={"PATH": path, "PYTHONPATH": str(ROOT / "sdk" / "src")}, stdin=json.dumps(given),
         )  # fmt: skip
-    return [each["said"] for each in json.loads(ran.stdout)]
+    return [str(each) for each in json.loads(ran.stdout)]
 
 
 @pytest.mark.parametrize("peer", PEERS)
@@ -126,3 +132,15 @@ def test_the_programs_of_a_page_print_what_it_says(peer: str, side: str, python:
     assert {pair.title: text for pair, text in zip(every, said, strict=True)} == {
         pair.title: pair.printed for pair in every
     }
+
+
+@pytest.mark.parametrize(("column", "module"), [(2, "openai_codex"), (3, "codex_sdk")])
+def test_what_the_page_of_features_names_is_in_the_peers(column: int, module: str, python: Path) -> None:
+    (package,) = python.parent.parent.glob(f"**/site-packages/{module}")
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    known = {*re.findall(r"\w+", source), *builtins.__dict__, *(path.name for path in package.iterdir())}
+    for row in features():
+        for code in re.findall(r"`([^`]+)`", row[column]):
+            plain = code if code in known else re.sub(r'"[^"]*"', "", code)
+            names = {plain} if plain in known else set(re.findall(r"[A-Za-z_]\w*", plain)) - _PROGRAMS_OWN
+            assert names <= known, (row[0], names - known)
