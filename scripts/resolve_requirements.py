@@ -26,7 +26,7 @@ DIRECTORY = ROOT / "requirements"
 FIRST = "dev"
 COMMAND = "uv pip compile --universal --python-version=3.10 --generate-hashes --no-annotate --no-strip-extras"
 HEAD = f"# Written from {{name}}.in by `python3 scripts/dev.py requirements`, which calls: {COMMAND}\n"
-NOT_ASKED_FOR = {"bench-peer": ("openai-codex-cli-bin",)}
+NOT_ASKED_FOR = dict.fromkeys(("bench-peer", "peers"), ("openai-codex-cli-bin",))
 """Packages that a file leaves out though it depends on them; such a file is installed without dependencies."""
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")

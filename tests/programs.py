@@ -41,13 +41,18 @@ for wheel in pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("*.whl"
 
 
 def finished(
-    *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, code: int = 0
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    code: int = 0,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and insist on its exit code; `env` is put over this process's environment."""
     ran = subprocess.run(
         [str(word) for word in argv],
         cwd=cwd,
         env={**os.environ, **(env or {})},
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

@@ -10,6 +10,7 @@ types of both are checked. A ``text`` right behind a snippet is what it prints.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -74,15 +75,21 @@ class Block:
     directly: bool
 
 
-def blocks(document: Path) -> list[Block]:
-    """The fenced blocks of a document, in order."""
-    text = document.read_text(encoding="utf-8")
+def blocks(document: Path | str) -> list[Block]:
+    """The fenced blocks of a document, or of its text, in order."""
+    text = document.read_text(encoding="utf-8") if isinstance(document, Path) else document
     found: list[Block] = []
     end = -1
     for each in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         found.append(Block(each[1], each[2], directly=end >= 0 and text[end : each.start()] == "\n\n"))
         end = each.end()
     return found
+
+
+def peer_of(snippet: str) -> str | None:
+    """The module of another client that a snippet is written for."""
+    match = re.search(r"^from (openai_codex|codex_sdk)\b", snippet, re.MULTILINE)
+    return match[1] if match else None
 
 
 @pytest.fixture
@@ -251,8 +258,8 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
         home = {name: str(value) for name, value in (model.config().env or {}).items()}
         every = blocks(document)
         for block, following in zip_longest(every, every[1:]):
-            if block.language != "python":
-                continue
+            if block.language != "python" or document.stem.startswith("migrating-from-"):
+                continue  # `test_migrating` runs the pairs of those pages
             said = run_snippet(block.text, python, cwd, home)
             if following is not None and following.language == "text" and following.directly:
                 assert said == following.text, f"{document.name}, the snippet before {following.text!r}"
@@ -272,7 +279,7 @@ def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
     names: list[Path] = []
     for document in CLIENT_PAGES:
         for number, block in enumerate(blocks(document)):
-            if block.language in {"python", "py"}:
+            if block.language in {"python", "py"} and peer_of(block.text) is None:
                 names.append(tmp_path / f"{document.stem.replace('-', '_').lower()}_{number}.py")
                 names[-1].write_text(block.text, encoding="utf-8")
     # As the checkout itself is looked at, so that what was found out of the client is known already.
@@ -281,12 +288,31 @@ def test_the_types_of_the_clients_snippets_hold(tmp_path: Path) -> None:
 
 
 def test_what_the_tables_of_migrating_lead_to_exists() -> None:
-    rows = re.findall(
-        r"^\|[^|]+\|([^|]+)\|$", (ROOT / "sdk" / "docs" / "migrating.md").read_text("utf-8"), re.MULTILINE
-    )
+    tables = "".join(page.read_text(encoding="utf-8") for page in CLIENT_PAGES if page.stem.startswith("migrating"))
+    rows = re.findall(r"^\|[^|]+\|([^|]+)\|$", tables, re.MULTILINE)
     names = {name for row in rows for name in re.findall(r"`([A-Z]\w+)", row)} - {"None", "Path"}
     assert len(names) > 30
     assert {name for name in names if name not in codex_app_server.__all__ and name not in ROOMS} == set()
+
+
+def features() -> list[list[str]]:
+    """The rows of the page of features: what it is about, here, with the peers, and the test that holds it."""
+    text = (ROOT / "sdk" / "docs" / "features.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in rows if row[1] != "here"]
+
+
+def test_every_feature_names_the_test_that_holds_it() -> None:
+    assert len(features()) > 50
+    for row in features():
+        assert len(row) == 6, row
+        path, *names = row[-1].strip("`").split("::")
+        scope: list[ast.stmt] = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+        for name in names:
+            found = [each for each in scope if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
+            assert found, row[-1]
+            scope = found[0].body
+        assert names[-1].startswith("test_"), row[-1]
 
 
 def test_the_api_reference_says_what_the_code_says() -> None:
