@@ -131,5 +131,10 @@ def test_what_cannot_work_or_is_not_safe_is_refused(options: dict[str, Any], wor
 def test_a_key_of_another_type_is_not_shown() -> None:
     with pytest.raises(TypeError, match="api_key must be str or None, not bytes"):
         AppServerConfig(api_key=KEY.encode())  # type: ignore[arg-type]
+    wrongs: list[dict[str, Any]] = [{"env": [("A", KEY)]}, {"env": KEY}, {"env": {(KEY,): "x"}}, {"config": [KEY]}]
+    for wrong in wrongs:
+        with pytest.raises(TypeError) as caught:
+            AppServerConfig(**wrong)
+        assert KEY not in str(caught.value)
     with pytest.raises(TypeError, match="features: goals is True or False"):
         AppServerConfig(features={"goals": "on"})  # type: ignore[dict-item]

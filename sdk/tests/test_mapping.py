@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +212,11 @@ def test_who_stands_in_the_callers_iterator_holds_up_nobody(codex_binary: Path) 
         for outcome in codex.map(iter(waiting.get, None), concurrency=2):
             assert outcome.prompt == "a"
             break
+        mapped = codex.map(iter(waiting.get, None), concurrency=2)
+        threading.Timer(0.3, codex.close).start()
+        with pytest.raises(TransportClosedError, match="the prompts were not all run"):
+            next(mapped)
+    for _ in range(4):
         waiting.put(None)
 
 

@@ -72,6 +72,10 @@ def test_tables_are_written_whole_for_the_runtime_splits_keys_at_dots() -> None:
             ValueError,
             "mcp_servers.a.env.GH_TOKEN looks like a secret",
         ),
+        ({"a": {"http_headers": {"Cookie": "x"}}}, ValueError, "Cookie looks like a secret"),
+        ({"a": {"args": ["--quiet", "--token=x"]}}, ValueError, "a.args looks like a secret"),
+        ({"a": {"http_headers": {"X-Api-Key": "x"}}}, ValueError, "X-Api-Key looks like a secret"),
+        ({"experimental_bearer_token": "x"}, ValueError, "experimental_bearer_token looks like a secret"),
     ],
 )
 def test_what_cannot_be_said_is_refused_with_its_path(settings: Any, error: type[Exception], words: str) -> None:

@@ -97,7 +97,7 @@ class AppServerConfig:
         """Refuse what could only fail later, with a message about something else."""
         for name, kinds in _KINDS.items():
             if not isinstance(value := getattr(self, name), kinds):
-                shown = repr(value) if name != "api_key" else type(value).__name__
+                shown = type(value).__name__ if name in _MAY_BE_SECRET else repr(value)
                 raise TypeError(f"{name} must be {' or '.join(_spelled(kind) for kind in kinds)}, not {shown}")
         for name in ("launch_args_override", "config_overrides", "inherit_env"):
             _check_words(name, getattr(self, name))
@@ -148,6 +148,7 @@ class AppServerConfig:
         return [*as_overrides(settings), *as_overrides(self.config or {}), *self.config_overrides]
 
 
+_MAY_BE_SECRET = {"api_key", "env", "inherit_env", "config", "config_overrides", "features", "launch_args_override"}
 _NONE = type(None)
 _KINDS: dict[str, tuple[type, ...]] = {
     "codex_bin": (str, os.PathLike, _NONE),
@@ -180,7 +181,7 @@ def _check_words(name: str, words: object) -> None:
     if isinstance(words, str):
         raise TypeError(f"{name} must be a sequence of strings, not one string")
     if isinstance(words, Sequence) and not all(isinstance(word, (str, os.PathLike)) for word in words):
-        raise TypeError(f"{name} must be a sequence of strings, not {words!r}")
+        raise TypeError(f"{name} must be a sequence of strings, all of it")
 
 
 def _check_watching(observers: Observers | None, limits: Limits | None) -> None:
@@ -197,8 +198,10 @@ def _check_watching(observers: Observers | None, limits: Limits | None) -> None:
 
 def _check_variables(variables: Mapping[Any, object]) -> None:
     for name, text in variables.items():
-        if not isinstance(name, str) or not isinstance(text, (str, _NONE)):
-            # Without the value: keys travel here.
+        # Without the value: keys travel here.
+        if not isinstance(name, str):
+            raise TypeError(f"env must be of strings; a name in it is {type(name).__name__}")
+        if not isinstance(text, (str, _NONE)):
             raise TypeError(f"env must be of strings; what {name!r} is set to is {type(text).__name__}")
 
 

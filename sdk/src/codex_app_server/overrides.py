@@ -17,7 +17,7 @@ __all__ = ["as_overrides", "as_toml"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-_SECRET = re.compile(r"((api|access|secret)[-_]?key|token|secret|passw(or)?d|authorization)$", re.IGNORECASE)
+_SECRET = re.compile(r"((api|access|secret)[-_]?key|token|secret|passw(or)?d|authorization|cookie)$", re.IGNORECASE)
 """How the names of secrets end; names of variables that hold one end in ``_env_var``, or are ``env_key``."""
 
 
@@ -62,6 +62,10 @@ def as_toml(value: object, path: str) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(_member(key, member, path) for key, member in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        for each in value:
+            name, equals, given = each.partition("=") if isinstance(each, str) else ("", "", "")
+            if equals and name.startswith("-"):
+                _check_secret(name, given, path)
         return "[" + ", ".join(as_toml(each, f"{path}[{number}]") for number, each in enumerate(value)) + "]"
     raise TypeError(f"config: {path} is of type {type(value).__name__}, which TOML does not have")
 

@@ -119,7 +119,8 @@ def _powershell(shell: str, flags: list[str]) -> tuple[tuple[Word, ...], ...] | 
     """The commands of a line for PowerShell, of words without anything special in them."""
     at_home = ntpath.normpath(shell).lower()
     is_at_home = at_home.startswith(_POWERSHELL_HOMES) or posixpath.dirname(shell) in _SHELL_HOMES
-    if _name(shell) not in _POWERSHELLS or not (is_at_home or _name(shell) == shell.lower()):
+    is_bare = shell == _name(shell) or (ntpath.basename(shell) == shell and _name(shell).endswith(".exe"))
+    if _name(shell) not in _POWERSHELLS or not (is_at_home or is_bare):
         return None
     *options, flag, line = flags if len(flags) > 1 else ["", "", ""]
     if flag.lower() not in {"-command", "-c"} or not _POWERSHELL_FLAGS.issuperset(map(str.lower, options)):
@@ -169,9 +170,13 @@ class Pattern:
         return all(map(_fits, words, self._words))
 
 
+_EXPANDING = ("*", "?", "[", "{")
+"""With these at its beginning a word may become one that begins with anything."""
+
+
 def _fits(word: Word, pattern: str) -> bool:
     if word.text == pattern:
-        return True
+        return not (word.is_live and word.text.startswith(_EXPANDING))  # a file may be called like an option
     if word.is_live or not re.search(r"[*?]", pattern) or ".." in re.split(r"[/\\=:]", word.text):
         return False
     if word.text.startswith("-") and not pattern.startswith("-"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.sync.waiting import Latch, Sleeper, sleep, wake
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mapped"]
 
-_GRACE_S = 1.0
-"""How long a thread may still be in the caller's own iterator, in seconds; nobody can get it out of there."""
+_GRACE_S = 5.0
+"""How long is waited for threads that were stopped, in seconds: one may stand in the caller's own iterator for ever."""
 
 
 def mapped(codex: Codex, plan: Plan) -> Iterator[MapOutcome[Any]]:
@@ -55,7 +57,6 @@ class _Crew:
         self._room = threading.Semaphore(plan.concurrency)
         self._stopped = Latch()
         self._error: BaseException | None = None
-        self._taking: set[threading.Thread] = set()
         self._turns: dict[threading.Thread, Turn] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"codex-app-server map {number}", daemon=True)
@@ -78,6 +79,8 @@ class _Crew:
                 raise self._error
             if is_over:
                 return None
+            if (ending := self._codex._driver.reading.ending) is not None:  # noqa: SLF001 - its own
+                raise closed("the prompts were not all run", ending) from ending.failure
             sleep(self._has_news, 0.5)
 
     def stop(self) -> None:
@@ -88,19 +91,17 @@ class _Crew:
         for thread in self._threads:
             turn = self._turns.get(thread)
             if thread.is_alive() and turn is not None:
-                with suppress(AppServerError, RuntimeError):  # it has just ended, or the connection did
-                    turn.interrupt()
+                self._codex._driver.stop(turn._log, turn.thread_id)  # noqa: SLF001 - nobody waits for a runtime that hangs
+        end = time.monotonic() + _GRACE_S
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(_GRACE_S if thread in self._taking else None)
+                thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         try:
             while not self._stopped.is_set:
-                self._taking.add(threading.current_thread())
                 with self._next:
                     job = None if self._stopped.wait(0) else self._plan.next()
-                self._taking.discard(threading.current_thread())
                 if job is None:
                     return
                 outcome = job.outcome if job.outcome.is_reused else self._done(job)

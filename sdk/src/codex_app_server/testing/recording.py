@@ -70,6 +70,7 @@ def scrubber(secrets: Iterable[str | re.Pattern[str]], environment: Mapping[str,
     """
     plain = {each for each in secrets if isinstance(each, str) and each}
     plain |= {v for name, v in environment.items() if _SECRET_NAME.search(name) and len(v) >= _SHORTEST_SECRET}
+    plain |= {json.dumps(each)[1:-1] for each in plain} | {json.dumps(each, ensure_ascii=False)[1:-1] for each in plain}
     # The longest first: one may be the beginning of another.
     texts = [re.compile(re.escape(each)) for each in sorted(plain, key=len, reverse=True)]
     patterns = [*texts, *(each for each in secrets if not isinstance(each, str))]
