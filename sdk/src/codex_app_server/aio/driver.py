@@ -279,7 +279,7 @@ class AsyncDriver:
 
             made = Calling(reader.transport.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
             found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
-            reader.connection.streams.closed = found.toolbox.closed
+            reader.connection.streams.gone = found.toolbox.forget
         return found
 
     async def finish(self) -> None:

@@ -283,7 +283,7 @@ class Driver:
 
             made = Calling(reader.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
             found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
-            reader.connection.streams.closed = found.toolbox.closed
+            reader.connection.streams.gone = found.toolbox.forget
         return found
 
     def finish(self) -> None:

@@ -108,8 +108,8 @@ class Toolbox:
             self._of_threads[thread_id] = tools
         return before
 
-    def closed(self, params: JsonValue) -> None:
-        """A thread was closed, as ``thread/closed`` says; who goes on with it gives it its tools again."""
+    def forget(self, params: JsonValue) -> None:
+        """A thread is gone, as ``thread/closed`` and its like say; who opens it again gives it its tools again."""
         if isinstance(params, dict):
             self._of_threads.pop(str(params.get("threadId")), None)
 
