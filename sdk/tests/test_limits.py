@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import textwrap
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from codex_app_server import (
     Limits,
     Prices,
 )
+from codex_app_server.driving import Reading
 from codex_app_server.limits import Meter, TurnMeter
 from codex_app_server.protocol.messages import Notification
 from codex_app_server.testing import TOOL_MODES, Text, ToolCall
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from codex_app_server.generated.events import Event
+    from codex_app_server.protocol.log import Cursor
     from codex_app_server.testing import ModelServer
 
     Play = Callable[..., None]
@@ -226,13 +230,11 @@ def test_a_runtime_that_does_not_stop_is_left(scripted: Play, monkeypatch: pytes
     scripted(scene, BEGINS + "wait_for_end()")
 
 
-def test_a_watch_that_falls_behind_still_counts(scripted: Play) -> None:
+def test_a_watch_that_falls_behind_still_counts(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
     tell = lambda method, **params: write({"method": method, "params": {"threadId": "t", "turnId": "u", **params}})
     for number in range(3):
         tell("item/started", item={"type": "commandExecution", "id": str(number)})
-    for _ in range(400):
-        tell("item/agentMessage/delta", itemId="m", delta="word")
     while (request := read())["method"] != "turn/interrupt":
         pass
     write({"id": request["id"], "result": {}})
@@ -240,11 +242,23 @@ def test_a_watch_that_falls_behind_still_counts(scripted: Play) -> None:
     wait_for_end()
     """
 
-    async def scene(codex: Any) -> None:
-        thread = await codex.thread_start()
-        assert (await stopped(thread.run("go", limits=Limits(commands=2)))).used == 3
+    taken, has_fallen = Reading.taken, threading.Event()
 
-    scripted(scene, BEGINS + textwrap.dedent(script), max_buffered_events=5)
+    def falling(reading: Reading, cursor: Cursor) -> list[Event]:
+        events = taken(reading, cursor)
+        if not events or has_fallen.is_set():
+            return events
+        has_fallen.set()
+        cursor.cut_off()
+        return []
+
+    async def scene(codex: Any) -> None:
+        turn = await (await codex.thread_start()).turn("go", limits=Limits(commands=2))
+        assert (await stopped(turn.result())).used == 3
+        assert has_fallen.is_set()
+
+    monkeypatch.setattr(Reading, "taken", falling)
+    scripted(scene, BEGINS + textwrap.dedent(script))
 
 
 def test_a_turn_that_is_refused_or_does_not_begin_is_not_counted(scripted: Play) -> None:
