@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import textwrap
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import bare
+from awaited import awaited, bare
 
-from codex_app_server import AppServerConfig, Codex, LimitExceededError, Limits, Prices
+from codex_app_server import (
+    AppServerConfig,
+    AsyncCodex,
+    Codex,
+    InvalidRequestError,
+    LimitExceededError,
+    Limits,
+    Prices,
+)
+from codex_app_server.driving import Reading
 from codex_app_server.limits import Meter, TurnMeter
 from codex_app_server.protocol.messages import Notification
 from codex_app_server.testing import TOOL_MODES, Text, ToolCall
@@ -19,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from codex_app_server.generated.events import Event
+    from codex_app_server.protocol.log import Cursor
     from codex_app_server.testing import ModelServer
 
     Play = Callable[..., None]
@@ -170,20 +183,107 @@ def test_others_in_a_turn_learn_of_it_as_an_interruption(play: Play) -> None:
     play(scene, default=SLOW)
 
 
-def test_a_runtime_that_does_not_stop_is_left(peer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codex_app_server.sync.watching._GRACE_S", 0.3)
+@pytest.fixture(params=["threads", "asyncio"])
+def scripted(request: pytest.FixtureRequest, peer: Callable[..., AppServerConfig]) -> Play:
+    """As `play`, with an app-server that does what a script says."""
+
+    def run(scene: Any, script: str, **options: Any) -> None:
+        async def acted() -> None:
+            config = peer(script, **options)
+            if request.param == "asyncio":
+                async with AsyncCodex(config) as codex:
+                    await asyncio.wait_for(scene(codex), 20)
+                return
+            client = await asyncio.to_thread(Codex, config)
+            try:
+                await asyncio.wait_for(scene(awaited(client)), 20)
+            finally:
+                await asyncio.to_thread(client.close)
+
+        asyncio.run(acted())
+
+    return run
+
+
+BEGINS = """
+greet()
+request = read()
+write({"id": request["id"], "result": {"thread": {"id": "t"}}})
+request = read()
+write({"id": request["id"], "result": {"turn": {"id": "u"}}})
+"""
+
+
+def test_a_runtime_that_does_not_stop_is_left(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    for twin in ("sync", "aio"):
+        monkeypatch.setattr(f"codex_app_server.{twin}.watching._GRACE_S", 0.3)
+
+    async def scene(codex: Any) -> None:
+        turn = await (await codex.thread_start()).turn("go", limits=Limits(stall_timeout=0.1))
+        waiting = turn.run(), turn.result(), turn.result(timeout=10)
+        errors = await asyncio.gather(*map(stopped, waiting))
+        late = [await stopped(turn.result()), await stopped(turn.run())]
+        for error in (*errors, *late):
+            assert "nothing happened" in str(error)
+            assert error.result is not None
+
+    scripted(scene, BEGINS + "wait_for_end()")
+
+
+def test_a_watch_that_falls_behind_still_counts(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
-    greet()
-    request = read()
-    write({"id": request["id"], "result": {"thread": {"id": "t"}}})
-    request = read()
-    write({"id": request["id"], "result": {"turn": {"id": "u"}}})
+    tell = lambda method, **params: write({"method": method, "params": {"threadId": "t", "turnId": "u", **params}})
+    for number in range(3):
+        tell("item/started", item={"type": "commandExecution", "id": str(number)})
+    while (request := read())["method"] != "turn/interrupt":
+        pass
+    write({"id": request["id"], "result": {}})
+    write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "interrupted"}}})
     wait_for_end()
     """
-    with Codex(peer(script)) as codex:
-        with pytest.raises(LimitExceededError, match="nothing happened") as caught:
-            codex.thread_start().run("go", stall_timeout=0.1)
-        assert caught.value.result is not None
+
+    taken, has_fallen = Reading.taken, threading.Event()
+
+    def falling(reading: Reading, cursor: Cursor) -> list[Event]:
+        events = taken(reading, cursor)
+        if not events or has_fallen.is_set():
+            return events
+        has_fallen.set()
+        cursor.cut_off()
+        return []
+
+    async def scene(codex: Any) -> None:
+        turn = await (await codex.thread_start()).turn("go", limits=Limits(commands=2))
+        assert (await stopped(turn.result())).used == 3
+        assert has_fallen.is_set()
+
+    monkeypatch.setattr(Reading, "taken", falling)
+    scripted(scene, BEGINS + textwrap.dedent(script))
+
+
+def test_a_turn_that_is_refused_or_does_not_begin_is_not_counted(scripted: Play) -> None:
+    script = """
+    greet()
+    for number in range(4):
+        request = read()
+        if request["method"] == "thread/start":
+            write({"id": request["id"], "result": {"thread": {"id": "t"}}})
+        else:
+            write({"id": request["id"], "error": {"code": -32600, "message": "not now"}})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        meter = bare(codex)._driver.reading.meter
+        thread = await codex.thread_start(limits=Limits(turns=0))
+        assert (await stopped(thread.run("go"))).scope == "thread"
+        thread = await codex.thread_start()
+        for begin in (thread.run, thread.turn):
+            with pytest.raises(InvalidRequestError, match="not now"):
+                await begin("go")
+        assert meter.refusal(0.0) is None
+
+    scripted(scene, script, limits=Limits(turns=1))
 
 
 class TestWords:
@@ -194,6 +294,8 @@ class TestWords:
             AppServerConfig(limits=5)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="from 0 on"):
             Limits(seconds=-1)
+        with pytest.raises(ValueError, match="stall_timeout must be greater than 0"):
+            Limits(stall_timeout=0)
         with pytest.raises(ValueError, match=r"needs Limits\.prices"):
             Limits(cost=1)
         with pytest.raises(TypeError, match="Did you mean 'tokens'"):
@@ -218,6 +320,16 @@ class TestWords:
         excess = meter.excess(1.0)
         assert excess is not None
         assert excess.used == 101
+
+    def test_what_is_told_again_does_not_count_again(self) -> None:
+        meter = Meter(Limits(tokens=60, commands=1), "run")
+        turn = TurnMeter([meter], "u", 0.0)
+        item: Any = {"item": {"type": "commandExecution", "id": "1"}}
+        for total in (60, 40, 60):
+            usage: Any = {"tokenUsage": {"total": {"totalTokens": total}, "last": {"totalTokens": total}}}
+            turn.add(Notification("thread/tokenUsage/updated", usage))
+            turn.add(Notification("item/completed", item))
+        assert meter.excess(0.0) is None
 
     def test_seconds_of_turns_at_once_add_up(self) -> None:
         meter = Meter(Limits(seconds=10), "client")

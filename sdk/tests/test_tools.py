@@ -138,10 +138,10 @@ def test_what_the_runtime_drops_is_said_in_words() -> None:
 
     said = properties(pay)
     assert {name: each.get("description") for name, each in said.items()} == {
-        "amount": "in euros (at most 1000, more than 0)",
-        "code": "(3 characters at most, pattern [A-Z]+)",
+        "amount": "in euros (at most 1000; more than 0)",
+        "code": "(at most 3 characters; must match [A-Z]+)",
         "when": "(format date)",
-        "tags": "(1 items at least)",
+        "tags": "(at least 1 items)",
         "note": "(default null)",
     }
     assert said["tags"]["items"] == {"type": "integer", "minimum": 1, "description": "(at least 1)"}

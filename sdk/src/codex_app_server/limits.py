@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["Excess", "Limits", "Meter", "TurnMeter", "checked"]
+__all__ = ["Excess", "Limits", "Meter", "TurnMeter", "admit", "checked"]
 
 _OWN_TOOL = "dynamicToolCall"
 _TOOL_CALLS = frozenset({"mcpToolCall", _OWN_TOOL})
@@ -45,7 +45,7 @@ class Limits:
 
     Raises:
         TypeError: if one is no number.
-        ValueError: if one is negative, or `cost` is limited without `prices`.
+        ValueError: if one is negative, `stall_timeout` is 0, or `cost` is limited without `prices`.
     """
 
     turns: int | None = None
@@ -67,6 +67,8 @@ class Limits:
                 raise TypeError(f"Limits.{each.name} must be a number or None, not {value!r}")
             if not value >= 0:  # so is NaN
                 raise ValueError(f"Limits.{each.name} must be a number from 0 on, not {value!r}")
+            if value == 0 and each.name == "stall_timeout":
+                raise ValueError("Limits.stall_timeout must be greater than 0")
         if self.cost is not None and self.prices is None:
             raise ValueError("Limits.cost needs Limits.prices: what tokens cost, the runtime does not say")
 
@@ -114,15 +116,12 @@ class Meter:
         # Held for some steps that call nobody; it may be taken again by a signal handler in their midst.
         self._lock = threading.RLock()
 
-    def admit(self, now: float) -> Excess | None:
-        """Whether one turn more would be too much; if not, it counts."""
-        with self._lock:
-            turns = self.limits.turns
-            if turns is not None and self._used["turns"] >= turns:
-                return Excess("turns", turns, self._used["turns"] + 1, self.scope)
-            if (excess := self.excess(now)) is None:
-                self._used["turns"] += 1
-            return excess
+    def refusal(self, now: float) -> Excess | None:
+        """What one turn more would be too much for."""
+        turns = self.limits.turns
+        if turns is not None and self._used["turns"] >= turns:
+            return Excess("turns", turns, self._used["turns"] + 1, self.scope)
+        return self.excess(now)
 
     def begin(self, turn_id: str, now: float) -> bool:
         """A turn has begun; False if it is counted already, for another call has joined it."""
@@ -165,6 +164,21 @@ class Meter:
             return self._seconds + sum(now - begun for begun in self._begun.values())
 
 
+_admitting = threading.RLock()
+"""As the lock of a meter, for several at once."""
+
+
+def admit(meters: Sequence[Meter], now: float) -> Excess | None:
+    """Whether one turn more would be too much for one of them; if not, it counts for all."""
+    with _admitting:
+        for meter in meters:
+            if (excess := meter.refusal(now)) is not None:
+                return excess
+        for meter in meters:
+            meter.add("turns", 1)
+    return None
+
+
 class TurnMeter:
     """What one turn takes, told to all the meters it is held to.
 
@@ -180,12 +194,13 @@ class TurnMeter:
         self._counting = [meter for meter in meters if meter.begin(turn_id, now)]
         self._heard = now
         self._total: dict[str, float] | None = None
+        self._items: set[object] = set()  # which were counted
         self._calls: set[object] = set()  # tools of this program that have not answered yet
         stalls = [meter.limits.stall_timeout for meter in meters if meter.limits.stall_timeout is not None]
         self._stall = min(stalls, default=None)
 
     def add(self, event: Notification) -> None:
-        """Something has happened in the turn."""
+        """Something has happened in the turn; what is told again does not count again."""
         params = event.params if isinstance(event.params, dict) else {}
         if event.method == "thread/tokenUsage/updated":
             usage = params.get("tokenUsage")
@@ -196,8 +211,10 @@ class TurnMeter:
     def _item(self, item: dict[str, JsonValue], *, has_begun: bool) -> None:
         kind = item.get("type")
         name = "commands" if kind == "commandExecution" else "tool_calls" if kind in _TOOL_CALLS else ""
-        for meter in self._counting if name and has_begun else ():
-            meter.add(name, 1)
+        if name and item.get("id") not in self._items:
+            self._items.add(item.get("id"))
+            for meter in self._counting:
+                meter.add(name, 1)
         if kind == _OWN_TOOL and has_begun:
             self._calls.add(item.get("id"))
         else:
@@ -220,8 +237,8 @@ class TurnMeter:
     def left_s(self, now: float) -> float | None:
         """After how many seconds to look again, if nothing happens."""
         waits = [meter.left_s(now) for meter in self._meters]
-        if self._stall is not None:
-            waits.append(self._stall if self._calls else max(0.0, self._heard + self._stall - now))
+        if self._stall is not None and not self._calls:  # how these end is heard
+            waits.append(max(0.0, self._heard + self._stall - now))
         return min((wait for wait in waits if wait is not None), default=None)
 
     def end(self, now: float) -> None:
@@ -233,7 +250,7 @@ class TurnMeter:
         """Count the tokens since the last time; the runtime says how many the thread has taken, and its last step."""
         total, last = _numbers(usage.get("total")), _numbers(usage.get("last"))
         before = self._total if self._total is not None else {name: total.get(name, 0) - last[name] for name in last}
-        self._total = total
+        self._total = {name: max(count, before.get(name, 0)) for name, count in total.items()}
         more: dict[str, JsonValue] = {name: max(0.0, count - before.get(name, 0)) for name, count in total.items()}
         for meter in self._counting:
             meter.add("tokens", float(str(more.get("totalTokens", 0))))

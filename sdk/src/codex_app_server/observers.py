@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from codex_app_server.events import Notification
     from codex_app_server.generated import ErrorNotification, ThreadTokenUsageUpdatedNotification
     from codex_app_server.generated.events import Event
+    from codex_app_server.streaming import Words
 
 __all__ = ["Call", "Observers", "calls", "checked"]
 
@@ -37,7 +38,7 @@ class Observers:
         on_event: is shown every event.
         on_item: are shown what is finished, by its kind: the class of an item, as
             `generated.CommandExecutionThreadItem`, or the protocol's word for it, as ``commandExecution``.
-        on_text: is shown the agent's words, piece by piece.
+        on_text: is shown the agent's words, piece by piece; a message that was not streamed, at once.
         on_usage: is shown the tokens that were taken, whenever the runtime says it.
         on_error: is shown what went wrong, also if the runtime tries again.
         on_decision: is shown how an approval was decided, and by which rule.
@@ -97,17 +98,14 @@ class Call(NamedTuple):
         return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
-def calls(observers: Observers, event: Notification) -> Iterator[Call]:
-    """Whom to show an event, and what of it."""
+def calls(observers: Observers, event: Notification, words: Words) -> Iterator[Call]:
+    """Whom to show an event, and what of it; `words` are of all the events before."""
     method = event.method
     if observers.on_event is not None:
         yield Call("on_event", observers.on_event, event)
-    if method == "item/agentMessage/delta":
-        params = event.params
-        text = params.get("delta") if isinstance(params, dict) else None
-        if observers.on_text is not None and isinstance(text, str):
-            yield Call("on_text", observers.on_text, text)
-    elif method == "thread/tokenUsage/updated":
+    if observers.on_text is not None and (text := words.of(event)):
+        yield Call("on_text", observers.on_text, text)
+    if method == "thread/tokenUsage/updated":
         if observers.on_usage is not None:
             yield Call("on_usage", observers.on_usage, event.payload)
     elif method == "error":

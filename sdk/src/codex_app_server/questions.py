@@ -136,6 +136,8 @@ def consult(request: ServerRequest, handlers: Handlers, approving: Approving | N
                 return data
         handler = handler_of(request, handlers, has_rules=bool(approving is not None and approving.rules))
         data = decline(request) if handler is None else answer(request, (yield handler, question(request)))
+    except GeneratorExit:  # nobody asks any more
+        raise
     except BaseException as error:
         data = failed(request, error)
     if approving is not None and wanted is not None:

@@ -11,10 +11,10 @@ __all__ = ["Words"]
 
 
 class Words:
-    """Takes the events of one turn, one after another, and gives the agent's words in them."""
+    """Takes the events of turns, one after another, and gives the agent's words in them."""
 
     def __init__(self) -> None:
-        self._streamed: set[str] = set()
+        self._streamed: set[tuple[str, str]] = set()  # turns and messages that are not finished
 
     def of(self, event: Notification) -> str:
         """The words that an event brings; a message that was not streamed brings all of them at its end."""
@@ -22,9 +22,11 @@ class Words:
         if not isinstance(params, dict):
             return ""
         if event.method == "item/agentMessage/delta":
-            self._streamed.add(str(params.get("itemId")))
+            self._streamed.add((str(params.get("turnId")), str(params.get("itemId"))))
             return delta if isinstance(delta := params.get("delta"), str) else ""
         if event.method == "item/completed" and isinstance(item := params.get("item"), dict):
-            is_news = item.get("type") == "agentMessage" and item.get("id") not in self._streamed
+            message = str(params.get("turnId")), str(item.get("id"))
+            is_news = item.get("type") == "agentMessage" and message not in self._streamed
+            self._streamed.discard(message)
             return text if is_news and isinstance(text := item.get("text"), str) else ""
         return ""

@@ -42,9 +42,12 @@ class Calling:
         self._call = call
         self._calls = Calls(self.toolbox, send, handlers, self._parent)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
 
     def ask(self, request: ServerRequest) -> None:
         """Have a tool called; on the loop. Never blocks."""
+        if self._is_closed:
+            return
         self._loop = asyncio.get_running_loop()
         self._calls.ask(request)
 
@@ -59,6 +62,7 @@ class Calling:
 
     def close(self) -> None:
         """End all calls. May be called again, from a signal handler, and from another thread; never blocks."""
+        self._is_closed = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks are gone
                 self._loop.call_soon_threadsafe(self._calls.close)

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.calling import Calling
     from codex_app_server.aio.consulting import Consulting
-    from codex_app_server.aio.watching import AsyncObserving
+    from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
@@ -273,11 +273,13 @@ class AsyncDriver:
     @property
     def calling(self) -> Calling:
         """Who calls the program's own tools."""
-        from codex_app_server.aio.calling import Calling
-
         reader = self._reader
-        made = Calling(reader.transport.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
-        found: Calling = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+        if (found := reader.calling) is None:
+            from codex_app_server.aio.calling import Calling
+
+            made = Calling(reader.transport.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+            found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+            reader.connection.streams.gone = found.toolbox.forget
         return found
 
     async def finish(self) -> None:
@@ -413,18 +415,19 @@ class AsyncDriver:
         """The next events of what is there, without waiting."""
         return self._reader.taken(cursor)
 
-    async def wait(self, log: Log, timeout: float | None) -> None:
-        """Wait for the end of a log, without taking anything; raises as `take`."""
+    async def wait(self, log: Log, timeout: float | None, watch: AsyncTurnWatch | None = None) -> None:
+        """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
         end = None if timeout is None else time.monotonic() + timeout
+        what = watch or log
         waits = log.cursor()  # so that the others know that somebody does
         waits.close()
         waits.is_active = True
         try:
-            while not log.is_complete:
+            while not what.is_ready():
                 if (ending := self._reader.ending) is not None:
                     raise closed(f"{log.topic} did not end", ending) from ending.failure
                 self._check_place()
-                await self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
+                await self._wait(what, log, None if end is None else max(0, end - time.monotonic()))
         finally:
             waits.is_active = False
 
@@ -529,7 +532,7 @@ class AsyncDriver:
             self.give_up(request)
         raise failure(request, reader.ending, timeout) from (reader.ending.failure if reader.ending else None)
 
-    async def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
+    async def _wait(self, what: Cursor | Log | AsyncTurnWatch, log: Log, timeout: float | None) -> None:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
         if what.is_ready() or reader.ending is not None:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from codex_app_server.errors import JsonRpcError
+from codex_app_server.errors import JsonRpcError, RequestTimeoutError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -75,6 +75,7 @@ class AsyncGoal:
 
         Raises:
             TimeoutError: if it takes longer.
+            RequestTimeoutError: if the runtime does not say how it is.
             EventOverflowError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
@@ -82,11 +83,10 @@ class AsyncGoal:
         try:
             while not await self._is_over() and await self._read(left_until(end)):
                 self._events.clear()
-        except TimeoutError:
+        except BaseException as error:
             await self._stop()
-            raise TimeoutError("the goal was not reached in time") from None
-        except BaseException:
-            await self._stop()
+            if isinstance(error, TimeoutError) and not isinstance(error, RequestTimeoutError):
+                raise TimeoutError("the goal was not reached in time") from None
             raise
         return self._fold.result()
 

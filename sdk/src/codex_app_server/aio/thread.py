@@ -109,8 +109,13 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         await self._load()
         if watching is not None:
             watching.admit()
-        _, cursor = await self._driver.begin(request, None)
-        return AsyncTurn(self._driver, self._id, cursor, watching)
+        try:
+            _, cursor = await self._driver.begin(request, None)
+            return AsyncTurn(self._driver, self._id, cursor, watching)
+        except BaseException:
+            if watching is not None:
+                watching.give_back()
+            raise
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> AsyncTurnStream[Any]:
         from codex_app_server.aio.stream import AsyncTurnStream
@@ -163,6 +168,8 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
             result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came
+            if watching is not None:
+                watching.give_back()
             raise
         if not result.is_completed:
             raise TurnFailedError(result)

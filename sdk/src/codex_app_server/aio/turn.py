@@ -94,7 +94,7 @@ class AsyncTurn:
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
-        await self._driver.wait(self._log, seconds(timeout, "timeout"))
+        await self._driver.wait(self._log, seconds(timeout, "timeout"), self._watch)
         return await self._settled(self._folded())
 
     async def _run(
@@ -113,7 +113,7 @@ class AsyncTurn:
                 if watch is not None:
                     await watch(fold)
         except EventOverflowError:
-            await self._driver.wait(self._log, left_until(end))
+            await self._driver.wait(self._log, left_until(end), self._watch)
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from codex_app_server.aio.aside import Aside, Caller, log
 from codex_app_server.driving import OBSERVING_S
 from codex_app_server.errors import AppServerError, EventOverflowError, LimitExceededError, TransportClosedError
-from codex_app_server.limits import Limits, Meter, TurnMeter
+from codex_app_server.limits import Limits, Meter, TurnMeter, admit
 from codex_app_server.observers import Call, calls, checked
 from codex_app_server.protocol.streams import EVERYTHING
+from codex_app_server.streaming import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
     from codex_app_server.protocol.log import Cursor, Log
+    from codex_app_server.protocol.messages import Notification
 
 __all__ = ["AsyncObserving", "AsyncTurnWatch", "AsyncWatching", "observe_everything"]
 
@@ -61,6 +63,7 @@ class AsyncWatching:
         if own.stall_timeout is not None:
             meters.append(Meter(Limits(stall_timeout=own.stall_timeout), "run"))
         self._meters = [each for each in meters if each is not None]
+        self._is_admitted = False
 
     def admit(self) -> None:
         """Count a turn that is about to begin.
@@ -68,12 +71,20 @@ class AsyncWatching:
         Raises:
             LimitExceededError: if nothing is left for it.
         """
-        for meter in self._meters:
-            if (excess := meter.admit(time.monotonic())) is not None:
-                raise LimitExceededError(*excess)
+        if (excess := admit(self._meters, time.monotonic())) is not None:
+            raise LimitExceededError(*excess)
+        self._is_admitted = True
+
+    def give_back(self) -> None:
+        """Nothing is to be begun any more: a turn that was admitted, and did not begin, does not count."""
+        if self._is_admitted:
+            self._is_admitted = False
+            for meter in self._meters:
+                meter.add("turns", -1)
 
     def begin(self, log: Log) -> AsyncTurnWatch:
         """Watch a turn, to its end."""
+        self._is_admitted = False
         return AsyncTurnWatch(self._driver, self._thread_id, log, self._observers, self._meters)
 
 
@@ -101,6 +112,7 @@ class AsyncTurnWatch:
         self._log = log
         self._excess: Excess | None = None
         self._consumers: list[weakref.ref[Cursor]] = []
+        self._has_given_up = False
         self._observing = [AsyncObserving(driver, log.cursor(), each, log.topic.id) for each in observers]
         self._limiting = None
         if meters:
@@ -111,6 +123,12 @@ class AsyncTurnWatch:
     def note(self, consumer: Cursor) -> None:
         """Somebody reads the turn, and will get what there is, if it does not end."""
         self._consumers.append(weakref.ref(consumer))
+        if self._has_given_up:
+            self._driver.drop(consumer)
+
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for: the turn has ended, or the runtime does not stop it."""
+        return self._has_given_up or self._log.is_complete
 
     async def settle(self) -> Excess | None:
         """After the end of the turn: wait until everybody has seen it, but not for long; which limit ended it."""
@@ -124,16 +142,23 @@ class AsyncTurnWatch:
         driver, meter = self._driver, self._meter
         try:
             while self._excess is None:
-                batch: list[Event] | None = None
-                with suppress(TimeoutError):
+                batch: Sequence[Notification] = ()
+                is_over = is_quiet = False
+                try:
                     batch = await driver.take(self._cursor, meter.left_s(time.monotonic()))
+                    is_over = not batch
+                except TimeoutError:
+                    is_quiet = True
+                except EventOverflowError:  # it is too slow; of all that counts, the log keeps what was finished
+                    self._cursor = self._log.cursor()
+                    batch = [*self._log.told]
                 now = time.monotonic()
-                if batch or driver.reading.is_asking(self._log.topic.id):
+                if not is_quiet or driver.reading.is_asking(self._log.topic.id):
                     meter.heard(now)
-                for event in batch or []:
+                for event in batch:
                     meter.add(event)
                 self._excess = meter.excess(now)
-                if batch is not None and not batch:
+                if is_over:
                     break
             if not self._log.is_complete:
                 await self._stop()
@@ -149,6 +174,8 @@ class AsyncTurnWatch:
         with suppress(TimeoutError, AppServerError):
             await self._driver.wait(self._log, _GRACE_S)
         if not self._log.is_complete:
+            self._has_given_up = True
+            self._driver.drop(self._cursor)  # which wakes who waits for the end
             for consumer in self._consumers:
                 if (cursor := consumer()) is not None:
                     self._driver.drop(cursor)
@@ -183,12 +210,12 @@ class AsyncObserving:
             self._decisions.append(decision)
 
     async def _observe(self) -> None:
-        caller = Caller()
+        caller, words = Caller(), Words()
         try:
             while (batch := await self._next()) is not None:
                 found: list[Call] = []
                 for event in batch:
-                    found += calls(self._observers, event)
+                    found += calls(self._observers, event, words)
                 await caller.call([*self._decision_calls(), *found])
         except EventOverflowError as error:
             log(error, "observers were too slow: they are not shown the rest")

@@ -76,6 +76,8 @@ def decide(request: ApprovalRequest, rules: Sequence[ApprovalRule]) -> Steps:
         name = name_of(rule)
         try:
             given = yield rule, request
+        except GeneratorExit:  # nobody asks any more
+            raise
         except BaseException as error:
             _log(error, "the approval rule %s failed: declined", name)
             return ApprovalDecision(request=request, decision="decline", rule=name, error=error)

@@ -44,6 +44,9 @@ LAST = {
 TOLD = frozenset({"item/started", "item/completed", "thread/tokenUsage/updated", "turn/completed"})
 """The events that say what came of a turn; the others are the way there."""
 
+_GONE = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
+"""The events after which a thread has to be opened again, if it can be."""
+
 _NAMED_BY = {"threadId": "thread", "loginId": "login", "processHandle": "process"}
 """The members of a notification's params that name what it is about; `_topics` knows the rest."""
 
@@ -68,12 +71,14 @@ class Streams:
         orders: what to do before the next line is looked at.
         announcing: the ids of the open requests whose answers will announce turns; kept by `Connection`.
         begun: is told the params of each item that begins, if somebody wants to know them.
+        gone: is told those of each thread that is not there any more, likewise.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.orders: deque[Callable[[], None]] = deque()
         self.announcing: set[int | str] = set()
         self.begun: Callable[[JsonValue], None] | None = None
+        self.gone: Callable[[JsonValue], None] | None = None
         self._limits = limits
         # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
         self._turns: dict[str, weakref.ref[Log]] = {}
@@ -172,6 +177,8 @@ class Streams:
         turn_id = turn_of(event.params)
         if self.begun is not None and event.method == "item/started":
             self.begun(event.params)
+        if self.gone is not None and event.method in _GONE:
+            self.gone(event.params)
         if turn_id is not None:
             reference = self._turns.get(turn_id)
             log = reference() if reference is not None else self._of_unannounced(turn_id)

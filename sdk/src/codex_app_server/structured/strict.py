@@ -9,10 +9,11 @@ Pure: dictionaries in, dictionaries out. It knows neither pydantic nor the proto
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from codex_app_server.structured.wording import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,13 +40,6 @@ _DROPPED = {"$comment", "$defs", "deprecated", "discriminator", "readOnly", "tit
 """Keywords that say nothing that has to be kept: the members of a union tell themselves apart."""
 _SAYS_WHAT = {"$ref", "anyOf", "const", "enum", "type"}
 """Keywords of which one has to be there, or anything may be."""
-_WORDS = {
-    "maxLength": "at most {} characters",
-    "minLength": "at least {} characters",
-    "pattern": "must match {}",
-    "uniqueItems": "no item twice",
-}
-"""How a description says a keyword; others are said by their names."""
 _LOOKAROUND = re.compile(r"\(\?<?[=!]")
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", list: "array"}
 _NO_DICT = (
@@ -151,7 +145,7 @@ class _Making:
         if not isinstance(given, dict):
             raise NotStrictError(path, _ANYTHING)
         node = _merged(given)
-        notes = _notes(node)
+        lost = _lost(node)
         made = {name: value for name, value in node.items() if name in _KEPT}
         if "const" in made:
             made.pop("enum", None)  # which older pydantics say too
@@ -165,8 +159,8 @@ class _Making:
             self._array(made, node, path)
         if _is(made, "object"):
             self._object(made, node, path)
-        if notes:
-            made["description"] = " ".join(filter(None, [made.get("description"), f"({'; '.join(notes)})"]))
+        if lost:
+            made["description"] = described(made.get("description"), lost)
         if "$ref" in made and len(made) > 1:
             made = {"anyOf": [{"$ref": made.pop("$ref")}], **made}
         return made
@@ -213,7 +207,7 @@ def _merged(given: Schema) -> Schema:
     return node
 
 
-def _notes(node: Schema) -> list[str]:
+def _lost(node: Schema) -> Schema:
     """What only words can say of a node, which loses it."""
     unknown = node.keys() - _KEPT - _DROPPED - {"patternProperties", "prefixItems"}
     if node.get("format", "date") not in _FORMATS:
@@ -223,7 +217,7 @@ def _notes(node: Schema) -> list[str]:
     said = {name: node.pop(name) for name in sorted(unknown)}
     if said.get("default", ...) is None:
         del said["default"]
-    return [_WORDS.get(name, f"{name}: {{}}").format(_json(value)) for name, value in said.items()]
+    return said
 
 
 def _allows_null(node: Schema) -> bool:
@@ -255,7 +249,3 @@ def _resembles(value: object, node: Schema) -> bool:
 def _name(reference: str) -> str:
     """The definition that a reference names."""
     return reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -51,9 +51,12 @@ class Calling:
         self._call = call
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._is_closed = False
 
     def ask(self, request: ServerRequest) -> None:
         """Have a tool called; for the one thread that reads. Never blocks, never raises."""
+        if self._is_closed:
+            return
         try:
             loop = self._loop or self._start()
             loop.call_soon_threadsafe(self._calls.ask, request)
@@ -74,6 +77,7 @@ class Calling:
 
     def close(self) -> None:
         """End all calls. May be called again, and from anywhere; never blocks and takes no lock."""
+        self._is_closed = True
         self._do(_end, self._calls)
 
     def _start(self) -> asyncio.AbstractEventLoop:
@@ -85,6 +89,8 @@ class Calling:
             loop.close()
             raise
         self._loop, self._thread = loop, thread
+        if self._is_closed:  # meanwhile, when there was no loop to end
+            self.close()
         return loop
 
     def _do(self, what: Callable[..., object], *args: object) -> None:

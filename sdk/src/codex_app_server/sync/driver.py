@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.sync.calling import Calling
     from codex_app_server.sync.consulting import Consulting
-    from codex_app_server.sync.watching import Observing
+    from codex_app_server.sync.watching import Observing, TurnWatch
 
 __all__ = ["Driver"]
 
@@ -277,11 +277,13 @@ class Driver:
     @property
     def calling(self) -> Calling:
         """Who calls the program's own tools."""
-        from codex_app_server.sync.calling import Calling
-
         reader = self._reader
-        made = Calling(reader.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
-        found: Calling = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+        if (found := reader.calling) is None:
+            from codex_app_server.sync.calling import Calling
+
+            made = Calling(reader.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+            found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+            reader.connection.streams.gone = found.toolbox.forget
         return found
 
     def finish(self) -> None:
@@ -409,18 +411,19 @@ class Driver:
         """The next events of what is there, without waiting."""
         return self._reader.taken(cursor)
 
-    def wait(self, log: Log, timeout: float | None) -> None:
-        """Wait for the end of a log, without taking anything; raises as `take`."""
+    def wait(self, log: Log, timeout: float | None, watch: TurnWatch | None = None) -> None:
+        """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
         end = None if timeout is None else time.monotonic() + timeout
+        what = watch or log
         waits = log.cursor()  # so that the others know that somebody does
         waits.close()
         waits.is_active = True
         try:
-            while not log.is_complete:
+            while not what.is_ready():
                 if (ending := self._reader.ending) is not None:
                     raise closed(f"{log.topic} did not end", ending) from ending.failure
                 self._check_place()
-                self._wait(log, log, None if end is None else max(0, end - time.monotonic()))
+                self._wait(what, log, None if end is None else max(0, end - time.monotonic()))
         finally:
             waits.is_active = False
 
@@ -495,7 +498,7 @@ class Driver:
             self.give_up(request)
         raise failure(request, reader.ending, timeout) from (reader.ending.failure if reader.ending else None)
 
-    def _wait(self, what: Cursor | Log, log: Log, timeout: float | None) -> None:
+    def _wait(self, what: Cursor | Log | TurnWatch, log: Log, timeout: float | None) -> None:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
         sleeper: Sleeper = SimpleQueue()

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from codex_app_server.errors import JsonRpcError
+from codex_app_server.errors import JsonRpcError, RequestTimeoutError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -75,6 +75,7 @@ class Goal:
 
         Raises:
             TimeoutError: if it takes longer.
+            RequestTimeoutError: if the runtime does not say how it is.
             EventOverflowError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
@@ -82,11 +83,10 @@ class Goal:
         try:
             while not self._is_over() and self._read(left_until(end)):
                 self._events.clear()
-        except TimeoutError:
+        except BaseException as error:
             self._stop()
-            raise TimeoutError("the goal was not reached in time") from None
-        except BaseException:
-            self._stop()
+            if isinstance(error, TimeoutError) and not isinstance(error, RequestTimeoutError):
+                raise TimeoutError("the goal was not reached in time") from None
             raise
         return self._fold.result()
 

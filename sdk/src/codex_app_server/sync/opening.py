@@ -29,12 +29,13 @@ def opened(driver: Driver, method: str, options: Mapping[str, object], own: Clie
         options = announced(tools, options, experimental_api=driver.config.experimental_api)
     toolbox = driver.calling.toolbox
     # Before it is resumed, for a goal of its own may set it off at once.
-    resumed = str(options["threadId"]) if method == "thread/resume" else ""
-    before = toolbox.put(resumed, tools)
+    resumed = str(options["threadId"]) if method == "thread/resume" else None
+    before = None if resumed is None else toolbox.put(resumed, tools)
     try:
         thread = _named(driver, _answer(driver, method, options), method, own)
     except BaseException:
-        toolbox.put(resumed, before)
+        if resumed is not None:
+            toolbox.put(resumed, before)
         raise
     toolbox.put(thread.id, tools)
     return thread

@@ -217,15 +217,21 @@ class Services:
         Args:
             cwd: in this directory; without it, in the runtime's own.
             reload: whether the files are looked at again.
+
+        Raises:
+            AppServerError: if the runtime says nothing of it.
         """
+        from codex_app_server.errors import AppServerError
         from codex_app_server.generated import SkillsListEntry
         from codex_app_server.handles.threads import page_of
         from codex_app_server.models.encoding import encode_options
         from codex_app_server.models.model import decode
 
         params = encode_options({"cwds": None if cwd is None else [cwd], "forceReload": reload})
-        (entry, *_), _ = page_of(self._driver.call("skills/list", params))
-        return decode(SkillsListEntry, entry)
+        found, _ = page_of(self._driver.call("skills/list", params))
+        if not found:
+            raise AppServerError("the answer to skills/list names no directory")
+        return decode(SkillsListEntry, found[0])
 
     def mcp_servers(self) -> list[McpServerStatus]:
         """The MCP servers of the settings, each with its tools, its resources, and whether it wants a login.

@@ -116,6 +116,8 @@ class TurnStream(Generic[Output]):
             cursor.is_active = True
         except BaseException:
             self._driver.give_up(self._request)  # whatever it was, wherever it came
+            if self._watching is not None:
+                self._watching.give_back()
             raise
         self._end = None if self._limit is None else begun + self._limit
         return self

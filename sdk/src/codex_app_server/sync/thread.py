@@ -109,8 +109,13 @@ class Thread(ThreadOptions, Handle):
         self._load()
         if watching is not None:
             watching.admit()
-        _, cursor = self._driver.begin(request, None)
-        return Turn(self._driver, self._id, cursor, watching)
+        try:
+            _, cursor = self._driver.begin(request, None)
+            return Turn(self._driver, self._id, cursor, watching)
+        except BaseException:
+            if watching is not None:
+                watching.give_back()
+            raise
 
     def _stream(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> TurnStream[Any]:
         from codex_app_server.sync.stream import TurnStream
@@ -161,6 +166,8 @@ class Thread(ThreadOptions, Handle):
             result = turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came
+            if watching is not None:
+                watching.give_back()
             raise
         if not result.is_completed:
             raise TurnFailedError(result)

@@ -92,7 +92,7 @@ class Turn:
             TimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
-        self._driver.wait(self._log, seconds(timeout, "timeout"))
+        self._driver.wait(self._log, seconds(timeout, "timeout"), self._watch)
         return self._settled(self._folded())
 
     def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult[None]:
@@ -109,7 +109,7 @@ class Turn:
                 if watch is not None:
                     watch(fold)
         except EventOverflowError:
-            self._driver.wait(self._log, left_until(end))
+            self._driver.wait(self._log, left_until(end), self._watch)
         except TimeoutError:
             raise TimeoutError(f"turn {self.id} did not end in time") from None
         finally:

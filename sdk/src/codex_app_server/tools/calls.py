@@ -116,13 +116,14 @@ class Calls:
         self._workers = Workers(THREADS, LIMIT)
         self._slots = asyncio.Semaphore(LIMIT)
         self._slots_of: WeakKeyDictionary[Tool[..., object], asyncio.Semaphore] = WeakKeyDictionary()
-        self._without_tools: set[str] = set()
         self._of_turns: defaultdict[str, set[_Call]] = defaultdict(set)
         self._tasks: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
         self._is_closed = False
 
     def ask(self, request: ServerRequest) -> None:
-        """Have a call answered. Never blocks."""
+        """Have a call answered, until all is closed. Never blocks."""
+        if self._is_closed:
+            return
         asked = request.params if isinstance(request.params, dict) else {}
         thread_id, turn_id, call_id, tool = (str(asked.get(name) or "") for name in _NAMES)
         space = asked.get("namespace")
@@ -187,6 +188,8 @@ class Calls:
         tool = call.tool = (tools or {}).get((context.namespace, context.tool))
         if tool is None and (handler := self._handlers().tool_call) is not None:
             said, error = await self._result(handler, [question(request)], {}, lambda given: given)
+            if call.why and isinstance(error, asyncio.CancelledError):
+                raise error
             return answer(request, said) if error is None else failed(request, error)
         name = qualified(context.namespace, context.tool)
         if tool is None:
@@ -286,18 +289,22 @@ class Calls:
     async def _tools_of(self, thread_id: str) -> Tools | None:
         """The tools of a thread; a sub-agent's thread has those of the thread that it works for."""
         tools = self._toolbox.of(thread_id)
-        if tools is not None or thread_id in self._without_tools:
+        if tools is not None:
             return tools
         asked: object = thread_id
         for _ in range(_ANCESTORS):
-            asked, _error = await self._result(self._parent, [asked], {}, lambda given: given)
-            if not isinstance(asked, str):  # it works for none, or the runtime does not say
+            asked, error = await self._result(self._parent, [asked], {}, lambda given: given)
+            if isinstance(error, asyncio.CancelledError):
+                raise error
+            if error is not None:  # the runtime does not say; another time it may
+                return None
+            if not isinstance(asked, str):  # it works for none
                 break
             if (tools := self._toolbox.of(asked)) is not None:
-                self._toolbox.put(thread_id, tools)
-                return tools
-        self._without_tools.add(thread_id)
-        return None
+                break
+        tools = tools or {}
+        self._toolbox.put(thread_id, tools)
+        return tools
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)

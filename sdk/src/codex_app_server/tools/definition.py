@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -17,6 +19,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from codex_app_server.structured.wording import CONSTRAINTS, described
 from codex_app_server.tools.context import ToolContext, ToolError
 from codex_app_server.tools.docstrings import read
 
@@ -26,23 +29,6 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
 
 __all__ = ["Definition", "define"]
-
-_CONSTRAINTS = {
-    "default": "default {}",
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "exclusiveMinimum": "more than {}",
-    "exclusiveMaximum": "less than {}",
-    "multipleOf": "a multiple of {}",
-    "minLength": "{} characters at least",
-    "maxLength": "{} characters at most",
-    "minItems": "{} items at least",
-    "maxItems": "{} items at most",
-    "uniqueItems": "all different",
-    "pattern": "pattern {}",
-    "format": "format {}",
-}
-"""What the runtime drops from a schema, in words for the description."""
 
 _LONGEST_INPUT = 100
 """How much of an argument that does not fit is told back, in characters."""
@@ -135,6 +121,9 @@ def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
     if not (inspect.isroutine(plain) or inspect.isclass(plain)):
         plain = type(plain).__call__
     plain = inspect.unwrap(plain)
+    if sys.version_info < (3, 11) and hasattr(plain, "__code__"):
+        # Where it sees a default of None, it would make the type optional, which it is not in later versions.
+        plain = SimpleNamespace(__annotations__=plain.__annotations__, __globals__=plain.__globals__)
     try:
         try:
             return get_type_hints(plain, include_extras=True)
@@ -166,14 +155,9 @@ def _for_models(schema: Any) -> Any:
     for name in ("items", "additionalProperties"):
         if name in kept:
             kept[name] = _for_models(kept[name])
-    words = [text.format(_plain(kept[name])) for name, text in _CONSTRAINTS.items() if name in kept]
-    if words:
-        kept["description"] = " ".join(filter(None, [kept.get("description"), f"({', '.join(words)})"]))
+    if lost := {name: kept[name] for name in CONSTRAINTS if name in kept}:
+        kept["description"] = described(kept.get("description"), lost)
     return kept
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _reasons(error: ValidationError) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import MethodType
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from weakref import WeakValueDictionary
 
 from codex_app_server.timeouts import seconds
 from codex_app_server.tools.names import check_name, check_namespace
@@ -24,6 +24,9 @@ __all__ = ["Tool", "ToolNamespace", "tool", "tool_of"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+_KEPT = "__codex_tool__"
+"""What a function calls the tool that was made of it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ class Tool(Generic[P, R_co]):
     on_turn_end: TurnEnd = "cancel"
     max_bytes: int | None = 12_000
     _made: list[Definition] = field(default_factory=list, init=False, repr=False)
+    _made_bound: list[Definition] = field(default_factory=list, init=False, repr=False)
+    # By the ids of the instances, which each holds.
+    _bound: WeakValueDictionary[int, Tool[..., Any]] = field(
+        default_factory=WeakValueDictionary, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse what could only fail when it is called.
@@ -119,8 +127,14 @@ class Tool(Generic[P, R_co]):
         return self.function(*args, **kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R_co]:
-        """In a class it is a method."""
-        return self if instance is None else replace(self, function=MethodType(self.function, instance))
+        """In a class it is a method: for an instance the same one, as long as anybody has it."""
+        if instance is None:
+            return self
+        if (found := self._bound.get(id(instance))) is None:
+            found = replace(self, function=MethodType(self.function, instance))
+            object.__setattr__(found, "_made", self._made_bound)
+            self._bound[id(instance)] = found
+        return found
 
     def __repr__(self) -> str:
         """Its name."""
@@ -213,13 +227,18 @@ def name_of(function: Callable[..., object]) -> str:
 
 
 def tool_of(given: Callable[..., object] | Tool[..., object]) -> Tool[..., object]:
-    """A function as a tool, if it is none yet; raises as `tool`."""
+    """A function as a tool, if it is none yet; raises as `tool`.
+
+    It is the same for the same function, which keeps it: to describe one takes some milliseconds, and its model some
+    ten kilobytes.
+    """
     if isinstance(given, Tool):
         return given
-    return _tool_of(given) if inspect.isfunction(given) else tool(given)
-
-
-@lru_cache(maxsize=256)
-def _tool_of(function: Callable[..., object]) -> Tool[..., object]:
-    """The same for the same function: to describe one takes some milliseconds, and its model some ten kilobytes."""
-    return tool(function)
+    if inspect.ismethod(given) and inspect.isfunction(given.__func__):
+        return tool_of(given.__func__).__get__(given.__self__)
+    if not inspect.isfunction(given):
+        return tool(given)
+    made = vars(given).get(_KEPT)
+    if not isinstance(made, Tool) or made.function is not given:  # `functools.wraps` copies what a function keeps
+        made = vars(given)[_KEPT] = tool(given)
+    return made

@@ -100,14 +100,19 @@ class Toolbox:
         self._of_threads: dict[str, Tools] = {}
 
     def put(self, thread_id: str, tools: Tools | None) -> Tools | None:
-        """A thread has these tools from now on, or none; which it had before."""
+        """A thread has these tools from now on, perhaps none, or with None nothing is known; which it had before."""
         before = self._of_threads.get(thread_id)
-        if tools:
-            self._of_threads[thread_id] = tools
-        else:
+        if tools is None:
             self._of_threads.pop(thread_id, None)
+        else:
+            self._of_threads[thread_id] = tools
         return before
 
+    def forget(self, params: JsonValue) -> None:
+        """A thread is gone, as ``thread/closed`` and its like say; who opens it again gives it its tools again."""
+        if isinstance(params, dict):
+            self._of_threads.pop(str(params.get("threadId")), None)
+
     def of(self, thread_id: str) -> Tools | None:
-        """The tools of a thread; None if it was given none here."""
+        """The tools of a thread; None if nothing is known of it."""
         return self._of_threads.get(thread_id)

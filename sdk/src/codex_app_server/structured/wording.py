@@ -1,0 +1,44 @@
+"""How a description says what a JSON schema loses on its way to a model: as text behind it, in brackets.
+
+Pure: it knows neither pydantic nor the protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CONSTRAINTS", "described"]
+
+_PLAIN = frozenset({"format", "pattern"})
+"""Of these the value is no JSON, which would double the backslashes of a pattern."""
+
+CONSTRAINTS = {
+    "default": "default {}",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+    "multipleOf": "a multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "uniqueItems": "no item twice",
+    "pattern": "must match {}",
+    "format": "format {}",
+}
+"""How keywords are said; others are said by their names."""
+
+
+def described(description: str | None, lost: Mapping[str, Any]) -> str:
+    """A description with the keywords, one at least, and their values, that a schema loses."""
+    words = [CONSTRAINTS.get(name, f"{name}: {{}}").format(_said(name, value)) for name, value in lost.items()]
+    return " ".join(filter(None, [description, f"({'; '.join(words)})"]))
+
+
+def _said(name: str, value: object) -> str:
+    return value if name in _PLAIN and isinstance(value, str) else json.dumps(value, ensure_ascii=False)
