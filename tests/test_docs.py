@@ -11,6 +11,7 @@ types of both are checked. A ``text`` right behind a snippet is what it prints.
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import re
 import shutil
@@ -300,6 +301,40 @@ def features() -> list[list[str]]:
     text = (ROOT / "sdk" / "docs" / "features.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
     return [row for row in rows if row[1] != "here"]
+
+
+READERS_OWN = {"Finding", "Model", "Order", "await", "cancel", "for", "in", "order", "rule", "task", "with", "as"}
+"""Names in the programs of the page of features that are the reader's own, and Python's."""
+
+
+def names_of(package: Path) -> set[str]:
+    """All words in the sources of a package, and the names of its files, with what Python itself has."""
+    words = {word for path in package.rglob("*.py") for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    return {*words, *dir(builtins), *(path.name for path in package.iterdir())}
+
+
+def unknown_names(cell: str, known: set[str]) -> set[str]:
+    """The names in the code of a cell that a package does not have; what it only quotes is no name."""
+    codes = (code for code in re.findall(r"`([^`]+)`", cell) if code not in known)
+    return (
+        {name for code in codes for name in re.findall(r"[A-Za-z_]\w*", re.sub(r'"[^"]*"', "", code))}
+        - known
+        - READERS_OWN
+    )
+
+
+def test_the_page_of_features_spells_what_is_there() -> None:
+    """What it says of others, `test_migrating` holds against them."""
+    known = names_of(ROOT / "sdk" / "src" / "codex_app_server") | {
+        "codex",
+        "cli",
+        "bin",
+        "sdk",
+        "app",
+        "server",
+        "rich",
+    }
+    assert {row[0]: names for row in features() if (names := unknown_names(row[1], known))} == {}
 
 
 def test_every_feature_names_the_test_that_holds_it() -> None:

@@ -7,7 +7,7 @@ of features names of the peers is held against their sources.
 
 from __future__ import annotations
 
-import builtins
+import ast
 import json
 import os
 import re
@@ -19,7 +19,7 @@ import pytest
 from filelock import FileLock
 from needs import needs
 from programs import ROOT, codex_release, finished, python_of, uv_pip_install
-from test_docs import blocks, features, peer_of
+from test_docs import blocks, features, names_of, peer_of, unknown_names
 
 from codex_app_server.testing import Answer, Failure, ModelRequest, ModelServer, Text, ToolCall
 
@@ -39,12 +39,12 @@ SAID: dict[str, Answer] = {
     "My favorite color is blue.": Text("Noted."),
     "What is my favorite color?": Text("Blue."),
     "Diagnose the test failure.": Text("A missing import."),
+    "How many apples are there?": ToolCall("stock", {"what": "apples"}),
+    "How long is the wall?": Text("Some 21,000 km."),
+    "Who built it?": Text("Many."),
+    "Look at the arithmetic.": Text("Line 3 divides by zero."),
 }
 """What the model says, by how what it was last asked begins; in the end, all is well."""
-
-
-_PROGRAMS_OWN = {"Model", "await", "cancel", "task"}
-"""Names in programs of the page of features that are the reader's own."""
 
 
 def answer(request: ModelRequest) -> Answer:
@@ -54,6 +54,10 @@ def answer(request: ModelRequest) -> Answer:
         return Text(str(request.body["model"]))
     if asked == "Who pays?":
         return Text(f"Who has {request.headers['authorization'].removeprefix('Bearer ')}.")
+    if asked == "Run it again and again.":
+        return ToolCall("exec_command", {"cmd": "echo"})
+    if asked == "How many apples are there?" and request.tool_outputs:
+        return Text(f"There are {' and '.join(request.tool_outputs.values())}.")
     said = next((said for words, said in SAID.items() if asked.startswith(words)), None)
     assert said is not None, asked
     return Text("All is well.") if isinstance(said, ToolCall) and request.tool_outputs else said
@@ -134,13 +138,24 @@ def test_the_programs_of_a_page_print_what_it_says(peer: str, side: str, python:
     }
 
 
+def names_in(python: Path, module: str) -> set[str]:
+    """The names that a peer has."""
+    (package,) = python.parent.parent.glob(f"**/site-packages/{module}")
+    return names_of(package)
+
+
 @pytest.mark.parametrize(("column", "module"), [(2, "openai_codex"), (3, "codex_sdk")])
 def test_what_the_page_of_features_names_is_in_the_peers(column: int, module: str, python: Path) -> None:
-    (package,) = python.parent.parent.glob(f"**/site-packages/{module}")
-    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    known = {*re.findall(r"\w+", source), *builtins.__dict__, *(path.name for path in package.iterdir())}
-    for row in features():
-        for code in re.findall(r"`([^`]+)`", row[column]):
-            plain = code if code in known else re.sub(r'"[^"]*"', "", code)
-            names = {plain} if plain in known else set(re.findall(r"[A-Za-z_]\w*", plain)) - _PROGRAMS_OWN
-            assert names <= known, (row[0], names - known)
+    known = names_in(python, module)
+    assert {row[0]: names for row in features() if (names := unknown_names(row[column], known))} == {}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_what_needs_an_account_is_a_program_of_names_that_exist(peer: str, python: Path) -> None:
+    """Ours are looked at with the snippets of all pages."""
+    known = names_in(python, PEERS[peer])
+    for block in blocks(DOCS / f"migrating-from-{peer}.md"):
+        if block.language == "py" and peer_of(block.text):
+            compile(block.text, "program", "exec")
+            for name in (node.attr for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Attribute)):
+                assert name in known, name
