@@ -95,6 +95,28 @@ def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., No
     return run
 
 
+@pytest.fixture(params=["threads", "asyncio"])
+def scripted(request: pytest.FixtureRequest, peer: Callable[..., AppServerConfig]) -> Callable[..., None]:
+    """Plays a scene with a client of either kind, and an app-server that does what a script says."""
+
+    def run(scene: Any, script: str, **options: Any) -> None:
+        async def acted() -> None:
+            config = peer(script, **options)
+            if request.param == "asyncio":
+                async with AsyncCodex(config) as codex:
+                    await asyncio.wait_for(scene(codex), 20)
+                return
+            client = await asyncio.to_thread(Codex, config)
+            try:
+                await asyncio.wait_for(scene(awaited(client)), 20)
+            finally:
+                await asyncio.to_thread(client.close)
+
+        asyncio.run(acted())
+
+    return run
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
     """The environment that gives a real runtime an empty home of its own."""

@@ -16,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from codex_app_server import (
+    AppServerError,
     AsyncCodex,
     ConfigConflictError,
     ConfigValueError,
@@ -189,6 +190,20 @@ def test_skills_are_found(play: Callable[..., None], tmp_path: Path) -> None:
         assert found.errors == []
 
     play(scene)
+
+
+def test_a_runtime_that_tells_of_no_skills_is_told_of(scripted: Callable[..., None]) -> None:
+    script = """
+    greet()
+    write({"id": read()["id"], "result": {"data": []}})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        with pytest.raises(AppServerError, match="skills/list"):
+            await codex.skills()
+
+    scripted(scene, script)
 
 
 class TestMcpServers:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import Handlers
+from codex_app_server import Handlers, approve_all
+from codex_app_server.approvals.deciding import Approving
 from codex_app_server.generated import (
     CommandExecutionRequestApprovalParams,
     CommandExecutionRequestApprovalResponse,
@@ -17,7 +18,7 @@ from codex_app_server.generated import (
 )
 from codex_app_server.generated.registry import SERVER_REQUESTS
 from codex_app_server.protocol.messages import ServerRequest
-from codex_app_server.questions import answer, decline, handler_of, question
+from codex_app_server.questions import answer, consult, decline, handler_of, question
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
@@ -133,3 +134,14 @@ def test_an_answer_that_the_runtime_could_not_read_declines(caplog: pytest.LogCa
     given = {"action": "accept", "content": {"a": deep}}
     assert said("mcpServer/elicitation/request", given) == {"action": "decline"}
     assert "levels" in caplog.text
+
+
+@pytest.mark.parametrize("rules", [[approve_all], []], ids=["a rule", "a handler"])
+def test_who_is_not_asked_any_more_has_decided_nothing(rules: Any, caplog: pytest.LogCaptureFixture) -> None:
+    approving = Approving(rules)
+    decisions: list[object] = []
+    approving.watchers.append(decisions.append)
+    steps = consult(asked(COMMAND, {"command": "ls"}), Handlers(command_approval=lambda _: True), approving)
+    next(steps)
+    steps.close()
+    assert (decisions, caplog.records) == ([], [])

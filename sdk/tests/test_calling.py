@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import logging
 import threading
 import time
@@ -26,9 +28,11 @@ from codex_app_server import (
     ToolError,
     tool,
 )
+from codex_app_server.protocol.messages import ServerRequest
 from codex_app_server.testing import TOOL_MODES, Code, ModelServer, Text, ToolCall, ToolMode
 from codex_app_server.testing.code_mode import MODELS
-from codex_app_server.tools.calls import LIMIT
+from codex_app_server.tools.calls import LIMIT, Calls
+from codex_app_server.tools.toolbox import Toolbox, tools_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -402,6 +406,22 @@ def test_a_thread_that_is_resumed_or_forked_needs_its_tools_again(
     assert "pass the function to thread_start, thread_resume or thread_fork: tools=[...]" in caplog.text
 
 
+def test_a_thread_that_is_gone_keeps_no_tools(stage: Stage) -> None:
+    async def scene() -> None:
+        toolbox = bare(stage.codex)._driver.calling.toolbox
+        threads = [await stage.thread([weather]) for _ in range(2)]
+        assert toolbox.of("") is None
+        for thread, leave in zip(threads, ("archive", "delete"), strict=True):
+            stage.script()
+            await thread.run("go")
+            assert toolbox.of(thread.id)
+            await getattr(thread, leave)()
+            while toolbox.of(thread.id):  # it is told of behind the answer
+                await asyncio.sleep(0.01)
+
+    stage.play(scene())
+
+
 def test_a_thread_that_cannot_be_resumed_gets_no_tools(stage: Stage) -> None:
     async def scene() -> None:
         nobody = "01a21d19-8ca0-76a2-ad07-3074f5705bf5"
@@ -566,3 +586,86 @@ def test_without_the_experimental_api_nothing_is_started(play: Callable[..., Non
             await codex.thread_start(tools=[weather, weather])
 
     play(scene)
+
+
+# Without a runtime.
+
+
+def asked(turn_id: str = "turn") -> ServerRequest:
+    params = {"threadId": "child", "turnId": turn_id, "callId": "1", "tool": "weather", "arguments": {"city": "Rome"}}
+    return ServerRequest(1, "item/tool/call", params)  # type: ignore[arg-type]  # a dict of strings is JSON
+
+
+def test_who_a_thread_works_for_is_asked_again_if_the_runtime_was_busy() -> None:
+    said: list[Any] = []
+    answers: deque[Any] = deque([TimeoutError("busy"), "parent"])
+
+    async def parent(_: str) -> str | None:
+        answer = answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    async def scene() -> None:
+        toolbox = Toolbox()
+        toolbox.put("parent", tools_of([weather]))
+        calls = Calls(toolbox, lambda data: said.append(json.loads(data)["result"]["success"]), Handlers, parent)
+        for number in range(3):
+            calls.ask(asked())
+            while len(said) == number:
+                await asyncio.sleep(0)
+        toolbox.forget({"threadId": "child"})
+        assert toolbox.of("child") is None
+        calls.close()
+        calls.ask(asked())
+        await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+    assert said == [False, True, True]
+
+
+def test_a_turn_that_ends_while_that_is_asked_ends_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    said: list[Any] = []
+
+    async def scene() -> None:
+        is_asked = asyncio.Event()
+
+        async def parent(_: str) -> str | None:
+            is_asked.set()
+            await asyncio.sleep(60)
+            return None
+
+        toolbox = Toolbox()
+        calls = Calls(toolbox, lambda data: said.append(data.decode()), Handlers, parent)
+        calls.ask(asked())
+        await is_asked.wait()
+        calls.turns_ended(["turn"])
+        while not said:
+            await asyncio.sleep(0)
+        assert toolbox.of("child") is None
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+    assert "its turn has ended" in said[0]
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+@pytest.mark.parametrize("twin", ["sync", "aio"])
+def test_what_is_called_after_the_end_is_not(twin: str) -> None:
+    called: list[str] = []
+    module = importlib.import_module(f"codex_app_server.{twin}.calling")
+
+    @tool(name="weather")
+    def never(city: str) -> None:
+        called.append(city)
+
+    async def scene() -> None:
+        nobody: Any = lambda: None  # noqa: E731
+        calling = module.Calling(lambda data: called.append(data.decode()), Handlers, nobody)
+        calling.toolbox.put("child", tools_of([never]))
+        calling.close()
+        calling.ask(asked())
+        await asyncio.sleep(0.05)
+
+    asyncio.run(scene())
+    assert called == []

@@ -10,12 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import awaited, bare
+from awaited import bare
 
 from codex_app_server import (
     AppServerConfig,
-    AsyncCodex,
-    Codex,
     InvalidRequestError,
     LimitExceededError,
     Limits,
@@ -181,28 +179,6 @@ def test_others_in_a_turn_learn_of_it_as_an_interruption(play: Play) -> None:
         assert (await limited).limit == "seconds"
 
     play(scene, default=SLOW)
-
-
-@pytest.fixture(params=["threads", "asyncio"])
-def scripted(request: pytest.FixtureRequest, peer: Callable[..., AppServerConfig]) -> Play:
-    """As `play`, with an app-server that does what a script says."""
-
-    def run(scene: Any, script: str, **options: Any) -> None:
-        async def acted() -> None:
-            config = peer(script, **options)
-            if request.param == "asyncio":
-                async with AsyncCodex(config) as codex:
-                    await asyncio.wait_for(scene(codex), 20)
-                return
-            client = await asyncio.to_thread(Codex, config)
-            try:
-                await asyncio.wait_for(scene(awaited(client)), 20)
-            finally:
-                await asyncio.to_thread(client.close)
-
-        asyncio.run(acted())
-
-    return run
 
 
 BEGINS = """

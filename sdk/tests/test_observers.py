@@ -12,7 +12,10 @@ import pytest
 from until import until_it_holds
 
 from codex_app_server import ApprovalDecision, AppServerConfig, Handlers, Observers, allow_commands, decline_all
+from codex_app_server.events import Notification
 from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem
+from codex_app_server.observers import calls
+from codex_app_server.streaming import Words
 from codex_app_server.testing import TOOL_MODES, Failure, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -198,6 +201,21 @@ def test_decisions_of_handlers_are_shown_without_any_rules(play: Play, tmp_path:
 
     handlers = Handlers(command_approval=lambda request: True)
     play(scene, ECHO, Text("So."), ECHO, handlers=handlers)
+
+
+def test_a_message_that_was_not_streamed_is_shown_at_once() -> None:
+    shown: list[str] = []
+    words = Words()
+
+    def tell(method: str, **params: Any) -> None:
+        for call in calls(Observers(on_text=shown.append), Notification(method, {"turnId": "u", **params}), words):
+            call.function(call.argument)
+
+    tell("item/agentMessage/delta", itemId="1", delta="Hel")
+    tell("item/agentMessage/delta", itemId="1", delta="lo")
+    tell("item/completed", item={"type": "agentMessage", "id": "1", "text": "Hello"})
+    tell("item/completed", item={"type": "agentMessage", "id": "2", "text": "there"})
+    assert shown == ["Hel", "lo", "there"]
 
 
 class TestMistakes:

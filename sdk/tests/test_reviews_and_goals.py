@@ -15,6 +15,7 @@ from codex_app_server import (
     BaseBranchReviewTarget,
     CommitReviewTarget,
     InvalidRequestError,
+    RequestTimeoutError,
 )
 from codex_app_server.events import Notification
 from codex_app_server.handles.goals import GoalFold
@@ -247,6 +248,23 @@ class TestGoals:
             assert (await goal.wait(timeout=30)).is_complete
 
         play(scene, Text("I begin.", delay_s=0.1), COMPLETE, default=Text("Done."))
+
+    def test_a_runtime_that_does_not_say_how_it_is_is_the_trouble(self, scripted: Callable[..., None]) -> None:
+        script = """
+        greet()
+        goal = {"threadId": "t", "goal": {"status": "complete"}}
+        for result in ({"thread": {"id": "t"}}, goal):
+            write({"id": read()["id"], "result": result})
+        write({"method": "thread/goal/updated", "params": goal})
+        wait_for_end()
+        """
+
+        async def scene(codex: Any) -> None:
+            goal = await (await codex.thread_start()).goal("Write it.")
+            with pytest.raises(RequestTimeoutError, match="thread/goal/get got no answer"):
+                await goal.wait(timeout=30)
+
+        scripted(scene, script, request_timeout_s=0.5)
 
     def test_nothing_is_taken_for_granted(self) -> None:
         fold = GoalFold("t")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import functools
+import gc
 import inspect
+import weakref
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
@@ -202,6 +204,9 @@ class Shop:
         """Buy something."""
         return f"{what} at {self.name}"
 
+    def sell(self, what: str) -> None:
+        """Sell something."""
+
     def __call__(self, what: str) -> str:
         return what
 
@@ -240,6 +245,52 @@ def test_a_function_is_described_once() -> None:
 
     (one,), (two,) = tools_of([talk]).values(), tools_of([talk]).values()
     assert one is two
+
+
+def test_a_method_is_one_tool_and_described_once_for_all_instances() -> None:
+    shop, other = Shop("one"), Shop("two")
+    (one,), (two,) = tools_of([shop.buy]).values(), tools_of([shop.buy]).values()
+    assert one is two
+    assert one is not other.buy
+    assert one.definition is other.buy.definition
+    assert other.buy("tea") == "tea at two"
+    (one,), (two,) = tools_of([shop.sell]).values(), tools_of([shop.sell]).values()
+    assert one is two
+
+
+def test_a_function_that_was_made_of_another_is_a_tool_of_its_own() -> None:
+    def talk() -> str:
+        return "talk"
+
+    tools_of([talk])
+
+    @functools.wraps(talk)
+    def shout() -> str:
+        return talk().upper()
+
+    (made,) = tools_of([shout]).values()
+    assert made() == "TALK"
+
+
+def test_functions_and_instances_are_not_kept() -> None:
+    def closure() -> Any:
+        def talk() -> None: ...
+
+        return talk
+
+    functions: list[Any] = [closure(), Shop("corner").buy, Shop("corner").sell]
+    kept = [*tools_of(functions[:1]).values(), functions[1].function.__self__, functions[2].__self__]
+    references = [*map(weakref.ref, kept), weakref.ref(functions[0])]
+    tools_of(functions[1:])
+    del functions, kept
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 4
+
+
+def test_a_default_of_none_makes_no_type_optional() -> None:
+    def look(context: ToolContext = None, days: int = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013
+
+    assert properties(look) == {"days": {"type": "integer", "default": None, "description": "(default null)"}}
 
 
 def test_tools_of_a_namespace_go_together() -> None:
