@@ -288,6 +288,7 @@ def test_functions_and_instances_are_not_kept() -> None:
 
 
 def test_a_default_of_none_makes_no_type_optional() -> None:
+    # As many write it.
     def look(context: ToolContext = None, days: int = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013
 
     assert properties(look) == {"days": {"type": "integer", "default": None, "description": "(default null)"}}
