@@ -131,7 +131,7 @@ Rhine: North Sea""",
     "21_approval_rules": r"""accept  mkdir reports \(allow_commands\('mkdir \*'\)\)
 accept  ls \(read_only\)
 decline rm -r reports \(no_removing\)
-decline more than plain commands \(no rule\)
+decline more than plain commands \(decline_all\)
 mkdir worked, ls worked, rm was declined, mkdir \$\(date\) was declined\.
 left in the directory: reports""",
     "22_watching_and_limiting": r"""(?:ran a command, completed\n)+(?:ran a command, \w+\n)*too many commands: 3 of 2
@@ -153,7 +153,7 @@ goal: first
 goal: second
 goal: It is reached\.
 goal: complete
-command: HELLO
+HELLO
 command: exit code 0""",
 }
 

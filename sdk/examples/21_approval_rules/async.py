@@ -21,6 +21,7 @@ from codex_app_server import (
     Observers,
     allow_commands,
     allow_paths,
+    decline_all,
     read_only,
 )
 
@@ -39,7 +40,13 @@ def note(decision: ApprovalDecision) -> None:
 
 async def main(config: AppServerConfig) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        rules: list[ApprovalRule] = [no_removing, read_only, allow_commands("mkdir *"), allow_paths(directory)]
+        rules: list[ApprovalRule] = [
+            no_removing,
+            read_only,
+            allow_commands("mkdir *"),
+            allow_paths(directory),
+            decline_all,
+        ]
         config = replace(config, approvals=rules, observers=Observers(on_decision=note))
         async with AsyncCodex(config) as codex:
             # "untrusted" asks before every command.

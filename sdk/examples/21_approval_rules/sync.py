@@ -20,6 +20,7 @@ from codex_app_server import (
     Observers,
     allow_commands,
     allow_paths,
+    decline_all,
     read_only,
 )
 
@@ -38,7 +39,13 @@ def note(decision: ApprovalDecision) -> None:
 
 def main(config: AppServerConfig) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        rules: list[ApprovalRule] = [no_removing, read_only, allow_commands("mkdir *"), allow_paths(directory)]
+        rules: list[ApprovalRule] = [
+            no_removing,
+            read_only,
+            allow_commands("mkdir *"),
+            allow_paths(directory),
+            decline_all,
+        ]
         config = replace(config, approvals=rules, observers=Observers(on_decision=note))
         with Codex(config) as codex:
             # "untrusted" asks before every command.

@@ -30,7 +30,7 @@ async def main(config: AppServerConfig) -> None:
         async with await codex.command(PROGRAM, stdin=True, timeout=30) as command:
             await command.write("hello\n", is_last=True)
             async for piece in command.stream():
-                print("command:", piece.text.strip())
+                print(piece.text, end="", flush=True)
             print("command: exit code", command.exit_code)
 
 

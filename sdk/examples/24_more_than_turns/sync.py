@@ -31,7 +31,7 @@ def main(config: AppServerConfig) -> None:
         with codex.command(PROGRAM, stdin=True, timeout=30) as command:
             command.write("hello\n", is_last=True)
             for piece in command.stream():
-                print("command:", piece.text.strip())
+                print(piece.text, end="", flush=True)
             print("command: exit code", command.exit_code)
 
 
