@@ -48,7 +48,8 @@ def stage(devpi: LocalIndex) -> IndexStage:
 @pytest.fixture(scope="module")
 def complete(devpi: LocalIndex, made: FakeRelease) -> IndexStage:
     """An index with the whole release; nobody uploads anything to it."""
-    stage = devpi.stage("complete")
+    # A name of its own each time: where tests of other files run between these, it is made again.
+    stage = devpi.stage(f"complete{next(NUMBERS)}")
     upload(stage, *files_of(made.root / "dist"))
     return stage
 
@@ -56,7 +57,7 @@ def complete(devpi: LocalIndex, made: FakeRelease) -> IndexStage:
 @pytest.fixture
 def more(devpi: LocalIndex, complete: IndexStage) -> IndexStage:
     """An index that has all of it, and takes more."""
-    return devpi.stage(f"verified{next(NUMBERS)}", bases=["complete"])
+    return devpi.stage(f"verified{next(NUMBERS)}", bases=[complete.simple_url.split("/")[-3]])
 
 
 @pytest.fixture

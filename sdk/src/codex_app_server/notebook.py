@@ -93,7 +93,7 @@ def _so_far(fold: TurnFold) -> str:
 
 def _display() -> Callable[[str], None]:
     """A new place on the screen; what to call with what is to stand there."""
-    from IPython import get_ipython
+    from IPython.core.getipython import get_ipython
     from IPython.display import Markdown, display
 
     if not hasattr(get_ipython(), "kernel"):
