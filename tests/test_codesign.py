@@ -15,9 +15,8 @@ import executables
 import pytest
 import signing
 from archives import CATALOG
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_release.base.errors import InspectError, ReleaseError, SignatureError
 from codex_release.facts.code_signature import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature
@@ -234,7 +233,7 @@ def test_flags_have_their_names_and_an_unknown_one_its_number() -> None:
 
 
 @given(st.integers(8, len(MACHO) - 1))  # before, it is no macOS program any more
-@up_to(300)
+@settings(max_examples=300, deadline=None)
 @example(0x1000)
 @example(CODE - 1)
 @example(MACHO.index(pack("<II", 0x1D, 16)))
@@ -248,7 +247,7 @@ def test_a_changed_bit_of_the_code_is_never_verified_and_one_of_the_signature_sa
 
 
 @given(st.integers(0, len(MACHO) - 1))
-@up_to(100)
+@settings(max_examples=100, deadline=None)
 def test_no_cut_goes_unseen(end: int) -> None:
     if end >= 8:
         with pytest.raises(ReleaseError):
@@ -401,7 +400,7 @@ def test_a_certificate_that_is_long_over_says_nothing_against_a_windows_program(
 
 
 @given(st.integers(2, len(PE) - 1))  # before, it is no Windows program any more
-@up_to(300)
+@settings(max_examples=300, deadline=None)
 def test_a_changed_bit_of_a_windows_program_is_never_another_answer(place: int) -> None:
     try:
         found = judged(flipped(PE, place))

@@ -27,15 +27,6 @@ BUILDING = {"hatchling", "editables", "packaging", "pathspec", "pluggy", "tomli"
 """What our own packages are installed in place with."""
 
 
-MADE_WITHOUT_PIP = """
-import venv
-venv.EnvBuilder._setup_pip = lambda *_: None
-import dev_environment
-dev_environment._made()
-"""
-"""What `dev.py` does of another interpreter first; pip, which takes seconds, is left out."""
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What `dev.py setup` reads of a checkout; nothing but the installer is asked for."""
@@ -90,7 +81,7 @@ def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Pat
     assert ran(checkout, "setup").stderr == ""
     # Another patch release keeps it, another minor version does not.
     other = next(each for each in ("3.10", "3.13") if each != f"{sys.version_info[0]}.{sys.version_info[1]}")
-    said = finished(interpreter(other), "-c", MADE_WITHOUT_PIP, cwd=checkout / "scripts").stderr
+    said = ran(checkout, "setup", python=interpreter(other)).stderr
     assert said.startswith("making ")
     assert not (checkout / ".venv" / "mine").exists()
     assert finished(python, "--version").stdout.startswith(f"Python {other}.")

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 import executables
 import header_oracles
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_release.base.errors import InspectError
 from codex_release.facts.targets import Catalog
@@ -456,7 +455,7 @@ NOISE = st.builds(bytes.__add__, st.sampled_from([b"", *MAGICS]), st.binary(max_
 
 @given(data=MUTANTS | NOISE)
 @example(data=b"MZ" + bytes(62))
-@up_to(500, deadline=timedelta(seconds=1))
+@settings(max_examples=500, deadline=timedelta(seconds=1))
 def test_whatever_the_bytes_are_they_are_read_or_refused(data: bytes, scratch: Path) -> None:
     scratch.write_bytes(data)
     refusals: list[str] = []

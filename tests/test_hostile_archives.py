@@ -39,9 +39,8 @@ from archives import (
     zip_file,
     zstd,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ArchiveError, DiskError
@@ -807,7 +806,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Extract:
     return extract
 
 
-@up_to(60)
+@settings(max_examples=60, deadline=None)
 @given(layout=st.sampled_from(PROVEN), cut=st.floats(0, 1, exclude_max=True))
 def test_an_archive_that_ends_anywhere_before_its_end_is_refused(layout: str, cut: float, shared: Extract) -> None:
     made = proven(layout)
@@ -815,7 +814,7 @@ def test_an_archive_that_ends_anywhere_before_its_end_is_refused(layout: str, cu
         shared(made.data[: int(len(made.data) * cut)], made.name)
 
 
-@up_to(100)
+@settings(max_examples=100, deadline=None)
 @given(layout=st.sampled_from(PROVEN), at=st.integers(0, 1 << 20), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_nothing(layout: str, at: int, bit: int, shared: Extract) -> None:
     made = proven(layout)
@@ -843,7 +842,7 @@ def bare_tar() -> bytes:
     )
 
 
-@up_to(150)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_no_tar_and_no_zip_makes_anything_but_files_or_an_archive_error(data: st.DataObject, shared: Extract) -> None:
     zipped = data.draw(st.booleans())

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 import executables
 import pytest
 from archives import CATALOG
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from packaging.tags import mac_platforms
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
-from properties import up_to
 
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
@@ -40,8 +39,8 @@ pytestmark = pytest.mark.slow
 
 Value = TypeVar("Value")
 
-FEW = up_to(60)
-MANY = up_to(200)
+FEW = settings(max_examples=60, deadline=None)
+MANY = settings(max_examples=200, deadline=None)
 
 # --- Versions
 

@@ -226,8 +226,8 @@ class TestTurns:
                 thread = await codex.thread_start(ephemeral=True)
                 return (await thread.run(f"number {number}")).text  # type: ignore[no-any-return]
 
-            texts = await asyncio.gather(*(one(number) for number in range(20)))
-            assert texts == [f"you said number {number}" for number in range(20)]
+            texts = await asyncio.gather(*(one(number) for number in range(50)))
+            assert texts == [f"you said number {number}" for number in range(50)]
 
         play(scene, default=echo)
 

@@ -4,9 +4,8 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.log import Limits, Topic
@@ -266,7 +265,7 @@ def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
     assert isinstance(rest, Junk)
 
 
-@up_to()
+@settings(deadline=None)
 @given(
     messages=st.lists(
         st.sampled_from(

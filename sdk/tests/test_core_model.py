@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from properties import up_to
 
 from codex_app_server.events import Notification, read_events
 from codex_app_server.protocol.connection import Connection, Request
@@ -162,4 +162,4 @@ class Core(RuleBasedStateMachine):
 
 
 TestCore = Core.TestCase
-TestCore.settings = up_to(60, stateful_step_count=40)
+TestCore.settings = settings(max_examples=60, deadline=None, stateful_step_count=40)

@@ -4,9 +4,8 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_app_server.protocol.framing import LineSplitter, LineTooLongError
 
@@ -33,7 +32,7 @@ def test_a_carriage_return_is_left_to_the_reader_of_the_line() -> None:
     assert split(b"one\r\ntwo\r\n") == [b"one\r", b"two\r"]
 
 
-@up_to()
+@settings(deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8),
     cuts=st.lists(st.integers(min_value=0, max_value=330), max_size=12),

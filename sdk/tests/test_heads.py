@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_app_server.events import Notification as Event
 from codex_app_server.events import read_events
@@ -187,7 +186,7 @@ LINES = st.fixed_dictionaries(
 ).map(lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
 
-@up_to()
+@settings(deadline=None)
 @given(lines=st.lists(LINES, max_size=20), step=st.sampled_from([1, 3, 20]))
 def test_heads_change_nothing_about_whose_event_it_is(lines: list[bytes], step: int) -> None:
     def played(*, overheard: bool) -> tuple[list[object], dict[str, object]]:

@@ -6,9 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_app_server.models import payloads
 from codex_app_server.protocol import messages
@@ -91,7 +90,7 @@ def test_what_is_no_message_is_junk_with_a_reason(line: bytes, reason: str) -> N
     assert reason in junk.reason
 
 
-@up_to()
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
@@ -128,7 +127,7 @@ def test_what_the_runtime_could_not_read_is_never_written(value: object) -> None
         encode_request(1, "m", {"value": value})
 
 
-@up_to()
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([
     b'{"method":"tell","params":{"a":"\xc3\xbc"}}', b'{"id":1,"result":{}}', b'{"id":null,"method":"tell"}',
     b'{"method":"tell","params":{"a":"\\ud800"}}', b"", b" ", b"{}", b"[", b"]", b"1],[2", b'{"a":1},{"b":2}',

@@ -15,9 +15,8 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from properties import up_to
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import codex_app_server
@@ -207,7 +206,7 @@ def messages(draw: st.DrawFn) -> tuple[str, object]:
     return name, draw(st.dictionaries(st.sampled_from(wires) | st.text(max_size=8), values, max_size=8))
 
 
-@up_to(400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
 def test_whatever_the_runtime_says_is_decoded_and_kept(message: tuple[str, object]) -> None:
     name, value = message

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.log import Cursor, Limits, Log, Topic
@@ -284,7 +283,7 @@ def test_a_closed_cursor_takes_nothing_more() -> None:
     assert not taken(stream)
 
 
-@up_to()
+@settings(deadline=None)
 @given(data=st.data(), turns=st.integers(min_value=1, max_value=5))
 def test_no_interleaving_loses_or_misroutes_an_event(data: st.DataObject, turns: int) -> None:
     """Answers and events of several turns in any order that keeps each turn's own; noise between them."""

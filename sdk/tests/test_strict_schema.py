@@ -11,9 +11,8 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import up_to
 from pydantic import BaseModel, ConfigDict, Field, Json, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
@@ -298,7 +297,7 @@ def _dictionary(fields: dict[str, Any]) -> tuple[Any, st.SearchStrategy[Any]]:
     return TypedDict("Made", kinds), whole  # type: ignore[operator]  # made at run time
 
 
-@up_to(60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_whatever_the_type_its_schema_is_strict_and_replies_become_its_values(data: st.DataObject) -> None:
     kind, values = data.draw(of_anything())

@@ -84,7 +84,7 @@ class _Crew:
             sleep(self._has_news, 0.5)
 
     def stop(self) -> None:
-        """End what is being done, and wait for that."""
+        """End what is being done, and wait some seconds for that."""
         self._stopped.set()
         for _ in self._threads:
             self._room.release()
