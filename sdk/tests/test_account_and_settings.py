@@ -317,8 +317,8 @@ class _Guarded(BaseHTTPRequestHandler):
 @contextmanager
 def guarded_server() -> Iterator[str]:
     """An MCP server that wants a login, and gives it to everybody."""
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Guarded)
+    server.daemon_threads = False  # `server_close` waits for them
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
