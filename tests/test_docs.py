@@ -220,16 +220,28 @@ def test_the_page_of_the_runtime_works(dist: Path, tmp_path: Path) -> None:
         assert finished(python, "-c", snippet, cwd=tmp_path, env=env).stdout.endswith("/bin/codex\n")
 
 
-@pytest.fixture(scope="module")
-@needs("index")
-def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _environment_with_client(dist: Path, directory: Path, *more: str) -> Path:
     """The interpreter of an environment with the released client, as its page says to install it, and pytest."""
-    directory = tmp_path_factory.mktemp("client")
-    pinned = ("-r", "requirements/client.txt", "-c", "requirements/dev.txt", "pytest")
+    pinned = ("-r", "requirements/client.txt", *more, "-c", "requirements/dev.txt", "pytest")
     python = environment_with(directory / "env", None, *pinned)
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist), "CODEX_HOME": str(directory)}
     run_commands(ROOT / "sdk" / "README.md", directory, python.parent, env)
     return python
+
+
+@pytest.fixture(scope="module")
+@needs("index")
+def with_client(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the client alone."""
+    return _environment_with_client(dist, tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="module")
+@needs("index")
+def with_extras(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with what the extras bring and the frameworks of the recipes."""
+    more = ("-r", "requirements/extras.txt", "-r", "requirements/recipes.txt")
+    return _environment_with_client(dist, tmp_path_factory.mktemp("extras"), *more)
 
 
 def test_the_page_of_the_client_works(with_client: Path, tmp_path: Path) -> None:
@@ -245,10 +257,12 @@ def test_the_page_of_the_client_works(with_client: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("document", CLIENT_PAGES, ids=lambda path: path.stem)
 def test_the_commands_and_snippets_of_the_clients_documents_work(
-    document: Path, with_client: Path, dist: Path, tmp_path: Path
+    document: Path, request: pytest.FixtureRequest, dist: Path, tmp_path: Path
 ) -> None:
-    run_commands(document, tmp_path, with_client.parent, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)})
-    run_snippets(document, with_client, tmp_path)
+    says_how_to_get_an_extra = "codex-app-server-sdk[" in document.read_text(encoding="utf-8")
+    python = request.getfixturevalue("with_extras" if says_how_to_get_an_extra else "with_client")
+    run_commands(document, tmp_path, python.parent, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(dist)})
+    run_snippets(document, python, tmp_path)
 
 
 def run_snippets(document: Path, python: Path, cwd: Path) -> None:
