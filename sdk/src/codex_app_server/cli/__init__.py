@@ -142,7 +142,29 @@ def _exec(options: argparse.Namespace) -> int:
     )
 
 
-_COMMANDS = {"doctor": _doctor, "run": _run, "resume": _run, "threads": _threads, "review": _review, "exec": _exec}
+def _acp(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from codex_app_server.config import AppServerConfig
+
+    try:
+        from codex_app_server.integrations.acp import serve
+    except ImportError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _FAILED
+    asyncio.run(serve(AppServerConfig(codex_bin=options.codex_bin)))
+    return 0
+
+
+_COMMANDS = {
+    "doctor": _doctor,
+    "run": _run,
+    "resume": _run,
+    "threads": _threads,
+    "review": _review,
+    "exec": _exec,
+    "acp": _acp,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -176,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     execute = commands.add_parser("exec", help="run a command in the sandbox of Codex, without a model")
     execute.add_argument("--timeout", type=_seconds, metavar="S", help="end it after S seconds, with exit code 124")
     execute.add_argument("argv", nargs="+", metavar="WORD", help="the command, after --")
+
+    commands.add_parser("acp", help="be an agent that an editor drives, over the Agent Client Protocol")
 
     for command in (run, resume, review):
         command.add_argument("--embedded", action="store_true", help="with a scripted model: no account, no network")

@@ -38,6 +38,9 @@ NOTHING_KNOWN: Known = {}
 PAGE = 50
 """How many threads or turns are asked for at a time."""
 
+_SETTINGS = ("cwd", "model", "reasoningEffort", "approvalPolicy", "sandbox")
+"""What the answers that open a thread say beside it, of the settings that it has."""
+
 _NOT_YET = "not materialized yet"
 """What the runtime says of the turns of a thread in which nothing was said (0.171.0)."""
 
@@ -47,7 +50,7 @@ def known_from(answer: JsonValue) -> Known:
     thread = answer.get("thread") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(thread, dict):
         return NOTHING_KNOWN
-    said = {name: answer[name] for name in ("cwd", "model") if answer.get(name) is not None}
+    said = {name: answer[name] for name in _SETTINGS if answer.get(name) is not None}
     return {**thread, "turns": [], **said}
 
 

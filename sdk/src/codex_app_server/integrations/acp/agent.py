@@ -1,0 +1,368 @@
+"""The agent itself: sessions that are threads, prompts that are turns, and an editor that is asked.
+
+A session has the id of its thread, so that an editor may load a thread that something else has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import acp
+from acp import schema
+
+from codex_app_server.aio.codex import AsyncCodex
+from codex_app_server.config import AppServerConfig
+from codex_app_server.errors import AppServerError, InvalidRequestError
+from codex_app_server.integrations.acp.permissions import decided, options, wanted
+from codex_app_server.integrations.acp.prompts import asked
+from codex_app_server.integrations.acp.settings import Settings, servers_of
+from codex_app_server.integrations.acp.updates import Updates, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from codex_app_server.aio.stream import AsyncTurnStream
+    from codex_app_server.aio.thread import AsyncThread
+    from codex_app_server.approvals.requests import ApprovalRequest
+    from codex_app_server.generated import Model
+    from codex_app_server.handlers import Decision
+    from codex_app_server.inputs import InputItem
+    from codex_app_server.integrations.acp.prompts import Block
+    from codex_app_server.integrations.acp.settings import Servers
+    from codex_app_server.results import TurnResult
+
+__all__ = ["CodexAgent", "serve"]
+
+_INVALID, _INTERNAL = -32602, -32603
+_LOGIN_S = 600.0
+"""How long a person may take to log in, in seconds."""
+
+
+class CodexAgent:
+    """Codex, as an editor sees an agent: an `acp.Agent`, for `acp.run_agent`.
+
+        async with CodexAgent() as agent:
+            await acp.run_agent(agent, use_unstable_protocol=True)
+
+    What Codex wants to do beyond its sandbox, the editor's person is asked about, unless a rule of the configuration
+    has decided it. A person who rejects, or an editor that is gone, grants nothing.
+
+    Args:
+        config: how to start Codex; without it, the installed runtime with its own settings.
+    """
+
+    def __init__(self, config: AppServerConfig | None = None) -> None:
+        config = config or AppServerConfig()
+        self._codex = AsyncCodex(replace(config, approvals=(*config.approvals, self._asked)))
+        self._has_roots = config.experimental_api
+        self._editor: acp.Client | None = None
+        self._sessions: dict[str, _Session] = {}
+        self._models: Sequence[Model] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start Codex."""
+        await self._codex.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        await self._codex.__aexit__(kind, error, traceback)
+
+    def on_connect(self, conn: acp.Client) -> None:
+        """Take the editor that this agent serves from now on."""
+        self._editor = conn
+
+    async def initialize(
+        self,
+        protocol_version: int,
+        client_capabilities: schema.ClientCapabilities | None = None,
+        client_info: schema.Implementation | None = None,
+        **more: Any,
+    ) -> schema.InitializeResponse:
+        """What this agent is and can do."""
+        version = self._codex.metadata.server_version or ""
+        return schema.InitializeResponse(
+            protocol_version=min(protocol_version, acp.PROTOCOL_VERSION),
+            agent_info=schema.Implementation(name="codex", title="Codex", version=version),
+            agent_capabilities=schema.AgentCapabilities(
+                load_session=True,
+                prompt_capabilities=schema.PromptCapabilities(image=True, embedded_context=True),
+                mcp_capabilities=schema.McpCapabilities(http=True),
+                session_capabilities=schema.SessionCapabilities(
+                    list=schema.SessionListCapabilities(),
+                    fork=schema.SessionForkCapabilities(),
+                    resume=schema.SessionResumeCapabilities(),
+                    close=schema.SessionCloseCapabilities(),
+                    additional_directories=(
+                        schema.SessionAdditionalDirectoriesCapabilities() if self._has_roots else None
+                    ),
+                ),
+            ),
+            auth_methods=[schema.AuthMethodAgent(id="chatgpt", name="ChatGPT", description="Log in with a browser.")],
+        )
+
+    async def authenticate(self, method_id: str, **more: Any) -> schema.AuthenticateResponse:
+        """Log in, in a browser on this machine."""
+        import webbrowser
+
+        with _told():
+            if method_id != "chatgpt":
+                raise ValueError(f"there is no login {method_id}")
+            async with await self._codex.login_chatgpt() as login:
+                await asyncio.to_thread(webbrowser.open, login.url)
+                await login.wait(timeout=_LOGIN_S)
+        return schema.AuthenticateResponse()
+
+    async def new_session(
+        self,
+        cwd: str,
+        additional_directories: list[str] | None = None,
+        mcp_servers: Servers = None,
+        **more: Any,
+    ) -> schema.NewSessionResponse:
+        """Begin a thread."""
+        with _told():
+            account = await self._codex.account()
+            if account.requires_openai_auth and account.account is None:
+                raise acp.RequestError.auth_required()
+            thread = await self._codex.thread_start(**self._opening(cwd, additional_directories, mcp_servers))
+            session = await self._open(thread)
+        return schema.NewSessionResponse(
+            session_id=thread.id, modes=session.settings.modes(), config_options=session.settings.config_options()
+        )
+
+    async def load_session(
+        self,
+        cwd: str,
+        session_id: str,
+        mcp_servers: Servers = None,
+        additional_directories: list[str] | None = None,
+        **more: Any,
+    ) -> schema.LoadSessionResponse:
+        """Go on with a thread, and tell the editor what was said in it."""
+        with _told():
+            session = await self._resume(session_id, self._opening(cwd, additional_directories, mcp_servers))
+            async for turn in session.thread.turns():
+                for item in turn.items:
+                    for update in spoken(item.model_dump(mode="json", by_alias=True)):
+                        await self._connected().session_update(session_id, update)
+        return schema.LoadSessionResponse(
+            modes=session.settings.modes(), config_options=session.settings.config_options()
+        )
+
+    async def resume_session(
+        self,
+        session_id: str,
+        cwd: str,
+        additional_directories: list[str] | None = None,
+        mcp_servers: Servers = None,
+        **more: Any,
+    ) -> schema.ResumeSessionResponse:
+        """Go on with a thread that the editor knows."""
+        with _told():
+            session = await self._resume(session_id, self._opening(cwd, additional_directories, mcp_servers))
+        return schema.ResumeSessionResponse(
+            modes=session.settings.modes(), config_options=session.settings.config_options()
+        )
+
+    async def fork_session(
+        self,
+        session_id: str,
+        cwd: str,
+        additional_directories: list[str] | None = None,
+        mcp_servers: Servers = None,
+        **more: Any,
+    ) -> schema.ForkSessionResponse:
+        """Begin a thread that has a copy of another one's history."""
+        with _told():
+            opening = self._opening(cwd, additional_directories, mcp_servers)
+            thread = await self._codex.thread_fork(session_id, **opening)
+            session = await self._open(thread)
+        return schema.ForkSessionResponse(
+            session_id=thread.id, modes=session.settings.modes(), config_options=session.settings.config_options()
+        )
+
+    async def list_sessions(
+        self, cwd: str | None = None, cursor: str | None = None, **more: Any
+    ) -> schema.ListSessionsResponse:
+        """The threads that are stored, the last one first."""
+        with _told():
+            page = await self._codex.thread_list(cwd=cwd, cursor=cursor, sort_key="updated_at")
+        sessions = [
+            schema.SessionInfo(
+                session_id=each.id,
+                cwd=each.cwd,
+                title=each.name or each.preview,
+                updated_at=datetime.fromtimestamp(each.updated_at, timezone.utc).isoformat(),
+            )
+            for each in page.data
+        ]
+        return schema.ListSessionsResponse(sessions=sessions, next_cursor=page.next_cursor)
+
+    async def close_session(self, session_id: str, **more: Any) -> schema.CloseSessionResponse:
+        """Have done with a thread; it stays stored."""
+        await self.cancel(session_id)
+        self._sessions.pop(session_id, None)
+        return schema.CloseSessionResponse()
+
+    async def set_session_mode(self, session_id: str, mode_id: str, **more: Any) -> schema.SetSessionModeResponse:
+        """Choose how much Codex may do from the next prompt on."""
+        with _told():
+            self._session(session_id).settings.choose_mode(mode_id)
+        return schema.SetSessionModeResponse()
+
+    async def set_config_option(
+        self, config_id: str, session_id: str, value: str | bool, **more: Any
+    ) -> schema.SetSessionConfigOptionResponse:
+        """Choose the model, or how long it thinks, from the next prompt on."""
+        with _told():
+            settings = self._session(session_id).settings
+            settings.choose(config_id, value)
+        return schema.SetSessionConfigOptionResponse(config_options=settings.config_options())
+
+    async def prompt(self, session_id: str, prompt: list[Block], **more: Any) -> schema.PromptResponse:
+        """Run a turn, and tell the editor what happens in it."""
+        with _told():
+            session = self._session(session_id)
+            result = await session.run(asked(prompt), self._connected())
+        if result is None or result.status == "interrupted":
+            return schema.PromptResponse(stop_reason="cancelled")
+        if result.error is not None:
+            if result.error.codex_error_info == "contextWindowExceeded":
+                return schema.PromptResponse(stop_reason="max_tokens")
+            raise acp.RequestError(_INTERNAL, result.error.message)
+        return schema.PromptResponse(stop_reason="end_turn", usage=_usage(result))
+
+    async def cancel(self, session_id: str, **more: Any) -> None:
+        """Interrupt the turn that runs, if one does."""
+        if (session := self._sessions.get(session_id)) is not None:
+            await session.cancel()
+
+    async def ext_method(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """There are no further methods."""
+        raise acp.RequestError.method_not_found(method)
+
+    async def ext_notification(self, method: str, params: dict[str, Any]) -> None:
+        """Nothing else is taken notice of."""
+
+    async def _asked(self, request: ApprovalRequest) -> Decision | None:
+        if request.thread_id not in self._sessions or self._editor is None:
+            return None
+        answer = await self._editor.request_permission(
+            session_id=request.thread_id, tool_call=wanted(request), options=options(request)
+        )
+        return decided(answer, request)
+
+    def _opening(self, cwd: str, directories: list[str] | None, servers: Servers) -> dict[str, Any]:
+        if not os.path.isabs(cwd):  # noqa: PTH117 - of the editor's machine, which is this one
+            raise ValueError(f"the directory of a session must be an absolute path, not {cwd}")
+        roots = {"runtime_workspace_roots": [cwd, *directories]} if directories and self._has_roots else {}
+        return {"cwd": cwd, "config": servers_of(servers) or None, **roots}
+
+    async def _resume(self, session_id: str, opening: dict[str, Any]) -> _Session:
+        if (session := self._sessions.get(session_id)) is not None:
+            await session.cancel()
+        return await self._open(await self._codex.thread_resume(session_id, **opening))
+
+    async def _open(self, thread: AsyncThread) -> _Session:
+        if self._models is None:
+            self._models = (await self._codex.models()).data
+        session = self._sessions[thread.id] = _Session(thread, Settings(thread._known, self._models))  # noqa: SLF001
+        return session
+
+    def _session(self, session_id: str) -> _Session:
+        if session_id not in self._sessions:
+            raise ValueError(f"there is no session {session_id}")
+        return self._sessions[session_id]
+
+    def _connected(self) -> acp.Client:
+        if self._editor is None:
+            raise RuntimeError("no editor is connected: give the agent to `acp.run_agent`")
+        return self._editor
+
+
+class _Session:
+    """One thread, and the prompt that is at work in it."""
+
+    def __init__(self, thread: AsyncThread, settings: Settings) -> None:
+        self.thread = thread
+        self.settings = settings
+        self._is_busy = False
+        self._is_cancelled = False
+        self._stream: AsyncTurnStream[Any] | None = None
+
+    async def run(self, items: Sequence[InputItem], editor: acp.Client) -> TurnResult[Any] | None:
+        """Run a turn; None if it was cancelled before it began.
+
+        Raises:
+            ValueError: if another one runs.
+        """
+        if self._is_busy:
+            raise ValueError("a prompt is at work in this session already")
+        self._is_busy, self._is_cancelled = True, False
+        updates = Updates()
+        try:
+            async with self.thread.stream(items, **self.settings.turn_options()) as stream:
+                self.settings.are_told()
+                self._stream = stream
+                if self._is_cancelled:
+                    return None  # to leave the block interrupts it
+                async for event in stream:
+                    for update in updates.of(event):
+                        await editor.session_update(self.thread.id, update)
+            return stream.result
+        finally:
+            self._is_busy, self._stream = False, None
+
+    async def cancel(self) -> None:
+        """Interrupt the turn, or let it not begin."""
+        self._is_cancelled = True
+        if self._stream is not None:
+            with suppress(InvalidRequestError):  # it has just ended
+                await self._stream.turn.interrupt()
+
+
+async def serve(config: AppServerConfig | None = None) -> None:
+    """Be an agent for whoever speaks on stdin and listens on stdout, until stdin ends.
+
+    Args:
+        config: how to start Codex; without it, the installed runtime with its own settings.
+
+    Raises:
+        AppServerError: if Codex cannot be started.
+    """
+    async with CodexAgent(config) as agent:
+        await acp.run_agent(agent, use_unstable_protocol=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong, in a form that the protocol carries."""
+    try:
+        yield
+    except ValueError as error:
+        raise acp.RequestError(_INVALID, str(error)) from error
+    except (AppServerError, TimeoutError) as error:
+        raise acp.RequestError(_INTERNAL, str(error)) from error
+
+
+def _usage(result: TurnResult[Any]) -> schema.Usage | None:
+    if (tokens := result.tokens) is None:
+        return None
+    return schema.Usage(
+        total_tokens=tokens.total_tokens,
+        input_tokens=tokens.input_tokens,
+        output_tokens=tokens.output_tokens,
+        thought_tokens=tokens.reasoning_output_tokens,
+        cached_read_tokens=tokens.cached_input_tokens,
+    )

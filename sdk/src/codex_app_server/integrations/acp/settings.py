@@ -1,0 +1,152 @@
+"""What an editor's person may choose for a session: how much Codex may do, which model, and how long it thinks.
+
+Pure: it keeps what was chosen and says what the next turn is given for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from acp import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from codex_app_server.generated import Model
+
+    Servers: TypeAlias = (
+        Sequence[schema.HttpMcpServer | schema.SseMcpServer | schema.AcpMcpServer | schema.McpServerStdio] | None
+    )
+
+__all__ = ["SETTINGS", "Settings", "servers_of"]
+
+SETTINGS = "default"
+"""The mode that is what Codex's own settings say."""
+
+_MODES = {
+    SETTINGS: ("Codex's settings", "What the configuration says of sandbox and approvals."),
+    "read-only": ("Read only", "Reads; asks before it changes a file or uses the network."),
+    "auto": ("Auto", "Reads, edits and runs commands in the workspace; asks before it leaves it."),
+    "full-access": ("Full access", "Does everything without asking."),
+}
+_POLICIES: dict[str, dict[str, Any]] = {
+    "read-only": {"approval_policy": "on-request", "sandbox_policy": {"type": "readOnly"}},
+    "auto": {"approval_policy": "on-request", "sandbox_policy": {"type": "workspaceWrite"}},
+    "full-access": {"approval_policy": "never", "sandbox_policy": {"type": "dangerFullAccess"}},
+}
+
+
+class Settings:
+    """Those of one session.
+
+    Args:
+        known: what the runtime said of the thread when it was opened.
+        models: those that may be chosen.
+    """
+
+    def __init__(self, known: Mapping[str, Any], models: Sequence[Model]) -> None:
+        self._mode = SETTINGS
+        self._models = models
+        self._configured = {
+            "approval_policy": known.get("approvalPolicy"),
+            "sandbox_policy": known.get("sandbox"),
+        }
+        self._model = str(known.get("model") or "")
+        self._effort = str(known.get("reasoningEffort") or "")
+        self._changed: dict[str, Any] = {}
+
+    def turn_options(self) -> dict[str, Any]:
+        """What the next turn is given; a thread keeps it, so a change is told once."""
+        return {**self._changed}
+
+    def are_told(self) -> None:
+        """A turn has begun with them."""
+        self._changed.clear()
+
+    def choose_mode(self, mode: str) -> None:
+        """Take another mode.
+
+        Raises:
+            ValueError: if there is none of this name.
+        """
+        if mode not in _MODES:
+            raise ValueError(f"there is no mode {mode}: {', '.join(_MODES)}")
+        self._mode = mode
+        self._changed.update(_POLICIES.get(mode, self._configured))
+
+    def choose(self, option: str, value: object) -> None:
+        """Choose another value of an option.
+
+        Raises:
+            ValueError: if there is no such option, or no such value.
+        """
+        choices = {each.id: [choice.value for choice in each.options] for each in self._selects()}
+        if value not in choices.get(option, []):
+            raise ValueError(f"{option} cannot be {value}: {', '.join(choices.get(option, [])) or 'unknown'}")
+        self._changed[option] = value
+        if option == "effort":
+            self._effort = str(value)
+            return
+        self._model = str(value)
+        if (model := self._chosen()) is not None:
+            self._effort = model.default_reasoning_effort
+            self._changed["effort"] = self._effort
+
+    def modes(self) -> schema.SessionModeState:
+        """The modes, and which it is in."""
+        modes = [schema.SessionMode(id=key, name=name, description=said) for key, (name, said) in _MODES.items()]
+        return schema.SessionModeState(current_mode_id=self._mode, available_modes=modes)
+
+    def config_options(self) -> list[schema.SessionConfigOptionSelect | schema.SessionConfigOptionBoolean]:
+        """The options, each with what may be chosen."""
+        return [*self._selects()]
+
+    def _selects(self) -> list[schema.SessionConfigOptionSelect]:
+        models = [_choice(each.id, each.display_name, each.description) for each in self._models]
+        if self._chosen() is None and self._model:
+            models.insert(0, _choice(self._model, self._model))
+        selects = [_select("model", "Model", self._model, models)] if models else []
+        if (model := self._chosen()) is not None:
+            efforts = [
+                _choice(each.reasoning_effort, each.reasoning_effort, each.description)
+                for each in model.supported_reasoning_efforts
+            ]
+            current = self._effort or model.default_reasoning_effort
+            selects.append(_select("effort", "Reasoning effort", current, efforts))
+        return selects
+
+    def _chosen(self) -> Model | None:
+        return next((each for each in self._models if each.id == self._model), None)
+
+
+def servers_of(servers: Servers) -> dict[str, Any]:
+    """The editor's MCP servers, as settings of a thread.
+
+    Raises:
+        ValueError: if one speaks a transport that Codex does not.
+    """
+    found: dict[str, Any] = {}
+    for server in servers or []:
+        if isinstance(server, schema.SseMcpServer | schema.AcpMcpServer):
+            name = f"the MCP server {server.name}"
+            raise ValueError(f"{name} is neither a command nor an HTTP server")  # noqa: TRY004 - it is of a known type
+        if isinstance(server, schema.McpServerStdio):
+            environment = {each.name: each.value for each in server.env}
+            found[server.name] = {"command": server.command, "args": server.args, "env": environment}
+        else:
+            found[server.name] = {"url": server.url, "http_headers": {each.name: each.value for each in server.headers}}
+    return {"mcp_servers": found} if found else {}
+
+
+def _select(
+    option: str, name: str, value: str, choices: list[schema.SessionConfigSelectOption]
+) -> schema.SessionConfigOptionSelect:
+    category: Any = "model" if option == "model" else "thought_level"
+    return schema.SessionConfigOptionSelect(
+        id=option, name=name, type="select", category=category, current_value=value, options=choices
+    )
+
+
+def _choice(value: str, name: str, said: str | None = None) -> schema.SessionConfigSelectOption:
+    return schema.SessionConfigSelectOption(value=str(value), name=str(name), description=said)
