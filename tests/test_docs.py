@@ -281,7 +281,7 @@ def run_snippets(document: Path, python: Path, cwd: Path) -> None:
 def run_snippet(text: str, python: Path, cwd: Path, env: dict[str, str]) -> str:
     """What a snippet prints; one that holds tests, what pytest says of them."""
     if not re.search(r"^(async )?def test_", text, re.MULTILINE):
-        return finished(python, "-c", text, cwd=cwd, env=env).stdout
+        return finished(python, "-c", text, cwd=cwd, env=env, stdin="").stdout
     path = cwd / "test_snippet.py"
     path.write_text(text, encoding="utf-8")
     return finished(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", path, cwd=cwd, env=env).stdout

@@ -156,6 +156,10 @@ goal: It is reached\.
 goal: complete
 HELLO
 command: exit code 0""",
+    "28_editor": r"""\[execute\]
+may it\? \| Allow \| Allow for this session \| Reject
+There it is\.
+end_turn, and left in the directory: reports""",
 }
 
 THERE = [(folder, kind) for folder in SAID for kind in KINDS if (EXAMPLES / folder / f"{kind}.py").is_file()]

@@ -142,6 +142,13 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "19_many_prompts": (mouth,) * len(SEAS),
     "21_approval_rules": (*map(command, ("mkdir reports", "ls", "rm -r reports", "mkdir $(date +%A)")), rules),
     "22_watching_and_limiting": (*(command(f"echo {number}") for number in range(1, 6)), Text("Done.")),
+    "28_editor": (
+        ToolCall(
+            "exec_command",
+            {"cmd": "mkdir reports", "sandbox_permissions": "require_escalated", "justification": "You asked for it."},
+        ),
+        Text("There it is."),
+    ),
     "20_tools": (
         ToolCall("stock", {"what": "tea"}),
         ToolCall("stock", {"what": "milk"}),

@@ -1,0 +1,66 @@
+"""Each extra of the released client, alone in a fresh environment, does what it is for; without it, one line says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomlkit
+from needs import needs
+from programs import ROOT, environment_with, finished
+
+from codex_app_server.testing import ModelServer
+
+ACP = """
+import asyncio
+from codex_app_server.integrations.acp import CodexAgent
+
+async def main():
+    async with CodexAgent() as agent:
+        opened = await agent.new_session(cwd=CWD)
+        print(opened.modes.current_mode_id)
+
+asyncio.run(main())
+"""
+
+PROGRAMS = {"acp": (ACP, "default")}
+"""By extra: a program, and what it prints. `CWD` is an empty directory."""
+
+
+def program_of(extra: str, cwd: Path) -> str:
+    return f"CWD = {str(cwd)!r}\n{PROGRAMS[extra][0]}"
+
+
+def test_every_extra_is_tried() -> None:
+    project = tomlkit.parse((ROOT / "sdk" / "pyproject.toml").read_text(encoding="utf-8")).unwrap()
+    assert set(PROGRAMS) == set(project["project"]["optional-dependencies"])
+
+
+@pytest.fixture(scope="module")
+@needs("index")
+def plain(tmp_path_factory: pytest.TempPathFactory, dist: Path) -> Path:
+    """The interpreter of an environment with the client alone."""
+    return environment_with(tmp_path_factory.mktemp("plain"), None, *requirement(dist, "codex-app-server-sdk"))
+
+
+def requirement(dist: Path, name: str) -> tuple[str | Path, ...]:
+    """The words that install the released client, with what it needs as it is pinned."""
+    return (name, "--find-links", dist, "-c", "requirements/dev.txt")
+
+
+@pytest.mark.parametrize("extra", PROGRAMS)
+def test_without_it_one_line_says_how_to_get_it(extra: str, plain: Path, tmp_path: Path) -> None:
+    ran = finished(plain, "-c", program_of(extra, tmp_path), code=1)
+    assert ran.stderr.endswith(f' is not installed: pip install "codex-app-server-sdk[{extra}]"\n')
+    assert ran.stdout == ""
+
+
+@pytest.mark.index
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", PROGRAMS)
+def test_alone_it_is_enough(extra: str, dist: Path, tmp_path: Path) -> None:
+    python = environment_with(tmp_path / "env", None, *requirement(dist, f"codex-app-server-sdk[{extra}]"))
+    with ModelServer() as model:
+        home = {name: str(value) for name, value in (model.config().env or {}).items()}
+        ran = finished(python, "-c", program_of(extra, tmp_path), env=home)
+    assert ran.stdout == f"{PROGRAMS[extra][1]}\n"
