@@ -1,4 +1,4 @@
-"""Each extra of the released client, alone in a fresh environment, does what it is for; without it, one line says so."""
+"""Each extra of the released client, alone in a fresh environment, does what it is for; without it, a line says how."""
 
 from __future__ import annotations
 
