@@ -40,7 +40,7 @@ SECTIONS = {
         "handles.commands",
         "handles.settings",
     ),
-    "Settings and handlers": ("config", "handlers"),
+    "Settings and handlers": ("config", "remote.tokens", "handlers"),
     "Approvals": ("approvals.rules", "approvals.asking", "approvals.requests"),
     "Python functions as tools": ("tools.tool", "tools.context"),
     "Watching and limiting": ("observers", "limits"),

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         ConfigConflictError,
         ConfigurationError,
         ConfigValueError,
+        ConnectError,
+        ConnectionLostError,
         EventOverflowError,
         ExperimentalApiError,
         InternalRpcError,
@@ -141,6 +143,7 @@ if TYPE_CHECKING:
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
+    from codex_app_server.remote.tokens import jwt_token
     from codex_app_server.results import RunResult, TurnResult
     from codex_app_server.retry import is_retryable_error, retry_on_overload
     from codex_app_server.sync.client import AppServerClient
@@ -192,6 +195,8 @@ __all__ = [
     "ConfigConflictError",
     "ConfigValueError",
     "ConfigurationError",
+    "ConnectError",
+    "ConnectionLostError",
     "Event",
     "EventOverflowError",
     "ExperimentalApiError",
@@ -297,6 +302,7 @@ __all__ = [
     "decline_all",
     "for_session",
     "is_retryable_error",
+    "jwt_token",
     "read_only",
     "retry_on_overload",
     "tool",
@@ -338,6 +344,8 @@ _HOMES = {
     "ConfigConflictError": "errors",
     "ConfigValueError": "errors",
     "ConfigurationError": "errors",
+    "ConnectError": "errors",
+    "ConnectionLostError": "errors",
     "Event": "generated.events",
     "EventOverflowError": "errors",
     "ExperimentalApiError": "errors",
@@ -443,6 +451,7 @@ _HOMES = {
     "decline_all": "approvals.rules",
     "for_session": "approvals.rules",
     "is_retryable_error": "retry",
+    "jwt_token": "remote.tokens",
     "read_only": "approvals.rules",
     "retry_on_overload": "retry",
     "tool": "tools.tool",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from codex_app_server.suggesting import suggesting
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
+    import ssl
+
     from codex_app_server.approvals.rules import ApprovalRule
     from codex_app_server.limits import Limits
     from codex_app_server.observers import Observers
@@ -58,13 +60,22 @@ class AppServerConfig:
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
         max_buffered_bytes: how many bytes they may have.
         max_line_bytes: how long a message of the runtime may be, in bytes; a longer one ends the connection.
+        url: where an app-server listens that somebody else runs: ``ws://HOST:PORT``, ``wss://HOST:PORT`` or
+            ``unix:///PATH``; nothing is started then, and `close` ends the connection alone. Needs the extra ``ws``.
+            Whatever is said to a runtime that is started has no place beside it.
+        token: what the server there wants to see, as a bearer token; or a function that gives it, which is called for
+            each connection, so that it may be a new one. Not shown by `repr`.
+        ssl_context: how TLS is spoken with ``wss://``; without it, as the standard library does by default.
+        reconnect_timeout_s: for how long a broken connection to `url` is tried to be made again, in seconds; 0 is not
+            at all.
         startup_timeout_s: how long starting may take, up to the answer to ``initialize``, in seconds.
         request_timeout_s: how long a request may wait for its answer, in seconds; None is without limit.
 
     Raises:
         TypeError: if an option is of another type, or a list of strings is given as one string.
         ValueError: if a number is out of range, an override is no ``key=value``, `launch_args_override` is empty, or
-            given together with what it has no place for, or `config` has a secret in it.
+            given together with what it has no place for, or `config` has a secret in it; or `url` is none, or given
+            together with what is said to a runtime that is started.
     """
 
     codex_bin: str | os.PathLike[str] | None = None
@@ -90,6 +101,10 @@ class AppServerConfig:
     max_buffered_events: int = 100_000
     max_buffered_bytes: int = 64 << 20
     max_line_bytes: int = 256 << 20
+    url: str | None = None
+    token: str | Callable[[], str] | None = field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = None
+    reconnect_timeout_s: float = 60.0
     startup_timeout_s: float = 30.0
     request_timeout_s: float | None = None
 
@@ -106,18 +121,31 @@ class AppServerConfig:
                 raise ValueError(f"config_overrides: {override!r} is not of the form key=value")
         if self.launch_args_override is not None and not self.launch_args_override:
             raise ValueError("launch_args_override is empty: it must at least name a program")
+        self._check_remote()
         self._check_model()
         self.overrides()
-        for rule in self.approvals:
-            if not callable(rule):
-                raise TypeError(f"approvals must be rules, which are functions of a request, not {rule!r}")
+        _check_rules(self.approvals)
         _check_watching(self.observers, self.limits)
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        object.__setattr__(self, "reconnect_timeout_s", seconds(self.reconnect_timeout_s, "reconnect_timeout_s"))
         object.__setattr__(self, "startup_timeout_s", seconds(self.startup_timeout_s, "startup_timeout_s"))
         object.__setattr__(self, "request_timeout_s", seconds(self.request_timeout_s, "request_timeout_s"))
+
+    def _check_remote(self) -> None:
+        if self.url is not None:
+            from codex_app_server.remote.address import Address
+
+            is_secure = Address.read(self.url).is_secure
+            for name in _FOR_A_CHILD:
+                if getattr(self, name) != getattr(AppServerConfig, name):
+                    raise ValueError(f"{name} is for a runtime that is started, and {self.url} runs already")
+            if self.ssl_context is not None and not is_secure:
+                raise ValueError(f"ssl_context is for wss://, and url is {self.url}")
+        elif self.token is not None or self.ssl_context is not None:
+            raise ValueError("token and ssl_context are for the app-server at `url`, and there is no url")
 
     def _check_model(self) -> None:
         for name in ("api_key", "base_url", "config", "features", "strict"):
@@ -148,7 +176,30 @@ class AppServerConfig:
         return [*as_overrides(settings), *as_overrides(self.config or {}), *self.config_overrides]
 
 
-_MAY_BE_SECRET = {"api_key", "env", "inherit_env", "config", "config_overrides", "features", "launch_args_override"}
+_FOR_A_CHILD = (
+    "codex_bin",
+    "launch_args_override",
+    "api_key",
+    "base_url",
+    "codex_home",
+    "config",
+    "features",
+    "strict",
+    "config_overrides",
+    "cwd",
+    "env",
+    "inherit_env",
+)
+_MAY_BE_SECRET = {
+    "token",
+    "api_key",
+    "env",
+    "inherit_env",
+    "config",
+    "config_overrides",
+    "features",
+    "launch_args_override",
+}
 _NONE = type(None)
 _KINDS: dict[str, tuple[type, ...]] = {
     "codex_bin": (str, os.PathLike, _NONE),
@@ -172,6 +223,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "max_buffered_events": (int,),
     "max_buffered_bytes": (int,),
     "max_line_bytes": (int,),
+    "url": (str, _NONE),
+    "token": (str, Callable, _NONE),  # type: ignore[dict-item]  # what `isinstance` takes
+    "reconnect_timeout_s": (int, float),
     "startup_timeout_s": (int, float),
 }
 
@@ -182,6 +236,12 @@ def _check_words(name: str, words: object) -> None:
         raise TypeError(f"{name} must be a sequence of strings, not one string")
     if isinstance(words, Sequence) and not all(isinstance(word, (str, os.PathLike)) for word in words):
         raise TypeError(f"{name} must be a sequence of strings, all of it")
+
+
+def _check_rules(rules: Sequence[object]) -> None:
+    for rule in rules:
+        if not callable(rule):
+            raise TypeError(f"approvals must be rules, which are functions of a request, not {rule!r}")
 
 
 def _check_watching(observers: Observers | None, limits: Limits | None) -> None:

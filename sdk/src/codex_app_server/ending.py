@@ -12,6 +12,7 @@ __all__ = [
     "CREATION_FLAGS",
     "LEAVE_GRACE",
     "MOMENT",
+    "PING_S",
     "SIGNAL_GRACE",
     "STDERR_BYTES",
     "Ending",
@@ -27,6 +28,9 @@ _STDERR_LINES = 20
 LEAVE_GRACE = 3.0
 SIGNAL_GRACE = 2.0
 MOMENT = 0.5
+
+PING_S = 20.0
+"""How often a remote server is asked whether it is there, and how long it may take to answer, in seconds."""
 
 _COLOUR = r"\x1b\[[0-9;]*m"
 if sys.platform == "win32":

@@ -24,6 +24,8 @@ __all__ = [
     "ConfigConflictError",
     "ConfigValueError",
     "ConfigurationError",
+    "ConnectError",
+    "ConnectionLostError",
     "EventOverflowError",
     "ExperimentalApiError",
     "InternalRpcError",
@@ -70,6 +72,34 @@ class ConfigurationError(RuntimeStartError):
     def __init__(self, what: str, *, path: str | None = None) -> None:
         super().__init__(what)
         self.path = path
+
+
+class ConnectError(RuntimeStartError):
+    """There is no connection to the app-server at `AppServerConfig.url`: it is not reached, or refuses this client.
+
+    Attributes:
+        status: what it answered, as a status of HTTP: 401 for a token that is missing, wrong or expired; None if it
+            gave no such answer.
+    """
+
+    def __init__(self, what: str, *, status: int | None = None) -> None:
+        super().__init__(what)
+        self.status = status
+
+
+class ConnectionLostError(AppServerError, ConnectionError):
+    """The connection to a remote app-server broke while a request was under way: it may have been done, or not.
+
+    It was not sent again. The client itself goes on, with a new connection; look at what became of it before you repeat
+    it. Requests that only read are sent again, so this is not raised for them.
+
+    Attributes:
+        method: what was called.
+    """
+
+    def __init__(self, what: str, *, method: str | None = None) -> None:
+        super().__init__(what)
+        self.method = method
 
 
 class TransportClosedError(AppServerError):

@@ -41,6 +41,8 @@ from codex_app_server import (
     ConfigConflictError,
     ConfigurationError,
     ConfigValueError,
+    ConnectError,
+    ConnectionLostError,
     Event,
     EventOverflowError,
     ExperimentalApiError,
@@ -146,6 +148,7 @@ from codex_app_server import (
     decline_all,
     for_session,
     is_retryable_error,
+    jwt_token,
     read_only,
     retry_on_overload,
     tool,
@@ -382,6 +385,10 @@ def lead(codex: Codex) -> None:
     print([skill.name for skill in codex.skills().skills], [server.tools for server in codex.mcp_servers()])
 
 
+def connect(secret: bytes) -> Codex:
+    return Codex(AppServerConfig(url="wss://agents.example", token=jwt_token(secret, issuer="us")))
+
+
 async def lead_async(codex: AsyncCodex) -> None:
     async for thread in codex.threads():
         goal: AsyncGoal = await thread.goal("All tests pass.")
@@ -499,6 +506,10 @@ def guarded() -> str:
         return str(error)
     except ConfigurationError as error:
         return error.path or ""
+    except ConnectError as error:
+        return f"{error.status or error}"
+    except ConnectionLostError as error:
+        return error.method or ""
     except (RuntimeNotFoundError, RuntimeStartError) as error:
         return str(error)
     except (ParseError, InvalidRequestError, MethodNotFoundError, InvalidParamsError, InternalRpcError) as error:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.calling import Calling
     from codex_app_server.aio.consulting import Consulting
+    from codex_app_server.aio.remote import AsyncRemoteTransport
     from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
@@ -92,9 +93,16 @@ class _Reader(Reading):
     def __init__(self, config: AppServerConfig) -> None:
         super().__init__(config)
         self.consulting: Consulting | None = None
-        self.transport = AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
+        self.transport = self._transport_of(config)
         self._gathering: asyncio.TimerHandle | None = None
         self._nap: asyncio.TimerHandle | None = None
+
+    def _transport_of(self, config: AppServerConfig) -> AsyncStdioTransport | AsyncRemoteTransport:
+        if config.url is None:
+            return AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
+        from codex_app_server.aio.remote import AsyncRemoteTransport
+
+        return AsyncRemoteTransport(config, receive=self.receive, finish=self.finish, ended=self.end)
 
     def receive(self, data: bytes) -> None:
         """Take in what came."""
@@ -465,8 +473,11 @@ class AsyncDriver:
     async def _start(self) -> None:
         config = self._config
         try:
+            transport = self._transport
             spawning = asyncio.ensure_future(
-                self._transport.start(launch_command(config), cwd=config.cwd, env=launch_environment(config))
+                transport.start(launch_command(config), cwd=config.cwd, env=launch_environment(config))
+                if isinstance(transport, AsyncStdioTransport)
+                else transport.start()
             )
             try:
                 await asyncio.shield(spawning)

@@ -157,6 +157,8 @@ class Connection:
 
     def __init__(self, limits: Limits, longest_line: int, event: type[Notification] = Notification) -> None:
         self.streams = Streams(limits)
+        self.most_bytes: int | None = None
+        """How long a request may be, in bytes, where that is limited."""
         self.skipped_lines = 0
         """How many lines were no message, or answered nothing; counted before anything that came later is seen."""
         self._event = event
@@ -180,11 +182,17 @@ class Connection:
         """Open a request: the bytes to send now; those of one that has to wait come out of a later step.
 
         Raises:
-            TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`); nothing is open then.
+            TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`), or it is longer than
+                `most_bytes`; nothing is open then.
         """
         if request.method == "turn/interrupt" and request.interrupts is None:
             request.interrupts = self.streams.owned(request.param("turnId") or "")
         data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
+        if self.most_bytes is not None and len(data) - 1 > self.most_bytes:
+            raise ValueError(
+                f"{request.method} is {len(data) - 1:,} bytes long, and this server takes messages of "
+                f"{self.most_bytes:,} at most; nothing was sent"
+            )
         if request.announces_turn:
             self.streams.announcing.add(request.id)
         self._open[request.id] = request

@@ -6,7 +6,10 @@ number of chunks it arrives in. Only a line that would fill the memory is refuse
 
 from __future__ import annotations
 
-__all__ = ["LineSplitter", "LineTooLongError"]
+__all__ = ["MOST_BYTES", "LineSplitter", "LineTooLongError"]
+
+MOST_BYTES = 16 << 20
+"""How long a message to a remote app-server may be; upon a longer one it hangs up without a word (0.171.0)."""
 
 
 class LineTooLongError(ValueError):

@@ -20,7 +20,7 @@ import warnings
 import weakref
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
@@ -229,15 +229,7 @@ class Driver:
         self._process_id = os.getpid()
         self._reader = _Reader(self._config)
         self._connection = self._reader.connection
-        self._transport = StdioTransport(
-            launch_command(self._config),
-            cwd=self._config.cwd,
-            env=launch_environment(self._config),
-            receive=self._reader.receive,
-            finish=self._reader.finish,
-            leaving=self._reader.leaving,
-            ended=self._reader.end,
-        )
+        self._transport = _transport_of(self._config, self._reader)
         self._reader.send = self._transport.send
         self._is_open = True
         try:
@@ -541,6 +533,25 @@ class Driver:
     def _check_process(self) -> None:
         if os.getpid() != self._process_id:
             raise RuntimeError(WRONG_PROCESS)
+
+
+def _transport_of(config: AppServerConfig, reader: _Reader) -> StdioTransport:
+    if config.url is not None:
+        from codex_app_server.sync.remote import RemoteTransport
+
+        remote = RemoteTransport(
+            config, receive=reader.receive, finish=reader.finish, leaving=reader.leaving, ended=reader.end
+        )
+        return cast("StdioTransport", remote)  # it stands in for one
+    return StdioTransport(
+        launch_command(config),
+        cwd=config.cwd,
+        env=launch_environment(config),
+        receive=reader.receive,
+        finish=reader.finish,
+        leaving=reader.leaving,
+        ended=reader.end,
+    )
 
 
 def _refuse_green_threads() -> None:

@@ -1,0 +1,236 @@
+"""An app-server that somebody else runs, over a WebSocket, for an event loop: the twin of `sync.remote`.
+
+The same promises as `aio.transport`, which it stands in for: sending never waits, and the end is reported once. To
+close is to hang up; the server goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import weakref
+from typing import TYPE_CHECKING
+
+from codex_app_server._log import logger
+from codex_app_server.aio.link import Link
+from codex_app_server.ending import MOMENT, Ending
+from codex_app_server.errors import ConnectError
+from codex_app_server.remote.address import Address
+from codex_app_server.remote.lines import as_lines, split_lines
+from codex_app_server.remote.tokens import current_token
+from codex_app_server.remote.websocket import WebSocket
+from codex_app_server.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_app_server.config import AppServerConfig
+
+__all__ = ["AsyncRemoteTransport"]
+
+
+class AsyncRemoteTransport:
+    """Connects to an app-server and moves lines to and from it.
+
+    Args:
+        config: where, and how.
+        receive: called with lines as they come; what it raises ends the connection.
+        finish: called once, when there will be no more; not if `receive` raised.
+        ended: called once, after that.
+    """
+
+    stderr_tail: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        config: AppServerConfig,
+        *,
+        receive: Callable[[bytes], None],
+        finish: Callable[[], None],
+        ended: Callable[[Ending], None],
+    ) -> None:
+        self._config = config
+        self._address = Address.read(config.url or "")
+        self._receive = receive
+        self._finish = finish
+        self._ended = ended
+        self._link: Link | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failure: BaseException | None = None
+        self._gone = asyncio.Event()
+        self._is_paused = False
+        self._is_closing = False
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
+        """
+        _open.add(self)
+        self._loop = asyncio.get_running_loop()
+        await self._connect()
+        if warning := self._address.warning(has_token=self._config.token is not None):
+            logger().warning(warning)
+
+    def send(self, data: bytes) -> None:
+        """Send lines, some time. After the end it does nothing."""
+        if self._link is not None:
+            for line in split_lines(data):
+                self._link.send(line)
+
+    def pause(self) -> None:
+        """Let the server wait with what it has to say until `resume`."""
+        self._is_paused = True
+        if self._link is not None:
+            self._link.pause()
+
+    def resume(self) -> None:
+        """Take it again."""
+        self._is_paused = False
+        if self._link is not None:
+            self._link.resume()
+
+    async def close(self) -> None:
+        """Hang up. May be called again, and by several tasks; each returns when that is done."""
+        self._is_closing = True
+        if self._link is None:
+            return
+        self.resume()
+        self._link.close()
+        try:
+            await asyncio.wait_for(self._gone.wait(), MOMENT)
+        except (TimeoutError, asyncio.TimeoutError):  # two classes until Python 3.11
+            pass
+        finally:
+            self._link.abort()
+
+    def let_go(self) -> None:
+        """Hang up, without waiting for anything; from any thread, whatever became of the loop."""
+        self._is_closing = True
+        if self._loop is None or self._loop.is_closed():
+            self._close_file()
+        elif self._link is not None:
+            with contextlib.suppress(RuntimeError):  # it may just be closed
+                self._loop.call_soon_threadsafe(self._link.abort)
+
+    async def close_from_elsewhere(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As `close`, in another event loop than the one it was made in, which may be closed."""
+        if loop.is_running():  # in another thread
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), loop))
+        else:
+            self._is_closing = True
+            self._close_file()
+
+    def forget(self) -> None:
+        """In a forked child: keep nothing of it open."""
+        if self._link is not None and (fd := self._link.fileno()) is not None:
+            # The loop may close the descriptor once more: it is replaced.
+            with contextlib.suppress(OSError), open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - costs an import
+                os.dup2(nothing.fileno(), fd, inheritable=False)
+
+    def attempt(self, step: Callable[..., None], *arguments: bytes) -> None:
+        """Take a step of reading; if it fails, the connection is ended, and none follows."""
+        if self._failure is not None:
+            return
+        try:
+            step(*arguments)
+        except BaseException as error:
+            logger().exception("reading what the server says failed")
+            self._failure = error
+            if self._link is not None:
+                self._link.abort()
+
+    async def _connect(self) -> None:
+        config, address = self._config, self._address
+        try:
+            token = await self._token()
+            socket = WebSocket(address, token, config.max_line_bytes)
+            link = Link(socket, self._take, self._lost)
+            self._link = link
+            await asyncio.wait_for(link.open(address, config.ssl_context), config.startup_timeout_s)
+        except (TimeoutError, asyncio.TimeoutError):
+            self._hang_up()
+            raise ConnectError(f"cannot connect to {address.url} within {config.startup_timeout_s:g} s") from None
+        except OSError as error:
+            self._hang_up()
+            raise ConnectError(f"cannot connect to {address.url}: {error}") from error
+        except BaseException:
+            self._hang_up()
+            raise
+        if self._is_paused:
+            link.pause()
+
+    async def _token(self) -> str | None:
+        """The token for a new connection; a function is asked in a thread, for it may ask somebody else."""
+        token = self._config.token
+        if not callable(token):
+            return current_token(token)
+        loop = asyncio.get_running_loop()
+        given: asyncio.Future[str | None] = loop.create_future()
+
+        def settle(text: str | None, error: BaseException | None) -> None:
+            if given.cancelled():
+                return
+            if error is not None:
+                given.set_exception(error)
+            else:
+                given.set_result(text)
+
+        def ask() -> None:
+            text: str | None = None
+            failed: BaseException | None = None
+            try:
+                text = current_token(token)
+            except Exception as error:
+                failed = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+                loop.call_soon_threadsafe(settle, text, failed)
+
+        workers = Workers("codex-app-server token", 1)
+        workers.put(ask)
+        try:
+            await asyncio.wait([given], timeout=self._config.startup_timeout_s)
+        finally:
+            workers.close()
+        if not given.done():
+            given.cancel()
+            raise ConnectError(f"there is no token for {self._address.url}: the function gives none in time")
+        if (error := given.exception()) is not None:
+            raise ConnectError(f"there is no token for {self._address.url}: {error}") from error
+        return given.result()
+
+    def _take(self, messages: list[bytes]) -> None:
+        self.attempt(self._receive, as_lines(messages))
+
+    def _lost(self, reason: str) -> None:
+        """The connection is over."""
+        self._gone.set()
+        _open.discard(self)
+        if self._failure is not None:
+            reason = f"reading what the server says failed: {self._failure!r}"
+        self.attempt(self._finish)
+        self._ended(Ending(f"the connection to {self._address.url} is over: {reason}", failure=self._failure))
+
+    def _hang_up(self) -> None:
+        if self._link is not None:
+            self._link.abort()
+            self._link = None
+
+    def _close_file(self) -> None:
+        if self._link is not None:
+            self._link.close_file()
+
+
+_open: weakref.WeakSet[AsyncRemoteTransport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_open):
+        transport.forget()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,81 @@
+"""Where an app-server listens: `AppServerConfig.url`, read once."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["Address"]
+
+_PORTS = {"ws": 80, "wss": 443}
+_FORMS = "ws://HOST:PORT, wss://HOST:PORT or unix:///PATH"
+
+
+class Address(NamedTuple):
+    """An address, in parts.
+
+    Attributes:
+        url: the whole.
+        host: the host to reach; empty for a socket in the file system.
+        port: its port.
+        path: of the socket in the file system; empty for a host.
+        is_secure: whether TLS is spoken there.
+    """
+
+    url: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    is_secure: bool = False
+
+    @classmethod
+    def read(cls, url: str) -> Address:
+        """Read a URL.
+
+        Raises:
+            ValueError: if it is none of the forms that an app-server listens at.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"url: {url!r} is not of the form {_FORMS}: {error}") from None
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("url: there is a name or a password in it; what proves who you are is `token`")
+        if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+            if not hasattr(socket, "AF_UNIX"):
+                raise ValueError("url: Python has no sockets in the file system on this system; use ws://127.0.0.1")
+            return cls(url, path=unquote(parts.path))
+        if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
+            raise ValueError(f"url: {url!r} is not of the form {_FORMS}")
+        return cls(url, parts.hostname, port or _PORTS[parts.scheme], is_secure=parts.scheme == "wss")
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether nobody on another machine can reach it."""
+        if self.path or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return False
+
+    @property
+    def websocket_url(self) -> str:
+        """What the handshake names; in the file system it has to name some host."""
+        return "ws://localhost/" if self.path else self.url
+
+    def warning(self, *, has_token: bool) -> str | None:
+        """What to say of a server that took this client in, if anything."""
+        if self.path:  # its permissions say who may
+            return None
+        if not has_token:
+            who = "whoever has a login on this machine" if self.is_of_this_machine else "whoever reaches it"
+            return (
+                f"{self.url} takes anybody in: {who} may run commands there; start it with --ws-auth, and pass `token`"
+            )
+        if not self.is_secure and not self.is_of_this_machine:
+            return f"{self.url} is not encrypted: whoever listens on the way gets the token; use wss://"
+        return None

@@ -1,0 +1,141 @@
+"""An app-server of this machine that others connect to: started with a token, and ended with who started it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import subprocess
+import threading
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from codex_app_server.ending import SIGNAL_GRACE, describe_exit, last_lines
+from codex_app_server.errors import RuntimeStartError
+from codex_app_server.runtime import find_executable, launch_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import IO
+
+    from typing_extensions import Self
+
+    from codex_app_server.config import AppServerConfig
+
+__all__ = ["AppServer", "write_token"]
+
+_LISTENING = re.compile(rb"listening on: (\S+)")
+_POLL_S = 0.02
+_TOKEN_BYTES = 32
+_KEPT_BYTES = 8 * 1024
+
+
+def write_token(path: Path) -> None:
+    """Make a token, in a file that nobody else may read; one that is there stays.
+
+    Raises:
+        OSError: if it cannot be written.
+        ValueError: if others may read the one that is there.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if os.name != "nt" and path.stat().st_mode & 0o077:
+            raise ValueError(f"{path} may be read by others: chmod 600, or name a file that is not there yet") from None
+        return
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+
+
+class AppServer:
+    """A running app-server.
+
+    Args:
+        config: how to start it.
+        listen: where: ``ws://IP:PORT``, with port 0 for a free one, or ``unix:///PATH``.
+        token_file: the file with the token that it wants to see; None for a socket in the file system, whose
+            permissions say who may.
+        more: words for its command line.
+
+    Attributes:
+        url: where it listens.
+        process: the process.
+
+    Raises:
+        RuntimeStartError: if it does not start.
+    """
+
+    def __init__(self, config: AppServerConfig, listen: str, token_file: Path | None, more: Sequence[str] = ()) -> None:
+        words = ["--listen", listen, *more]
+        if token_file is not None:
+            words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
+        overrides = [word for override in config.overrides() for word in ("--config", override)]
+        command = [str(find_executable(config)), *overrides, "app-server", *words]
+        self.url = listen
+        self._stderr = b""
+        self._found: SimpleQueue[str] = SimpleQueue()
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=config.cwd,
+                env=launch_environment(config),
+                start_new_session=True,  # Ctrl-C is for who started it, who then ends it
+            )
+        except OSError as error:
+            raise RuntimeStartError(f"cannot start {command[0]}: {error}") from error
+        self._drainer = threading.Thread(target=self._drain, name="codex-app-server stderr", daemon=True)
+        self._drainer.start()
+        try:
+            self.url = self._listening(listen, config.startup_timeout_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self) -> int:
+        """Wait for its end; its exit code."""
+        return self.process.wait()
+
+    def close(self) -> None:
+        """End it."""
+        for end in (self.process.terminate, self.process.kill):
+            if self.process.poll() is None:
+                end()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(SIGNAL_GRACE)
+        self._drainer.join(SIGNAL_GRACE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _listening(self, listen: str, timeout: float) -> str:
+        end = time.monotonic() + timeout
+        path = listen.partition("unix://")[2]
+        while time.monotonic() < end:
+            if (code := self.process.poll()) is not None:
+                self._drainer.join(SIGNAL_GRACE)
+                lines = [line for line in last_lines(self._stderr) if line.startswith("Error: ")]
+                raise RuntimeStartError("\n".join(lines) or describe_exit(code))
+            if path and Path(path).is_socket():
+                return listen
+            with contextlib.suppress(Empty):
+                return self._found.get(timeout=_POLL_S)
+        raise RuntimeStartError(f"the app-server does not listen within {timeout:g} s")
+
+    def _drain(self) -> None:
+        with self.process.stderr as pipe:  # type: ignore[union-attr]  # it is a pipe
+            self._read(pipe)
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        while data := os.read(pipe.fileno(), _KEPT_BYTES):
+            self._stderr = (self._stderr + data)[-2 * _KEPT_BYTES :]
+            if (found := _LISTENING.search(self._stderr)) is not None and self._stderr.endswith(b"\n"):
+                self._found.put(found[1].decode())

@@ -1,0 +1,197 @@
+"""An app-server that somebody else runs, over a WebSocket: one thread reads, and another one writes.
+
+The same promises as `sync.transport`, which it stands in for: sending never blocks, a forked child keeps nothing open,
+there is no lock that a caller could hold, and the end is reported once. To close is to hang up; the server goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from codex_app_server._log import logger
+from codex_app_server.ending import MOMENT, Ending
+from codex_app_server.errors import ConnectError
+from codex_app_server.remote.address import Address
+from codex_app_server.remote.lines import as_lines, split_lines
+from codex_app_server.remote.tokens import current_token
+from codex_app_server.remote.websocket import WebSocket, closing, framed, ping
+from codex_app_server.sync.link import Link
+from codex_app_server.sync.waiting import Latch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codex_app_server.config import AppServerConfig
+
+__all__ = ["RemoteTransport"]
+
+
+class RemoteTransport:
+    """Connects to an app-server and moves lines to and from it.
+
+    Args:
+        config: where, and how.
+        receive: called with lines as they come, in a thread; what it raises ends the connection. If it returns a time,
+            in seconds, and nothing follows within that, it is called again with nothing.
+        finish: called once, in the same thread, when there will be no more; not if `receive` raised.
+        leaving: called once, in whichever thread, when the connection is to end without anybody waiting for that.
+        ended: called once, when all is over.
+
+    Raises:
+        ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
+    """
+
+    stderr_tail: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        config: AppServerConfig,
+        *,
+        receive: Callable[[bytes], float],
+        finish: Callable[[], None],
+        leaving: Callable[[], None],
+        ended: Callable[[Ending], None],
+    ) -> None:
+        self._config = config
+        self._address = Address.read(config.url or "")
+        self._receive = receive
+        self._finish = finish
+        self._leaving = leaving
+        self._ended = ended
+        self._outbox: SimpleQueue[tuple[bytes, bool] | None] = SimpleQueue()
+        self._gone = Latch()
+        self._failure: BaseException | None = None
+        self._is_closing = False
+        self._link = self._connected()
+        self._threads = [
+            threading.Thread(target=target, name=f"codex-app-server {self._address.url} {name}", daemon=True)
+            for target, name in ((self._read, "in"), (self._write, "out"))
+        ]
+
+    def start(self) -> None:
+        """Begin to move lines."""
+        _open.add(self)
+        if warning := self._address.warning(has_token=self._config.token is not None):
+            logger().warning(warning)
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            self._link.hang_up()
+            self._gone.set()
+            raise
+
+    def is_own_thread(self) -> bool:
+        """Whether this is one of the threads that move lines: a finalizer may run there, and must not wait for any."""
+        return threading.current_thread() in self._threads
+
+    def send(self, data: bytes) -> None:
+        """Send lines, some time; never blocks. After the end it does nothing."""
+        self._outbox.put((data, False))
+
+    def close(self) -> None:
+        """Hang up. May be called again, by several threads, and in the midst of itself; returns when that is done."""
+        self.let_go()
+        if self.is_own_thread():
+            return
+        try:
+            self._gone.wait(MOMENT)
+        finally:
+            self._link.hang_up()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(MOMENT)
+        self._link.close()
+
+    def let_go(self) -> None:
+        """Hang up, without waiting for anything."""
+        self._is_closing = True
+        self._leaving()
+        self._outbox.put(None)
+
+    def forget(self) -> None:
+        """In a forked child: keep nothing of it open, and do nothing to it."""
+        self._link.close()
+
+    def _connected(self) -> Link:
+        config = self._config
+        try:
+            token = current_token(config.token)
+        except Exception as error:
+            raise ConnectError(f"there is no token for {self._address.url}: {error}") from error
+        websocket = WebSocket(self._address, token, config.max_line_bytes)
+        return Link(self._address, websocket, config.ssl_context, config.startup_timeout_s)
+
+    def _read(self) -> None:
+        reason = self._pump(self._link)
+        self._link.hang_up()
+        self._outbox.put(None)
+        if self._failure is None:
+            self._attempt(self._finish)
+        if self._failure is not None:
+            reason = f"reading what the server says failed: {self._failure!r}"
+        _open.discard(self)
+        self._gone.set()
+        self._ended(Ending(f"the connection to {self._address.url} is over: {reason}", failure=self._failure))
+        self._threads[1].join(MOMENT)
+        self._link.close()
+
+    def _pump(self, link: Link) -> str:
+        """Take what comes, until it is over: why, as a clause."""
+        was_heard = True
+        while self._failure is None:
+            try:
+                messages = link.read()
+                was_heard = True
+            except TimeoutError:
+                if not was_heard:
+                    return "the server did not answer a ping in time"
+                was_heard = False
+                self._outbox.put((ping(), True))
+                continue
+            except (EOFError, OSError, ValueError, ConnectError) as error:
+                return str(error)
+            if data := link.outgoing():
+                self._outbox.put((data, True))
+            if messages:
+                self._attempt(self._take, messages, link)
+        return ""
+
+    def _take(self, messages: list[bytes], link: Link) -> None:
+        if (patience := self._receive(as_lines(messages))) and not link.is_readable(patience):
+            self._receive(b"")
+
+    def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
+        try:
+            step(*arguments)
+        except BaseException as error:
+            logger().exception("reading what the server says failed")
+            self._failure = error
+
+    def _write(self) -> None:
+        with suppress(OSError):  # who reads hears of it too
+            while (item := self._outbox.get()) is not None:
+                data, is_framed = item
+                self._link.write(data if is_framed else b"".join(map(framed, split_lines(data))))
+            self._link.write(closing())
+            if self._is_closing:
+                self._gone.wait(MOMENT)
+        self._link.hang_up()
+
+
+_open: weakref.WeakSet[RemoteTransport] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for transport in list(_open):
+        transport.forget()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,118 @@
+"""Remote app-servers in tests: a real one with a token, a scripted one, and either kind of client to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from awaited import awaited
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
+from codex_app_server import AppServerConfig, AsyncCodex, Codex
+from codex_app_server.remote.serving import AppServer, write_token
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from websockets.sync.server import ServerConnection
+
+    from codex_app_server.testing import ModelServer
+
+__all__ = ["KINDS", "Remote", "connected", "free_port", "greeted", "scripted_server"]
+
+KINDS = ["threads", "asyncio"]
+
+
+@asynccontextmanager
+async def connected(kind: str, config: AppServerConfig) -> AsyncIterator[Any]:
+    """A client of either kind, both used with awaits."""
+    if kind == "asyncio":
+        async with AsyncCodex(config) as codex:
+            yield codex
+        return
+    client = await asyncio.to_thread(Codex, config)
+    try:
+        yield awaited(client)
+    finally:
+        await asyncio.to_thread(client.close)
+
+
+class Remote:
+    """A real app-server with an embedded model, that can be killed and started again: same home, same port.
+
+    Args:
+        model: whom it asks.
+        codex_binary: the runtime.
+        directory: for the token.
+    """
+
+    def __init__(self, model: ModelServer, codex_binary: Path, directory: Path) -> None:
+        self.token_file = directory / "token"
+        write_token(self.token_file)
+        self.token = self.token_file.read_text().strip()
+        self._config = model.config(codex_bin=codex_binary)
+        self.server = AppServer(self._config, "ws://127.0.0.1:0", self.token_file)
+        self.url = self.server.url
+
+    def config(self, **options: Any) -> AppServerConfig:
+        """How to connect to it."""
+        return AppServerConfig(**{"url": self.url, "token": self.token, **options})
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self.server.process.kill()
+        self.server.close()
+
+    def start(self) -> None:
+        """Start it again."""
+        self.server = AppServer(self._config, self.url, self.token_file)
+
+    def close(self) -> None:
+        """End it."""
+        self.server.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@contextmanager
+def scripted_server(
+    script: Callable[[ServerConnection], None], *, tls: ssl.SSLContext | None = None
+) -> Iterator[AppServerConfig]:
+    """An app-server on loopback that does what a function says with each connection."""
+
+    def handle(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            script(connection)
+
+    with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        try:
+            yield AppServerConfig(url=f"{'wss' if tls else 'ws'}://127.0.0.1:{port}", token="any")
+        finally:
+            server.shutdown()
+            thread.join()
+    for descriptor in (server.shutdown_watcher, server.shutdown_notifier) if os.name != "nt" else ():
+        os.close(descriptor)  # it leaves them open
+
+
+def greeted(connection: ServerConnection) -> None:
+    """The handshake, from the server's side."""
+    request = json.loads(connection.recv())
+    assert request["method"] == "initialize"
+    connection.send(json.dumps({"id": request["id"], "result": {"userAgent": "peer/1.2.3 (Test)"}}))
+    assert json.loads(connection.recv()) == {"method": "initialized"}

@@ -1,0 +1,451 @@
+"""A client of an app-server that somebody else runs: the same turns, behind a WebSocket and a token."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import json
+import logging
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from app_servers import KINDS, Remote, connected, free_port, greeted, scripted_server
+from awaited import awaited, bare
+from until import until
+
+from codex_app_server import AppServerConfig, AppServerError, Codex, ConnectError, TransportClosedError, jwt_token
+from codex_app_server.protocol.framing import MOST_BYTES
+from codex_app_server.remote.address import Address
+from codex_app_server.remote.serving import AppServer, write_token
+from codex_app_server.testing import ModelServer, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from websockets.sync.server import ServerConnection
+
+both = pytest.mark.parametrize("kind", KINDS)
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ModelServer]:
+    with ModelServer(default=Text("one two three")) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def remote(model: ModelServer, codex_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    remote = Remote(model, codex_binary, tmp_path_factory.mktemp("remote"))
+    yield remote
+    remote.close()
+
+
+def plays(kind: str, config: AppServerConfig, scene: Any) -> None:
+    async def acted() -> None:
+        async with connected(kind, config) as codex:
+            await asyncio.wait_for(scene(codex), 30)
+
+    asyncio.run(acted())
+
+
+def client_of(codex: Any) -> Any:
+    return awaited(bare(codex).client)
+
+
+async def runs_a_turn(codex: Any) -> None:
+    result = await (await codex.thread_start(ephemeral=True)).run("Count.")
+    assert result.text == result.final_response == "one two three"
+
+
+@both
+@pytest.mark.usefixtures("leaves_nothing")
+def test_the_same_codex_stands_on_a_websocket(kind: str, remote: Remote) -> None:
+    plays(kind, remote.config(), runs_a_turn)
+    assert remote.server.process.poll() is None  # to close is to hang up
+
+
+@both
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no such sockets for Python")
+def test_a_socket_in_the_file_system_will_do(
+    kind: str, model: ModelServer, codex_binary: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"unix://{tmp_path}/s"
+    with AppServer(model.config(codex_bin=codex_binary), url, None):
+        plays(kind, AppServerConfig(url=url), runs_a_turn)
+    assert not caplog.records
+
+
+@both
+@pytest.mark.parametrize("token", [None, "wrong"])
+@pytest.mark.usefixtures("leaves_nothing")
+def test_without_the_right_token_nobody_is_let_in(kind: str, token: str | None, remote: Remote) -> None:
+    with pytest.raises(ConnectError, match=r"refuses this client: .*bearer token") as caught:
+        plays(kind, remote.config(token=token), runs_a_turn)
+    assert caught.value.status == 401
+    assert "wrong" not in str(caught.value)
+
+
+@both
+def test_a_token_is_made_for_each_connection(kind: str, model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET + "\n")
+    made: list[str] = []
+
+    def token() -> str:
+        made.append(jwt_token(SECRET, issuer="us", audience="them")())
+        return made[-1]
+
+    words = ["--ws-auth", "signed-bearer-token", "--ws-shared-secret-file", str(secret)]
+    words += ["--ws-issuer", "us", "--ws-audience", "them", "--ws-max-clock-skew-seconds", "0"]
+    with AppServer(model.config(codex_bin=codex_binary), "ws://127.0.0.1:0", None, words) as server:
+        config = AppServerConfig(url=server.url, token=token)
+        plays(kind, config, runs_a_turn)
+        plays(kind, config, runs_a_turn)
+        expired = jwt.encode({"exp": int(time.time()) - 5, "iss": "us", "aud": "them"}, SECRET, "HS256")
+        with pytest.raises(ConnectError) as caught:
+            plays(kind, dataclasses.replace(config, token=expired), runs_a_turn)
+    assert caught.value.status == 401
+    assert len(made) == 2
+
+
+def test_a_jwt_is_what_others_take_for_one() -> None:
+    token = jwt_token(SECRET, issuer="us", audience="them", lifetime_s=60)()
+    claims = jwt.decode(token, SECRET, ["HS256"], audience="them", issuer="us")
+    assert claims["exp"] - claims["iat"] == 60
+    with pytest.raises(ValueError, match="31 bytes"):
+        jwt_token(SECRET[:-1] + "\n")
+    with pytest.raises(ValueError, match="positive"):
+        jwt_token(SECRET, lifetime_s=0)
+
+
+@both
+@pytest.mark.parametrize("text", ["", "two words", "line\nbreak", "ümlaut"])
+def test_what_no_header_may_carry_is_no_token_and_not_shown(kind: str, text: str, remote: Remote) -> None:
+    with pytest.raises(ConnectError, match="there is no token") as caught:
+        plays(kind, remote.config(token=lambda: text), runs_a_turn)
+    assert not text or text not in str(caught.value)
+
+
+@both
+def test_what_the_function_for_the_token_raises_is_said(kind: str, remote: Remote) -> None:
+    def token() -> str:
+        raise LookupError("the vault is closed")
+
+    with pytest.raises(ConnectError, match="the vault is closed"):
+        plays(kind, remote.config(token=token), runs_a_turn)
+
+
+@both
+@pytest.mark.usefixtures("leaves_nothing")
+def test_nobody_there_is_said_at_once(kind: str) -> None:
+    with pytest.raises(ConnectError, match=r"cannot connect to ws://127\.0\.0\.1"):
+        plays(kind, AppServerConfig(url=f"ws://127.0.0.1:{free_port()}", token="any"), runs_a_turn)
+
+
+@both
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.usefixtures("leaves_nothing")
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(kind: str, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConnectError, match=r"within 0\.2 s"):
+            plays(kind, AppServerConfig(url=url, token="any", startup_timeout_s=0.2), runs_a_turn)
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno!", r"no! \(HTTP status 404\)"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "no app-server answers there"),
+        (b"", "no app-server answers there"),
+    ],
+    ids=["a web server", "no web server", "nothing"],
+)
+def test_what_is_no_app_server_is_said(kind: str, answer: bytes, why: str) -> None:
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"ws://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(ConnectError, match=why):
+            plays(kind, AppServerConfig(url=url, token="any", startup_timeout_s=5), runs_a_turn)
+        thread.join()
+
+
+@both
+def test_what_is_too_long_for_the_server_is_refused_before_it_is_sent(kind: str, remote: Remote) -> None:
+    async def scene(codex: Any) -> None:
+        frame = len('{"id":2,"method":"thread/loaded/list","params":{"cursor":""}}')
+        with pytest.raises(ValueError, match=r"thread/loaded/list is 16,777,217 bytes long.* 16,777,216 at most"):
+            await client_of(codex).request("thread/loaded/list", {"cursor": "x" * (MOST_BYTES + 1 - frame)})
+        # As long as it may be: it gets there, and is refused for what it says.
+        with pytest.raises(AppServerError, match="cursor"):
+            await client_of(codex).request("thread/loaded/list", {"cursor": "x" * (MOST_BYTES - frame)})
+        await runs_a_turn(codex)
+
+    plays(kind, remote.config(request_timeout_s=20), scene)
+
+
+@both
+def test_an_answer_that_is_too_long_becomes_an_error(kind: str) -> None:
+    answers = []
+
+    def script(connection: ServerConnection) -> None:
+        greeted(connection)
+        connection.send('{"id":"q","method":"item/tool/call","params":{"threadId":"t","turnId":"u"}}')
+        answers.append(json.loads(connection.recv()))
+        connection.recv()
+
+    from codex_app_server import Handlers
+
+    with scripted_server(script) as config:
+        handlers = Handlers(tool_call=lambda _: "x" * (MOST_BYTES + 1))
+
+        async def scene(codex: Any) -> None:
+            await asyncio.to_thread(until, lambda: answers)
+
+        plays(kind, dataclasses.replace(config, handlers=handlers), scene)
+    assert answers[0]["id"] == "q"
+    assert "16,777,216 at most" in answers[0]["error"]["message"]
+
+
+@both
+def test_a_server_that_takes_anybody_in_is_named(
+    kind: str, model: ModelServer, codex_binary: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with AppServer(model.config(codex_bin=codex_binary), "ws://127.0.0.1:0", None) as server:
+        plays(kind, AppServerConfig(url=server.url), runs_a_turn)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"{server.url} takes anybody in" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("url", "has_token", "warning"),
+    [
+        ("ws://10.0.0.1:1", False, "whoever reaches it may run commands there"),
+        ("wss://agents.example", False, "whoever reaches it"),
+        ("ws://localhost:1", False, "whoever has a login on this machine"),
+        ("ws://agents.example:1", True, "not encrypted"),
+        ("ws://[::1]:1", True, None),
+        ("wss://agents.example", True, None),
+        ("unix:///s", False, None),
+    ],
+)
+def test_what_is_unsafe_about_an_address(url: str, has_token: bool, warning: str | None) -> None:
+    said = Address.read(url).warning(has_token=has_token)
+    assert (said is None) if warning is None else (said is not None and warning in said)
+
+
+@both
+def test_tls_is_the_standard_library_s(kind: str, tmp_path: Path) -> None:
+    server = certified(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+
+    def script(connection: ServerConnection) -> None:
+        greeted(connection)
+        while True:
+            request = json.loads(connection.recv())
+            connection.send(json.dumps({"id": request["id"], "result": {"echo": request["params"]}}))
+
+    with scripted_server(script, tls=server) as config:
+
+        async def scene(codex: Any) -> None:
+            text = "x" * 300_000
+            told = await asyncio.gather(*(client_of(codex).request("echo", {"n": n, "text": text}) for n in range(8)))
+            assert told == [{"echo": {"n": n, "text": text}} for n in range(8)]
+
+        plays(kind, dataclasses.replace(config, ssl_context=trusting), scene)
+        with pytest.raises(ConnectError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+            plays(kind, config, scene)
+
+
+def certified(directory: Path) -> ssl.SSLContext:
+    """A server's context with a certificate that it signed itself, ``certificate.pem``."""
+    openssl = shutil.which("openssl")
+    assert openssl is not None, "this test makes a certificate with the openssl program: install it"
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 -batch"
+    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
+    subprocess.run([openssl, *command.split()], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@both
+def test_a_message_is_one_line_however_it_is_written(kind: str) -> None:
+    def script(connection: ServerConnection) -> None:
+        greeted(connection)
+        request = json.loads(connection.recv())
+        connection.ping("anybody?")
+        connection.send([f'{{"id":\n{request["id"]},', '\n"result":{"a": 1}}'])  # in two frames, with line breaks
+        connection.recv()
+
+    async def scene(codex: Any) -> None:
+        assert await client_of(codex).request("any") == {"a": 1}
+
+    with scripted_server(script) as config:
+        plays(kind, config, scene)
+
+
+@both
+def test_a_connection_that_is_not_made_again_ends_the_client(kind: str, codex_binary: Path, tmp_path: Path) -> None:
+    async def scene(codex: Any) -> None:
+        thread = await codex.thread_start(ephemeral=True)
+        turn = await thread.turn("Count.")
+        server.kill()
+        with pytest.raises(TransportClosedError, match=r"the connection to ws://.* is over"):
+            await turn.run()
+        with pytest.raises(TransportClosedError):
+            await thread.run("Count.")
+
+    with ModelServer(default=Text("one two three", delay_s=0.5)) as model:
+        server = Remote(model, codex_binary, tmp_path)
+        try:
+            plays(kind, server.config(reconnect_timeout_s=0), scene)
+        finally:
+            server.close()
+
+
+@both
+def test_of_two_clients_on_a_thread_the_first_answer_wins(kind: str, codex_binary: Path, tmp_path: Path) -> None:
+    from codex_app_server import Handlers
+
+    asked: list[str] = []
+    decided = asyncio.Event()
+
+    async def scene(codex: Any, other: Any) -> None:
+        thread = await codex.thread_start(approval_policy="untrusted")
+        turn = await thread.turn("Go.")
+        await asyncio.to_thread(until, lambda: asked)
+        async with other.client.subscribe() as everything:
+            await other.thread_resume(thread.id)
+            async for event in everything:
+                if event.method == "serverRequest/resolved":
+                    break
+        assert (await turn.run()).is_completed
+
+    def never(_: object) -> bool:
+        asked.append("first")
+        until(decided.is_set)
+        return False
+
+    async def yes(_: object) -> bool:
+        asked.append("second")
+        decided.set()
+        return True
+
+    with ModelServer(ToolCall("exec_command", {"cmd": f"touch {tmp_path}/made"}), default=Text("Done.")) as model:
+        remote = Remote(model, codex_binary, tmp_path)
+
+        async def acted() -> None:
+            handlers = Handlers(command_approval=never)
+            async with (
+                connected(kind, remote.config(handlers=handlers)) as codex,
+                connected("asyncio", remote.config(handlers=Handlers(command_approval=yes))) as other,
+            ):
+                await asyncio.wait_for(scene(codex, other), 30)
+
+        try:
+            asyncio.run(acted())
+        finally:
+            remote.close()
+    assert asked == ["first", "second"]
+
+
+def test_a_client_that_nobody_closes_hangs_up_when_it_is_collected() -> None:
+    ended = []
+
+    def script(connection: ServerConnection) -> None:
+        greeted(connection)
+        try:
+            connection.recv()
+        finally:
+            ended.append(True)
+
+    with scripted_server(script) as config:
+        with pytest.warns(ResourceWarning, match="was not closed"):  # noqa: PT031 - it is made here, and forgotten
+            Codex(config)
+            gc.collect()
+        until(lambda: ended)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"codex_bin": "codex"},
+        {"launch_args_override": ["codex"]},
+        {"api_key": "key"},
+        {"codex_home": "home"},
+        {"config": {"model": "gpt-5"}},
+        {"features": {"x": True}},
+        {"strict": True},
+        {"config_overrides": ["a=1"]},
+        {"cwd": "there"},
+        {"env": {"A": "b"}},
+        {"inherit_env": False},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_is_said_to_a_runtime_that_is_started_has_no_place(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is for a runtime that is started"):
+        AppServerConfig(url="ws://127.0.0.1:1", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"url": "http://x"}, "not of the form ws://"),
+        ({"url": "ws://"}, "not of the form"),
+        ({"url": "ws://x:port"}, "not of the form"),
+        ({"url": "unix://relative/path"}, "not of the form"),
+        ({"url": "ws://me:secret@x"}, "`token`"),
+        ({"url": "ws://x", "ssl_context": ssl.create_default_context()}, "ssl_context is for wss"),
+        ({"url": "ws://x", "reconnect_timeout_s": -1}, "reconnect_timeout_s"),
+        ({"token": "x"}, "there is no url"),
+    ],
+)
+def test_what_cannot_be_an_address_is_refused_at_once(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        AppServerConfig(**options)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "hush" not in repr(AppServerConfig(url="ws://127.0.0.1:1", token="hush"))
+    with pytest.raises(TypeError, match="token must be") as caught:
+        AppServerConfig(url="ws://127.0.0.1:1", token=b"hush")  # type: ignore[arg-type]  # that is what is tested
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_a_token_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    write_token(path)
+    first = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(first) > 40
+    write_token(path)
+    assert path.read_text() == first
+    path.chmod(0o644)
+    with pytest.raises(ValueError, match="may be read by others"):
+        write_token(path)
