@@ -160,9 +160,25 @@ command: exit code 0""",
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.
 end_turn, and left in the directory: reports""",
+    "33_langgraph": r"""Where does what flow\?The Danube flows into the Black Sea\.
+The Rhine flows into the North Sea\.""",
+    "34_django": r"""The Danube\.
+Into the Black Sea\.|data: "The "
+data: "Danube\."
+event: end
+data: \{\}""",
+    "35_celery": r"""The Danube\.
+The Black Sea\.""",
 }
 
-THERE = [(folder, kind) for folder in SAID for kind in KINDS if (EXAMPLES / folder / f"{kind}.py").is_file()]
+# Celery forks, which Windows cannot.
+POSIX = {"35_celery"}
+THERE = [
+    (folder, kind)
+    for folder in SAID
+    for kind in KINDS
+    if (EXAMPLES / folder / f"{kind}.py").is_file() and not (sys.platform == "win32" and folder in POSIX)
+]
 
 Outcome = subprocess.CompletedProcess[str]
 

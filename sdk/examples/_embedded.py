@@ -79,6 +79,17 @@ def approvals(request: ModelRequest) -> Text:
     return Text(f"mkdir {_outcome(made)}, touch {_outcome(touched)}.")
 
 
+def rhine(request: ModelRequest) -> Text:
+    """What follows from what was said before."""
+    has_told = any("Where does it flow?" in text for text in request.texts)
+    return Text("The Rhine flows into the North Sea." if has_told else "The Rhine does what?")
+
+
+def named(request: ModelRequest) -> Text:
+    """A river or a sea."""
+    return Text("The Danube." if "river" in request.texts[-1] else "The Black Sea.")
+
+
 def rivers(request: ModelRequest) -> Text:
     """What was asked for again, with what was wrong with it."""
     found = [
@@ -149,6 +160,9 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ),
         Text("There it is."),
     ),
+    "33_langgraph": (Text("Where does what flow?"), Text("The Danube flows into the Black Sea."), rhine),
+    "34_django": (Text("The Danube."), Text("Into the Black Sea.")),
+    "35_celery": (named, named),
     "20_tools": (
         ToolCall("stock", {"what": "tea"}),
         ToolCall("stock", {"what": "milk"}),

@@ -49,8 +49,8 @@ async def main(config: AppServerConfig, directory: Path) -> None:
             await codex.initialize(protocol_version=acp.PROTOCOL_VERSION)
             session = await codex.new_session(cwd=str(directory), mcp_servers=[])
             await codex.set_session_mode(session_id=session.session_id, mode_id="read-only")
-            prompt = [acp.text_block("Make a directory called reports.")]
-            ended = await codex.prompt(session_id=session.session_id, prompt=prompt)
+            asked = acp.text_block("Make a directory called reports.")
+            ended = await codex.prompt(session_id=session.session_id, prompt=[asked])
             print(f"\n{ended.stop_reason}, and left in the directory:", *(path.name for path in directory.iterdir()))
             await codex.close()
             writer.close()
