@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.command import AsyncCommand
     from codex_app_server.aio.goal import AsyncGoal
     from codex_app_server.aio.login import AsyncLogin
+    from codex_app_server.aio.pool import AsyncCodexPool
     from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.subscription import AsyncSubscription
     from codex_app_server.aio.thread import AsyncThread
@@ -60,8 +61,10 @@ if TYPE_CHECKING:
         MethodNotFoundError,
         OutputValidationError,
         ParseError,
+        PoolFullError,
         RequestTimeoutError,
         RetryLimitExceededError,
+        RuntimeLostError,
         RuntimeNotFoundError,
         RuntimeStartError,
         ServerBusyError,
@@ -138,6 +141,7 @@ if TYPE_CHECKING:
     from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
     from codex_app_server.models.aliases import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
     from codex_app_server.observers import Observers
+    from codex_app_server.pooling.members import PoolMember
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
@@ -148,6 +152,7 @@ if TYPE_CHECKING:
     from codex_app_server.sync.command import Command
     from codex_app_server.sync.goal import Goal
     from codex_app_server.sync.login import Login
+    from codex_app_server.sync.pool import CodexPool
     from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.subscription import Subscription
     from codex_app_server.sync.thread import Thread
@@ -172,6 +177,7 @@ __all__ = [
     "AskForApproval",
     "AsyncAppServerClient",
     "AsyncCodex",
+    "AsyncCodexPool",
     "AsyncCommand",
     "AsyncGoal",
     "AsyncLogin",
@@ -184,6 +190,7 @@ __all__ = [
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
+    "CodexPool",
     "Command",
     "CommandApproval",
     "CommandOutput",
@@ -229,6 +236,8 @@ __all__ = [
     "PermissionsApproval",
     "Personality",
     "PlanType",
+    "PoolFullError",
+    "PoolMember",
     "Prices",
     "ReasoningEffort",
     "ReasoningSummary",
@@ -237,6 +246,7 @@ __all__ = [
     "ReviewResult",
     "RunInput",
     "RunResult",
+    "RuntimeLostError",
     "RuntimeNotFoundError",
     "RuntimeStartError",
     "Sandbox",
@@ -318,6 +328,7 @@ _HOMES = {
     "AskForApproval": "generated",
     "AsyncAppServerClient": "aio.client",
     "AsyncCodex": "aio.codex",
+    "AsyncCodexPool": "aio.pool",
     "AsyncCommand": "aio.command",
     "AsyncGoal": "aio.goal",
     "AsyncLogin": "aio.login",
@@ -330,6 +341,7 @@ _HOMES = {
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
+    "CodexPool": "sync.pool",
     "Command": "sync.command",
     "CommandApproval": "approvals.requests",
     "CommandOutput": "handles.commands",
@@ -375,6 +387,8 @@ _HOMES = {
     "PermissionsApproval": "approvals.requests",
     "Personality": "generated",
     "PlanType": "generated",
+    "PoolFullError": "errors",
+    "PoolMember": "pooling.members",
     "Prices": "prices",
     "ReasoningEffort": "generated",
     "ReasoningSummary": "generated",
@@ -383,6 +397,7 @@ _HOMES = {
     "ReviewResult": "handles.reviews",
     "RunInput": "inputs",
     "RunResult": "results",
+    "RuntimeLostError": "errors",
     "RuntimeNotFoundError": "errors",
     "RuntimeStartError": "errors",
     "Sandbox": "generated:SandboxMode",
