@@ -29,6 +29,7 @@ PAGE = ROOT / "sdk" / "docs" / "api-reference.md"
 
 SECTIONS = {
     "Codex, threads and turns": ("sync.codex", "sync.thread", "sync.turn", "sync.stream"),
+    "Several runtimes": ("sync.pool", "pooling.members"),
     "Goals, commands and logins": ("sync.goal", "sync.command", "sync.login"),
     "Inputs and results": (
         "inputs",
@@ -51,7 +52,7 @@ SECTIONS = {
 }
 """The modules of the public names, by the section they are described in."""
 
-_TWINS = ("codex", "thread", "turn", "stream", "goal", "command", "login", "client", "subscription")
+_TWINS = ("codex", "thread", "turn", "stream", "pool", "goal", "command", "login", "client", "subscription")
 TWINS = {f"sync.{name}": f"aio.{name}" for name in _TWINS}
 """The modules of synchronous classes, and of their twins for asyncio: the same names, of which tests see to it."""
 

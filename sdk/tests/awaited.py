@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from codex_app_server import AppServerClient, Codex, Command, Goal, Login, Thread, Turn
+from codex_app_server import AppServerClient, Codex, CodexPool, Command, Goal, Login, Thread, Turn
 
 __all__ = ["Awaited", "awaited", "bare", "stepwise"]
 
-_WRAPPED = (AppServerClient, Codex, Command, Goal, Login, Thread, Turn)
+_WRAPPED = (AppServerClient, Codex, CodexPool, Command, Goal, Login, Thread, Turn)
 _ITERATORS = {"stream", "threads", "turns"}
 _END = object()
 

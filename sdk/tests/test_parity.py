@@ -15,6 +15,7 @@ from codex_app_server import (
     AppServerClient,
     AsyncAppServerClient,
     AsyncCodex,
+    AsyncCodexPool,
     AsyncCommand,
     AsyncGoal,
     AsyncLogin,
@@ -23,6 +24,7 @@ from codex_app_server import (
     AsyncTurn,
     AsyncTurnStream,
     Codex,
+    CodexPool,
     Command,
     Goal,
     Login,
@@ -34,6 +36,7 @@ from codex_app_server import (
 
 TWINS: list[tuple[type, type]] = [
     (Codex, AsyncCodex),
+    (CodexPool, AsyncCodexPool),
     (Thread, AsyncThread),
     (Turn, AsyncTurn),
     (TurnStream, AsyncTurnStream),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.command import AsyncCommand
     from codex_app_server.aio.goal import AsyncGoal
     from codex_app_server.aio.login import AsyncLogin
+    from codex_app_server.aio.pool import AsyncCodexPool
     from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.subscription import AsyncSubscription
     from codex_app_server.aio.thread import AsyncThread
@@ -62,8 +63,10 @@ if TYPE_CHECKING:
         MethodNotFoundError,
         OutputValidationError,
         ParseError,
+        PoolFullError,
         RequestTimeoutError,
         RetryLimitExceededError,
+        RuntimeLostError,
         RuntimeNotFoundError,
         RuntimeStartError,
         ServerBusyError,
@@ -140,6 +143,7 @@ if TYPE_CHECKING:
     from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
     from codex_app_server.models.aliases import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
     from codex_app_server.observers import Observers
+    from codex_app_server.pooling.members import PoolMember
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.handshake import InitializeResult
     from codex_app_server.protocol.handshake import InitializeResult as InitializeResponse
@@ -151,6 +155,7 @@ if TYPE_CHECKING:
     from codex_app_server.sync.command import Command
     from codex_app_server.sync.goal import Goal
     from codex_app_server.sync.login import Login
+    from codex_app_server.sync.pool import CodexPool
     from codex_app_server.sync.stream import TurnStream
     from codex_app_server.sync.subscription import Subscription
     from codex_app_server.sync.thread import Thread
@@ -175,6 +180,7 @@ __all__ = [
     "AskForApproval",
     "AsyncAppServerClient",
     "AsyncCodex",
+    "AsyncCodexPool",
     "AsyncCommand",
     "AsyncGoal",
     "AsyncLogin",
@@ -187,6 +193,7 @@ __all__ = [
     "CancelLoginAccountResponse",
     "CancelLoginAccountStatus",
     "Codex",
+    "CodexPool",
     "Command",
     "CommandApproval",
     "CommandOutput",
@@ -234,6 +241,8 @@ __all__ = [
     "PermissionsApproval",
     "Personality",
     "PlanType",
+    "PoolFullError",
+    "PoolMember",
     "Prices",
     "ReasoningEffort",
     "ReasoningSummary",
@@ -242,6 +251,7 @@ __all__ = [
     "ReviewResult",
     "RunInput",
     "RunResult",
+    "RuntimeLostError",
     "RuntimeNotFoundError",
     "RuntimeStartError",
     "Sandbox",
@@ -324,6 +334,7 @@ _HOMES = {
     "AskForApproval": "generated",
     "AsyncAppServerClient": "aio.client",
     "AsyncCodex": "aio.codex",
+    "AsyncCodexPool": "aio.pool",
     "AsyncCommand": "aio.command",
     "AsyncGoal": "aio.goal",
     "AsyncLogin": "aio.login",
@@ -336,6 +347,7 @@ _HOMES = {
     "CancelLoginAccountResponse": "generated",
     "CancelLoginAccountStatus": "generated",
     "Codex": "sync.codex",
+    "CodexPool": "sync.pool",
     "Command": "sync.command",
     "CommandApproval": "approvals.requests",
     "CommandOutput": "handles.commands",
@@ -383,6 +395,8 @@ _HOMES = {
     "PermissionsApproval": "approvals.requests",
     "Personality": "generated",
     "PlanType": "generated",
+    "PoolFullError": "errors",
+    "PoolMember": "pooling.members",
     "Prices": "prices",
     "ReasoningEffort": "generated",
     "ReasoningSummary": "generated",
@@ -391,6 +405,7 @@ _HOMES = {
     "ReviewResult": "handles.reviews",
     "RunInput": "inputs",
     "RunResult": "results",
+    "RuntimeLostError": "errors",
     "RuntimeNotFoundError": "errors",
     "RuntimeStartError": "errors",
     "Sandbox": "generated:SandboxMode",

@@ -37,8 +37,10 @@ __all__ = [
     "MethodNotFoundError",
     "OutputValidationError",
     "ParseError",
+    "PoolFullError",
     "RequestTimeoutError",
     "RetryLimitExceededError",
+    "RuntimeLostError",
     "RuntimeNotFoundError",
     "RuntimeStartError",
     "ServerBusyError",
@@ -119,6 +121,17 @@ class TransportClosedError(AppServerError):
     def __str__(self) -> str:
         """What happened, then what the runtime said last."""
         return _quoting(super().__str__(), self.stderr_tail)
+
+
+class RuntimeLostError(TransportClosedError):
+    """The runtime of a pool ended in the midst of a turn that the pool ran: what it did of it is not known.
+
+    The pool has another one by then. Where `on_crash` is ``"retry"``, this is after the last try.
+    """
+
+
+class PoolFullError(AppServerError):
+    """All runtimes of a pool are taken, and as many wait as may; later there may be room."""
 
 
 class RequestTimeoutError(AppServerError, TimeoutError):

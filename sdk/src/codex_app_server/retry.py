@@ -7,7 +7,7 @@ import time
 from inspect import isawaitable
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from codex_app_server.errors import RetryLimitExceededError, ServerBusyError, TurnFailedError
+from codex_app_server.errors import PoolFullError, RetryLimitExceededError, ServerBusyError, TurnFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -21,11 +21,12 @@ _T = TypeVar("_T")
 def is_retryable_error(error: BaseException) -> bool:
     """Whether the same call may succeed later: the runtime was busy, and has not itself given up.
 
-    So it is with a turn that failed because the model's server was busy (429, 503, ...) or could not be reached.
+    So it is with a turn that failed because the model's server was busy (429, 503, ...) or could not be reached, and
+    with a pool that is full.
     """
     if isinstance(error, TurnFailedError):
         return error.is_retryable
-    return isinstance(error, ServerBusyError) and not isinstance(error, RetryLimitExceededError)
+    return isinstance(error, (PoolFullError, ServerBusyError)) and not isinstance(error, RetryLimitExceededError)
 
 
 @overload

@@ -21,6 +21,7 @@ from codex_app_server import (
     AskForApproval,
     AsyncAppServerClient,
     AsyncCodex,
+    AsyncCodexPool,
     AsyncCommand,
     AsyncGoal,
     AsyncLogin,
@@ -33,6 +34,7 @@ from codex_app_server import (
     CancelLoginAccountResponse,
     CancelLoginAccountStatus,
     Codex,
+    CodexPool,
     Command,
     CommandApproval,
     CommandOutput,
@@ -80,6 +82,8 @@ from codex_app_server import (
     PermissionsApproval,
     Personality,
     PlanType,
+    PoolFullError,
+    PoolMember,
     Prices,
     ReasoningEffort,
     ReasoningSummary,
@@ -88,6 +92,7 @@ from codex_app_server import (
     ReviewResult,
     RunInput,
     RunResult,
+    RuntimeLostError,
     RuntimeNotFoundError,
     RuntimeStartError,
     Sandbox,
@@ -492,6 +497,42 @@ def mapped(codex: Codex) -> list[int]:
     return [*numbers, int(maybe)]
 
 
+def pooled(configs: list[AppServerConfig]) -> tuple[int, list[PoolMember]]:
+    with CodexPool(configs, on_crash="retry", homes="homes", tenant_config=lambda name: configs[len(name)]) as pool:
+        with pool.client(tenant="acme", timeout=60) as codex:
+            use(codex)
+        thread: Thread = pool.thread_start(sandbox="read-only", limits=Limits(turns=1))
+        nothing: None = pool.run("a", thread={"cwd": "."}).output
+        number: int = pool.run("a", tenant="acme", output_type=int).output
+        numbers: list[int] = [outcome.unwrap().output for outcome in pool.map(["a"], output_type=int, journal="j")]
+        print(thread.id, nothing, numbers, pool.waiting)
+        return number, [member for member in pool.members if member.home]
+
+
+async def pooled_async() -> list[MapOutcome[None]]:
+    async with AsyncCodexPool(configured(), size=4) as pool:
+        async with pool.client() as codex:
+            await use_async(codex)
+        thread: AsyncThread = await pool.thread_start()
+        print(thread.id, (await pool.run("a", output_type=int | str)).output)
+        return [outcome async for outcome in pool.map(["a"], tenant="acme")]
+
+
+def far_away() -> str:
+    try:
+        with Codex(configured()) as codex:
+            use(codex)
+    except PoolFullError as error:
+        return str(error)
+    except RuntimeLostError as error:
+        return str(error.exit_code)
+    except ConnectError as error:
+        return f"{error.status or error}"
+    except ConnectionLostError as error:
+        return error.method or ""
+    return ""
+
+
 def guarded() -> str:
     try:
         with Codex(configured()) as codex:
@@ -506,10 +547,6 @@ def guarded() -> str:
         return str(error)
     except ConfigurationError as error:
         return error.path or ""
-    except ConnectError as error:
-        return f"{error.status or error}"
-    except ConnectionLostError as error:
-        return error.method or ""
     except (RuntimeNotFoundError, RuntimeStartError) as error:
         return str(error)
     except (ParseError, InvalidRequestError, MethodNotFoundError, InvalidParamsError, InternalRpcError) as error:

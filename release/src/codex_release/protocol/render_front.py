@@ -57,8 +57,9 @@ class _Front:
         for name, each in self._rules.client_options.items():
             if unknown := set(each.methods) - known:
                 raise ProtocolError(f"the option {name} is for {unknown.pop()}, which release/protocol.toml has not")
-        classes = [self._class(owner) for owner in owners]
-        exported = ", ".join(f'"{self._class_name(owner)}"' for owner in owners)
+        names = [name for owner in owners for name in (*self._bases(owner), owner)]
+        classes = [self._class(name) for name in names]
+        exported = ", ".join(f'"{name}"' for name in sorted(map(self._class_name, names)))
         homes: dict[str, list[str]] = {}
         for name in self._names:
             homes.setdefault(f"codex_app_server.{self._home(name)}", []).append(self._twin(name))
@@ -73,16 +74,19 @@ class _Front:
             + "".join(classes)
         )
 
-    def _class(self, owner: str) -> str:
-        methods = [each for each in self._rules.front if each.owner == owner]
+    def _bases(self, owner: str) -> list[str]:
+        """The classes of those methods of it that others have too."""
+        return list(dict.fromkeys(each.base for each in self._rules.front if each.owner == owner and each.base))
+
+    def _class(self, name: str) -> str:
+        methods = [each for each in self._rules.front if (each.base or each.owner) == name]
         bodies = [body for each in methods for body in (self._method(each), self._behind(each))]
+        owner = methods[0].owner
         about = f"The methods of `{self._twin(owner)}` that have such options; it says what they do with them."
-        return (
-            f"\n\nclass {self._class_name(owner)}(Suggesting, ABC):\n"
-            + docstring([about], "    ")
-            + "\n"
-            + "\n".join(bodies)
-        )
+        if name != owner:
+            about = f"What `{self._twin(owner)}` and others have of such methods; they say what they do with them."
+        bases = ", ".join(map(self._class_name, self._bases(name))) or "Suggesting, ABC"
+        return f"\n\nclass {self._class_name(name)}({bases}):\n" + docstring([about], "    ") + "\n" + "\n".join(bodies)
 
     def _method(self, front: FrontMethod) -> str:
         options, result = self._known(front)

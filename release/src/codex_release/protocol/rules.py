@@ -79,6 +79,7 @@ class FrontMethod:
         about: what its docstring says beside its options: what it does, then sections, parted by blank lines.
         is_plain: whether it is no coroutine in the asynchronous twin either.
         overloads: where it returns something more special than `result`, the most special first.
+        base: the class that has it too, where others beside the owner do, e.g. ``ThreadStart``.
     """
 
     owner: str
@@ -90,6 +91,7 @@ class FrontMethod:
     given: tuple[str, ...] = ()
     is_plain: bool = False
     overloads: tuple[Overload, ...] = ()
+    base: str = ""
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             OSError: in the loop, if the journal cannot be read or written.
             TransportClosedError: likewise, if the connection ends.
         """
-        from codex_app_server.aio.mapping import mapped
+        from codex_app_server.aio.mapping import OneClient, mapped
         from codex_app_server.mapping.plan import Plan
 
         plan = Plan(
@@ -209,7 +209,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             journal=journal,
             progress=progress,
         )
-        return mapped(self, plan)
+        return mapped(OneClient(self), plan)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.

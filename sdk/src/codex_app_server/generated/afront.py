@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from codex_app_server.results import Output, RunResult
     from codex_app_server.tools.toolbox import ToolLike
 
-__all__ = ["AsyncCodexOptions", "AsyncThreadOptions"]
+__all__ = ["AsyncCodexOptions", "AsyncThreadOptions", "AsyncThreadStartOptions"]
 
 
-class AsyncCodexOptions(Suggesting, ABC):
-    """The methods of `AsyncCodex` that have such options; it says what they do with them."""
+class AsyncThreadStartOptions(Suggesting, ABC):
+    """What `AsyncCodex` and others have of such methods; they say what they do with them."""
 
     async def thread_start(
         self,
@@ -187,6 +187,10 @@ class AsyncCodexOptions(Suggesting, ABC):
 
     @abstractmethod
     async def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread: ...
+
+
+class AsyncCodexOptions(AsyncThreadStartOptions):
+    """The methods of `AsyncCodex` that have such options; it says what they do with them."""
 
     async def thread_list(
         self,

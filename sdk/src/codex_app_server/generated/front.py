@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from codex_app_server.sync.turn import Turn
     from codex_app_server.tools.toolbox import ToolLike
 
-__all__ = ["CodexOptions", "ThreadOptions"]
+__all__ = ["CodexOptions", "ThreadOptions", "ThreadStartOptions"]
 
 
-class CodexOptions(Suggesting, ABC):
-    """The methods of `Codex` that have such options; it says what they do with them."""
+class ThreadStartOptions(Suggesting, ABC):
+    """What `Codex` and others have of such methods; they say what they do with them."""
 
     def thread_start(
         self,
@@ -187,6 +187,10 @@ class CodexOptions(Suggesting, ABC):
 
     @abstractmethod
     def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> Thread: ...
+
+
+class CodexOptions(ThreadStartOptions):
+    """The methods of `Codex` that have such options; it says what they do with them."""
 
     def thread_list(
         self,

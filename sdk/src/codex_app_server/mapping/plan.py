@@ -120,6 +120,13 @@ class Plan:
         result = self._journal.done(key)
         return Job(MapOutcome(index, prompt, result, attempts=0 if result is not None else 1), key)
 
+    def first(self) -> Job:
+        """The first prompt, of a plan that has one."""
+        job = self.next()
+        if job is None:
+            raise ValueError("there is no prompt")
+        return job
+
     def delays(self) -> Iterator[float]:
         """How long to wait before each further attempt, in seconds."""
         return backoff(self._retries, 0.25, 8.0, 0.2)

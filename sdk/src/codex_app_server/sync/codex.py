@@ -200,7 +200,7 @@ class Codex(CodexOptions, Services):
             TransportClosedError: likewise, if the connection ends.
         """
         from codex_app_server.mapping.plan import Plan
-        from codex_app_server.sync.mapping import mapped
+        from codex_app_server.sync.mapping import OneClient, mapped
 
         plan = Plan(
             prompts,
@@ -214,7 +214,7 @@ class Codex(CodexOptions, Services):
             journal=journal,
             progress=progress,
         )
-        return mapped(self, plan)
+        return mapped(OneClient(self), plan)
 
     def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.

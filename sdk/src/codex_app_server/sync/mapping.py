@@ -7,31 +7,136 @@ import time
 from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_app_server.driving import closed
-from codex_app_server.errors import AppServerError, TransportClosedError
+from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.sync.waiting import Latch, Sleeper, sleep, wake
+from codex_app_server.timeouts import left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from codex_app_server.mapping.outcomes import MapOutcome
     from codex_app_server.mapping.plan import Job, Plan
+    from codex_app_server.results import RunResult
     from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.leasing import Leasing
     from codex_app_server.sync.turn import Turn
 
-__all__ = ["mapped"]
+    Stop: TypeAlias = Callable[[], object]
+
+__all__ = ["OneClient", "Pooled", "Runner", "done", "mapped", "told"]
 
 _GRACE_S = 5.0
 """How long is waited for threads that were stopped, in seconds: one may stand in the caller's own iterator for ever."""
 
 
-def mapped(codex: Codex, plan: Plan) -> Iterator[MapOutcome[Any]]:
+class Runner(Protocol):
+    """Who runs prompts."""
+
+    def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
+        """Run a prompt once.
+
+        Args:
+            plan: what is to be done.
+            job: which prompt.
+            began: is told how to stop the turn when it begins; it raises if that comes too late.
+        """
+
+    def check(self) -> None:
+        """Raise if no more prompts can be run: somebody may stand in the caller's iterator, and not notice."""
+
+
+class OneClient:
+    """Runs prompts on one client, each in a thread of its own.
+
+    Args:
+        codex: the client.
+    """
+
+    def __init__(self, codex: Codex) -> None:
+        self._codex = codex
+
+    def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
+        """Run a prompt once."""
+        thread = self._codex.thread_start(**plan.thread)
+        thread._on_turn = told(began)  # noqa: SLF001 - its own
+        result: RunResult[Any] = thread.run(job.outcome.prompt, **plan.run)
+        return result
+
+    def check(self) -> None:
+        """Raise if the connection is over."""
+        if (ending := self._codex._driver.reading.ending) is not None:  # noqa: SLF001 - its own
+            raise closed("the prompts were not all run", ending) from ending.failure
+
+
+class Pooled:
+    """Runs prompts on a pool.
+
+    Args:
+        leasing: of the pool.
+        tenant: whose runtime it has to be.
+        again: whether a turn whose runtime ended is run again; one that was not begun is in any case.
+        restarts: how often, at most.
+        timeout: how long all of it may take, the wait for a place too, in seconds.
+    """
+
+    def __init__(
+        self, leasing: Leasing, tenant: str | None, *, again: bool, restarts: int, timeout: float | None = None
+    ) -> None:
+        self._leasing = leasing
+        self._tenant = tenant
+        self._again = again
+        self._restarts = restarts
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
+        """Run a prompt, and again if its runtime ends.
+
+        Raises:
+            RuntimeLostError: if that ends too often.
+        """
+        for attempt in count():
+            place = self._leasing.take(self._tenant, left_until(self._end), is_patient=plan.concurrency > 1)
+            may_go_on = attempt < self._restarts
+            try:
+                thread = place.codex.thread_start(**plan.thread)
+                thread._on_turn = told(began)  # noqa: SLF001 - its own
+                may_go_on = may_go_on and self._again
+                options = plan.run if self._end is None else {**plan.run, "timeout": left_until(self._end)}
+                result: RunResult[Any] = thread.run(job.outcome.prompt, **options)
+                return result
+            except TransportClosedError as error:
+                if self._leasing.is_closed:
+                    raise
+                lost = error
+            finally:
+                self._leasing.give_back(place)
+            if not may_go_on:
+                raise RuntimeLostError(lost.args[0], exit_code=lost.exit_code, stderr_tail=lost.stderr_tail) from lost
+        raise AssertionError
+
+    def check(self) -> None:
+        """Raise if the pool is closed."""
+        self._leasing.check_open()
+
+
+def told(began: Callable[[Stop], object]) -> Callable[[Turn], object]:
+    """What is told of a turn as it begins, of a function that is told how to stop it."""
+
+    def stop(turn: Turn) -> None:
+        turn._driver.stop(turn._log, turn.thread_id)  # noqa: SLF001 - nobody waits for a runtime that hangs
+
+    return lambda turn: began(lambda: stop(turn))
+
+
+def mapped(runner: Runner, plan: Plan) -> Iterator[MapOutcome[Any]]:
     """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
     plan.open()
-    crew = _Crew(codex, plan)
+    crew = _Crew(runner, plan)
     try:
         crew.start()
         while (outcome := crew.outcome()) is not None:
@@ -48,8 +153,8 @@ class _StoppedError(Exception):
 class _Crew:
     """The threads that work, and those who take from them."""
 
-    def __init__(self, codex: Codex, plan: Plan) -> None:
-        self._codex = codex
+    def __init__(self, runner: Runner, plan: Plan) -> None:
+        self._runner = runner
         self._plan = plan
         self._next = threading.Lock()  # the caller's iterator knows nothing of threads; he does not wait for it himself
         self._outcomes: SimpleQueue[MapOutcome[Any]] = SimpleQueue()
@@ -57,7 +162,7 @@ class _Crew:
         self._room = threading.Semaphore(plan.concurrency)
         self._stopped = Latch()
         self._error: BaseException | None = None
-        self._turns: dict[threading.Thread, Turn] = {}
+        self._stops: dict[threading.Thread, Stop] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"codex-app-server map {number}", daemon=True)
             for number in range(plan.concurrency)
@@ -79,8 +184,7 @@ class _Crew:
                 raise self._error
             if is_over:
                 return None
-            if (ending := self._codex._driver.reading.ending) is not None:  # noqa: SLF001 - its own
-                raise closed("the prompts were not all run", ending) from ending.failure
+            self._runner.check()
             sleep(self._has_news, 0.5)
 
     def stop(self) -> None:
@@ -89,9 +193,9 @@ class _Crew:
         for _ in self._threads:
             self._room.release()
         for thread in self._threads:
-            turn = self._turns.get(thread)
-            if thread.is_alive() and turn is not None:
-                self._codex._driver.stop(turn._log, turn.thread_id)  # noqa: SLF001 - nobody waits for a runtime that hangs
+            stop = self._stops.get(thread)
+            if thread.is_alive() and stop is not None:
+                stop()
         end = time.monotonic() + _GRACE_S
         for thread in self._threads:
             if thread.ident is not None:
@@ -115,27 +219,33 @@ class _Crew:
             wake(self._has_news)
 
     def _done(self, job: Job) -> MapOutcome[Any]:
-        """Run a prompt until it succeeds, or fails for good."""
-        plan = self._plan
-        delays = plan.delays()
-        for attempt in count(1):
-            try:
-                thread = self._codex.thread_start(**plan.thread)
-                thread._on_turn = self._began  # noqa: SLF001 - its own
-                return plan.succeeded(job, thread.run(job.outcome.prompt, **plan.run), attempt)
-            except TransportClosedError:
-                raise
-            except (AppServerError, TimeoutError) as error:
-                delay = next(delays, None) if is_retryable_error(error) else None
-                if self._stopped.is_set:
-                    raise
-                if delay is None:
-                    return plan.failed(job, error, attempt)
-                if self._stopped.wait(delay):
-                    raise
-        raise AssertionError
+        return done(self._runner, self._plan, job, self._began, self._stopped)
 
-    def _began(self, turn: Turn) -> None:
-        self._turns[threading.current_thread()] = turn
+    def _began(self, stop: Stop) -> None:
+        self._stops[threading.current_thread()] = stop
         if self._stopped.is_set:
             raise _StoppedError
+
+
+def done(
+    runner: Runner, plan: Plan, job: Job, began: Callable[[Stop], object] = bool, stopped: Latch | None = None
+) -> MapOutcome[Any]:
+    """Run a prompt until it succeeds, or fails for good; once it is stopped, raise what came of that."""
+    stopped = stopped or Latch()
+    delays = plan.delays()
+    for attempt in count(1):
+        try:
+            return plan.succeeded(job, runner.run(plan, job, began), attempt)
+        except RuntimeLostError as error:
+            return plan.failed(job, error, attempt)
+        except (TransportClosedError, RuntimeStartError):
+            raise
+        except (AppServerError, TimeoutError) as error:
+            delay = next(delays, None) if is_retryable_error(error) else None
+            if stopped.is_set:
+                raise
+            if delay is None:
+                return plan.failed(job, error, attempt)
+            if stopped.wait(delay):
+                raise
+    raise AssertionError

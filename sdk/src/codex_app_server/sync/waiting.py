@@ -7,19 +7,30 @@ itself. So everything here is made of queues whose every operation is one step, 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-__all__ = ["Latch", "Relay", "Sleeper", "sleep", "wake"]
+__all__ = ["Latch", "Relay", "Sleeper", "guard", "sleep", "sleeper", "wake"]
 
 Sleeper: TypeAlias = "SimpleQueue[None]"
 """One thread that waits, once."""
 
 _SLICE_S = 0.1
 """How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
+
+
+def sleeper() -> Sleeper:
+    """Somebody who is going to wait."""
+    return SimpleQueue()
+
+
+def guard() -> AbstractContextManager[object]:
+    """What keeps other threads out of a block that is over at once, but not a signal handler in the midst of it."""
+    return threading.RLock()
 
 
 def wake(sleeper: Sleeper) -> None:

@@ -1,0 +1,34 @@
+"""Tasks that wait, and are woken: the twin of `sync.waiting`, where a loop does most of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
+
+__all__ = ["Sleeper", "guard", "sleep", "sleeper", "wake"]
+
+Sleeper: TypeAlias = "asyncio.Future[None]"
+"""One task that waits, once."""
+
+
+def sleeper() -> Sleeper:
+    """Somebody who is going to wait."""
+    return asyncio.get_running_loop().create_future()
+
+
+def wake(sleeper: Sleeper) -> None:
+    """Let a task go on; also before it sleeps."""
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+async def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
+    """Wait to be woken; whether that happened within so many seconds."""
+    done, _ = await asyncio.wait([sleeper], timeout=timeout)
+    return bool(done)
+
+
+def guard() -> AbstractContextManager[object]:
+    """What keeps others out of a block; in a loop nobody comes between where nothing is awaited."""
+    return nullcontext()

@@ -1,0 +1,338 @@
+"""Several runtimes: each with a home, a login and a life of its own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from codex_app_server.generated.front import ThreadStartOptions
+from codex_app_server.pooling.members import PoolMember, PoolOptions
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Literal, overload
+
+    from typing_extensions import Self, TypeForm
+
+    from codex_app_server.config import AppServerConfig
+    from codex_app_server.inputs import RunInput
+    from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
+    from codex_app_server.options import ClientOptions
+    from codex_app_server.results import Output, RunResult
+    from codex_app_server.sync.codex import Codex
+    from codex_app_server.sync.thread import Thread
+
+__all__ = ["CodexPool"]
+
+
+class CodexPool(ThreadStartOptions):
+    """Several runtimes, each with its own home, login and life: what becomes of one is nothing to the others.
+
+        with CodexPool(AppServerConfig(api_key=key), size=4) as pool:
+            with pool.client() as codex:
+                print(codex.thread_start().run("What is in this directory?").final_response)
+
+    A runtime is started when it is first needed, and another one in its place when it has ended. `thread_start` begins
+    a thread at the one that has least to do; there it stays, and with its runtime it ends. A pool makes nothing faster:
+    one runtime serves as many turns at once.
+
+    Args:
+        config: how each is started; or one configuration for each runtime. A single one is for `size` runtimes with
+            homes that the pool makes: such a home has the ``config.toml`` of the home that the configuration names, if
+            it names one, and no login. Of several, those that name a home keep it.
+        size: how many runtimes there are for a single configuration; 2 without it.
+        homes: the directory below which homes are made; they stay. Without it they are temporary, and go with the pool.
+        per_runtime: how many clients of each runtime may be lent at a time.
+        max_waiting: how many may wait for one; beyond that they are refused.
+        on_crash: what becomes of a turn of `run` or `map` whose runtime ends: it fails with `RuntimeLostError`, or is
+            run again, and what it has done already is done again, too.
+        restarts: how often that is, and how often one that waits has a runtime started again that does not start.
+        tenant_config: how the runtime of a tenant is started, of its name; without it, as `config` says, the first one.
+        max_tenants: how many tenants may have a runtime at a time; for another one, that of whoever did not need it for
+            longest is closed.
+        idle_timeout: after how many seconds without use a tenant's runtime is closed; None is never.
+
+    Raises:
+        TypeError: if an option is of another type.
+        ValueError: if a number is out of range, there is no configuration, or two have the same home.
+    """
+
+    def __init__(
+        self,
+        config: AppServerConfig | Sequence[AppServerConfig] | None = None,
+        *,
+        size: int | None = None,
+        homes: str | os.PathLike[str] | None = None,
+        per_runtime: int = 16,
+        max_waiting: int = 1000,
+        on_crash: Literal["fail", "retry"] = "fail",
+        restarts: int = 3,
+        tenant_config: Callable[[str], AppServerConfig] | None = None,
+        max_tenants: int = 8,
+        idle_timeout: float | None = 300.0,
+    ) -> None:
+        from codex_app_server.sync.leasing import Leasing
+
+        self._options = PoolOptions(
+            config,
+            size=size,
+            homes=homes,
+            per_runtime=per_runtime,
+            max_waiting=max_waiting,
+            on_crash=on_crash,
+            restarts=restarts,
+            tenant_config=tenant_config,
+            max_tenants=max_tenants,
+            idle_timeout=idle_timeout,
+        )
+        self._desk = self._options.desk()
+        self._leasing = Leasing(
+            self._desk, self._options.config_of, restarts=restarts, idle_timeout=self._options.idle_timeout
+        )
+
+    @property
+    def members(self) -> tuple[PoolMember, ...]:
+        """How the runtimes are, those of tenants after the others."""
+        return self._options.members(self._desk)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a client."""
+        return sum(map(len, list(self._desk.waiting.values())))
+
+    @contextmanager
+    def client(self, *, tenant: str | None = None, timeout: float | None = None) -> Iterator[Codex]:
+        """Lend a client, for a ``with`` block: that of the runtime that has least to do.
+
+        If its runtime ends meanwhile, its calls raise `TransportClosedError`; the next block has another one.
+
+        Args:
+            tenant: whose runtime it has to be, by any name. A tenant has one of its own, with a home, a login and,
+                unless the configuration names one, a working directory: always the same, and nobody else's.
+            timeout: how long to wait for one, in seconds; None is as long as it takes.
+
+        Raises:
+            PoolFullError: if too many wait already.
+            TimeoutError: if there is none in time.
+            RuntimeStartError, StartupTimeoutError: if its runtime cannot be started.
+            TransportClosedError: if the pool is or gets closed, or runtimes end again and again as they start.
+        """
+        place = self._leasing.take(tenant, timeout)
+        try:
+            yield place.codex
+        finally:
+            self._leasing.give_back(place)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def run(
+            self,
+            prompt: RunInput,
+            *,
+            tenant: str | None = None,
+            retries: int = 3,
+            output_type: type[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+        ) -> RunResult[Output]: ...
+        @overload
+        def run(
+            self,
+            prompt: RunInput,
+            *,
+            tenant: str | None = None,
+            retries: int = 3,
+            output_type: TypeForm[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+        ) -> RunResult[Output]: ...
+        @overload
+        def run(
+            self,
+            prompt: RunInput,
+            *,
+            tenant: str | None = None,
+            retries: int = 3,
+            output_type: None = None,
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+        ) -> RunResult[None]: ...
+
+    def run(
+        self,
+        prompt: RunInput,
+        *,
+        tenant: str | None = None,
+        retries: int = 3,
+        output_type: Any = None,
+        timeout: float | None = None,
+        thread: Mapping[str, Any] | None = None,
+        run: Mapping[str, Any] | None = None,
+    ) -> RunResult[Any]:
+        """Say something in a new thread of whichever runtime, and wait until the turn has ended.
+
+        Args:
+            prompt: what to say.
+            tenant: whose runtime it has to be, as for `client`.
+            retries: how often it is tried again when the runtime or the model was busy, and how often a reply that is
+                not an `output_type` is asked for again.
+            output_type: what the reply has to be, as for `run` of a thread.
+            timeout: how long it may take, the wait for a runtime too, in seconds.
+            thread: options for `thread_start`; the thread is ephemeral unless these say otherwise.
+            run: more options for `run` of a thread.
+
+        Raises:
+            RuntimeLostError: if the runtime ends, with `on_crash` ``"retry"`` too often.
+            TimeoutError: if it takes longer.
+            AppServerError: as `client`, and as `run` of a thread.
+        """
+        from codex_app_server.sync.mapping import Pooled, done
+        from codex_app_server.timeouts import seconds
+
+        plan = self._options.plan_of_one(prompt, retries=retries, output_type=output_type, thread=thread, run=run)
+        runner = Pooled(self._leasing, tenant, timeout=seconds(timeout, "timeout"), **self._options.after_crash)
+        result: RunResult[Any] = (done(runner, plan, plan.first())).unwrap()
+        return result
+
+    if TYPE_CHECKING:
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            tenant: str | None = None,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: type[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> Iterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            tenant: str | None = None,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: TypeForm[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> Iterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            tenant: str | None = None,
+            concurrency: int = 8,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: None = None,
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> Iterator[MapOutcome[None]]: ...
+
+    def map(
+        self,
+        prompts: Iterable[RunInput],
+        *,
+        tenant: str | None = None,
+        concurrency: int = 8,
+        retries: int = 3,
+        in_order: bool = False,
+        output_type: Any = None,
+        timeout: float | None = None,
+        thread: Mapping[str, Any] | None = None,
+        run: Mapping[str, Any] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        progress: Callable[[MapProgress], object] | bool | None = None,
+    ) -> Iterator[MapOutcome[Any]]:
+        """Run many prompts, each in a thread of its own, on whichever runtime has room, as `map` of a client does.
+
+        A prompt whose runtime ends is an outcome with a `RuntimeLostError`, or is run again, as `on_crash` says.
+
+        Args:
+            prompts: what to say; taken one by one, as there is room.
+            tenant: whose runtime it has to be, as for `client`.
+            concurrency: how many at a time.
+            retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
+                that is not an `output_type` is asked for again.
+            in_order: whether to tell outcomes in the order of the prompts.
+            output_type: what the replies have to be, as for `run` of a thread.
+            timeout: how long a run may take, in seconds, without the wait for a runtime.
+            thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
+            run: more options for `run` of a thread.
+            journal: a file of lines of JSON; what it has is not run again, and what comes of the others is added.
+            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+
+        Raises:
+            TypeError, ValueError: if an option is of another type, or out of range.
+            OSError: in the loop, if the journal cannot be read or written.
+            RuntimeStartError: likewise, if a runtime cannot be started.
+            TransportClosedError: likewise, if the pool is or gets closed.
+        """
+        from codex_app_server.mapping.plan import Plan
+        from codex_app_server.sync.mapping import Pooled, mapped
+
+        plan = Plan(
+            prompts,
+            concurrency=concurrency,
+            retries=retries,
+            in_order=in_order,
+            thread=thread,
+            output_type=output_type,
+            timeout=timeout,
+            run=run,
+            journal=journal,
+            progress=progress,
+        )
+        return mapped(Pooled(self._leasing, tenant, **self._options.after_crash), plan)
+
+    def close(self) -> None:
+        """End whoever waits with `TransportClosedError`, stop all runtimes, and remove what was temporary.
+
+        May be called again.
+        """
+        try:
+            self._leasing.close()
+        finally:
+            self._options.homes.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
+        # The thread keeps its member from being thought idle, for as long as anybody has it.
+        place = self._leasing.take(None, None)
+        try:
+            codex: Codex = place.codex
+            thread = codex._thread_start(options, own)  # noqa: SLF001 - its own
+            if place.member is not None:
+                place.member.threads.add(thread)
+            return thread
+        finally:
+            self._leasing.give_back(place)
