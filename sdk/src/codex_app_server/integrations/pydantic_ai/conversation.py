@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.errors import AppServerError
+from codex_app_server.errors import AppServerError, InvalidRequestError
 from codex_app_server.integrations.pydantic_ai.history import NOTHING, answer, digest_of
 from codex_app_server.timeouts import left_until
 from codex_app_server.tools.context import ToolContext, ToolError
@@ -108,7 +109,7 @@ class Conversation:
 
     def is_waiting_for(self, call_id: str) -> bool:
         """Whether a call waits for its answer."""
-        return call_id in self._waiting
+        return self.has_open_turn and call_id in self._waiting
 
     async def inject(self, items: Sequence[JsonValue]) -> None:
         """Put items into the thread's history, now."""
@@ -119,16 +120,24 @@ class Conversation:
     async def begin(self, words: Sequence[InputItem], options: Mapping[str, Any]) -> None:
         """Begin a turn, when the one before is over."""
         if self._turn is not None:
+            self.stop()
             await self._turn.result(timeout=ENDING_S)
+        self.calls = {}
         self._turn = await self.thread.turn(list(words), **options)
         self._cursor = self._turn._cursor()  # noqa: SLF001 - as its `run` does
         self._cursor.is_active = True
         self._spoken = Spoken()
 
-    async def go_on(self, answers: Mapping[str, ModelRequestPart], words: Sequence[InputItem]) -> None:
-        """Answer the calls that wait, and say more to the turn."""
+    async def go_on(
+        self, answers: Mapping[str, ModelRequestPart], words: Sequence[InputItem], options: Mapping[str, Any]
+    ) -> None:
+        """Answer the calls that wait, and say more to the turn; if it did not wait for that, begin another."""
         if words and self._turn is not None:
-            await self._turn.steer(list(words))
+            try:
+                await self._turn.steer(list(words))
+            except InvalidRequestError:
+                await self.begin(words, options)
+                return
         for call_id in [*self.calls]:
             waiting = self._waiting.get(call_id)
             if waiting is None or waiting.done():
@@ -175,6 +184,16 @@ class Conversation:
         if cursor is not None:
             with suppress(AppServerError, RuntimeError):  # the connection is over, or the loop
                 self.thread._driver.leave(cursor, self.thread.id)  # noqa: SLF001 - the client's own
+
+    def hold_for(self, history: str) -> str:
+        """The same, to be kept in a response: when nobody has that any more, nobody answers the calls in it.
+
+        That tells of the end of a run, however it came, also where the framework does not.
+        """
+        kept = _Kept(history)
+        loop = asyncio.get_running_loop()
+        weakref.finalize(kept, _stop_later, loop, weakref.ref(self), history).atexit = False
+        return kept
 
     async def hold(self, context: ToolContext, arguments: JsonValue) -> object:
         """A tool is called: wait for the answer, for as long as the turn does."""
@@ -236,6 +255,27 @@ class Conversation:
         if (found := self._arrivals.get(call_id)) is None:
             found = self._arrivals[call_id] = asyncio.get_running_loop().create_future()
         return found
+
+
+class _Kept(str):
+    """A text that can be heard of when it is gone; copies of a response have the same."""
+
+    __slots__ = ("__weakref__",)
+
+    def __deepcopy__(self, _: object) -> _Kept:
+        return self
+
+
+def _stop_later(loop: asyncio.AbstractEventLoop, reference: weakref.ref[Conversation], history: str) -> None:
+    """Nobody has a response any more; this may be told in any thread, and in the midst of anything."""
+
+    def stop() -> None:
+        conversation = reference()
+        if conversation is not None and conversation.history == history and not conversation.is_busy:
+            conversation.stop()
+
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(stop)
 
 
 @dataclass(frozen=True)

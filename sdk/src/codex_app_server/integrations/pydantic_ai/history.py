@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import UserError
@@ -75,7 +75,7 @@ class Mark:
 
     def to_details(self) -> dict[str, Any]:
         """For `ModelResponse.provider_details`."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def of(cls, response: ModelResponse) -> Mark | None:

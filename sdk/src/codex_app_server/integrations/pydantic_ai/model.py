@@ -212,7 +212,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
                 news.items.append(history.note(f"From now on, these instructions hold:\n\n{instructions}"))
             await conversation.inject(news.items)
             if conversation.has_open_turn:
-                await conversation.go_on(news.answers, news.words)
+                await conversation.go_on(news.answers, news.words, options)
             else:
                 await conversation.begin(news.words, options)
         except BaseException:
