@@ -1,0 +1,148 @@
+"""A task that somebody else's agent hands to Codex: a turn within bounds, and a report that a model can read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from codex_app_server.errors import LimitExceededError, TurnFailedError
+from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.tools.results import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_app_server.aio.codex import AsyncCodex
+    from codex_app_server.aio.thread import AsyncThread
+    from codex_app_server.limits import Limits
+    from codex_app_server.observers import Observers
+    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.results import RunResult
+
+__all__ = ["DESCRIPTION", "TASK", "Delegate", "Report"]
+
+DESCRIPTION = (
+    "Have Codex, a coding agent with a shell, do a task in its working directory: read, write and run code. It answers "
+    "when it is done, and says what it did."
+)
+TASK = "What is to be done, with all that has to be known for it: Codex has not seen this conversation."
+
+_ITEMS = {
+    "commandExecution": ("command", "exitCode", "status"),
+    "fileChange": ("changes", "status"),
+    "mcpToolCall": ("server", "tool", "status"),
+    "dynamicToolCall": ("tool", "success"),
+    "webSearch": ("query",),
+}
+"""What was done, by the type of its item, and which of its members a model is told."""
+
+_MOST_ITEMS = 50
+_MOST_BYTES = 12_000
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a task.
+
+    Attributes:
+        answer: what Codex says of it; empty if it says nothing.
+        items: what it did, in short, the last 50 at most.
+        failure: why it came to nothing, if it did.
+        result: all there is of the turn.
+    """
+
+    answer: str
+    items: list[dict[str, JsonValue]]
+    failure: str | None
+    result: RunResult[Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a model is told, as JSON values."""
+        said = {"answer": cut(self.answer, _MOST_BYTES), "items": self.items}
+        return said if self.failure is None else {**said, "failure": self.failure}
+
+    def to_json(self) -> str:
+        """The same as text."""
+        return to_json(self.to_dict()).decode()
+
+
+class Delegate:
+    """Hands tasks to Codex.
+
+    Args:
+        codex: which; it stays open, and belongs to one event loop.
+        thread: options for `AsyncCodex.thread_start`.
+        persistent: whether all tasks are of one thread, one after another, and know of each other; otherwise each has
+            an ephemeral thread of its own.
+        limits: how much a task may take.
+        timeout: how long a task may take, with waiting for those before it, in seconds; None is without limit.
+        observers: functions that are shown what happens.
+    """
+
+    def __init__(
+        self,
+        codex: AsyncCodex,
+        *,
+        thread: Mapping[str, Any] | None,
+        persistent: bool,
+        limits: Limits | None,
+        timeout: float | None,
+        observers: Observers | None,
+    ) -> None:
+        self._codex = codex
+        self._options = {"ephemeral": not persistent, **(thread or {})}
+        self._is_persistent = persistent
+        self._run: dict[str, Any] = {"limits": limits, "observers": observers}
+        self._timeout = seconds(timeout, "timeout")
+        self._thread: AsyncThread | None = None
+        self._turns = asyncio.Lock()  # a second turn of a thread would only join the first
+
+    async def run(self, task: str) -> Report:
+        """Have a task done; where it is broken off, the turn is interrupted.
+
+        Raises:
+            AppServerError: if nothing can be asked of Codex at all.
+        """
+        end = None if self._timeout is None else time.monotonic() + self._timeout
+        try:
+            if not self._is_persistent:
+                return _report(await self._done(await self._codex.thread_start(**self._options), task, end))
+            await asyncio.wait_for(self._turns.acquire(), left_until(end))
+            try:
+                if self._thread is None:
+                    self._thread = await self._codex.thread_start(**self._options)
+                return _report(await self._done(self._thread, task, end))
+            finally:
+                self._turns.release()
+        except (LimitExceededError, TurnFailedError) as error:
+            return _report(error.result, str(error))
+        except (TimeoutError, asyncio.TimeoutError):
+            return _report(None, f"It was not done within {self._timeout:g} s, and was stopped.")
+
+    async def _done(self, thread: AsyncThread, task: str, end: float | None) -> RunResult[Any]:
+        result: RunResult[Any] = await thread.run(task, timeout=left_until(end), **self._run)
+        return result
+
+
+def _report(result: RunResult[Any] | None, failure: str | None = None) -> Report:
+    told = {} if result is None else result.to_dict()
+    items = told.get("items")
+    done = [
+        {"type": kind, **{name: item.get(name) for name in _ITEMS[kind]}}
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and isinstance(kind := item.get("type"), str) and kind in _ITEMS
+    ]
+    answer = "" if result is None else result.final_response or result.text
+    return Report(answer, [_short(each) for each in done[-_MOST_ITEMS:]], failure, result)
+
+
+def _short(item: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Of changes the paths, of words not too many."""
+    changes = item.get("changes")
+    if isinstance(changes, list):
+        item["changes"] = [f"{each.get('kind', {}).get('type')} {each.get('path')}" for each in changes]  # type: ignore[union-attr]
+    return {name: cut(value, 500) if isinstance(value, str) else value for name, value in item.items()}
