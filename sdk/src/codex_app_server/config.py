@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.approvals.rules import ApprovalRule
     from codex_app_server.limits import Limits
     from codex_app_server.observers import Observers
+    from codex_app_server.telemetry import Telemetry
 
 __all__ = ["AppServerConfig"]
 
@@ -56,6 +57,7 @@ class AppServerConfig:
             decides does, e.g. ``[allow_commands("git status"), ask_on_terminal]``. What none decides is left to the
             function of `handlers` for it.
         observers: functions that are shown all that the runtime tells, and change nothing.
+        telemetry: where measurements go, as `integrations.otel.OpenTelemetry`.
         limits: how much all turns together may take; beyond that they are interrupted, and further ones refused.
         max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
         max_buffered_bytes: how many bytes they may have.
@@ -98,6 +100,7 @@ class AppServerConfig:
     approvals: Sequence[ApprovalRule] = ()
     observers: Observers | None = None
     limits: Limits | None = None
+    telemetry: Telemetry | None = None
     max_buffered_events: int = 100_000
     max_buffered_bytes: int = 64 << 20
     max_line_bytes: int = 256 << 20
@@ -126,6 +129,8 @@ class AppServerConfig:
         self.overrides()
         _check_rules(self.approvals)
         _check_watching(self.observers, self.limits)
+        if self.telemetry is not None and not callable(getattr(self.telemetry, "tracing", None)):
+            raise TypeError(f"telemetry must be as OpenTelemetry(), not {self.telemetry!r}")
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:

@@ -21,7 +21,7 @@ from codex_app_server.protocol.log import Limits
 from codex_app_server.protocol.messages import ErrorResponse, Junk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from codex_app_server.approvals.deciding import Approving
     from codex_app_server.approvals.rules import ApprovalRule
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from codex_app_server.limits import Meter
     from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
+    from codex_app_server.telemetry import Tracing
 
 __all__ = [
     "CALM_S",
@@ -88,6 +89,7 @@ class Reading:
         consulting: who has questions answered, once there was one.
         approving: the rules that approvals are decided by, and who watches that.
         ending: how it ended, once it did.
+        tracing: what telemetry is told, if there is any.
         sleepers: who waits for events.
         is_held_up: whether the runtime has to wait, for too much is unread.
     """
@@ -108,6 +110,10 @@ class Reading:
         if config.approvals:
             self.approve_with(config.approvals)
         self.ending: Ending | None = None
+        self.tracing: Tracing | None = None
+        if config.telemetry is not None:
+            self.tracing = self.connection.tracing = config.telemetry.tracing()
+            self.connection.streams.telling = self.tracing.told
         self.sleepers: set[Any] = set()
         self.is_held_up = False
         self._allowance = Allowance()
@@ -122,6 +128,10 @@ class Reading:
             self.approving = Approving(rules)
             self.connection.streams.begun = self.approving.note
         return self.approving
+
+    def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """The way of answers to questions: the same, past telemetry if there is any."""
+        return send if self.tracing is None else self.tracing.replying(send)
 
     def is_asking(self, turn_id: str) -> bool:
         """Whether something of a turn waits for an answer of this program."""

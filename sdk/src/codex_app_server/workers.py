@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -48,7 +50,7 @@ class Workers:
         """Have something done; for the owner alone. Never blocks, never raises.
 
         Args:
-            job: what to do; what it raises is lost.
+            job: what to do, in the context of who calls this; what it raises is lost.
 
         Returns:
             False if there is no thread for it and none can be started, or the pool is closed: it is not done then.
@@ -68,7 +70,7 @@ class Workers:
                 return False
             self._threads += 1
         self._open_jobs += 1
-        self._jobs.put(job)
+        self._jobs.put(partial(copy_context().run, job))
         return True
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.telemetry import Tracing
 
 __all__ = ["Calling"]
 
@@ -27,6 +28,7 @@ class Calling:
         send: takes an answer, on the loop.
         handlers: gives those who may answer for threads without tools.
         call: the driver's way to call a protocol method; held weakly, so that an unused client can be collected.
+        tracing: what telemetry is told, if there is any.
 
     Attributes:
         toolbox: which thread has which tools.
@@ -37,10 +39,11 @@ class Calling:
         send: Callable[[bytes], None],
         handlers: Callable[[], Handlers],
         call: WeakMethod[Callable[[str, dict[str, JsonValue]], Coroutine[Any, Any, JsonValue]]],
+        tracing: Tracing | None = None,
     ) -> None:
         self.toolbox = Toolbox()
         self._call = call
-        self._calls = Calls(self.toolbox, send, handlers, self._parent)
+        self._calls = Calls(self.toolbox, send, handlers, self._parent, tracing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 

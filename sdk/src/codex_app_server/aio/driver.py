@@ -127,6 +127,8 @@ class _Reader(Reading):
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
+        if self.tracing is not None:
+            self.tracing.ended(self.ending)
         if self.consulting is not None:
             self.consulting.close()
         for request in self.connection.waiting:
@@ -187,11 +189,17 @@ class _Reader(Reading):
             from codex_app_server.aio.consulting import Consulting
 
             self.consulting = Consulting(
-                lambda: self.handlers, self.transport.send, lambda: self.calling, lambda: self.approving
+                lambda: self.handlers,
+                self.replying(self.transport.send),
+                lambda: self.calling,
+                lambda: self.approving,
             )
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
-        self.consulting.ask(request)
+        if self.tracing is None:
+            self.consulting.ask(request)
+        else:
+            self.tracing.asked(request).run(self.consulting.ask, request)
 
 
 class AsyncDriver:
@@ -285,7 +293,12 @@ class AsyncDriver:
         if (found := reader.calling) is None:
             from codex_app_server.aio.calling import Calling
 
-            made = Calling(reader.transport.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+            made = Calling(
+                reader.replying(reader.transport.send),
+                lambda: reader.handlers,
+                weakref.WeakMethod(self.call),
+                reader.tracing,
+            )
             found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
             reader.connection.streams.gone = found.toolbox.forget
         return found
@@ -472,6 +485,8 @@ class AsyncDriver:
 
     async def _start(self) -> None:
         config = self._config
+        if self._reader.tracing is not None:
+            self._reader.tracing.starting()
         try:
             transport = self._transport
             spawning = asyncio.ensure_future(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.log import Limits, Log
     from codex_app_server.protocol.messages import Message, RequestId
+    from codex_app_server.telemetry import Tracing
 
 __all__ = ["Connection", "Progress", "Request"]
 
@@ -71,10 +72,11 @@ class Request:
         refusal: what the runtime said to an interruption, which now waits for the turn's next event.
         was_heard: whether there was an event of the turn since the interruption was sent.
         tries: how often it was sent again.
+        trace: the trace that it belongs to, which goes along with it.
+        span: what `Tracing` keeps of it.
     """
 
     __slots__ = (
-        "_params",
         "announces_turn",
         "answer",
         "id",
@@ -82,7 +84,10 @@ class Request:
         "is_given_up",
         "is_sent",
         "method",
+        "params",
         "refusal",
+        "span",
+        "trace",
         "tries",
         "waiter",
         "was_heard",
@@ -108,16 +113,18 @@ class Request:
         self.refusal: ErrorResponse | None = None
         self.was_heard = False
         self.tries = 0
-        self._params = params
+        self.trace: Mapping[str, str] | None = None
+        self.span: Any = None
+        self.params = params
 
     def encode(self, request_id: int) -> bytes:
         """Its line; raises as `encode_request`."""
         self.id = request_id
-        return encode_request(request_id, self.method, self._params)
+        return encode_request(request_id, self.method, self.params, self.trace)
 
     def param(self, name: str) -> str | None:
         """One of its parameters, if it is a string."""
-        found = self._params.get(name) if self._params else None
+        found = self.params.get(name) if self.params else None
         return found if isinstance(found, str) else None
 
     @property
@@ -161,6 +168,8 @@ class Connection:
         """How long a request may be, in bytes, where that is limited."""
         self.skipped_lines = 0
         """How many lines were no message, or answered nothing; counted before anything that came later is seen."""
+        self.tracing: Tracing | None = None
+        """Who is told of requests, if anybody is."""
         self._event = event
         self._splitter = LineSplitter(longest_line)
         self._lines: list[bytes] = []
@@ -187,6 +196,8 @@ class Connection:
         """
         if request.method == "turn/interrupt" and request.interrupts is None:
             request.interrupts = self.streams.owned(request.param("turnId") or "")
+        if self.tracing is not None:
+            self.tracing.requested(request)
         data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
         if self.most_bytes is not None and len(data) - 1 > self.most_bytes:
             raise ValueError(
@@ -206,6 +217,8 @@ class Connection:
 
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
+        if self.tracing is not None and request.answer is None:
+            self.tracing.gave_up(request)
         request.is_given_up = True
         is_held = self._pacing.withdraw(request.id)
         is_held = self._stops.withdraw(request) is not None or is_held
@@ -375,6 +388,8 @@ class Connection:
 
     def _settle(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         request.answer = answer
+        if self.tracing is not None:
+            self.tracing.answered(request)
         if request.is_given_up:
             if (data := self._orphaned(request)) is not None:
                 progress.replies.append(data)
@@ -442,5 +457,7 @@ class Connection:
         self._open[request.id] = request
 
     def _drop(self, request: Request) -> None:
+        if self.tracing is not None:
+            self.tracing.answered(request)
         self._open.pop(request.id, None)
         self._stops.forget(request)

@@ -220,19 +220,26 @@ def _message(line: bytes, message: JsonValue, kind: type[Notification]) -> Messa
     return Junk(line, "it has an id, but no method, result or error")
 
 
-def encode_request(request_id: RequestId, method: str, params: Mapping[str, object] | None) -> bytes:
+def encode_request(
+    request_id: RequestId,
+    method: str,
+    params: Mapping[str, object] | None,
+    trace: Mapping[str, str] | None = None,
+) -> bytes:
     """A request as a line.
 
     Args:
         request_id: what the answer will carry.
         method: the protocol's name, e.g. ``thread/start``.
         params: its parameters; with None the member is left out.
+        trace: a W3C trace context, which the runtime continues; likewise.
 
     Raises:
         TypeError: if `params` holds what is no JSON value.
         ValueError: if it holds a NaN, an infinity, a cycle, or text that is not Unicode, or is nested too deep.
     """
-    return _line({"id": request_id, **_call(method, params)})
+    message = {"id": request_id, **_call(method, params)}
+    return _line(message if trace is None else {**message, "trace": trace})
 
 
 def encode_notification(method: str, params: Mapping[str, object] | None = None) -> bytes:

@@ -72,6 +72,7 @@ class Streams:
         announcing: the ids of the open requests whose answers will announce turns; kept by `Connection`.
         begun: is told the params of each item that begins, if somebody wants to know them.
         gone: is told those of each thread that is not there any more, likewise.
+        telling: is told every event that has to be parsed, and of which turn it is, likewise.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -79,6 +80,7 @@ class Streams:
         self.announcing: set[int | str] = set()
         self.begun: Callable[[JsonValue], None] | None = None
         self.gone: Callable[[JsonValue], None] | None = None
+        self.telling: Callable[[Notification, str | None], None] | None = None
         self._limits = limits
         # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
         self._turns: dict[str, weakref.ref[Log]] = {}
@@ -179,6 +181,8 @@ class Streams:
             self.begun(event.params)
         if self.gone is not None and event.method in _GONE:
             self.gone(event.params)
+        if self.telling is not None:
+            self.telling(event, turn_id)
         if turn_id is not None:
             reference = self._turns.get(turn_id)
             log = reference() if reference is not None else self._of_unannounced(turn_id)

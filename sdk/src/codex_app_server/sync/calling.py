@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.telemetry import Tracing
 
 __all__ = ["Calling"]
 
@@ -34,6 +35,7 @@ class Calling:
         send: takes an answer, from any thread.
         handlers: gives those who may answer for threads without tools.
         call: the driver's way to call a protocol method; held weakly, so that an unused client can be collected.
+        tracing: what telemetry is told, if there is any.
 
     Attributes:
         toolbox: which thread has which tools.
@@ -44,10 +46,11 @@ class Calling:
         send: Callable[[bytes], None],
         handlers: Callable[[], Handlers],
         call: WeakMethod[Callable[[str, dict[str, JsonValue]], JsonValue]],
+        tracing: Tracing | None = None,
     ) -> None:
         self.toolbox = Toolbox()
         self._send = send
-        self._calls = Calls(self.toolbox, send, handlers, self._parent)
+        self._calls = Calls(self.toolbox, send, handlers, self._parent, tracing)
         self._call = call
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -128,6 +128,8 @@ class _Reader(Reading):
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
         self.ending = self.ending or ending
+        if self.tracing is not None:
+            self.tracing.ended(self.ending)
         if self.consulting is not None:
             self.consulting.close()
         for request in self.connection.waiting:
@@ -197,10 +199,15 @@ class _Reader(Reading):
         if self.consulting is None:
             from codex_app_server.sync.consulting import Consulting
 
-            self.consulting = Consulting(lambda: self.handlers, self.send, lambda: self.calling, lambda: self.approving)
+            self.consulting = Consulting(
+                lambda: self.handlers, self.replying(self.send), lambda: self.calling, lambda: self.approving
+            )
             if self.ending is not None:  # it may have come before this was there
                 self.consulting.close()
-        self.consulting.ask(request)
+        if self.tracing is None:
+            self.consulting.ask(request)
+        else:
+            self.tracing.asked(request).run(self.consulting.ask, request)
 
 
 class Driver:
@@ -232,6 +239,8 @@ class Driver:
         self._transport = _transport_of(self._config, self._reader)
         self._reader.send = self._transport.send
         self._is_open = True
+        if self._reader.tracing is not None:
+            self._reader.tracing.starting()
         try:
             self._transport.start()
             if self._config.observers is not None:
@@ -273,7 +282,9 @@ class Driver:
         if (found := reader.calling) is None:
             from codex_app_server.sync.calling import Calling
 
-            made = Calling(reader.send, lambda: reader.handlers, weakref.WeakMethod(self.call))
+            made = Calling(
+                reader.replying(reader.send), lambda: reader.handlers, weakref.WeakMethod(self.call), reader.tracing
+            )
             found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
             reader.connection.streams.gone = found.toolbox.forget
         return found

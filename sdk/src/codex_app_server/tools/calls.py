@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.telemetry import Tracing
     from codex_app_server.tools.tool import Tool
     from codex_app_server.tools.toolbox import Toolbox, Tools
 
@@ -100,6 +101,7 @@ class Calls:
         send: takes an answer.
         handlers: gives those who may answer for threads without tools.
         parent: plain or async; gives the thread that a sub-agent's thread works for, and None for any other thread.
+        tracing: what telemetry is told, if there is any.
     """
 
     def __init__(
@@ -108,11 +110,13 @@ class Calls:
         send: Callable[[bytes], None],
         handlers: Callable[[], Handlers],
         parent: Callable[[str], str | Awaitable[str | None] | None],
+        tracing: Tracing | None = None,
     ) -> None:
         self._toolbox = toolbox
         self._send = send
         self._handlers = handlers
         self._parent = parent
+        self._tracing = tracing
         self._workers = Workers(THREADS, LIMIT)
         self._slots = asyncio.Semaphore(LIMIT)
         self._slots_of: WeakKeyDictionary[Tool[..., object], asyncio.Semaphore] = WeakKeyDictionary()
@@ -217,6 +221,8 @@ class Calls:
             if tool.concurrency is not None:
                 await slots.enter_async_context(self._slots_of.setdefault(tool, asyncio.Semaphore(tool.concurrency)))
             await slots.enter_async_context(self._slots)
+            if self._tracing is not None:
+                self._tracing.begun(call.request)
             running = call.running = self._task(
                 self._result(tool.function, [], arguments, lambda given: success(given, tool.max_bytes))
             )
@@ -230,6 +236,8 @@ class Calls:
         given, error = running.result()
         if error is None:
             return given or {}
+        if self._tracing is not None:
+            self._tracing.raised(call.request, error)
         if isinstance(error, ToolError):
             return failure(error, tool.max_bytes)
         if isinstance(error, asyncio.CancelledError):  # of its own making: nobody has cancelled it

@@ -1,0 +1,65 @@
+"""What a client tells whoever measures it: the seam that `AppServerConfig.telemetry` fills.
+
+A `Tracing` is told of what begins and ends, on the spot, where it happens: it must not block, and not raise. Of events
+it sees those that have to be parsed in any case, so what is streamed piece by piece passes by it. A client without
+telemetry asks nothing of this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from codex_app_server.ending import Ending
+    from codex_app_server.protocol.connection import Request
+    from codex_app_server.protocol.messages import Notification, ServerRequest
+
+__all__ = ["Telemetry", "Tracing"]
+
+
+class Telemetry(Protocol):
+    """Where measurements go, for any number of clients."""
+
+    def tracing(self) -> Tracing:
+        """What a new client is to tell."""
+
+
+class Tracing(Protocol):
+    """The measurements of one client.
+
+    `starting`, `requested` and `gave_up` are called where the program calls, the others by whoever reads, but for
+    `begun`, `raised` and what `replying` gives, which are called wherever a question is answered.
+    """
+
+    def starting(self) -> None:
+        """The runtime is about to be started."""
+
+    def requested(self, request: Request) -> None:
+        """A request is about to be made; what is set as its `trace` goes along with it."""
+
+    def answered(self, request: Request) -> None:
+        """It has its answer."""
+
+    def gave_up(self, request: Request) -> None:
+        """Nobody waits for it any more, because of the exception that is being handled, or for it took too long."""
+
+    def told(self, event: Notification, turn_id: str | None) -> None:
+        """There was an event, perhaps of a turn."""
+
+    def asked(self, request: ServerRequest) -> Context:
+        """The runtime asks something; in which context it is to be answered."""
+
+    def begun(self, request: ServerRequest) -> None:
+        """The function that it asks for is called only now."""
+
+    def raised(self, request: ServerRequest, error: BaseException) -> None:
+        """That function has raised something."""
+
+    def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """The way of answers, which is to see them."""
+
+    def ended(self, ending: Ending) -> None:
+        """The connection is over; may be said again."""
