@@ -160,6 +160,12 @@ command: exit code 0""",
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.
 end_turn, and left in the directory: reports""",
+    "32_fastapi": r"""data: "The "
+data: "Danube\."
+event: end
+data: "completed"
+hung up at data: "three "
+404""",
     "33_langgraph": r"""Where does what flow\?The Danube flows into the Black Sea\.
 The Rhine flows into the North Sea\.""",
     "34_django": r"""The Danube\.

@@ -160,6 +160,7 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ),
         Text("There it is."),
     ),
+    "32_fastapi": (Text("The Danube."), Text(NUMBERS, delay_s=0.05)),
     "33_langgraph": (Text("Where does what flow?"), Text("The Danube flows into the Black Sea."), rhine),
     "34_django": (Text("The Danube."), Text("Into the Black Sea.")),
     "35_celery": (named, named),

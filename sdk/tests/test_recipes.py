@@ -1,0 +1,112 @@
+"""What servers do with a client, in the examples: who hangs up ends a turn, and so does a shutdown; nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.util
+import sys
+import warnings
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+import uvicorn
+from until import until_it_holds
+
+from codex_app_server import AsyncCodex, Observers
+from codex_app_server.testing import ModelServer, Text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from types import ModuleType
+
+    from codex_app_server import AppServerConfig, Event
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SLOW = Text(deltas=["One", *[" more"] * 600], delay_s=0.05)
+
+
+def example(folder: str) -> ModuleType:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(f"example_{folder}", EXAMPLES / folder / "async.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def of_fastapi(config: AppServerConfig) -> Any:
+    return example("32_fastapi").application(config)
+
+
+def of_django(config: AppServerConfig) -> Any:
+    from django.conf import settings
+
+    module = example("34_django")
+    codex = AsyncCodex(config)
+    if settings.configured:
+        settings.CODEX = codex
+    else:
+        settings.configure(ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=["127.0.0.1"], CODEX=codex)
+    return module.WithCodex(codex)
+
+
+@asynccontextmanager
+async def served(application: Any) -> AsyncIterator[tuple[uvicorn.Server, asyncio.Task[None], httpx.AsyncClient]]:
+    """A server, what it runs in, and a browser."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="critical", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve())
+    await until_it_holds(lambda: server.started)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, timeout=60) as browser:
+        yield server, serving, browser
+    server.should_exit = True
+    await asyncio.wait_for(serving, 30)
+
+
+@pytest.mark.parametrize(
+    ("application", "request_line"),
+    [(of_fastapi, ("POST", "/turns")), (of_django, ("GET", "/ask"))],
+    ids=["fastapi", "django"],
+)
+@pytest.mark.parametrize("how", ["hanging up", "shutting down"])
+def test_a_turn_ends_with_its_request(
+    application: Callable[[AppServerConfig], Any], request_line: tuple[str, str], how: str, codex_binary: Path
+) -> None:
+    ends: list[object] = []
+
+    def note(event: Event) -> None:
+        if event.method == "turn/completed":
+            ends.append(event.payload.turn.status)
+
+    async def acted() -> None:
+        with ModelServer(SLOW) as model:
+            config = model.config(codex_bin=codex_binary, observers=Observers(on_event=note))
+            async with served(application(config)) as (server, serving, browser):
+                async with browser.stream(*request_line, params={"question": "Count."}) as answer:
+                    lines = answer.aiter_lines()
+                    while '"One"' not in await anext(lines):
+                        pass
+                    if how == "shutting down":
+                        server.should_exit = True
+                        with pytest.raises(httpx.RemoteProtocolError):
+                            await asyncio.wait_for(anext_forever(lines), 30)
+                        await asyncio.wait_for(serving, 30)
+                if how == "hanging up":
+                    await until_it_holds(lambda: ends)
+                    assert ends == ["interrupted"]
+
+    async def anext_forever(lines: Any) -> None:
+        while True:
+            await anext(lines)
+
+    asyncio.run(acted())
+    assert not psutil.Process().children()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Django leaves the body of a request that is cancelled open
+        gc.collect()
