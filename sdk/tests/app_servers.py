@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import socket
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
+    from typing_extensions import Self
     from websockets.sync.server import ServerConnection
 
     from codex_app_server.testing import ModelServer
 
-__all__ = ["KINDS", "Remote", "connected", "free_port", "greeted", "scripted_server"]
+__all__ = ["KINDS", "Relay", "Remote", "connected", "free_port", "greeted", "scripted_server"]
 
 KINDS = ["threads", "asyncio"]
 
@@ -116,3 +118,84 @@ def greeted(connection: ServerConnection) -> None:
     assert request["method"] == "initialize"
     connection.send(json.dumps({"id": request["id"], "result": {"userAgent": "peer/1.2.3 (Test)"}}))
     assert json.loads(connection.recv()) == {"method": "initialized"}
+
+
+class Relay:
+    """Stands between a client and an app-server, and can cut what goes through it.
+
+    Args:
+        url: where the server is.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rpartition(":")[2])
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.url = f"ws://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.connections = 0
+        self._is_held = False
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        """End all connections without a word."""
+        for pair in list(self._pairs):
+            for end in pair:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def hold(self) -> None:
+        """Cut, and let nobody come back until `release`."""
+        self._is_held = True
+        self.cut()
+
+    def release(self) -> None:
+        """Let them come back."""
+        self._is_held = False
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            if self._is_held:
+                client.close()
+                continue
+            self.connections += 1
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # it is gone
+                client.close()
+                continue
+            self._pairs.append((client, server))
+            thread = threading.Thread(target=self._pass_on, args=(client, server))
+            self._threads.append(thread)
+            thread.start()
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        other = {client: server, server: client}
+        with client, server, suppress(OSError):
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    if not (data := ready.recv(65536)):
+                        self._pairs.remove((client, server))
+                        return
+                    other[ready].sendall(data)
+        with suppress(ValueError):
+            self._pairs.remove((client, server))

@@ -128,6 +128,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def leaves_nothing() -> Iterator[None]:
     """The test must end with no thread, descriptor or child process that it did not begin with."""
+    gc.collect()  # what an earlier one left to the collector would be missed afterwards
     threads, descriptors = set(threading.enumerate()), _open_descriptors()
     children = set(psutil.Process().children())  # with those that ended and nobody asked how
     yield

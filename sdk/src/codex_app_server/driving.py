@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from codex_app_server._log import log_skipped
 from codex_app_server.errors import (
     AppServerError,
+    ConnectionLostError,
     EventOverflowError,
     RequestTimeoutError,
     TransportClosedError,
@@ -18,7 +19,7 @@ from codex_app_server.protocol.allowance import Allowance
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.framing import MOST_BYTES
 from codex_app_server.protocol.log import Limits
-from codex_app_server.protocol.messages import ErrorResponse, Junk
+from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,6 +184,8 @@ def failure(request: Request, ending: Ending | None, timeout: float | None) -> E
     """Why a request has no result, some seconds after it was made."""
     method, answer = request.method, request.answer
     if isinstance(answer, ErrorResponse):
+        if (answer.code, answer.data) == (LOST, LOST_DATA):
+            return ConnectionLostError(f"{method}: {answer.message}", method=method)
         return rpc_error(answer.code, answer.message, answer.data, method=method)
     if isinstance(answer, Junk):
         return AppServerError(f"the answer to {method} cannot be read: {answer.reason}")

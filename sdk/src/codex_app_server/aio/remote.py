@@ -1,7 +1,8 @@
 """An app-server that somebody else runs, over a WebSocket, for an event loop: the twin of `sync.remote`.
 
 The same promises as `aio.transport`, which it stands in for: sending never waits, and the end is reported once. To
-close is to hang up; the server goes on.
+close is to hang up; the server goes on. A connection that breaks is made again; what stands above sees one conversation
+(`protocol.rejoining`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from codex_app_server._log import logger
 from codex_app_server.aio.link import Link
 from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
+from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
+from codex_app_server.remote.backoff import Backoff
 from codex_app_server.remote.lines import as_lines, split_lines
 from codex_app_server.remote.tokens import current_token
 from codex_app_server.remote.websocket import WebSocket
@@ -59,6 +62,9 @@ class AsyncRemoteTransport:
         self._link: Link | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
+        self._session = Session()
+        self._backoff = Backoff(config.reconnect_timeout_s)
+        self._reconnecting: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
         self._is_paused = False
         self._is_closing = False
@@ -77,9 +83,7 @@ class AsyncRemoteTransport:
 
     def send(self, data: bytes) -> None:
         """Send lines, some time. After the end it does nothing."""
-        if self._link is not None:
-            for line in split_lines(data):
-                self._link.send(line)
+        self._post(self._session.outgoing(split_lines(data)))
 
     def pause(self) -> None:
         """Let the server wait with what it has to say until `resume`."""
@@ -96,25 +100,34 @@ class AsyncRemoteTransport:
     async def close(self) -> None:
         """Hang up. May be called again, and by several tasks; each returns when that is done."""
         self._is_closing = True
-        if self._link is None:
+        if (reconnecting := self._reconnecting) is not None:
+            reconnecting.cancel()
+            await asyncio.wait([reconnecting])
+        if (link := self._link) is None:
             return
         self.resume()
-        self._link.close()
+        link.close()
         try:
             await asyncio.wait_for(self._gone.wait(), MOMENT)
         except (TimeoutError, asyncio.TimeoutError):  # two classes until Python 3.11
             pass
         finally:
-            self._link.abort()
+            link.abort()
 
     def let_go(self) -> None:
         """Hang up, without waiting for anything; from any thread, whatever became of the loop."""
         self._is_closing = True
         if self._loop is None or self._loop.is_closed():
             self._close_file()
-        elif self._link is not None:
-            with contextlib.suppress(RuntimeError):  # it may just be closed
-                self._loop.call_soon_threadsafe(self._link.abort)
+            return
+        with contextlib.suppress(RuntimeError):  # it may just be closed
+            self._loop.call_soon_threadsafe(self._break_off)
+
+    def _break_off(self) -> None:
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        if self._link is not None:
+            self._link.abort()
 
     async def close_from_elsewhere(self, loop: asyncio.AbstractEventLoop) -> None:
         """As `close`, in another event loop than the one it was made in, which may be closed."""
@@ -203,10 +216,64 @@ class AsyncRemoteTransport:
         return given.result()
 
     def _take(self, messages: list[bytes]) -> None:
-        self.attempt(self._receive, as_lines(messages))
+        step = self._session.incoming(messages)
+        self._post(step.send)
+        self._hand_on(step.deliver)
+        if self._session.is_settled:
+            self._backoff.restart()
+        elif self._session.refusal is not None and self._link is not None:
+            self._link.abort()
+
+    def _post(self, lines: list[bytes]) -> None:
+        if self._link is not None:
+            for line in lines:
+                self._link.send(line)
+
+    def _hand_on(self, lines: list[bytes]) -> None:
+        if lines:
+            self.attempt(self._receive, as_lines(lines))
+
+    def _is_wanted(self) -> bool:
+        return self._failure is None and not self._is_closing and self._session.refusal is None
 
     def _lost(self, reason: str) -> None:
         """The connection is over."""
+        session = self._session
+        self._link = None
+        if self._reconnecting is not None:  # it broke as soon as it was made, and who made it goes on
+            return
+        if not (self._is_wanted() and session.is_greeted and self._config.reconnect_timeout_s):
+            self._end(session.refusal or reason)
+            return
+        logger().warning("the connection to %s broke: %s", self._address.url, reason)
+        self._hand_on(session.lost())
+        self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect(reason))
+
+    async def _reconnect(self, reason: str) -> None:
+        """Connect again, and repeat the handshake; if that fails, it is the end."""
+        try:
+            while self._is_wanted() and (delay := self._backoff.wait_s()) is not None:
+                await asyncio.sleep(delay)
+                try:
+                    await self._connect()
+                except ConnectError as error:
+                    reason = str(error)
+                    if error.status is not None:  # it is there, and will say the same again
+                        break
+                    continue
+                if self._link is None:
+                    continue
+                self._reconnecting = None
+                self._post(self._session.reopened())
+                return
+        except asyncio.CancelledError:
+            self._end(reason)
+            raise
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        """There will be no other connection."""
+        self._reconnecting = None
         self._gone.set()
         _open.discard(self)
         if self._failure is not None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor
 
 __all__ = [
+    "LOST",
+    "LOST_DATA",
     "METHOD_NOT_FOUND",
     "PARSE_ERROR",
     "ErrorResponse",
@@ -41,6 +43,9 @@ JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | flo
 
 RequestId: TypeAlias = "int | str"
 """The id of a request; this client counts, the runtime may do either."""
+
+LOST, LOST_DATA = 1, {"connection": "lost"}
+"""The code and the data of an answer that no server gave: the connection broke, and the request may have been done."""
 
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700

@@ -2,6 +2,9 @@
 
 The same promises as `sync.transport`, which it stands in for: sending never blocks, a forked child keeps nothing open,
 there is no lock that a caller could hold, and the end is reported once. To close is to hang up; the server goes on.
+
+A connection that breaks is made again; what stands above sees one conversation (`protocol.rejoining`). The thread that
+reads sees to that; the lock is between these two threads alone, and nobody waits while they hold it.
 """
 
 from __future__ import annotations
@@ -10,14 +13,15 @@ import os
 import sys
 import threading
 import weakref
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
 from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
+from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
+from codex_app_server.remote.backoff import Backoff
 from codex_app_server.remote.lines import as_lines, split_lines
 from codex_app_server.remote.tokens import current_token
 from codex_app_server.remote.websocket import WebSocket, closing, framed, ping
@@ -64,10 +68,13 @@ class RemoteTransport:
         self._finish = finish
         self._leaving = leaving
         self._ended = ended
-        self._outbox: SimpleQueue[tuple[bytes, bool] | None] = SimpleQueue()
+        self._outbox: SimpleQueue[tuple[bytes, Link | None] | None] = SimpleQueue()
+        self._session = Session()
+        self._lock = threading.Lock()
+        self._backoff = Backoff(config.reconnect_timeout_s)
+        self._closing = Latch()
         self._gone = Latch()
         self._failure: BaseException | None = None
-        self._is_closing = False
         self._link = self._connected()
         self._threads = [
             threading.Thread(target=target, name=f"codex-app-server {self._address.url} {name}", daemon=True)
@@ -93,7 +100,7 @@ class RemoteTransport:
 
     def send(self, data: bytes) -> None:
         """Send lines, some time; never blocks. After the end it does nothing."""
-        self._outbox.put((data, False))
+        self._outbox.put((data, None))
 
     def close(self) -> None:
         """Hang up. May be called again, by several threads, and in the midst of itself; returns when that is done."""
@@ -111,7 +118,7 @@ class RemoteTransport:
 
     def let_go(self) -> None:
         """Hang up, without waiting for anything."""
-        self._is_closing = True
+        self._closing.set()
         self._leaving()
         self._outbox.put(None)
 
@@ -128,8 +135,20 @@ class RemoteTransport:
         websocket = WebSocket(self._address, token, config.max_line_bytes)
         return Link(self._address, websocket, config.ssl_context, config.startup_timeout_s)
 
+    # The thread that reads.
+
     def _read(self) -> None:
         reason = self._pump(self._link)
+        while self._is_wanted() and self._config.reconnect_timeout_s and self._session.is_greeted:
+            logger().warning("the connection to %s broke: %s", self._address.url, reason)
+            self._link.hang_up()
+            with self._lock:
+                lines = self._session.lost()
+            self._hand_on(lines, self._link)
+            if (failed := self._reconnect()) is not None:
+                reason = failed or reason
+                break
+            reason = self._pump(self._link)
         self._link.hang_up()
         self._outbox.put(None)
         if self._failure is None:
@@ -142,10 +161,34 @@ class RemoteTransport:
         self._threads[1].join(MOMENT)
         self._link.close()
 
+    def _is_wanted(self) -> bool:
+        return self._failure is None and not self._closing.is_set and self._session.refusal is None
+
+    def _reconnect(self) -> str | None:
+        """Connect again, and repeat the handshake: why that failed, if it did."""
+        reason = ""
+        while self._is_wanted() and (delay := self._backoff.wait_s()) is not None:
+            if self._closing.wait(delay):
+                break
+            try:
+                link = self._connected()
+            except ConnectError as error:
+                reason = str(error)
+                if error.status is not None:  # it is there, and will say the same again
+                    break
+                continue
+            self._link.close()
+            with self._lock:
+                self._link = link
+                lines = self._session.reopened()
+            self._post(lines, link)
+            return None
+        return reason
+
     def _pump(self, link: Link) -> str:
         """Take what comes, until it is over: why, as a clause."""
         was_heard = True
-        while self._failure is None:
+        while self._failure is None and self._session.refusal is None:
             try:
                 messages = link.read()
                 was_heard = True
@@ -153,18 +196,31 @@ class RemoteTransport:
                 if not was_heard:
                     return "the server did not answer a ping in time"
                 was_heard = False
-                self._outbox.put((ping(), True))
+                self._outbox.put((ping(), link))
                 continue
             except (EOFError, OSError, ValueError, ConnectError) as error:
                 return str(error)
             if data := link.outgoing():
-                self._outbox.put((data, True))
+                self._outbox.put((data, link))
             if messages:
-                self._attempt(self._take, messages, link)
-        return ""
+                with self._lock:
+                    step = self._session.incoming(messages)
+                self._post(step.send, link)
+                self._hand_on(step.deliver, link)
+                if self._session.is_settled:
+                    self._backoff.restart()
+        return self._session.refusal or ""
 
-    def _take(self, messages: list[bytes], link: Link) -> None:
-        if (patience := self._receive(as_lines(messages))) and not link.is_readable(patience):
+    def _post(self, lines: list[bytes], link: Link) -> None:
+        for line in lines:
+            self._outbox.put((framed(line), link))
+
+    def _hand_on(self, lines: list[bytes], link: Link) -> None:
+        if lines:
+            self._attempt(self._take, lines, link)
+
+    def _take(self, lines: list[bytes], link: Link) -> None:
+        if (patience := self._receive(as_lines(lines))) and not link.is_readable(patience):
             self._receive(b"")
 
     def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
@@ -174,15 +230,27 @@ class RemoteTransport:
             logger().exception("reading what the server says failed")
             self._failure = error
 
+    # The thread that writes.
+
     def _write(self) -> None:
-        with suppress(OSError):  # who reads hears of it too
-            while (item := self._outbox.get()) is not None:
-                data, is_framed = item
-                self._link.write(data if is_framed else b"".join(map(framed, split_lines(data))))
-            self._link.write(closing())
-            if self._is_closing:
-                self._gone.wait(MOMENT)
-        self._link.hang_up()
+        while (item := self._outbox.get()) is not None:
+            data, link = item
+            if link is None:
+                with self._lock:
+                    lines, link = self._session.outgoing(split_lines(data)), self._link
+                data = b"".join(map(framed, lines))
+            if data and link is self._link:
+                self._put(data, link)
+        self._put(closing(), self._link)
+        if not self._gone.wait(MOMENT):
+            self._link.hang_up()
+
+    def _put(self, data: bytes, link: Link) -> None:
+        try:
+            link.write(data)
+        except OSError as error:  # who reads hears of it too
+            logger().debug("the server no longer reads: %s", error)
+            link.hang_up()
 
 
 _open: weakref.WeakSet[RemoteTransport] = weakref.WeakSet()

@@ -1,0 +1,183 @@
+"""A conversation over several connections, without any: a server that is a few lines of Python, and breaks anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_server import PIECE, Server, check, scripted
+
+from codex_app_server.protocol.messages import LOST
+from codex_app_server.protocol.rejoining.session import Session
+
+
+class Client:
+    """What stands above a session. It answers a question with the command that it is about."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.session = Session()
+        self.events: list[dict[str, Any]] = []
+        self.asked: deque[tuple[object, str]] = deque()
+        self.times_asked: Counter[str] = Counter()
+        self.answers: dict[int, dict[str, Any]] = {}
+        self.calls = 0
+        self.is_down = False
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.post(self.session.outgoing([json.dumps(message, separators=(",", ":")).encode()]))
+
+    def post(self, lines: list[bytes]) -> None:
+        assert not (self.is_down and lines)
+        self.server.to_server.extend(lines)
+
+    def call(self, method: str, **params: Any) -> int:
+        self.calls += 1
+        self.send({"id": self.calls, "method": method, "params": params})
+        return self.calls
+
+    def take(self, count: int = 1) -> None:
+        """Read some of what the server said."""
+        messages = [self.server.to_client.popleft() for _ in range(min(count, len(self.server.to_client)))]
+        step = self.session.incoming(messages)
+        self.post(step.send)
+        self.heard(step.deliver)
+
+    def heard(self, lines: list[bytes]) -> None:
+        for line in lines:
+            message = json.loads(line)
+            if "method" not in message:
+                assert message["id"] not in self.answers
+                self.answers[message["id"]] = message
+            elif "id" in message:
+                self.times_asked[message["params"]["command"]] += 1
+                self.asked.append((message["id"], message["params"]["command"]))
+            else:
+                self.events.append(message)
+
+    def answer(self) -> None:
+        """Answer the oldest question, however long ago it was asked."""
+        if self.asked:
+            own_id, command = self.asked.popleft()
+            self.send({"id": own_id, "result": {"decision": command}})
+
+    def breaks(self) -> None:
+        if not self.is_down:
+            self.server.hang_up()
+            self.is_down = True
+            self.heard(self.session.lost())
+
+    def reconnects(self) -> None:
+        if self.is_down:
+            self.is_down = False
+            self.post(self.session.reopened())
+
+    def settle(self) -> None:
+        """Let all that is under way come to its end."""
+        self.reconnects()
+        for _ in range(2_000):
+            self.server.take()
+            self.take(3)
+            self.answer()
+            self.server.step()
+            if self.session.is_settled and not (
+                self.server.to_client or self.server.to_server or self.asked or self.server.running
+            ):
+                return
+        raise AssertionError("it does not settle")
+
+
+WORDS = st.lists(st.sampled_from(["a", "bc", 'quote" ', "ü\n", "{}"]), max_size=5)
+SHAPES = st.lists(st.tuples(st.sampled_from([*PIECE, "question"]), WORDS), max_size=5)
+ACTS = st.sampled_from(["step", "step", "serve", "serve", "take", "take", "answer", "break", "restart", "reconnect"])
+
+
+def begun(scripts: list[list[tuple[str, Any]]], threads: int = 1) -> tuple[Server, Client]:
+    """A client that is greeted, with some threads."""
+    server = Server(scripts)
+    client = Client(server)
+    client.call("initialize")
+    server.take()
+    client.take()
+    for _ in range(threads):
+        client.call("thread/start")
+        server.take()
+        client.take()
+    assert client.session.is_greeted
+    return server, client
+
+
+def act(server: Server, client: Client, name: str) -> None:
+    if name == "step":
+        server.step()
+    elif name == "serve":
+        server.take()
+    elif name == "take" and not client.is_down:
+        client.take()
+    elif name == "answer":
+        client.answer()
+    elif name == "break":
+        client.breaks()
+    elif name == "restart":
+        client.breaks()
+        server.restart()
+    elif name == "reconnect":
+        client.reconnects()
+
+
+@settings(deadline=None, max_examples=150)
+@given(shapes=st.lists(SHAPES, min_size=2, max_size=2), acts=st.lists(ACTS, max_size=80))
+def test_wherever_it_breaks_nothing_is_missing_and_nothing_comes_twice(
+    shapes: list[list[tuple[str, list[str]]]], acts: list[str]
+) -> None:
+    server, client = begun([scripted(shape, f"s{n}") for n, shape in enumerate(shapes)], threads=2)
+    calls = {
+        client.call("turn/start", threadId="t0", input="first"): "first",
+        client.call("turn/start", threadId="t1", input="second"): "second",
+        client.call("thread/name/set", threadId="t0", name="name"): "name",
+    }
+    reads = [client.call("model/list")]
+    for number, name in enumerate(acts):
+        act(server, client, name)
+        if number == len(acts) // 2:
+            calls[client.call("thread/name/set", threadId="t1", name="other")] = "other"
+            reads.append(client.call("model/list"))
+    client.settle()
+
+    for call_id, what in calls.items():
+        answer = client.answers[call_id]
+        assert server.done[what] <= 1  # nothing was done twice
+        if "result" in answer:
+            assert server.done[what] == 1
+        else:
+            assert answer["error"]["code"] == LOST or "thread not found" in answer["error"]["message"]
+    assert all("result" in client.answers[call_id] for call_id in reads)
+    for thread in server.threads.values():
+        for turn in thread["turns"]:
+            check(client.events, turn)
+    assert all(count == 1 for count in client.times_asked.values())
+    assert all(command == decision for command, decision in server.answers)  # each got its own answer
+    assert len(server.answers) == len(set(server.answers))
+    assert not client.session._known._pieces  # nothing is kept of what is over
+    assert not any(thread.turns for thread in client.session._known.threads.values())
+
+
+@pytest.mark.parametrize("taken", range(14))
+def test_a_break_after_each_message_of_a_turn(taken: int) -> None:
+    shape = [("agentMessage", ["one ", "two ", "three "]), ("commandExecution", ["out", "put"]), ("question", [])]
+    server, client = begun([scripted(shape, "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    for _ in range(14):
+        server.step()
+    client.take(taken)
+    client.breaks()
+    client.settle()
+
+    (turn,) = server.threads["t0"]["turns"]
+    assert turn["status"] == "completed"
+    check(client.events, turn)
