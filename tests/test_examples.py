@@ -156,7 +156,7 @@ goal: It is reached\.
 goal: complete
 HELLO
 command: exit code 0""",
-    "25_telemetry": r"""  initialize
+    "25_telemetry": r"""initialize
 start codex
   thread/start
   turn/start
