@@ -156,6 +156,18 @@ goal: It is reached\.
 goal: complete
 HELLO
 command: exit code 0""",
+    "25_telemetry": r"""initialize
+start codex
+  thread/start
+  turn/start
+  look out of the window
+  execute_tool weather
+  look out of the window
+  execute_tool weather \{'error\.type': 'ToolError'\}
+  agentMessage
+  invoke_agent codex \{'gen_ai\.usage\.output_tokens': 15\}
+Sunny in Lisbon; of Atlantis nobody knows\.
+the example""",
     "28_editor": r"""\[execute\]
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.

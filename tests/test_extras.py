@@ -23,7 +23,15 @@ async def main():
 asyncio.run(main())
 """
 
-PROGRAMS = {"acp": (ACP, "default")}
+OTEL = """
+from codex_app_server import AppServerConfig, Codex
+from codex_app_server.integrations.otel import OpenTelemetry
+
+with Codex(AppServerConfig(telemetry=OpenTelemetry(), cwd=CWD)) as codex:
+    print(codex.thread_start().run("go").status.value)
+"""
+
+PROGRAMS = {"acp": (ACP, "default"), "otel": (OTEL, "completed")}
 """By extra: a program, and what it prints. `CWD` is an empty directory."""
 
 

@@ -153,6 +153,11 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "19_many_prompts": (mouth,) * len(SEAS),
     "21_approval_rules": (*map(command, ("mkdir reports", "ls", "rm -r reports", "mkdir $(date +%A)")), rules),
     "22_watching_and_limiting": (*(command(f"echo {number}") for number in range(1, 6)), Text("Done.")),
+    "25_telemetry": (
+        ToolCall("weather", {"city": "Lisbon"}),
+        ToolCall("weather", {"city": "Atlantis"}),
+        Text("Sunny in Lisbon; of Atlantis nobody knows."),
+    ),
     "28_editor": (
         ToolCall(
             "exec_command",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from until import until_it_holds
 
-from codex_app_server import Codex, Handlers, JsonRpcError, TransportClosedError, TurnFailedError
+from codex_app_server import AppServerConfig, Codex, Handlers, JsonRpcError, TransportClosedError, TurnFailedError
 from codex_app_server.events import Notification
 from codex_app_server.integrations.otel import OpenTelemetry
 from codex_app_server.protocol.connection import Request
@@ -29,6 +31,7 @@ from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
     from typing_extensions import Self
@@ -162,7 +165,6 @@ def test_a_turn_is_a_span_below_the_callers_and_all_else_is_below_it(play: Play,
     assert tool["gen_ai.tool.name"] == "buy"
     assert tool["gen_ai.tool.type"] == "function"
     assert tool["gen_ai.tool.call.id"]
-    assert dict(seen.one("execute_tool exec_command").attributes or {})["process.exit.code"] == 0
     assert dict(seen.one("approval commandExecution").attributes or {})["codex.decision"] == "accept"
     assert dict(seen.one("turn/start").attributes or {}) == {"rpc.system.name": "jsonrpc", "rpc.method": "turn/start"}
 
@@ -186,7 +188,7 @@ def test_what_is_said_is_told_only_when_asked_for(play: Play) -> None:
     play(
         scene_of_a_shop(seen, shop),
         BUY,
-        ToolCall("exec_command", {"cmd": "echo hi"}),
+        ToolCall("exec_command", {"cmd": "echo hi; exit 3"}),
         Text(f"Done: {SECRET}"),
         telemetry=seen.telemetry,
         experimental_api=True,
@@ -210,6 +212,8 @@ def test_what_is_said_is_told_only_when_asked_for(play: Play) -> None:
     ran = dict(seen.one("execute_tool exec_command").attributes or {})
     assert "echo hi" in str(ran["gen_ai.tool.call.arguments"])
     assert ran["gen_ai.tool.call.result"] == "hi\n"
+    assert ran["process.exit.code"] == 3
+    assert ran["error.type"] == "failed"
 
 
 def test_what_goes_wrong_is_named(play: Play, seen: Seen) -> None:
@@ -469,3 +473,42 @@ def test_a_span_costs_little_beyond_what_the_sdk_takes() -> None:
         return min(taken)
 
     assert least(ours) < 2.5 * least(bare_ones)
+
+
+WITH_LOGFIRE = """
+import sys
+import logfire
+from logfire.testing import TestExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from codex_app_server import Codex
+from codex_app_server.integrations.otel import OpenTelemetry
+from codex_app_server.testing import ModelServer
+
+exporter = TestExporter()
+logfire.configure(
+    send_to_logfire=False, console=False, additional_span_processors=[SimpleSpanProcessor(exporter)]
+)
+with ModelServer() as model, Codex(model.config(codex_bin=sys.argv[1], telemetry=OpenTelemetry())) as codex:
+    with logfire.span("the program's"):
+        codex.thread_start().run("go")
+spans = {span["name"]: span for span in exporter.exported_spans_as_dict()}
+assert spans["invoke_agent codex"]["parent"]["span_id"] == spans["the program's"]["context"]["span_id"]
+print(sorted(spans))
+"""
+
+
+def test_logfire_shows_them_without_another_line(codex_binary: Path) -> None:
+    words = [sys.executable, "-c", WITH_LOGFIRE, str(codex_binary)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert "invoke_agent codex" in ran.stdout
+
+
+def test_a_client_without_it_has_nothing_of_it() -> None:
+    program = "import sys, codex_app_server.sync.driver; print([n for n in sys.modules if 'telemetry' in n])"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout == "[]\n"
+
+
+def test_what_is_no_telemetry_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"telemetry must be as OpenTelemetry\(\), not True"):
+        AppServerConfig(telemetry=True)  # type: ignore[arg-type]

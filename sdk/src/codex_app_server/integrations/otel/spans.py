@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from contextvars import copy_context
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import SpanKind, set_span_in_context
 
 from codex_app_server._log import logger
 from codex_app_server.integrations.otel import names as n
+from codex_app_server.integrations.otel.reading import handled, keep, quietly, text_of, w3c, word_of
 from codex_app_server.integrations.otel.turns import Item, Turn, finish
 from codex_app_server.protocol.messages import ErrorResponse, Response
 
@@ -41,30 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Spans"]
 
-F = TypeVar("F", bound="Callable[..., None]")
-
 _TOOL_CALL = "item/tool/call"
 _SETTING_OFF = frozenset({"thread/compact/start", "thread/goal/set", "thread/queue/add"})
 """The requests after which turns begin by themselves."""
 
 _CLOSED = "TransportClosedError"
-_MOST_KEPT = 1024
-"""Of how many threads is known what their answers said, and how many ended turns are remembered."""
-
 _KNOWN = object()
-
-
-def _quietly(method: F) -> F:
-    """Log what it raises."""
-
-    @wraps(method)
-    def call(self: Spans, *args: Any) -> None:
-        try:
-            method(self, *args)
-        except Exception as error:
-            self._complain(error)
-
-    return cast("F", call)
 
 
 class _Question:
@@ -113,18 +94,18 @@ class Spans:
         tools = sum(each.span is None for each in questions)
         return {"request": len(self._requests), "tool": tools, "question": len(questions) - tools}
 
-    @_quietly
+    @quietly
     def starting(self) -> None:
         """The runtime is about to be started."""
         parent = get_current()
         span = self._tracer.start_span("start codex", parent, SpanKind.CLIENT)
         self._start.append((span, set_span_in_context(span, parent)))
 
-    @_quietly
+    @quietly
     def requested(self, request: Request) -> None:
         """A request is about to be made."""
         if (log := request.interrupts) is not None and (running := self._turns.get(log.topic.id)) is not None:
-            running.why = running.why or _handled()
+            running.why = running.why or handled()
         if request.is_given_up:  # nobody will know how it ends
             return
         parent, turn, method = get_current(), None, request.method
@@ -135,12 +116,12 @@ class Spans:
             parent = turn.context
             self._opening[turn] = None
         elif method in _SETTING_OFF:
-            _keep(self._callers, request.thread_id, parent)
+            keep(self._callers, request.thread_id, parent)
         span = self._tracer.start_span(method, parent, SpanKind.CLIENT, {n.RPC_SYSTEM: "jsonrpc", n.RPC_METHOD: method})
         self._requests[request] = span, time.perf_counter(), turn
-        request.trace = _w3c(span)
+        request.trace = w3c(span)
 
-    @_quietly
+    @quietly
     def answered(self, request: Request) -> None:
         """A request has its answer."""
         answer = request.answer
@@ -149,8 +130,8 @@ class Spans:
             if turn is not None and answer.cursor is not None:
                 self._announced(turn, answer.cursor.log.topic.id)
             elif isinstance(answer.result, dict) and isinstance(thread := answer.result.get("thread"), dict):
-                model, provider = (_text(answer.result.get(name)) for name in ("model", "modelProvider"))
-                _keep(self._models, str(thread.get("id")), (model, provider))
+                model, provider = (text_of(answer.result.get(name)) for name in ("model", "modelProvider"))
+                keep(self._models, str(thread.get("id")), (model, provider))
             if request.method == "initialize" and self._start:
                 span, _ = self._start.pop()
                 if isinstance(answer.result, dict):
@@ -161,10 +142,10 @@ class Spans:
         else:
             self._end_request(request, "unreadable")
 
-    @_quietly
+    @quietly
     def gave_up(self, request: Request) -> None:
         """Nobody waits for a request any more."""
-        self._end_request(request, _CLOSED if self._is_closed else _handled() or "RequestTimeoutError")
+        self._end_request(request, _CLOSED if self._is_closed else handled() or "RequestTimeoutError")
 
     def told(self, event: Notification, turn_id: str | None) -> None:
         """There was an event."""
@@ -173,7 +154,7 @@ class Spans:
             try:
                 hear(self, event.params, turn_id)
             except Exception as error:
-                self._complain(error)
+                self.complain(error)
 
     def asked(self, request: ServerRequest) -> contextvars.Context:
         """The runtime asks something; in which context it is to be answered."""
@@ -181,16 +162,16 @@ class Spans:
         try:
             here.run(attach, self._question(request))
         except Exception as error:
-            self._complain(error)
+            self.complain(error)
         return here
 
-    @_quietly
+    @quietly
     def begun(self, request: ServerRequest) -> None:
         """The function of a tool is called."""
         if (question := self._questions.get(request.id)) is not None:
             self._meters.waited("tool", time.perf_counter() - question.begun)
 
-    @_quietly
+    @quietly
     def raised(self, request: ServerRequest, error: BaseException) -> None:
         """It has raised something."""
         question = self._questions.get(request.id)
@@ -206,11 +187,11 @@ class Spans:
 
         return reply
 
-    @_quietly
+    @quietly
     def ended(self, ending: Ending) -> None:  # noqa: ARG002 - all of it ends alike
         """The connection is over, and all that is open with it."""
         self._is_closed = True
-        error = _handled() or _CLOSED
+        error = handled() or _CLOSED
         for request in list(self._requests):
             self._end_request(request, error)
         for turn in list(self._opening):
@@ -228,7 +209,7 @@ class Spans:
             self._tracer,
             parent,
             thread_id,
-            _text(params.get("model")) or model,
+            text_of(params.get("model")) or model,
             provider,
             params.get("input"),
             with_content=self._with_content,
@@ -266,7 +247,7 @@ class Spans:
 
     def _end_turn(self, turn_id: str, error: str, words: str | None = None) -> None:
         if (turn := self._turns.pop(turn_id, None)) is not None:
-            _keep(self._over, turn_id, error)
+            keep(self._over, turn_id, error)
             turn.end(self._meters, error, words)
 
     def _turn_started(self, params: dict[str, JsonValue], turn_id: str | None) -> None:
@@ -291,8 +272,8 @@ class Spans:
         status, failure = said.get("status"), said.get("error") or {}
         error = "" if status == "completed" else turn.why or str(status)
         if status == "failed":
-            error = _kind(failure.get("codexErrorInfo")) or error
-        self._end_turn(turn_id, error, _text(failure.get("message")))
+            error = word_of(failure.get("codexErrorInfo")) or error
+        self._end_turn(turn_id, error, text_of(failure.get("message")))
 
     def _item_started(self, params: dict[str, JsonValue], turn_id: str | None) -> None:
         turn, said = self._turns.get(turn_id or ""), params.get("item")
@@ -323,7 +304,7 @@ class Spans:
         if (parent := thread.get("parentThreadId")) is not None:
             for turn in list(self._turns.values()):
                 if turn.thread_id == parent:
-                    _keep(self._callers, str(thread.get("id")), turn.context)
+                    keep(self._callers, str(thread.get("id")), turn.context)
 
     def _thread_closed(self, params: dict[str, JsonValue], _: str | None) -> None:
         for turn_id, turn in list(self._turns.items()):
@@ -351,7 +332,7 @@ class Spans:
         self._questions[request.id] = _Question(item, span)
         return set_span_in_context(span, parent)
 
-    @_quietly
+    @quietly
     def _replied(self, data: bytes) -> None:
         head = data[len(b'{"id":') : data.find(b",")]
         request_id = int(head) if head.isdigit() else json.loads(data)["id"]
@@ -364,7 +345,7 @@ class Spans:
             result = reply.get("result")
             if isinstance(result, dict):
                 decision = result.get("decision", result.get("action"))
-                if said := _kind(decision):
+                if said := word_of(decision):
                     question.span.set_attribute(n.DECISION, said)
             elif "error" in reply:
                 error = str(reply["error"].get("code"))
@@ -382,7 +363,8 @@ class Spans:
                 if each is item and item.turn.items.pop(item_id, None) is not None:
                     item.end(self._meters, None, error)
 
-    def _complain(self, error: Exception) -> None:
+    def complain(self, error: Exception) -> None:
+        """Log what went wrong in here; the first time."""
         if not self._has_complained:
             self._has_complained = True
             with contextlib.suppress(Exception):
@@ -399,42 +381,3 @@ _TOLD: dict[str, Told] = {
     "thread/closed": Spans._thread_closed,  # noqa: SLF001
 }
 """What is done about each event; the others make nothing."""
-
-
-def _w3c(span: Span) -> dict[str, str] | None:
-    """The trace context of a span, as the runtime reads it; None if it has none.
-
-    Of the flags it knows the first alone, whether it is sampled: it ignores a context that has another, as the second
-    level of the standard allows, and newer SDKs set it.
-    """
-    context = span.get_span_context()
-    if not context.is_valid:
-        return None
-    head = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
-    return {"traceparent": head, **({"tracestate": context.trace_state.to_header()} if context.trace_state else {})}
-
-
-def _handled() -> str:
-    """The type of the exception that is being handled; empty if none is."""
-    kind = sys.exc_info()[0]
-    return "" if kind is None else kind.__qualname__
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _kind(value: object) -> str:
-    """A word of the protocol, or the one that names an object."""
-    return value if isinstance(value, str) else next(iter(value), "") if isinstance(value, dict) else ""
-
-
-V = TypeVar("V")
-
-
-def _keep(known: dict[str, V], key: str, value: V) -> None:
-    """Know one thing more, and forget the oldest if these are too many."""
-    known[key] = value
-    if len(known) > _MOST_KEPT:
-        with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # others do it too
-            del known[next(iter(known))]
