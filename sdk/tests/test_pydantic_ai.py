@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,7 @@ class Stage:
         """Play a scene, in which the model says this and nothing else."""
         self.server.add(*answers)
         try:
-            self.loop.run_until_complete(asyncio.wait_for(scene, 15))
+            self.loop.run_until_complete(asyncio.wait_for(scene, 60))
             self.server.assert_used_up()
         finally:
             self.server._answers.clear()  # so that the next one is not told what this one has left
@@ -473,10 +472,8 @@ def test_a_cancelled_run_stops_the_turn_and_leaves_no_call(stage: Stage, when: s
         else:
             await called.wait()
         running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        del running
-        gc.collect()  # which older versions of the framework need: they tell a model nothing of the end of a run
+        await asyncio.wait([running])
+        assert running.cancelled()
         assert await status_of_the_next_turn(subscription) == "interrupted"
 
     stage.play(scene(), SLOW if when == "speaking" else ToolCall("ponder"))
@@ -485,9 +482,9 @@ def test_a_cancelled_run_stops_the_turn_and_leaves_no_call(stage: Stage, when: s
 def test_a_tool_that_breaks_the_run_stops_the_turn(either: Stage) -> None:
     async def scene() -> None:
         subscription = either.codex.client.subscribe()
-        with pytest.raises(ZeroDivisionError):
-            await Agent(either.model(), tools=[divide]).run("Go")
-        gc.collect()
+        running = asyncio.ensure_future(Agent(either.model(), tools=[divide]).run("Go"))
+        await asyncio.wait([running])
+        assert isinstance(running.exception(), ZeroDivisionError)
         assert await status_of_the_next_turn(subscription) == "interrupted"
 
     def divide() -> float:
