@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from codex_app_server.errors import AppServerError, InvalidRequestError
 from codex_app_server.integrations.pydantic_ai.history import NOTHING, answer, digest_of
@@ -185,15 +186,20 @@ class Conversation:
             with suppress(AppServerError, RuntimeError):  # the connection is over, or the loop
                 self.thread._driver.leave(cursor, self.thread.id)  # noqa: SLF001 - the client's own
 
-    def hold_for(self, history: str) -> str:
-        """The same, to be kept in a response: when nobody has that any more, nobody answers the calls in it.
+    def watch_the_run(self) -> None:
+        """Stop what is open when the task ends that the run is in.
 
-        That tells of the end of a run, however it came, also where the framework does not.
+        Newer versions of the framework tell a model of the end of a run, which is sooner.
         """
-        kept = _Kept(history)
-        loop = asyncio.get_running_loop()
-        weakref.finalize(kept, _stop_later, loop, weakref.ref(self), history).atexit = False
-        return kept
+        history, above = self.history, anyio.get_current_task().parent_id
+
+        def stop(_: object) -> None:
+            if self.history == history and not self.is_busy:
+                self.stop()
+
+        task = next((task for task in asyncio.all_tasks() if id(task) == above), asyncio.current_task())
+        if task is not None:  # requests may be made in tasks below it
+            task.add_done_callback(stop)
 
     async def hold(self, context: ToolContext, arguments: JsonValue) -> object:
         """A tool is called: wait for the answer, for as long as the turn does."""
@@ -255,27 +261,6 @@ class Conversation:
         if (found := self._arrivals.get(call_id)) is None:
             found = self._arrivals[call_id] = asyncio.get_running_loop().create_future()
         return found
-
-
-class _Kept(str):
-    """A text that can be heard of when it is gone; copies of a response have the same."""
-
-    __slots__ = ("__weakref__",)
-
-    def __deepcopy__(self, _: object) -> _Kept:
-        return self
-
-
-def _stop_later(loop: asyncio.AbstractEventLoop, reference: weakref.ref[Conversation], history: str) -> None:
-    """Nobody has a response any more; this may be told in any thread, and in the midst of anything."""
-
-    def stop() -> None:
-        conversation = reference()
-        if conversation is not None and conversation.history == history and not conversation.is_busy:
-            conversation.stop()
-
-    with suppress(RuntimeError):  # the loop is closed
-        loop.call_soon_threadsafe(stop)
 
 
 @dataclass(frozen=True)

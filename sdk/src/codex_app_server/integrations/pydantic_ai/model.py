@@ -190,6 +190,8 @@ class CodexAgentModel(Model["AsyncCodex"]):
             yield stream
         finally:
             self._left(conversation, is_over=stream.is_over)
+            if conversation.has_open_turn and _RUN.get() is None and not hasattr(Model, "_run_scope"):
+                conversation.watch_the_run()
 
     async def _begun(
         self,

@@ -90,7 +90,7 @@ class CodexStreamedResponse(StreamedResponse):
         self.provider_details = Mark(
             conversation.thread.id,
             conversation.turn_id,
-            conversation.hold_for(conversation.history),
+            conversation.history,
             conversation.toolset,
             conversation.instructions,
             ends_turn=is_final or not conversation.has_open_turn,
