@@ -19,36 +19,31 @@ from codex_app_server.results import TurnResult
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from typing import IO
+    from typing import IO, TypeAlias
+
+    from codex_app_server.mapping.parts import Parts
+
+    _Appended: TypeAlias = "IO[bytes] | Parts"
 
     from codex_app_server.inputs import RunInput
     from codex_app_server.mapping.outcomes import MapOutcome
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Keys"]
 
 
-class Journal:
-    """Reads what was done, and adds to it.
+class Keys:
+    """Tells prompts apart.
 
     Args:
-        path: of the file; it is made if it does not exist.
         asked: what all prompts are asked with: the protocol's options of threads and turns. Others make other prompts
             of them.
         output_type: what the outputs are.
-
-    Raises:
-        OSError: if the file cannot be read or written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], asked: Mapping[str, object], output_type: Any) -> None:
+    def __init__(self, asked: Mapping[str, object], output_type: Any) -> None:
         self._asked = asked
         self._output_type = output_type
         self._seen: Counter[str] = Counter()
-        self._file: IO[bytes] = open(path, "a+b")  # noqa: SIM115, PTH123 - open as long as this; `close` closes it
-        self._file.seek(0)
-        text = self._file.read()
-        self._done = dict(filter(None, map(_read, text.splitlines())))
-        self._lacks_end = bool(text) and not text.endswith(b"\n")
 
     def key(self, prompt: RunInput) -> str:
         """What a prompt is known by; to be called once for each, in their order."""
@@ -56,6 +51,34 @@ class Journal:
         digest = sha256(json.dumps(encode_options(asked), sort_keys=True).encode()).hexdigest()
         self._seen[digest] += 1
         return f"{digest}-{self._seen[digest]}"
+
+
+class Journal:
+    """Reads what was done, and adds to it.
+
+    Args:
+        path: of the file; it is made if it does not exist. With a scheme it is a URL, see `mapping.parts`.
+        output_type: what the outputs are.
+
+    Raises:
+        OSError: if the file cannot be read or written.
+        ImportError: if it is a URL, and what reads that is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], output_type: Any) -> None:
+        self._output_type = output_type
+        self._file: _Appended
+        if isinstance(path, str) and "://" in path:
+            from codex_app_server.mapping.parts import Parts
+
+            self._file = Parts(path)
+            text = self._file.read()
+        else:
+            self._file = open(path, "a+b")  # noqa: SIM115, PTH123 - open as long as this; `close` closes it
+            self._file.seek(0)
+            text = self._file.read()
+        self._done = dict(filter(None, map(_read, text.splitlines())))
+        self._lacks_end = bool(text) and not text.endswith(b"\n")
 
     def done(self, key: str) -> TurnResult[Any] | None:
         """What came of a prompt before, if it succeeded and is still what is asked for."""

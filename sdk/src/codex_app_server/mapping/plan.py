@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codex_app_server.mapping.journal import Journal
+from codex_app_server.mapping.journal import Journal, Keys
 from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
 from codex_app_server.options import ClientOptions
 from codex_app_server.retry import backoff
@@ -27,7 +27,7 @@ class Job(NamedTuple):
 
     Attributes:
         outcome: what came of it so far; only the journal's is one.
-        key: what the journal knows it by.
+        key: what it is known by, to the journal too; empty if nobody has to tell them apart.
     """
 
     outcome: MapOutcome[Any]
@@ -48,6 +48,7 @@ class Plan:
         run: more options of each prompt's run.
         journal: where to note what is done.
         progress: who is told how far all of it is.
+        is_keyed: whether prompts are told apart, as for a journal, without one too.
 
     Raises:
         TypeError, ValueError: if one of them is of another type, or out of range.
@@ -66,6 +67,7 @@ class Plan:
         run: Mapping[str, Any] | None,
         journal: str | os.PathLike[str] | None,
         progress: Callable[[MapProgress], object] | bool | None,
+        is_keyed: bool = False,
     ) -> None:
         if isinstance(prompts, (str, bytes)):
             raise TypeError("prompts must be several, not one string")
@@ -89,9 +91,14 @@ class Plan:
         self._in_order = in_order
         self._early: dict[int, MapOutcome[Any]] = {}
         self._next = 0
-        self._output_type = output_type
+        self.output_type = output_type
         self._journal_path = journal
         self._journal: Journal | None = None
+        self._keys: Keys | None = None
+        if journal is not None or is_keyed:
+            own = {each.name for each in fields(ClientOptions)}
+            ways = [{name: value for name, value in way.items() if name not in own} for way in (self.thread, self.run)]
+            self._keys = Keys({"thread": ways[0], "run": ways[1]}, output_type)
         self._progress = MapProgress(0, 0, len(prompts) if isinstance(prompts, Sized) else None)
         self._progress_to = progress
         self._tell, self._hush = _teller(None)
@@ -103,9 +110,7 @@ class Plan:
             OSError: if the journal cannot be read or written.
         """
         if self._journal_path is not None:
-            own = {each.name for each in fields(ClientOptions)}
-            ways = [{name: value for name, value in way.items() if name not in own} for way in (self.thread, self.run)]
-            self._journal = Journal(self._journal_path, {"thread": ways[0], "run": ways[1]}, self._output_type)
+            self._journal = Journal(self._journal_path, self.output_type)
         self._tell, self._hush = _teller(self._progress_to)
 
     def next(self) -> Job | None:
@@ -114,10 +119,8 @@ class Plan:
         if found is None:
             return None
         index, prompt = found
-        if self._journal is None:
-            return Job(MapOutcome(index, prompt, attempts=1), "")
-        key = self._journal.key(prompt)
-        result = self._journal.done(key)
+        key = "" if self._keys is None else self._keys.key(prompt)
+        result = None if self._journal is None else self._journal.done(key)
         return Job(MapOutcome(index, prompt, result, attempts=0 if result is not None else 1), key)
 
     def first(self) -> Job:

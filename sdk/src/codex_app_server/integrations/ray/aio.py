@@ -1,0 +1,209 @@
+"""The pool of a Ray cluster, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ray.exceptions import RayError
+
+from codex_app_server.aio.mapping import mapped
+from codex_app_server.integrations.ray.cluster import Cluster
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import overload
+
+    from typing_extensions import Self, TypeForm
+
+    from codex_app_server.config import AppServerConfig
+    from codex_app_server.inputs import RunInput
+    from codex_app_server.integrations.ray.cluster import Actor
+    from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
+    from codex_app_server.mapping.plan import Job, Plan
+    from codex_app_server.results import Output, RunResult
+
+__all__ = ["AsyncRayPool"]
+
+_CLOSING_S = 15.0
+"""How long runtimes may take to be closed, in seconds; then their workers are ended."""
+
+
+class AsyncRayPool:
+    """Codex on a Ray cluster: workers with runtimes of their own, and `map` over all of them.
+
+        ray.init("auto")
+        async with AsyncRayPool(AppServerConfig(api_key=key), workers=8) as pool:
+            async for outcome in pool.map(prompts, journal="s3://bucket/run.jsonl"):
+                print(outcome.index, outcome.unwrap().final_response)
+
+    Every worker is an actor with a `CodexPool` of one runtime, whose home is on the worker's own disk, private and
+    temporary. Ray decides where workers are, and restarts those that are lost. They need the client and the runtime in
+    their environment. What is in `config` goes to them through Ray, keys too.
+
+    Args:
+        config: how each runtime is started; paths in it are those of the worker's machine.
+        workers: how many actors there are.
+        pool: options of each worker's pool, as `CodexPool` takes them, e.g. ``{"size": 2}``; turns whose runtime
+            ends are run again unless they say otherwise.
+        actor_options: options of Ray's actors, e.g. ``{"num_cpus": 1, "runtime_env": {...}}``.
+
+    Raises:
+        TypeError, ValueError: if `workers` is no number, or less than one.
+    """
+
+    def __init__(
+        self,
+        config: AppServerConfig | None = None,
+        *,
+        workers: int = 2,
+        pool: Mapping[str, Any] | None = None,
+        actor_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._cluster = Cluster(config, workers=workers, pool=pool, actor_options=actor_options)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int | None = None,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: type[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int | None = None,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: TypeForm[Output],
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        @overload
+        def map(
+            self,
+            prompts: Iterable[RunInput],
+            *,
+            concurrency: int | None = None,
+            retries: int = 3,
+            in_order: bool = False,
+            output_type: None = None,
+            timeout: float | None = None,
+            thread: Mapping[str, Any] | None = None,
+            run: Mapping[str, Any] | None = None,
+            journal: str | os.PathLike[str] | None = None,
+            progress: Callable[[MapProgress], object] | bool | None = None,
+        ) -> AsyncIterator[MapOutcome[None]]: ...
+
+    def map(
+        self,
+        prompts: Iterable[RunInput],
+        *,
+        concurrency: int | None = None,
+        retries: int = 3,
+        in_order: bool = False,
+        output_type: Any = None,
+        timeout: float | None = None,
+        thread: Mapping[str, Any] | None = None,
+        run: Mapping[str, Any] | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        progress: Callable[[MapProgress], object] | bool | None = None,
+    ) -> AsyncIterator[MapOutcome[Any]]:
+        """Run many prompts, each in a thread of its own, and tell what came of each as it comes, as a client's.
+
+        A prompt whose worker is lost is given to another one, after growing waits, for about a minute; then it is an
+        outcome with a `RuntimeLostError`. It may have run by then: its key, which the journal has too, is the
+        `client_id` of its first item, and to be told apart by whatever it changes elsewhere.
+
+        Args:
+            prompts: what to say; taken one by one, as there is room.
+            concurrency: how many at a time, on all workers together; without it, 8 for each.
+            retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
+                that is not an `output_type` is asked for again.
+            in_order: whether to tell outcomes in the order of the prompts.
+            output_type: what the replies have to be, as for `run` of a thread.
+            timeout: how long a run may take, in seconds.
+            thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
+            run: more options for `run` of a thread.
+            journal: a file of lines of JSON, or a URL of one wherever `fsspec` can write; what it has is not run again,
+                and what comes of the others is added.
+            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+
+        Raises:
+            TypeError, ValueError: if an option is of another type, or out of range.
+            OSError: in the loop, if the journal cannot be read or written.
+            ImportError: likewise, if a worker has no client.
+            AppServerError: likewise, if a worker's runtime cannot be started, or the pool is closed.
+        """
+        plan = self._cluster.plan(
+            prompts,
+            concurrency,
+            retries=retries,
+            in_order=in_order,
+            thread=thread,
+            output_type=output_type,
+            timeout=timeout,
+            run=run,
+            journal=journal,
+            progress=progress,
+        )
+        return mapped(_Runner(self._cluster), plan)
+
+    async def close(self) -> None:
+        """Stop all runtimes and workers; may be called again."""
+        closing = self._cluster.end()
+        if closing:
+            with suppress(RayError, asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), _CLOSING_S)
+        self._cluster.kill()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class _Runner:
+    """Runs prompts on the actors."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def run(self, plan: Plan, job: Job) -> RunResult[Any]:
+        """Run a prompt, wherever it can be."""
+        cluster = self._cluster
+        delays = cluster.delays()
+        wanted: Actor | None = None
+        while True:
+            actor, answer = cluster.submit(plan, job, wanted)
+            try:
+                return cluster.answered(actor, await answer, plan)
+            except asyncio.CancelledError:
+                cluster.cancel(answer)
+                raise
+            except RayError as error:
+                wanted, delay = cluster.unreachable(actor, error, delays)
+            finally:
+                cluster.left(actor)
+            await asyncio.sleep(delay)
