@@ -45,6 +45,20 @@ async def stopped(waiting: Any) -> LimitExceededError:
     return caught.value
 
 
+async def followed(stream: Any) -> None:
+    """A stream of either kind, from the beginning of its block to the end."""
+    if hasattr(stream, "__aenter__"):
+        async with stream:
+            [event async for event in stream]
+        return
+
+    def follow() -> None:
+        with stream:
+            list(stream)
+
+    await asyncio.to_thread(follow)
+
+
 @pytest.mark.parametrize("mode", TOOL_MODES)
 def test_a_command_too_many_ends_the_turn(play: Play, mode: str) -> None:
     async def scene(codex: Any, model: ModelServer) -> None:
@@ -122,20 +136,7 @@ def test_time_is_up_whoever_reads(play: Play, limits: Limits) -> None:
         assert (await stopped(follow())).limit == error.limit
         assert methods[-1] == "turn/completed"
 
-        async def block() -> None:
-            stream = bare(thread).stream("in a block", limits=limits)
-            if hasattr(stream, "__aenter__"):
-                async with stream:
-                    [event async for event in stream]
-                return
-
-            def follow() -> None:
-                with stream:
-                    list(stream)
-
-            await asyncio.to_thread(follow)
-
-        assert (await stopped(block())).limit == error.limit
+        assert (await stopped(followed(bare(thread).stream("in a block", limits=limits)))).limit == error.limit
         assert time.monotonic() - begun < 12
 
     play(scene, default=SLOW)
@@ -204,6 +205,25 @@ def test_a_runtime_that_does_not_stop_is_left(scripted: Play, monkeypatch: pytes
             assert error.result is not None
 
     scripted(scene, BEGINS + "wait_for_end()")
+
+
+@pytest.mark.parametrize("limits", [Limits(stall_timeout=0.2), Limits(seconds=0.2)], ids=["stall", "time"])
+def test_a_runtime_that_does_not_begin_a_turn_exceeds_limits_too(scripted: Play, limits: Limits) -> None:
+    script = """
+    greet()
+    request = read()
+    write({"id": request["id"], "result": {"thread": {"id": "t"}}})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        thread = await codex.thread_start()
+        for begin in (thread.run, thread.turn, lambda _, limits: followed(bare(thread).stream("go", limits=limits))):
+            error = await stopped(begin("go", limits=limits))
+            assert (error.scope, error.result) == ("run", None)
+            assert "the runtime did not answer for 0." in str(error) or limits.stall_timeout is None
+
+    scripted(scene, script)
 
 
 def test_a_watch_that_falls_behind_still_counts(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,9 @@ class Shop:
 
 
 BUY = ToolCall("buy", {"what": SECRET})
-TOUCH = ToolCall("exec_command", {"cmd": "touch /dev/null", "sandbox_permissions": "require_escalated", "justification": "so"})
+TOUCH = ToolCall(
+    "exec_command", {"cmd": "touch /dev/null", "sandbox_permissions": "require_escalated", "justification": "so"}
+)
 
 
 def scene_of_a_shop(seen: Seen, shop: Shop) -> Any:

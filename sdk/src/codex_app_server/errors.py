@@ -223,7 +223,7 @@ class OutputValidationError(AppServerError):
 
 
 class LimitExceededError(AppServerError):
-    """A turn took more than `Limits` allow, and was interrupted; or it was not begun, for nothing is left.
+    """A turn took more than `Limits` allow, and was interrupted; or it was not begun, for nothing is left, or in time.
 
     Attributes:
         limit: the name of the limit, e.g. ``tokens``.
@@ -246,6 +246,8 @@ class LimitExceededError(AppServerError):
     def __str__(self) -> str:
         """Which limit, and what became of the turn."""
         which = f"Limits.{self.limit} of the {self.scope}"
+        if self.result is None and self.limit == "stall_timeout":
+            return f"no turn was begun: the runtime did not answer for {self.used:.1f} s ({which})"
         if self.result is None:
             return f"no turn was begun: {which} is {self.allowed:g}, and nothing is left of it"
         if self.limit == "stall_timeout":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Generic
 
-from codex_app_server.aio.turn import AsyncTurn
+from codex_app_server.aio.turn import AsyncTurn, begin_turn
 from codex_app_server.folding import TurnFold
 from codex_app_server.results import Output
 from codex_app_server.streaming import Words
@@ -110,7 +110,7 @@ class AsyncTurnStream(Generic[Output]):
         if self._watching is not None:
             self._watching.admit()
         try:
-            _, cursor = await self._driver.begin(self._request, self._limit)
+            cursor = await begin_turn(self._driver, self._request, self._limit, self._watching)
             turn = AsyncTurn(self._driver, self._thread_id, cursor, self._watching)
             self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
             cursor.is_active = True

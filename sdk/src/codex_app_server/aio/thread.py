@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.aio.handle import AsyncHandle
-from codex_app_server.aio.turn import AsyncTurn
+from codex_app_server.aio.turn import AsyncTurn, begin_turn
 from codex_app_server.errors import TurnFailedError
 from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.handles.threads import known_from
@@ -110,8 +110,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         if watching is not None:
             watching.admit()
         try:
-            _, cursor = await self._driver.begin(request, None)
-            return AsyncTurn(self._driver, self._id, cursor, watching)
+            return AsyncTurn(self._driver, self._id, await begin_turn(self._driver, request, None, watching), watching)
         except BaseException:
             if watching is not None:
                 watching.give_back()
@@ -161,8 +160,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         if watching is not None:
             watching.admit()
         try:
-            _, cursor = await self._driver.begin(request, limit)
-            turn = AsyncTurn(self._driver, self._id, cursor, watching)
+            turn = AsyncTurn(self._driver, self._id, await begin_turn(self._driver, request, limit, watching), watching)
             if self._on_turn is not None:
                 self._on_turn(turn)
             result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
+    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
 
-__all__ = ["AsyncTurn"]
+__all__ = ["AsyncTurn", "begin_turn"]
 
 
 class AsyncTurn:
@@ -198,3 +199,13 @@ class AsyncTurn:
             for event in batch:
                 fold.add(event)
         return fold
+
+
+async def begin_turn(
+    driver: AsyncDriver, request: Request, limit: float | None, watching: AsyncWatching | None
+) -> Cursor:
+    """Begin a turn: where to read it; within the limits of who watches it, if anybody does."""
+    if watching is not None:
+        return await watching.start(request, limit)
+    _, cursor = await driver.begin(request, limit)
+    return cursor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from codex_app_server.folding import TurnFold
 from codex_app_server.results import Output
 from codex_app_server.streaming import Words
-from codex_app_server.sync.turn import Turn
+from codex_app_server.sync.turn import Turn, begin_turn
 from codex_app_server.timeouts import left_until
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class TurnStream(Generic[Output]):
         if self._watching is not None:
             self._watching.admit()
         try:
-            _, cursor = self._driver.begin(self._request, self._limit)
+            cursor = begin_turn(self._driver, self._request, self._limit, self._watching)
             turn = Turn(self._driver, self._thread_id, cursor, self._watching)
             self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
             cursor.is_active = True

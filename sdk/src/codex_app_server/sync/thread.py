@@ -13,7 +13,7 @@ from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.handle import Handle
-from codex_app_server.sync.turn import Turn
+from codex_app_server.sync.turn import Turn, begin_turn
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ class Thread(ThreadOptions, Handle):
         if watching is not None:
             watching.admit()
         try:
-            _, cursor = self._driver.begin(request, None)
-            return Turn(self._driver, self._id, cursor, watching)
+            return Turn(self._driver, self._id, begin_turn(self._driver, request, None, watching), watching)
         except BaseException:
             if watching is not None:
                 watching.give_back()
@@ -159,8 +158,7 @@ class Thread(ThreadOptions, Handle):
         if watching is not None:
             watching.admit()
         try:
-            _, cursor = self._driver.begin(request, limit)
-            turn = Turn(self._driver, self._id, cursor, watching)
+            turn = Turn(self._driver, self._id, begin_turn(self._driver, request, limit, watching), watching)
             if self._on_turn is not None:
                 self._on_turn(turn)
             result = turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
+    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
     from codex_app_server.sync.driver import Driver
     from codex_app_server.sync.watching import Watching
 
-__all__ = ["Turn"]
+__all__ = ["Turn", "begin_turn"]
 
 
 class Turn:
@@ -194,3 +195,11 @@ class Turn:
             for event in batch:
                 fold.add(event)
         return fold
+
+
+def begin_turn(driver: Driver, request: Request, limit: float | None, watching: Watching | None) -> Cursor:
+    """Begin a turn: where to read it; within the limits of who watches it, if anybody does."""
+    if watching is not None:
+        return watching.start(request, limit)
+    _, cursor = driver.begin(request, limit)
+    return cursor

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codex_app_server.limits import Excess
     from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
+    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.sync.driver import Driver
@@ -74,6 +75,25 @@ class Watching:
         if (excess := admit(self._meters, time.monotonic())) is not None:
             raise LimitExceededError(*excess)
         self._is_admitted = True
+
+    def start(self, request: Request, limit: float | None) -> Cursor:
+        """Begin a turn as `Driver.begin` does, but for no longer than the limits leave for it.
+
+        Raises:
+            LimitExceededError: if the runtime has not answered by then.
+        """
+        meter = TurnMeter(self._meters, f"request {id(request)}", time.monotonic())
+        waits = (meter.left_s(time.monotonic()), self._driver.config.request_timeout_s if limit is None else limit)
+        try:
+            longest = min((wait for wait in waits if wait is not None), default=None)
+            _, cursor = self._driver.begin(request, longest)
+        except TimeoutError:
+            if (excess := meter.excess(time.monotonic())) is not None:
+                raise LimitExceededError(*excess) from None
+            raise
+        finally:
+            meter.end(time.monotonic())
+        return cursor
 
     def give_back(self) -> None:
         """Nothing is to be begun any more: a turn that was admitted, and did not begin, does not count."""
