@@ -110,7 +110,9 @@ class Shop:
 
 
 BUY = ToolCall("buy", {"what": SECRET})
-TOUCH = ToolCall("exec_command", {"cmd": "touch /dev/null", "sandbox_permissions": "require_escalated", "justification": "so"})
+ASKED_FOR = ToolCall(
+    "exec_command", {"cmd": "touch /dev/null", "sandbox_permissions": "require_escalated", "justification": "so"}
+)
 
 
 def scene_of_a_shop(seen: Seen, shop: Shop) -> Any:
@@ -128,7 +130,7 @@ def test_a_turn_is_a_span_below_the_callers_and_all_else_is_below_it(play: Play,
     play(
         scene_of_a_shop(seen, shop),
         BUY,
-        TOUCH,
+        ASKED_FOR,
         Text(f"Done: {SECRET}"),
         telemetry=seen.telemetry,
         experimental_api=True,
