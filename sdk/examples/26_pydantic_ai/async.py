@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.models.test import TestModel
 
-from codex_app_server import AppServerConfig, AsyncCodex, Observers
+from codex_app_server import AppServerConfig, AsyncCodex
 from codex_app_server.integrations.pydantic_ai import CodexAgentModel, codex_tool
 
 
@@ -32,12 +32,11 @@ def add(a: int, b: int) -> int:
 async def main(config: AppServerConfig) -> None:
     # That a client brings tools of its own is experimental in the protocol.
     async with AsyncCodex(replace(config, experimental_api=True)) as codex:
-        watch = Observers(on_usage=lambda usage: print("tokens:", usage.token_usage.last.total_tokens))
-        model = CodexAgentModel(codex, thread={"sandbox": "read-only", "observers": watch})
+        model = CodexAgentModel(codex, thread={"sandbox": "read-only"})
 
         agent = Agent(model, tools=[add], output_type=Sum)
         added = await agent.run("What is 19 + 23? Use the tool.", model_settings={"thinking": "low"})
-        print(added.output.model_dump_json())
+        print(added.output.model_dump_json(), added.usage.tool_calls, "call")
 
         async with Agent(model).run_stream("Why is the sky blue?") as stream:
             async for words in stream.stream_text(delta=True, debounce_by=None):

@@ -26,9 +26,7 @@ class Lead(Model):
         )
         if last.get("type") == "function_call_output":
             text = ResponseOutputText(annotations=[], text=last["output"], type="output_text")
-            said = ResponseOutputMessage(
-                id="2", content=[text], role="assistant", status="completed", type="message"
-            )
+            said = ResponseOutputMessage(id="2", content=[text], role="assistant", status="completed", type="message")
         return ModelResponse(output=[said], usage=Usage(), response_id=None)
 
     def stream_response(self, *_: Any, **given: Any) -> Any:
