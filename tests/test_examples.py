@@ -168,6 +168,11 @@ start codex
   invoke_agent codex \{'gen_ai\.usage\.output_tokens': 15\}
 Sunny in Lisbon; of Atlantis nobody knows\.
 the example""",
+    "26_pydantic_ai": r"""\{"result":42,"explanation":"The tool has added them\."\} 1 call
+Because of how air scatters light\.
+\{"codex":\{"answer":"A README\.","items":\[\]\}\}""",
+    "27_agents_sdk": r"""It printed hello\.
+\{"answer":"It printed hello\.","items":\[\{"type":"commandExecution","command":".*echo hello.*"exitCode":0.*\]\}""",
     "28_editor": r"""\[execute\]
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.

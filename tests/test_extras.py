@@ -31,7 +31,37 @@ with Codex(AppServerConfig(telemetry=OpenTelemetry(), cwd=CWD)) as codex:
     print(codex.thread_start().run("go").status.value)
 """
 
-PROGRAMS = {"acp": (ACP, "default"), "otel": (OTEL, "completed")}
+PYDANTIC_AI = """
+import asyncio
+from codex_app_server import AppServerConfig, AsyncCodex
+from codex_app_server.integrations.pydantic_ai import CodexAgentModel
+from pydantic_ai import Agent
+
+async def main():
+    async with AsyncCodex(AppServerConfig(experimental_api=True)) as codex:
+        print((await Agent(CodexAgentModel(codex, thread={"cwd": CWD})).run("go")).output)
+
+asyncio.run(main())
+"""
+
+AGENTS = """
+import asyncio
+from codex_app_server import AsyncCodex
+from codex_app_server.integrations.agents import codex_tool
+
+async def main():
+    async with AsyncCodex() as codex:
+        print(await codex_tool(codex, thread={"cwd": CWD}).on_invoke_tool(None, '{"task": "go"}'))
+
+asyncio.run(main())
+"""
+
+PROGRAMS = {
+    "acp": (ACP, "default"),
+    "agents": (AGENTS, '{"answer":"Done.","items":[]}'),
+    "otel": (OTEL, "completed"),
+    "pydantic-ai": (PYDANTIC_AI, "Done."),
+}
 """By extra: a program, and what it prints. `CWD` is an empty directory."""
 
 

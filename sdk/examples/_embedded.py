@@ -123,6 +123,12 @@ def conversation(request: ModelRequest) -> Text:
     return Text(NUMBERS, delay_s=0.2) if said.startswith("count") else Text(f"You said: {said}")
 
 
+def total(request: ModelRequest) -> ToolCall:
+    """What a tool has given, as the output of the run."""
+    (result,) = request.tool_outputs.values()
+    return ToolCall("final_result", {"result": int(result), "explanation": "The tool has added them."})
+
+
 ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "01_quickstart_constructor": (Text("Hello, nice to meet you!"), Text("Goodbye, until next time.")),
     "02_turn_run": (command("echo hello"), Text("It printed hello.")),
@@ -158,6 +164,13 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ToolCall("weather", {"city": "Atlantis"}),
         Text("Sunny in Lisbon; of Atlantis nobody knows."),
     ),
+    "26_pydantic_ai": (
+        ToolCall("add", {"a": 19, "b": 23}),
+        total,
+        Text("Because of how air scatters light."),
+        Text("A README."),
+    ),
+    "27_agents_sdk": (command("echo hello"), Text("It printed hello.")),
     "28_editor": (
         ToolCall(
             "exec_command",
