@@ -34,6 +34,7 @@ KINDS = ("sync", "async")
 """Most examples have both; some are for a framework that knows one of them."""
 TIMEOUT_S = 120
 TALKS = "11_interactive_mini_cli"  # at a terminal
+CLUSTER = "31_ray"  # where `sdk/tests/test_ray.py` has one: to start one takes half a minute
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 # By folder, what an example prints: a pattern for the whole of it.
@@ -177,6 +178,14 @@ Because of how air scatters light\.
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.
 end_turn, and left in the directory: reports""",
+    "30_pool": r"""two runtimes: True
+acme: A tenant\. tenant-acme
+umbrella: A tenant\. tenant-umbrella
+.*Black Sea.*
+.*Bay of Bengal.*
+.*South China Sea.*
+.*Mediterranean.*
+.*North Sea.*""",
     "32_fastapi": r"""data: "The "
 data: "Danube\."
 event: end
@@ -375,7 +384,7 @@ class TestTheirText:
         folders = sorted({script.parent.name for script in SCRIPTS})
         assert [folder[:2] for folder in folders] == [f"{number:02}" for number in range(1, len(folders) + 1)]
         assert {script.stem for script in SCRIPTS} <= {*KINDS}
-        assert {*SAID, TALKS} == {*folders}
+        assert {*SAID, TALKS, CLUSTER} == {*folders}
         for folder in folders:
             assert f"| {folder[:2]} |" in index
             kind = "sync" if (EXAMPLES / folder / "sync.py").is_file() else "async"

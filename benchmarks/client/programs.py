@@ -111,6 +111,16 @@ def approval(python: Path, *, driver: str, deltas: int, is_read: bool) -> float:
     return found
 
 
+def mapped(python: Path, codex: Path, environment: Mapping[str, str], *numbers: int) -> float:
+    """How long many turns take, by `measured/pooled.py`, which says what the numbers are; in seconds."""
+    home = environment["CODEX_HOME"]
+    command = [str(python), "-I", str(MEASURED / "pooled.py"), str(codex), home, *map(str, numbers)]
+    with _piped(command, environment) as process:
+        seconds = float(_line(process))
+        process.communicate()
+    return seconds
+
+
 def replay(*options: str) -> list[str]:
     """The command line of the replayed server, the same for both sides."""
     return [sys.executable, "-I", "-S", str(REPLAY), *options]

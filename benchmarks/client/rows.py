@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FULL", "QUICK", "Effort", "Row", "Sides", "measure"]
 
 DRIVERS = ("sync", "async")
+CONCURRENCIES = (4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Effort:
         marathon: how many deltas the memory is watched over.
         work_us: how long a slow consumer works on each, in microseconds.
         unread: how many deltas lie unread before an approval.
+        mapped: how many embedded turns `map` runs.
     """
 
     runs: int = 5
@@ -61,6 +63,7 @@ class Effort:
     marathon: int = 1_000_000
     work_us: float = 100
     unread: int = 20_000
+    mapped: int = 200
 
 
 FULL = Effort()
@@ -99,6 +102,7 @@ def measure(sides: Sides, effort: Effort) -> Iterator[Row]:
     yield from against_a_bare_loop(sides, effort)
     yield from turns_at_once(sides, effort)
     yield from approvals(sides, effort)
+    yield from pooled(sides, effort)
     yield from growth(sides, effort)
 
 
@@ -191,6 +195,22 @@ def approvals(sides: Sides, effort: Effort) -> Iterator[Row]:
             ]
             work = f"approval, another turn has {effort.unread:,} unread deltas, {how}, {driver}"
             yield Row(work, "", f"{max(waited):.3f} s", max(waited), 0.2)
+
+
+def pooled(sides: Sides, effort: Effort) -> Iterator[Row]:
+    """How long `map` takes for turns on the embedded model, on a pool of two and on one client; each at its best."""
+
+    def best(runtimes: int) -> float:
+        with ModelServer(default=Text("Done.")) as model:
+            home = {name: str(value) for name, value in (model.config().env or {}).items()}
+            return min(
+                programs.mapped(sides.ours, sides.codex, home, runtimes, concurrency, effort.mapped)
+                for concurrency in CONCURRENCIES
+            )
+
+    one, many = in_turn(effort.long_runs, partial(best, 0), partial(best, 2))
+    work = f"{effort.mapped} turns by map, a pool of two against one client"
+    yield Row(work, f"{one:.1f} s (ours, one)", f"{many:.1f} s", many / one, 1 / 0.9)
 
 
 def growth(sides: Sides, effort: Effort) -> Iterator[Row]:

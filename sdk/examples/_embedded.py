@@ -178,6 +178,8 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ),
         Text("There it is."),
     ),
+    "30_pool": (Text("A tenant."), Text("A tenant."), *(sea,) * len(SEAS)),
+    "31_ray": (sea,) * len(SEAS),
     "32_fastapi": (Text("The Danube."), Text(NUMBERS, delay_s=0.05)),
     "33_langgraph": (Text("Where does what flow?"), Text("The Danube flows into the Black Sea."), rhine),
     "34_django": (Text("The Danube."), Text("Into the Black Sea.")),

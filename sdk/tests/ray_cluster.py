@@ -6,8 +6,11 @@ Arguments: the Codex executable, and a directory. It prints a line of JSON, and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import logging
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from codex_app_server.integrations.ray import AsyncRayPool, RayPool
 from codex_app_server.testing import ModelServer, Text
 
 BYTES = 80 << 20
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PROMPTS = [f"p{number}" for number in range(12)]
 
 
@@ -45,6 +49,7 @@ def main() -> None:
             config = model.config(codex_bin=binary)
             found: dict[str, Any] = {"lost": on_two_nodes(model, config, directory, lambda: leave(cluster, node, held))}
             found["again"] = asyncio.run(again(config, directory))
+            found["example"] = example(binary)
             found["lacking"] = without_the_client(directory)
     finally:
         ray.shutdown()
@@ -97,6 +102,17 @@ async def again(config: Any, directory: Path) -> dict[str, Any]:
             "error": type(wrong[0].error).__name__,
             "cancelled": asking.cancelled(),
         }
+
+
+def example(binary: str) -> list[str]:
+    """What the example prints, whose cluster this is."""
+    sys.path.insert(0, str(EXAMPLES))
+    from _embedded import ANSWERS
+
+    said = io.StringIO()
+    with ModelServer(*ANSWERS["31_ray"]) as model, contextlib.redirect_stdout(said):
+        runpy.run_path(str(EXAMPLES / "31_ray" / "sync.py"))["main"](model.config(codex_bin=binary))
+    return said.getvalue().splitlines()
 
 
 def without_the_client(directory: Path) -> str:
