@@ -56,11 +56,24 @@ async def main():
 asyncio.run(main())
 """
 
+# Without a cluster, which takes half a minute to start: `sdk/tests/test_ray.py` has one.
+RAY = """
+from pathlib import Path
+from codex_app_server.integrations.ray import AsyncRayPool, RayPool
+from codex_app_server import AppServerConfig, Codex
+
+with Codex(AppServerConfig(cwd=CWD)) as codex:
+    for _ in range(2):
+        outcomes = list(codex.map(["go"], journal=Path(CWD, "done.jsonl").as_uri()))
+    print(outcomes[0].unwrap().text, outcomes[0].is_reused)
+"""
+
 PROGRAMS = {
     "acp": (ACP, "default"),
     "agents": (AGENTS, '{"answer":"Done.","items":[]}'),
     "otel": (OTEL, "completed"),
     "pydantic-ai": (PYDANTIC_AI, "Done."),
+    "ray": (RAY, "Done. True"),
 }
 """By extra: a program, and what it prints. `CWD` is an empty directory."""
 
