@@ -20,7 +20,7 @@ import warnings
 import weakref
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.config import AppServerConfig
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.sync.calling import Calling
     from codex_app_server.sync.consulting import Consulting
+    from codex_app_server.sync.remote import RemoteTransport
     from codex_app_server.sync.watching import Observing, TurnWatch
 
 __all__ = ["Driver"]
@@ -546,14 +547,13 @@ class Driver:
             raise RuntimeError(WRONG_PROCESS)
 
 
-def _transport_of(config: AppServerConfig, reader: _Reader) -> StdioTransport:
+def _transport_of(config: AppServerConfig, reader: _Reader) -> StdioTransport | RemoteTransport:
     if config.url is not None:
         from codex_app_server.sync.remote import RemoteTransport
 
-        remote = RemoteTransport(
+        return RemoteTransport(
             config, receive=reader.receive, finish=reader.finish, leaving=reader.leaving, ended=reader.end
         )
-        return cast("StdioTransport", remote)  # it stands in for one
     return StdioTransport(
         launch_command(config),
         cwd=config.cwd,
