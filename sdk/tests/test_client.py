@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from awaited import bare
 from until import until
 
 import codex_app_server
@@ -478,7 +479,7 @@ def test_closing_from_many_threads_at_once(peer: Peer) -> None:
         for closing in [pool.submit(client.close) for _ in range(8)]:
             closing.result(10)
 
-    assert client._driver._transport._process.returncode == 0
+    assert bare(client)._driver._transport._process.returncode == 0
 
 
 def test_closing_while_calls_go_on(peer: Peer) -> None:
@@ -502,7 +503,7 @@ def test_closing_while_calls_go_on(peer: Peer) -> None:
 
 def test_a_dead_runtime_can_be_closed(peer: Peer) -> None:
     client = AppServerClient(peer("greet()"))
-    client._driver._transport._watcher.join(10)
+    bare(client)._driver._transport._watcher.join(10)
     client.close()
 
     with pytest.raises(TransportClosedError, match="exited with code 0"):
@@ -514,7 +515,7 @@ def test_a_runtime_that_stays_is_terminated(peer: Peer, caplog: pytest.LogCaptur
     client = AppServerClient(peer("greet(); wait_for_end(); time.sleep(60)"))
     client.close()
 
-    assert client._driver._transport._process.returncode != 0
+    assert bare(client)._driver._transport._process.returncode != 0
     assert "did not leave" in caplog.text
 
 
@@ -525,7 +526,7 @@ def test_a_runtime_that_ignores_signals_is_killed(peer: Peer) -> None:
     client = AppServerClient(peer(script))
     client.close()
 
-    assert client._driver._transport._process.returncode == -9
+    assert bare(client)._driver._transport._process.returncode == -9
 
 
 @pytest.mark.usefixtures("impatient")
@@ -535,7 +536,7 @@ def test_a_runtime_that_does_not_read_can_be_closed(peer: Peer) -> None:
         client.request("large", {"text": "x" * 1_000_000})
     client.close()
 
-    assert client._driver._transport._process.returncode != 0
+    assert bare(client)._driver._transport._process.returncode != 0
 
 
 @pytest.mark.usefixtures("impatient")
@@ -551,7 +552,7 @@ def test_an_interrupted_close_kills_the_runtime(peer: Peer, monkeypatch: pytest.
             client.close()
     client.close()
 
-    assert client._driver._transport._process.returncode != 0
+    assert bare(client)._driver._transport._process.returncode != 0
 
 
 @posix_only
@@ -562,7 +563,7 @@ def test_closing_does_not_wait_for_a_stranger_that_holds_the_pipes(peer: Peer) -
     client.close()
 
     assert time.monotonic() - began < 1.8
-    assert client._driver._transport._process.returncode == 0
+    assert bare(client)._driver._transport._process.returncode == 0
     wait_for_threads(client)
 
 

@@ -336,7 +336,7 @@ def test_ctrl_c_in_one_thread_strands_no_other(peer: Peer) -> None:
 
 def test_a_client_that_nobody_closed_lets_its_runtime_go(peer: Peer) -> None:
     codex = Codex(peer(TALKER))
-    process = psutil.Process(codex._driver._transport._process.pid)
+    process = psutil.Process(bare(codex)._driver._transport._process.pid)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         del codex

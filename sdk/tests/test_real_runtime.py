@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from awaited import bare
 
 from codex_app_server import (
     AppServerClient,
@@ -102,14 +103,14 @@ def test_it_leaves_by_itself_when_closed(config: AppServerConfig) -> None:
     client.close()
     client.close()
 
-    assert client._driver._transport._process.returncode == 0
+    assert bare(client)._driver._transport._process.returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no signals on Windows")
 def test_a_killed_runtime_fails_the_calls(config: AppServerConfig) -> None:
     with AppServerClient(config) as client:
-        client._driver._transport._process.kill()
-        client._driver._transport._watcher.join(10)
+        bare(client)._driver._transport._process.kill()
+        bare(client)._driver._transport._watcher.join(10)
         with pytest.raises(TransportClosedError, match="ended by SIGKILL") as caught:
             client.request("account/read", {})
 
