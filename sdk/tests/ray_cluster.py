@@ -39,11 +39,10 @@ def main() -> None:
         is_held = said == "held" or (held and said not in PROMPTS[:2])
         return Text("word " * 100, delay_s=0.1) if is_held else Text(f"you said {said}")
 
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": BYTES}
-    )
+    cluster = Cluster()
     try:
-        node = cluster.add_node(num_cpus=1, object_store_memory=BYTES)
+        start(cluster, include_dashboard=False)
+        node = start(cluster)
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         with ModelServer(default=answer) as model:
             config = model.config(codex_bin=binary)
@@ -55,6 +54,17 @@ def main() -> None:
         ray.shutdown()
         cluster.shutdown()
     print(json.dumps(found), flush=True)
+
+
+def start(cluster: Cluster, **options: Any) -> Any:
+    """Start a node; Ray gives it 30 seconds, which on a busy machine may be too few."""
+    for attempts in (2, 1, 0):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=BYTES, **options)
+        except Exception as error:
+            if not attempts or "timed out during startup" not in str(error):
+                raise
+    raise AssertionError
 
 
 def leave(cluster: Cluster, node: Any, held: list[bool]) -> None:
