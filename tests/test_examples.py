@@ -178,6 +178,10 @@ Because of how air scatters light\.
 may it\? \| Allow \| Allow for this session \| Reject
 There it is\.
 end_turn, and left in the directory: reports""",
+    "29_remote": r"""begun, and gone
+somebody else comes, and the turn is inProgress
+now it is completed, and is the same: True
+Seventeen, sixteen, and so on\.""",
     "30_pool": r"""two runtimes: True
 acme: A tenant\. tenant-acme
 umbrella: A tenant\. tenant-umbrella

@@ -68,12 +68,25 @@ with Codex(AppServerConfig(cwd=CWD)) as codex:
     print(outcomes[0].unwrap().text, outcomes[0].is_reused)
 """
 
+WS = """
+from pathlib import Path
+from codex_app_server import AppServerConfig, Codex
+from codex_app_server.remote.serving import AppServer, write_token
+
+token_file = Path(CWD) / "token"
+write_token(token_file)
+with AppServer(AppServerConfig(), "ws://127.0.0.1:0", token_file) as server:
+    with Codex(AppServerConfig(url=server.url, token=token_file.read_text())) as codex:
+        print(codex.thread_start().run("go").status.value)
+"""
+
 PROGRAMS = {
     "acp": (ACP, "default"),
     "agents": (AGENTS, '{"answer":"Done.","items":[]}'),
     "otel": (OTEL, "completed"),
     "pydantic-ai": (PYDANTIC_AI, "Done."),
     "ray": (RAY, "Done. True"),
+    "ws": (WS, "completed"),
 }
 """By extra: a program, and what it prints. `CWD` is an empty directory."""
 

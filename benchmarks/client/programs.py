@@ -79,6 +79,7 @@ def read(
     turns: int = 1,
     deltas: int,
     repeat: int = 1,
+    websocket: bool = False,
     work_us: float = 0,
     watched: bool = False,
 ) -> Reading:
@@ -90,6 +91,7 @@ def read(
         "turns": turns,
         "deltas": deltas,
         "repeat": repeat,
+        "websocket": websocket,
         "work_us": work_us,
         "watched": watched,
     }

@@ -1,6 +1,6 @@
 """An app-server that only says what a real one once said, as fast as anybody reads it.
 
-    python replay.py [--turns N] [--deltas N] [--question]
+    python replay.py [--turns N] [--deltas N] [--question] [--websocket]
 
 The first turn that is started is for warming up: it has a few deltas, and ends. Then `--turns` turns are gathered, each
 in its thread; when all are started, their deltas go out in turn, one of each, until each has had `--deltas`. And so on
@@ -9,6 +9,8 @@ are. The words of a turn tell whether one was lost, doubled or put elsewhere (`w
 
 With `--question`, every turn but the last of the gathered ones gets its deltas; then the runtime's question whether a
 command may run is asked in the last one, whose only delta says how many seconds the answer took.
+
+With `--websocket` it does so on a loopback port, whose URL it prints, for the first that connects.
 
 Nothing but the standard library is imported, and of that little: this program's start is not what is measured.
 """
@@ -96,6 +98,68 @@ def _text(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=False).encode()
 
 
+class Pipe:
+    """Standard input and output."""
+
+    def lines(self) -> Iterator[bytes]:
+        """What comes."""
+        yield from sys.stdin.buffer
+
+    def write(self, data: bytes) -> None:
+        """Say some lines."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(1, rest) :]
+
+
+class Socket:
+    """A WebSocket, as short as can be, for one client that does nothing odd."""
+
+    def __init__(self) -> None:
+        import base64
+        import hashlib
+        import socket
+
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            print(f"ws://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+            self._socket, _ = listening.accept()
+        self._file = self._socket.makefile("rb")
+        key = b""
+        while (line := self._file.readline()) != b"\r\n":
+            name, _, value = line.partition(b":")
+            key = value.strip() if name.lower() == b"sec-websocket-key" else key
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        self._socket.sendall(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        self._said: tuple[bytes, bytes] = b"", b""
+
+    def lines(self) -> Iterator[bytes]:
+        """What comes, but for what is said of the connection."""
+        while len(head := self._file.read(2)) == len(b"??"):
+            size = head[1] & 0x7F
+            if size >= 126:
+                size = int.from_bytes(self._file.read(2 if size == 126 else 8), "big")
+            mask = self._file.read(4)
+            data = self._file.read(size)
+            if head[0] == 0x81:
+                yield bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))
+
+    def write(self, data: bytes) -> None:
+        """Say some lines, each as a message."""
+        if data is not self._said[0]:  # mostly it is the same block again
+            self._said = data, b"".join(map(self._framed, data.splitlines()))
+        self._socket.sendall(self._said[1])
+
+    @staticmethod
+    def _framed(line: bytes) -> bytes:
+        size = len(line)
+        if size < 126:
+            return bytes([0x81, size]) + line
+        if size < 1 << 16:
+            return b"\x81\x7e" + size.to_bytes(2, "big") + line
+        return b"\x81\x7f" + size.to_bytes(8, "big") + line
+
+
 class Server:
     """Answers requests, and plays turns.
 
@@ -104,9 +168,11 @@ class Server:
         turns: how many are played side by side.
         deltas: how many each has.
         asks: whether the last one has a question instead.
+        wire: over what.
     """
 
-    def __init__(self, transcript: Transcript, turns: int, deltas: int, *, asks: bool) -> None:
+    def __init__(self, transcript: Transcript, turns: int, deltas: int, *, asks: bool, wire: Pipe | Socket) -> None:
+        self._wire = wire
         self._transcript = transcript
         self._deltas = deltas
         self._asks = asks
@@ -118,8 +184,8 @@ class Server:
         self._blocks = self._build(range(1, turns + 1))
 
     def serve(self) -> None:
-        """Until stdin ends."""
-        for line in sys.stdin.buffer:
+        """Until nobody asks any more."""
+        for line in self._wire.lines():
             request = json.loads(line)
             if "method" in request and "id" in request:
                 self._answer(request)
@@ -128,17 +194,17 @@ class Server:
         method = request["method"]
         if method == "turn/start":
             number = int(request["params"]["threadId"][-_DIGITS:])
-            _write(self._transcript.answer(request["id"], method, number) + self._transcript.before(number))
+            self._wire.write(self._transcript.answer(request["id"], method, number) + self._transcript.before(number))
             self._begin(number)
             return
         number = next(self._threads) if method == "thread/start" else 0
-        _write(self._transcript.answer(request["id"], method, number))
+        self._wire.write(self._transcript.answer(request["id"], method, number))
 
     def _begin(self, number: int) -> None:
         self._started += 1
         if self._started == 1:
-            _write(b"".join(self._transcript.deltas(number, [words(number, n) for n in range(WARM_UP)])))
-            _write(self._transcript.after(number))
+            self._wire.write(b"".join(self._transcript.deltas(number, [words(number, n) for n in range(WARM_UP)])))
+            self._wire.write(self._transcript.after(number))
             return
         self._gathered.append(number)
         if len(self._gathered) == self._turns:
@@ -154,19 +220,19 @@ class Server:
     def _play(self, gathered: list[int]) -> None:
         rounds = self._blocks if gathered[0] == 1 else self._build(range(gathered[0], gathered[-1] + 1))
         for block in _blocks(rounds, self._deltas):
-            _write(block)
+            self._wire.write(block)
         talking, asking = (gathered[:-1], gathered[-1:]) if self._asks else (gathered, [])
         for number in asking:
             self._ask(number)
         for number in talking:
-            _write(self._transcript.after(number))
+            self._wire.write(self._transcript.after(number))
 
     def _ask(self, number: int) -> None:
         begun = time.perf_counter()  # the deltas are written: the client has them, but for what a pipe holds
-        _write(self._transcript.question(number))
-        sys.stdin.buffer.readline()
+        self._wire.write(self._transcript.question(number))
+        next(self._wire.lines())
         waited = time.perf_counter() - begun
-        _write(self._transcript.deltas(number, [str(waited)])[0] + self._transcript.after(number))
+        self._wire.write(self._transcript.deltas(number, [str(waited)])[0] + self._transcript.after(number))
 
 
 def _blocks(rounds: list[bytes], count: int) -> Iterator[bytes]:
@@ -181,21 +247,17 @@ def _blocks(rounds: list[bytes], count: int) -> Iterator[bytes]:
     yield cycle * cycles + b"".join(rounds[:rest])
 
 
-def _write(data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(1, rest) :]
-
-
 def main() -> None:
     """Read the options, and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--deltas", type=int, default=1)
     parser.add_argument("--question", action="store_true")
+    parser.add_argument("--websocket", action="store_true")
     options = parser.parse_args()
     transcript = Transcript(os.path.join(os.path.dirname(os.path.abspath(__file__)), "transcript.json"))  # noqa: PTH118, PTH120, PTH100 - as above
-    Server(transcript, options.turns, options.deltas, asks=options.question).serve()
+    wire = Socket() if options.websocket else Pipe()
+    Server(transcript, options.turns, options.deltas, asks=options.question, wire=wire).serve()
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ def measure(sides: Sides, effort: Effort) -> Iterator[Row]:
     yield from first_result(sides, effort)
     yield from deltas(sides, effort)
     yield from against_a_bare_loop(sides, effort)
+    yield from over_a_websocket(sides, effort)
     yield from turns_at_once(sides, effort)
     yield from approvals(sides, effort)
     yield from pooled(sides, effort)
@@ -172,6 +173,18 @@ def against_a_bare_loop(sides: Sides, effort: Effort) -> Iterator[Row]:
         yield Row(work, f"{bare:.2f} µs (bare)", f"{ours:.2f} µs", ours / bare, 1.1)
 
 
+def over_a_websocket(sides: Sides, effort: Effort) -> Iterator[Row]:
+    """The processor time of one streamed delta over a WebSocket on loopback, against that over a pipe."""
+    for driver in DRIVERS:
+        pipe, websocket = in_turn(
+            effort.runs,
+            _cost(sides.ours, "ours", driver, deltas=effort.deltas),
+            _cost(sides.ours, "ours", driver, deltas=effort.deltas, websocket=True),
+        )
+        work = f"CPU per delta over a WebSocket, {driver}"
+        yield Row(work, f"{pipe:.2f} µs (ours, pipe)", f"{websocket:.2f} µs", websocket / pipe, 2.5)
+
+
 def turns_at_once(sides: Sides, effort: Effort) -> Iterator[Row]:
     """Many turns of one client, every word of each compared, against one turn with as many deltas."""
     for driver in DRIVERS:
@@ -235,6 +248,13 @@ def in_turn(runs: int, *sides: Callable[[], float]) -> list[float]:
     return [statistics.median(figures) for figures in zip(*taken, strict=True)]
 
 
-def _cost(python: Path, side: str, driver: str, *, deltas: int, turns: int = 1) -> Callable[[], float]:
+def _cost(
+    python: Path, side: str, driver: str, *, deltas: int, turns: int = 1, websocket: bool = False
+) -> Callable[[], float]:
     """What measures the processor time of an event, in microseconds."""
-    return lambda: programs.read(python, side=side, driver=driver, turns=turns, deltas=deltas).cpu_us_per_event
+
+    def read() -> float:
+        reading = programs.read(python, side=side, driver=driver, turns=turns, deltas=deltas, websocket=websocket)
+        return reading.cpu_us_per_event
+
+    return read

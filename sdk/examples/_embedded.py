@@ -178,6 +178,7 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ),
         Text("There it is."),
     ),
+    "29_remote": (Text(NUMBERS, delay_s=0.1), Text("Seventeen, sixteen, and so on.")),
     "30_pool": (Text("A tenant."), Text("A tenant."), *(sea,) * len(SEAS)),
     "31_ray": (sea,) * len(SEAS),
     "32_fastapi": (Text("The Danube."), Text(NUMBERS, delay_s=0.05)),

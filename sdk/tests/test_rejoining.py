@@ -181,3 +181,76 @@ def test_a_break_after_each_message_of_a_turn(taken: int) -> None:
     (turn,) = server.threads["t0"]["turns"]
     assert turn["status"] == "completed"
     check(client.events, turn)
+
+
+def test_a_break_after_very_many_pieces_is_one_like_any_other() -> None:
+    pieces = [f"{number} " for number in range(1_500)]
+    server, client = begun([scripted([("agentMessage", pieces)], "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    for _ in range(1_400):
+        server.step()
+    client.take(1_300)
+    client.breaks()
+    client.settle()
+
+    check(client.events, server.threads["t0"]["turns"][0])
+
+
+def test_what_lives_no_longer_than_a_connection_ends_with_it() -> None:
+    server, client = begun([])
+    for call_id, method, result, params in [
+        (10, "process/spawn", {}, {"processHandle": "one"}),
+        (11, "process/spawn", {}, {"processHandle": "two"}),
+        (12, "account/login/start", {"type": "chatgpt", "loginId": "login"}, {"type": "chatgpt"}),
+    ]:
+        client.send({"id": call_id, "method": method, "params": params})
+        server.put({"id": call_id, "result": result})
+        client.take()
+    server.put({"method": "process/exited", "params": {"processHandle": "two", "exitCode": 0}})
+    client.take()
+    client.events.clear()
+    client.breaks()
+
+    told = {event["method"]: event["params"] for event in client.events}
+    assert len(client.events) == 2
+    assert told["process/exited"]["processHandle"] == "one"
+    assert (told["account/login/completed"]["loginId"], told["account/login/completed"]["success"]) == ("login", False)
+    client.reconnects()
+    client.breaks()
+    assert len(client.events) == 2
+
+
+def test_a_server_that_refuses_the_handshake_is_not_asked_again() -> None:
+    server, client = begun([])
+    client.breaks()
+    client.reconnects()
+    server.to_server.clear()
+    server.put({"id": 1, "error": {"code": -32600, "message": "too old"}})
+    client.take()
+
+    assert client.session.refusal == "too old"
+
+
+def test_a_question_that_another_client_answered_is_settled_under_the_name_that_it_has_here() -> None:
+    server, client = begun([scripted([("question", [])], "first"), scripted([("question", [])], "second")])
+    client.call("turn/start", threadId="t0", input="go")
+    for _ in range(3):
+        server.take()
+        server.step()
+        client.take(9)
+    client.breaks()
+    server.restart()
+    client.settle()
+    client.call("turn/start", threadId="t0", input="again")
+    server.take()
+    server.step()
+    client.take(9)
+
+    own_id, command = client.asked[-1]
+    assert own_id != 0
+    server.answered({"id": 0, "result": {"decision": command}})
+    client.take(9)
+    assert client.events[-1] == {"method": "serverRequest/resolved", "params": {"threadId": "t0", "requestId": own_id}}
+    client.answer()
+    assert not server.to_server  # it would be one too many

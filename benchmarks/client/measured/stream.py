@@ -4,8 +4,8 @@
 
 ORDER is JSON: `side` (ours, peer, or bare: no client, but a loop over lines, as short as can be), `driver` (sync or
 async), `server` (its command line), `turns` (how many at once), `deltas` (how many each), `repeat` (how often, one
-after another), `work_us` (how long to work on each delta, in microseconds), `watched` (whether to wait for a line on
-stdin when warmed up, and before the end).
+after another), `websocket` (whether the server is reached so, by ours alone), `work_us` (how long to work on each
+delta, in microseconds), `watched` (whether to wait for a line on stdin when warmed up, and before the end).
 
 Prints one line of JSON at each of these points. The last has `cpu_s`, the processor time of this process alone, and
 `events`, how many were read. What the deltas say is compared with what the server sends: exit code 1 if it differs.
@@ -78,7 +78,16 @@ def main() -> None:
     if ORDER["side"] == "bare":
         measure_bare()
         return
-    config = Config(launch_args_override=tuple(ORDER["server"]))
+    if not ORDER["websocket"]:
+        read_with(Config(launch_args_override=tuple(ORDER["server"])))
+        return
+    with subprocess.Popen([*ORDER["server"], "--websocket"], stdout=subprocess.PIPE, text=True) as server:
+        url = cast("IO[str]", server.stdout).readline().strip()
+        read_with(Config(url=url, token="any", reconnect_timeout_s=0))
+
+
+def read_with(config: Any) -> None:
+    """With a client."""
     if ORDER["driver"] == "sync":
         with package.Codex(config) as codex:
             measure(codex)

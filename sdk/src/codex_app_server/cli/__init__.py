@@ -156,6 +156,18 @@ def _acp(options: argparse.Namespace) -> int:
     return 0
 
 
+def _serve(options: argparse.Namespace) -> int:
+    from codex_app_server.cli.serve import serve
+
+    return serve(
+        options.listen,
+        token_file=options.token_file,
+        codex_bin=options.codex_bin,
+        cwd=options.directory,
+        out=sys.stdout,
+    )
+
+
 _COMMANDS = {
     "doctor": _doctor,
     "run": _run,
@@ -164,6 +176,7 @@ _COMMANDS = {
     "review": _review,
     "exec": _exec,
     "acp": _acp,
+    "serve": _serve,
 }
 
 
@@ -201,12 +214,18 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("acp", help="be an agent that an editor drives, over the Agent Client Protocol")
 
+    serve = commands.add_parser("serve", help="start an app-server that other programs connect to, until Ctrl-C")
+    where = "ws://IP:PORT, with port 0 for a free one, or unix:///PATH; ws://127.0.0.1:0 if not given"
+    serve.add_argument("--listen", default="ws://127.0.0.1:0", type=_address, metavar="URL", help=where)
+    shown = "where the token is, or is to be, that clients show; in a directory of its own if not given"
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help=shown)
+
     for command in (run, resume, review):
         command.add_argument("--embedded", action="store_true", help="with a scripted model: no account, no network")
         command.add_argument("--model", help="which model; that of Codex's settings if not given")
     for command in (run, resume, execute):
         command.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
-    for command in (run, resume, threads, review, execute):
+    for command in (run, resume, threads, review, execute, serve):
         about = "those of this directory" if command is threads else "where to work; here if not given"
         command.add_argument("-C", dest="directory", type=_directory, metavar="DIR", help=about)
     for command in commands.choices.values():
@@ -225,6 +244,17 @@ def _seconds(word: str) -> float:
         return seconds(float(word), "timeout") or 0.0
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _address(word: str) -> str:
+    from codex_app_server.remote.address import Address
+
+    try:
+        if not Address.read(word).is_secure:
+            return word
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("url: ")) from None
+    raise argparse.ArgumentTypeError("an app-server speaks no TLS itself: put it behind something that does")
 
 
 def _schema(word: str) -> object:

@@ -86,7 +86,7 @@ class Known:
         self.head, self.latest = head, pieces
         if pieces.is_broken:
             return []
-        pieces.add(line)
+        pieces.lines.append(line)
         return [line]
 
     def _new_pieces(self, head: bytes) -> Pieces | None:

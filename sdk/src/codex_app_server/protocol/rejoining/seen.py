@@ -6,10 +6,11 @@ forgotten. They are read only if the connection breaks, or there are very many o
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
+
+from codex_app_server.protocol.messages import Notification, parse_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,7 @@ class Pieces:
         item_id: of which item.
         method: of the events.
         head: how they begin.
-        lines: those that nobody has read.
+        lines: those that were handed on, and that nobody has read.
         is_broken: whether some are missing before what comes now.
     """
 
@@ -64,9 +65,8 @@ class Pieces:
         self.is_broken = False
         self._texts: dict[int, list[str]] = {}
 
-    def add(self, line: bytes) -> None:
-        """One more, which was handed on."""
-        self.lines.append(line)
+    def condense(self) -> None:
+        """Keep what many lines say instead of these."""
         if len(self.lines) > _MANY:
             self._read()
 
@@ -78,10 +78,12 @@ class Pieces:
     def _read(self) -> None:
         lines, self.lines = self.lines, []
         number = next((number for kind in STREAMED.values() for name, _, number in kind if name == self.method), None)
-        for line in lines:
-            params = json.loads(line)["params"]
-            self._texts.setdefault(params.get(number, 0) if number else 0, []).append(params["delta"])
-        self._texts = {index: ["".join(parts)] for index, parts in self._texts.items()}
+        said: dict[int, list[str]] = {}
+        for message in parse_all(lines):
+            params: Any = message.params if isinstance(message, Notification) else {}
+            said.setdefault(params.get(number, 0) if number else 0, []).append(params.get("delta") or "")
+        for index, parts in said.items():
+            self._texts.setdefault(index, []).append("".join(parts))
 
 
 class Turn:

@@ -157,16 +157,21 @@ class Session:
     def incoming(self, messages: list[bytes]) -> Step:
         """What comes of some messages."""
         step = Step([], [])
-        deliver = step.deliver.append
         known = self._known
+        deliver = step.deliver.append
+        pieces, head = known.latest, known.head
         for line in messages:
-            pieces = known.latest
-            if pieces is not None and line.startswith(known.head):  # mostly it is as the one before
+            if pieces is not None and line.startswith(head):  # mostly it is as the one before
                 if not pieces.is_broken:
-                    pieces.add(line)
+                    pieces.lines.append(line)
                     deliver(line)
-            else:
-                self._heard(line, step)
+                continue
+            self._heard(line, step)
+            if pieces is not None:
+                pieces.condense()
+            pieces, head = known.latest, known.head
+        if pieces is not None:
+            pieces.condense()
         return step
 
     def _heard(self, line: bytes, step: Step) -> None:

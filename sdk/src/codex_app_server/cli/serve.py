@@ -1,0 +1,49 @@
+"""``serve``: an app-server that other programs connect to, with a token, for as long as the command runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+from codex_app_server.config import AppServerConfig
+from codex_app_server.ending import describe_exit
+from codex_app_server.errors import RuntimeStartError
+from codex_app_server.remote.address import Address
+from codex_app_server.remote.serving import AppServer, write_token
+
+__all__ = ["serve"]
+
+
+def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
+    """Start it, say where it is, and wait for Ctrl-C, SIGTERM or its end; returns the exit code.
+
+    Two lines are printed: where it listens, and the file with the token. A socket in the file system has no token: who
+    may use it is said by its permissions.
+
+    Raises:
+        RuntimeStartError: if it does not start, or the token's file will not do.
+    """
+    with ExitStack() as stack:
+        # Either signal ends it the same way, by the way of the `with` blocks.
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
+        try:
+            if Address.read(listen).path:
+                if token_file is not None:
+                    raise RuntimeStartError(f"{listen} has no token: its permissions say who may use it")
+            else:
+                token_file = token_file or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "token"
+                write_token(token_file)
+            server = stack.enter_context(AppServer(AppServerConfig(codex_bin=codex_bin, cwd=cwd), listen, token_file))
+            if (warning := Address.read(server.url).warning(has_token=True)) is not None:
+                sys.stderr.write(f"warning: {warning}\n")
+            out.write(f"{server.url}\n" + (f"{token_file}\n" if token_file is not None else ""))
+            out.flush()
+            raise RuntimeStartError(describe_exit(server.wait()))
+        except ValueError as error:
+            raise RuntimeStartError(str(error)) from error
+        except KeyboardInterrupt:
+            return 0

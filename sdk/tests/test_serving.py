@@ -1,0 +1,95 @@
+"""``codex-app-server-sdk serve``: an app-server for other programs, with a token, for as long as the command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from command_line import command, home_of, said
+from until import until
+
+from codex_app_server import AppServerConfig, Codex
+from codex_app_server.testing import ModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals, modes and sockets")
+
+
+@contextmanager
+def served(model: ModelServer, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+    env = {**os.environ, **home_of(model)}
+    process = subprocess.Popen(
+        command("serve", *words), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@posix
+def test_it_says_where_it_is_and_ends_with_the_command(codex_binary: Path) -> None:
+    with ModelServer() as model, served(model, "--codex-bin", codex_binary) as process:
+        url, token_file = line(process), Path(line(process))
+        assert token_file.stat().st_mode & 0o777 == 0o600
+        with Codex(AppServerConfig(url=url, token=token_file.read_text)) as codex:
+            assert codex.thread_start(ephemeral=True).run("Hello.").final_response == "Done."
+        (server,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        assert not token_file.exists()
+
+
+@posix
+def test_it_ends_when_the_app_server_does(codex_binary: Path, tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    with ModelServer() as model, served(model, "--codex-bin", codex_binary, "--token-file", token_file) as process:
+        assert line(process).startswith("ws://127.0.0.1:")
+        assert line(process) == str(token_file)
+        (server,) = psutil.Process(process.pid).children()
+        server.kill()
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert error == "error: the runtime was ended by SIGKILL\n"
+    assert token_file.exists()  # it is the person's
+
+
+@posix
+def test_a_socket_in_the_file_system_needs_no_token(codex_binary: Path, tmp_path: Path) -> None:
+    url = f"unix://{tmp_path}/s"
+    with ModelServer() as model, served(model, "--codex-bin", codex_binary, "--listen", url) as process:
+        assert line(process) == url
+        with Codex(AppServerConfig(url=url)) as codex:
+            assert codex.metadata.server_version
+
+
+def test_what_it_cannot_do_is_said_in_a_line(codex_binary: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        with ModelServer() as model:
+            words = ("--codex-bin", codex_binary, "--listen", url)
+            assert said("serve", *words, env=home_of(model), code=1).stderr.startswith("error: ")
+    assert "speaks no TLS itself" in said("serve", "--listen", "wss://127.0.0.1:1", code=2).stderr
+    open_to_all = tmp_path / "token"
+    open_to_all.write_text("secret")
+    open_to_all.chmod(0o644)
+    if sys.platform != "win32":
+        found = said("serve", "--codex-bin", codex_binary, "--token-file", open_to_all, code=1).stderr
+        assert "may be read by others" in found
