@@ -24,7 +24,7 @@ from codex_app_server.events import Notification
 from codex_app_server.integrations.acp import CodexAgent
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
-from codex_app_server.integrations.acp.settings import servers_of
+from codex_app_server.integrations.acp.settings import Settings, servers_of
 from codex_app_server.integrations.acp.updates import Updates
 from codex_app_server.testing import Failure, ModelServer, Reasoning, Text, ToolCall
 
@@ -247,6 +247,40 @@ def test_modes_and_options_hold_from_the_next_prompt_on(play: Callable[..., None
     call = ToolCall("exec_command", {"cmd": f"touch {made}"})
     settings = {"sandbox_mode": "read-only", "approval_policy": "never"}
     play(scene, call, Text("Well."), call, Text("Well."), config=settings)
+
+
+def test_a_session_that_is_opened_again_is_shown_in_the_mode_it_is_in(
+    play: Callable[..., None], tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+
+    async def scene(agent: Any, editor: Editor, model: ModelServer) -> None:
+        session = await begun(agent, tmp_path)
+        await agent.set_session_mode(session_id=session, mode_id="full-access")
+        await prompted(agent, session)
+        loaded = await agent.load_session(cwd=str(tmp_path), session_id=session, mcp_servers=[])
+        forked = await agent.fork_session(cwd=str(tmp_path), session_id=session)
+        for opened in (loaded, forked):
+            assert opened.modes.current_mode_id == "full-access"
+            assert "default" not in {each.id for each in opened.modes.available_modes}
+        with pytest.raises(acp.RequestError, match="there is no mode default"):
+            await agent.set_session_mode(session_id=session, mode_id="default")
+        await agent.set_session_mode(session_id=session, mode_id="read-only")
+        await prompted(agent, session)
+        assert not made.exists()
+
+    play(scene, Text("Well."), ToolCall("exec_command", {"cmd": f"touch {made}"}), Text("Well."))
+
+
+def test_a_mode_that_is_chosen_while_a_prompt_begins_is_not_forgotten() -> None:
+    settings = Settings({}, [], is_new=True)
+    settings.choose_mode("full-access")
+    told = settings.turn_options()
+    settings.choose_mode("read-only")
+    settings.are_told(told)
+    assert settings.turn_options()["sandbox_policy"] == {"type": "readOnly"}
+    settings.are_told(settings.turn_options())
+    assert not settings.turn_options()
 
 
 def test_a_failed_turn_is_an_error_of_the_prompt(play: Callable[..., None], tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ class CodexAgent:
             if account.requires_openai_auth and account.account is None:
                 raise acp.RequestError.auth_required()
             thread = await self._codex.thread_start(**self._opening(cwd, additional_directories, mcp_servers))
-            session = await self._open(thread)
+            session = await self._open(thread, is_new=True)
         return schema.NewSessionResponse(
             session_id=thread.id, modes=session.settings.modes(), config_options=session.settings.config_options()
         )
@@ -258,9 +258,12 @@ class CodexAgent:
     async def _asked(self, request: ApprovalRequest) -> Decision | None:
         if request.thread_id not in self._sessions or self._editor is None:
             return None
-        answer = await self._editor.request_permission(
-            session_id=request.thread_id, tool_call=wanted(request), options=options(request)
-        )
+        try:
+            answer = await self._editor.request_permission(
+                session_id=request.thread_id, tool_call=wanted(request), options=options(request)
+            )
+        except ConnectionError:  # it is gone
+            return None
         return decided(answer, request)
 
     def _opening(self, cwd: str, directories: list[str] | None, servers: Servers) -> dict[str, Any]:
@@ -274,10 +277,11 @@ class CodexAgent:
             await session.cancel()
         return await self._open(await self._codex.thread_resume(session_id, **opening))
 
-    async def _open(self, thread: AsyncThread) -> _Session:
+    async def _open(self, thread: AsyncThread, *, is_new: bool = False) -> _Session:
         if self._models is None:
             self._models = (await self._codex.models()).data
-        session = self._sessions[thread.id] = _Session(thread, Settings(thread._known, self._models))  # noqa: SLF001
+        settings = Settings(thread._known, self._models, is_new=is_new)  # noqa: SLF001 - the client's own
+        session = self._sessions[thread.id] = _Session(thread, settings)
         return session
 
     def _session(self, session_id: str) -> _Session:
@@ -312,8 +316,9 @@ class _Session:
         self._is_busy, self._is_cancelled = True, False
         updates = Updates()
         try:
-            async with self.thread.stream(items, **self.settings.turn_options()) as stream:
-                self.settings.are_told()
+            options = self.settings.turn_options()
+            async with self.thread.stream(items, **options) as stream:
+                self.settings.are_told(options)
                 self._stream = stream
                 if self._is_cancelled:
                     return None  # to leave the block interrupts it

@@ -43,10 +43,14 @@ class Settings:
     Args:
         known: what the runtime said of the thread when it was opened.
         models: those that may be chosen.
+        is_new: whether the thread has been begun just now: a stored one keeps what it may do.
     """
 
-    def __init__(self, known: Mapping[str, Any], models: Sequence[Model]) -> None:
-        self._mode = SETTINGS
+    def __init__(self, known: Mapping[str, Any], models: Sequence[Model], *, is_new: bool) -> None:
+        mode = None if is_new else _mode_of(known)
+        self._mode = mode or SETTINGS
+        # What has a mode of its own from before does not say any more what the configuration was.
+        self._modes = {key: said for key, said in _MODES.items() if mode is None or key != SETTINGS}
         self._models = models
         self._configured = {
             "approval_policy": known.get("approvalPolicy"),
@@ -60,9 +64,11 @@ class Settings:
         """What the next turn is given; a thread keeps it, so a change is told once."""
         return {**self._changed}
 
-    def are_told(self) -> None:
-        """A turn has begun with them."""
-        self._changed.clear()
+    def are_told(self, told: Mapping[str, Any]) -> None:
+        """A turn has begun with these options; what was chosen since is still to be told."""
+        for name, value in told.items():
+            if self._changed.get(name) is value:
+                del self._changed[name]
 
     def choose_mode(self, mode: str) -> None:
         """Take another mode.
@@ -70,8 +76,8 @@ class Settings:
         Raises:
             ValueError: if there is none of this name.
         """
-        if mode not in _MODES:
-            raise ValueError(f"there is no mode {mode}: {', '.join(_MODES)}")
+        if mode not in self._modes:
+            raise ValueError(f"there is no mode {mode}: {', '.join(self._modes)}")
         self._mode = mode
         self._changed.update(_POLICIES.get(mode, self._configured))
 
@@ -95,7 +101,7 @@ class Settings:
 
     def modes(self) -> schema.SessionModeState:
         """The modes, and which it is in."""
-        modes = [schema.SessionMode(id=key, name=name, description=said) for key, (name, said) in _MODES.items()]
+        modes = [schema.SessionMode(id=key, name=name, description=said) for key, (name, said) in self._modes.items()]
         return schema.SessionModeState(current_mode_id=self._mode, available_modes=modes)
 
     def config_options(self) -> list[schema.SessionConfigOptionSelect | schema.SessionConfigOptionBoolean]:
@@ -118,6 +124,17 @@ class Settings:
 
     def _chosen(self) -> Model | None:
         return next((each for each in self._models if each.id == self._model), None)
+
+
+def _mode_of(known: Mapping[str, Any]) -> str | None:
+    """Which of the modes a thread is in, if one; without a sandbox it is in no other, whoever is asked."""
+    sandbox = known.get("sandbox")
+    kind = sandbox.get("type") if isinstance(sandbox, dict) else sandbox
+    for mode, policy in _POLICIES.items():
+        same = known.get("approvalPolicy") == policy["approval_policy"] or kind == "dangerFullAccess"
+        if kind == policy["sandbox_policy"]["type"] and same:
+            return mode
+    return None
 
 
 def servers_of(servers: Servers) -> dict[str, Any]:
