@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from awaited import bare
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -26,6 +27,7 @@ from until import until_it_holds
 from codex_app_server import AppServerConfig, Codex, Handlers, JsonRpcError, TransportClosedError, TurnFailedError
 from codex_app_server.events import Notification
 from codex_app_server.integrations.otel import OpenTelemetry
+from codex_app_server.integrations.otel.meters import Meters
 from codex_app_server.protocol.connection import Request
 from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from opentelemetry.metrics import Meter
     from opentelemetry.sdk.trace import ReadableSpan
     from typing_extensions import Self
 
@@ -484,6 +487,7 @@ from logfire.testing import TestExporter
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from codex_app_server import Codex
 from codex_app_server.integrations.otel import OpenTelemetry
+from codex_app_server.integrations.otel.meters import Meters
 from codex_app_server.testing import ModelServer
 
 exporter = TestExporter()
@@ -512,5 +516,29 @@ def test_a_client_without_it_has_nothing_of_it() -> None:
 
 
 def test_what_is_no_telemetry_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"telemetry must be as OpenTelemetry\(\), not True"):
-        AppServerConfig(telemetry=True)  # type: ignore[arg-type]
+    for wrong in (True, OpenTelemetry):
+        with pytest.raises(TypeError, match=r"telemetry must be as OpenTelemetry\(\), not "):
+            AppServerConfig(telemetry=wrong)  # type: ignore[arg-type]
+
+
+def test_clients_of_one_provider_share_their_instruments() -> None:
+    """A second instrument of the same name would not be read."""
+
+    class Provider(NoOpMeterProvider):
+        def __init__(self) -> None:
+            self.made: list[str] = []
+
+        def get_meter(self, name: str, *more: Any, **options: Any) -> Meter:  # another one each time, as proxies do
+            self.made.append(name)
+            time.sleep(0.05)  # so that the others come meanwhile
+            return super().get_meter(name, *more, **options)
+
+    provider = Provider()
+    telemetry = OpenTelemetry(meter_provider=provider)
+    threads = [threading.Thread(target=telemetry.tracing) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert provider.made == ["codex_app_server"]
+    assert Meters.of(None) is Meters.of(None)

@@ -129,7 +129,8 @@ class AppServerConfig:
         self.overrides()
         _check_rules(self.approvals)
         _check_watching(self.observers, self.limits)
-        if self.telemetry is not None and not callable(getattr(self.telemetry, "tracing", None)):
+        telemetry = self.telemetry
+        if telemetry is not None and (isinstance(telemetry, type) or not callable(getattr(telemetry, "tracing", None))):
             raise TypeError(f"telemetry must be as OpenTelemetry(), not {self.telemetry!r}")
         _check_variables(self.env or {})
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):

@@ -53,12 +53,9 @@ class OpenTelemetry:
 
     def tracing(self) -> Tracing:
         """What a new client tells; the client calls this."""
-        from opentelemetry import metrics
-
         from codex_app_server._version import __version__
         from codex_app_server.integrations.otel.meters import Meters
         from codex_app_server.integrations.otel.spans import Spans
 
         tracer = opentelemetry.trace.get_tracer("codex_app_server", __version__, self.tracer_provider)
-        meter = metrics.get_meter("codex_app_server", __version__, self.meter_provider)
-        return Spans(tracer, Meters.of(meter), with_content=self.content)
+        return Spans(tracer, Meters.of(self.meter_provider), with_content=self.content)

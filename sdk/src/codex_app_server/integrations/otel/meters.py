@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from opentelemetry.metrics import Observation
+from opentelemetry.metrics import Observation, get_meter
 
+from codex_app_server._version import __version__
 from codex_app_server.integrations.otel import names as n
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from opentelemetry.metrics import CallbackOptions, Meter
+    from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider
 
 __all__ = ["Meters", "Waiting"]
 
@@ -25,13 +27,15 @@ class Waiting(Protocol):
 
 
 class Meters:
-    """The instruments of all clients that measure with the same meter, which has each of them once.
+    """The instruments of all clients that measure for the same provider: a second one of a name would not be read.
 
     Args:
         meter: who makes them.
     """
 
-    _known: ClassVar[weakref.WeakKeyDictionary[Meter, Meters]] = weakref.WeakKeyDictionary()
+    _known: ClassVar[weakref.WeakKeyDictionary[MeterProvider, Meters]] = weakref.WeakKeyDictionary()
+    _global: ClassVar[Meters | None] = None
+    _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, meter: Meter) -> None:
         self._operations = meter.create_histogram(
@@ -50,11 +54,17 @@ class Meters:
         meter.create_observable_up_down_counter(n.QUEUE_SIZE, [self._sizes], "{request}", "How many wait for an answer")
 
     @classmethod
-    def of(cls, meter: Meter) -> Meters:
-        """Those of a meter."""
-        if (found := cls._known.get(meter)) is None:
-            found = cls._known[meter] = cls(meter)
-        return found
+    def of(cls, provider: MeterProvider | None) -> Meters:
+        """Those of a provider; without one, of the global one, which may be set later on."""
+        with cls._lock:
+            found = cls._global if provider is None else cls._known.get(provider)
+            if found is None:
+                found = cls(get_meter("codex_app_server", __version__, provider))
+                if provider is None:
+                    cls._global = found
+                else:
+                    cls._known[provider] = found
+            return found
 
     def look_at(self, client: Waiting) -> None:
         """Have it counted, as long as it is there, what waits in a client."""
