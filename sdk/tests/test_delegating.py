@@ -17,7 +17,7 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 from stage import Stage, set_up, status_of_the_next_turn
 
-from codex_app_server import AsyncCodex, Limits, Observers, TransportClosedError, TurnResult
+from codex_app_server import AppServerConfig, AsyncCodex, Limits, Observers, TransportClosedError, TurnResult
 from codex_app_server.integrations import agents as ours_for_agents
 from codex_app_server.integrations import pydantic_ai as ours_for_pydantic_ai
 from codex_app_server.testing import Failure, Text, ToolCall
@@ -218,6 +218,37 @@ def test_a_client_that_is_closed_is_an_error() -> None:
             await with_pydantic_ai(codex, ("Go",))
 
     asyncio.run(scene())
+
+
+def test_a_runtime_that_does_not_answer_is_waited_for_no_longer_than_said(hand_over: Callable[..., Any]) -> None:
+    class Frozen(AsyncCodex):
+        async def thread_start(self, **_: Any) -> Any:
+            await asyncio.Event().wait()
+
+    async def scene() -> None:
+        for persistent in (False, True):
+            (given,) = await hand_over(Frozen(), ("Go",), timeout=0.05, persistent=persistent)
+            assert "It was not done within 0.05 s" in str(given)
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+@pytest.mark.parametrize(
+    "make", [ours_for_agents.codex_tool, ours_for_pydantic_ai.codex_tool, ours_for_pydantic_ai.CodexAgentModel]
+)
+def test_a_client_of_the_other_kind_is_refused(make: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="codex must be an AsyncCodex, not AppServerConfig"):
+        make(AppServerConfig())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"), [("{}", "task: Field required"), ("so", "the arguments: Invalid"), ('{"task": 1}', "task: ")]
+)
+def test_arguments_that_make_no_sense_are_told_to_the_agent(arguments: str, why: str) -> None:
+    context: Any = None
+    tool = ours_for_agents.codex_tool(AsyncCodex())
+    given = asyncio.run(tool.on_invoke_tool(context, arguments))  # type: ignore[arg-type]
+    assert json.loads(given)["failure"].startswith(why)
 
 
 def test_the_tool_is_described_strictly() -> None:

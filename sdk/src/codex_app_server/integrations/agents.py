@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.extras import lacking
-from codex_app_server.integrations.delegating import DESCRIPTION, TASK, Delegate
+from codex_app_server.integrations.delegating import DESCRIPTION, TASK, Delegate, Report
 
 try:
     from agents import FunctionTool
 except ImportError as error:
     raise lacking("agents", error) from None
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agents.tool_context import ToolContext
+    from pydantic_core import ErrorDetails
 
     from codex_app_server.aio.codex import AsyncCodex
     from codex_app_server.limits import Limits
@@ -62,14 +63,21 @@ def codex_tool(
         observers: functions that are shown what happens meanwhile.
 
     Raises:
-        TypeError, ValueError: if `timeout` will not do.
+        TypeError, ValueError: if `codex` or `timeout` will not do.
     """
     delegate = Delegate(
         codex, thread=thread, persistent=persistent, limits=limits, timeout=timeout, observers=observers
     )
 
     async def invoke(_: ToolContext[Any], arguments: str) -> str:
-        report = await delegate.run(_Arguments.model_validate_json(arguments).task)
-        return report.to_json()
+        try:
+            task = _Arguments.model_validate_json(arguments).task
+        except ValidationError as error:  # the model is to try again, as with the SDK's own tools
+            return Report("", [], "; ".join(_said(each) for each in error.errors()), None).to_json()
+        return (await delegate.run(task)).to_json()
 
     return FunctionTool(name, description, _Arguments.model_json_schema(), invoke)
+
+
+def _said(wrong: ErrorDetails) -> str:
+    return f"{'.'.join(map(str, wrong['loc'])) or 'the arguments'}: {wrong['msg']}"

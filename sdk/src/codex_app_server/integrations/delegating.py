@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import RunResult
 
-__all__ = ["DESCRIPTION", "TASK", "Delegate", "Report"]
+__all__ = ["DESCRIPTION", "TASK", "Delegate", "Report", "for_asyncio"]
 
 DESCRIPTION = (
     "Have Codex, a coding agent with a shell, do a task in its working directory: read, write and run code. It answers "
@@ -81,6 +81,9 @@ class Delegate:
         limits: how much a task may take.
         timeout: how long a task may take, with waiting for those before it, in seconds; None is without limit.
         observers: functions that are shown what happens.
+
+    Raises:
+        TypeError, ValueError: if `codex` or `timeout` will not do.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Delegate:
         timeout: float | None,
         observers: Observers | None,
     ) -> None:
-        self._codex = codex
+        self._codex = for_asyncio(codex)
         self._options = {"ephemeral": not persistent, **(thread or {})}
         self._is_persistent = persistent
         self._run: dict[str, Any] = {"limits": limits, "observers": observers}
@@ -110,11 +113,11 @@ class Delegate:
         end = None if self._timeout is None else time.monotonic() + self._timeout
         try:
             if not self._is_persistent:
-                return _report(await self._done(await self._codex.thread_start(**self._options), task, end))
+                return _report(await self._done(await self._begun(end), task, end))
             await asyncio.wait_for(self._turns.acquire(), left_until(end))
             try:
                 if self._thread is None:
-                    self._thread = await self._codex.thread_start(**self._options)
+                    self._thread = await self._begun(end)
                 return _report(await self._done(self._thread, task, end))
             finally:
                 self._turns.release()
@@ -123,9 +126,25 @@ class Delegate:
         except (TimeoutError, asyncio.TimeoutError):
             return _report(None, f"It was not done within {self._timeout:g} s, and was stopped.")
 
+    async def _begun(self, end: float | None) -> AsyncThread:
+        return await asyncio.wait_for(self._codex.thread_start(**self._options), left_until(end))
+
     async def _done(self, thread: AsyncThread, task: str, end: float | None) -> RunResult[Any]:
         result: RunResult[Any] = await thread.run(task, timeout=left_until(end), **self._run)
         return result
+
+
+def for_asyncio(codex: object) -> AsyncCodex:
+    """The same, if it is a client for asyncio.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    from codex_app_server.aio.codex import AsyncCodex
+
+    if not isinstance(codex, AsyncCodex):
+        raise TypeError(f"codex must be an AsyncCodex, not {type(codex).__name__}")
+    return codex
 
 
 def _report(result: RunResult[Any] | None, failure: str | None = None) -> Report:

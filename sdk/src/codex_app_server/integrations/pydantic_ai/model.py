@@ -16,6 +16,7 @@ from pydantic_ai.models import Model, check_allow_model_requests
 from pydantic_ai.profiles import ModelProfile
 
 from codex_app_server.errors import AppServerError, ExperimentalApiError, InvalidRequestError
+from codex_app_server.integrations.delegating import for_asyncio
 from codex_app_server.integrations.pydantic_ai import history
 from codex_app_server.integrations.pydantic_ai.conversation import Conversation
 from codex_app_server.integrations.pydantic_ai.history import PROVIDER, digest_of
@@ -80,7 +81,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
         profile: as of any model.
 
     Raises:
-        ValueError, TypeError: if `tool_timeout` will not do.
+        ValueError, TypeError: if `codex` or `tool_timeout` will not do.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
         profile: ModelProfileSpec | None = None,
     ) -> None:
         super().__init__(settings=settings, profile=_PROFILE if profile is None else profile)
-        self._codex = codex
+        self._codex = for_asyncio(codex)
         self._model = model
         self._options = dict(thread or {})
         self._tool_timeout = seconds(tool_timeout, "tool_timeout")

@@ -48,7 +48,7 @@ def codex_tool(
         observers: functions that are shown what happens meanwhile.
 
     Raises:
-        TypeError, ValueError: if `timeout` will not do.
+        TypeError, ValueError: if `codex` or `timeout` will not do.
     """
     delegate = Delegate(
         codex, thread=thread, persistent=persistent, limits=limits, timeout=timeout, observers=observers
