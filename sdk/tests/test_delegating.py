@@ -245,9 +245,8 @@ def test_a_client_of_the_other_kind_is_refused(make: Callable[..., Any]) -> None
     ("arguments", "why"), [("{}", "task: Field required"), ("so", "the arguments: Invalid"), ('{"task": 1}', "task: ")]
 )
 def test_arguments_that_make_no_sense_are_told_to_the_agent(arguments: str, why: str) -> None:
-    context: Any = None
-    tool = ours_for_agents.codex_tool(AsyncCodex())
-    given = asyncio.run(tool.on_invoke_tool(context, arguments))  # type: ignore[arg-type]
+    tool: Any = ours_for_agents.codex_tool(AsyncCodex())
+    given: str = asyncio.run(tool.on_invoke_tool(None, arguments))
     assert json.loads(given)["failure"].startswith(why)
 
 
