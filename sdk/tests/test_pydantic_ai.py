@@ -638,6 +638,18 @@ def test_a_response_that_takes_too_long_is_an_error_and_stops_the_turn(stage: St
     stage.play(scene(), SLOW)
 
 
+def test_a_runtime_that_does_not_answer_is_an_error_in_time() -> None:
+    class Frozen(AsyncCodex):
+        async def thread_start(self, **_: Any) -> Any:
+            await asyncio.Event().wait()
+
+    async def scene() -> None:
+        with pytest.raises(ModelAPIError, match="began no turn in time"):
+            await Agent(CodexAgentModel(Frozen(), settings={"timeout": 0.05})).run("Go")
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+
+
 def test_failures_are_those_of_the_framework(stage: Stage) -> None:
     async def scene() -> None:
         model = model_of(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import warnings
 from collections import OrderedDict
@@ -173,11 +174,12 @@ class CodexAgentModel(Model["AsyncCodex"]):
         }
         tools = [*parameters.declared_function_tools, *parameters.output_tools]
         try:
-            conversation, digest = await self._begun(messages, parameters, tools, options)
+            begun = self._begun(messages, parameters, tools, options)
+            conversation, digest = await asyncio.wait_for(begun, timeout)
         except ExperimentalApiError as error:
             raise UserError(str(error)) from error
-        except (AppServerError, TimeoutError) as error:
-            raise ModelAPIError(self.model_name, str(error)) from error
+        except (AppServerError, TimeoutError, asyncio.TimeoutError) as error:
+            raise ModelAPIError(self.model_name, str(error) or "Codex began no turn in time") from error
         stream = CodexStreamedResponse(
             parameters,
             conversation=conversation,
