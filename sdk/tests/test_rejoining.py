@@ -254,3 +254,47 @@ def test_a_question_that_another_client_answered_is_settled_under_the_name_that_
     assert client.events[-1] == {"method": "serverRequest/resolved", "params": {"threadId": "t0", "requestId": own_id}}
     client.answer()
     assert not server.to_server  # it would be one too many
+
+
+ODD = [
+    None,
+    1,
+    "x",
+    [],
+    [1, {}],
+    {},
+    {"id": None},
+    {"id": 1},
+    {"id": "x", "items": 1, "turns": [None, {"id": "y", "items": [{}]}]},
+]
+
+
+@settings(deadline=None)
+@given(
+    method=st.sampled_from(
+        ["turn/started", "turn/completed", "item/started", "item/completed", "serverRequest/resolved"]
+    ),
+    value=st.sampled_from(ODD),
+    name=st.sampled_from(["turn", "item", "thread", "turnId", "threadId", "requestId", "params"]),
+)
+def test_what_makes_no_sense_is_handed_on_as_it_is(method: str, value: object, name: str) -> None:
+    params: dict[str, object] = {"threadId": "t0", "turnId": "turn", name: value}
+    server, client = begun([])
+    client.events.clear()
+    message = {"method": method, "params": value if name == "params" else params}
+    server.put(message)
+    client.take()
+    assert client.events == [message]
+
+
+@pytest.mark.parametrize("told", ODD)
+def test_a_thread_that_reads_oddly_is_joined_all_the_same(told: Any) -> None:
+    server, client = begun([scripted([("agentMessage", ["a"])], "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    client.take(2)
+    server.thread_read = lambda _, **__: {"result": {"thread": told}}  # type: ignore[method-assign]  # that is the test
+    client.breaks()
+    client.settle()
+    assert client.session.is_settled
+    assert client.events[-1]["method"] == "turn/completed"

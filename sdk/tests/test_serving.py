@@ -34,7 +34,7 @@ def served(model: ModelServer, *words: str | Path) -> Iterator[subprocess.Popen[
     try:
         yield process
     finally:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
@@ -69,6 +69,15 @@ def test_it_ends_when_the_app_server_does(codex_binary: Path, tmp_path: Path) ->
     assert process.returncode == 1
     assert error == "error: the runtime was ended by SIGKILL\n"
     assert token_file.exists()  # it is the person's
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do that")
+def test_it_leaves_nobody_behind_when_it_is_killed(codex_binary: Path) -> None:
+    with ModelServer() as model, served(model, "--codex-bin", codex_binary) as process:
+        assert line(process)
+        (server,) = psutil.Process(process.pid).children()
+        process.kill()
+        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
 
 
 @posix

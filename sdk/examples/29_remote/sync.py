@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @contextmanager
 def served(config: AppServerConfig) -> Iterator[AppServerConfig]:
     """An app-server, as `codex-app-server-sdk serve` starts it, and how to connect to it."""
-    environment = {**os.environ, **{name: text for name, text in (config.env or {}).items() if text is not None}}
+    more = {name: text for name, text in (config.env or {}).items() if text is not None}
+    # The client may be the checkout's own, which only this process knows of.
+    environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "codex_app_server", "serve"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         output = cast("IO[str]", server.stdout)

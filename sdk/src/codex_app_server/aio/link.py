@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from typing import TYPE_CHECKING, cast
 
 from codex_app_server.ending import PING_S
@@ -84,17 +86,14 @@ class Link(asyncio.Protocol):
             self._reason = self._reason or "it was closed"
             self._transport.abort()
 
-    def close_file(self) -> None:
-        """Hang up where the loop is not there any more."""
-        transport = self._transport
-        inner = transport.get_extra_info("socket") if transport is not None else None
-        if inner is not None:
-            inner._sock.close()  # noqa: SLF001 - a loop's socket has no `close`
-
-    def fileno(self) -> int | None:
-        """The descriptor of its socket."""
+    def forget(self) -> None:
+        """Keep nothing of it open, in a forked child, and where its loop is not there any more."""
         inner = self._transport.get_extra_info("socket") if self._transport is not None else None
-        return None if inner is None or inner.fileno() < 0 else inner.fileno()
+        if inner is None or inner.fileno() < 0:
+            return
+        # The loop may close the descriptor once more: it is replaced.
+        with contextlib.suppress(OSError), open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - costs an import
+            os.dup2(nothing.fileno(), inner.fileno(), inheritable=False)
 
     # What the event loop calls.
 

@@ -118,7 +118,7 @@ class AsyncRemoteTransport:
         """Hang up, without waiting for anything; from any thread, whatever became of the loop."""
         self._is_closing = True
         if self._loop is None or self._loop.is_closed():
-            self._close_file()
+            self.forget()
             return
         with contextlib.suppress(RuntimeError):  # it may just be closed
             self._loop.call_soon_threadsafe(self._break_off)
@@ -135,16 +135,14 @@ class AsyncRemoteTransport:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.close(), loop))
         else:
             self._is_closing = True
-            self._close_file()
+            self.forget()
 
     def forget(self) -> None:
-        """In a forked child: keep nothing of it open."""
-        if self._link is not None and (fd := self._link.fileno()) is not None:
-            # The loop may close the descriptor once more: it is replaced.
-            with contextlib.suppress(OSError), open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - costs an import
-                os.dup2(nothing.fileno(), fd, inheritable=False)
+        """In a forked child, and where the loop is not there any more: keep nothing of it open."""
+        if self._link is not None:
+            self._link.forget()
 
-    def attempt(self, step: Callable[..., None], *arguments: bytes) -> None:
+    def attempt(self, step: Callable[..., None], *arguments: object) -> None:
         """Take a step of reading; if it fails, the connection is ended, and none follows."""
         if self._failure is not None:
             return
@@ -216,6 +214,9 @@ class AsyncRemoteTransport:
         return given.result()
 
     def _take(self, messages: list[bytes]) -> None:
+        self.attempt(self._heard, messages)
+
+    def _heard(self, messages: list[bytes]) -> None:
         step = self._session.incoming(messages)
         self._post(step.send)
         self._hand_on(step.deliver)
@@ -231,7 +232,7 @@ class AsyncRemoteTransport:
 
     def _hand_on(self, lines: list[bytes]) -> None:
         if lines:
-            self.attempt(self._receive, as_lines(lines))
+            self._receive(as_lines(lines))
 
     def _is_wanted(self) -> bool:
         return self._failure is None and not self._is_closing and self._session.refusal is None
@@ -246,7 +247,7 @@ class AsyncRemoteTransport:
             self._end(session.refusal or reason)
             return
         logger().warning("the connection to %s broke: %s", self._address.url, reason)
-        self._hand_on(session.lost())
+        self.attempt(self._hand_on, session.lost())
         self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect(reason))
 
     async def _reconnect(self, reason: str) -> None:
@@ -285,10 +286,6 @@ class AsyncRemoteTransport:
         if self._link is not None:
             self._link.abort()
             self._link = None
-
-    def _close_file(self) -> None:
-        if self._link is not None:
-            self._link.close_file()
 
 
 _open: weakref.WeakSet[AsyncRemoteTransport] = weakref.WeakSet()

@@ -37,7 +37,8 @@ def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: P
             else:
                 token_file = token_file or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "token"
                 write_token(token_file)
-            server = stack.enter_context(AppServer(AppServerConfig(codex_bin=codex_bin, cwd=cwd), listen, token_file))
+            config = AppServerConfig(codex_bin=codex_bin, cwd=cwd)
+            server = stack.enter_context(AppServer(config, listen, token_file, is_tied=True))
             if (warning := Address.read(server.url).warning(has_token=True)) is not None:
                 sys.stderr.write(f"warning: {warning}\n")
             out.write(f"{server.url}\n" + (f"{token_file}\n" if token_file is not None else ""))

@@ -6,7 +6,9 @@ import contextlib
 import os
 import re
 import secrets
+import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -59,6 +61,8 @@ class AppServer:
         token_file: the file with the token that it wants to see; None for a socket in the file system, whose
             permissions say who may.
         more: words for its command line.
+        is_tied: whether it ends even if this process is killed, where the system can do that; this thread must be one
+            that lives as long as the process.
 
     Attributes:
         url: where it listens.
@@ -68,7 +72,15 @@ class AppServer:
         RuntimeStartError: if it does not start.
     """
 
-    def __init__(self, config: AppServerConfig, listen: str, token_file: Path | None, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        config: AppServerConfig,
+        listen: str,
+        token_file: Path | None,
+        more: Sequence[str] = (),
+        *,
+        is_tied: bool = False,
+    ) -> None:
         words = ["--listen", listen, *more]
         if token_file is not None:
             words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
@@ -86,6 +98,7 @@ class AppServer:
                 cwd=config.cwd,
                 env=launch_environment(config),
                 start_new_session=True,  # Ctrl-C is for who started it, who then ends it
+                preexec_fn=_tie if is_tied and sys.platform == "linux" else None,  # noqa: PLW1509 - no other threads
             )
         except OSError as error:
             raise RuntimeStartError(f"cannot start {command[0]}: {error}") from error
@@ -139,3 +152,11 @@ class AppServer:
             self._stderr = (self._stderr + data)[-2 * _KEPT_BYTES :]
             if (found := _LISTENING.search(self._stderr)) is not None and self._stderr.endswith(b"\n"):
                 self._found.put(found[1].decode())
+
+
+def _tie() -> None:
+    """In the child, before it is the app-server: have Linux end it when its parent ends."""
+    import ctypes
+
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)

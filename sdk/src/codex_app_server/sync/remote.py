@@ -138,31 +138,38 @@ class RemoteTransport:
     # The thread that reads.
 
     def _read(self) -> None:
-        reason = self._pump(self._link)
-        while self._is_wanted() and self._config.reconnect_timeout_s and self._session.is_greeted:
-            logger().warning("the connection to %s broke: %s", self._address.url, reason)
-            self._link.hang_up()
-            with self._lock:
-                lines = self._session.lost()
-            self._hand_on(lines, self._link)
-            if (failed := self._reconnect()) is not None:
-                reason = failed or reason
-                break
-            reason = self._pump(self._link)
+        reason = ""
+        try:
+            reason = self._follow()
+            self._finish()
+        except BaseException as error:
+            logger().exception("reading what the server says failed")
+            self._failure = error
+            reason = f"reading what the server says failed: {error!r}"
         self._link.hang_up()
         self._outbox.put(None)
-        if self._failure is None:
-            self._attempt(self._finish)
-        if self._failure is not None:
-            reason = f"reading what the server says failed: {self._failure!r}"
         _open.discard(self)
         self._gone.set()
         self._ended(Ending(f"the connection to {self._address.url} is over: {reason}", failure=self._failure))
         self._threads[1].join(MOMENT)
         self._link.close()
 
+    def _follow(self) -> str:
+        """Take what comes, over one connection after another, until that is over: why, as a clause."""
+        while True:
+            reason = self._pump(self._link)
+            if not (self._is_wanted() and self._config.reconnect_timeout_s and self._session.is_greeted):
+                return reason
+            logger().warning("the connection to %s broke: %s", self._address.url, reason)
+            self._link.hang_up()
+            with self._lock:
+                lines = self._session.lost()
+            self._hand_on(lines, self._link)
+            if (failed := self._reconnect()) is not None:
+                return failed or reason
+
     def _is_wanted(self) -> bool:
-        return self._failure is None and not self._closing.is_set and self._session.refusal is None
+        return not self._closing.is_set and self._session.refusal is None
 
     def _reconnect(self) -> str | None:
         """Connect again, and repeat the handshake: why that failed, if it did."""
@@ -188,7 +195,7 @@ class RemoteTransport:
     def _pump(self, link: Link) -> str:
         """Take what comes, until it is over: why, as a clause."""
         was_heard = True
-        while self._failure is None and self._session.refusal is None:
+        while self._session.refusal is None:
             try:
                 messages = link.read()
                 was_heard = True
@@ -216,19 +223,8 @@ class RemoteTransport:
             self._outbox.put((framed(line), link))
 
     def _hand_on(self, lines: list[bytes], link: Link) -> None:
-        if lines:
-            self._attempt(self._take, lines, link)
-
-    def _take(self, lines: list[bytes], link: Link) -> None:
-        if (patience := self._receive(as_lines(lines))) and not link.is_readable(patience):
+        if lines and (patience := self._receive(as_lines(lines))) and not link.is_readable(patience):
             self._receive(b"")
-
-    def _attempt(self, step: Callable[..., None], *arguments: object) -> None:
-        try:
-            step(*arguments)
-        except BaseException as error:
-            logger().exception("reading what the server says failed")
-            self._failure = error
 
     # The thread that writes.
 

@@ -58,6 +58,7 @@ class Known:
         begins = method in {"turn/started", "item/started"}
         turn = thread.turn(turn_id) if begins else thread.turns.get(turn_id)
         item = params.get("item")
+        item_id = item.get("id") if isinstance(item, dict) else None
         if turn is None:
             return [] if turn_id in self._closed else [line]
         if method == "turn/completed":
@@ -65,12 +66,12 @@ class Known:
         elif method == "turn/started":
             is_known, turn.is_started = turn.is_started and turn.is_rejoined, True
             return [] if is_known else [line]
-        elif method == "item/started" and isinstance(item, dict):
-            if turn.is_rejoined and item["id"] in turn.items:
+        elif method == "item/started" and item_id is not None:
+            if turn.is_rejoined and item_id in turn.items:
                 return []
-            turn.items[item["id"]] = False
-        elif method == "item/completed" and isinstance(item, dict):
-            is_complete = turn.is_rejoined and turn.items.get(item["id"])
+            turn.items[item_id] = False
+        elif method == "item/completed" and isinstance(item, dict) and item_id is not None:
+            is_complete = turn.is_rejoined and turn.items.get(item_id)
             lines = [] if is_complete else completed(thread.id, turn, item, line)
             self.drop_complete(turn)
             return lines

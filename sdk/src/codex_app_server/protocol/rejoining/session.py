@@ -219,7 +219,8 @@ class Session:
         """What an answer says that has to be known."""
         self._ties.begun(call, result)
         thread_id = call.thread_id
-        if call.method in _OPENS and isinstance(told := result.get("thread"), dict):
+        told = result.get("thread")
+        if call.method in _OPENS and isinstance(told, dict) and isinstance(told.get("id"), str):
             self._opened(call, told)
         elif call.method in _LEAVES and thread_id is not None:
             self._forget(thread_id)
@@ -237,8 +238,8 @@ class Session:
         said = json.loads(call.line).get("params") or {}
         thread.settings = {name: said[name] for name in SETTINGS if said.get(name) is not None}
         thread.is_known_from_its_beginning = call.method == "thread/start"
-        if turns := told.get("turns"):
-            thread.last_turn = thread.last_turn or turns[-1].get("id")
+        if turns := _with_ids(told.get("turns")):
+            thread.last_turn = thread.last_turn or turns[-1]["id"]
         self._apart.discard(thread.id)
 
     def _told(self, line: bytes, message: Notification, step: Step) -> None:
@@ -343,11 +344,12 @@ class Session:
     def _fill(self, thread: Thread, join: Join, result: JsonValue, step: Step) -> None:
         """Hand on what was missed of a thread."""
         told: Any = result.get("thread") if isinstance(result, dict) else None
-        turns = told.get("turns") or [] if isinstance(told, dict) else []
+        turns = _with_ids(told.get("turns")) if isinstance(told, dict) else []
         is_active = isinstance(told, dict) and (told.get("status") or {}).get("type") == "active"
         for now in thread.missed(turns):
             if (turn := thread.turn(now["id"])) is None:
                 continue
+            now["items"] = _with_ids(now.get("items"))
             turn.is_rejoined = True
             step.deliver.extend(fill(thread.id, turn, now))
             self._known.drop_complete(turn)
@@ -386,6 +388,12 @@ class Session:
         """A turn is over, as nobody but this session says."""
         self._questions.turn_ended(turn_id)
         self._known.made_up(thread, turn_id)
+
+
+def _with_ids(values: JsonValue) -> list[dict[str, Any]]:
+    """Turns or items, without what is none."""
+    found = values if isinstance(values, list) else []
+    return [value for value in found if isinstance(value, dict) and isinstance(value.get("id"), str)]
 
 
 def _thread_of(params: dict[str, Any]) -> str:

@@ -31,9 +31,10 @@ class Ties:
         """Something began, perhaps."""
         told: Any = result if isinstance(result, dict) else {}
         if call.method == "process/spawn":
-            handle = json.loads(call.line)["params"].get("processHandle")
-            output = {"stdout": "", "stdoutCapReached": False, "stderr": _LOST, "stderrCapReached": False}
-            self._open[handle] = event("process/exited", processHandle=handle, exitCode=_KILLED, **output)
+            handle = (json.loads(call.line).get("params") or {}).get("processHandle")
+            if isinstance(handle, str):
+                output = {"stdout": "", "stdoutCapReached": False, "stderr": _LOST, "stderrCapReached": False}
+                self._open[handle] = event("process/exited", processHandle=handle, exitCode=_KILLED, **output)
         elif isinstance(login := told.get("loginId"), str):
             self._open[login] = event("account/login/completed", loginId=login, success=False, error=_LOST)
 
