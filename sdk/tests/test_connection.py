@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_app_server.protocol.connection import Connection, Request
-from codex_app_server.protocol.log import Limits, Topic
+from codex_app_server.protocol.log import Bounds, Topic
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
 from codex_app_server.protocol.streams import EVERYTHING
 
-LIMITS = Limits(100, 1 << 20)
+LIMITS = Bounds(100, 1 << 20)
 
 
 class Conversation(Connection):

@@ -10,7 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from codex_app_server.events import Notification, read_events
 from codex_app_server.protocol.connection import Connection, Request
-from codex_app_server.protocol.log import Cursor, Limits
+from codex_app_server.protocol.log import Bounds, Cursor
 from codex_app_server.protocol.messages import Response
 from codex_app_server.protocol.streams import EVERYTHING
 
@@ -24,7 +24,7 @@ class Core(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection = Connection(Limits(1_000, 1 << 20), 1 << 20, Notification)
+        self.connection = Connection(Bounds(1_000, 1 << 20), 1 << 20, Notification)
         self.said: dict[str, list[int]] = {}  # by turn, while somebody has it
         self.ended: set[str] = set()
         self.open: list[Request] = []

@@ -13,7 +13,7 @@ from codex_app_server.events import Notification as Event
 from codex_app_server.events import read_events
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.heads import turn_at_head
-from codex_app_server.protocol.log import Limits, Topic
+from codex_app_server.protocol.log import Bounds, Topic
 from codex_app_server.protocol.messages import Junk, Response, ServerRequest
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DELTA = b'{"method":"item/agentMessage/delta","params":{"threadId":"t","turnId":
 
 def conversation(*turns: str, overheard: bool = False) -> tuple[Connection, dict[str, Cursor]]:
     """A connection on which these turns run; and where they begin. If it is overheard, every line is parsed."""
-    connection = Connection(Limits(1_000, 1 << 20), 1 << 20, Event)
+    connection = Connection(Bounds(1_000, 1 << 20), 1 << 20, Event)
     streams = {}
     for turn in turns:
         request = Request("turn/start", {}, announces_turn=True)

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_app_server.protocol.connection import Connection, Request
-from codex_app_server.protocol.log import Cursor, Limits, Log, Topic
+from codex_app_server.protocol.log import Bounds, Cursor, Log, Topic
 from codex_app_server.protocol.messages import Notification, Response, parse
 from codex_app_server.protocol.streams import EVERYTHING, Streams, turn_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
 
-LIMITS = Limits(10, 10_000)
+LIMITS = Bounds(10, 10_000)
 
 
 def delta(turn: str, text: str = "") -> Notification:
@@ -222,7 +222,7 @@ def test_who_has_heard_all_there_is_is_forgotten_too() -> None:
 
 
 def test_who_is_too_far_behind_is_cut_off_alone() -> None:
-    streams = Streams(Limits(2, 1_000))
+    streams = Streams(Bounds(2, 1_000))
     slow, other = opened(streams, "one"), opened(streams, "other")
     fast, _ = streams.announced({"turn": {"id": "one"}})
 
@@ -239,7 +239,7 @@ def test_who_is_too_far_behind_is_cut_off_alone() -> None:
 
 
 def test_what_waits_has_a_bound_in_bytes_too() -> None:
-    streams = Streams(Limits(1_000, 300))
+    streams = Streams(Bounds(1_000, 300))
     stream = opened(streams, "one")
 
     for _ in range(4):
@@ -249,7 +249,7 @@ def test_what_waits_has_a_bound_in_bytes_too() -> None:
 
 
 def test_what_came_just_now_does_not_count_as_late() -> None:
-    streams = Streams(Limits(2, 1_000))
+    streams = Streams(Bounds(2, 1_000))
     stream = opened(streams, "one")
 
     deliver(streams, *[delta("one", str(number)) for number in range(5)])
@@ -258,7 +258,7 @@ def test_what_came_just_now_does_not_count_as_late() -> None:
 
 
 def test_the_beginning_is_kept_as_long_as_it_is_small() -> None:
-    streams = Streams(Limits(1_000_000, 10 << 20))
+    streams = Streams(Bounds(1_000_000, 10 << 20))
     stream = opened(streams, "one")
     for _ in range(20):
         deliver(streams, delta("one", "x" * 50_000))
@@ -287,7 +287,7 @@ def test_a_closed_cursor_takes_nothing_more() -> None:
 @given(data=st.data(), turns=st.integers(min_value=1, max_value=5))
 def test_no_interleaving_loses_or_misroutes_an_event(data: st.DataObject, turns: int) -> None:
     """Answers and events of several turns in any order that keeps each turn's own; noise between them."""
-    connection = Connection(Limits(1_000, 1 << 20), 1 << 20)
+    connection = Connection(Bounds(1_000, 1 << 20), 1 << 20)
     waiting, requests = [], []
     for number in range(turns):
         request = Request("turn/start", {}, announces_turn=True)

@@ -18,7 +18,7 @@ from codex_app_server.handlers import Handlers
 from codex_app_server.protocol.allowance import Allowance
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.framing import MOST_BYTES
-from codex_app_server.protocol.log import Limits
+from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Reading:
     """
 
     def __init__(self, config: AppServerConfig) -> None:
-        bounds = Limits(config.max_buffered_events, config.max_buffered_bytes)
+        bounds = Bounds(config.max_buffered_events, config.max_buffered_bytes)
         self.connection = Connection(bounds, config.max_line_bytes, Notification)
         if config.url is not None:
             self.connection.most_bytes = MOST_BYTES

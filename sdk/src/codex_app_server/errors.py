@@ -105,7 +105,7 @@ class ConnectionLostError(AppServerError, ConnectionError):
 
 
 class TransportClosedError(AppServerError):
-    """The connection to the runtime is over: it ended by itself, or the client was closed.
+    """The connection to the runtime is over: it ended by itself, or the client was closed; nothing more can be asked.
 
     Attributes:
         exit_code: what the runtime's process returned, negative for the signal that ended it; None if it was `close`
@@ -124,9 +124,9 @@ class TransportClosedError(AppServerError):
 
 
 class RuntimeLostError(TransportClosedError):
-    """The runtime of a pool ended in the midst of a turn that the pool ran: what it did of it is not known.
+    """The runtime of a pool, or a worker of a cluster, was lost in the midst of a turn: what it did of it is not known.
 
-    The pool has another one by then. Where `on_crash` is ``"retry"``, this is after the last try.
+    The pool itself goes on, with another one. Where `on_crash` is ``"retry"``, this is after the last try.
     """
 
 

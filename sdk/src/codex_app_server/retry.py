@@ -103,7 +103,7 @@ async def _awaited(op: Callable[[], object], outcome: Awaitable[object], delays:
         outcome = again
 
 
-def backoff(count: int, initial: float, longest: float, jitter: float) -> Iterator[float]:
+def backoff(count: int, initial: float = 0.25, longest: float = 8.0, jitter: float = 0.2) -> Iterator[float]:
     """How long to wait each time, in seconds."""
     for number in range(count):
         delay = min(initial * 2**number, longest)

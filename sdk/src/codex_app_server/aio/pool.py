@@ -198,8 +198,8 @@ class AsyncCodexPool(AsyncThreadStartOptions):
 
         plan = self._options.plan_of_one(prompt, retries=retries, output_type=output_type, thread=thread, run=run)
         runner = Pooled(self._leasing, tenant, timeout=seconds(timeout, "timeout"), **self._options.after_crash)
-        result: RunResult[Any] = (await done(runner, plan, plan.first())).unwrap()
-        return result
+        outcome = await done(runner, plan, plan.first())
+        return outcome.unwrap()
 
     if TYPE_CHECKING:
 

@@ -1,7 +1,8 @@
 """The commands of ``codex-app-server-sdk``: the words they take, and what becomes of what goes wrong.
 
 They exit with 0, with 1 if it did not work, with 2 for words that make no sense, and with 130 after Ctrl-C; ``exec``
-exits with what its command returned. A failure that can be expected is one line on stderr.
+exits with what its command returned, and ``serve`` with 0 after Ctrl-C, which is how it ends. A failure that can be
+expected is one line on stderr.
 """
 
 from __future__ import annotations

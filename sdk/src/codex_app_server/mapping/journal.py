@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO, TypeAlias
 
+    from codex_app_server.inputs import RunInput
+    from codex_app_server.mapping.outcomes import MapOutcome
     from codex_app_server.mapping.parts import Parts
 
     _Appended: TypeAlias = "IO[bytes] | Parts"
-
-    from codex_app_server.inputs import RunInput
-    from codex_app_server.mapping.outcomes import MapOutcome
 
 __all__ = ["Journal", "Keys"]
 
@@ -90,7 +89,7 @@ class Journal:
             return None
 
     def add(self, key: str, outcome: MapOutcome[Any]) -> None:
-        """Note an outcome; it is with the system when this returns."""
+        """Note an outcome; in a file, it is with the system when this returns, behind a URL some seconds later."""
         line: dict[str, Any] = {"key": key, "index": outcome.index, "prompt": input_items(outcome.prompt)}
         line["attempts"] = outcome.attempts
         if outcome.result is not None:

@@ -11,8 +11,6 @@ import os
 import time
 from typing import Any
 
-from codex_app_server.extras import lacking
-
 __all__ = ["Parts"]
 
 _EVERY_S = 2.0
@@ -34,7 +32,7 @@ class Parts:
         try:
             import fsspec
         except ImportError as error:
-            raise lacking("ray", error) from None
+            raise ImportError("a journal that is a URL needs fsspec: pip install fsspec", name="fsspec") from error
         self._store: Any
         self._store, self._path = fsspec.core.url_to_fs(url)
         self._own = f"{time.time_ns():x}-{os.getpid():x}"
@@ -49,7 +47,8 @@ class Parts:
             names = self._store.ls(self._store._parent(self._path), detail=False)  # noqa: SLF001 - there is no other word
         except FileNotFoundError:
             return b""
-        return b"\n".join(self._store.cat_file(name) for name in sorted(names) if name.startswith(self._path))
+        own = (name for name in sorted(names) if name == self._path or name.startswith(f"{self._path}."))
+        return b"\n".join(map(self._store.cat_file, own))
 
     def write(self, line: bytes) -> int:
         """Add a line; it is with the store some seconds later, at the latest with the last one."""

@@ -132,7 +132,7 @@ class Plan:
 
     def delays(self) -> Iterator[float]:
         """How long to wait before each further attempt, in seconds."""
-        return backoff(self._retries, 0.25, 8.0, 0.2)
+        return backoff(self._retries)
 
     def succeeded(self, job: Job, result: RunResult[Any], attempts: int) -> MapOutcome[Any]:
         """A prompt has its result."""
@@ -176,8 +176,8 @@ def _teller(
     if callable(progress):
         return progress, lambda: None
     if progress:
-        from codex_app_server.mapping.meter import Meter
+        from codex_app_server.mapping.bar import ProgressBar
 
-        meter = Meter()
-        return meter.show, meter.close
+        bar = ProgressBar()
+        return bar.show, bar.close
     return lambda _: None, lambda: None

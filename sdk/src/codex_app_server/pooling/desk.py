@@ -65,6 +65,10 @@ class Member:
         """Whether nobody needs it."""
         return self.load == 0 and self.starters is None
 
+    def rank(self, now: float) -> tuple[bool, int, bool, int]:
+        """How soon it is taken: first who runs, or may start at once, and of these who has least to do."""
+        return self.not_before > now and not self.codex, self.load, not self.codex, self.used
+
     def failed(self, now: float) -> None:
         """Its runtime ended, or did not start: the next one waits, longer each time."""
         self.not_before = now + min(_FIRST_DELAY_S * 2**self.failures, _LONGEST_DELAY_S)
@@ -174,9 +178,7 @@ class Desk:
         tenant = place.tenant
         if tenant is None:
             free = [each for each in self.members if each.places < self._per_runtime]
-            # One that has to wait for its next start comes last, and one that runs before one that has to be started.
-            key = lambda each: (each.not_before > now and not each.codex, each.load, not each.codex, each.used)  # noqa: E731
-            member = min(free, key=key, default=None)
+            member = min(free, key=lambda each: each.rank(now), default=None)
         else:
             member = self.tenants.get(tenant)
             if member is None:

@@ -42,7 +42,7 @@ from codex_app_server.protocol.streams import LAST, Streams
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.protocol.log import Limits, Log
+    from codex_app_server.protocol.log import Bounds, Log
     from codex_app_server.protocol.messages import Message, RequestId
     from codex_app_server.telemetry import Tracing
 
@@ -73,7 +73,6 @@ class Request:
         was_heard: whether there was an event of the turn since the interruption was sent.
         tries: how often it was sent again.
         trace: the trace that it belongs to, which goes along with it.
-        span: what `Tracing` keeps of it.
     """
 
     __slots__ = (
@@ -86,7 +85,6 @@ class Request:
         "method",
         "params",
         "refusal",
-        "span",
         "trace",
         "tries",
         "waiter",
@@ -114,7 +112,6 @@ class Request:
         self.was_heard = False
         self.tries = 0
         self.trace: Mapping[str, str] | None = None
-        self.span: Any = None
         self.params = params
 
     def encode(self, request_id: int) -> bytes:
@@ -157,13 +154,13 @@ class Connection:
     """The client's side of one conversation.
 
     Args:
-        limits: how far behind a consumer may be.
+        bounds: how far behind a consumer may be.
         longest_line: how long a line may get, in bytes.
         event: what events become.
     """
 
-    def __init__(self, limits: Limits, longest_line: int, event: type[Notification] = Notification) -> None:
-        self.streams = Streams(limits)
+    def __init__(self, bounds: Bounds, longest_line: int, event: type[Notification] = Notification) -> None:
+        self.streams = Streams(bounds)
         self.most_bytes: int | None = None
         """How long a request may be, in bytes, where that is limited."""
         self.skipped_lines = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Entry: TypeAlias = bytes | Notification
 
-__all__ = ["KEPT_BYTES", "Cursor", "Limits", "Log", "Topic"]
+__all__ = ["KEPT_BYTES", "Bounds", "Cursor", "Log", "Topic"]
 
 KEPT_BYTES = 1 << 20
 """How much of the beginning of a turn is kept for consumers that come later: some four thousand deltas."""
@@ -43,7 +43,7 @@ class Topic(NamedTuple):
         return f"{self.kind} {self.id}" if self.kind else "the connection"
 
 
-class Limits(NamedTuple):
+class Bounds(NamedTuple):
     """How far behind a cursor may be.
 
     Attributes:
@@ -83,7 +83,7 @@ class Log:
 
     Args:
         topic: what it is about.
-        limits: how far behind a cursor may be.
+        bounds: how far behind a cursor may be.
         kept: how many bytes of the beginning stay for cursors that come later.
 
     Attributes:
@@ -96,6 +96,7 @@ class Log:
 
     __slots__ = (
         "__weakref__",
+        "_bounds",
         "_count",
         "_cursors",
         "_ends",
@@ -103,7 +104,6 @@ class Log:
         "_fresh_size",
         "_head",
         "_kept",
-        "_limits",
         "_low",
         "_numbers",
         "_size",
@@ -116,17 +116,17 @@ class Log:
         "waiting",
     )
 
-    def __init__(self, topic: Topic, limits: Limits, *, kept: int = 0) -> None:
+    def __init__(self, topic: Topic, bounds: Bounds, *, kept: int = 0) -> None:
         self.topic = topic
         self.is_complete = False
         self.is_left = False
         self.waiting: deque[Any] = deque()
         self.told: list[Notification] = []
         self.heads: list[bytes] = []
-        self._limits = limits
+        self._bounds = bounds
         self._kept = kept
         self._count = self._size = 0
-        self._low = Limits(0, 0)  # no cursor was behind this when it was looked at last
+        self._low = Bounds(0, 0)  # no cursor was behind this when it was looked at last
         self._fresh: list[Entry] = []
         self._fresh_size = 0
         self._ends = False
@@ -195,8 +195,8 @@ class Log:
             if self._size > self._kept:
                 self._head = None
             # What came just now is not counted: nobody has had the time to read it.
-            limits, low = self._limits, self._low
-            if node.count - low.events > limits.events or node.size - low.size > limits.size:
+            bounds, low = self._bounds, self._low
+            if node.count - low.events > bounds.events or node.size - low.size > bounds.size:
                 self._cut_off(node)
         if self._ends:
             self.is_complete = True
@@ -211,13 +211,13 @@ class Log:
 
     def _cut_off(self, newest: _Node) -> None:
         """End the cursors that are too far behind, and see how far the others are."""
-        low = Limits(newest.count, newest.size)
+        low = Bounds(newest.count, newest.size)
         for number, reference in list(self._cursors.items()):
             cursor = reference()
             if cursor is not None:
                 place = cursor.place
-                if newest.count - place.events <= self._limits.events and newest.size - place.size <= self._limits.size:
-                    low = Limits(min(low.events, place.events), min(low.size, place.size))
+                if newest.count - place.events <= self._bounds.events and newest.size - place.size <= self._bounds.size:
+                    low = Bounds(min(low.events, place.events), min(low.size, place.size))
                     continue
                 cursor.cut_off()
                 if cursor.is_active:  # it may still wait for the end
@@ -249,14 +249,14 @@ class Cursor:
         self._at = len(node.entries)
 
     @property
-    def place(self) -> Limits:
+    def place(self) -> Bounds:
         """How many entries and bytes are behind it, or come next with it: a single line may be longer than a bound."""
         node = self._node
         if node is None:
-            return Limits(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
+            return Bounds(self.log._count, self.log._size)  # noqa: SLF001 - one mechanism
         if self._at == len(node.entries) and node.next is not None:
             node = node.next
-        return Limits(node.count + len(node.entries), node.size + node.length)
+        return Bounds(node.count + len(node.entries), node.size + node.length)
 
     def is_ready(self) -> bool:
         """Whether `take` would give something, or there is nothing to wait for."""

@@ -21,7 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from codex_app_server.protocol.heads import Heads
-from codex_app_server.protocol.log import KEPT_BYTES, Cursor, Limits, Log, Topic
+from codex_app_server.protocol.log import KEPT_BYTES, Bounds, Cursor, Log, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Streams:
     """The logs of one conversation.
 
     Args:
-        limits: how far behind a consumer may be.
+        bounds: how far behind a consumer may be.
 
     Attributes:
         orders: what to do before the next line is looked at.
@@ -75,13 +75,13 @@ class Streams:
         telling: is told every event that has to be parsed, and of which turn it is, likewise.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.orders: deque[Callable[[], None]] = deque()
         self.announcing: set[int | str] = set()
         self.begun: Callable[[JsonValue], None] | None = None
         self.gone: Callable[[JsonValue], None] | None = None
         self.telling: Callable[[Notification, str | None], None] | None = None
-        self._limits = limits
+        self._bounds = bounds
         # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
         self._turns: dict[str, weakref.ref[Log]] = {}
         self._heads = Heads(TOLD)
@@ -114,7 +114,7 @@ class Streams:
 
     def listen(self, topic: Topic) -> Cursor:
         """A cursor in a new log of what is said about something from now on; from any thread."""
-        cursor = Log(topic, self._limits).cursor()
+        cursor = Log(topic, self._bounds).cursor()
         reference = weakref.ref(cursor)
         self.orders.append(lambda: self._listening.setdefault(topic, []).append(reference))
         return cursor
@@ -208,7 +208,7 @@ class Streams:
         self._heads.forget(log.heads)
 
     def _log(self, turn_id: str) -> Log:
-        return Log(Topic("turn", turn_id), self._limits, kept=KEPT_BYTES)
+        return Log(Topic("turn", turn_id), self._bounds, kept=KEPT_BYTES)
 
     def owned(self, turn_id: str) -> Log | None:
         """The log of a turn that somebody has; from any thread."""

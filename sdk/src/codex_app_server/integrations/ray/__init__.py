@@ -15,6 +15,6 @@ except ImportError as error:
     raise lacking("ray", error) from None
 
 from codex_app_server.integrations.ray.aio import AsyncRayPool
-from codex_app_server.integrations.ray.pool import RayPool
+from codex_app_server.integrations.ray.sync import RayPool
 
 __all__ = ["AsyncRayPool", "RayPool"]

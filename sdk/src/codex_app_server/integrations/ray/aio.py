@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ray.exceptions import RayError
 
 from codex_app_server.aio.mapping import mapped
-from codex_app_server.integrations.ray.cluster import Cluster
+from codex_app_server.integrations.ray.cluster import CLOSING_S, Cluster
 
 if TYPE_CHECKING:
     import os
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from codex_app_server.results import Output, RunResult
 
 __all__ = ["AsyncRayPool"]
-
-_CLOSING_S = 15.0
-"""How long runtimes may take to be closed, in seconds; then their workers are ended."""
 
 
 class AsyncRayPool:
@@ -172,7 +169,7 @@ class AsyncRayPool:
         closing = self._cluster.end()
         if closing:
             with suppress(RayError, asyncio.TimeoutError):
-                await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), _CLOSING_S)
+                await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), CLOSING_S)
         self._cluster.kill()
 
     async def __aenter__(self) -> Self:

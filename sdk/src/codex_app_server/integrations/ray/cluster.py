@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from codex_app_server.integrations.ray.worker import Answer
     from codex_app_server.mapping.plan import Job
 
-__all__ = ["Actor", "Cluster"]
+__all__ = ["CLOSING_S", "Actor", "Cluster"]
+
+CLOSING_S = 15.0
+"""How long runtimes may take to be closed, in seconds; then their workers are ended."""
 
 _RESUBMITS = 12
 """How often a prompt is given to an actor again; with the waits between them it is about a minute."""
@@ -142,7 +145,7 @@ class Cluster:
     @staticmethod
     def delays() -> Iterator[float]:
         """How long to wait before each time that a prompt is given away again, in seconds."""
-        return backoff(_RESUBMITS, 0.25, 8.0, 0.2)
+        return backoff(_RESUBMITS)
 
     @staticmethod
     def cancel(answer: Any) -> None:

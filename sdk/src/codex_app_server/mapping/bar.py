@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from codex_app_server.mapping.outcomes import MapProgress
 
-__all__ = ["Meter"]
+__all__ = ["ProgressBar"]
 
 
-class Meter:
+class ProgressBar:
     """Shows progress on stderr if that is a terminal; nothing elsewhere."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
-from codex_app_server.integrations.ray.cluster import Cluster
+from codex_app_server.integrations.ray.cluster import CLOSING_S, Cluster
 from codex_app_server.sync.mapping import mapped
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from codex_app_server.results import Output, RunResult
 
 __all__ = ["RayPool"]
-
-_CLOSING_S = 15.0
-"""How long runtimes may take to be closed, in seconds; then their workers are ended."""
 
 
 class RayPool:
@@ -172,7 +169,7 @@ class RayPool:
     def close(self) -> None:
         """Stop all runtimes and workers; may be called again."""
         with suppress(RayError, GetTimeoutError):
-            ray.get(self._cluster.end(), timeout=_CLOSING_S)
+            ray.get(self._cluster.end(), timeout=CLOSING_S)
         self._cluster.kill()
 
     def __enter__(self) -> Self:
