@@ -90,6 +90,11 @@ class Session:
         self._asked: dict[str, tuple[str, str]] = {}  # by the ids of this session's own requests: method and thread
 
     @property
+    def is_open(self) -> bool:
+        """Whether the handshake was answered on this connection."""
+        return self._is_open
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is left to be done of the last break."""
         return self._is_open and not self._joins
@@ -345,7 +350,8 @@ class Session:
         """Hand on what was missed of a thread."""
         told: Any = result.get("thread") if isinstance(result, dict) else None
         turns = _with_ids(told.get("turns")) if isinstance(told, dict) else []
-        is_active = isinstance(told, dict) and (told.get("status") or {}).get("type") == "active"
+        status = told.get("status") if isinstance(told, dict) else None
+        is_active = isinstance(status, dict) and status.get("type") == "active"
         for now in thread.missed(turns):
             if (turn := thread.turn(now["id"])) is None:
                 continue
