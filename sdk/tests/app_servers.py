@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import threading
+from collections import deque
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ from codex_app_server.remote.serving import AppServer, write_token
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from typing_extensions import Self
+    from websockets.http11 import Request, Response
     from websockets.sync.server import ServerConnection
 
     from codex_app_server.testing import ModelServer
@@ -91,15 +93,29 @@ def free_port() -> int:
 
 @contextmanager
 def scripted_server(
-    script: Callable[[ServerConnection], None], *, tls: ssl.SSLContext | None = None
+    script: Callable[[ServerConnection], None],
+    *,
+    tls: ssl.SSLContext | None = None,
+    statuses: Iterable[int] = (),
 ) -> Iterator[AppServerConfig]:
-    """An app-server on loopback that does what a function says with each connection."""
+    """An app-server on loopback that does what a function says with each connection.
+
+    Args:
+        script: the function.
+        tls: how TLS is spoken there.
+        statuses: what one connection after another is answered first, as by a proxy; 101 lets it in, as after these.
+    """
+    left = deque(statuses)
+
+    def gate(connection: ServerConnection, _: Request) -> Response | None:
+        status = left.popleft() if left else 101
+        return None if status == 101 else connection.respond(status, "said by a proxy")
 
     def handle(connection: ServerConnection) -> None:
         with suppress(ConnectionClosed):
             script(connection)
 
-    with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None) as server:
+    with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None, process_request=gate) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         port = server.socket.getsockname()[1]

@@ -23,6 +23,7 @@ from websockets.frames import Frame, Opcode
 
 from codex_app_server import (
     AppServerConfig,
+    Codex,
     ConnectionLostError,
     Handlers,
     TransportClosedError,
@@ -30,6 +31,7 @@ from codex_app_server import (
     jwt_token,
     tool,
 )
+from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.backoff import Backoff
 from codex_app_server.remote.serving import AppServer
 from codex_app_server.testing import ModelServer, Text, ToolCall
@@ -190,6 +192,112 @@ def test_what_may_have_been_done_is_not_repeated_and_what_only_reads_is(kind: st
     with scripted_server(script) as config:
         plays(kind, config, scene)
     assert sorted(heard) == ["config/value/write", "model/list", "model/list", "thread/loaded/list"]
+
+
+@both
+@pytest.mark.parametrize("status", [502, 503, 429])
+def test_a_proxy_whose_server_is_away_for_a_moment_is_asked_again(kind: str, status: int) -> None:
+    async def scene(codex: Any) -> None:
+        assert await awaited(bare(codex).client).request("model/list") == {"data": []}
+
+    with scripted_server(_breaks_once(_answers), statuses=[101, status, status]) as config:
+        plays(kind, config, scene)
+
+
+@both
+def test_a_handshake_that_is_not_answered_again_is_not_waited_for_for_ever(kind: str) -> None:
+    def says_nothing(connection: ServerConnection) -> None:
+        while True:
+            connection.recv()
+
+    async def scene(codex: Any) -> None:
+        with pytest.raises(TransportClosedError, match="did not answer initialize within"):
+            await awaited(bare(codex).client).request("model/list")
+
+    with scripted_server(_breaks_once(says_nothing)) as config:
+        plays(kind, _with(config, startup_timeout_s=0.2, reconnect_timeout_s=0.1), scene)
+
+
+ODD: list[Any] = [
+    {"method": "item/started", "params": {"threadId": "t", "turnId": "u", "item": {}}},
+    {"method": "item/completed", "params": {"threadId": "t", "turnId": "u", "item": {"id": 5}}},
+    {"method": "item/started", "params": {"threadId": 5, "turnId": [], "item": {}}},
+    {"method": "serverRequest/resolved", "params": {"threadId": "t", "requestId": [1]}},
+    {"id": {}, "result": {}},
+    [1, 2],
+    None,
+]
+
+
+@both
+@pytest.mark.parametrize("thread", [{}, {"id": 5}, {"id": "t", "turns": "x"}, {"id": "t", "turns": [{}, 5]}])
+def test_what_makes_no_sense_ends_nothing(kind: str, thread: dict[str, Any]) -> None:
+    def script(connection: ServerConnection) -> None:
+        greeted(connection)
+        while True:
+            request = json.loads(connection.recv())
+            for odd in ODD:
+                connection.send(json.dumps(odd))
+            connection.send(json.dumps({"id": request["id"], "result": {"thread": thread}}))
+
+    async def scene(codex: Any) -> None:
+        client = awaited(bare(codex).client)
+        for method in ("thread/start", "turn/start", "thread/resume"):
+            assert await client.request(method, {"threadId": "t"}) == {"thread": thread}
+
+    with scripted_server(script) as config:
+        plays(kind, config, scene)
+
+
+@both
+@pytest.mark.usefixtures("leaves_nothing")
+def test_what_goes_wrong_here_ends_the_client_and_nobody_waits_for_ever(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(codex: Any) -> None:
+        monkeypatch.setattr(Session, "incoming", lambda _, messages: 1 / 0)
+        with pytest.raises(TransportClosedError, match="ZeroDivisionError"):
+            await awaited(bare(codex).client).request("model/list")
+
+    with scripted_server(_answers) as config:
+        plays(kind, config, scene)
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+def test_to_close_ends_an_attempt_that_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        port = tarpit.getsockname()[1]
+        with scripted_server(_answers) as config:
+            relay = Relay(config.url or "")
+            codex = Codex(_with(config, url=relay.url))
+            relay._port = port  # from now on it is taken, and hears nothing
+            relay.cut()
+            until(lambda: relay.connections == 2)
+            codex.close()
+            relay.close()
+
+
+def _answers(connection: ServerConnection) -> None:
+    greeted(connection)
+    while True:
+        request = json.loads(connection.recv())
+        connection.send(json.dumps({"id": request["id"], "result": {"data": []}}))
+
+
+def _breaks_once(then: Callable[[ServerConnection], None]) -> Callable[[ServerConnection], None]:
+    """Breaks the first connection at the first request; the next ones are as said."""
+    broke: list[bool] = []
+
+    def script(connection: ServerConnection) -> None:
+        if broke:
+            then(connection)
+            return
+        broke.append(True)
+        greeted(connection)
+        connection.recv()
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+    return script
 
 
 # The real one.

@@ -80,10 +80,10 @@ class Link(asyncio.Protocol):
             self._reason = self._reason or "it was closed"
             self._transport.write(closing())
 
-    def abort(self) -> None:
-        """Hang up."""
+    def abort(self, reason: str = "it was closed") -> None:
+        """Hang up, and say why."""
         if self._transport is not None:
-            self._reason = self._reason or "it was closed"
+            self._reason = self._reason or reason
             self._transport.abort()
 
     def forget(self) -> None:

@@ -20,7 +20,7 @@ from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
 from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
-from codex_app_server.remote.backoff import Backoff
+from codex_app_server.remote.backoff import Backoff, may_pass
 from codex_app_server.remote.lines import as_lines, split_lines
 from codex_app_server.remote.tokens import current_token
 from codex_app_server.remote.websocket import WebSocket
@@ -149,10 +149,13 @@ class AsyncRemoteTransport:
         try:
             step(*arguments)
         except BaseException as error:
-            logger().exception("reading what the server says failed")
-            self._failure = error
+            self._fail(error)
             if self._link is not None:
                 self._link.abort()
+
+    def _fail(self, error: BaseException) -> None:
+        logger().exception("reading what the server says failed")
+        self._failure = error
 
     async def _connect(self) -> None:
         config, address = self._config, self._address
@@ -259,18 +262,26 @@ class AsyncRemoteTransport:
                     await self._connect()
                 except ConnectError as error:
                     reason = str(error)
-                    if error.status is not None:  # it is there, and will say the same again
+                    if not may_pass(error):
                         break
                     continue
                 if self._link is None:
                     continue
                 self._reconnecting = None
                 self._post(self._session.reopened())
+                asyncio.get_running_loop().call_later(self._config.startup_timeout_s, self._see_greeted, self._link)
                 return
         except asyncio.CancelledError:
             self._end(reason)
             raise
+        except Exception as error:  # whatever it is, somebody waits
+            self._fail(error)
         self._end(reason)
+
+    def _see_greeted(self, link: Link) -> None:
+        """By now the handshake should have been answered."""
+        if link is self._link and not self._session.is_open:
+            link.abort(f"the server did not answer initialize within {self._config.startup_timeout_s:g} s")
 
     def _end(self, reason: str) -> None:
         """There will be no other connection."""

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Backoff"]
+    from codex_app_server.errors import ConnectError
+
+__all__ = ["Backoff", "may_pass"]
+
+_FOR_NOW = {408, 425, 429}
 
 _FIRST_S, _LONGEST_S = 0.05, 5.0
+
+
+def may_pass(error: ConnectError) -> bool:
+    """Whether the next attempt may succeed. A proxy says 502 or 503 while the server behind it is started anew."""
+    return error.status is None or error.status >= 500 or error.status in _FOR_NOW
 
 
 class Backoff:

@@ -14,6 +14,7 @@ from codex_app_server.errors import ConnectError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from codex_app_server.remote.address import Address
     from codex_app_server.remote.websocket import WebSocket
@@ -31,17 +32,27 @@ class Link:
         websocket: what is said on it.
         context: how TLS is spoken, if it is.
         timeout: how long that may take, in seconds.
+        making: is told of each socket before it connects; who shuts it down ends this.
 
     Raises:
-        ConnectError: if the server is not reached in time, or refuses.
+        ConnectError: if the server is not reached in time, or refuses. What `making` raises comes through.
     """
 
-    def __init__(self, address: Address, websocket: WebSocket, context: ssl.SSLContext | None, timeout: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        websocket: WebSocket,
+        context: ssl.SSLContext | None,
+        timeout: float,
+        making: Callable[[socket.socket], None],
+    ) -> None:
         self._websocket = websocket
         self._early: list[bytes] = []
         end = time.monotonic() + timeout
         try:
-            self._socket = _connected(address, timeout)
+            self._socket = _connected(address, end, making)
+        except TimeoutError:
+            raise ConnectError(f"cannot connect to {address.url} within {timeout:g} s") from None
         except OSError as error:
             raise ConnectError(f"cannot connect to {address.url}: {error}") from error
         try:
@@ -159,15 +170,30 @@ class _Tls:
             return self._out.read()
 
 
-def _connected(address: Address, timeout: float) -> socket.socket:
-    if not address.path:
-        found = socket.create_connection((address.host, address.port), timeout)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return found
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _connected(address: Address, end: float, making: Callable[[socket.socket], None]) -> socket.socket:
+    """A socket that is connected by then, to the first of the host's addresses that takes it."""
+    if address.path:
+        return _socket(socket.AF_UNIX, address.path, end, making)
+    failed: OSError | None = None
+    for family, _, _, _, name in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+        try:
+            found = _socket(family, name, end, making)
+        except OSError as error:
+            failed = error
+        else:
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return found
+    raise failed or OSError("the host has no address")
+
+
+def _socket(
+    family: int, name: str | tuple[object, ...], end: float, making: Callable[[socket.socket], None]
+) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
     try:
-        made.settimeout(timeout)
-        made.connect(address.path)
+        making(made)
+        made.settimeout(max(0.001, end - time.monotonic()))
+        made.connect(name)
     except BaseException:
         made.close()
         raise

@@ -9,9 +9,12 @@ reads sees to that; the lock is between these two threads alone, and nobody wait
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
 import threading
+import time
 import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -21,7 +24,7 @@ from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
 from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
-from codex_app_server.remote.backoff import Backoff
+from codex_app_server.remote.backoff import Backoff, may_pass
 from codex_app_server.remote.lines import as_lines, split_lines
 from codex_app_server.remote.tokens import current_token
 from codex_app_server.remote.websocket import WebSocket, closing, framed, ping
@@ -75,6 +78,7 @@ class RemoteTransport:
         self._closing = Latch()
         self._gone = Latch()
         self._failure: BaseException | None = None
+        self._making: socket.socket | None = None
         self._link = self._connected()
         self._threads = [
             threading.Thread(target=target, name=f"codex-app-server {self._address.url} {name}", daemon=True)
@@ -119,12 +123,17 @@ class RemoteTransport:
     def let_go(self) -> None:
         """Hang up, without waiting for anything."""
         self._closing.set()
+        if (making := self._making) is not None:
+            with contextlib.suppress(OSError):  # it is not that far yet
+                making.shutdown(socket.SHUT_RDWR)
         self._leaving()
         self._outbox.put(None)
 
     def forget(self) -> None:
         """In a forked child: keep nothing of it open, and do nothing to it."""
         self._link.close()
+        if self._making is not None:
+            self._making.close()
 
     def _connected(self) -> Link:
         config = self._config
@@ -133,7 +142,15 @@ class RemoteTransport:
         except Exception as error:
             raise ConnectError(f"there is no token for {self._address.url}: {error}") from error
         websocket = WebSocket(self._address, token, config.max_line_bytes)
-        return Link(self._address, websocket, config.ssl_context, config.startup_timeout_s)
+        try:
+            return Link(self._address, websocket, config.ssl_context, config.startup_timeout_s, self._begun)
+        finally:
+            self._making = None
+
+    def _begun(self, made: socket.socket) -> None:
+        self._making = made
+        if self._closing.is_set:  # before it could be ended
+            raise ConnectError("the client was closed")
 
     # The thread that reads.
 
@@ -181,13 +198,15 @@ class RemoteTransport:
                 link = self._connected()
             except ConnectError as error:
                 reason = str(error)
-                if error.status is not None:  # it is there, and will say the same again
+                if not may_pass(error):
                     break
                 continue
             self._link.close()
             with self._lock:
                 self._link = link
                 lines = self._session.reopened()
+            if not self._is_wanted():  # it was closed meanwhile
+                break
             self._post(lines, link)
             return None
         return reason
@@ -195,8 +214,11 @@ class RemoteTransport:
     def _pump(self, link: Link) -> str:
         """Take what comes, until it is over: why, as a clause."""
         was_heard = True
+        end = time.monotonic() + self._config.startup_timeout_s
         while self._session.refusal is None:
             try:
+                if not self._session.is_open and not link.is_readable(max(0.0, end - time.monotonic())):
+                    return f"the server did not answer initialize within {self._config.startup_timeout_s:g} s"
                 messages = link.read()
                 was_heard = True
             except TimeoutError:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST_TRIES", "SETTINGS", "WINDOW", "Join"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["MOST_TRIES", "SETTINGS", "WINDOW", "Join", "with_ids"]
 
 WINDOW = 16
 """How many threads are joined at a time."""
@@ -41,3 +46,9 @@ class Join:
             self.ended.add(turn_id)
         elif turn_id is not None and method == "thread/tokenUsage/updated":
             self.usage[turn_id] = line
+
+
+def with_ids(values: JsonValue) -> list[dict[str, Any]]:
+    """Turns or items, without what is none."""
+    found = values if isinstance(values, list) else []
+    return [value for value in found if isinstance(value, dict) and isinstance(value.get("id"), str)]

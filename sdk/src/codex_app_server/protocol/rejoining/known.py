@@ -58,7 +58,7 @@ class Known:
         begins = method in {"turn/started", "item/started"}
         turn = thread.turn(turn_id) if begins else thread.turns.get(turn_id)
         item = params.get("item")
-        item_id = item.get("id") if isinstance(item, dict) else None
+        item_id = found if isinstance(item, dict) and isinstance(found := item.get("id"), str) else None
         if turn is None:
             return [] if turn_id in self._closed else [line]
         if method == "turn/completed":

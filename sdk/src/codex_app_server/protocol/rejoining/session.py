@@ -34,7 +34,7 @@ from codex_app_server.protocol.rejoining import ties
 from codex_app_server.protocol.rejoining.asked import Questions
 from codex_app_server.protocol.rejoining.calls import Call, Calls
 from codex_app_server.protocol.rejoining.filling import event, fill, stopped
-from codex_app_server.protocol.rejoining.joining import MOST_TRIES, SETTINGS, WINDOW, Join
+from codex_app_server.protocol.rejoining.joining import MOST_TRIES, SETTINGS, WINDOW, Join, with_ids
 from codex_app_server.protocol.rejoining.known import Known
 from codex_app_server.protocol.rejoining.seen import piece_head
 from codex_app_server.protocol.streams import turn_of
@@ -88,6 +88,11 @@ class Session:
         self._held: list[bytes] = []
         self._numbers = itertools.count(1)
         self._asked: dict[str, tuple[str, str]] = {}  # by the ids of this session's own requests: method and thread
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake was answered on this connection."""
+        return self._is_open
 
     @property
     def is_settled(self) -> bool:
@@ -238,7 +243,7 @@ class Session:
         said = json.loads(call.line).get("params") or {}
         thread.settings = {name: said[name] for name in SETTINGS if said.get(name) is not None}
         thread.is_known_from_its_beginning = call.method == "thread/start"
-        if turns := _with_ids(told.get("turns")):
+        if turns := with_ids(told.get("turns")):
             thread.last_turn = thread.last_turn or turns[-1]["id"]
         self._apart.discard(thread.id)
 
@@ -344,12 +349,13 @@ class Session:
     def _fill(self, thread: Thread, join: Join, result: JsonValue, step: Step) -> None:
         """Hand on what was missed of a thread."""
         told: Any = result.get("thread") if isinstance(result, dict) else None
-        turns = _with_ids(told.get("turns")) if isinstance(told, dict) else []
-        is_active = isinstance(told, dict) and (told.get("status") or {}).get("type") == "active"
+        turns = with_ids(told.get("turns")) if isinstance(told, dict) else []
+        status = told.get("status") if isinstance(told, dict) else None
+        is_active = isinstance(status, dict) and status.get("type") == "active"
         for now in thread.missed(turns):
             if (turn := thread.turn(now["id"])) is None:
                 continue
-            now["items"] = _with_ids(now.get("items"))
+            now["items"] = with_ids(now.get("items"))
             turn.is_rejoined = True
             step.deliver.extend(fill(thread.id, turn, now))
             self._known.drop_complete(turn)
@@ -388,12 +394,6 @@ class Session:
         """A turn is over, as nobody but this session says."""
         self._questions.turn_ended(turn_id)
         self._known.made_up(thread, turn_id)
-
-
-def _with_ids(values: JsonValue) -> list[dict[str, Any]]:
-    """Turns or items, without what is none."""
-    found = values if isinstance(values, list) else []
-    return [value for value in found if isinstance(value, dict) and isinstance(value.get("id"), str)]
 
 
 def _thread_of(params: dict[str, Any]) -> str:
