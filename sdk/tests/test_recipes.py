@@ -6,9 +6,12 @@ import asyncio
 import gc
 import importlib.util
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,22 +20,22 @@ import pytest
 import uvicorn
 from until import until_it_holds
 
-from codex_app_server import AsyncCodex, Observers
+from codex_app_server import AppServerConfig, AsyncCodex, Observers
 from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import ModuleType
 
-    from codex_app_server import AppServerConfig, Event
+    from codex_app_server import Event
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SLOW = Text(deltas=["One", *[" more"] * 600], delay_s=0.05)
 
 
-def example(folder: str) -> ModuleType:
+def example(folder: str, kind: str = "async") -> ModuleType:
     """An example as a module."""
-    spec = importlib.util.spec_from_file_location(f"example_{folder}", EXAMPLES / folder / "async.py")
+    spec = importlib.util.spec_from_file_location(f"example_{folder}_{kind}", EXAMPLES / folder / f"{kind}.py")
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -67,6 +70,41 @@ async def served(application: Any) -> AsyncIterator[tuple[uvicorn.Server, asynci
         yield server, serving, browser
     server.should_exit = True
     await asyncio.wait_for(serving, 30)
+
+
+def test_two_first_requests_at_once_make_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one client has in hand, another one could not resume."""
+    django = example("34_django", "sync")
+    made: list[object] = []
+
+    class Client:
+        def __init__(self, _: object) -> None:
+            made.append(self)
+            time.sleep(0.05)  # so that the others come meanwhile
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(django, "Codex", Client)
+    monkeypatch.setattr(django, "settings", SimpleNamespace(CODEX=None))
+    with ThreadPoolExecutor(3) as threads:
+        given = [each.result() for each in [threads.submit(django.codex) for _ in range(3)]]
+    assert given == made * 3
+
+
+def test_a_codex_that_cannot_be_started_keeps_the_server_from_starting() -> None:
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    asyncio.run(of_django(AppServerConfig(codex_bin="nowhere"))({"type": "lifespan"}, receive, send))
+    (only,) = said
+    assert only["type"] == "lifespan.startup.failed"
+    assert "nowhere" in only["message"]
 
 
 @pytest.mark.parametrize(

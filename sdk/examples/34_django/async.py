@@ -55,6 +55,11 @@ class WithCodex:
             await self.django(scope, receive, send)
             return
         await receive()
+        try:
+            await self.codex.__aenter__()
+        except Exception as error:  # a server that is not told goes on without
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         async with self.codex:
             await send({"type": "lifespan.startup.complete"})
             await receive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -17,13 +18,20 @@ from django.urls import path
 
 from codex_app_server import AppServerConfig, Codex
 
+LOCK = threading.Lock()
+
 
 @functools.cache
-def codex() -> Codex:
-    """Not at import: gunicorn's `--preload` imports, and then forks."""
+def begun() -> Codex:
     client = Codex(settings.CODEX)
     atexit.register(client.close)
     return client
+
+
+def codex() -> Codex:
+    """Not at import: gunicorn's `--preload` imports, and then forks. Two first requests at once still make one."""
+    with LOCK:
+        return begun()
 
 
 def ask(request: HttpRequest) -> JsonResponse:
