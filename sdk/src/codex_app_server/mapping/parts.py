@@ -34,7 +34,7 @@ class Parts:
         try:
             import fsspec
         except ImportError as error:
-            raise lacking("ray", error) from None
+            raise lacking("ray", error) from error
         self._store: Any
         self._store, self._path = fsspec.core.url_to_fs(url)
         self._own = f"{time.time_ns():x}-{os.getpid():x}"
