@@ -17,7 +17,15 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 from stage import Stage, set_up, status_of_the_next_turn
 
-from codex_app_server import AppServerConfig, AsyncCodex, Limits, Observers, TransportClosedError, TurnResult
+from codex_app_server import (
+    AppServerConfig,
+    AsyncCodex,
+    Limits,
+    Observers,
+    RequestTimeoutError,
+    TransportClosedError,
+    TurnResult,
+)
 from codex_app_server.integrations import agents as ours_for_agents
 from codex_app_server.integrations import pydantic_ai as ours_for_pydantic_ai
 from codex_app_server.testing import Failure, Text, ToolCall
@@ -231,6 +239,16 @@ def test_a_runtime_that_does_not_answer_is_waited_for_no_longer_than_said(hand_o
             assert "It was not done within 0.05 s" in str(given)
 
     asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+@pytest.mark.parametrize("timeout", [None, 600.0])
+def test_an_answer_that_is_late_is_an_error_and_no_end_of_the_task(timeout: float | None) -> None:
+    class Late(AsyncCodex):
+        async def thread_start(self, **_: Any) -> Any:
+            raise RequestTimeoutError("thread/start was not answered within 5 s")
+
+    with pytest.raises(RequestTimeoutError, match="within 5 s"):
+        asyncio.run(with_pydantic_ai(Late(), ("Go",), timeout=timeout))
 
 
 @pytest.mark.parametrize(

@@ -450,8 +450,8 @@ def test_a_span_costs_little_beyond_what_the_sdk_takes() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
     tracing = OpenTelemetry(tracer_provider=provider, meter_provider=meters).tracing()
-    tracing.requested(Request("turn/start", {"threadId": "t"}, announces_turn=True))
-    tracing.told(Notification("turn/started", {"threadId": "t", "turn": {"id": "u"}}), "u")
+    tracing.on_request(Request("turn/start", {"threadId": "t"}, announces_turn=True))
+    tracing.on_event(Notification("turn/started", {"threadId": "t", "turn": {"id": "u"}}), "u")
     tracer, histogram = provider.get_tracer("bare"), meters.get_meter("bare").create_histogram("h")
     about = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.call.id": "i"}
 
@@ -465,9 +465,9 @@ def test_a_span_costs_little_beyond_what_the_sdk_takes() -> None:
     def ours() -> None:
         for number in range(200):
             item: Any = {"type": "commandExecution", "id": str(number), "status": "inProgress"}
-            tracing.told(Notification("item/started", {"item": item}), "u")
+            tracing.on_event(Notification("item/started", {"item": item}), "u")
             done = {**item, "status": "completed", "exitCode": 0}
-            tracing.told(Notification("item/completed", {"item": done}), "u")
+            tracing.on_event(Notification("item/completed", {"item": done}), "u")
 
     def least(work: Callable[[], None]) -> float:
         taken = []

@@ -114,7 +114,7 @@ class Reading:
         self.tracing: Tracing | None = None
         if config.telemetry is not None:
             self.tracing = self.connection.tracing = config.telemetry.tracing()
-            self.connection.streams.telling = self.tracing.told
+            self.connection.streams.telling = self.tracing.on_event
         self.sleepers: set[Any] = set()
         self.is_held_up = False
         self._allowance = Allowance()
@@ -132,7 +132,7 @@ class Reading:
 
     def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """The way of answers to questions: the same, past telemetry if there is any."""
-        return send if self.tracing is None else self.tracing.replying(send)
+        return send if self.tracing is None else self.tracing.wrap_send(send)
 
     def is_asking(self, turn_id: str) -> bool:
         """Whether something of a turn waits for an answer of this program."""

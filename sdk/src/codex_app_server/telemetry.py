@@ -30,36 +30,36 @@ class Telemetry(Protocol):
 class Tracing(Protocol):
     """The measurements of one client.
 
-    `starting`, `requested` and `gave_up` are called where the program calls, the others by whoever reads, but for
-    `begun`, `raised` and what `replying` gives, which are called wherever a question is answered.
+    `on_start`, `on_request` and `on_give_up` are called where the program calls, the others by whoever reads, but for
+    `on_call`, `on_call_error` and what `wrap_send` gives, which are called wherever a question is answered.
     """
 
-    def starting(self) -> None:
+    def on_start(self) -> None:
         """The runtime is about to be started."""
 
-    def requested(self, request: Request) -> None:
+    def on_request(self, request: Request) -> None:
         """A request is about to be made; what is set as its `trace` goes along with it."""
 
-    def answered(self, request: Request) -> None:
+    def on_response(self, request: Request) -> None:
         """It has its answer."""
 
-    def gave_up(self, request: Request) -> None:
+    def on_give_up(self, request: Request) -> None:
         """Nobody waits for it any more, because of the exception that is being handled, or for it took too long."""
 
-    def told(self, event: Notification, turn_id: str | None) -> None:
+    def on_event(self, event: Notification, turn_id: str | None) -> None:
         """There was an event, perhaps of a turn."""
 
-    def asked(self, request: ServerRequest) -> Context:
+    def on_server_request(self, request: ServerRequest) -> Context:
         """The runtime asks something; in which context it is to be answered."""
 
-    def begun(self, request: ServerRequest) -> None:
+    def on_call(self, request: ServerRequest) -> None:
         """The function that it asks for is called only now."""
 
-    def raised(self, request: ServerRequest, error: BaseException) -> None:
+    def on_call_error(self, request: ServerRequest, error: BaseException) -> None:
         """That function has raised something."""
 
-    def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def wrap_send(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """The way of answers, which is to see them."""
 
-    def ended(self, ending: Ending) -> None:
+    def on_end(self, ending: Ending) -> None:
         """The connection is over; may be said again."""

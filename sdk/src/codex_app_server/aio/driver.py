@@ -128,7 +128,7 @@ class _Reader(Reading):
         """Nobody is answered any more."""
         self.ending = self.ending or ending
         if self.tracing is not None:
-            self.tracing.ended(self.ending)
+            self.tracing.on_end(self.ending)
         if self.consulting is not None:
             self.consulting.close()
         for request in self.connection.waiting:
@@ -199,7 +199,7 @@ class _Reader(Reading):
         if self.tracing is None:
             self.consulting.ask(request)
         else:
-            self.tracing.asked(request).run(self.consulting.ask, request)
+            self.tracing.on_server_request(request).run(self.consulting.ask, request)
 
 
 class AsyncDriver:
@@ -486,7 +486,7 @@ class AsyncDriver:
     async def _start(self) -> None:
         config = self._config
         if self._reader.tracing is not None:
-            self._reader.tracing.starting()
+            self._reader.tracing.on_start()
         try:
             transport = self._transport
             spawning = asyncio.ensure_future(

@@ -149,11 +149,11 @@ def _acp(options: argparse.Namespace) -> int:
     from codex_app_server.config import AppServerConfig
 
     try:
-        from codex_app_server.integrations.acp import serve
+        from codex_app_server.integrations.acp.agent import run_stdio
     except ImportError as error:
         sys.stderr.write(f"error: {error}\n")
         return _FAILED
-    asyncio.run(serve(AppServerConfig(codex_bin=options.codex_bin)))
+    asyncio.run(run_stdio(AppServerConfig(codex_bin=options.codex_bin)))
     return 0
 
 

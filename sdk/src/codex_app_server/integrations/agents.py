@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.extras import lacking
-from codex_app_server.integrations.delegating import DESCRIPTION, TASK, Delegate, Report
+from codex_app_server.integrations.delegating import DESCRIPTION, SCHEMA, Delegate, Report
 
 try:
     from agents import FunctionTool
 except ImportError as error:
-    raise lacking("agents", error) from None
+    raise lacking("agents", error) from error
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ __all__ = ["codex_tool"]
 class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    task: str = Field(description=TASK)
+    task: str
 
 
 def codex_tool(
@@ -76,7 +77,7 @@ def codex_tool(
             return Report("", [], "; ".join(_said(each) for each in error.errors()), None).to_json()
         return (await delegate.run(task)).to_json()
 
-    return FunctionTool(name, description, _Arguments.model_json_schema(), invoke)
+    return FunctionTool(name, description, deepcopy(SCHEMA), invoke)  # which the SDK may write into
 
 
 def _said(wrong: ErrorDetails) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from codex_app_server.errors import LimitExceededError, TurnFailedError
+from codex_app_server.errors import AppServerError, LimitExceededError, TurnFailedError
 from codex_app_server.timeouts import left_until, seconds
 from codex_app_server.tools.results import cut
 
@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.results import RunResult
 
-__all__ = ["DESCRIPTION", "TASK", "Delegate", "Report", "for_asyncio"]
+__all__ = ["DESCRIPTION", "SCHEMA", "Delegate", "Report", "for_asyncio"]
 
 DESCRIPTION = (
     "Have Codex, a coding agent with a shell, do a task in its working directory: read, write and run code. It answers "
     "when it is done, and says what it did."
 )
-TASK = "What is to be done, with all that has to be known for it: Codex has not seen this conversation."
+_TASK = "What is to be done, with all that has to be known for it: Codex has not seen this conversation."
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"task": {"type": "string", "description": _TASK}},
+    "required": ["task"],
+    "additionalProperties": False,
+}
+"""The arguments of the tool, strictly."""
 
 _ITEMS = {
     "commandExecution": ("command", "exitCode", "status"),
@@ -123,6 +130,8 @@ class Delegate:
                 self._turns.release()
         except (LimitExceededError, TurnFailedError) as error:
             return _report(error.result, str(error))
+        except AppServerError:  # of which some are a TimeoutError too, of other limits than the task's
+            raise
         except (TimeoutError, asyncio.TimeoutError):
             return _report(None, f"It was not done within {self._timeout:g} s, and was stopped.")
 

@@ -194,7 +194,7 @@ class Connection:
         if request.method == "turn/interrupt" and request.interrupts is None:
             request.interrupts = self.streams.owned(request.param("turnId") or "")
         if self.tracing is not None:
-            self.tracing.requested(request)
+            self.tracing.on_request(request)
         data = request.encode(next(self._ids if request.interrupts is None else self._ids_of_their_own))
         if self.most_bytes is not None and len(data) - 1 > self.most_bytes:
             raise ValueError(
@@ -215,7 +215,7 @@ class Connection:
     def give_up(self, request: Request) -> bytes | None:
         """Nobody waits for this request any more: perhaps bytes to send."""
         if self.tracing is not None and request.answer is None:
-            self.tracing.gave_up(request)
+            self.tracing.on_give_up(request)
         request.is_given_up = True
         is_held = self._pacing.withdraw(request.id)
         is_held = self._stops.withdraw(request) is not None or is_held
@@ -386,7 +386,7 @@ class Connection:
     def _settle(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         request.answer = answer
         if self.tracing is not None:
-            self.tracing.answered(request)
+            self.tracing.on_response(request)
         if request.is_given_up:
             if (data := self._orphaned(request)) is not None:
                 progress.replies.append(data)
@@ -455,6 +455,6 @@ class Connection:
 
     def _drop(self, request: Request) -> None:
         if self.tracing is not None:
-            self.tracing.answered(request)
+            self.tracing.on_response(request)
         self._open.pop(request.id, None)
         self._stops.forget(request)

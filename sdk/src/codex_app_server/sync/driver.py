@@ -130,7 +130,7 @@ class _Reader(Reading):
         """Nobody is answered any more."""
         self.ending = self.ending or ending
         if self.tracing is not None:
-            self.tracing.ended(self.ending)
+            self.tracing.on_end(self.ending)
         if self.consulting is not None:
             self.consulting.close()
         for request in self.connection.waiting:
@@ -208,7 +208,7 @@ class _Reader(Reading):
         if self.tracing is None:
             self.consulting.ask(request)
         else:
-            self.tracing.asked(request).run(self.consulting.ask, request)
+            self.tracing.on_server_request(request).run(self.consulting.ask, request)
 
 
 class Driver:
@@ -241,7 +241,7 @@ class Driver:
         self._reader.send = self._transport.send
         self._is_open = True
         if self._reader.tracing is not None:
-            self._reader.tracing.starting()
+            self._reader.tracing.on_start()
         try:
             self._transport.start()
             if self._config.observers is not None:

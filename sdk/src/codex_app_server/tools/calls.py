@@ -222,7 +222,7 @@ class Calls:
                 await slots.enter_async_context(self._slots_of.setdefault(tool, asyncio.Semaphore(tool.concurrency)))
             await slots.enter_async_context(self._slots)
             if self._tracing is not None:
-                self._tracing.begun(call.request)
+                self._tracing.on_call(call.request)
             running = call.running = self._task(
                 self._result(tool.function, [], arguments, lambda given: success(given, tool.max_bytes))
             )
@@ -237,7 +237,7 @@ class Calls:
         if error is None:
             return given or {}
         if self._tracing is not None:
-            self._tracing.raised(call.request, error)
+            self._tracing.on_call_error(call.request, error)
         if isinstance(error, ToolError):
             return failure(error, tool.max_bytes)
         if isinstance(error, asyncio.CancelledError):  # of its own making: nobody has cancelled it

@@ -5,13 +5,13 @@ Needs the extra ``acp``. ``codex-app-server-sdk acp`` is what an editor starts; 
 
 from __future__ import annotations
 
+from codex_app_server.extras import lacking
+
 try:
     import acp  # noqa: F401 - the one that an extra brings
 except ImportError as error:
-    from codex_app_server.extras import lacking
+    raise lacking("acp", error) from error
 
-    raise lacking("acp", error) from None
+from codex_app_server.integrations.acp.agent import CodexAgent
 
-from codex_app_server.integrations.acp.agent import CodexAgent, serve
-
-__all__ = ["CodexAgent", "serve"]
+__all__ = ["CodexAgent"]

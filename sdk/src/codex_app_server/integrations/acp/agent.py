@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from codex_app_server.integrations.acp.settings import Servers
     from codex_app_server.results import TurnResult
 
-__all__ = ["CodexAgent", "serve"]
+__all__ = ["CodexAgent", "run_stdio"]
 
 _INVALID, _INTERNAL = -32602, -32603
 _LOGIN_S = 600.0
@@ -337,7 +337,7 @@ class _Session:
                 await self._stream.turn.interrupt()
 
 
-async def serve(config: AppServerConfig | None = None) -> None:
+async def run_stdio(config: AppServerConfig | None = None) -> None:
     """Be an agent for whoever speaks on stdin and listens on stdout, until stdin ends.
 
     Args:

@@ -95,14 +95,14 @@ class Spans:
         return {"request": len(self._requests), "tool": tools, "question": len(questions) - tools}
 
     @quietly
-    def starting(self) -> None:
+    def on_start(self) -> None:
         """The runtime is about to be started."""
         parent = get_current()
         span = self._tracer.start_span("start codex", parent, SpanKind.CLIENT)
         self._start.append((span, set_span_in_context(span, parent)))
 
     @quietly
-    def requested(self, request: Request) -> None:
+    def on_request(self, request: Request) -> None:
         """A request is about to be made."""
         if (log := request.interrupts) is not None and (running := self._turns.get(log.topic.id)) is not None:
             running.why = running.why or handled()
@@ -122,7 +122,7 @@ class Spans:
         request.trace = w3c(span)
 
     @quietly
-    def answered(self, request: Request) -> None:
+    def on_response(self, request: Request) -> None:
         """A request has its answer."""
         answer = request.answer
         if isinstance(answer, Response):
@@ -143,11 +143,11 @@ class Spans:
             self._end_request(request, "unreadable")
 
     @quietly
-    def gave_up(self, request: Request) -> None:
+    def on_give_up(self, request: Request) -> None:
         """Nobody waits for a request any more."""
         self._end_request(request, _CLOSED if self._is_closed else handled() or "RequestTimeoutError")
 
-    def told(self, event: Notification, turn_id: str | None) -> None:
+    def on_event(self, event: Notification, turn_id: str | None) -> None:
         """There was an event."""
         hear = _TOLD.get(event.method)
         if hear is not None and isinstance(event.params, dict):
@@ -156,7 +156,7 @@ class Spans:
             except Exception as error:
                 self.complain(error)
 
-    def asked(self, request: ServerRequest) -> contextvars.Context:
+    def on_server_request(self, request: ServerRequest) -> contextvars.Context:
         """The runtime asks something; in which context it is to be answered."""
         here = copy_context()
         try:
@@ -166,19 +166,19 @@ class Spans:
         return here
 
     @quietly
-    def begun(self, request: ServerRequest) -> None:
+    def on_call(self, request: ServerRequest) -> None:
         """The function of a tool is called."""
         if (question := self._questions.get(request.id)) is not None:
             self._meters.waited("tool", time.perf_counter() - question.begun)
 
     @quietly
-    def raised(self, request: ServerRequest, error: BaseException) -> None:
+    def on_call_error(self, request: ServerRequest, error: BaseException) -> None:
         """It has raised something."""
         question = self._questions.get(request.id)
         if question is not None and question.item is not None:
             question.item.raised = error
 
-    def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def wrap_send(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """The way of answers, past this."""
 
         def reply(data: bytes) -> None:
@@ -188,7 +188,7 @@ class Spans:
         return reply
 
     @quietly
-    def ended(self, ending: Ending) -> None:  # noqa: ARG002 - all of it ends alike
+    def on_end(self, ending: Ending) -> None:  # noqa: ARG002 - all of it ends alike
         """The connection is over, and all that is open with it."""
         self._is_closed = True
         error = handled() or _CLOSED

@@ -16,7 +16,7 @@ from codex_app_server.extras import lacking
 try:
     import pydantic_ai as _  # noqa: F401 - whether it is there
 except ImportError as error:
-    raise lacking("pydantic-ai", error) from None
+    raise lacking("pydantic-ai", error) from error
 
 from codex_app_server.integrations.pydantic_ai.model import CodexAgentModel
 from codex_app_server.integrations.pydantic_ai.tool import codex_tool

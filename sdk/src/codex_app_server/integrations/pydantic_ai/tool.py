@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import Tool, ToolReturn
 
-from codex_app_server.integrations.delegating import DESCRIPTION, TASK, Delegate
+from codex_app_server.integrations.delegating import DESCRIPTION, SCHEMA, Delegate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,11 +58,5 @@ def codex_tool(
         report = await delegate.run(task)
         return ToolReturn(report.to_dict(), metadata=None if report.result is None else report.result.to_dict())
 
-    schema = {
-        "type": "object",
-        "properties": {"task": {"type": "string", "description": TASK}},
-        "required": ["task"],
-        "additionalProperties": False,
-    }
-    made: Tool[Any] = Tool.from_schema(hand_over, name, description, schema)
+    made: Tool[Any] = Tool.from_schema(hand_over, name, description, SCHEMA)
     return made

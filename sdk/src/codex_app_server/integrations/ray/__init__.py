@@ -12,7 +12,7 @@ from codex_app_server.extras import lacking
 try:
     import ray  # noqa: F401 - the modules below need it
 except ImportError as error:
-    raise lacking("ray", error) from None
+    raise lacking("ray", error) from error
 
 from codex_app_server.integrations.ray.aio import AsyncRayPool
 from codex_app_server.integrations.ray.sync import RayPool
