@@ -147,7 +147,7 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
     "11_interactive_mini_cli": (conversation,) * 100,
     "12_turn_params_kitchen_sink": (options,),
     "13_model_select_and_turn_params": (product, product),
-    "14_steering_and_interrupting": (Text(NUMBERS, delay_s=0.1), steered, Text(NUMBERS, delay_s=0.1)),
+    "14_steering_and_interrupting": (Text(NUMBERS, delay_s=0.2), steered, Text(NUMBERS, delay_s=0.2)),
     "15_many_turns_at_once": (sea,) * len(SEAS),
     "16_approval_policy": (command("mkdir reports"), command("touch reports/one.txt"), approvals),
     "17_structured_output": (
@@ -178,7 +178,7 @@ ANSWERS: dict[str, tuple[Answer | Callable[[ModelRequest], Answer], ...]] = {
         ),
         Text("There it is."),
     ),
-    "29_remote": (Text(NUMBERS, delay_s=0.1), Text("Seventeen, sixteen, and so on.")),
+    "29_remote": (Text(NUMBERS, delay_s=0.4), Text("Seventeen, sixteen, and so on.")),
     "30_pool": (Text("A tenant."), Text("A tenant."), *(sea,) * len(SEAS)),
     "31_ray": (sea,) * len(SEAS),
     "32_fastapi": (Text("The Danube."), Text(NUMBERS, delay_s=0.05)),
