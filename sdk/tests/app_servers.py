@@ -150,6 +150,7 @@ class Relay:
         self.url = f"ws://127.0.0.1:{self._listening.getsockname()[1]}"
         self.connections = 0
         self._is_held = False
+        self._frozen: list[tuple[socket.socket, socket.socket]] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -168,6 +169,10 @@ class Relay:
     def release(self) -> None:
         """Let them come back."""
         self._is_held = False
+
+    def freeze(self) -> None:
+        """Pass nothing on of the connections that there are, as a network does that is cut without a word."""
+        self._frozen.extend(self._pairs)
 
     def close(self) -> None:
         """End it."""
@@ -212,6 +217,7 @@ class Relay:
                     if not (data := ready.recv(65536)):
                         self._pairs.remove((client, server))
                         return
-                    other[ready].sendall(data)
+                    if (client, server) not in self._frozen:
+                        other[ready].sendall(data)
         with suppress(ValueError):
             self._pairs.remove((client, server))

@@ -326,6 +326,22 @@ def test_a_turn_goes_on_over_a_connection_that_breaks(kind: str, remote: Remote,
 
 
 @both
+def test_a_network_that_is_cut_without_a_word_is_noticed(
+    kind: str, remote: Remote, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for link in ("aio", "sync"):
+        monkeypatch.setattr(f"codex_app_server.{link}.link.PING_S", 0.3)
+
+    async def scene(codex: Any) -> None:
+        turn = await (await codex.thread_start()).turn("Count.")
+        relay.freeze()
+        assert (await turn.run()).text == "one two three four five six"
+
+    plays(kind, remote.config(url=relay.url), scene)
+    assert relay.connections >= 2
+
+
+@both
 def test_what_ended_meanwhile_is_told(kind: str, remote: Remote, relay: Relay) -> None:
     async def scene(codex: Any) -> None:
         thread = await codex.thread_start()
