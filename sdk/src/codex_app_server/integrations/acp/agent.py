@@ -59,9 +59,9 @@ class CodexAgent:
 
     Args:
         config: how to start Codex; without it, the installed runtime with its own settings.
-        modes: those that an editor is offered beside ``default``, which is what the configuration says. In
-            ``full-access``, Codex asks nobody, not even a rule. A thread that is opened again in one that is not
-            offered goes on in the first of these.
+        modes: those of ``read-only``, ``auto`` and ``full-access`` that an editor is offered, beside ``default``, which
+            is what the configuration says. In ``full-access``, Codex asks nobody, not even a rule. A thread that is
+            opened again in one that is not offered goes on in the first of these.
 
     Raises:
         ValueError: if there is no such mode.
