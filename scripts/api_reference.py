@@ -54,20 +54,31 @@ SECTIONS = {
 
 _TWINS = ("codex", "thread", "turn", "stream", "pool", "goal", "command", "login", "client", "subscription")
 TWINS = {f"sync.{name}": f"aio.{name}" for name in _TWINS}
+OWN_TWINS = {"RayPool": "AsyncRayPool"}
 """The modules of synchronous classes, and of their twins for asyncio: the same names, of which tests see to it."""
 
 VERSION = ("_version", "__version__")
-TESTING = "codex_app_server.testing"
+OWN_MODULES = {
+    "testing": "Testing",
+    "integrations.pydantic_ai": "PydanticAI",
+    "integrations.agents": "OpenAI Agents SDK",
+    "integrations.otel": "OpenTelemetry",
+    "telemetry": "Telemetry of your own",
+    "integrations.acp": "Editors",
+    "integrations.ray": "Ray",
+}
+"""Modules whose names are imported from them, and the titles of their sections."""
 
 HEAD = """\
 # API reference
 
 Written by `scripts/api_reference.py` from the code: do not edit.
 
-All names of this page are imported from `codex_app_server`, but for those of the last section. `__version__` is the
-version of the client. Options that a table lists are passed by name; one that may be left out is not sent then, one in
-bold must be given. Options that are objects take the models of `codex_app_server.generated`; enums take their strings
-too, and paths any path object. What is marked as experimental needs `AppServerConfig(experimental_api=True)`.
+All names of this page are imported from `codex_app_server`, but for those of the sections that name a module.
+`__version__` is the version of the client. Options that a table lists are passed by name; one that may be left out is
+not sent then, one in bold must be given. Options that are objects take the models of `codex_app_server.generated`;
+enums take their strings too, and paths any path object. What is marked as experimental needs
+`AppServerConfig(experimental_api=True)`.
 """
 
 _UNION = re.compile(r"\b_(?=[A-Z])")
@@ -101,11 +112,14 @@ class Page:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._twins = dict(self._pairs())
+        self._twins = {**dict(self._pairs()), **OWN_TWINS}
         self._sections = {title: list(self._members(homes)) for title, homes in SECTIONS.items()}
         self._check_completeness()
-        testing = [source.read(home, name) for name, home in sorted(source.exported("testing"))]
-        self._sections[f"Testing: {TESTING}"] = testing
+        for module, title in OWN_MODULES.items():
+            names = sorted(source.exported(module))
+            self._sections[f"{title}: codex_app_server.{module}"] = [
+                source.read(home, name) for name, home in names if name not in OWN_TWINS.values()
+            ]
         self._linked = set(self._headings())
 
     def text(self) -> str:

@@ -128,10 +128,10 @@ class Source:
         return found
 
     def exported(self, module: str) -> list[tuple[str, str]]:
-        """The names in a package's ``__all__``, each with the module it is imported from."""
+        """The names in a module's ``__all__``, each with the module it is imported from, or that one."""
         tree = self._module(module)
         names: list[str] = ast.literal_eval(_value_of(tree, "__all__"))
-        return [(name, _imported(tree)[name]) for name in names]
+        return [(name, _imported(tree).get(name, module)) for name in names]
 
     def read(self, module: str, name: str) -> Class | Function | Alias:
         """What a module says of a name.

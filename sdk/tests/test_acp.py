@@ -272,6 +272,44 @@ def test_a_session_that_is_opened_again_is_shown_in_the_mode_it_is_in(
     play(scene, Text("Well."), ToolCall("exec_command", {"cmd": f"touch {made}"}), Text("Well."))
 
 
+def test_a_mode_that_is_not_offered_is_neither_chosen_nor_gone_on_in() -> None:
+    modes = ("read-only", "auto")
+    new = Settings({}, [], is_new=True, modes=modes)
+    assert [each.id for each in new.modes().available_modes] == ["default", *modes]
+    with pytest.raises(ValueError, match="there is no mode full-access"):
+        new.choose_mode("full-access")
+    assert not new.turn_options()
+    again = Settings({"sandbox": {"type": "dangerFullAccess"}}, [], is_new=False, modes=modes)
+    assert again.modes().current_mode_id == "read-only"
+    assert again.turn_options() == {"approval_policy": "on-request", "sandbox_policy": {"type": "readOnly"}}
+
+
+@pytest.mark.parametrize("modes", [("yolo",), ("default", "auto"), ()])
+def test_modes_that_there_are_not_cannot_be_offered(modes: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="modes must be some of read-only, auto, full-access"):
+        CodexAgent(modes=modes)
+
+
+def test_a_session_that_is_closed_ends_its_prompt_and_is_heard_of_no_more(codex_binary: Path, tmp_path: Path) -> None:
+    async def scene() -> None:
+        with ModelServer(Text("word " * 300, delay_s=0.02), Text("Well.")) as model:
+            editor = Editor()
+            async with CodexAgent(model.config(codex_bin=codex_binary)) as agent:
+                agent.on_connect(editor)  # type: ignore[arg-type]
+                session = (await agent.new_session(cwd=str(tmp_path))).session_id
+                running = asyncio.ensure_future(agent.prompt(session, [acp.text_block("go")]))
+                await editor.told.wait()
+                await agent.close_session(session)
+                assert (await running).stop_reason == "cancelled"
+                client, other = agent._codex.client, (await agent.new_session(cwd=str(tmp_path))).session_id
+                statuses = [(await client.thread_unsubscribe(thread_id=each)).status for each in (session, other)]
+                assert statuses[0] != statuses[1] == "unsubscribed"
+                await agent.load_session(str(tmp_path), session)
+                assert (await agent.prompt(session, [acp.text_block("go")])).stop_reason == "end_turn"
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
 def test_a_mode_that_is_chosen_while_a_prompt_begins_is_not_forgotten() -> None:
     settings = Settings({}, [], is_new=True)
     settings.choose_mode("full-access")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from codex_app_server.aio.driver import AsyncDriver
+    from codex_app_server.aio.turn import AsyncTurnReader
     from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import ThreadItem
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.connection import Request
-    from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
     from codex_app_server.structured.asking import Asking
 
@@ -60,7 +60,7 @@ class AsyncTurnStream(Generic[Output]):
         self._load = load
         self._watching = watching
         self._end: float | None = None
-        self._begun: tuple[AsyncTurn, Cursor] | None = None
+        self._begun: tuple[AsyncTurn, AsyncTurnReader] | None = None
         self._batch: list[Event] = []
         self._fold = TurnFold()
         self._words = Words()
@@ -112,8 +112,7 @@ class AsyncTurnStream(Generic[Output]):
         try:
             cursor = await begin_turn(self._driver, self._request, self._limit, self._watching)
             turn = AsyncTurn(self._driver, self._thread_id, cursor, self._watching)
-            self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
-            cursor.is_active = True
+            self._begun = turn, turn._reader()  # noqa: SLF001 - its own
         except BaseException:
             self._driver.give_up(self._request)  # whatever it was, wherever it came
             if self._watching is not None:
@@ -125,7 +124,7 @@ class AsyncTurnStream(Generic[Output]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._driver.leave(self._opened()[1], self._thread_id)
+        self._opened()[1].leave()
 
     def __aiter__(self) -> Self:
         return self
@@ -141,9 +140,9 @@ class AsyncTurnStream(Generic[Output]):
             RuntimeError: outside of the block.
         """
         if not self._batch:
-            turn, cursor = self._opened()
+            turn, reader = self._opened()
             try:
-                self._batch = await self._driver.take(cursor, left_until(self._end))
+                self._batch = await reader.take(left_until(self._end))
             except TimeoutError:
                 raise TimeoutError(f"turn {turn.id} did not end in time") from None
             self._batch.reverse()  # what was read is nobody's any more
@@ -165,7 +164,7 @@ class AsyncTurnStream(Generic[Output]):
             if event.method == "item/completed":
                 yield event.payload.item
 
-    def _opened(self) -> tuple[AsyncTurn, Cursor]:
+    def _opened(self) -> tuple[AsyncTurn, AsyncTurnReader]:
         if self._begun is None:
             raise RuntimeError("the turn has not begun: use the stream in an `async with` block")
         return self._begun

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
 
-__all__ = ["AsyncTurn", "begin_turn"]
+__all__ = ["AsyncTurn", "AsyncTurnReader", "begin_turn"]
 
 
 class AsyncTurn:
@@ -155,6 +155,10 @@ class AsyncTurn:
         """For notebooks."""
         return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
+    def _reader(self) -> AsyncTurnReader:
+        """One more consumer."""
+        return AsyncTurnReader(self._driver, self._thread_id, self._cursor())
+
     def _cursor(self) -> Cursor:
         try:
             cursor = self._first.pop()  # one step, so that of two threads one gets it
@@ -199,6 +203,28 @@ class AsyncTurn:
             for event in batch:
                 fold.add(event)
         return fold
+
+
+class AsyncTurnReader:
+    """One consumer of a turn, for those who take its events in their own time."""
+
+    def __init__(self, driver: AsyncDriver, thread_id: str, cursor: Cursor) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._cursor = cursor
+        cursor.is_active = True
+
+    async def take(self, timeout: float | None) -> list[Event]:
+        """The next events, one at least; none at the end. Raises as the driver's `take`."""
+        return await self._driver.take(self._cursor, timeout)
+
+    def close(self) -> None:
+        """Take no more; the turn goes on."""
+        self._cursor.close()
+
+    def leave(self) -> None:
+        """The same, and have the turn stopped, unless it is over or somebody else is at it."""
+        self._driver.leave(self._cursor, self._thread_id)
 
 
 async def begin_turn(

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from codex_app_server.generated import ThreadItem
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.connection import Request
-    from codex_app_server.protocol.log import Cursor
     from codex_app_server.results import TurnResult
     from codex_app_server.structured.asking import Asking
     from codex_app_server.sync.driver import Driver
+    from codex_app_server.sync.turn import TurnReader
     from codex_app_server.sync.watching import Watching
 
 __all__ = ["TurnStream"]
@@ -60,7 +60,7 @@ class TurnStream(Generic[Output]):
         self._load = load
         self._watching = watching
         self._end: float | None = None
-        self._begun: tuple[Turn, Cursor] | None = None
+        self._begun: tuple[Turn, TurnReader] | None = None
         self._batch: list[Event] = []
         self._fold = TurnFold()
         self._words = Words()
@@ -112,8 +112,7 @@ class TurnStream(Generic[Output]):
         try:
             cursor = begin_turn(self._driver, self._request, self._limit, self._watching)
             turn = Turn(self._driver, self._thread_id, cursor, self._watching)
-            self._begun = turn, turn._cursor()  # noqa: SLF001 - as its `run` does
-            cursor.is_active = True
+            self._begun = turn, turn._reader()  # noqa: SLF001 - its own
         except BaseException:
             self._driver.give_up(self._request)  # whatever it was, wherever it came
             if self._watching is not None:
@@ -125,7 +124,7 @@ class TurnStream(Generic[Output]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._driver.leave(self._opened()[1], self._thread_id)
+        self._opened()[1].leave()
 
     def __iter__(self) -> Self:
         return self
@@ -141,9 +140,9 @@ class TurnStream(Generic[Output]):
             RuntimeError: outside of the block.
         """
         if not self._batch:
-            turn, cursor = self._opened()
+            turn, reader = self._opened()
             try:
-                self._batch = self._driver.take(cursor, left_until(self._end))
+                self._batch = reader.take(left_until(self._end))
             except TimeoutError:
                 raise TimeoutError(f"turn {turn.id} did not end in time") from None
             self._batch.reverse()  # what was read is nobody's any more
@@ -165,7 +164,7 @@ class TurnStream(Generic[Output]):
             if event.method == "item/completed":
                 yield event.payload.item
 
-    def _opened(self) -> tuple[Turn, Cursor]:
+    def _opened(self) -> tuple[Turn, TurnReader]:
         if self._begun is None:
             raise RuntimeError("the turn has not begun: use the stream in a `with` block")
         return self._begun

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codex_app_server.sync.driver import Driver
     from codex_app_server.sync.watching import Watching
 
-__all__ = ["Turn", "begin_turn"]
+__all__ = ["Turn", "TurnReader", "begin_turn"]
 
 
 class Turn:
@@ -151,6 +151,10 @@ class Turn:
         """For notebooks."""
         return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
+    def _reader(self) -> TurnReader:
+        """One more consumer."""
+        return TurnReader(self._driver, self._thread_id, self._cursor())
+
     def _cursor(self) -> Cursor:
         try:
             cursor = self._first.pop()  # one step, so that of two threads one gets it
@@ -195,6 +199,28 @@ class Turn:
             for event in batch:
                 fold.add(event)
         return fold
+
+
+class TurnReader:
+    """One consumer of a turn, for those who take its events in their own time."""
+
+    def __init__(self, driver: Driver, thread_id: str, cursor: Cursor) -> None:
+        self._driver = driver
+        self._thread_id = thread_id
+        self._cursor = cursor
+        cursor.is_active = True
+
+    def take(self, timeout: float | None) -> list[Event]:
+        """The next events, one at least; none at the end. Raises as the driver's `take`."""
+        return self._driver.take(self._cursor, timeout)
+
+    def close(self) -> None:
+        """Take no more; the turn goes on."""
+        self._cursor.close()
+
+    def leave(self) -> None:
+        """The same, and have the turn stopped, unless it is over or somebody else is at it."""
+        self._driver.leave(self._cursor, self._thread_id)
 
 
 def begin_turn(driver: Driver, request: Request, limit: float | None, watching: Watching | None) -> Cursor:

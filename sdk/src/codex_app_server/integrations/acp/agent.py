@@ -20,7 +20,7 @@ from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError, InvalidRequestError
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
-from codex_app_server.integrations.acp.settings import Settings, servers_of
+from codex_app_server.integrations.acp.settings import MODES, Settings, offered, servers_of
 from codex_app_server.integrations.acp.updates import Updates, spoken
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ __all__ = ["CodexAgent", "run_stdio"]
 _INVALID, _INTERNAL = -32602, -32603
 _LOGIN_S = 600.0
 """How long a person may take to log in, in seconds."""
+_ENDING_S = 20.0
+"""How long a prompt may take to end that was cancelled, in seconds."""
 
 
 class CodexAgent:
@@ -57,9 +59,16 @@ class CodexAgent:
 
     Args:
         config: how to start Codex; without it, the installed runtime with its own settings.
+        modes: those of ``read-only``, ``auto`` and ``full-access`` that an editor is offered, beside ``default``, which
+            is what the configuration says. In ``full-access``, Codex asks nobody, not even a rule. A thread that is
+            opened again in one that is not offered goes on in the first of these.
+
+    Raises:
+        ValueError: if there is no such mode.
     """
 
-    def __init__(self, config: AppServerConfig | None = None) -> None:
+    def __init__(self, config: AppServerConfig | None = None, *, modes: Sequence[str] = MODES) -> None:
+        self._modes = offered(modes)
         config = config or AppServerConfig()
         self._codex = AsyncCodex(replace(config, approvals=(*config.approvals, self._asked)))
         self._has_roots = config.experimental_api
@@ -210,9 +219,12 @@ class CodexAgent:
         return schema.ListSessionsResponse(sessions=sessions, next_cursor=page.next_cursor)
 
     async def close_session(self, session_id: str, **more: Any) -> schema.CloseSessionResponse:
-        """Have done with a thread; it stays stored."""
-        await self.cancel(session_id)
-        self._sessions.pop(session_id, None)
+        """Have done with a thread, and hear of it no more; it stays stored."""
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            with _told():
+                await session.close()
+                await self._codex.client.thread_unsubscribe(thread_id=session_id)
         return schema.CloseSessionResponse()
 
     async def set_session_mode(self, session_id: str, mode_id: str, **more: Any) -> schema.SetSessionModeResponse:
@@ -280,7 +292,8 @@ class CodexAgent:
     async def _open(self, thread: AsyncThread, *, is_new: bool = False) -> _Session:
         if self._models is None:
             self._models = (await self._codex.models()).data
-        settings = Settings(thread._known, self._models, is_new=is_new)  # noqa: SLF001 - the client's own
+        known = thread.info.model_dump(mode="json", by_alias=True)
+        settings = Settings(known, self._models, is_new=is_new, modes=self._modes)
         session = self._sessions[thread.id] = _Session(thread, settings)
         return session
 
@@ -301,8 +314,9 @@ class _Session:
     def __init__(self, thread: AsyncThread, settings: Settings) -> None:
         self.thread = thread
         self.settings = settings
-        self._is_busy = False
         self._is_cancelled = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self._stream: AsyncTurnStream[Any] | None = None
 
     async def run(self, items: Sequence[InputItem], editor: acp.Client) -> TurnResult[Any] | None:
@@ -311,9 +325,10 @@ class _Session:
         Raises:
             ValueError: if another one runs.
         """
-        if self._is_busy:
+        if not self._is_idle.is_set():
             raise ValueError("a prompt is at work in this session already")
-        self._is_busy, self._is_cancelled = True, False
+        self._is_idle.clear()
+        self._is_cancelled = False
         updates = Updates()
         try:
             options = self.settings.turn_options()
@@ -327,7 +342,8 @@ class _Session:
                         await editor.session_update(self.thread.id, update)
             return stream.result
         finally:
-            self._is_busy, self._stream = False, None
+            self._stream = None
+            self._is_idle.set()
 
     async def cancel(self) -> None:
         """Interrupt the turn, or let it not begin."""
@@ -335,6 +351,18 @@ class _Session:
         if self._stream is not None:
             with suppress(InvalidRequestError):  # it has just ended
                 await self._stream.turn.interrupt()
+
+    async def close(self) -> None:
+        """The same, and wait for the end of the prompt: it would not be told to who has unsubscribed.
+
+        Raises:
+            TimeoutError: if it does not end in time.
+        """
+        await self.cancel()
+        try:
+            await asyncio.wait_for(self._is_idle.wait(), _ENDING_S)
+        except asyncio.TimeoutError:
+            raise TimeoutError("the prompt did not end in time") from None
 
 
 async def run_stdio(config: AppServerConfig | None = None) -> None:

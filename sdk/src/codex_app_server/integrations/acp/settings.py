@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Sequence[schema.HttpMcpServer | schema.SseMcpServer | schema.AcpMcpServer | schema.McpServerStdio] | None
     )
 
-__all__ = ["SETTINGS", "Settings", "servers_of"]
+__all__ = ["MODES", "SETTINGS", "Settings", "offered", "servers_of"]
 
 SETTINGS = "default"
 """The mode that is what Codex's own settings say."""
@@ -35,6 +35,8 @@ _POLICIES: dict[str, dict[str, Any]] = {
     "auto": {"approval_policy": "on-request", "sandbox_policy": {"type": "workspaceWrite"}},
     "full-access": {"approval_policy": "never", "sandbox_policy": {"type": "dangerFullAccess"}},
 }
+MODES = (*_POLICIES,)
+"""The modes that may be offered beside it."""
 
 
 class Settings:
@@ -44,13 +46,17 @@ class Settings:
         known: what the runtime said of the thread when it was opened.
         models: those that may be chosen.
         is_new: whether the thread has been begun just now: a stored one keeps what it may do.
+        modes: those that are offered; a stored thread that is in another one goes on in the first of them.
     """
 
-    def __init__(self, known: Mapping[str, Any], models: Sequence[Model], *, is_new: bool) -> None:
+    def __init__(
+        self, known: Mapping[str, Any], models: Sequence[Model], *, is_new: bool, modes: Sequence[str] = MODES
+    ) -> None:
         mode = None if is_new else _mode_of(known)
         self._mode = mode or SETTINGS
         # What has a mode of its own from before does not say any more what the configuration was.
-        self._modes = {key: said for key, said in _MODES.items() if mode is None or key != SETTINGS}
+        kept = {SETTINGS, *modes} if mode is None else {*modes}
+        self._modes = {key: said for key, said in _MODES.items() if key in kept}
         self._models = models
         self._configured = {
             "approval_policy": known.get("approvalPolicy"),
@@ -59,6 +65,8 @@ class Settings:
         self._model = str(known.get("model") or "")
         self._effort = str(known.get("reasoningEffort") or "")
         self._changed: dict[str, Any] = {}
+        if self._mode not in self._modes:
+            self.choose_mode(modes[0])
 
     def turn_options(self) -> dict[str, Any]:
         """What the next turn is given; a thread keeps it, so a change is told once."""
@@ -135,6 +143,18 @@ def _mode_of(known: Mapping[str, Any]) -> str | None:
         if kind == policy["sandbox_policy"]["type"] and same:
             return mode
     return None
+
+
+def offered(modes: Sequence[str]) -> Sequence[str]:
+    """The same modes.
+
+    Raises:
+        ValueError: if there are none, or none of such a name.
+    """
+    unknown = [each for each in modes if each not in MODES]
+    if unknown or not modes:
+        raise ValueError(f"modes must be some of {', '.join(MODES)}, not {', '.join(unknown) or 'none'}")
+    return modes
 
 
 def servers_of(servers: Servers) -> dict[str, Any]:

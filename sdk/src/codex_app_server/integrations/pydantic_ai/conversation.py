@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelRequestPart
     from pydantic_ai.tools import ToolDefinition
 
+    from codex_app_server.aio.client import AsyncAppServerClient
     from codex_app_server.aio.thread import AsyncThread
-    from codex_app_server.aio.turn import AsyncTurn
+    from codex_app_server.aio.turn import AsyncTurn, AsyncTurnReader
     from codex_app_server.inputs import InputItem
-    from codex_app_server.protocol.log import Cursor
     from codex_app_server.protocol.messages import JsonValue, Notification
 
 __all__ = ["Conversation"]
@@ -94,7 +94,7 @@ class Conversation:
         self._waiting: dict[str, asyncio.Future[object]] = {}
         self._arrivals: dict[str, asyncio.Future[None]] = {}
         self._turn: AsyncTurn | None = None
-        self._cursor: Cursor | None = None
+        self._reader: AsyncTurnReader | None = None
         self._batch: deque[Notification] = deque()
         self._spoken = Spoken()
 
@@ -106,17 +106,16 @@ class Conversation:
     @property
     def has_open_turn(self) -> bool:
         """Whether the turn waits for answers of calls."""
-        return self._cursor is not None
+        return self._reader is not None
 
     def is_waiting_for(self, call_id: str) -> bool:
         """Whether a call waits for its answer."""
         return self.has_open_turn and call_id in self._waiting
 
-    async def inject(self, items: Sequence[JsonValue]) -> None:
+    async def inject(self, client: AsyncAppServerClient, items: Sequence[JsonValue]) -> None:
         """Put items into the thread's history, now."""
         if items:
-            driver = self.thread._driver  # noqa: SLF001 - the client's own
-            await driver.call("thread/inject_items", {"threadId": self.thread.id, "items": list(items)})
+            await client.thread_inject_items(thread_id=self.thread.id, items=items)
 
     async def begin(self, words: Sequence[InputItem], options: Mapping[str, Any]) -> None:
         """Begin a turn, when the one before is over."""
@@ -125,8 +124,7 @@ class Conversation:
             await self._turn.result(timeout=ENDING_S)
         self.calls = {}
         self._turn = await self.thread.turn(list(words), **options)
-        self._cursor = self._turn._cursor()  # noqa: SLF001 - as its `run` does
-        self._cursor.is_active = True
+        self._reader = self._turn._reader()  # noqa: SLF001 - the client's own
         self._spoken = Spoken()
 
     async def go_on(
@@ -157,7 +155,7 @@ class Conversation:
             AppServerError: if events are missing, or the connection ends.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        while (cursor := self._cursor) is not None:
+        while (reader := self._reader) is not None:
             while self._batch:
                 event = self._batch.popleft()
                 await self._note(event)
@@ -168,23 +166,23 @@ class Conversation:
             try:
                 left = left_until(end)
                 wait = pause if left is None or (pause is not None and pause < left) else left
-                self._batch.extend(await self.thread._driver.take(cursor, wait))  # noqa: SLF001 - the client's own
+                self._batch.extend(await reader.take(wait))
             except TimeoutError:
                 if self.calls:
                     return
                 raise TimeoutError(f"turn {self.turn_id} gave no response in time") from None
             if not self._batch:
-                cursor.close()
-                self._cursor = None
+                reader.close()
+                self._reader = None
                 self.calls = {}
 
     def stop(self) -> None:
         """Have an open turn stopped, and what waits in it with it; nobody waits for that here."""
-        cursor, self._cursor = self._cursor, None
+        reader, self._reader = self._reader, None
         self._batch.clear()
-        if cursor is not None:
+        if reader is not None:
             with suppress(AppServerError, RuntimeError):  # the connection is over, or the loop
-                self.thread._driver.leave(cursor, self.thread.id)  # noqa: SLF001 - the client's own
+                reader.leave()
 
     def watch_the_run(self) -> None:
         """Stop what is open when the task ends that the run is in.

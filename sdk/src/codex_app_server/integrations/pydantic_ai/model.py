@@ -215,7 +215,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
             if digest_of(instructions) != conversation.instructions:
                 conversation.instructions = digest_of(instructions)
                 news.items.append(history.note(f"From now on, these instructions hold:\n\n{instructions}"))
-            await conversation.inject(news.items)
+            await conversation.inject(self._codex.client, news.items)
             if conversation.has_open_turn:
                 await conversation.go_on(news.answers, news.words, options)
             else:
