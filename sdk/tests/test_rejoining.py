@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from small_server import PIECE, Server, check, scripted
 
 from codex_app_server.protocol.messages import LOST
+from codex_app_server.protocol.rejoining.known import Known
 from codex_app_server.protocol.rejoining.session import Session
 
 
@@ -254,6 +255,36 @@ def test_a_question_that_another_client_answered_is_settled_under_the_name_that_
     assert client.events[-1] == {"method": "serverRequest/resolved", "params": {"threadId": "t0", "requestId": own_id}}
     client.answer()
     assert not server.to_server  # it would be one too many
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_question_that_a_program_s_own_resume_brings_again_is_the_same(breaks: bool, is_answered: bool) -> None:
+    server, client = begun([scripted([("question", [])], "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    server.step()
+    if breaks:
+        client.breaks()
+    client.reconnects()
+    for _ in range(5):
+        server.take()
+        client.take(9)
+    if is_answered:
+        client.answer()
+    client.call("thread/resume", threadId="t0")
+    server.to_server.rotate(1)  # the server reads it before the answer
+    client.settle()
+
+    assert client.times_asked == {"s-0": 1}
+    assert server.answers == [("s-0", "s-0")]
+
+
+def test_of_turns_that_no_server_ended_few_are_kept() -> None:
+    known = Known()
+    for number in range(5_000):
+        known.made_up(known.thread("t"), f"turn-{number}")
+    assert len(known._closed) <= 1_000
 
 
 ODD = [

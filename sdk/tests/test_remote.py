@@ -21,7 +21,15 @@ from app_servers import KINDS, Remote, connected, free_port, greeted, scripted_s
 from awaited import awaited, bare
 from until import until
 
-from codex_app_server import AppServerConfig, AppServerError, Codex, ConnectError, TransportClosedError, jwt_token
+from codex_app_server import (
+    AppServerConfig,
+    AppServerError,
+    Codex,
+    ConnectError,
+    RuntimeStartError,
+    TransportClosedError,
+    jwt_token,
+)
 from codex_app_server.protocol.framing import MOST_BYTES
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.serving import AppServer, write_token
@@ -74,15 +82,32 @@ def test_the_same_codex_stands_on_a_websocket(kind: str, remote: Remote) -> None
     assert remote.server.process.poll() is None  # to close is to hang up
 
 
+unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no such sockets for Python")
+
+
 @both
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no such sockets for Python")
+@unix
 def test_a_socket_in_the_file_system_will_do(
     kind: str, model: ModelServer, codex_binary: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = f"unix://{tmp_path}/s"
+    url = f"unix://{tmp_path}/a%20b?#"  # the server takes a path as it is written
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(url.removeprefix("unix://"))  # a server that was killed leaves one, which does not count
     with AppServer(model.config(codex_bin=codex_binary), url, None):
         plays(kind, AppServerConfig(url=url), runs_a_turn)
     assert not caplog.records
+
+
+@unix
+def test_the_socket_of_another_server_is_not_taken_for_its_own(
+    model: ModelServer, codex_binary: Path, tmp_path: Path
+) -> None:
+    url = f"unix://{tmp_path}/s"
+    with (
+        AppServer(model.config(codex_bin=codex_binary), url, None),
+        pytest.raises(RuntimeStartError, match="Error: "),
+    ):
+        AppServer(model.config(codex_bin=codex_binary), url, None)
 
 
 @both
@@ -419,6 +444,11 @@ def test_what_is_said_to_a_runtime_that_is_started_has_no_place(options: dict[st
         ({"url": "ws://x:port"}, "not of the form"),
         ({"url": "unix://relative/path"}, "not of the form"),
         ({"url": "ws://me:secret@x"}, "`token`"),
+        ({"url": "ws://me:secret@x:port"}, "`token`"),
+        ({"url": "ws://me:secret@[x"}, "not of the form"),
+        ({"url": "wss://x/?token=secret"}, "`token`"),
+        ({"url": "http://x/#secret"}, "`token`"),
+        ({"url": "ws://x:0"}, "port 0"),
         ({"url": "ws://x", "ssl_context": ssl.create_default_context()}, "ssl_context is for wss"),
         ({"url": "ws://x", "reconnect_timeout_s": -1}, "reconnect_timeout_s"),
         ({"token": "x"}, "there is no url"),

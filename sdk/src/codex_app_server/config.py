@@ -144,11 +144,13 @@ class AppServerConfig:
         if self.url is not None:
             from codex_app_server.remote.address import Address
 
-            is_secure = Address.read(self.url).is_secure
+            address = Address.read(self.url)
+            if not (address.path or address.port):
+                raise ValueError(f"url: {self.url} has port 0, which nobody listens at")
             for name in _FOR_A_CHILD:
                 if getattr(self, name) != getattr(AppServerConfig, name):
                     raise ValueError(f"{name} is for a runtime that is started, and {self.url} runs already")
-            if self.ssl_context is not None and not is_secure:
+            if self.ssl_context is not None and not address.is_secure:
                 raise ValueError(f"ssl_context is for wss://, and url is {self.url}")
         elif self.token is not None or self.ssl_context is not None:
             raise ValueError("token and ssl_context are for the app-server at `url`, and there is no url")

@@ -11,25 +11,31 @@ from typing import TextIO
 
 from codex_app_server.config import AppServerConfig
 from codex_app_server.ending import describe_exit
-from codex_app_server.errors import RuntimeStartError
+from codex_app_server.errors import RuntimeStartError, TransportClosedError
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.serving import AppServer, write_token
 
 __all__ = ["serve"]
 
+_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
+
 
 def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
-    """Start it, say where it is, and wait for Ctrl-C, SIGTERM or its end; returns the exit code.
+    """Start it, say where it is, and wait for its end, Ctrl-C, or another signal to end; returns the exit code.
 
     Two lines are printed: where it listens, and the file with the token. A socket in the file system has no token: who
     may use it is said by its permissions.
 
     Raises:
         RuntimeStartError: if it does not start, or the token's file will not do.
+        TransportClosedError: if it ends by itself.
     """
     with ExitStack() as stack:
-        # Either signal ends it the same way, by the way of the `with` blocks.
-        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
+        # Any of them ends it as Ctrl-C does, by the way of the `with` blocks.
+        for number in (getattr(signal, name) for name in _ENDING if hasattr(signal, name)):
+            if (before := signal.getsignal(number)) is not signal.SIG_IGN:  # as `nohup` has it
+                signal.signal(number, signal.default_int_handler)
+                stack.callback(signal.signal, number, before)
         try:
             if Address.read(listen).path:
                 if token_file is not None:
@@ -43,7 +49,8 @@ def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: P
                 sys.stderr.write(f"warning: {warning}\n")
             out.write(f"{server.url}\n" + (f"{token_file}\n" if token_file is not None else ""))
             out.flush()
-            raise RuntimeStartError(describe_exit(server.wait()))
+            code = server.wait()
+            raise TransportClosedError(describe_exit(code), exit_code=code, stderr_tail=server.stderr_tail)
         except ValueError as error:
             raise RuntimeStartError(str(error)) from error
         except KeyboardInterrupt:

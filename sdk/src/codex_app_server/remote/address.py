@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 __all__ = ["Address"]
 
@@ -19,7 +19,7 @@ class Address(NamedTuple):
     Attributes:
         url: the whole.
         host: the host to reach; empty for a socket in the file system.
-        port: its port.
+        port: its port; 0 is a free one, where a server is to listen.
         path: of the socket in the file system; empty for a host.
         is_secure: whether TLS is spoken there.
     """
@@ -37,20 +37,26 @@ class Address(NamedTuple):
         Raises:
             ValueError: if it is none of the forms that an app-server listens at.
         """
+        # What is refused is not shown: there may be a secret in it.
+        scheme, _, path = url.partition("://")
+        if scheme == "unix" and path.startswith("/"):
+            if not hasattr(socket, "AF_UNIX"):
+                raise ValueError("url: Python has no sockets in the file system on this system; use ws://127.0.0.1")
+            return cls(url, path=path)  # as it is written: the server decodes nothing in it
         try:
             parts = urlsplit(url)
+        except ValueError:
+            raise ValueError(f"url: it is not of the form {_FORMS}") from None
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ValueError("url: a name, a password or a query is in it; what proves who you are is `token`")
+        try:
             port = parts.port
         except ValueError as error:
             raise ValueError(f"url: {url!r} is not of the form {_FORMS}: {error}") from None
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("url: there is a name or a password in it; what proves who you are is `token`")
-        if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
-            if not hasattr(socket, "AF_UNIX"):
-                raise ValueError("url: Python has no sockets in the file system on this system; use ws://127.0.0.1")
-            return cls(url, path=unquote(parts.path))
-        if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
+        if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError(f"url: {url!r} is not of the form {_FORMS}")
-        return cls(url, parts.hostname, port or _PORTS[parts.scheme], is_secure=parts.scheme == "wss")
+        port = _PORTS[parts.scheme] if port is None else port
+        return cls(url, parts.hostname, port, is_secure=parts.scheme == "wss")
 
     @property
     def is_of_this_machine(self) -> bool:

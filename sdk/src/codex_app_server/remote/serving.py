@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.ending import SIGNAL_GRACE, describe_exit, last_lines
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.remote.address import Address
 from codex_app_server.runtime import find_executable, launch_environment
 
 if TYPE_CHECKING:
@@ -86,6 +89,8 @@ class AppServer:
             words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
         overrides = [word for override in config.overrides() for word in ("--config", override)]
         command = [str(find_executable(config)), *overrides, "app-server", *words]
+        path = Address.read(listen).path
+        before = _socket_at(path)
         self.url = listen
         self._stderr = b""
         self._found: SimpleQueue[str] = SimpleQueue()
@@ -105,14 +110,21 @@ class AppServer:
         self._drainer = threading.Thread(target=self._drain, name="codex-app-server stderr", daemon=True)
         self._drainer.start()
         try:
-            self.url = self._listening(listen, config.startup_timeout_s)
+            self.url = self._listening(path, before, config.startup_timeout_s)
         except BaseException:
             self.close()
             raise
 
     def wait(self) -> int:
         """Wait for its end; its exit code."""
-        return self.process.wait()
+        code = self.process.wait()
+        self._drainer.join(SIGNAL_GRACE)
+        return code
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines that it wrote to stderr, oldest first."""
+        return last_lines(self._stderr)
 
     def close(self) -> None:
         """End it."""
@@ -129,16 +141,15 @@ class AppServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _listening(self, listen: str, timeout: float) -> str:
+    def _listening(self, path: str, before: object, timeout: float) -> str:
         end = time.monotonic() + timeout
-        path = listen.partition("unix://")[2]
         while time.monotonic() < end:
             if (code := self.process.poll()) is not None:
                 self._drainer.join(SIGNAL_GRACE)
-                lines = [line for line in last_lines(self._stderr) if line.startswith("Error: ")]
+                lines = [line for line in self.stderr_tail if line.startswith("Error: ")]
                 raise RuntimeStartError("\n".join(lines) or describe_exit(code))
-            if path and Path(path).is_socket():
-                return listen
+            if path and _socket_at(path) not in {None, before} and _is_listened_at(path):
+                return self.url
             with contextlib.suppress(Empty):
                 return self._found.get(timeout=_POLL_S)
         raise RuntimeStartError(f"the app-server does not listen within {timeout:g} s")
@@ -148,10 +159,33 @@ class AppServer:
             self._read(pipe)
 
     def _read(self, pipe: IO[bytes]) -> None:
+        is_found = False
         while data := os.read(pipe.fileno(), _KEPT_BYTES):
             self._stderr = (self._stderr + data)[-2 * _KEPT_BYTES :]
-            if (found := _LISTENING.search(self._stderr)) is not None and self._stderr.endswith(b"\n"):
+            if is_found or not self._stderr.endswith(b"\n"):
+                continue
+            if (found := _LISTENING.search(self._stderr)) is not None:
+                is_found = True
                 self._found.put(found[1].decode())
+
+
+def _socket_at(path: str) -> tuple[int, int] | None:
+    """Which socket is there, if any: one that is made anew is another one."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_ctime_ns) if stat.S_ISSOCK(found.st_mode) else None
+
+
+def _is_listened_at(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.settimeout(_POLL_S)
+        try:
+            made.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def _tie() -> None:

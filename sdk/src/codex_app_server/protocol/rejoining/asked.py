@@ -59,7 +59,9 @@ class Questions:
         """
         remote_id = json.dumps(request_id).encode()
         for known in self._open.values():
-            if known.remote_id is None and known.method == method and known.params == params:
+            if known.remote_id in {None, remote_id} and known.method == method and known.params == params:
+                if known.remote_id is not None:  # the thread was resumed once more: what is to be sent was sent
+                    return b"", b""
                 known.remote_id = remote_id
                 return b"", self._addressed(known)
         own_id = remote_id

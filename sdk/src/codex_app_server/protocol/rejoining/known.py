@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.protocol.messages import Notification, parse
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.rejoining.seen import Turn
 
 __all__ = ["Known"]
+
+_MANY_CLOSED = 1_000
 
 
 class Known:
@@ -28,7 +31,7 @@ class Known:
         self.head = b""
         self.latest: Pieces | None = None
         self._pieces: dict[bytes, Pieces] = {}
-        self._closed: set[str] = set()  # turns whose end no server told
+        self._closed: deque[str] = deque(maxlen=_MANY_CLOSED)  # turns whose end no server told
 
     def thread(self, thread_id: str) -> Thread:
         """A thread, which is now known."""
@@ -49,7 +52,7 @@ class Known:
 
     def made_up(self, thread: Thread, turn_id: str) -> None:
         """The end of a turn was told, which no server told: what it may still say of the turn is known."""
-        self._closed.add(turn_id)
+        self._closed.append(turn_id)
         self._ended(thread, turn_id)
 
     def happened(self, line: bytes, method: str, params: dict[str, Any], thread_id: str, turn_id: str) -> list[bytes]:
