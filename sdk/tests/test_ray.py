@@ -101,5 +101,5 @@ def test_without_the_extra_one_line_says_how_to_get_it() -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=surroundings)
     assert ran.stdout.splitlines() == [
         'ray is not installed: pip install "codex-app-server-sdk[ray]"',
-        'fsspec is not installed: pip install "codex-app-server-sdk[ray]"',
+        "a journal that is a URL needs fsspec: pip install fsspec",
     ]
