@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from app_servers import KINDS, connected, free_port
 from awaited import bare
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import NoOpMeterProvider
@@ -24,7 +25,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from until import until_it_holds
 
-from codex_app_server import AppServerConfig, Codex, Handlers, JsonRpcError, TransportClosedError, TurnFailedError
+from codex_app_server import (
+    AppServerConfig,
+    Codex,
+    ConnectError,
+    Handlers,
+    JsonRpcError,
+    TransportClosedError,
+    TurnFailedError,
+)
 from codex_app_server.events import Notification
 from codex_app_server.integrations.otel import OpenTelemetry
 from codex_app_server.integrations.otel.meters import Meters
@@ -328,6 +337,26 @@ def test_a_start_that_fails_is_a_span_too(seen: Seen, peer: Callable[..., Any]) 
     start = seen.one("start codex")
     assert (start.attributes or {})["error.type"] in {"TransportClosedError", "RuntimeStartError"}
     assert seen.path(seen.one("initialize")) == ["initialize", "start codex"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_is_not_reached_is_a_span_that_lasts_as_long_as_that_took(seen: Seen, kind: str) -> None:
+    def token() -> str:
+        time.sleep(0.1)
+        return "any"
+
+    async def start() -> None:
+        url = f"ws://127.0.0.1:{free_port()}"
+        async with connected(kind, AppServerConfig(url=url, token=token, telemetry=seen.telemetry)):
+            pass
+
+    with pytest.raises(ConnectError):
+        asyncio.run(start())
+    start_span = seen.one("start codex")
+    assert not start_span.status.is_ok
+    assert start_span.start_time is not None
+    assert start_span.end_time is not None
+    assert start_span.end_time - start_span.start_time > 90_000_000  # ns
 
 
 def test_telemetry_that_fails_harms_nobody(play: Play, seen: Seen, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,11 @@ from codex_app_server import AppServerConfig, Codex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+if sys.platform == "win32":  # there `terminate` would end the command alone, and not what it started
+    _FLAGS, _END = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
+else:
+    _FLAGS, _END = 0, signal.SIGTERM
+
 
 @contextmanager
 def served(config: AppServerConfig) -> Iterator[AppServerConfig]:
@@ -26,13 +32,13 @@ def served(config: AppServerConfig) -> Iterator[AppServerConfig]:
     # The client may be the checkout's own, which only this process knows of.
     environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "codex_app_server", "serve"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, creationflags=_FLAGS) as server:
         output = cast("IO[str]", server.stdout)
         url, token_file = (output.readline().strip() for _ in range(2))
         try:
             yield AppServerConfig(url=url, token=Path(token_file).read_text(encoding="ascii"))
         finally:
-            server.terminate()
+            server.send_signal(_END)
 
 
 def main(config: AppServerConfig) -> None:

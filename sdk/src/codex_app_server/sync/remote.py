@@ -49,12 +49,10 @@ class RemoteTransport:
         finish: called once, in the same thread, when there will be no more; not if `receive` raised.
         leaving: called once, in whichever thread, when the connection is to end without anybody waiting for that.
         ended: called once, when all is over.
-
-    Raises:
-        ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
     """
 
     stderr_tail: tuple[str, ...] = ()
+    _link: Link  # there is none before there are threads
 
     def __init__(
         self,
@@ -79,15 +77,20 @@ class RemoteTransport:
         self._gone = Latch()
         self._failure: BaseException | None = None
         self._making: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Connect, and begin to move lines.
+
+        Raises:
+            ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
+        """
+        _open.add(self)
         self._link = self._connected()
         self._threads = [
             threading.Thread(target=target, name=f"codex-app-server {self._address.url} {name}", daemon=True)
             for target, name in ((self._read, "in"), (self._write, "out"))
         ]
-
-    def start(self) -> None:
-        """Begin to move lines."""
-        _open.add(self)
         if warning := self._address.warning(has_token=self._config.token is not None):
             logger().warning(warning)
         try:
@@ -109,7 +112,7 @@ class RemoteTransport:
     def close(self) -> None:
         """Hang up. May be called again, by several threads, and in the midst of itself; returns when that is done."""
         self.let_go()
-        if self.is_own_thread():
+        if self.is_own_thread() or not self._threads:
             return
         try:
             self._gone.wait(MOMENT)
@@ -131,7 +134,8 @@ class RemoteTransport:
 
     def forget(self) -> None:
         """In a forked child: keep nothing of it open, and do nothing to it."""
-        self._link.close()
+        if self._threads:
+            self._link.close()
         if self._making is not None:
             self._making.close()
 
