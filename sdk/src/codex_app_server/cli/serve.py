@@ -19,7 +19,7 @@ __all__ = ["serve"]
 
 
 def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
-    """Start it, say where it is, and wait for Ctrl-C, SIGTERM or its end; returns the exit code.
+    """Start it, say where it is, and wait for Ctrl-C, SIGTERM, SIGHUP or its end; returns the exit code.
 
     Two lines are printed: where it listens, and the file with the token. A socket in the file system has no token: who
     may use it is said by its permissions.
@@ -28,8 +28,10 @@ def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: P
         RuntimeStartError: if it does not start, or the token's file will not do.
     """
     with ExitStack() as stack:
-        # Either signal ends it the same way, by the way of the `with` blocks.
-        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
+        # Each of these ends it as Ctrl-C does, by the way of the `with` blocks; `nohup` is let have its way.
+        for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(ending) == signal.SIG_DFL:
+                stack.callback(signal.signal, ending, signal.signal(ending, signal.default_int_handler))
         try:
             if Address.read(listen).path:
                 if token_file is not None:

@@ -7,20 +7,21 @@ import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from codex_app_server.ending import SIGNAL_GRACE, describe_exit, last_lines
+from codex_app_server.ending import MOMENT, SIGNAL_GRACE, describe_exit, last_lines
 from codex_app_server.errors import RuntimeStartError
 from codex_app_server.runtime import find_executable, launch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import IO
 
     from typing_extensions import Self
@@ -86,6 +87,9 @@ class AppServer:
             words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
         overrides = [word for override in config.overrides() for word in ("--config", override)]
         command = [str(find_executable(config)), *overrides, "app-server", *words]
+        path = listen.partition("unix://")[2]
+        if path and _is_answered(path):
+            raise RuntimeStartError(f"somebody listens at {listen} already")
         self.url = listen
         self._stderr = b""
         self._found: SimpleQueue[str] = SimpleQueue()
@@ -115,12 +119,18 @@ class AppServer:
         return self.process.wait()
 
     def close(self) -> None:
-        """End it."""
-        for end in (self.process.terminate, self.process.kill):
-            if self.process.poll() is None:
-                end()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(SIGNAL_GRACE)
+        """End it, and the turns that run there."""
+        process = self.process
+        try:
+            # Asked once, it waits for its turns; asked twice, it ends them.
+            for end, grace in ((process.terminate, MOMENT), (process.terminate, SIGNAL_GRACE), (process.kill, MOMENT)):
+                if process.poll() is None:
+                    end()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(grace)
+        except BaseException:  # whoever presses Ctrl-C once more does not want it to stay
+            process.kill()
+            raise
         self._drainer.join(SIGNAL_GRACE)
 
     def __enter__(self) -> Self:
@@ -137,7 +147,7 @@ class AppServer:
                 self._drainer.join(SIGNAL_GRACE)
                 lines = [line for line in last_lines(self._stderr) if line.startswith("Error: ")]
                 raise RuntimeStartError("\n".join(lines) or describe_exit(code))
-            if path and Path(path).is_socket():
+            if path and _is_answered(path):
                 return listen
             with contextlib.suppress(Empty):
                 return self._found.get(timeout=_POLL_S)
@@ -154,9 +164,19 @@ class AppServer:
                 self._found.put(found[1].decode())
 
 
+def _is_answered(path: str) -> bool:
+    """Whether anybody listens at a socket in the file system; one that was killed leaves it there."""
+    with socket.socket(socket.AF_UNIX) as trying:
+        try:
+            trying.connect(path)
+        except OSError:
+            return False
+    return True
+
+
 def _tie() -> None:
     """In the child, before it is the app-server: have Linux end it when its parent ends."""
     import ctypes
 
     set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)  # any other one leaves it there until its turns end
