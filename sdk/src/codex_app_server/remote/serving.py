@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from codex_app_server.ending import SIGNAL_GRACE, describe_exit, last_lines
+from codex_app_server.ending import MOMENT, SIGNAL_GRACE, describe_exit, last_lines
 from codex_app_server.errors import RuntimeStartError
 from codex_app_server.remote.address import Address
 from codex_app_server.runtime import find_executable, launch_environment
@@ -90,6 +90,8 @@ class AppServer:
         overrides = [word for override in config.overrides() for word in ("--config", override)]
         command = [str(find_executable(config)), *overrides, "app-server", *words]
         path = Address.read(listen).path
+        if path and _is_listened_at(path):
+            raise RuntimeStartError(f"somebody listens at {listen} already")
         before = _socket_at(path)
         self.url = listen
         self._stderr = b""
@@ -127,12 +129,18 @@ class AppServer:
         return last_lines(self._stderr)
 
     def close(self) -> None:
-        """End it."""
-        for end in (self.process.terminate, self.process.kill):
-            if self.process.poll() is None:
-                end()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(SIGNAL_GRACE)
+        """End it, and the turns that run there."""
+        process = self.process
+        try:
+            # Asked once, it waits for its turns; asked twice, it ends them.
+            for end, grace in ((process.terminate, MOMENT), (process.terminate, SIGNAL_GRACE), (process.kill, MOMENT)):
+                if process.poll() is None:
+                    end()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(grace)
+        except BaseException:  # whoever presses Ctrl-C once more does not want it to stay
+            process.kill()
+            raise
         self._drainer.join(SIGNAL_GRACE)
 
     def __enter__(self) -> Self:
@@ -193,4 +201,4 @@ def _tie() -> None:
     import ctypes
 
     set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)  # any other one leaves it there until its turns end
