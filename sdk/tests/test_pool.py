@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,10 @@ async def each(pool: Any, *arguments: Any, **options: Any) -> AsyncIterator[Any]
         return
     while (outcome := await asyncio.to_thread(next, mapped, None)) is not None:
         yield outcome
+
+
+async def _outcomes(pool: Any, *arguments: Any, **options: Any) -> list[Any]:
+    return [outcome async for outcome in each(pool, *arguments, **options)]
 
 
 def runtimes(pool: Any) -> list[psutil.Process]:
@@ -372,6 +376,12 @@ def test_map_of_a_pool_has_order_journal_and_progress(
             await asyncio.to_thread(next, mapped)
             await asyncio.to_thread(mapped.close)
         assert {member.clients for member in pool.members} == {0}
+        async with AsyncExitStack() as all_of_them:
+            for _ in range(4):
+                await all_of_them.enter_async_context(lent(pool))
+            one_by_one = asyncio.ensure_future(_outcomes(pool, ["last"], concurrency=1))
+            await until_it_holds(lambda: pool.waiting == 1)
+        assert [outcome.unwrap().text for outcome in await one_by_one] == ["you said last"]
 
     with ModelServer(default=echo) as model:
         # Fewer places than are asked for at a time, and none may wait: who maps is patient.
@@ -390,6 +400,8 @@ def test_map_of_a_pool_has_order_journal_and_progress(
         ({"config": [AppServerConfig()], "size": 2}, ValueError, "size is 2, but there are 1 configurations"),
         ({"config": [AppServerConfig(codex_home="a"), AppServerConfig(env={"CODEX_HOME": "a"})]}, ValueError, "have"),
         ({"idle_timeout": -1}, ValueError, "idle_timeout must be a number of seconds"),
+        ({"config": AppServerConfig(url="ws://127.0.0.1:1", token="any")}, ValueError, "starts its runtimes itself"),
+        ({"config": [AppServerConfig(url="ws://127.0.0.1:1", token="any")]}, ValueError, "starts its runtimes itself"),
     ],
 )
 @pytest.mark.parametrize("pool", [CodexPool, AsyncCodexPool])

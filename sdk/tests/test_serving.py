@@ -17,7 +17,8 @@ from command_line import command, home_of, said
 from until import until
 
 from codex_app_server import AppServerConfig, Codex
-from codex_app_server.testing import ModelServer
+from codex_app_server.remote.serving import AppServer
+from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,26 @@ def test_a_socket_in_the_file_system_needs_no_token(codex_binary: Path, tmp_path
         assert line(process) == url
         with Codex(AppServerConfig(url=url)) as codex:
             assert codex.metadata.server_version
+        more = said("serve", "--codex-bin", codex_binary, "--listen", url, env=home_of(model), code=1)
+        assert (more.stdout, more.stderr) == ("", f"error: somebody listens at {url} already\n")
+        (server,) = psutil.Process(process.pid).children()
+        process.kill()  # the socket stays
+        server.kill()
+        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        with served(model, "--codex-bin", codex_binary, "--listen", url) as another:
+            assert line(another) == url
+            with Codex(AppServerConfig(url=url)) as codex:
+                assert codex.metadata.server_version
+
+
+@posix
+def test_to_end_it_ends_the_turns_that_run_there(codex_binary: Path) -> None:
+    with ModelServer(default=Text("one two " * 200, delay_s=0.1)) as model:
+        config = model.config(codex_bin=codex_binary)
+        with AppServer(config, "ws://127.0.0.1:0", None) as server, Codex(AppServerConfig(url=server.url)) as codex:
+            next(iter(codex.thread_start().turn("Count.").stream()))
+            server.close()
+            assert server.process.returncode == 0  # it was not killed
 
 
 def test_what_it_cannot_do_is_said_in_a_line(codex_binary: Path, tmp_path: Path) -> None:

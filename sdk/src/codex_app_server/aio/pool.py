@@ -306,7 +306,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
             journal=journal,
             progress=progress,
         )
-        return mapped(Pooled(self._leasing, tenant, **self._options.after_crash), plan)
+        return mapped(Pooled(self._leasing, tenant, is_patient=True, **self._options.after_crash), plan)
 
     async def close(self) -> None:
         """End whoever waits with `TransportClosedError`, stop all runtimes, and remove what was temporary.

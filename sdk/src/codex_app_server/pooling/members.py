@@ -90,7 +90,7 @@ class PoolOptions:
         self._limits = {"per_runtime": per_runtime, "max_waiting": max_waiting, "max_tenants": max_tenants}
         self._tenant_config = tenant_config
         if config is None or isinstance(config, AppServerConfig):
-            self._configs = [config or AppServerConfig()]
+            self._configs = [_started(config or AppServerConfig())]
             self._keeps_homes = False
             self._size = size or _SIZE
         else:
@@ -153,6 +153,7 @@ class PoolOptions:
                 config = self._tenant_config(member.tenant)
                 if not isinstance(config, AppServerConfig):
                     raise TypeError(f"tenant_config must give an AppServerConfig, not {config!r}")
+                _started(config)
             return self.homes.tenant(config, member.tenant)
         number = int(member.name)
         if not self._keeps_homes:
@@ -168,4 +169,15 @@ def _checked(configs: Sequence[AppServerConfig]) -> list[AppServerConfig]:
     if not configs:
         raise ValueError("a pool needs a configuration at least")
     distinct(configs)
-    return list(configs)
+    return [_started(each) for each in configs]
+
+
+def _started(config: AppServerConfig) -> AppServerConfig:
+    """A configuration for a runtime that a pool can start.
+
+    Raises:
+        ValueError: if it is for one that somebody else runs.
+    """
+    if config.url is not None:
+        raise ValueError(f"a pool starts its runtimes itself; use a client for the app-server at {config.url}")
+    return config

@@ -8,22 +8,25 @@ import re
 import secrets
 import signal
 import socket
+<<<<<<< HEAD
 import stat
+=======
+>>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from codex_app_server.ending import SIGNAL_GRACE, describe_exit, last_lines
+from codex_app_server.ending import MOMENT, SIGNAL_GRACE, describe_exit, last_lines
 from codex_app_server.errors import RuntimeStartError
 from codex_app_server.remote.address import Address
 from codex_app_server.runtime import find_executable, launch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import IO
 
     from typing_extensions import Self
@@ -89,8 +92,14 @@ class AppServer:
             words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
         overrides = [word for override in config.overrides() for word in ("--config", override)]
         command = [str(find_executable(config)), *overrides, "app-server", *words]
+<<<<<<< HEAD
         path = Address.read(listen).path
         before = _socket_at(path)
+=======
+        path = listen.partition("unix://")[2]
+        if path and _is_answered(path):
+            raise RuntimeStartError(f"somebody listens at {listen} already")
+>>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
         self.url = listen
         self._stderr = b""
         self._found: SimpleQueue[str] = SimpleQueue()
@@ -127,12 +136,18 @@ class AppServer:
         return last_lines(self._stderr)
 
     def close(self) -> None:
-        """End it."""
-        for end in (self.process.terminate, self.process.kill):
-            if self.process.poll() is None:
-                end()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(SIGNAL_GRACE)
+        """End it, and the turns that run there."""
+        process = self.process
+        try:
+            # Asked once, it waits for its turns; asked twice, it ends them.
+            for end, grace in ((process.terminate, MOMENT), (process.terminate, SIGNAL_GRACE), (process.kill, MOMENT)):
+                if process.poll() is None:
+                    end()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(grace)
+        except BaseException:  # whoever presses Ctrl-C once more does not want it to stay
+            process.kill()
+            raise
         self._drainer.join(SIGNAL_GRACE)
 
     def __enter__(self) -> Self:
@@ -148,8 +163,13 @@ class AppServer:
                 self._drainer.join(SIGNAL_GRACE)
                 lines = [line for line in self.stderr_tail if line.startswith("Error: ")]
                 raise RuntimeStartError("\n".join(lines) or describe_exit(code))
+<<<<<<< HEAD
             if path and _socket_at(path) not in {None, before} and _is_listened_at(path):
                 return self.url
+=======
+            if path and _is_answered(path):
+                return listen
+>>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
             with contextlib.suppress(Empty):
                 return self._found.get(timeout=_POLL_S)
         raise RuntimeStartError(f"the app-server does not listen within {timeout:g} s")
@@ -169,6 +189,7 @@ class AppServer:
                 self._found.put(found[1].decode())
 
 
+<<<<<<< HEAD
 def _socket_at(path: str) -> tuple[int, int] | None:
     """Which socket is there, if any: one that is made anew is another one."""
     try:
@@ -183,6 +204,13 @@ def _is_listened_at(path: str) -> bool:
         made.settimeout(_POLL_S)
         try:
             made.connect(path)
+=======
+def _is_answered(path: str) -> bool:
+    """Whether anybody listens at a socket in the file system; one that was killed leaves it there."""
+    with socket.socket(socket.AF_UNIX) as trying:
+        try:
+            trying.connect(path)
+>>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
         except OSError:
             return False
     return True
@@ -193,4 +221,4 @@ def _tie() -> None:
     import ctypes
 
     set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)  # any other one leaves it there until its turns end

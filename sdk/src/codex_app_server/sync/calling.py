@@ -75,8 +75,13 @@ class Calling:
         loop, thread, here = self._loop, self._thread, threading.current_thread()
         if loop is None or thread is None or not thread.is_alive() or here is thread or here.name == THREADS:
             return
-        with contextlib.suppress(RuntimeError, CancelledError, NotInTime):  # it is over already
-            asyncio.run_coroutine_threadsafe(self._calls.finish(), loop).result(FINISH_S + 1)
+        finishing = self._calls.finish()
+        try:
+            asyncio.run_coroutine_threadsafe(finishing, loop).result(FINISH_S + 1)
+        except RuntimeError:  # it is over already
+            finishing.close()
+        except (CancelledError, NotInTime):
+            pass
 
     def close(self) -> None:
         """End all calls. May be called again, and from anywhere; never blocks and takes no lock."""

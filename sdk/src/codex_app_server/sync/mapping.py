@@ -82,15 +82,24 @@ class Pooled:
         again: whether a turn whose runtime ended is run again; one that was not begun is in any case.
         restarts: how often, at most.
         timeout: how long all of it may take, the wait for a place too, in seconds.
+        is_patient: whether it waits for a place however many do already.
     """
 
     def __init__(
-        self, leasing: Leasing, tenant: str | None, *, again: bool, restarts: int, timeout: float | None = None
+        self,
+        leasing: Leasing,
+        tenant: str | None,
+        *,
+        again: bool,
+        restarts: int,
+        timeout: float | None = None,
+        is_patient: bool = False,
     ) -> None:
         self._leasing = leasing
         self._tenant = tenant
         self._again = again
         self._restarts = restarts
+        self._is_patient = is_patient
         self._end = None if timeout is None else time.monotonic() + timeout
 
     def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
@@ -100,7 +109,7 @@ class Pooled:
             RuntimeLostError: if that ends too often.
         """
         for attempt in count():
-            place = self._leasing.take(self._tenant, left_until(self._end), is_patient=plan.concurrency > 1)
+            place = self._leasing.take(self._tenant, left_until(self._end), is_patient=self._is_patient)
             may_go_on = attempt < self._restarts
             try:
                 thread = place.codex.thread_start(**plan.thread)

@@ -305,7 +305,7 @@ class CodexPool(ThreadStartOptions):
             journal=journal,
             progress=progress,
         )
-        return mapped(Pooled(self._leasing, tenant, **self._options.after_crash), plan)
+        return mapped(Pooled(self._leasing, tenant, is_patient=True, **self._options.after_crash), plan)
 
     def close(self) -> None:
         """End whoever waits with `TransportClosedError`, stop all runtimes, and remove what was temporary.
