@@ -21,11 +21,7 @@ _ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
-<<<<<<< HEAD
     """Start it, say where it is, and wait for its end, Ctrl-C, or another signal to end; returns the exit code.
-=======
-    """Start it, say where it is, and wait for Ctrl-C, SIGTERM, SIGHUP or its end; returns the exit code.
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
 
     Two lines are printed: where it listens, and the file with the token. A socket in the file system has no token: who
     may use it is said by its permissions.
@@ -35,18 +31,11 @@ def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: P
         TransportClosedError: if it ends by itself.
     """
     with ExitStack() as stack:
-<<<<<<< HEAD
         # Any of them ends it as Ctrl-C does, by the way of the `with` blocks.
         for number in (getattr(signal, name) for name in _ENDING if hasattr(signal, name)):
             if (before := signal.getsignal(number)) is not signal.SIG_IGN:  # as `nohup` has it
                 signal.signal(number, signal.default_int_handler)
                 stack.callback(signal.signal, number, before)
-=======
-        # Each of these ends it as Ctrl-C does, by the way of the `with` blocks; `nohup` is let have its way.
-        for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            if signal.getsignal(ending) == signal.SIG_DFL:
-                stack.callback(signal.signal, ending, signal.signal(ending, signal.default_int_handler))
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
         try:
             if Address.read(listen).path:
                 if token_file is not None:

@@ -8,14 +8,12 @@ import re
 import secrets
 import signal
 import socket
-<<<<<<< HEAD
 import stat
-=======
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ from codex_app_server.runtime import find_executable, launch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import IO
 
     from typing_extensions import Self
@@ -92,14 +89,8 @@ class AppServer:
             words += ["--ws-auth", "capability-token", "--ws-token-file", str(token_file.absolute())]
         overrides = [word for override in config.overrides() for word in ("--config", override)]
         command = [str(find_executable(config)), *overrides, "app-server", *words]
-<<<<<<< HEAD
         path = Address.read(listen).path
         before = _socket_at(path)
-=======
-        path = listen.partition("unix://")[2]
-        if path and _is_answered(path):
-            raise RuntimeStartError(f"somebody listens at {listen} already")
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
         self.url = listen
         self._stderr = b""
         self._found: SimpleQueue[str] = SimpleQueue()
@@ -163,13 +154,8 @@ class AppServer:
                 self._drainer.join(SIGNAL_GRACE)
                 lines = [line for line in self.stderr_tail if line.startswith("Error: ")]
                 raise RuntimeStartError("\n".join(lines) or describe_exit(code))
-<<<<<<< HEAD
             if path and _socket_at(path) not in {None, before} and _is_listened_at(path):
                 return self.url
-=======
-            if path and _is_answered(path):
-                return listen
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
             with contextlib.suppress(Empty):
                 return self._found.get(timeout=_POLL_S)
         raise RuntimeStartError(f"the app-server does not listen within {timeout:g} s")
@@ -189,7 +175,6 @@ class AppServer:
                 self._found.put(found[1].decode())
 
 
-<<<<<<< HEAD
 def _socket_at(path: str) -> tuple[int, int] | None:
     """Which socket is there, if any: one that is made anew is another one."""
     try:
@@ -204,13 +189,6 @@ def _is_listened_at(path: str) -> bool:
         made.settimeout(_POLL_S)
         try:
             made.connect(path)
-=======
-def _is_answered(path: str) -> bool:
-    """Whether anybody listens at a socket in the file system; one that was killed leaves it there."""
-    with socket.socket(socket.AF_UNIX) as trying:
-        try:
-            trying.connect(path)
->>>>>>> 65a27e6 (End what serve started with the terminal and its turns, let map wait one by one too, and refuse a pool of what somebody else runs)
         except OSError:
             return False
     return True
