@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +169,22 @@ def test_what_the_function_for_the_token_raises_is_said(kind: str, remote: Remot
 
     with pytest.raises(ConnectError, match="the vault is closed"):
         plays(kind, remote.config(token=token), runs_a_turn)
+
+
+@both
+@pytest.mark.usefixtures("leaves_nothing")
+def test_a_function_that_gives_no_token_is_not_waited_for_for_ever(kind: str, remote: Remote) -> None:
+    go = threading.Event()
+
+    def token() -> str:
+        go.wait(60)
+        return remote.token
+
+    try:
+        with pytest.raises(ConnectError, match="the function gives none in time"):
+            plays(kind, remote.config(token=token, startup_timeout_s=0.1), runs_a_turn)
+    finally:
+        go.set()
 
 
 @both

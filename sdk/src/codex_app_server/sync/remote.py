@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
@@ -30,6 +30,7 @@ from codex_app_server.remote.tokens import current_token
 from codex_app_server.remote.websocket import WebSocket, closing, framed, ping
 from codex_app_server.sync.link import Link
 from codex_app_server.sync.waiting import Latch
+from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +143,7 @@ class RemoteTransport:
     def _connected(self) -> Link:
         config = self._config
         try:
-            token = current_token(config.token)
+            token = self._token()
         except Exception as error:
             raise ConnectError(f"there is no token for {self._address.url}: {error}") from error
         websocket = WebSocket(self._address, token, config.max_line_bytes)
@@ -150,6 +151,31 @@ class RemoteTransport:
             return Link(self._address, websocket, config.ssl_context, config.startup_timeout_s, self._begun)
         finally:
             self._making = None
+
+    def _token(self) -> str | None:
+        """The token for a new connection; a function is asked in a thread, for it may never answer."""
+        token = self._config.token
+        if not callable(token):
+            return current_token(token)
+        given: SimpleQueue[str | BaseException | None] = SimpleQueue()
+
+        def ask() -> None:
+            try:
+                given.put(current_token(token))
+            except BaseException as error:
+                given.put(error)
+
+        workers = Workers("codex-app-server token", 1)
+        workers.put(ask)
+        try:
+            found = given.get(timeout=self._config.startup_timeout_s)
+        except Empty:
+            raise TimeoutError("the function gives none in time") from None
+        finally:
+            workers.close()
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def _begun(self, made: socket.socket) -> None:
         self._making = made

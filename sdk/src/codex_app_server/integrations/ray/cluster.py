@@ -88,7 +88,7 @@ class Cluster:
     def plan(self, prompts: Iterable[RunInput], concurrency: int | None, **options: Any) -> Plan:
         """What is to be done, and how many at a time; without a number, some for each actor."""
         if concurrency is None:
-            concurrency = _PER_ACTOR * len(self._actors)
+            concurrency = _PER_ACTOR * max(1, len(self._actors))  # that there is none, `submit` says
         return Plan(prompts, concurrency=concurrency, is_keyed=True, **options)
 
     def submit(self, plan: Plan, job: Job, actor: Actor | None) -> tuple[Actor, Any]:
