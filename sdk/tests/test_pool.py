@@ -410,3 +410,22 @@ def test_wrong_options_are_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=words):
         pool(**options)
+
+
+def test_a_pool_whose_close_is_broken_off_keeps_its_homes_until_it_is_closed(codex_binary: Path) -> None:
+    async def scene(config: AppServerConfig) -> None:
+        pool = AsyncCodexPool(config, size=1)
+        async with pool.client():
+            (member,) = pool.members
+        assert member.home is not None
+        closing = asyncio.ensure_future(pool.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert member.home.exists()
+        await pool.close()
+        assert not member.home.parents[1].exists()
+
+    with ModelServer() as model:
+        asyncio.run(scene(model.config(codex_bin=codex_binary)))

@@ -313,10 +313,8 @@ class AsyncCodexPool(AsyncThreadStartOptions):
 
         May be called again.
         """
-        try:
-            await self._leasing.close()
-        finally:
-            self._options.homes.remove()
+        await self._leasing.close()
+        self._options.homes.remove()  # if that was broken off, runtimes still write there: the next time, or at the end
 
     async def __aenter__(self) -> Self:
         return self

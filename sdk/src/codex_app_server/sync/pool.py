@@ -312,10 +312,8 @@ class CodexPool(ThreadStartOptions):
 
         May be called again.
         """
-        try:
-            self._leasing.close()
-        finally:
-            self._options.homes.remove()
+        self._leasing.close()
+        self._options.homes.remove()  # if that was broken off, runtimes still write there: the next time, or at the end
 
     def __enter__(self) -> Self:
         return self
