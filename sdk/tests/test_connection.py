@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.log import Bounds, Topic
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
+from codex_app_server.protocol.stopping import Stops
 from codex_app_server.protocol.streams import EVERYTHING
 
 LIMITS = Bounds(100, 1 << 20)
@@ -300,3 +302,26 @@ def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], 
     pieces = [stream[start:stop] for start, stop in pairwise(edges)]
 
     assert received(pieces) == received([stream])
+
+
+def test_what_is_stopped_may_change_while_it_is_looked_through() -> None:
+    """A collection may begin wherever something is made, and with it a finalizer, another thread and what they add."""
+    stops = Stops()
+
+    def stop(thread_id: str) -> Request:
+        stops.begin(request := Request("turn/interrupt", {"threadId": thread_id}))
+        return request
+
+    kept = [stop(str(number % 2)) for number in range(200)]
+    threshold = gc.get_threshold()
+    collected = lambda phase, _: kept.append(stop("2"))  # noqa: E731 - for as long as this takes
+    gc.callbacks.append(collected)
+    gc.set_threshold(1)
+    try:
+        stops.end_all("0")
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(collected)
+    stops.end_all("1")
+    stops.end_all("2")
+    assert stops.hold(Request("turn/start", {"threadId": "0"}), b"") is False

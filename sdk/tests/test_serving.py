@@ -47,16 +47,18 @@ def line(process: subprocess.Popen[str]) -> str:
 @posix
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGHUP"])
 def test_it_says_where_it_is_and_ends_with_the_command(codex_binary: Path, ending: str) -> None:
+    before = signal.signal(number := getattr(signal, ending), signal.SIG_DFL)  # these tests may run below `nohup`
     with ModelServer() as model, served(model, "--codex-bin", codex_binary) as process:
         url, token_file = line(process), Path(line(process))
         assert token_file.stat().st_mode & 0o777 == 0o600
         with Codex(AppServerConfig(url=url, token=token_file.read_text)) as codex:
             assert codex.thread_start(ephemeral=True).run("Hello.").final_response == "Done."
         (server,) = psutil.Process(process.pid).children()
-        process.send_signal(getattr(signal, ending))
+        process.send_signal(number)
         assert process.wait(30) == 0
         until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
         assert not token_file.exists()
+    signal.signal(number, before)
 
 
 @posix

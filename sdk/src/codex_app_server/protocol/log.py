@@ -212,8 +212,9 @@ class Log:
     def _cut_off(self, newest: _Node) -> None:
         """End the cursors that are too far behind, and see how far the others are."""
         low = Bounds(newest.count, newest.size)
-        for number, reference in list(self._cursors.items()):
-            cursor = reference()
+        for number in list(self._cursors):  # in one step, as `items()` is not
+            reference = self._cursors.get(number)
+            cursor = None if reference is None else reference()
             if cursor is not None:
                 place = cursor.place
                 if newest.count - place.events <= self._bounds.events and newest.size - place.size <= self._bounds.size:

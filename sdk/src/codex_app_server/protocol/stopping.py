@@ -46,8 +46,9 @@ class Stops:
 
     def end_all(self, thread_id: str) -> None:
         """Nothing is waited for any longer in a thread."""
-        for request, stopped in list(self._threads.items()):
-            if stopped == thread_id:
+        # Not `items()`: each pair that is made may set off the garbage collector, and by that another thread.
+        for request in list(self._threads):
+            if self._threads.get(request) == thread_id:
                 self.end(request)
 
     def hold(self, request: Request, line: bytes) -> bool:

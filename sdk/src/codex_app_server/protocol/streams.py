@@ -128,7 +128,7 @@ class Streams:
     def logs(self) -> list[Log]:
         """All that somebody holds."""
         cursors = [cursor for topic in list(self._listening) for cursor in self._listeners(topic)]
-        owned = [log for reference in self._turns.values() if (log := reference()) is not None]
+        owned = [log for reference in list(self._turns.values()) if (log := reference()) is not None]
         return [*owned, *(cursor.log for cursor in cursors)]
 
     @property

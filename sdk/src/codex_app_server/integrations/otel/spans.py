@@ -307,8 +307,8 @@ class Spans:
                     keep(self._callers, str(thread.get("id")), turn.context)
 
     def _thread_closed(self, params: dict[str, JsonValue], _: str | None) -> None:
-        for turn_id, turn in list(self._turns.items()):
-            if turn.thread_id == params.get("threadId"):
+        for turn_id in list(self._turns):
+            if (turn := self._turns.get(turn_id)) is not None and turn.thread_id == params.get("threadId"):
                 self._end_turn(turn_id, "threadClosed")
 
     def _question(self, request: ServerRequest) -> Context:
@@ -359,8 +359,8 @@ class Spans:
         elif (item := question.item) is not None:
             item.is_asking = False
             turn_is_over = self._turns.get(item.turn.id) is not item.turn
-            for item_id, each in list(item.turn.items.items()) if turn_is_over else ():
-                if each is item and item.turn.items.pop(item_id, None) is not None:
+            for item_id in list(item.turn.items) if turn_is_over else ():
+                if item.turn.items.get(item_id) is item and item.turn.items.pop(item_id, None) is not None:
                     item.end(self._meters, None, error)
 
     def complain(self, error: Exception) -> None:

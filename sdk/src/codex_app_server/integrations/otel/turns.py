@@ -154,8 +154,9 @@ class Turn:
 
     def end(self, meters: Meters, error: str, words: str | None = None) -> None:
         """It is over, with all that is under way in it, but for what this program still works for."""
-        for item_id, item in list(self.items.items()):
-            if not item.is_asking and self.items.pop(item_id, None) is not None:
+        for item_id in list(self.items):
+            item = self.items.get(item_id)
+            if item is not None and not item.is_asking and self.items.pop(item_id, None) is not None:
                 item.end(meters, None, error)
         self._tell(self._usage, error, words)
         meters.operation(time.perf_counter() - self.begun, self.what, error)
