@@ -52,12 +52,10 @@ def test_nothing_is_lost_with_a_node(codex_binary: Path, tmp_path: Path) -> None
     assert lost["keys"] == 12  # each prompt has its own, which the runtime knows too
     assert lost["asked"] > 12  # some were begun twice
     assert again == {"reused": 12, "output": 7, "error": "InvalidRequestError", "cancelled": True}
-    assert found["example"][:3] == [
-        "0 of 2 from the journal",
-        "2 of 5 from the journal",
-        "The Danube flows into the Black Sea.",
-    ]
-    assert len(found["example"]) == 7
+    # On a busy machine Ray still tells of the node that went, in between.
+    said = [line for line in found["example"] if " from the journal" in line or " flows into the " in line]
+    assert said[:3] == ["0 of 2 from the journal", "2 of 5 from the journal", "The Danube flows into the Black Sea."]
+    assert len(said) == 7
     assert found["lacking"] == (
         "on a worker of the Ray cluster codex_app_server is not installed: "
         'pip install "codex-app-server-sdk[ray]", there or by runtime_env in actor_options'
