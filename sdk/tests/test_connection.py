@@ -304,6 +304,22 @@ def test_any_split_of_the_stream_gives_the_same_messages(messages: list[bytes], 
     assert received(pieces) == received([stream])
 
 
+def test_what_is_given_up_twice_before_it_was_sent_holds_up_nobody() -> None:
+    """As `run` does when it is interrupted: who sends a request gives it up, and so does who wanted its turn."""
+    conversation = Conversation()
+    params: dict[str, object] = {"threadId": "t"}
+    first, _ = conversation.ask("turn/start", params, announces_turn=True)
+    conversation.give_up(first)  # from here on its turn is to be stopped
+    held, data = conversation.ask("turn/start", params, announces_turn=True)
+    assert data == b""
+    assert conversation.give_up(held) is conversation.give_up(held) is None
+    error = {"id": first.id, "error": {"code": -32600, "message": "no"}}
+    conversation.receive(json.dumps(error).encode() + b"\n")
+    conversation.advance()
+    _, data = conversation.ask("turn/start", params, announces_turn=True)
+    assert b"turn/start" in data
+
+
 def test_what_is_stopped_may_change_while_it_is_looked_through() -> None:
     """A collection may begin wherever something is made, and with it a finalizer, another thread and what they add."""
     stops = Stops()

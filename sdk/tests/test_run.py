@@ -189,8 +189,7 @@ class TestSignals:
         ran.send_signal(signal.SIGINT)
         ran.communicate(timeout=TIMEOUT_S)
         assert ran.returncode in {130, 1, -signal.SIGINT}
-        # Where Python ends before the command has begun to wait, the runtime sees its input end, and goes by itself.
-        until(lambda: not running(codex_binary), 10)
+        assert not running(codex_binary)
 
     def test_a_runtime_that_is_killed_is_one_line(self, codex_binary: Path, codex_model_server: ModelServer) -> None:
         codex_model_server.add(NEVER_ENDING)

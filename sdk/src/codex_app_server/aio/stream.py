@@ -103,7 +103,7 @@ class AsyncTurnStream(Generic[Output]):
         return self._items()
 
     async def __aenter__(self) -> Self:
-        if self._begun is not None or self._request.is_sent:
+        if self._begun is not None or self._request.is_sent or self._request.is_given_up:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
         begun = time.monotonic()
         await self._load()

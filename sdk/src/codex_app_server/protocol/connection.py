@@ -213,13 +213,14 @@ class Connection:
         return self._admit(request, data)
 
     def give_up(self, request: Request) -> bytes | None:
-        """Nobody waits for this request any more: perhaps bytes to send."""
+        """Nobody waits for this request any more: perhaps bytes to send. To say it again changes nothing."""
         if self.tracing is not None and request.answer is None:
             self.tracing.on_give_up(request)
         request.is_given_up = True
         is_held = self._pacing.withdraw(request.id)
         is_held = self._stops.withdraw(request) is not None or is_held
         if is_held or not request.is_sent:
+            request.is_sent = False  # no turn will come of it: when it is given up again, there is none to stop
             self._open.pop(request.id, None)
             self.streams.announcing.discard(request.id)
             if request.interrupts is not None:

@@ -103,7 +103,7 @@ class TurnStream(Generic[Output]):
         return self._items()
 
     def __enter__(self) -> Self:
-        if self._begun is not None or self._request.is_sent:
+        if self._begun is not None or self._request.is_sent or self._request.is_given_up:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
         begun = time.monotonic()
         self._load()
