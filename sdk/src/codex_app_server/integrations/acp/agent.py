@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,12 @@ from acp import schema
 
 from codex_app_server.aio.codex import AsyncCodex
 from codex_app_server.config import AppServerConfig
-from codex_app_server.errors import AppServerError, InvalidRequestError
+from codex_app_server.errors import AppServerError
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
+from codex_app_server.integrations.acp.session import Session
 from codex_app_server.integrations.acp.settings import MODES, Settings, offered, servers_of
-from codex_app_server.integrations.acp.updates import Updates, spoken
+from codex_app_server.integrations.acp.updates import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from codex_app_server.aio.stream import AsyncTurnStream
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.approvals.requests import ApprovalRequest
     from codex_app_server.generated import Model
     from codex_app_server.handlers import Decision
-    from codex_app_server.inputs import InputItem
     from codex_app_server.integrations.acp.prompts import Block
     from codex_app_server.integrations.acp.settings import Servers
     from codex_app_server.results import TurnResult
@@ -44,8 +43,6 @@ __all__ = ["CodexAgent", "run_stdio"]
 _INVALID, _INTERNAL = -32602, -32603
 _LOGIN_S = 600.0
 """How long a person may take to log in, in seconds."""
-_ENDING_S = 20.0
-"""How long a prompt may take to end that was cancelled, in seconds."""
 
 
 class CodexAgent:
@@ -73,7 +70,7 @@ class CodexAgent:
         self._codex = AsyncCodex(replace(config, approvals=(*config.approvals, self._asked)))
         self._has_roots = config.experimental_api
         self._editor: acp.Client | None = None
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, Session] = {}
         self._models: Sequence[Model] | None = None
 
     async def __aenter__(self) -> Self:
@@ -284,20 +281,20 @@ class CodexAgent:
         roots = {"runtime_workspace_roots": [cwd, *directories]} if directories and self._has_roots else {}
         return {"cwd": cwd, "config": servers_of(servers) or None, **roots}
 
-    async def _resume(self, session_id: str, opening: dict[str, Any]) -> _Session:
+    async def _resume(self, session_id: str, opening: dict[str, Any]) -> Session:
         if (session := self._sessions.get(session_id)) is not None:
             await session.cancel()
         return await self._open(await self._codex.thread_resume(session_id, **opening))
 
-    async def _open(self, thread: AsyncThread, *, is_new: bool = False) -> _Session:
+    async def _open(self, thread: AsyncThread, *, is_new: bool = False) -> Session:
         if self._models is None:
             self._models = (await self._codex.models()).data
         known = thread.info.model_dump(mode="json", by_alias=True)
         settings = Settings(known, self._models, is_new=is_new, modes=self._modes)
-        session = self._sessions[thread.id] = _Session(thread, settings)
+        session = self._sessions[thread.id] = Session(thread, settings)
         return session
 
-    def _session(self, session_id: str) -> _Session:
+    def _session(self, session_id: str) -> Session:
         if session_id not in self._sessions:
             raise ValueError(f"there is no session {session_id}")
         return self._sessions[session_id]
@@ -306,63 +303,6 @@ class CodexAgent:
         if self._editor is None:
             raise RuntimeError("no editor is connected: give the agent to `acp.run_agent`")
         return self._editor
-
-
-class _Session:
-    """One thread, and the prompt that is at work in it."""
-
-    def __init__(self, thread: AsyncThread, settings: Settings) -> None:
-        self.thread = thread
-        self.settings = settings
-        self._is_cancelled = False
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
-        self._stream: AsyncTurnStream[Any] | None = None
-
-    async def run(self, items: Sequence[InputItem], editor: acp.Client) -> TurnResult[Any] | None:
-        """Run a turn; None if it was cancelled before it began.
-
-        Raises:
-            ValueError: if another one runs.
-        """
-        if not self._is_idle.is_set():
-            raise ValueError("a prompt is at work in this session already")
-        self._is_idle.clear()
-        self._is_cancelled = False
-        updates = Updates()
-        try:
-            options = self.settings.turn_options()
-            async with self.thread.stream(items, **options) as stream:
-                self.settings.are_told(options)
-                self._stream = stream
-                if self._is_cancelled:
-                    return None  # to leave the block interrupts it
-                async for event in stream:
-                    for update in updates.of(event):
-                        await editor.session_update(self.thread.id, update)
-            return stream.result
-        finally:
-            self._stream = None
-            self._is_idle.set()
-
-    async def cancel(self) -> None:
-        """Interrupt the turn, or let it not begin."""
-        self._is_cancelled = True
-        if self._stream is not None:
-            with suppress(InvalidRequestError):  # it has just ended
-                await self._stream.turn.interrupt()
-
-    async def close(self) -> None:
-        """The same, and wait for the end of the prompt: it would not be told to who has unsubscribed.
-
-        Raises:
-            TimeoutError: if it does not end in time.
-        """
-        await self.cancel()
-        try:
-            await asyncio.wait_for(self._is_idle.wait(), _ENDING_S)
-        except asyncio.TimeoutError:
-            raise TimeoutError("the prompt did not end in time") from None
 
 
 async def run_stdio(config: AppServerConfig | None = None) -> None:
