@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.suggesting import suggesting
+from codex_app_server.workers import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,8 +94,7 @@ class Call(NamedTuple):
     @property
     def is_async(self) -> bool:
         """Whether calling it never takes long, and gives something to wait for."""
-        function = self.function
-        return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+        return is_async(self.function)
 
 
 def calls(observers: Observers, event: Notification, words: Words) -> Iterator[Call]:

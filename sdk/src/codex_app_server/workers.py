@@ -14,16 +14,21 @@ import threading
 from collections import deque
 from contextvars import copy_context
 from functools import partial
+from inspect import iscoroutinefunction
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from typing import TypeAlias
 
     _Job: TypeAlias = Callable[[], object]
+    Outcome: TypeAlias = "tuple[_T | None, BaseException | None]"
 
-__all__ = ["LIMIT", "Workers"]
+__all__ = ["LIMIT", "Workers", "is_async"]
+
+_T = TypeVar("_T")
 
 LIMIT = 64
 """How many threads there are at most."""
@@ -73,10 +78,46 @@ class Workers:
         self._jobs.put(partial(copy_context().run, job))
         return True
 
+    def call(self, job: Callable[[], _T]) -> asyncio.Future[Outcome[_T]] | None:
+        """Have something done without holding up the running event loop, whose thread is the owner.
+
+        Returns:
+            What the job returned, or what it raised. As a value: a future takes no `StopIteration`, and
+            `CancelledError` would cancel it. None if there is no thread for it.
+        """
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        outcome: asyncio.Future[Outcome[_T]] = loop.create_future()
+
+        def settle(value: _T | None, error: BaseException | None) -> None:
+            if not outcome.done():
+                outcome.set_result((value, error))
+
+        def run() -> None:
+            value: _T | None = None
+            raised: BaseException | None = None
+            try:
+                value = job()
+            except BaseException as error:
+                raised = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+                loop.call_soon_threadsafe(settle, value, raised)
+
+        return outcome if self.put(run) else None
+
     def close(self) -> None:
         """Give up what waits; threads end as soon as they are idle. May be called again, and from anywhere."""
         self._closed.append(True)
         self._jobs.put(None)
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether an event loop calls a function itself, for it gives something to wait for; any other needs a thread."""
+    plain: Any = function
+    while hasattr(plain, "func"):  # functools.partial
+        plain = plain.func
+    return iscoroutinefunction(plain) or iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004
 
 
 def _work(jobs: SimpleQueue[_Job | None], done: deque[None], closed: list[bool]) -> None:

@@ -77,13 +77,7 @@ class Caller:
         """Call plain functions; what they gave to wait for, which functions in disguise do."""
         if self._workers is None:
             self._workers = Workers("codex-app-server observer", 1)
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[None] = loop.create_future()
         given: list[tuple[Call, Any]] = []
-
-        def settle() -> None:
-            if not outcome.done():
-                outcome.set_result(None)
 
         def run() -> None:
             for each in calls:
@@ -93,11 +87,9 @@ class Caller:
                         given.append((each, said))
                 except BaseException as error:
                     log(error, f"the observer {each.name} failed")
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(settle)
 
-        if self._workers.put(run):
-            await outcome
+        if (called := self._workers.call(run)) is not None:
+            await called
         return given
 
 

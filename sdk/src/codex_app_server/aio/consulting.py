@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from inspect import isawaitable, iscoroutinefunction
+from functools import partial
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.questions import (
@@ -19,7 +20,7 @@ from codex_app_server.questions import (
     is_for_rules,
     without_thread,
 )
-from codex_app_server.workers import Workers
+from codex_app_server.workers import Workers, is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,10 +129,10 @@ class Consulting:
                 return data
             given = raised = None
             try:
-                if _is_async(function):
+                if is_async(function):
                     given = function(asked)
                 else:
-                    called = self._in_thread(asyncio.get_running_loop(), function, asked)
+                    called = self._workers.call(partial(function, asked))
                     if called is None:
                         return without_thread(request)
                     given, raised = await called
@@ -141,32 +142,3 @@ class Consulting:
                 if self._is_closed or not asyncio.get_running_loop().is_running():
                     raise
                 raised = error
-
-    def _in_thread(
-        self, loop: asyncio.AbstractEventLoop, handler: Callable[[Any], object], asked: object
-    ) -> asyncio.Future[tuple[object, BaseException | None]] | None:
-        """Call a plain function without holding up the loop: what it returned, or raised; None if there is no thread.
-
-        What it raised is a value here: a future takes no `StopIteration`, and `CancelledError` would cancel it.
-        """
-        outcome: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
-
-        def settle(value: object, error: BaseException | None) -> None:
-            if not outcome.done():
-                outcome.set_result((value, error))
-
-        def run() -> None:
-            value: object = None
-            raised: BaseException | None = None
-            try:
-                value = handler(asked)
-            except BaseException as error:
-                raised = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(settle, value, raised)
-
-        return outcome if self._workers.put(run) else None
-
-
-def _is_async(handler: Callable[[Any], object]) -> bool:
-    return iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004

@@ -12,6 +12,7 @@ import contextlib
 import os
 import sys
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
@@ -182,39 +183,18 @@ class AsyncRemoteTransport:
         token = self._config.token
         if not callable(token):
             return current_token(token)
-        loop = asyncio.get_running_loop()
-        given: asyncio.Future[str | None] = loop.create_future()
-
-        def settle(text: str | None, error: BaseException | None) -> None:
-            if given.cancelled():
-                return
-            if error is not None:
-                given.set_exception(error)
-            else:
-                given.set_result(text)
-
-        def ask() -> None:
-            text: str | None = None
-            failed: BaseException | None = None
-            try:
-                text = current_token(token)
-            except Exception as error:
-                failed = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(settle, text, failed)
-
         workers = Workers("codex-app-server token", 1)
-        workers.put(ask)
         try:
-            await asyncio.wait([given], timeout=self._config.startup_timeout_s)
+            if (called := workers.call(partial(current_token, token))) is None:
+                raise ConnectError(f"there is no token for {self._address.url}: no thread can be started to ask for it")
+            given, error = await asyncio.wait_for(called, self._config.startup_timeout_s)
+        except (TimeoutError, asyncio.TimeoutError):
+            raise ConnectError(f"there is no token for {self._address.url}: the function gives none in time") from None
         finally:
             workers.close()
-        if not given.done():
-            given.cancel()
-            raise ConnectError(f"there is no token for {self._address.url}: the function gives none in time")
-        if (error := given.exception()) is not None:
+        if error is not None:
             raise ConnectError(f"there is no token for {self._address.url}: {error}") from error
-        return given.result()
+        return given
 
     def _take(self, messages: list[bytes]) -> None:
         self.attempt(self._heard, messages)

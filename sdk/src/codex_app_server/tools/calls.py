@@ -12,8 +12,8 @@ import contextlib
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from codex_app_server._log import logger
@@ -22,7 +22,7 @@ from codex_app_server.questions import answer, decline, failed, question
 from codex_app_server.tools.context import ToolContext, ToolError
 from codex_app_server.tools.names import qualified
 from codex_app_server.tools.results import failure, success
-from codex_app_server.workers import Workers
+from codex_app_server.workers import Workers, is_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from codex_app_server.telemetry import Tracing
     from codex_app_server.tools.tool import Tool
     from codex_app_server.tools.toolbox import Toolbox, Tools
+    from codex_app_server.workers import Outcome
 
 __all__ = ["FINISH_S", "LIMIT", "THREADS", "Calls"]
 
 T = TypeVar("T")
-Outcome: TypeAlias = "tuple[T | None, BaseException | None]"
 
 LIMIT = 128
 """How many calls run at once in one client; the others wait."""
@@ -257,42 +257,18 @@ class Calls:
         As a value: `SystemExit` in a task would end the loop, and `StopIteration` cannot leave a coroutine.
         """
         try:
-            if _is_async(function):
+            if is_async(function):
                 given = await cast("Awaitable[object]", function(*positional, **named))
                 return made(given), None
-            given, error = await self._in_thread(lambda: _now(function, positional, named, made))
+            called = self._workers.call(lambda: _now(function, positional, named, made))
+            if called is None:
+                return None, ToolError("The program has no thread to run the tool in.")
+            given, error = await called
             if error is None and isawaitable(given):
                 return made(await given), None
             return cast("T", given), error
         except BaseException as error:
             return None, error
-
-    def _in_thread(self, job: Callable[[], object]) -> Awaitable[Outcome[object]]:
-        """Do something without holding up the loop: what it returned, or raised.
-
-        Raises:
-            ToolError: if there is no thread.
-        """
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Outcome[object]] = loop.create_future()
-
-        def settle(value: object, error: BaseException | None) -> None:
-            if not outcome.done():
-                outcome.set_result((value, error))
-
-        def run() -> None:
-            value: object = None
-            raised: BaseException | None = None
-            try:
-                value = job()
-            except BaseException as error:
-                raised = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-                loop.call_soon_threadsafe(settle, value, raised)
-
-        if not self._workers.put(run):
-            raise ToolError("The program has no thread to run the tool in.")
-        return outcome
 
     async def _tools_of(self, thread_id: str) -> Tools | None:
         """The tools of a thread; a sub-agent's thread has those of the thread that it works for."""
@@ -330,10 +306,3 @@ def _now(
     """What is made of what a plain function returns; or an awaitable, which the loop must wait for."""
     given = function(*positional, **named)
     return given if isawaitable(given) else made(given)
-
-
-def _is_async(function: Callable[..., object]) -> bool:
-    plain: Any = function
-    while hasattr(plain, "func"):  # functools.partial
-        plain = plain.func
-    return iscoroutinefunction(plain) or iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004
