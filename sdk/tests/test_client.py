@@ -448,7 +448,7 @@ def test_a_bug_in_acting_on_a_message_does_so_too(peer: Peer, monkeypatch: pytes
     def ask(driver: object, request: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("codex_app_server.sync.driver._Reader._ask", ask)
+    monkeypatch.setattr("codex_app_server.sync.reader.Reader._ask", ask)
     config = peer("greet(); read(); write({'id': 1, 'method': 'ask'}); wait_for_end()")
     with AppServerClient(config) as client, pytest.raises(TransportClosedError, match="a bug"):
         client.request("m")

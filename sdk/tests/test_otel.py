@@ -31,6 +31,7 @@ from codex_app_server import (
     ConnectError,
     Handlers,
     JsonRpcError,
+    RuntimeStartError,
     TransportClosedError,
     TurnFailedError,
 )
@@ -337,6 +338,18 @@ def test_a_start_that_fails_is_a_span_too(seen: Seen, peer: Callable[..., Any]) 
     start = seen.one("start codex")
     assert (start.attributes or {})["error.type"] in {"TransportClosedError", "RuntimeStartError"}
     assert seen.path(seen.one("initialize")) == ["initialize", "start codex"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_program_that_the_system_does_not_start_is_a_span_too(seen: Seen, kind: str, tmp_path: Path) -> None:
+    async def start() -> None:
+        override = (str(tmp_path / "nothing"),)
+        async with connected(kind, AppServerConfig(launch_args_override=override, telemetry=seen.telemetry)):
+            pass
+
+    with pytest.raises(RuntimeStartError):
+        asyncio.run(start())
+    assert (seen.one("start codex").attributes or {})["error.type"] == "RuntimeStartError"
 
 
 @pytest.mark.parametrize("kind", KINDS)

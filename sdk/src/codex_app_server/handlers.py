@@ -9,8 +9,8 @@ declined too: nothing is granted that nobody granted.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from inspect import signature
-from typing import TYPE_CHECKING, TypeVar
+from inspect import iscoroutinefunction, signature
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_app_server.suggesting import suggesting
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
     Legacy: TypeAlias = Literal["approved", "approved_for_session", "abort"]
 
-__all__ = ["Handlers", "checked"]
+__all__ = ["Handlers", "checked", "is_async"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,3 +113,11 @@ def _check(name: str, handler: object) -> None:
         parameters.bind(None)
     except TypeError as error:
         raise TypeError(f"{name} is called with one argument, the question: {error}") from None
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether an event loop calls a function itself, for it gives something to wait for; any other needs a thread."""
+    plain: Any = function
+    while hasattr(plain, "func"):  # functools.partial
+        plain = plain.func
+    return iscoroutinefunction(plain) or iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004

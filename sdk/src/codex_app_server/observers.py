@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from codex_app_server.handlers import is_async
 from codex_app_server.suggesting import suggesting
-from codex_app_server.workers import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,9 +14,8 @@ import threading
 from collections import deque
 from contextvars import copy_context
 from functools import partial
-from inspect import iscoroutinefunction
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     _Job: TypeAlias = Callable[[], object]
     Outcome: TypeAlias = "tuple[_T | None, BaseException | None]"
 
-__all__ = ["LIMIT", "Workers", "is_async"]
+__all__ = ["LIMIT", "Workers"]
 
 _T = TypeVar("_T")
 
@@ -110,14 +109,6 @@ class Workers:
         """Give up what waits; threads end as soon as they are idle. May be called again, and from anywhere."""
         self._closed.append(True)
         self._jobs.put(None)
-
-
-def is_async(function: Callable[..., object]) -> bool:
-    """Whether an event loop calls a function itself, for it gives something to wait for; any other needs a thread."""
-    plain: Any = function
-    while hasattr(plain, "func"):  # functools.partial
-        plain = plain.func
-    return iscoroutinefunction(plain) or iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004
 
 
 def _work(jobs: SimpleQueue[_Job | None], done: deque[None], closed: list[bool]) -> None:

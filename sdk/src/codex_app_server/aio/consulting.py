@@ -11,6 +11,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from codex_app_server.handlers import is_async
 from codex_app_server.questions import (
     TOOL_CALL,
     consult,
@@ -20,7 +21,7 @@ from codex_app_server.questions import (
     is_for_rules,
     without_thread,
 )
-from codex_app_server.workers import Workers, is_async
+from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,9 +1,7 @@
 """The driver for asyncio: the twin of `sync.driver`, with the same names and the same decisions, without a thread.
 
-The event loop owns what was received: bytes are read and handed out as they arrive, in steps of a few milliseconds at
-most. Tasks only take: an answer from their own request, events through a cursor of their own. Where nobody waits, what
-is kept unread is small, and the runtime has to wait. Where more than a `FEW` wait, what comes without a pause is
-gathered first.
+Tasks only take from what the `reader` hands out: an answer from their own request, events through a cursor of their
+own.
 """
 
 from __future__ import annotations
@@ -16,14 +14,9 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from codex_app_server._log import log_skipped
-from codex_app_server.aio.transport import AsyncStdioTransport
+from codex_app_server.aio.reader import AsyncReader, wake
 from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
-    CALM_S,
-    FEW,
-    GATHERED,
-    GATHERING_S,
     HURRY_S,
     OBSERVING_S,
     WRONG_PROCESS,
@@ -43,33 +36,23 @@ from codex_app_server.errors import (
 )
 from codex_app_server.handlers import Handlers, checked
 from codex_app_server.preloading import release_imports
-from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import Response, encode_notification
-from codex_app_server.runtime import launch_command, launch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_app_server.aio.calling import Calling
-    from codex_app_server.aio.consulting import Consulting
-    from codex_app_server.aio.remote import AsyncRemoteTransport
     from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
-    from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.protocol.messages import JsonValue
 
 __all__ = ["AsyncDriver"]
 
 YIELD_S = 0.005
 """How long a consumer that always finds something keeps the loop, in seconds, before other tasks get their turn."""
-
-
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    """Let a task go on; also before it sleeps."""
-    if not sleeper.done():
-        sleeper.set_result(None)
 
 
 async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
@@ -79,127 +62,6 @@ async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
         return True
     done, _ = await asyncio.wait([sleeper], timeout=timeout)  # not `wait_for`, after which it could not sleep again
     return bool(done)
-
-
-class _Reader(Reading):
-    """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
-
-    Args:
-        config: how the client is used.
-    """
-
-    calling: Calling | None = None
-
-    def __init__(self, config: AppServerConfig) -> None:
-        super().__init__(config)
-        self.consulting: Consulting | None = None
-        self.transport = self._transport_of(config)
-        self._gathering: asyncio.TimerHandle | None = None
-        self._nap: asyncio.TimerHandle | None = None
-
-    def _transport_of(self, config: AppServerConfig) -> AsyncStdioTransport | AsyncRemoteTransport:
-        if config.url is None:
-            return AsyncStdioTransport(receive=self.receive, finish=self.finish, ended=self.end)
-        from codex_app_server.aio.remote import AsyncRemoteTransport
-
-        return AsyncRemoteTransport(config, receive=self.receive, finish=self.finish, ended=self.end)
-
-    def receive(self, data: bytes) -> None:
-        """Take in what came."""
-        connection = self.connection
-        connection.receive(data)
-        self._new_bytes += len(data)
-        if len(self.sleepers) > FEW and connection.may_wait(GATHERED):
-            if self._gathering is None:
-                self._gathering = asyncio.get_running_loop().call_later(
-                    GATHERING_S, self.transport.attempt, self._hand_out
-                )
-        else:
-            self._hand_out()
-        if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
-            self.mind_the_allowance()
-
-    def finish(self) -> None:
-        """There will be no more to take in."""
-        self.connection.end()
-        self._hand_out()
-
-    def end(self, ending: Ending) -> None:
-        """Nobody is answered any more."""
-        self.ending = self.ending or ending
-        if self.tracing is not None:
-            self.tracing.on_end(self.ending)
-        if self.consulting is not None:
-            self.consulting.close()
-        for request in self.connection.waiting:
-            if request.waiter is not None:
-                _wake(request.waiter)
-        for sleeper in list(self.sleepers):
-            _wake(sleeper)
-        for timer in (self._gathering, self._nap):
-            if timer is not None:
-                timer.cancel()
-
-    def mind_the_allowance(self) -> None:
-        """Have the runtime wait while much is unread, and nobody waits for what it may say; else let it go on."""
-        if self.ending is not None:
-            return
-        self._count()
-        self.is_held_up = self._unread >= self._allowance.limit and not self._is_awaited()
-        if not self.is_held_up:
-            self.transport.resume()
-            return
-        self.transport.pause()
-        if self._nap is None:
-            patience = CALM_S if self._allowance.is_final else PATIENCE
-            self._nap = asyncio.get_running_loop().call_later(patience, self._patience_is_over)
-
-    def _patience_is_over(self) -> None:
-        self._nap = None
-        if self.is_held_up:
-            self._count()
-            self._allowance.patience_is_over()
-            self.mind_the_allowance()
-
-    def _hand_out(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        progress = self.connection.advance()
-        for data in progress.replies:
-            self.transport.send(data)
-        for request in progress.answered:
-            if request.waiter is not None:
-                _wake(request.waiter)
-        for junk in progress.junk:
-            log_skipped(junk.reason, junk.line)
-        for log in progress.touched:
-            while log.waiting:
-                _wake(log.waiting.popleft())
-        for question in progress.questions:
-            self._ask(question)
-        self._turns_ended(progress.ended)
-
-    def _turns_ended(self, turn_ids: list[str]) -> None:
-        if turn_ids and self.calling is not None:
-            self.calling.turns_ended(turn_ids)
-
-    def _ask(self, request: ServerRequest) -> None:
-        if self.consulting is None:
-            from codex_app_server.aio.consulting import Consulting
-
-            self.consulting = Consulting(
-                lambda: self.handlers,
-                self.replying(self.transport.send),
-                lambda: self.calling,
-                lambda: self.approving,
-            )
-            if self.ending is not None:  # it may have come before this was there
-                self.consulting.close()
-        if self.tracing is None:
-            self.consulting.ask(request)
-        else:
-            self.tracing.on_server_request(request).run(self.consulting.ask, request)
 
 
 class AsyncDriver:
@@ -215,7 +77,7 @@ class AsyncDriver:
     def __init__(self, config: AppServerConfig | None = None) -> None:
         self._config = config or AppServerConfig()
         self._process_id = os.getpid()
-        self._reader = _Reader(self._config)
+        self._reader = AsyncReader(self._config)
         self._connection = self._reader.connection
         self._transport = self._reader.transport
         self._metadata: InitializeResult | None = None
@@ -458,7 +320,7 @@ class AsyncDriver:
         for sleeper in list(cursor.log.waiting):
             with suppress(RuntimeError):  # the loop is closed, and nobody waits
                 # It may be asleep: a signal handler, or another thread, does not wake it by itself.
-                sleeper.get_loop().call_soon_threadsafe(_wake, sleeper)
+                sleeper.get_loop().call_soon_threadsafe(wake, sleeper)
 
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
@@ -484,16 +346,10 @@ class AsyncDriver:
             await self._observing.wait(OBSERVING_S)
 
     async def _start(self) -> None:
-        config = self._config
         if self._reader.tracing is not None:
             self._reader.tracing.on_start()
         try:
-            transport = self._transport
-            spawning = asyncio.ensure_future(
-                transport.start(launch_command(config), cwd=config.cwd, env=launch_environment(config))
-                if isinstance(transport, AsyncStdioTransport)
-                else transport.start()
-            )
+            spawning = asyncio.ensure_future(self._transport.start())
             try:
                 await asyncio.shield(spawning)
             except asyncio.CancelledError:

@@ -25,9 +25,12 @@ from codex_app_server.ending import (
     last_lines,
 )
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.runtime import launch_command, launch_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from codex_app_server.config import AppServerConfig
 
 __all__ = ["AsyncStdioTransport"]
 
@@ -39,14 +42,21 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
     """Starts a runtime and moves bytes to and from it.
 
     Args:
+        config: which, and how.
         receive: called with every chunk of its output; what it raises ends the runtime.
         finish: called once, when there will be no more; not if `receive` raised.
         ended: called once, after that.
     """
 
     def __init__(
-        self, *, receive: Callable[[bytes], None], finish: Callable[[], None], ended: Callable[[Ending], None]
+        self,
+        config: AppServerConfig,
+        *,
+        receive: Callable[[bytes], None],
+        finish: Callable[[], None],
+        ended: Callable[[Ending], None],
     ) -> None:
+        self._config = config
         self._receive = receive
         self._finish = finish
         self._ended = ended
@@ -60,19 +70,14 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._gone = asyncio.Event()
         self._is_closing = False
 
-    async def start(
-        self, command: Sequence[str], *, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None
-    ) -> None:
+    async def start(self) -> None:
         """Start the process.
 
-        Args:
-            command: the command line, program first.
-            cwd: its working directory, or None for the current one.
-            env: its whole environment, or None for the current one.
-
         Raises:
+            RuntimeNotFoundError: if there is none.
             RuntimeStartError: if the operating system does not start it.
         """
+        command, cwd, env = launch_command(self._config), self._config.cwd, launch_environment(self._config)
         _open.add(self)
         self._loop = asyncio.get_running_loop()
         try:

@@ -36,11 +36,14 @@ from codex_app_server.ending import (
     last_lines,
 )
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.waiting import Latch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from typing import IO
+
+    from codex_app_server.config import AppServerConfig
 
 __all__ = ["StdioTransport"]
 
@@ -51,30 +54,47 @@ class StdioTransport:
     """Starts a runtime and moves bytes to and from it.
 
     Args:
-        command: the command line, program first.
-        cwd: its working directory, or None for the current one.
-        env: its whole environment, or None for the current one.
+        config: which, and how.
         receive: called with every chunk of its output, in a thread; what it raises ends the runtime. If it returns a
             time, in seconds, and nothing follows within that, it is called again with nothing.
         finish: called once, in the same thread, when there will be no more; not if `receive` raised.
         leaving: called once, in another thread, when the process is gone, and what it wrote last is still to be read.
         ended: called once, in that other thread, when all is over.
-
-    Raises:
-        RuntimeStartError: if the operating system does not start it.
     """
+
+    _process: subprocess.Popen[bytes]  # there is none before there are threads
 
     def __init__(
         self,
-        command: Sequence[str],
+        config: AppServerConfig,
         *,
-        cwd: str | os.PathLike[str] | None,
-        env: Mapping[str, str] | None,
         receive: Callable[[bytes], float],
         finish: Callable[[], None],
         leaving: Callable[[], None],
         ended: Callable[[Ending], None],
     ) -> None:
+        self._config = config
+        self._receive = receive
+        self._finish = finish
+        self._leaving = leaving
+        self._ended = ended
+        self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
+        self._stderr = b""
+        self._dismissal: str | None = None
+        self._failure: BaseException | None = None
+        self._exited = Latch()
+        self._is_closing = False
+        self._is_let_go = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the process, and begin to move bytes.
+
+        Raises:
+            RuntimeNotFoundError: if there is none.
+            RuntimeStartError: if the operating system does not start it.
+        """
+        command, cwd, env = launch_command(self._config), self._config.cwd, launch_environment(self._config)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -92,31 +112,17 @@ class StdioTransport:
         except OSError as error:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
-        self._receive = receive
-        self._finish = finish
-        self._leaving = leaving
-        self._ended = ended
-        self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
-        self._stderr = b""
-        self._dismissal: str | None = None
-        self._failure: BaseException | None = None
-        self._exited = Latch()
-        self._is_closing = False
-        self._is_let_go = False
-        self._reader, self._writer, self._drainer, self._watcher = self._threads = [
-            threading.Thread(target=target, name=f"codex-app-server {self._process.pid} {name}", daemon=True)
-            for target, name in (
-                (self._read, "stdout"),
-                (self._write, "stdin"),
-                (self._drain, "stderr"),
-                (self._watch, "exit"),
-            )
-        ]
-
-    def start(self) -> None:
-        """Begin to move bytes."""
         _open.add(self)
         try:
+            self._reader, self._writer, self._drainer, self._watcher = self._threads = [
+                threading.Thread(target=target, name=f"codex-app-server {self._process.pid} {name}", daemon=True)
+                for target, name in (
+                    (self._read, "stdout"),
+                    (self._write, "stdin"),
+                    (self._drain, "stderr"),
+                    (self._watch, "exit"),
+                )
+            ]
             for thread in self._threads:
                 thread.start()
         except BaseException:
@@ -146,6 +152,8 @@ class StdioTransport:
         of the threads that move bytes, in which a finalizer may run, does not wait.
         """
         self._is_closing = True
+        if not self._threads:
+            return
         if self.is_own_thread():
             self.let_go()
             return

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from codex_app_server._log import logger
+from codex_app_server.handlers import is_async
 from codex_app_server.protocol.messages import encode_result
 from codex_app_server.questions import answer, decline, failed, question
 from codex_app_server.tools.context import ToolContext, ToolError
 from codex_app_server.tools.names import qualified
 from codex_app_server.tools.results import failure, success
-from codex_app_server.workers import Workers, is_async
+from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable

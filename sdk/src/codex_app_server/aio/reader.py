@@ -1,0 +1,152 @@
+"""The event loop owns what was received: bytes are read and handed out as they arrive, some milliseconds at a time.
+
+Where nobody waits, what is kept unread is small, and the runtime has to wait. Where more than a `FEW` wait, what comes
+without a pause is gathered first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from codex_app_server._log import log_skipped
+from codex_app_server.aio.transport import AsyncStdioTransport
+from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
+from codex_app_server.protocol.allowance import PATIENCE
+
+if TYPE_CHECKING:
+    from codex_app_server.aio.calling import Calling
+    from codex_app_server.aio.consulting import Consulting
+    from codex_app_server.aio.remote import AsyncRemoteTransport
+    from codex_app_server.config import AppServerConfig
+    from codex_app_server.ending import Ending
+    from codex_app_server.protocol.messages import ServerRequest
+
+__all__ = ["AsyncReader", "wake"]
+
+
+def wake(sleeper: asyncio.Future[None]) -> None:
+    """Let a task go on; also before it sleeps."""
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+class AsyncReader(Reading):
+    """The owner of what was received. It knows nothing of who uses the client, so that an unused one can be collected.
+
+    Args:
+        config: how the client is used.
+    """
+
+    calling: Calling | None = None
+
+    def __init__(self, config: AppServerConfig) -> None:
+        super().__init__(config)
+        self.consulting: Consulting | None = None
+        self.transport = self._transport_of(config)
+        self._gathering: asyncio.TimerHandle | None = None
+        self._nap: asyncio.TimerHandle | None = None
+
+    def _transport_of(self, config: AppServerConfig) -> AsyncStdioTransport | AsyncRemoteTransport:
+        if config.url is None:
+            return AsyncStdioTransport(config, receive=self.receive, finish=self.finish, ended=self.end)
+        from codex_app_server.aio.remote import AsyncRemoteTransport
+
+        return AsyncRemoteTransport(config, receive=self.receive, finish=self.finish, ended=self.end)
+
+    def receive(self, data: bytes) -> None:
+        """Take in what came."""
+        connection = self.connection
+        connection.receive(data)
+        self._new_bytes += len(data)
+        if len(self.sleepers) > FEW and connection.may_wait(GATHERED):
+            if self._gathering is None:
+                self._gathering = asyncio.get_running_loop().call_later(
+                    GATHERING_S, self.transport.attempt, self._hand_out
+                )
+        else:
+            self._hand_out()
+        if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
+            self.mind_the_allowance()
+
+    def finish(self) -> None:
+        """There will be no more to take in."""
+        self.connection.end()
+        self._hand_out()
+
+    def end(self, ending: Ending) -> None:
+        """Nobody is answered any more."""
+        self.ending = self.ending or ending
+        if self.tracing is not None:
+            self.tracing.on_end(self.ending)
+        if self.consulting is not None:
+            self.consulting.close()
+        for request in self.connection.waiting:
+            if request.waiter is not None:
+                wake(request.waiter)
+        for sleeper in list(self.sleepers):
+            wake(sleeper)
+        for timer in (self._gathering, self._nap):
+            if timer is not None:
+                timer.cancel()
+
+    def mind_the_allowance(self) -> None:
+        """Have the runtime wait while much is unread, and nobody waits for what it may say; else let it go on."""
+        if self.ending is not None:
+            return
+        self._count()
+        self.is_held_up = self._unread >= self._allowance.limit and not self._is_awaited()
+        if not self.is_held_up:
+            self.transport.resume()
+            return
+        self.transport.pause()
+        if self._nap is None:
+            patience = CALM_S if self._allowance.is_final else PATIENCE
+            self._nap = asyncio.get_running_loop().call_later(patience, self._patience_is_over)
+
+    def _patience_is_over(self) -> None:
+        self._nap = None
+        if self.is_held_up:
+            self._count()
+            self._allowance.patience_is_over()
+            self.mind_the_allowance()
+
+    def _hand_out(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        progress = self.connection.advance()
+        for data in progress.replies:
+            self.transport.send(data)
+        for request in progress.answered:
+            if request.waiter is not None:
+                wake(request.waiter)
+        for junk in progress.junk:
+            log_skipped(junk.reason, junk.line)
+        for log in progress.touched:
+            while log.waiting:
+                wake(log.waiting.popleft())
+        for question in progress.questions:
+            self._ask(question)
+        self._turns_ended(progress.ended)
+
+    def _turns_ended(self, turn_ids: list[str]) -> None:
+        if turn_ids and self.calling is not None:
+            self.calling.turns_ended(turn_ids)
+
+    def _ask(self, request: ServerRequest) -> None:
+        if self.consulting is None:
+            from codex_app_server.aio.consulting import Consulting
+
+            self.consulting = Consulting(
+                lambda: self.handlers,
+                self.replying(self.transport.send),
+                lambda: self.calling,
+                lambda: self.approving,
+            )
+            if self.ending is not None:  # it may have come before this was there
+                self.consulting.close()
+        if self.tracing is None:
+            self.consulting.ask(request)
+        else:
+            self.tracing.on_server_request(request).run(self.consulting.ask, request)
