@@ -402,19 +402,32 @@ import _imp, sys, threading
 from codex_app_server import AppServerConfig, Codex
 codex = Codex(AppServerConfig(launch_args_override=sys.argv[1:]))
 _imp.acquire_lock()  # what Ctrl-C leaves behind in the wrong moment
-codex.close()
+{then}
 imports = threading.Thread(target=lambda: __import__("wave"), daemon=True)
 imports.start()
 imports.join(10)
 print("fine" if not imports.is_alive() else "stuck")
+codex.close()
 """
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="it is CPython's lock")
-def test_what_ctrl_c_left_of_an_import_holds_up_nobody(peer: Peer) -> None:
-    ran = child(LEFT_TAKEN, *command_of(peer(TALKER)))
+@pytest.mark.parametrize("then", ["codex.close()", "codex.thread_start()"])
+def test_what_ctrl_c_left_of_an_import_holds_up_nobody(peer: Peer, then: str) -> None:
+    ran = child(LEFT_TAKEN.format(then=then), *command_of(peer(TALKER)))
 
     assert (ran.stdout, ran.returncode) == ("fine\n", 0), ran.stderr
+
+
+def test_the_interpreter_ends_when_what_is_loaded_ahead_is_loaded() -> None:
+    program = (
+        "import atexit, sys, codex_app_server\n"
+        "atexit.register(lambda: print('pydantic.main' in sys.modules))\n"
+        "from codex_app_server.preloading import load_ahead\n"
+        "load_ahead('models.model')\n"
+    )
+
+    assert child(program).stdout == "True\n"
 
 
 @posix_only

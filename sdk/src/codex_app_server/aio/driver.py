@@ -57,6 +57,7 @@ YIELD_S = 0.005
 
 async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
     """Wait to be woken; whether that happened within so many seconds."""
+    release_imports()
     if timeout is None:
         await sleeper
         return True

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_app_server.cli.interrupts import heeded
 from codex_app_server.errors import AppServerError
 from codex_app_server.terminal import line_of, visible
 from codex_app_server.timeouts import seconds
@@ -45,7 +46,8 @@ def main(words: Sequence[str] | None = None) -> int:
         # What a model says need not be sayable in the terminal's encoding.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
     try:
-        return _COMMANDS[options.command](options)
+        with heeded():
+            return _COMMANDS[options.command](options)
     except AppServerError as error:
         sys.stderr.write(f"error: {line_of(error)}\n")
         return _FAILED

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from codex_app_server.preloading import release_imports
+
 __all__ = ["Latch", "Relay", "Sleeper", "guard", "sleep", "sleeper", "wake"]
 
 Sleeper: TypeAlias = "SimpleQueue[None]"
@@ -40,6 +42,7 @@ def wake(sleeper: Sleeper) -> None:
 
 def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
     """Wait to be woken; whether that happened within so many seconds."""
+    release_imports()
     try:
         if os.name == "nt":
             _sleep_in_slices(sleeper, timeout)

@@ -1,0 +1,74 @@
+"""Ctrl-C that is not lost, and breaks nothing.
+
+Python drops what is raised in a finalizer or in a callback of a weak reference, and an import that is broken off in
+such a callback, which are many, leaves the import system's lock taken. A program would go on as if nobody had said
+anything: here it is told again.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from codex_app_server.preloading import is_importing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+__all__ = ["heeded"]
+
+_AGAIN_S = 0.02
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Within this block Ctrl-C raises `KeyboardInterrupt` as ever, but once an import is done, and where it is seen.
+
+    It changes nothing where Ctrl-C means something else, and in other threads than the main one.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    here = sys._getframe()  # noqa: SLF001 - imports further out are not this block's
+    shown = sys.unraisablehook
+    tellers: list[threading.Timer] = []
+
+    def is_told_again() -> bool:
+        teller = threading.Timer(_AGAIN_S, _interrupt_main)
+        teller.daemon = True
+        try:
+            teller.start()
+        except RuntimeError:  # there is no thread for it
+            return False
+        tellers.append(teller)
+        return True
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if not (is_importing(frame, here) and is_told_again()):
+            signal.default_int_handler(number, frame)
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if not (issubclass(what.exc_type, KeyboardInterrupt) and is_told_again()):
+            shown(what)
+
+    signal.signal(signal.SIGINT, interrupted)
+    sys.unraisablehook = dropped
+    try:
+        yield
+    finally:
+        for teller in tellers:
+            teller.cancel()
+        sys.unraisablehook = shown
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt_main() -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:  # that thread itself, so that what it waits in ends
+        signal.pthread_kill(cast("int", threading.main_thread().ident), signal.SIGINT)

@@ -1,0 +1,89 @@
+"""Ctrl-C in the moments in which Python itself would lose it."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+from until import until
+
+from codex_app_server.cli.interrupts import heeded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is not signal.default_int_handler, reason="Ctrl-C means something else here"
+)
+
+
+class Thing:
+    """Something that can be referred to."""
+
+
+def test_what_a_weak_references_callback_would_swallow_is_told_again() -> None:
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), heeded():  # noqa: PT012 - where it comes is what this is about
+        del thing
+        assert reference() is None
+        time.sleep(10)
+
+
+def test_and_what_a_finalizer_would() -> None:
+    class Final:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), heeded():  # noqa: PT012
+        Final()
+        time.sleep(10)
+
+
+def test_an_import_is_not_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "halfway_there.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGINT)\nis_whole = True\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), heeded():  # noqa: PT012
+        importlib.import_module("halfway_there")
+        time.sleep(10)
+    assert sys.modules.pop("halfway_there").is_whole
+
+
+def test_elsewhere_it_comes_at_once_and_nothing_is_left_of_it() -> None:
+    before = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), heeded():
+        signal.raise_signal(signal.SIGINT)
+    assert sys.unraisablehook is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_comes_as_the_block_ends_does_not_come_behind_it() -> None:
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    with heeded():
+        del thing
+    assert reference() is None
+    until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()))
+
+
+def test_who_has_other_plans_for_it_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: told.append(number))
+    try:
+        with heeded():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told == [signal.SIGINT]
+    in_thread = threading.Thread(target=lambda: heeded().__enter__())
+    in_thread.start()
+    in_thread.join()
+    assert signal.getsignal(signal.SIGINT) is before
