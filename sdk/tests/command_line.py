@@ -52,7 +52,7 @@ def home_of(model: ModelServer, settings: str = "", features: str = "") -> dict[
     env = {name: str(value) for name, value in (model.config().env or {}).items()}
     config = Path(env["CODEX_HOME"]) / "config.toml"
     written = config.read_text(encoding="utf-8")
-    config.write_text(f"{settings}\n{written}\n[features]\n{features}\n", encoding="utf-8")
+    config.write_text(f"{settings}\n{written}\n{features}\n", encoding="utf-8")  # which ends with its features
     return env
 
 

@@ -55,6 +55,12 @@ def wait_for_end():
 """
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A working directory without a repository, of which a runtime asks ``git`` a dozen things in each turn."""
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture
 def peer(tmp_path: Path) -> Callable[..., AppServerConfig]:
     """Makes the configuration of an app-server that does what a script says, with the words of `PRELUDE`."""

@@ -96,6 +96,38 @@ def test_the_answer_to_an_abandoned_request_is_dropped() -> None:
     assert isinstance(again, Junk)
 
 
+FAILED = b'{"method":"error","params":{"error":{"message":"no"},"willRetry":%s,"threadId":"t","turnId":"a"}}\n'
+ANNOUNCED = b'{"id":1,"result":{"turn":{"id":"a"}}}\n'
+
+
+@pytest.mark.parametrize("parts", [(ANNOUNCED, FAILED % b"false"), (FAILED % b"false", ANNOUNCED)])
+def test_a_turn_that_fails_before_it_begins_is_over(parts: tuple[bytes, bytes]) -> None:
+    connection = conversation()
+    request, _ = connection.ask("review/start", {"threadId": "t"}, announces_turn=True)
+
+    heard = [each for part in parts for each in receive(connection, part)]
+
+    failure, end = (each for each in heard if isinstance(each, Notification))
+    assert (failure.method, end.method) == ("error", "turn/completed")
+    turn = {"id": "a", "items": [], "itemsView": "notLoaded", "status": "failed", "error": {"message": "no"}}
+    assert end.params == {"threadId": "t", "turn": turn}
+    assert isinstance(answer := request.answer, Response)
+    assert answer.cursor is not None
+    assert answer.cursor.log.is_complete
+    assert answer.cursor.take(9) == [failure, end]
+
+
+@pytest.mark.parametrize("before", [b"", b'{"method":"turn/started","params":{"turn":{"id":"a"}}}\n'])
+def test_one_that_has_begun_or_is_tried_again_goes_on(before: bytes) -> None:
+    connection = conversation()
+    request, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)
+    receive(connection, ANNOUNCED + before + FAILED % (b"false" if before else b"true"))
+
+    assert isinstance(answer := request.answer, Response)
+    assert answer.cursor is not None
+    assert not answer.cursor.log.is_complete
+
+
 def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:
     connection = conversation()
     request, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)

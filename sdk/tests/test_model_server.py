@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -235,6 +236,21 @@ def test_nothing_of_the_persons_home_reaches_a_turn(play: Any, tmp_path: Path, m
         assert "MARKER" not in json.dumps(model.requests[0].body)
 
     play(scene)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for git")
+def test_no_other_host_is_asked_for_plugins(play: Any, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\necho \"$@\" >> '{asked}'\nexit 1\n", encoding="utf-8")
+    git.chmod(0o755)
+
+    async def scene(codex: Any, _: ModelServer) -> None:
+        await (await codex.thread_start(cwd=tmp_path)).run("hi")
+
+    play(scene, env={"PATH": os.pathsep.join([str(git.parent), os.environ["PATH"]])})
+    assert "https" not in asked.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("mode", TOOL_MODES)

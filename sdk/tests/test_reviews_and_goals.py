@@ -16,6 +16,7 @@ from codex_app_server import (
     CommitReviewTarget,
     InvalidRequestError,
     RequestTimeoutError,
+    TurnFailedError,
 )
 from codex_app_server.events import Notification
 from codex_app_server.handles.goals import GoalFold
@@ -63,9 +64,25 @@ class TestReviews:
 
         play(scene, Text(json.dumps(FOUND)), Text("Mend it."))
 
-    def test_other_things_are_too(self, play: Callable[..., None]) -> None:
+    def test_without_a_repository_there_is_no_branch(self, play: Callable[..., None], tmp_path: Path) -> None:
+        """The runtime says that it failed, and of a turn that has not begun nothing else."""
+
         async def scene(codex: Any, model: ModelServer) -> None:
-            thread = await codex.thread_start()
+            thread = await codex.thread_start(cwd=tmp_path)
+            with pytest.raises(TurnFailedError, match="is not a git repository"):
+                await thread.review(BaseBranchReviewTarget(branch="main"), timeout=30)
+            assert (await thread.run("Go on.", timeout=30)).text == "Done."
+            assert not model.requests[0].texts[-1].startswith("Review")
+
+        play(scene)
+
+    def test_other_things_are_too(self, play: Callable[..., None], tmp_path: Path) -> None:
+        person = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+        for words in (("init", "-q", "-b", "main"), (*person, "commit", "-q", "--allow-empty", "-m", "first")):
+            subprocess.run(["git", *words], cwd=tmp_path, check=True)
+
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start(cwd=tmp_path)
             for target in ("Look at f.", BaseBranchReviewTarget(branch="main"), CommitReviewTarget(sha="c0ffee")):
                 assert (await thread.review(target)).text == "It is fine."
             asked = [str(request.texts) for request in model.requests]

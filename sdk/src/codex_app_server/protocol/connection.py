@@ -333,6 +333,8 @@ class Connection:
                 self._went_on(turn_id, message.method, progress)
             if turn_id is not None and message.method in LAST["turn"]:
                 progress.ended.append(turn_id)
+            if message.method == "error" and (end := self.streams.stillborn(message.params, turn_id)) is not None:
+                self._heard(b"", self._event("turn/completed", end), progress)
         elif isinstance(message, Response | ErrorResponse):
             self._answered(line, message, progress)
         elif isinstance(message, ServerRequest):

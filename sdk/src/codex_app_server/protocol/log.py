@@ -88,6 +88,7 @@ class Log:
 
     Attributes:
         is_complete: whether the last entry was published; no other follows.
+        is_begun: whether anything was said but that it failed.
         is_left: whether a consumer gave up before that.
         waiting: who is to be woken when there is more; how, the drivers know.
         told: the entries that say what came of it, parsed, in their order; they are kept.
@@ -109,6 +110,7 @@ class Log:
         "_size",
         "_tail",
         "heads",
+        "is_begun",
         "is_complete",
         "is_left",
         "told",
@@ -118,6 +120,7 @@ class Log:
 
     def __init__(self, topic: Topic, bounds: Bounds, *, kept: int = 0) -> None:
         self.topic = topic
+        self.is_begun = False
         self.is_complete = False
         self.is_left = False
         self.waiting: deque[Any] = deque()

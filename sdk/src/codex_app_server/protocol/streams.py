@@ -187,6 +187,7 @@ class Streams:
             reference = self._turns.get(turn_id)
             log = reference() if reference is not None else self._of_unannounced(turn_id)
             if log is not None:
+                log.is_begun = log.is_begun or event.method != "error"
                 if event.method in TOLD:
                     if not log.is_ending:
                         log.told.append(event)
@@ -197,6 +198,19 @@ class Streams:
         if self._listening:
             self._tell(event, len(line), turn_id, touched)
         return turn_id
+
+    def stillborn(self, params: JsonValue, turn_id: str | None) -> JsonValue:
+        """The end of a turn that failed before it began, if an error says so: the runtime does not say more of it.
+
+        Returns:
+            the params of the event that is missing.
+        """
+        log = None if turn_id is None else self.owned(turn_id) or self._unannounced.get(turn_id)
+        if log is None or log.is_begun or not isinstance(params, dict) or params.get("willRetry") is not False:
+            return None
+        how: dict[str, JsonValue] = {"status": "failed", "error": params.get("error")}
+        turn: dict[str, JsonValue] = {"id": turn_id, "items": [], "itemsView": "notLoaded", **how}
+        return {"threadId": params.get("threadId"), "turn": turn}
 
     def prune(self) -> None:
         """Forget who does not listen any more, or has heard all there is."""

@@ -50,6 +50,9 @@ request_max_retries = 0
 stream_max_retries = 0
 [analytics]
 enabled = false
+[features]
+plugins = false  # looked for at GitHub
+shell_snapshot = false  # of a login shell, in each thread
 """
 
 _DONE = Text("Done.")
@@ -148,7 +151,7 @@ class ModelServer:
         """A configuration whose runtime has an empty home of its own and asks this model.
 
         Nothing of the person's own home reaches a turn: no settings, skills, agents or ``AGENTS.md``, and no profile of
-        the shell.
+        the shell. No other host is asked for anything, so there are no plugins, unless ``features`` says otherwise.
 
         Args:
             env: more variables for the runtime; None takes one away.
