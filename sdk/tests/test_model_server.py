@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import re
 import socket
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from until import until_it_holds
 
 from codex_app_server import AsyncCodex, Codex, Handlers, TextInput, TurnFailedError
 from codex_app_server.testing import (
@@ -238,19 +239,35 @@ def test_nothing_of_the_persons_home_reaches_a_turn(play: Any, tmp_path: Path, m
     play(scene)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for git")
-def test_no_other_host_is_asked_for_plugins(play: Any, tmp_path: Path) -> None:
-    asked = tmp_path / "asked"
-    git = tmp_path / "bin" / "git"
-    git.parent.mkdir()
-    git.write_text(f"#!/bin/sh\necho \"$@\" >> '{asked}'\nexit 1\n", encoding="utf-8")
-    git.chmod(0o755)
-
+@pytest.mark.parametrize("features", [{}, {"plugins": True}], ids=["by itself", "with plugins"])
+def test_another_host_is_asked_for_plugins_that_are_wanted_alone(play: Any, features: dict[str, bool]) -> None:
     async def scene(codex: Any, _: ModelServer) -> None:
-        await (await codex.thread_start(cwd=tmp_path)).run("hi")
+        await (await codex.thread_start()).run("hi")
+        if features:  # the way out is seen here
+            await until_it_holds(lambda: callers)
+        else:
+            await asyncio.sleep(0.5)
+            assert not callers
 
-    play(scene, env={"PATH": os.pathsep.join([str(git.parent), os.environ["PATH"]])})
-    assert "https" not in asked.read_text(encoding="utf-8")
+    callers: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        done = threading.Event()
+
+        def listen() -> None:
+            while not done.is_set():
+                with contextlib.suppress(TimeoutError):
+                    callers.append(proxy.accept()[0])
+                    callers[-1].close()
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        try:
+            play(scene, env=dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY"), url), features=features)
+        finally:
+            done.set()
+            listener.join()
 
 
 @pytest.mark.parametrize("mode", TOOL_MODES)
