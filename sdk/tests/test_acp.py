@@ -284,6 +284,14 @@ def test_a_mode_that_is_not_offered_is_neither_chosen_nor_gone_on_in() -> None:
     assert again.turn_options() == {"approval_policy": "on-request", "sandbox_policy": {"type": "readOnly"}}
 
 
+def test_a_stored_thread_that_is_in_no_mode_does_not_pass_for_what_the_settings_say() -> None:
+    asked_for_nothing = {"approvalPolicy": "never", "sandbox": {"type": "workspaceWrite"}}
+    for is_new, name in ((True, "Codex's settings"), (False, "As it was")):
+        shown = Settings(asked_for_nothing, [], is_new=is_new).modes()
+        assert shown.current_mode_id == "default"
+        assert {each.id: each.name for each in shown.available_modes}["default"] == name
+
+
 @pytest.mark.parametrize("modes", [("yolo",), ("default", "auto"), ()])
 def test_modes_that_there_are_not_cannot_be_offered(modes: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="modes must be some of read-only, auto, full-access"):

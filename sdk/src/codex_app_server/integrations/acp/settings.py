@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MODES", "SETTINGS", "Settings", "offered", "servers_of"]
 
 SETTINGS = "default"
-"""The mode that is what Codex's own settings say."""
+"""The mode that is what Codex's own settings say, or what a stored thread has that is in none of the others."""
 
 _MODES = {
     SETTINGS: ("Codex's settings", "What the configuration says of sandbox and approvals."),
@@ -30,6 +30,7 @@ _MODES = {
     "auto": ("Auto", "Reads, edits and runs commands in the workspace; asks before it leaves it."),
     "full-access": ("Full access", "Does everything without asking."),
 }
+_AS_IT_WAS = ("As it was", "What this thread has had of sandbox and approvals.")
 _POLICIES: dict[str, dict[str, Any]] = {
     "read-only": {"approval_policy": "on-request", "sandbox_policy": {"type": "readOnly"}},
     "auto": {"approval_policy": "on-request", "sandbox_policy": {"type": "workspaceWrite"}},
@@ -56,7 +57,8 @@ class Settings:
         self._mode = mode or SETTINGS
         # What has a mode of its own from before does not say any more what the configuration was.
         kept = {SETTINGS, *modes} if mode is None else {*modes}
-        self._modes = {key: said for key, said in _MODES.items() if key in kept}
+        modes_now = _MODES if is_new else {**_MODES, SETTINGS: _AS_IT_WAS}
+        self._modes = {key: said for key, said in modes_now.items() if key in kept}
         self._models = models
         self._configured = {
             "approval_policy": known.get("approvalPolicy"),
