@@ -77,7 +77,11 @@ class Thread(ThreadOptions, Handle):
         return decode(ThreadSetNameResponse, answer)
 
     def compact(self) -> ThreadCompactStartResponse:
-        """Have the runtime shorten what the model is told of the thread so far; it does so in a turn of its own."""
+        """Have the runtime shorten what the model is told of the thread so far.
+
+        It does so in a turn of its own, which has just begun when this returns. Until that ends, with a
+        ``turn/completed`` in the thread's subscriptions, the runtime refuses another one (`InternalRpcError`).
+        """
         self._load()
         answer = self._driver.call("thread/compact/start", {"threadId": self._id})
         from codex_app_server.generated import ThreadCompactStartResponse
