@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from until import until
 
-from codex_app_server import AppServerConfig, AsyncCodex, Codex
+from codex_app_server import AppServerConfig, AsyncCodex, Codex, preloading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ class Census:
 
     def __init__(self) -> None:
         self._process = psutil.Process()
+        until(lambda: not preloading._loading)  # what the first client of a process loads stays
         gc.collect()
         self._children = len(self._process.children())
         self._threads = threading.active_count()

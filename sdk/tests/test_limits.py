@@ -112,7 +112,7 @@ def test_money_is_counted_by_its_prices(play: Play) -> None:
         assert error.limit == "cost"
         assert error.used == pytest.approx(0.15)
 
-    play(scene, ECHO, ECHO, ECHO)
+    play(scene, ECHO, ECHO, ECHO, default=Text("word " * 20, delay_s=0.2))
 
 
 @pytest.mark.parametrize("limits", [Limits(seconds=0.6), Limits(stall_timeout=0.3)], ids=["seconds", "stall_timeout"])
