@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import acp
 import pytest
 from acp import schema
-from command_line import command, home_of
+from command_line import command, home_of, running
+from until import until
 
 from codex_app_server import AppServerConfig
 from codex_app_server.approvals.requests import (
@@ -475,3 +480,15 @@ def test_the_command_is_an_agent(codex_binary: Path, codex_model_server: ModelSe
         assert process.returncode == 0
 
     asyncio.run(asyncio.wait_for(acted(), 60))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal reaches one program alone there")
+def test_ctrl_c_ends_the_command(codex_binary: Path, codex_model_server: ModelServer) -> None:
+    env = {**os.environ, **home_of(codex_model_server)}
+    words = command("acp", "--codex-bin", str(codex_binary))
+    agent = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    until(lambda: len(running(codex_binary)) > 1)  # with the words of its own
+    agent.send_signal(signal.SIGINT)
+    _, complaint = agent.communicate(timeout=60)
+    assert (agent.returncode, complaint) == (130, b"interrupted\n")
+    assert not running(codex_binary)

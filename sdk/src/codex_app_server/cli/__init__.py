@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
         # What a model says need not be sayable in the terminal's encoding.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
     try:
-        with heeded():
+        with nullcontext() if options.command == "acp" else heeded():  # asyncio has its own way with Ctrl-C
             return _COMMANDS[options.command](options)
     except AppServerError as error:
         sys.stderr.write(f"error: {line_of(error)}\n")
