@@ -1,4 +1,7 @@
-"""A graph of LangGraph with Codex in one of its nodes: its words are streamed, and its thread goes on; with asyncio."""
+"""A graph of LangGraph with Codex in one of its nodes: its words are streamed, and its thread goes on; with asyncio.
+
+LangGraph's writer needs Python 3.11 here: before it, a task cannot be given the graph's context.
+"""
 
 from __future__ import annotations
 
