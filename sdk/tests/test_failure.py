@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,7 @@ from until import until_it_holds
 
 import codex_app_server
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
-from codex_app_server.sync.waiting import _sleep_in_slices
+from codex_app_server.sync.waiting import _slept_in_slices, new_sleeper, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,15 +159,14 @@ wait_for_end()
 
 def test_waiting_in_slices_is_waiting() -> None:
     """What Windows does instead of one long wait."""
-    queue: SimpleQueue[None] = SimpleQueue()
+    sleeper = new_sleeper()
     began = time.monotonic()
-    with pytest.raises(Empty):
-        _sleep_in_slices(queue, 0.25)
+    assert not _slept_in_slices(sleeper, 0.25)
     assert 0.25 <= time.monotonic() - began < 2
-    threading.Timer(0.25, queue.put, [None]).start()
-    _sleep_in_slices(queue, None)
-    queue.put(None)
-    _sleep_in_slices(queue, 0)
+    threading.Timer(0.25, wake, [sleeper]).start()
+    assert _slept_in_slices(sleeper, None)
+    wake(sleeper)
+    assert _slept_in_slices(sleeper, 0)
 
 
 PROGRAM = """

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from queue import SimpleQueue
 
 import pytest
 from until import until
 
-from codex_app_server.sync.waiting import Latch, Relay, Sleeper, _sleep_in_slices, sleep, wake
+from codex_app_server.sync.waiting import Latch, Relay, Sleeper, _slept_in_slices, new_sleeper, sleep, wake
 
 
 def sleepers(count: int) -> list[Sleeper]:
-    return [SimpleQueue() for _ in range(count)]
+    return [new_sleeper() for _ in range(count)]
 
 
 def woken(waiting: list[Sleeper]) -> list[bool]:
-    return [not sleeper.empty() for sleeper in waiting]
+    return [not sleeper.locked() for sleeper in waiting]
 
 
 def test_each_is_woken_when_the_one_before_it_passes_on() -> None:
@@ -54,20 +53,37 @@ def test_all_of_many_threads_run() -> None:
     assert ran == list(range(50))
 
 
-@pytest.mark.parametrize("rest", [sleep, _sleep_in_slices])
+@pytest.mark.parametrize("rest", [sleep, _slept_in_slices])
 def test_who_is_woken_before_it_sleeps_does_not_sleep(rest: object) -> None:
     (sleeper,) = sleepers(1)
     wake(sleeper)
 
-    assert rest(sleeper, 0) is not False  # type: ignore[operator]  # both are functions
+    assert rest(sleeper, 0)  # type: ignore[operator]  # both are functions
 
 
 def test_sleep_has_an_end() -> None:
     began = time.monotonic()
 
-    assert not sleep(SimpleQueue(), 0.05)
+    assert not sleep(new_sleeper(), 0.05)
 
     assert 0.05 <= time.monotonic() - began < 2
+
+
+def test_a_time_that_is_up_at_once_is_up() -> None:
+    """What a `SimpleQueue` does not promise: it waits for ever where the time is up before it looks a second time."""
+
+    def wait() -> None:
+        latch = Latch()
+        for number in range(50_000):
+            assert not latch.wait((0, 1e-9, 1e-6)[number % 3])
+            latch._sleepers.clear()
+        over.append(True)
+
+    over: list[bool] = []
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert over
 
 
 def test_a_latch_lets_everybody_through_once_it_is_set() -> None:

@@ -14,7 +14,8 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from codex_app_server.aio.reader import AsyncReader, wake
+from codex_app_server.aio.reader import AsyncReader
+from codex_app_server.aio.waiting import new_sleeper, sleep, wake
 from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
     HURRY_S,
@@ -53,16 +54,6 @@ __all__ = ["AsyncDriver"]
 
 YIELD_S = 0.005
 """How long a consumer that always finds something keeps the loop, in seconds, before other tasks get their turn."""
-
-
-async def _sleep(sleeper: asyncio.Future[None], timeout: float | None) -> bool:
-    """Wait to be woken; whether that happened within so many seconds."""
-    release_imports()
-    if timeout is None:
-        await sleeper
-        return True
-    done, _ = await asyncio.wait([sleeper], timeout=timeout)  # not `wait_for`, after which it could not sleep again
-    return bool(done)
 
 
 class AsyncDriver:
@@ -392,7 +383,7 @@ class AsyncDriver:
     async def _answer(self, request: Request, timeout: float | None) -> Response:
         """Send a request, and wait for its answer."""
         reader = self._reader
-        sleeper = asyncio.get_running_loop().create_future()
+        sleeper = new_sleeper()
         request.waiter = sleeper
         try:
             data = self._connection.request(request)
@@ -400,12 +391,12 @@ class AsyncDriver:
                 request.is_sent = True
                 self._send(data)
                 if timeout is None or timeout > HURRY_S:
-                    if not await _sleep(sleeper, HURRY_S):
+                    if not await sleep(sleeper, HURRY_S):
                         self._send(self._connection.hurry(request))
                     if request.answer is None and reader.ending is None:
-                        await _sleep(sleeper, None if timeout is None else timeout - HURRY_S)
+                        await sleep(sleeper, None if timeout is None else timeout - HURRY_S)
                 else:
-                    await _sleep(sleeper, timeout)
+                    await sleep(sleeper, timeout)
             if isinstance(request.answer, Response):
                 return request.answer
         except BaseException:
@@ -420,13 +411,13 @@ class AsyncDriver:
         reader = self._reader
         if what.is_ready() or reader.ending is not None:
             return
-        sleeper = asyncio.get_running_loop().create_future()
+        sleeper = new_sleeper()
         log.waiting.append(sleeper)
         reader.sleepers.add(sleeper)
         if reader.is_held_up:
             reader.mind_the_allowance()
         try:
-            if await _sleep(sleeper, timeout) or what.is_ready() or reader.ending is not None:
+            if await sleep(sleeper, timeout) or what.is_ready() or reader.ending is not None:
                 return
         finally:
             reader.sleepers.discard(sleeper)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.aio.aside import Aside
 from codex_app_server.aio.codex import AsyncCodex
-from codex_app_server.aio.waiting import Sleeper, guard, sleep, sleeper, wake
+from codex_app_server.aio.waiting import Sleeper, guard, new_sleeper, sleep, wake
 from codex_app_server.driving import WRONG_PROCESS, closed
 from codex_app_server.ending import Ending
 from codex_app_server.errors import (
@@ -86,7 +86,7 @@ class Leasing:
             raise RuntimeError(WRONG_PROCESS)
         limit = seconds(timeout, "timeout")
         end = None if limit is None else time.monotonic() + limit
-        place = Place(tenant, sleeper())
+        place = Place(tenant, new_sleeper())
         try:
             with self._guard:
                 self.check_open()
@@ -186,7 +186,7 @@ class Leasing:
         delay = member.not_before - time.monotonic()
         if delay > 0:
             left = _left(end)
-            sleeping = sleeper()
+            sleeping = new_sleeper()
             with self._guard:
                 if member.starters is not None:
                     member.starters.append(sleeping)
@@ -211,7 +211,7 @@ class Leasing:
         with self._guard:
             if member.starters is None:
                 return False
-            sleeping = sleeper()
+            sleeping = new_sleeper()
             member.starters.append(sleeping)
         await sleep(sleeping, _left(end))
         _left(end)
@@ -248,7 +248,7 @@ class Leasing:
     def _tidy_later(self) -> None:
         """Have idle runtimes closed when it is time; the guard is held."""
         if self._tidying is None and not self.is_closed:
-            self._tidier = sleeper()
+            self._tidier = new_sleeper()
             self._tidying = Aside(self._tidy, "closing idle runtimes")
 
     async def _tidy(self) -> None:

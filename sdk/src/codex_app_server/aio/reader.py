@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
+from codex_app_server.aio.waiting import wake
 from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
 from codex_app_server.protocol.allowance import PATIENCE
 
@@ -22,13 +23,7 @@ if TYPE_CHECKING:
     from codex_app_server.ending import Ending
     from codex_app_server.protocol.messages import ServerRequest
 
-__all__ = ["AsyncReader", "wake"]
-
-
-def wake(sleeper: asyncio.Future[None]) -> None:
-    """Let a task go on; also before it sleeps."""
-    if not sleeper.done():
-        sleeper.set_result(None)
+__all__ = ["AsyncReader"]
 
 
 class AsyncReader(Reading):

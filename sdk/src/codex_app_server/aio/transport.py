@@ -67,6 +67,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._failure: BaseException | None = None
         self._is_paused = False
         self._has_reported = False
+        self._timers: list[asyncio.TimerHandle] = []
         self._gone = asyncio.Event()
         self._is_closing = False
 
@@ -239,7 +240,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         """It is gone; what it wrote last may still be in the pipes, and its children may hold them open for hours."""
         self._gone.set()
         self.resume()
-        asyncio.get_running_loop().call_later(MOMENT, self._report)
+        self._later(MOMENT, self._report)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the exit code says more
         """It is gone, and everything it wrote is read."""
@@ -250,6 +251,8 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             return
         self._has_reported = True
         _open.discard(self)
+        for timer in self._timers:  # they would keep it, and all that it holds, until they are due
+            timer.cancel()
         self.attempt(self._finish)
         code = self._process.get_returncode() if self._process else None
         reason = self._dismissal or describe_exit(code or 0)
@@ -268,9 +271,14 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
                 return
             self._dismissal = reason
             _terminate(self._process)
-            asyncio.get_running_loop().call_later(SIGNAL_GRACE, _kill, self._process)
+            self._later(SIGNAL_GRACE, _kill, self._process)
 
-        asyncio.get_running_loop().call_later(grace, end)
+        self._later(grace, end)
+
+    def _later(self, delay: float, step: Callable[..., object], *arguments: object) -> None:
+        """Do something some seconds later, unless all is over before."""
+        if not self._has_reported:
+            self._timers.append(asyncio.get_running_loop().call_later(delay, step, *arguments))
 
     def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
         return self._process.get_pipe_transport(fd) if self._process else None

@@ -6,13 +6,15 @@ import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
-__all__ = ["Sleeper", "guard", "sleep", "sleeper", "wake"]
+from codex_app_server.preloading import release_imports
+
+__all__ = ["Sleeper", "guard", "new_sleeper", "sleep", "wake"]
 
 Sleeper: TypeAlias = "asyncio.Future[None]"
 """One task that waits, once."""
 
 
-def sleeper() -> Sleeper:
+def new_sleeper() -> Sleeper:
     """Somebody who is going to wait."""
     return asyncio.get_running_loop().create_future()
 
@@ -25,7 +27,11 @@ def wake(sleeper: Sleeper) -> None:
 
 async def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
     """Wait to be woken; whether that happened within so many seconds."""
-    done, _ = await asyncio.wait([sleeper], timeout=timeout)
+    release_imports()
+    if timeout is None:
+        await sleeper
+        return True
+    done, _ = await asyncio.wait([sleeper], timeout=timeout)  # not `wait_for`, after which it could not sleep again
     return bool(done)
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from codex_app_server.ending import MOMENT, SIGNAL_GRACE, describe_exit, last_lines
@@ -95,7 +95,7 @@ class AppServer:
         before = _socket_at(path)
         self.url = listen
         self._stderr = b""
-        self._found: SimpleQueue[str] = SimpleQueue()
+        self._found: Queue[str] = Queue()
         try:
             self.process = subprocess.Popen(
                 command,

@@ -13,7 +13,6 @@ import time
 import warnings
 import weakref
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server.config import AppServerConfig
@@ -41,7 +40,7 @@ from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.sync.reader import Reader
-from codex_app_server.sync.waiting import Sleeper, sleep, wake
+from codex_app_server.sync.waiting import new_sleeper, sleep, wake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -325,7 +324,7 @@ class Driver:
         """Send a request, and wait for its answer."""
         self._check_place()
         reader = self._reader
-        sleeper: Sleeper = SimpleQueue()
+        sleeper = new_sleeper()
         request.waiter = sleeper
         try:
             data = self._connection.request(request)
@@ -351,7 +350,7 @@ class Driver:
     def _wait(self, what: Cursor | Log | TurnWatch, log: Log, timeout: float | None) -> None:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
-        sleeper: Sleeper = SimpleQueue()
+        sleeper = new_sleeper()
         is_woken = False
         try:
             log.waiting.append(sleeper)

@@ -23,7 +23,7 @@ from codex_app_server.errors import (
 from codex_app_server.pooling.desk import Place
 from codex_app_server.sync.aside import Aside
 from codex_app_server.sync.codex import Codex
-from codex_app_server.sync.waiting import Sleeper, guard, sleep, sleeper, wake
+from codex_app_server.sync.waiting import Sleeper, guard, new_sleeper, sleep, wake
 from codex_app_server.timeouts import left_until, seconds
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Leasing:
             raise RuntimeError(WRONG_PROCESS)
         limit = seconds(timeout, "timeout")
         end = None if limit is None else time.monotonic() + limit
-        place = Place(tenant, sleeper())
+        place = Place(tenant, new_sleeper())
         try:
             with self._guard:
                 self.check_open()
@@ -186,7 +186,7 @@ class Leasing:
         delay = member.not_before - time.monotonic()
         if delay > 0:
             left = _left(end)
-            sleeping = sleeper()
+            sleeping = new_sleeper()
             with self._guard:
                 if member.starters is not None:
                     member.starters.append(sleeping)
@@ -211,7 +211,7 @@ class Leasing:
         with self._guard:
             if member.starters is None:
                 return False
-            sleeping = sleeper()
+            sleeping = new_sleeper()
             member.starters.append(sleeping)
         sleep(sleeping, _left(end))
         _left(end)
@@ -248,7 +248,7 @@ class Leasing:
     def _tidy_later(self) -> None:
         """Have idle runtimes closed when it is time; the guard is held."""
         if self._tidying is None and not self.is_closed:
-            self._tidier = sleeper()
+            self._tidier = new_sleeper()
             self._tidying = Aside(self._tidy, "closing idle runtimes")
 
     def _tidy(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
-from codex_app_server.sync.waiting import Latch, Sleeper, sleep, wake
+from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
 from codex_app_server.timeouts import left_until
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Crew:
         self._plan = plan
         self._next = threading.Lock()  # the caller's iterator knows nothing of threads; he does not wait for it himself
         self._outcomes: SimpleQueue[MapOutcome[Any]] = SimpleQueue()
-        self._has_news: Sleeper = SimpleQueue()
+        self._has_news = new_sleeper()
         self._room = threading.Semaphore(plan.concurrency)
         self._stopped = Latch()
         self._error: BaseException | None = None

@@ -10,14 +10,13 @@ pause is gathered first, and its consumers are woken in a `Relay`.
 from __future__ import annotations
 
 import time
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import log_skipped
 from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
 from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.sync.transport import StdioTransport
-from codex_app_server.sync.waiting import Relay, Sleeper, sleep, wake
+from codex_app_server.sync.waiting import Relay, Sleeper, new_sleeper, sleep, wake
 
 if TYPE_CHECKING:
     from codex_app_server.config import AppServerConfig
@@ -50,7 +49,7 @@ class Reader(Reading):
         self._gathers_until = 0.0
         self._nudge_at = 0.0
         self._is_leaving = False
-        self._relief: Sleeper = SimpleQueue()
+        self._relief = new_sleeper()
 
     def _transport_of(self, config: AppServerConfig) -> StdioTransport | RemoteTransport:
         if config.url is None:
@@ -149,7 +148,7 @@ class Reader(Reading):
         """Let the runtime wait while much is unread, and nobody waits for what it may say."""
         self._count()
         while self._unread >= self._allowance.limit and not self._is_over():
-            self._relief = SimpleQueue()
+            self._relief = new_sleeper()
             self.is_held_up = True
             if self._is_awaited() or self._is_over():  # once more, now that it can be woken
                 break

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
@@ -157,22 +157,24 @@ class RemoteTransport:
         token = self._config.token
         if not callable(token):
             return current_token(token)
-        given: SimpleQueue[str | BaseException | None] = SimpleQueue()
+        given: list[str | BaseException | None] = []
+        answered = Latch()
 
         def ask() -> None:
             try:
-                given.put(current_token(token))
+                given.append(current_token(token))
             except BaseException as error:
-                given.put(error)
+                given.append(error)
+            answered.set()
 
         workers = Workers("codex-app-server token", 1)
         workers.put(ask)
         try:
-            found = given.get(timeout=self._config.startup_timeout_s)
-        except Empty:
-            raise TimeoutError("the function gives none in time") from None
+            if not answered.wait(self._config.startup_timeout_s):
+                raise TimeoutError("the function gives none in time")
         finally:
             workers.close()
+        (found,) = given
         if isinstance(found, BaseException):
             raise found
         return found

@@ -1,7 +1,9 @@
 """Threads that wait, and are woken: without a lock that anybody could hold while foreign code runs.
 
 A thread may be interrupted between any two steps, by Ctrl-C, by a signal handler or a finalizer that calls the client
-itself. So everything here is made of queues whose every operation is one step, and who waits has a queue of its own.
+itself. So everything here is made of what does its work in one step, and who waits has a lock of his own, which is
+taken until he is woken. A `SimpleQueue` would not do: until Python 3.12, where the time is up by the moment it looks
+again, it waits for ever.
 """
 
 from __future__ import annotations
@@ -11,23 +13,24 @@ import threading
 import time
 from collections import deque
 from contextlib import AbstractContextManager, suppress
-from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from codex_app_server.preloading import release_imports
 
-__all__ = ["Latch", "Relay", "Sleeper", "guard", "sleep", "sleeper", "wake"]
+__all__ = ["Latch", "Relay", "Sleeper", "guard", "new_sleeper", "sleep", "wake"]
 
-Sleeper: TypeAlias = "SimpleQueue[None]"
+Sleeper: TypeAlias = "threading.Lock"
 """One thread that waits, once."""
 
 _SLICE_S = 0.1
 """How long a wait goes on at a time where Ctrl-C cannot end it, in seconds."""
 
 
-def sleeper() -> Sleeper:
+def new_sleeper() -> Sleeper:
     """Somebody who is going to wait."""
-    return SimpleQueue()
+    made = threading.Lock()
+    made.acquire()
+    return made
 
 
 def guard() -> AbstractContextManager[object]:
@@ -37,32 +40,27 @@ def guard() -> AbstractContextManager[object]:
 
 def wake(sleeper: Sleeper) -> None:
     """Let a thread go on; from anywhere, also before it sleeps."""
-    sleeper.put(None)
+    with suppress(RuntimeError):  # woken already
+        sleeper.release()
 
 
 def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
     """Wait to be woken; whether that happened within so many seconds."""
     release_imports()
-    try:
-        if os.name == "nt":
-            _sleep_in_slices(sleeper, timeout)
-        else:
-            sleeper.get(timeout=timeout)
-    except Empty:
-        return False
-    return True
+    if os.name == "nt":
+        return _slept_in_slices(sleeper, timeout)
+    return sleeper.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
 
 
-def _sleep_in_slices(sleeper: Sleeper, timeout: float | None) -> None:
-    """Wait where Ctrl-C does not end it, but is noticed between two waits: on Windows."""
+def _slept_in_slices(sleeper: Sleeper, timeout: float | None) -> bool:
+    """The same where Ctrl-C does not end a wait, but is noticed between two: on Windows."""
     end = None if timeout is None else time.monotonic() + timeout
     while True:
-        left = _SLICE_S if end is None else max(0, min(_SLICE_S, end - time.monotonic()))
-        try:
-            return sleeper.get(timeout=left)
-        except Empty:
-            if end is not None and time.monotonic() >= end:
-                raise
+        left = _SLICE_S if end is None else max(0.0, min(_SLICE_S, end - time.monotonic()))
+        if sleeper.acquire(timeout=left):
+            return True
+        if end is not None and time.monotonic() >= end:
+            return False
 
 
 class Latch:
@@ -83,7 +81,7 @@ class Latch:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for it; whether it happened within so many seconds."""
-        sleeper: Sleeper = SimpleQueue()
+        sleeper = new_sleeper()
         self._sleepers.append(sleeper)
         # Only now: what happens between the two wakes the sleeper before it sleeps.
         return self.is_set or sleep(sleeper, timeout) or self.is_set
