@@ -26,10 +26,12 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = ".codex-chroot"
 CHECKOUT = "checkout"
+OLD_ROOT = ".outside"
 APART = "--apart"
 BASE = ("ca-certificates", "python3", "python3-venv")
 TOOLS = ("git", "nodejs", "npm", "openssl")
 """What tests start. Debian's apt brings them, for debootstrap does not see the order in which they need each other."""
+NEEDED = ("debootstrap", "setpriv", "unshare", "chroot", "pivot_root", "git")
 SETTINGS = (
     "/etc/hosts",
     "/etc/resolv.conf",
@@ -80,7 +82,7 @@ def _refuse(directory: Path) -> None:
     """End with one line if this machine cannot do it, or the directory is somebody else's."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         sys.exit("chroot.py: making and entering a Debian needs Linux and root; run it with sudo")
-    missing = [name for name in ("debootstrap", "setpriv", "unshare", "chroot", "git") if shutil.which(name) is None]
+    missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         sys.exit(f"chroot.py: cannot find {', '.join(missing)}; install the packages that have them")
     if directory.exists() and any(directory.iterdir()) and not (directory / STAMP).is_file():
@@ -108,8 +110,10 @@ def _inside(directory: Path, arguments: argparse.Namespace) -> int:
     environ = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     environ["PATH"] = PATH
     words = [arguments.python, "scripts/dev.py", *(arguments.words or ["test"])]
-    enter = ["chroot", str(directory), "sh", "-c", f'cd /{CHECKOUT} && exec "$@"', "sh"]
-    return subprocess.run([*enter, *words], env=environ, check=False).returncode
+    # Not by chroot: what runs in one may make no namespaces, of which Codex makes its sandbox.
+    (directory / OLD_ROOT).mkdir(exist_ok=True)
+    entering = f'pivot_root . {OLD_ROOT} && umount -l /{OLD_ROOT} && cd /{CHECKOUT} && exec "$@"'
+    return subprocess.run(["sh", "-c", entering, "sh", *words], cwd=directory, env=environ, check=False).returncode
 
 
 def _mount(directory: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fake_programs import calls_of, fake_program
 from programs import ROOT, finished
 
-TOOLS = ("debootstrap", "setpriv", "unshare", "chroot", "git")
+TOOLS = ("debootstrap", "setpriv", "unshare", "chroot", "pivot_root", "git")
 
 
 def refused(directory: Path, programs: Path) -> str:
