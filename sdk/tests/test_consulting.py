@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from awaited import awaited
+from until import until
 
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers, TransportClosedError
 from codex_app_server.workers import LIMIT, Workers
@@ -256,4 +257,4 @@ class TestWorkers:
         done.wait(10)
         workers.close()
         gc.collect()
-        assert seen() is None
+        until(lambda: seen() is None)  # another thread may just be on its way out of the job
