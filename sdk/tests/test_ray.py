@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import codex_app_server
 from codex_app_server import Codex, MapOutcome, RunResult
 from codex_app_server.mapping.journal import Journal, Keys
+from codex_app_server.mapping.parts import Parts
 from codex_app_server.testing import ModelServer, Text
 
 SOURCE = str(Path(codex_app_server.__file__).parents[1])
@@ -101,3 +103,27 @@ def test_without_the_extra_one_line_says_how_to_get_it() -> None:
         'ray is not installed: pip install "codex-app-server-sdk[ray]"',
         "a journal that is a URL needs fsspec: pip install fsspec",
     ]
+
+
+def test_no_line_is_lost_where_many_threads_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codex_app_server.mapping.parts._EVERY_S", 0.0)
+    parts = Parts(f"file://{tmp_path}/run.jsonl")
+
+    def write(number: int) -> None:
+        for line in range(300):
+            parts.write(b"%d %d\n" % (number, line))
+            parts.flush()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    parts.close()
+    written = [line for line in parts.read().splitlines() if line]
+    assert sorted(written) == sorted(b"%d %d" % (number, line) for number in range(4) for line in range(300))

@@ -2,13 +2,16 @@
 
 Each part is an object of its own beside the URL, with that as the beginning of its name, and is written whole; all of
 them together, and what lies at the URL itself, are the lines of the journal. So nothing is ever rewritten, and programs
-that run at the same time are not in each other's way.
+that run at the same time are not in each other's way; nor are the threads of one, for every step here is a single one.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["Parts"]
@@ -36,8 +39,8 @@ class Parts:
         self._store: Any
         self._store, self._path = fsspec.core.url_to_fs(url)
         self._own = f"{time.time_ns():x}-{os.getpid():x}"
-        self._number = 0
-        self._lines: list[bytes] = []
+        self._numbers = itertools.count(1)
+        self._lines: deque[bytes] = deque()
         self._last = time.monotonic()
 
     def read(self) -> bytes:
@@ -65,10 +68,11 @@ class Parts:
         self._write()
 
     def _write(self) -> None:
-        if not self._lines:
-            return
-        lines, self._lines = self._lines, []
-        self._number += 1
-        self._store.makedirs(self._store._parent(self._path), exist_ok=True)  # noqa: SLF001 - likewise
-        self._store.pipe_file(f"{self._path}.{self._own}-{self._number:06d}", b"".join(lines))
         self._last = time.monotonic()
+        lines: list[bytes] = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self._lines.popleft())
+        if lines:
+            self._store.makedirs(self._store._parent(self._path), exist_ok=True)  # noqa: SLF001 - likewise
+            self._store.pipe_file(f"{self._path}.{self._own}-{next(self._numbers):06d}", b"".join(lines))
