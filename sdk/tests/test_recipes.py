@@ -72,6 +72,7 @@ async def served(application: Any) -> AsyncIterator[tuple[uvicorn.Server, asynci
     await asyncio.wait_for(serving, 30)
 
 
+@pytest.mark.runtime  # the example sees to it when it is loaded
 def test_two_first_requests_at_once_make_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one client has in hand, another one could not resume."""
     django = example("34_django", "sync")
@@ -92,6 +93,7 @@ def test_two_first_requests_at_once_make_one_client(monkeypatch: pytest.MonkeyPa
     assert given == made * 3
 
 
+@pytest.mark.runtime  # the example sees to it when it is loaded
 def test_a_codex_that_cannot_be_started_keeps_the_server_from_starting() -> None:
     said: list[dict[str, Any]] = []
 
