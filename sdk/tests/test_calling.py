@@ -161,9 +161,9 @@ def test_a_call_costs_little_of_the_runtimes_time(stage: Stage) -> None:
         await stage.outputs([weather, buy], *[ToolCall("buy", {"what": "tea"}, namespace="shop")] * 24)
         in_loop = sorted(item.duration_ms for item in stage.calls)
         assert len(plain) == len(in_loop) == 24
-        # The machine may be busy with something else, but hardly for all but some of them.
-        assert plain[3] <= MOST_MS
-        assert in_loop[3] <= MOST_MS
+        # The machine may be busy with something else, but hardly for two thirds of them.
+        assert plain[7] <= MOST_MS
+        assert in_loop[7] <= MOST_MS
 
     stage.play(scene())
 

@@ -115,6 +115,7 @@ def test_a_turn_that_fails_before_it_begins_is_over(parts: tuple[bytes, bytes]) 
     assert answer.cursor is not None
     assert answer.cursor.log.is_complete
     assert answer.cursor.take(9) == [failure, end]
+    assert len(receive(connection, FAILED % b"false")) == 1  # it is over once
 
 
 @pytest.mark.parametrize("before", [b"", b'{"method":"turn/started","params":{"turn":{"id":"a"}}}\n'])

@@ -206,7 +206,9 @@ class Streams:
             the params of the event that is missing.
         """
         log = None if turn_id is None else self.owned(turn_id) or self._unannounced.get(turn_id)
-        if log is None or log.is_begun or not isinstance(params, dict) or params.get("willRetry") is not False:
+        if log is None or log.is_begun or log.is_ending:
+            return None
+        if not isinstance(params, dict) or params.get("willRetry") is not False:
             return None
         how: dict[str, JsonValue] = {"status": "failed", "error": params.get("error")}
         turn: dict[str, JsonValue] = {"id": turn_id, "items": [], "itemsView": "notLoaded", **how}
