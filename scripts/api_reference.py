@@ -48,7 +48,7 @@ SECTIONS = {
     "Events": ("generated.events", "events", "protocol.handshake", "sync.subscription"),
     "Every method of the protocol": ("sync.client",),
     "Errors": ("errors", "retry"),
-    "Models of the protocol": ("generated", "models.aliases"),
+    "Models of the protocol": ("generated", "models.renamed"),
 }
 """The modules of the public names, by the section they are described in."""
 

@@ -289,7 +289,7 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
 
     targets.write_text(without(*set(context.catalog.triples) - {host.triple}), encoding="utf-8")
     before = contents(checkout)
-    tables = checkout / "sdk" / "src" / "codex_app_server" / "models" / "tables.py"
+    tables = checkout / "sdk" / "src" / "codex_app_server" / "models" / "entries.py"
     script = checkout / "scripts" / "api_reference.py"
     tables.write_text('raise ImportError("not today")\n', encoding="utf-8")  # a model that cannot be made
     said = codex_release(*words, code=1).stderr

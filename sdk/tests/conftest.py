@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import sys
 import textwrap
 import threading
@@ -14,12 +15,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import psutil
 import pytest
 from awaited import awaited
 
 from codex_app_server import AppServerConfig, AsyncCodex, Codex
-from codex_app_server.testing import ModelServer, Text
+from codex_app_server.testing import ModelServer, Text, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -56,9 +58,49 @@ def wait_for_end():
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A working directory without a repository, of which a runtime asks ``git`` a dozen things in each turn."""
+def little_to_do(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    one_certificate: Path,
+) -> None:
+    """A runtime has less to do for a test.
+
+    Its working directory has no repository, of which it would ask ``git`` a dozen things in each turn. The system knows
+    of one certificate, where it would read all of them three times in each turn. The homes of a `ModelServer` come with
+    databases, which take a runtime half of its start to make.
+    """
     monkeypatch.chdir(tmp_path_factory.getbasetemp())
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+    if "codex_binary" in request.fixturenames:
+        databases = request.getfixturevalue("databases")
+
+        def new_home() -> Path:
+            home = empty()
+            for path in databases:
+                shutil.copy(path, home)
+            return home
+
+        empty = server._new_home
+        monkeypatch.setattr(server, "_new_home", new_home)
+
+
+@pytest.fixture(scope="session")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of those that the web is asked with, the first."""
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+    path.write_text(f"{first}{end}\n", encoding="ascii")
+    return path
+
+
+@pytest.fixture(scope="session")
+def databases(codex_binary: Path) -> Iterator[list[Path]]:
+    """What a runtime makes in an empty home, and finds in all homes after that."""
+    with ModelServer() as model:
+        Codex(model.config(codex_bin=codex_binary)).close()
+        (home,) = model._homes
+        yield list(home.glob("*.sqlite"))
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ if TYPE_CHECKING:
     )
     from codex_app_server.limits import Limits
     from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
-    from codex_app_server.models.aliases import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
+    from codex_app_server.models.renamed import ThreadInfo, TurnCompletedNotificationPayload, TurnInfo
     from codex_app_server.observers import Observers
     from codex_app_server.pooling.members import PoolMember
     from codex_app_server.prices import Prices
@@ -423,7 +423,7 @@ _HOMES = {
     "ThreadArchiveResponse": "generated",
     "ThreadCompactStartResponse": "generated",
     "ThreadForkParams": "generated",
-    "ThreadInfo": "models.aliases",
+    "ThreadInfo": "models.renamed",
     "ThreadItem": "generated",
     "ThreadListCwdFilter": "generated",
     "ThreadListParams": "generated",
@@ -445,11 +445,11 @@ _HOMES = {
     "TransportClosedError": "errors",
     "Turn": "sync.turn",
     "TurnCompletedNotification": "generated",
-    "TurnCompletedNotificationPayload": "models.aliases",
+    "TurnCompletedNotificationPayload": "models.renamed",
     "TurnError": "generated",
     "TurnFailedError": "errors",
     "TurnHandle": "sync.turn:Turn",
-    "TurnInfo": "models.aliases",
+    "TurnInfo": "models.renamed",
     "TurnInterruptResponse": "generated",
     "TurnResult": "results",
     "TurnStartParams": "generated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server._log import log_skipped
@@ -22,7 +23,7 @@ from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from codex_app_server.approvals.deciding import Approving
     from codex_app_server.approvals.rules import ApprovalRule
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from codex_app_server.generated.events import Event
     from codex_app_server.limits import Meter
     from codex_app_server.protocol.connection import Request
-    from codex_app_server.protocol.log import Cursor
+    from codex_app_server.protocol.log import Cursor, Log
+    from codex_app_server.protocol.messages import ServerRequest
     from codex_app_server.telemetry import Tracing
 
 __all__ = [
@@ -77,8 +79,10 @@ WRONG_PROCESS = (
 )
 
 
-class Reading:
+class Reading(ABC):
     """What was received, and how much of it waits to be read.
+
+    A kind of client adds how somebody is woken (`_wake`, `_stir`), and how questions are answered (`_new_questions`).
 
     Args:
         config: how the client is used.
@@ -87,13 +91,19 @@ class Reading:
         connection: what it means.
         handlers: who answers the runtime's questions.
         meter: what the client's limits have been used for, if it has any.
-        consulting: who has questions answered, once there was one.
+        transport: how the runtime is told something.
+        questions: who has questions answered, once there was one.
+        tools: who calls the program's own tools, once it has any.
         approving: the rules that approvals are decided by, and who watches that.
         ending: how it ended, once it did.
         tracing: what telemetry is told, if there is any.
         sleepers: who waits for events.
         is_held_up: whether the runtime has to wait, for too much is unread.
     """
+
+    transport: Any
+    questions: Any = None
+    tools: Any = None
 
     def __init__(self, config: AppServerConfig) -> None:
         bounds = Bounds(config.max_buffered_events, config.max_buffered_bytes)
@@ -106,7 +116,7 @@ class Reading:
             from codex_app_server.limits import Meter
 
             self.meter = Meter(config.limits, "client")
-        self.consulting: Any = None
+        self.questions: Any = None
         self.approving: Approving | None = None
         if config.approvals:
             self.approve_with(config.approvals)
@@ -120,6 +130,24 @@ class Reading:
         self._allowance = Allowance()
         self._new_bytes = 0  # that came since the unread ones were counted
         self._unread = 0
+
+    def finish(self) -> None:
+        """There will be no more to take in."""
+        self.connection.end()
+        self._hand_out()
+
+    def end(self, ending: Ending) -> None:
+        """Nobody is answered any more."""
+        self.ending = self.ending or ending
+        if self.tracing is not None:
+            self.tracing.on_end(self.ending)
+        if self.questions is not None:
+            self.questions.close()
+        for request in self.connection.waiting:
+            if request.waiter is not None:
+                self._wake(request.waiter)
+        for sleeper in list(self.sleepers):
+            self._wake(sleeper)
 
     def approve_with(self, rules: Sequence[ApprovalRule] = ()) -> Approving:
         """Have approvals decided by rules, and what these leave by the handlers; all of it can be watched then."""
@@ -136,9 +164,9 @@ class Reading:
 
     def is_asking(self, turn_id: str) -> bool:
         """Whether something of a turn waits for an answer of this program."""
-        if self.consulting is None:
+        if self.questions is None:
             return False
-        asked = [request.params for request in list(self.consulting.open.values())]
+        asked = [request.params for request in list(self.questions.open.values())]
         return any(isinstance(params, dict) and params.get("turnId") == turn_id for params in asked)
 
     def taken(self, cursor: Cursor) -> list[Event]:
@@ -151,6 +179,44 @@ class Reading:
             if events:
                 return events
         return []
+
+    def _hand_out(self) -> None:
+        """Give everybody what has come for them."""
+        progress = self.connection.advance()
+        for data in progress.replies:
+            self.transport.send(data)
+        for request in progress.answered:
+            if request.waiter is not None:
+                self._wake(request.waiter)
+        for junk in progress.junk:
+            log_skipped(junk.reason, junk.line)
+        self._stir(progress.touched)
+        for question in progress.questions:
+            self._ask(question)
+        if progress.ended and self.tools is not None:
+            self.tools.turns_ended(progress.ended)
+
+    def _ask(self, request: ServerRequest) -> None:
+        if self.questions is None:
+            self.questions = self._new_questions(self.replying(self.transport.send))
+            if self.ending is not None:  # it may have come before this was there
+                self.questions.close()
+        if self.tracing is None:
+            self.questions.ask(request)
+        else:
+            self.tracing.on_server_request(request).run(self.questions.ask, request)
+
+    @abstractmethod
+    def _wake(self, waiter: Any) -> None:
+        """Wake one who waits for an answer, or for whatever comes next."""
+
+    @abstractmethod
+    def _stir(self, logs: Iterable[Log]) -> None:
+        """Wake those who wait for events of these."""
+
+    @abstractmethod
+    def _new_questions(self, send: Callable[[bytes], None]) -> Any:
+        """Who has questions answered; `send` takes the answers."""
 
     def _is_awaited(self) -> bool:
         """Whether anybody waits for anything."""

@@ -44,7 +44,7 @@ from codex_app_server.protocol.messages import Response, encode_notification
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_app_server.aio.calling import Calling
+    from codex_app_server.aio.tools import ToolCaller
     from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
@@ -83,8 +83,8 @@ class AsyncDriver:
         """Nobody can close it any more: let the runtime go."""
         if self._is_open and os.getpid() == self._process_id:
             self._is_open = False
-            if self._reader.consulting is not None:
-                self._reader.consulting.close()
+            if self._reader.questions is not None:
+                self._reader.questions.close()
             self._transport.let_go()
             warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
 
@@ -141,26 +141,26 @@ class AsyncDriver:
             raise
 
     @property
-    def calling(self) -> Calling:
+    def tools(self) -> ToolCaller:
         """Who calls the program's own tools."""
         reader = self._reader
-        if (found := reader.calling) is None:
-            from codex_app_server.aio.calling import Calling
+        if (found := reader.tools) is None:
+            from codex_app_server.aio.tools import ToolCaller
 
-            made = Calling(
+            made = ToolCaller(
                 reader.replying(reader.transport.send),
                 lambda: reader.handlers,
                 weakref.WeakMethod(self.call),
                 reader.tracing,
             )
-            found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+            found = vars(reader).setdefault("tools", made)  # one step, so that two threads get the same
             reader.connection.streams.gone = found.toolbox.forget
         return found
 
     async def finish(self) -> None:
         """Wait some seconds for calls of tools that are to finish."""
-        if self._reader.calling is not None:
-            await self._reader.calling.finish()
+        if self._reader.tools is not None:
+            await self._reader.tools.finish()
 
     @property
     def reading(self) -> Reading:
@@ -325,8 +325,8 @@ class AsyncDriver:
         self._is_open = False
         self._reader.ending = self._reader.ending or Ending("the client was closed")
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            if self._reader.consulting is not None:
-                self._reader.consulting.close()
+            if self._reader.questions is not None:
+                self._reader.questions.close()
             await self._transport.close_from_elsewhere(self._loop)
             return
         self._reader.end(self._reader.ending)

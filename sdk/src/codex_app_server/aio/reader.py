@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codex_app_server._log import log_skipped
 from codex_app_server.aio.transport import AsyncStdioTransport
-from codex_app_server.aio.waiting import wake
+from codex_app_server.aio.waiting import Sleeper, wake
 from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
 from codex_app_server.protocol.allowance import PATIENCE
 
 if TYPE_CHECKING:
-    from codex_app_server.aio.calling import Calling
-    from codex_app_server.aio.consulting import Consulting
+    from collections.abc import Callable, Iterable
+
+    from codex_app_server.aio.questions import Questions
     from codex_app_server.aio.remote import AsyncRemoteTransport
+    from codex_app_server.aio.tools import ToolCaller
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
-    from codex_app_server.protocol.messages import ServerRequest
+    from codex_app_server.protocol.log import Log
 
 __all__ = ["AsyncReader"]
 
@@ -33,11 +34,12 @@ class AsyncReader(Reading):
         config: how the client is used.
     """
 
-    calling: Calling | None = None
+    transport: AsyncStdioTransport | AsyncRemoteTransport
+    questions: Questions | None = None
+    tools: ToolCaller | None = None
 
     def __init__(self, config: AppServerConfig) -> None:
         super().__init__(config)
-        self.consulting: Consulting | None = None
         self.transport = self._transport_of(config)
         self._gathering: asyncio.TimerHandle | None = None
         self._nap: asyncio.TimerHandle | None = None
@@ -64,23 +66,9 @@ class AsyncReader(Reading):
         if self._unread + self._new_bytes >= self._allowance.limit and not self._is_awaited():
             self.mind_the_allowance()
 
-    def finish(self) -> None:
-        """There will be no more to take in."""
-        self.connection.end()
-        self._hand_out()
-
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
-        self.ending = self.ending or ending
-        if self.tracing is not None:
-            self.tracing.on_end(self.ending)
-        if self.consulting is not None:
-            self.consulting.close()
-        for request in self.connection.waiting:
-            if request.waiter is not None:
-                wake(request.waiter)
-        for sleeper in list(self.sleepers):
-            wake(sleeper)
+        super().end(ending)
         for timer in (self._gathering, self._nap):
             if timer is not None:
                 timer.cancel()
@@ -110,38 +98,17 @@ class AsyncReader(Reading):
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        progress = self.connection.advance()
-        for data in progress.replies:
-            self.transport.send(data)
-        for request in progress.answered:
-            if request.waiter is not None:
-                wake(request.waiter)
-        for junk in progress.junk:
-            log_skipped(junk.reason, junk.line)
-        for log in progress.touched:
+        super()._hand_out()
+
+    def _stir(self, logs: Iterable[Log]) -> None:
+        for log in logs:
             while log.waiting:
                 wake(log.waiting.popleft())
-        for question in progress.questions:
-            self._ask(question)
-        self._turns_ended(progress.ended)
 
-    def _turns_ended(self, turn_ids: list[str]) -> None:
-        if turn_ids and self.calling is not None:
-            self.calling.turns_ended(turn_ids)
+    def _wake(self, waiter: Sleeper) -> None:
+        wake(waiter)
 
-    def _ask(self, request: ServerRequest) -> None:
-        if self.consulting is None:
-            from codex_app_server.aio.consulting import Consulting
+    def _new_questions(self, send: Callable[[bytes], None]) -> Questions:
+        from codex_app_server.aio.questions import Questions
 
-            self.consulting = Consulting(
-                lambda: self.handlers,
-                self.replying(self.transport.send),
-                lambda: self.calling,
-                lambda: self.approving,
-            )
-            if self.ending is not None:  # it may have come before this was there
-                self.consulting.close()
-        if self.tracing is None:
-            self.consulting.ask(request)
-        else:
-            self.tracing.on_server_request(request).run(self.consulting.ask, request)
+        return Questions(lambda: self.handlers, send, lambda: self.tools, lambda: self.approving)

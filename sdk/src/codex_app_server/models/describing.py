@@ -12,13 +12,13 @@ from inspect import Parameter, Signature
 from typing import TYPE_CHECKING
 
 from codex_app_server.generated.registry import ROOMS
-from codex_app_server.models.tables import is_value, parse_entry, parse_field, parse_type
+from codex_app_server.models.entries import is_value, parse_entry, parse_field, parse_type
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import Self
 
-    from codex_app_server.models.tables import Part
+    from codex_app_server.models.entries import Part
 
 __all__ = ["Docstring", "SignatureOfFields"]
 

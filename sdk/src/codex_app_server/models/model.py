@@ -27,7 +27,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.models.describing import Docstring, SignatureOfFields
-from codex_app_server.models.tables import Entry, is_value, parse_entry, parse_field, parse_type
+from codex_app_server.models.entries import Entry, is_value, parse_entry, parse_field, parse_type
 from codex_app_server.models.variants import EnumKind, Kind, OpenWord, UnionKind, Word
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue
-    from codex_app_server.sync.calling import Calling
+    from codex_app_server.sync.tools import ToolCaller
     from codex_app_server.sync.watching import Observing, TurnWatch
 
 __all__ = ["Driver"]
@@ -99,8 +99,8 @@ class Driver:
         """Nobody can close it any more: let the runtime go."""
         if self._is_open and os.getpid() == self._process_id:
             self._is_open = False
-            if self._reader.consulting is not None:
-                self._reader.consulting.close()
+            if self._reader.questions is not None:
+                self._reader.questions.close()
             self._transport.let_go()
             warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
 
@@ -119,26 +119,26 @@ class Driver:
         return self._metadata
 
     @property
-    def calling(self) -> Calling:
+    def tools(self) -> ToolCaller:
         """Who calls the program's own tools."""
         reader = self._reader
-        if (found := reader.calling) is None:
-            from codex_app_server.sync.calling import Calling
+        if (found := reader.tools) is None:
+            from codex_app_server.sync.tools import ToolCaller
 
-            made = Calling(
+            made = ToolCaller(
                 reader.replying(reader.transport.send),
                 lambda: reader.handlers,
                 weakref.WeakMethod(self.call),
                 reader.tracing,
             )
-            found = vars(reader).setdefault("calling", made)  # one step, so that two threads get the same
+            found = vars(reader).setdefault("tools", made)  # one step, so that two threads get the same
             reader.connection.streams.gone = found.toolbox.forget
         return found
 
     def finish(self) -> None:
         """Wait some seconds for calls of tools that are to finish."""
-        if self._reader.calling is not None:
-            self._reader.calling.finish()
+        if self._reader.tools is not None:
+            self._reader.tools.finish()
 
     @property
     def reading(self) -> Reading:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codex_app_server.generated import McpServerToolCallResponse, ReviewTarget
     from codex_app_server.handles.reviews import ReviewResult
     from codex_app_server.handles.threads import HasId, Known
-    from codex_app_server.models.aliases import ThreadInfo, TurnInfo
+    from codex_app_server.models.renamed import ThreadInfo, TurnInfo
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.sync.driver import Driver
     from codex_app_server.sync.goal import Goal
@@ -70,8 +70,8 @@ class Handle:
     @property
     def info(self) -> ThreadInfo:
         """All that was said of it, as the protocol's model."""
-        from codex_app_server.models.aliases import ThreadInfo
         from codex_app_server.models.model import decode
+        from codex_app_server.models.renamed import ThreadInfo
 
         return decode(ThreadInfo, {"id": self._id, **self._known})
 
@@ -110,8 +110,8 @@ class Handle:
         Raises:
             JsonRpcError: if it is not stored, as an ephemeral one.
         """
-        from codex_app_server.models.aliases import TurnInfo
         from codex_app_server.models.model import decode
+        from codex_app_server.models.renamed import TurnInfo
 
         params: dict[str, JsonValue] = {
             "threadId": self._id,

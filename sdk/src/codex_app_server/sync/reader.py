@@ -12,19 +12,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from codex_app_server._log import log_skipped
 from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
 from codex_app_server.protocol.allowance import PATIENCE
 from codex_app_server.sync.transport import StdioTransport
 from codex_app_server.sync.waiting import Relay, Sleeper, new_sleeper, sleep, wake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
-    from codex_app_server.protocol.messages import ServerRequest
-    from codex_app_server.sync.calling import Calling
-    from codex_app_server.sync.consulting import Consulting
+    from codex_app_server.protocol.log import Log
+    from codex_app_server.sync.questions import Questions
     from codex_app_server.sync.remote import RemoteTransport
+    from codex_app_server.sync.tools import ToolCaller
 
 __all__ = ["Reader"]
 
@@ -39,11 +40,12 @@ class Reader(Reading):
         config: how the client is used.
     """
 
-    calling: Calling | None = None
+    transport: StdioTransport | RemoteTransport
+    questions: Questions | None = None
+    tools: ToolCaller | None = None
 
     def __init__(self, config: AppServerConfig) -> None:
         super().__init__(config)
-        self.consulting: Consulting | None = None
         self.transport = self._transport_of(config)
         self.relay = Relay()
         self._gathers_until = 0.0
@@ -84,11 +86,6 @@ class Reader(Reading):
             self._hold_up()
         return _NUDGE_S if self.relay.is_running else 0
 
-    def finish(self) -> None:
-        """There will be no more to take in."""
-        self.connection.end()
-        self._hand_out()
-
     def leaving(self) -> None:
         """The runtime is gone: what it wrote last is read whoever wants it."""
         self._is_leaving = True
@@ -96,33 +93,16 @@ class Reader(Reading):
 
     def end(self, ending: Ending) -> None:
         """Nobody is answered any more."""
-        self.ending = self.ending or ending
-        if self.tracing is not None:
-            self.tracing.on_end(self.ending)
-        if self.consulting is not None:
-            self.consulting.close()
-        for request in self.connection.waiting:
-            if request.waiter is not None:
-                wake(request.waiter)
-        for sleeper in list(self.sleepers):
-            wake(sleeper)
+        super().end(ending)
         self.relieve()
 
     def relieve(self) -> None:
         """Somebody waits: let the reader see that it may go on."""
         wake(self._relief)
 
-    def _hand_out(self) -> None:
-        progress = self.connection.advance()
-        for data in progress.replies:
-            self.transport.send(data)
-        for request in progress.answered:
-            if request.waiter is not None:
-                wake(request.waiter)
-        for junk in progress.junk:
-            log_skipped(junk.reason, junk.line)
+    def _stir(self, logs: Iterable[Log]) -> None:
         ready: list[Sleeper] = []
-        for log in progress.touched:
+        for log in logs:
             while log.waiting:
                 try:
                     ready.append(log.waiting.popleft())
@@ -136,9 +116,14 @@ class Reader(Reading):
         else:
             for sleeper in ready:
                 wake(sleeper)
-        for question in progress.questions:
-            self._ask(question)
-        self._turns_ended(progress.ended)
+
+    def _wake(self, waiter: Sleeper) -> None:
+        wake(waiter)
+
+    def _new_questions(self, send: Callable[[bytes], None]) -> Questions:
+        from codex_app_server.sync.questions import Questions
+
+        return Questions(lambda: self.handlers, send, lambda: self.tools, lambda: self.approving)
 
     def _pass_on(self) -> None:
         self._nudge_at = time.monotonic() + _NUDGE_S
@@ -159,21 +144,3 @@ class Reader(Reading):
 
     def _is_over(self) -> bool:
         return self.ending is not None or self._is_leaving
-
-    def _turns_ended(self, turn_ids: list[str]) -> None:
-        if turn_ids and self.calling is not None:
-            self.calling.turns_ended(turn_ids)
-
-    def _ask(self, request: ServerRequest) -> None:
-        if self.consulting is None:
-            from codex_app_server.sync.consulting import Consulting
-
-            self.consulting = Consulting(
-                lambda: self.handlers, self.replying(self.transport.send), lambda: self.calling, lambda: self.approving
-            )
-            if self.ending is not None:  # it may have come before this was there
-                self.consulting.close()
-        if self.tracing is None:
-            self.consulting.ask(request)
-        else:
-            self.tracing.on_server_request(request).run(self.consulting.ask, request)

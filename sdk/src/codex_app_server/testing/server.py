@@ -53,6 +53,8 @@ enabled = false
 [features]
 plugins = false  # looked for at GitHub
 shell_snapshot = false  # of a login shell, in each thread
+[skills.bundled]
+enabled = false  # written into each home
 """
 
 _DONE = Text("Done.")
@@ -151,13 +153,14 @@ class ModelServer:
         """A configuration whose runtime has an empty home of its own and asks this model.
 
         Nothing of the person's own home reaches a turn: no settings, skills, agents or ``AGENTS.md``, and no profile of
-        the shell. No other host is asked for anything, so there are no plugins, unless ``features`` says otherwise.
+        the shell. No other host is asked for anything, so there are no plugins, unless ``features`` says otherwise. The
+        skills that Codex brings along are left out too.
 
         Args:
             env: more variables for the runtime; None takes one away.
             **options: other fields of `AppServerConfig`.
         """
-        home = Path(tempfile.mkdtemp(prefix="codex-home-"))
+        home = _new_home()
         self._homes.append(home)
         (home / "config.toml").write_text(_CONFIG.format(url=self.url, model=self._model), encoding="utf-8")
         person = dict.fromkeys(("HOME", "USERPROFILE"), str(home))
@@ -213,6 +216,11 @@ class ModelServer:
 
     def _pause(self, seconds: float) -> None:
         self._stopping.wait(seconds)
+
+
+def _new_home() -> Path:
+    """An empty directory."""
+    return Path(tempfile.mkdtemp(prefix="codex-home-"))
 
 
 def _without_proxy(environment: Mapping[str, str | None]) -> dict[str, str]:

@@ -32,11 +32,11 @@ from codex_app_server.protocol.messages import (
 )
 from codex_app_server.protocol.rejoining import ties
 from codex_app_server.protocol.rejoining.asked import Questions
-from codex_app_server.protocol.rejoining.calls import Call, Calls
 from codex_app_server.protocol.rejoining.filling import event, fill, stopped
 from codex_app_server.protocol.rejoining.joining import MOST_TRIES, SETTINGS, WINDOW, Join, with_ids
 from codex_app_server.protocol.rejoining.known import Known
 from codex_app_server.protocol.rejoining.seen import piece_head
+from codex_app_server.protocol.rejoining.unanswered import Call, Unanswered
 from codex_app_server.protocol.streams import turn_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Session:
         self.refusal: str | None = None
         self._is_open = True
         self._greeting: Call | None = None
-        self._calls = Calls()
+        self._unanswered = Unanswered()
         self._questions = Questions()
         self._ties = ties.Ties()
         self._known = Known()
@@ -123,7 +123,7 @@ class Session:
         elif self._joins and (join := self._joins.get(call.thread_id or "")) is not None:
             join.held.append(call.line)
         else:
-            self._calls.sent(call)
+            self._unanswered.sent(call)
             send.append(call.line)
 
     # What becomes of the connection.
@@ -131,7 +131,7 @@ class Session:
     def lost(self) -> list[bytes]:
         """It broke: the lines to hand on."""
         self._is_open = False
-        again, answers = self._calls.lost()
+        again, answers = self._unanswered.lost()
         held = [line for join in self._joins.values() for line in join.held]
         self._held = [*again, *held, *self._held]
         self._joins.clear()
@@ -184,9 +184,9 @@ class Session:
             step.deliver.extend(self._known.piece(line, head))
             return
         found = _ANSWER.match(line)
-        call = None if found is None else self._calls.open.get(found[1])
+        call = None if found is None else self._unanswered.open.get(found[1])
         if call is not None and call.method not in _TELLING and call is not self._greeting:
-            self._calls.answered(call.id)  # its answer may be large, and need not be read
+            self._unanswered.answered(call.id)  # its answer may be large, and need not be read
             step.deliver.append(line)
             return
         message = parse(line)
@@ -211,7 +211,7 @@ class Session:
             else:
                 self._greeted(step)
             return
-        call = self._calls.answered(call_id)
+        call = self._unanswered.answered(call_id)
         step.deliver.append(line)
         if call is None or isinstance(message, ErrorResponse):
             return

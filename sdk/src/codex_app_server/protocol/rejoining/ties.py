@@ -9,7 +9,7 @@ from codex_app_server.protocol.rejoining.filling import event
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
-    from codex_app_server.protocol.rejoining.calls import Call
+    from codex_app_server.protocol.rejoining.unanswered import Call
 
 __all__ = ["BEGINNINGS", "ENDINGS", "Ties"]
 

@@ -1,4 +1,4 @@
-"""The twin of `sync.consulting` for asyncio: beside the other tasks of the loop.
+"""The twin of `sync.questions` for asyncio: beside the other tasks of the loop.
 
 A plain function is called in a thread of the same bounded pool, so that it does not hold up the loop.
 """
@@ -26,21 +26,21 @@ from codex_app_server.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codex_app_server.aio.calling import Calling
+    from codex_app_server.aio.tools import ToolCaller
     from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
 
-__all__ = ["Consulting"]
+__all__ = ["Questions"]
 
 
-class Consulting:
+class Questions:
     """Has the runtime's questions answered, each in a task of the running loop.
 
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, on the loop.
-        calling: gives who calls the program's own tools, if it has any.
+        tools: gives who calls the program's own tools, if it has any.
         approving: gives the rules for approvals, if there are any; looked at for each question.
 
     Attributes:
@@ -51,11 +51,11 @@ class Consulting:
         self,
         handlers: Callable[[], Handlers],
         send: Callable[[bytes], None],
-        calling: Callable[[], Calling | None] = lambda: None,
+        tools: Callable[[], ToolCaller | None] = lambda: None,
         approving: Callable[[], Approving | None] = lambda: None,
     ) -> None:
         self._handlers = handlers
-        self._calling = calling
+        self._tools = tools
         self._send = send
         self._approving = approving
         self.open: dict[int | str, ServerRequest] = {}
@@ -68,8 +68,8 @@ class Consulting:
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
         try:
-            if request.method == TOOL_CALL and (calling := self._calling()) is not None:
-                calling.ask(request)
+            if request.method == TOOL_CALL and (tools := self._tools()) is not None:
+                tools.ask(request)
                 return
             handlers, approving = self._handlers(), self._approving()
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
@@ -91,8 +91,8 @@ class Consulting:
         """
         self._is_closed = True
         self._workers.close()
-        if (calling := self._calling()) is not None:
-            calling.close()
+        if (tools := self._tools()) is not None:
+            tools.close()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # not in a loop
                 self._closer = self._closer or asyncio.current_task()

@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from typing import TYPE_CHECKING
 
 from codex_app_server.questions import without_thread
-from codex_app_server.tools.calls import FINISH_S, THREADS, Calls
+from codex_app_server.tools.executor import FINISH_S, THREADS, Executor
 from codex_app_server.tools.toolbox import Toolbox, parent_in
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.telemetry import Tracing
 
-__all__ = ["Calling"]
+__all__ = ["ToolCaller"]
 
 
-class Calling:
+class ToolCaller:
     """Has tools called.
 
     Args:
@@ -50,7 +50,7 @@ class Calling:
     ) -> None:
         self.toolbox = Toolbox()
         self._send = send
-        self._calls = Calls(self.toolbox, send, handlers, self._parent, tracing)
+        self._executor = Executor(self.toolbox, send, handlers, self._parent, tracing)
         self._call = call
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -62,20 +62,20 @@ class Calling:
             return
         try:
             loop = self._loop or self._start()
-            loop.call_soon_threadsafe(self._calls.ask, request)
+            loop.call_soon_threadsafe(self._executor.ask, request)
         except Exception:  # the system has no more threads or descriptors, or all is over
             self._send(without_thread(request))
 
     def turns_ended(self, turn_ids: list[str]) -> None:
         """Some turns are over; for the one thread that reads."""
-        self._do(self._calls.turns_ended, turn_ids)
+        self._do(self._executor.turns_ended, turn_ids)
 
     def finish(self) -> None:
         """Wait some seconds for calls that are to finish; in a tool itself, for none."""
         loop, thread, here = self._loop, self._thread, threading.current_thread()
         if loop is None or thread is None or not thread.is_alive() or here is thread or here.name == THREADS:
             return
-        finishing = self._calls.finish()
+        finishing = self._executor.finish()
         try:
             asyncio.run_coroutine_threadsafe(finishing, loop).result(FINISH_S + 1)
         except RuntimeError:  # it is over already
@@ -86,11 +86,12 @@ class Calling:
     def close(self) -> None:
         """End all calls. May be called again, and from anywhere; never blocks and takes no lock."""
         self._is_closed = True
-        self._do(_end, self._calls)
+        self._do(_end, self._executor)
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=_serve, args=(loop, self._calls), name="codex-app-server tools", daemon=True)
+        serving = (loop, self._executor)
+        thread = threading.Thread(target=_serve, args=serving, name="codex-app-server tools", daemon=True)
         try:
             thread.start()
         except BaseException:
@@ -111,18 +112,18 @@ class Calling:
         return None if call is None else parent_in(call("thread/read", {"threadId": thread_id}))
 
 
-def _serve(loop: asyncio.AbstractEventLoop, calls: Calls) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
     """What the thread does; it knows nothing of the client."""
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
-        loop.run_until_complete(calls.ended())
+        loop.run_until_complete(executor.ended())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
 
 
-def _end(calls: Calls) -> None:
-    calls.close()
+def _end(executor: Executor) -> None:
+    executor.close()
     asyncio.get_running_loop().stop()

@@ -31,7 +31,7 @@ from codex_app_server import (
 from codex_app_server.protocol.messages import ServerRequest
 from codex_app_server.testing import TOOL_MODES, Code, ModelServer, Text, ToolCall, ToolMode
 from codex_app_server.testing.code_mode import MODELS
-from codex_app_server.tools.calls import LIMIT, Calls
+from codex_app_server.tools.executor import LIMIT, Executor
 from codex_app_server.tools.toolbox import Toolbox, tools_of
 
 if TYPE_CHECKING:
@@ -408,7 +408,7 @@ def test_a_thread_that_is_resumed_or_forked_needs_its_tools_again(
 
 def test_a_thread_that_is_gone_keeps_no_tools(stage: Stage) -> None:
     async def scene() -> None:
-        toolbox = bare(stage.codex)._driver.calling.toolbox
+        toolbox = bare(stage.codex)._driver.tools.toolbox
         threads = [await stage.thread([weather]) for _ in range(2)]
         assert toolbox.of("") is None
         for thread, leave in zip(threads, ("archive", "delete"), strict=True):
@@ -427,7 +427,7 @@ def test_a_thread_that_cannot_be_resumed_gets_no_tools(stage: Stage) -> None:
         nobody = "01a21d19-8ca0-76a2-ad07-3074f5705bf5"
         with pytest.raises(Exception, match="thread/resume failed"):
             await stage.codex.thread_resume(nobody, tools=[weather])
-        assert bare(stage.codex)._driver.calling.toolbox.of(nobody) is None
+        assert bare(stage.codex)._driver.tools.toolbox.of(nobody) is None
 
     stage.play(scene())
 
@@ -609,15 +609,15 @@ def test_who_a_thread_works_for_is_asked_again_if_the_runtime_was_busy() -> None
     async def scene() -> None:
         toolbox = Toolbox()
         toolbox.put("parent", tools_of([weather]))
-        calls = Calls(toolbox, lambda data: said.append(json.loads(data)["result"]["success"]), Handlers, parent)
+        executor = Executor(toolbox, lambda data: said.append(json.loads(data)["result"]["success"]), Handlers, parent)
         for number in range(3):
-            calls.ask(asked())
+            executor.ask(asked())
             while len(said) == number:
                 await asyncio.sleep(0)
         toolbox.forget({"threadId": "child"})
         assert toolbox.of("child") is None
-        calls.close()
-        calls.ask(asked())
+        executor.close()
+        executor.ask(asked())
         await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(scene(), 10))
@@ -636,10 +636,10 @@ def test_a_turn_that_ends_while_that_is_asked_ends_the_call(caplog: pytest.LogCa
             return None
 
         toolbox = Toolbox()
-        calls = Calls(toolbox, lambda data: said.append(data.decode()), Handlers, parent)
-        calls.ask(asked())
+        executor = Executor(toolbox, lambda data: said.append(data.decode()), Handlers, parent)
+        executor.ask(asked())
         await is_asked.wait()
-        calls.turns_ended(["turn"])
+        executor.turns_ended(["turn"])
         while not said:
             await asyncio.sleep(0)
         assert toolbox.of("child") is None
@@ -653,7 +653,7 @@ def test_a_turn_that_ends_while_that_is_asked_ends_the_call(caplog: pytest.LogCa
 @pytest.mark.parametrize("twin", ["sync", "aio"])
 def test_what_is_called_after_the_end_is_not(twin: str) -> None:
     called: list[str] = []
-    module = importlib.import_module(f"codex_app_server.{twin}.calling")
+    module = importlib.import_module(f"codex_app_server.{twin}.tools")
 
     @tool(name="weather")
     def never(city: str) -> None:
@@ -661,10 +661,10 @@ def test_what_is_called_after_the_end_is_not(twin: str) -> None:
 
     async def scene() -> None:
         nobody: Any = lambda: None  # noqa: E731
-        calling = module.Calling(lambda data: called.append(data.decode()), Handlers, nobody)
-        calling.toolbox.put("child", tools_of([never]))
-        calling.close()
-        calling.ask(asked())
+        caller = module.ToolCaller(lambda data: called.append(data.decode()), Handlers, nobody)
+        caller.toolbox.put("child", tools_of([never]))
+        caller.close()
+        caller.ask(asked())
         await asyncio.sleep(0.05)
 
     asyncio.run(scene())

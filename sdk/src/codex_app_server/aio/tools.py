@@ -1,4 +1,4 @@
-"""The twin of `sync.calling` for asyncio: tools are called in the client's own loop."""
+"""The twin of `sync.tools` for asyncio: tools are called in the client's own loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from codex_app_server.tools.calls import Calls
+from codex_app_server.tools.executor import Executor
 from codex_app_server.tools.toolbox import Toolbox, parent_in
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
     from codex_app_server.telemetry import Tracing
 
-__all__ = ["Calling"]
+__all__ = ["ToolCaller"]
 
 
-class Calling:
+class ToolCaller:
     """Has tools called.
 
     Args:
@@ -43,7 +43,7 @@ class Calling:
     ) -> None:
         self.toolbox = Toolbox()
         self._call = call
-        self._calls = Calls(self.toolbox, send, handlers, self._parent, tracing)
+        self._executor = Executor(self.toolbox, send, handlers, self._parent, tracing)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
@@ -52,23 +52,23 @@ class Calling:
         if self._is_closed:
             return
         self._loop = asyncio.get_running_loop()
-        self._calls.ask(request)
+        self._executor.ask(request)
 
     def turns_ended(self, turn_ids: list[str]) -> None:
         """Some turns are over; on the loop."""
-        self._calls.turns_ended(turn_ids)
+        self._executor.turns_ended(turn_ids)
 
     async def finish(self) -> None:
         """Wait some seconds for calls that are to finish; elsewhere than on the loop, for none."""
         if self._loop is asyncio.get_running_loop():
-            await self._calls.finish()
+            await self._executor.finish()
 
     def close(self) -> None:
         """End all calls. May be called again, from a signal handler, and from another thread; never blocks."""
         self._is_closed = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks are gone
-                self._loop.call_soon_threadsafe(self._calls.close)
+                self._loop.call_soon_threadsafe(self._executor.close)
 
     async def _parent(self, thread_id: str) -> str | None:
         call = self._call()

@@ -1,4 +1,4 @@
-"""The calls of tools that are under way: side by side, bounded, each with an answer, whatever happens.
+"""Executing the calls of tools: side by side, bounded, each with an answer, whatever happens.
 
 All of it runs in one event loop, in which async functions run as well; plain ones get threads. A call ends when its
 function does, when its time is up, when its turn ends or when the client is closed. A function that does not end then
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from codex_app_server.tools.toolbox import Toolbox, Tools
     from codex_app_server.workers import Outcome
 
-__all__ = ["FINISH_S", "LIMIT", "THREADS", "Calls"]
+__all__ = ["FINISH_S", "LIMIT", "THREADS", "Executor"]
 
 T = TypeVar("T")
 
@@ -94,8 +94,8 @@ class _Call:
             self.task.cancel()
 
 
-class Calls:
-    """The calls of one client. Everything here is for the loop's own thread.
+class Executor:
+    """Executes the calls of one client. Everything here is for the loop's own thread.
 
     Args:
         toolbox: which thread has which tools.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from codex_app_server.protocol.messages import LOST, LOST_DATA
 
-__all__ = ["Call", "Calls"]
+__all__ = ["Call", "Unanswered"]
 
 _CALL = re.compile(rb'\{"id":(-?\d+|"[^"\\]*"),"method":"([^"\\]*)"')
 _THREAD = re.compile(rb'"threadId":"([^"\\]*)"')
@@ -55,7 +55,7 @@ class Call(NamedTuple):
         return self.method in _SAME_TWICE or self.method.rpartition("/")[2] in _READS
 
 
-class Calls:
+class Unanswered:
     """The requests that are under way.
 
     Attributes:

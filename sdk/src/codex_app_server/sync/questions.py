@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from codex_app_server.approvals.deciding import Approving, Steps
     from codex_app_server.handlers import Handlers
     from codex_app_server.protocol.messages import ServerRequest
-    from codex_app_server.sync.calling import Calling
+    from codex_app_server.sync.tools import ToolCaller
 
-__all__ = ["Consulting"]
+__all__ = ["Questions"]
 
 
-class Consulting:
+class Questions:
     """Has the runtime's questions answered, each in a thread of a bounded pool.
 
     Args:
         handlers: gives those who may answer; looked at for each question.
         send: takes an answer, whenever there is one, from any thread.
-        calling: gives who calls the program's own tools, if it has any.
+        tools: gives who calls the program's own tools, if it has any.
         approving: gives the rules for approvals, if there are any; likewise.
 
     Attributes:
@@ -49,11 +49,11 @@ class Consulting:
         self,
         handlers: Callable[[], Handlers],
         send: Callable[[bytes], None],
-        calling: Callable[[], Calling | None] = lambda: None,
+        tools: Callable[[], ToolCaller | None] = lambda: None,
         approving: Callable[[], Approving | None] = lambda: None,
     ) -> None:
         self._handlers = handlers
-        self._calling = calling
+        self._tools = tools
         self._send = send
         self._approving = approving
         self._workers = Workers("codex-app-server handler")
@@ -63,8 +63,8 @@ class Consulting:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
         send, handlers, approving, open_ = self._send, self._handlers(), self._approving(), self.open
         try:
-            if request.method == TOOL_CALL and (calling := self._calling()) is not None:
-                calling.ask(request)
+            if request.method == TOOL_CALL and (tools := self._tools()) is not None:
+                tools.ask(request)
                 return
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 send(decline(request))
@@ -82,8 +82,8 @@ class Consulting:
         Never blocks and takes no lock. May be called again, and from anywhere.
         """
         self._workers.close()
-        if (calling := self._calling()) is not None:
-            calling.close()
+        if (tools := self._tools()) is not None:
+            tools.close()
 
 
 def _consult(
