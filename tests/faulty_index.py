@@ -291,6 +291,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"  # a connection for each request: none is left open
+    disable_nagle_algorithm = True
     is_broken = False
 
     @property

@@ -318,6 +318,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else what is short waits until what was sent before it has been received
 
     def do_GET(self) -> None:
         server = cast("_Server", self.server)

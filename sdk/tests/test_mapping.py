@@ -208,6 +208,7 @@ def test_wrong_options_are_refused_at_once(
 def test_who_stands_in_the_callers_iterator_holds_up_nobody(codex_binary: Path) -> None:
     waiting: SimpleQueue[str | None] = SimpleQueue()
     waiting.put("a")
+    began = time.monotonic()
     with ModelServer(default=echo) as model, Codex(model.config(codex_bin=codex_binary)) as codex:
         for outcome in codex.map(iter(waiting.get, None), concurrency=2):
             assert outcome.prompt == "a"
@@ -216,6 +217,7 @@ def test_who_stands_in_the_callers_iterator_holds_up_nobody(codex_binary: Path) 
         threading.Timer(0.3, codex.close).start()
         with pytest.raises(TransportClosedError, match="the prompts were not all run"):
             next(mapped)
+    assert time.monotonic() - began < 4
     for _ in range(4):
         waiting.put(None)
 

@@ -172,6 +172,7 @@ class _Crew:
         self._stopped = Latch()
         self._error: BaseException | None = None
         self._stops: dict[threading.Thread, Stop] = {}
+        self._at_work: set[threading.Thread] = set()
         self._threads = [
             threading.Thread(target=self._work, name=f"codex-app-server map {number}", daemon=True)
             for number in range(plan.concurrency)
@@ -197,7 +198,7 @@ class _Crew:
             sleep(self._has_news, 0.5)
 
     def stop(self) -> None:
-        """End what is being done, and wait some seconds for that."""
+        """End what is being done, and wait some seconds for that, but not for who stands in the caller's iterator."""
         self._stopped.set()
         for _ in self._threads:
             self._room.release()
@@ -206,21 +207,22 @@ class _Crew:
             if thread.is_alive() and stop is not None:
                 stop()
         end = time.monotonic() + _GRACE_S
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, end - time.monotonic()))
+        for thread in list(self._at_work):
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         try:
             while not self._stopped.is_set:
                 with self._next:
                     job = None if self._stopped.wait(0) else self._plan.next()
-                if job is None:
+                self._at_work.add(threading.current_thread())
+                if job is None or self._stopped.is_set:
                     return
                 outcome = job.outcome if job.outcome.is_reused else self._done(job)
                 self._room.acquire()
                 self._outcomes.put(outcome)
                 wake(self._has_news)
+                self._at_work.discard(threading.current_thread())
         except BaseException as error:
             if not self._stopped.is_set:
                 self._error = self._error or error

@@ -50,11 +50,11 @@ request_max_retries = 0
 stream_max_retries = 0
 [analytics]
 enabled = false
+[skills.bundled]
+enabled = false  # written into each home
 [features]
 plugins = false  # looked for at GitHub
 shell_snapshot = false  # of a login shell, in each thread
-[skills.bundled]
-enabled = false  # written into each home
 """
 
 _DONE = Text("Done.")
@@ -271,6 +271,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.0"  # the end of the answer is the end of the connection
+    disable_nagle_algorithm = True  # else what is short waits until what was sent before it has been received
     timeout = 30
 
     def do_GET(self) -> None:
