@@ -110,6 +110,31 @@ class TestDeflater:
             assert not waiter.is_alive()
             deflater.discard(second)
 
+    def test_of_those_there_is_room_for_the_one_whose_turn_it_is_comes(self) -> None:
+        came: list[str] = []
+
+        def come(deflater: Deflater, name: str, size: int, turn: int) -> None:
+            buffer = deflater.buffer(size, turn)
+            came.append(name)
+            deflater.discard(buffer)
+
+        with Deflater(2, budget=1_000) as deflater:
+            first, second = deflater.buffer(400), deflater.buffer(10)
+            waiting = [
+                threading.Thread(target=come, args=(deflater, *each))
+                for each in (("later", 10, 2), ("sooner", 10, 1), ("too large by now", 600, 0))
+            ]
+            for thread in waiting:
+                thread.start()
+                thread.join(0.1)
+            deflater.discard(second)  # there is room for one on its way, and for the large one in no case
+            for thread in waiting[:2]:
+                thread.join(5)
+            assert came == ["sooner", "later"]
+            deflater.discard(first)
+            waiting[2].join(5)
+            assert came == ["sooner", "later", "too large by now"]
+
     def test_a_result_takes_memory_until_it_is_released(self) -> None:
         with Deflater(2, budget=len(NOISE) * 2) as deflater:
             result = deflater.submit(filled(deflater.buffer(len(NOISE)), NOISE))

@@ -223,8 +223,8 @@ class Builder:
         # The outer pool is left last: closing the deflater first ends whoever still waits for it.
         with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
             begun = {}
-            for target in self._in_turn(targets):
-                payload = Payload(target, self.catalog.layout, deflater, store=request.store)
+            for turn, target in enumerate(self._in_turn(targets)):
+                payload = Payload(target, self.catalog.layout, deflater, store=request.store, turn=turn)
                 begun[target.triple] = pool.submit(
                     self._wheels_of, payload, request, inputs[target.triple], scratch, backend
                 )
@@ -235,9 +235,9 @@ class Builder:
                     each.cancel()
 
     def _in_turn(self, targets: Sequence[Target]) -> list[Target]:
-        """The largest first, so that none of them is left over at the end; but the two largest not side by side.
+        """The largest first, so that none of them is left over at the end; but beside the very largest the smallest.
 
-        Together those would not fit into the memory there is, and one core would have nothing to do.
+        The two largest together would not fit into the memory there is, and one core would have nothing to do.
         """
         if self.lock is None:
             return list(targets)
@@ -245,7 +245,7 @@ class Builder:
         size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
         order = sorted(targets, key=lambda target: -size[target])
         if len(order) > _APART:
-            order.insert(-1, order.pop(1))
+            order.insert(1, order.pop())
         return order
 
     def _wheels_of(

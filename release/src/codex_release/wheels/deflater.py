@@ -38,7 +38,7 @@ of them below 0.1 %).
 LARGE = 64 << 20
 """Files from this size on, in bytes, are compressed with `LARGE_LEVEL`."""
 
-_MOST = 1_010_000_000
+_MOST = 1_020_000_000
 """The most memory that is taken, in bytes: with more, nothing is faster."""
 
 _OUTPUT_SHARE = 0.38
@@ -87,6 +87,7 @@ class Deflater:
         self._claims: dict[Buffer, int] = {}  # of files on their way: their buffer, and what to expect of the result
         self._spare: list[Buffer] = []
         self._waiting: list[_Task] = []
+        self._asking: list[tuple[int, int]] = []  # for room: their turn, and their size
         self._changed = threading.Condition()
         self._closing = False
         self._threads = [
@@ -96,17 +97,22 @@ class Deflater:
         for thread in self._threads:
             thread.start()
 
-    def buffer(self, size: int | None) -> Buffer:
+    def buffer(self, size: int | None, turn: int = 0) -> Buffer:
         """Room for one file, once it is its turn; ends with `submit` or `discard`.
 
         Args:
             size: of the file in bytes, if it is known.
+            turn: of those that there is room for, who has the lowest goes first.
 
         Raises:
             CancelledError: if the pool is closed before.
         """
+        asked = (turn, size or 0)
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._has_room(size or 0))
+            self._asking.append(asked)
+            self._changed.wait_for(lambda: self._closing or self._is_next(*asked))
+            self._asking.remove(asked)
+            self._changed.notify_all()  # those that let this one pass
             if self._closing:
                 raise CancelledError
             buffer = self._spared(size or 0) or Buffer(size and _room_for(size))
@@ -179,6 +185,12 @@ class Deflater:
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._waiting)
             return self._waiting.pop(0) if self._waiting else None
+
+    def _is_next(self, turn: int, size: int) -> bool:
+        """Whether a file may come, and none whose turn it is before."""
+        return self._has_room(size) and not any(
+            before < turn and self._has_room(other) for before, other in self._asking
+        )
 
     def _has_room(self, size: int) -> bool:
         """Whether one more file may come; if none is on its way, nothing would become free by waiting."""

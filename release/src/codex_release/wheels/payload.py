@@ -34,13 +34,17 @@ class Payload:
         layout: where executables lie.
         deflater: the pool that compresses them.
         store: do not compress: a larger wheel, made and installed in less time.
+        turn: see `Deflater.buffer`.
     """
 
-    def __init__(self, target: Target, layout: Layout, deflater: Deflater, *, store: bool = False) -> None:
+    def __init__(
+        self, target: Target, layout: Layout, deflater: Deflater, *, store: bool = False, turn: int = 0
+    ) -> None:
         self.target = target
         self._layout = layout
         self._deflater = deflater
         self._store = store
+        self._turn = turn
         self._executables: dict[str, Executable] = {}
         self._refusals: list[InspectError] = []
         self._entries: dict[str, Future[Compressed]] = {}
@@ -48,7 +52,7 @@ class Payload:
     @contextlib.contextmanager
     def create(self, path: str, size: int | None) -> Iterator[Buffer]:
         """Take in one file; waits until it is its turn."""
-        buffer = self._deflater.buffer(size)
+        buffer = self._deflater.buffer(size, self._turn)
         try:
             yield buffer
             self._inspect(path, buffer)
