@@ -55,7 +55,8 @@ _HELLO = (
 )
 
 _SENTENCES = (
-    (r",? for asyncio(?=[:.])", ""),
+    (r",? for asyncio(?=[:.;])", ""),
+    (r"\bOne task at a time\b", "One thread at a time"),
     (r"\ban (``|`)async with(?=`)", r"a \1with"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (

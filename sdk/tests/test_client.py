@@ -91,6 +91,34 @@ class Waiting(threading.Thread):
 # The handshake.
 
 
+def test_what_is_read_is_handed_on_as_long_as_somebody_is_still_to_be_told(
+    peer: Callable[..., AppServerConfig],
+) -> None:
+    """A runtime that has nothing more to say must not leave those asleep who are told one after another."""
+    took: list[bytes] = []
+    done = threading.Event()
+
+    def receive(data: bytes) -> float:
+        took.append(data)
+        if len(took) == 4:
+            done.set()
+        return 0.02 if len(took) < 4 else 0
+
+    transport = stdio.StdioTransport(
+        peer("print('x', flush=True); wait_for_end()"),
+        receive=receive,
+        finish=lambda: None,
+        leaving=lambda: None,
+        ended=lambda _: None,
+    )
+    transport.start()
+    try:
+        assert done.wait(20)
+    finally:
+        transport.close()
+    assert took[:4] == [b"x\n", b"", b"", b""]
+
+
 def test_the_constructor_does_the_handshake(peer: Peer) -> None:
     with AppServerClient(peer("greet('peer/1.2.3 (Test)'); wait_for_end()")) as client:
         assert client.metadata == InitializeResult("peer", "1.2.3", "peer/1.2.3 (Test)")

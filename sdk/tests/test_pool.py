@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from until import until_it_holds
 
 from codex_app_server import (
     AppServerConfig,
+    AsyncCodex,
     AsyncCodexPool,
+    Codex,
     CodexPool,
     PoolFullError,
     RuntimeLostError,
@@ -387,6 +390,41 @@ def test_map_of_a_pool_has_order_journal_and_progress(
         # Fewer places than are asked for at a time, and none may wait: who maps is patient.
         swim(scene, model.config(codex_bin=codex_binary), size=2, per_runtime=2, max_waiting=0)
     journal.unlink()
+
+
+def test_leaving_a_loop_over_prompts_begins_no_more_of_them(
+    swim: Callable[..., None], codex_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+
+    def counted(start: Any) -> Any:
+        def started(*args: Any, **options: Any) -> Any:
+            begun.append(args)
+            return start(*args, **options)
+
+        return started
+
+    for kind in (Codex, AsyncCodex):
+        monkeypatch.setattr(kind, "thread_start", counted(kind.thread_start))
+
+    async def scene(pool: Any) -> None:
+        prompts = [f"p{number}" for number in range(20)]
+        async with lent(pool), lent(pool):
+            mapped = bare(pool).map(prompts, concurrency=8)
+            began = time.monotonic()
+            if hasattr(mapped, "__aiter__"):
+                assert (await anext(mapped)).unwrap()
+                await mapped.aclose()
+            else:
+                assert (await asyncio.to_thread(next, mapped)).unwrap()
+                await asyncio.to_thread(mapped.close)
+            assert time.monotonic() - began < 4
+            assert pool.waiting == 0
+            await asyncio.sleep(0.3)
+            assert len(begun) <= 3  # the first, and what began before it was told of
+
+    with ModelServer(default=echo) as model:
+        swim(scene, model.config(codex_bin=codex_binary), size=1, per_runtime=3)
 
 
 @pytest.mark.parametrize(

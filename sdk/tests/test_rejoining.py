@@ -222,6 +222,18 @@ def test_what_lives_no_longer_than_a_connection_ends_with_it() -> None:
     assert len(client.events) == 2
 
 
+def test_however_many_threads_cannot_be_joined_again_the_others_are() -> None:
+    server, client = begun([[("text", ["a"])]], threads=1)
+    for number in range(2_000):
+        client.send({"id": 10 + number, "method": "thread/start", "params": {}})
+        server.put({"id": 10 + number, "result": {"thread": {"id": f"gone-{number}", "ephemeral": True, "turns": []}}})
+        client.take()
+        server.to_server.clear()
+    client.breaks()
+    client.settle()
+    assert not client.session._joins
+
+
 def test_a_server_that_refuses_the_handshake_is_not_asked_again() -> None:
     server, client = begun([])
     client.breaks()

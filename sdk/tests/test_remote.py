@@ -25,6 +25,7 @@ from until import until
 from codex_app_server import (
     AppServerConfig,
     AppServerError,
+    AsyncCodex,
     Codex,
     ConnectError,
     RuntimeStartError,
@@ -202,6 +203,35 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(kind: str, scheme
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ConnectError, match=r"within 0\.2 s"):
             plays(kind, AppServerConfig(url=url, token="any", startup_timeout_s=0.2), runs_a_turn)
+
+
+def slow_token() -> str:
+    time.sleep(1)
+    return "late"
+
+
+@pytest.mark.parametrize("token", ["any", slow_token], ids=["silent server", "slow token"])
+@pytest.mark.usefixtures("leaves_nothing")
+def test_whoever_does_not_want_to_connect_any_more_is_not_held_up(token: Any) -> None:
+    async def given_up(url: str) -> None:
+        with pytest.raises((asyncio.TimeoutError, TimeoutError)):
+            await asyncio.wait_for(enter(AppServerConfig(url=url, token=token)), 0.2)
+        codex = AsyncCodex(AppServerConfig(url=url, token=token))
+        starting = asyncio.ensure_future(codex.models())
+        await asyncio.sleep(0.1)
+        await codex.close()
+        with pytest.raises(AppServerError, match="closed"):
+            await starting
+
+    async def enter(config: AppServerConfig) -> None:
+        async with AsyncCodex(config):
+            raise AssertionError
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        asyncio.run(given_up(f"ws://127.0.0.1:{silent.getsockname()[1]}"))
+        assert time.monotonic() - began < 1
+        time.sleep(0.8 if callable(token) else 0)  # until nobody asks for a token any more
 
 
 @both

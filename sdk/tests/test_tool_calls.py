@@ -529,6 +529,7 @@ def test_closing_ends_calls_and_waits_for_those_that_are_to_finish(
         try:
             await asyncio.sleep(20)
         finally:
+            await asyncio.sleep(0.1)
             cancelled.set()
 
     async def scene(codex: Any, _: ModelServer) -> None:

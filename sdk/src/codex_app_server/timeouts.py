@@ -6,7 +6,7 @@ import time
 from numbers import Real
 from typing import overload
 
-__all__ = ["LONGEST_S", "left_until", "seconds"]
+__all__ = ["LONGEST_S", "end_after", "left_until", "seconds"]
 
 LONGEST_S = 4_000_000.0
 """The longest wait that every system can count, in seconds: some 46 days; Windows counts milliseconds in 32 bits."""
@@ -38,6 +38,11 @@ def seconds(value: float | None, name: str) -> float | None:
     if not value >= 0:  # so is NaN
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {value!r}")
     return float(min(value, LONGEST_S))
+
+
+def end_after(limit: float | None) -> float | None:
+    """The time of `time.monotonic` that is so many seconds from now; None if there is no limit."""
+    return None if limit is None else time.monotonic() + limit
 
 
 def left_until(end: float | None) -> float | None:

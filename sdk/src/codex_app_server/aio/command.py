@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from codex_app_server.handles.commands import CommandFold, exit_code_of, size_of
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import Response
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -82,7 +81,7 @@ class AsyncCommand:
             EventOverflowError, JsonRpcError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             while await self._read(left_until(end)):
                 self._pieces.clear()

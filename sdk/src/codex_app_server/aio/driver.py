@@ -40,6 +40,7 @@ from codex_app_server.preloading import release_imports
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult, initialize_params
 from codex_app_server.protocol.messages import Response, encode_notification
+from codex_app_server.timeouts import end_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -292,7 +293,7 @@ class AsyncDriver:
 
     async def wait(self, log: Log, timeout: float | None, watch: AsyncTurnWatch | None = None) -> None:
         """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_after(timeout)
         what = watch or log
         waits = log.cursor()  # so that the others know that somebody does
         waits.close()
@@ -332,6 +333,7 @@ class AsyncDriver:
         self._reader.end(self._reader.ending)
         starting = self._starting
         if starting is not None and not starting.done() and starting is not asyncio.current_task():
+            self._transport.give_up()
             await asyncio.wait([starting])  # it sees that it is over, and ends by itself
         await self._transport.close()
         if self._observing is not None:
@@ -346,6 +348,7 @@ class AsyncDriver:
                 await asyncio.shield(spawning)
             except asyncio.CancelledError:
                 # To cancel asyncio in the midst of this leaves pipes open.
+                self._transport.give_up()
                 await asyncio.wait([spawning])
                 raise
             if self._config.observers is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from codex_app_server.errors import JsonRpcError, RequestTimeoutError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -79,7 +78,7 @@ class AsyncGoal:
             EventOverflowError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             while not await self._is_over() and await self._read(left_until(end)):
                 self._events.clear()

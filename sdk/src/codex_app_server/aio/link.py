@@ -27,7 +27,7 @@ class Link(asyncio.Protocol):
     Args:
         websocket: what is said on it.
         take: gets messages as they come.
-        lost: called once after `open` has returned, when it is over, with a clause that says why.
+        lost: called once, when it is over, with a clause that says why.
     """
 
     def __init__(self, websocket: WebSocket, take: Callable[[list[bytes]], None], lost: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import LoginFailedError
@@ -10,7 +9,7 @@ from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.pacing import PROBE
 from codex_app_server.protocol.streams import EVERYTHING, LAST
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +60,7 @@ class AsyncLogin:
             TransportClosedError: if the connection ends first.
         """
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             said = await self._end(end)
         except TimeoutError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,7 +73,7 @@ class Pooled:
         self._again = again
         self._restarts = restarts
         self._is_patient = is_patient
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._end = end_after(timeout)
 
     async def run(self, plan: Plan, job: Job) -> RunResult[Any]:
         """Run a prompt, and again if its runtime ends.
@@ -132,6 +131,7 @@ async def mapped(runner: Runner, plan: Plan) -> AsyncIterator[MapOutcome[Any]]:
     finally:
         loop_is_left = True
         working.cancel()
+        working.add_done_callback(lambda task: task.cancelled() or task.exception())  # asked for by nobody else then
         await asyncio.wait([working])
         plan.close()
 

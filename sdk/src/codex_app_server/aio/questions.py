@@ -61,6 +61,7 @@ class Questions:
         self.open: dict[int | str, ServerRequest] = {}
         self._workers = Workers("codex-app-server handler")
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        self._cancelled: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._closer: asyncio.Task[Any] | None = None
@@ -100,7 +101,8 @@ class Questions:
                 self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        for task in self._tasks - {self._closer}:
+        for task in self._tasks - self._cancelled - {self._closer}:  # once each, for they may be cleaning up
+            self._cancelled.add(task)
             task.cancel()
 
     async def _consult(self, request: ServerRequest, steps: Steps) -> None:

@@ -65,6 +65,7 @@ class AsyncRemoteTransport:
         self._failure: BaseException | None = None
         self._session = Session()
         self._backoff = Backoff(config.reconnect_timeout_s)
+        self._connecting: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
         self._is_paused = False
@@ -78,9 +79,21 @@ class AsyncRemoteTransport:
         """
         _open.add(self)
         self._loop = asyncio.get_running_loop()
-        await self._connect()
+        self._connecting = self._loop.create_task(self._connect())
+        try:
+            await self._connecting
+        except asyncio.CancelledError:
+            if not self._is_closing:
+                raise
+            raise ConnectError(f"cannot connect to {self._address.url}: the client was closed") from None
         if warning := self._address.warning(has_token=self._config.token is not None):
             logger().warning(warning)
+
+    def give_up(self) -> None:
+        """Its start is not wanted any more."""
+        self._is_closing = True
+        if self._connecting is not None:
+            self._connecting.cancel()
 
     def send(self, data: bytes) -> None:
         """Send lines, some time. After the end it does nothing."""

@@ -12,7 +12,7 @@ from codex_app_server.handles.reviews import STOPPING_S, inner_turn, review_of, 
 from codex_app_server.models.encoding import encode_options
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from codex_app_server.aio.driver import AsyncDriver
@@ -27,7 +27,7 @@ async def review(
     driver: AsyncDriver, thread_id: str, target: ReviewTarget | str | None, timeout: float | None
 ) -> ReviewResult:
     """Have something reviewed; see `AsyncThread.review`."""
-    end = None if timeout is None else time.monotonic() + timeout
+    end = end_after(timeout)
     whole = {"threadId": thread_id, "target": target_of(target), "delivery": "inline"}
     request = Request("review/start", encode_options(whole), announces_turn=True)
     told = driver.listen(Topic("thread", thread_id))

@@ -14,7 +14,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import end_after, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -142,7 +142,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
             return await self._run_once(given, options, limit, watching)
         from codex_app_server.structured.asking import Asking
 
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         asking = Asking(given, options, own)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())

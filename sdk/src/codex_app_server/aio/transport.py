@@ -94,6 +94,9 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
 
+    def give_up(self) -> None:
+        """Its start is not wanted any more; that takes no time to wait for, and is never broken off in the midst."""
+
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """The last lines of stderr so far, oldest first, without colours."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.errors import EventOverflowError, LimitExceededError
 from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -105,7 +104,7 @@ class AsyncTurn:
         limit = seconds(timeout, "timeout")
         cursor = self._cursor()
         fold = TurnFold()
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             cursor.is_active = True
             while batch := await self._driver.take(cursor, left_until(end)):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from codex_app_server.errors import AppServerError, LimitExceededError, TurnFailedError
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 from codex_app_server.tools.results import cut
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Delegate:
         Raises:
             AppServerError: if nothing can be asked of Codex at all.
         """
-        end = None if self._timeout is None else time.monotonic() + self._timeout
+        end = end_after(self._timeout)
         try:
             if not self._is_persistent:
                 return _report(await self._done(await self._begun(end), task, end))

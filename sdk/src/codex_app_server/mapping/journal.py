@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +97,12 @@ class Journal:
             line["result"] = outcome.result.to_dict()
         else:
             line["error"] = {"type": type(outcome.error).__name__, "message": str(outcome.error)}
-        start = b"\n" if self._lacks_end else b""
+        data = (b"\n" if self._lacks_end else b"") + json.dumps(line).encode() + b"\n"
         self._lacks_end = False
-        # One write of a file that is opened to append, so that nobody's lines mix.
-        self._file.write(start + json.dumps(line).encode() + b"\n")
-        self._file.flush()
+        with suppress(ValueError):  # it is closed: whoever stopped did not wait for this one
+            # One write of a file that is opened to append, so that nobody's lines mix.
+            self._file.write(data)
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
-from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -164,8 +163,7 @@ class Plan:
 
     def _noted(self, job: Job, outcome: MapOutcome[Any]) -> MapOutcome[Any]:
         if self._journal is not None:
-            with suppress(ValueError):  # it is closed: whoever stopped did not wait for this one
-                self._journal.add(job.key, outcome)
+            self._journal.add(job.key, outcome)
         return outcome
 
 

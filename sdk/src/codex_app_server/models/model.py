@@ -1,6 +1,6 @@
 """The protocol's models, created when they are first needed: the one module that knows pydantic.
 
-The generated rooms hold tables, no classes. `load` makes a class of an entry (`tables` has the words), and its fields
+The generated rooms hold tables, no classes. `load` makes a class of an entry (`entries` has the words), and its fields
 refer to other models only by name, by a `Ref`, so that creating one creates no other.
 
 There are two ways in. Who builds a model by hand is held to the schema: wrong types, unknown enum values and unknown

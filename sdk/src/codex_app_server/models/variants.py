@@ -1,7 +1,7 @@
 """What the definitions of the protocol are and can do, as far as that takes no pydantic: enums and unions.
 
 Every kind can do four things: say its Python type, read what the runtime sent (never raises), hold what a person passes
-to the schema (raises), and describe itself in JSON schema. Kinds of objects are in `models`.
+to the schema (raises), and describe itself in JSON schema. Kinds of objects are in `model`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor
 
 __all__ = [
+    "INTERNAL_ERROR",
     "LOST",
     "LOST_DATA",
     "METHOD_NOT_FOUND",
@@ -49,7 +50,7 @@ LOST, LOST_DATA = 1, {"connection": "lost"}
 
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
-_INTERNAL_ERROR = -32603
+INTERNAL_ERROR = -32603
 _SHOWN = 200
 
 _DEPTH = 127
@@ -305,7 +306,7 @@ def _error_response(request_id: RequestId, error: JsonValue) -> ErrorResponse:
     message = fields.get("message")
     return ErrorResponse(
         request_id,
-        code if isinstance(code, int) else _INTERNAL_ERROR,
+        code if isinstance(code, int) else INTERNAL_ERROR,
         message if isinstance(message, str) else json.dumps(error),
         fields.get("data"),
     )

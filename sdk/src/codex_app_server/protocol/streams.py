@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["EVERYTHING", "LAST", "TOLD", "Streams", "turn_of"]
+__all__ = ["EVERYTHING", "GONE", "LAST", "TOLD", "Streams", "turn_of"]
 
 EVERYTHING = Topic("", "")
 
@@ -44,7 +44,7 @@ LAST = {
 TOLD = frozenset({"item/started", "item/completed", "thread/tokenUsage/updated", "turn/completed"})
 """The events that say what came of a turn; the others are the way there."""
 
-_GONE = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
+GONE = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 """The events after which a thread has to be opened again, if it can be."""
 
 _NAMED_BY = {"threadId": "thread", "loginId": "login", "processHandle": "process"}
@@ -179,7 +179,7 @@ class Streams:
         turn_id = turn_of(event.params)
         if self.begun is not None and event.method == "item/started":
             self.begun(event.params)
-        if self.gone is not None and event.method in _GONE:
+        if self.gone is not None and event.method in GONE:
             self.gone(event.params)
         if self.telling is not None:
             self.telling(event, turn_id)

@@ -6,11 +6,9 @@ import json
 
 from codex_app_server._log import logger
 from codex_app_server.protocol.framing import MOST_BYTES
-from codex_app_server.protocol.messages import encode_error
+from codex_app_server.protocol.messages import INTERNAL_ERROR, encode_error
 
 __all__ = ["as_lines", "split_lines"]
-
-_INTERNAL_ERROR = -32603
 
 
 def as_lines(messages: list[bytes]) -> bytes:
@@ -36,4 +34,4 @@ def _refused(line: bytes) -> bytes:
     request_id = json.loads(line)["id"]
     error = f"the answer of this client is {len(line):,} bytes long, and the server takes {MOST_BYTES:,} at most"
     logger().error("%s; it got an error instead", error)
-    return encode_error(request_id, _INTERNAL_ERROR, error)[:-1]
+    return encode_error(request_id, INTERNAL_ERROR, error)[:-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from codex_app_server.handles.commands import CommandFold, exit_code_of, size_of
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import Response
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +34,7 @@ class Command:
             for piece in command.stream():
                 print(piece.text, end="")
 
-    The end of a ``with`` block ends the command too, if it still runs. One task at a time may stream it or wait
+    The end of a ``with`` block ends the command too, if it still runs. One thread at a time may stream it or wait
     for it.
     """
 
@@ -82,7 +81,7 @@ class Command:
             EventOverflowError, JsonRpcError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             while self._read(left_until(end)):
                 self._pieces.clear()

@@ -41,6 +41,7 @@ from codex_app_server.protocol.handshake import InitializeResult, initialize_par
 from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.sync.reader import Reader
 from codex_app_server.sync.waiting import new_sleeper, sleep, wake
+from codex_app_server.timeouts import end_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -262,7 +263,7 @@ class Driver:
 
     def wait(self, log: Log, timeout: float | None, watch: TurnWatch | None = None) -> None:
         """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_after(timeout)
         what = watch or log
         waits = log.cursor()  # so that the others know that somebody does
         waits.close()
@@ -351,7 +352,6 @@ class Driver:
         """Wait until there may be something, or the connection ended; `TimeoutError` after so many seconds."""
         reader = self._reader
         sleeper = new_sleeper()
-        is_woken = False
         try:
             log.waiting.append(sleeper)
             reader.sleepers.add(sleeper)
@@ -366,9 +366,8 @@ class Driver:
         finally:
             reader.sleepers.discard(sleeper)
             reader.relay.pass_on()
-            if not is_woken:
-                with suppress(ValueError):
-                    log.waiting.remove(sleeper)
+            with suppress(ValueError):  # who wakes it for an event has taken it out
+                log.waiting.remove(sleeper)
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)

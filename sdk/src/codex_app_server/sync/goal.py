@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from codex_app_server.errors import JsonRpcError, RequestTimeoutError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +33,7 @@ class Goal:
 
     The runtime begins turns for it, one after another, until it is reached, paused or cleared, or no tokens are left;
     closing this handle does not change that, but leaving a ``with`` block does: it pauses a goal that is still
-    active, and interrupts its turn. One task at a time may stream it or wait for it.
+    active, and interrupts its turn. One thread at a time may stream it or wait for it.
     """
 
     def __init__(self, driver: Driver, thread_id: str) -> None:
@@ -79,7 +78,7 @@ class Goal:
             EventOverflowError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         try:
             while not self._is_over() and self._read(left_until(end)):
                 self._events.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import InvalidRequestError, TurnFailedError
@@ -16,7 +15,7 @@ from codex_app_server.handles.threads import (
     state_of,
     text_of,
 )
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,7 +148,7 @@ class Handle:
         from codex_app_server.sync.reviewing import review
 
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         self._load()
         result = review(self._driver, self._id, target, left_until(end))
         if not result.turn.is_completed:

@@ -24,7 +24,7 @@ from codex_app_server.pooling.desk import Place
 from codex_app_server.sync.aside import Aside
 from codex_app_server.sync.codex import Codex
 from codex_app_server.sync.waiting import Sleeper, guard, new_sleeper, sleep, wake
-from codex_app_server.timeouts import left_until, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +67,21 @@ class Leasing:
         """Whether no places are given out any more."""
         return self._ending is not None
 
-    def take(self, tenant: str | None, timeout: float | None, *, is_patient: bool = False) -> Place:
+    def take(
+        self,
+        tenant: str | None,
+        timeout: float | None,
+        *,
+        is_patient: bool = False,
+        waits: Callable[[Sleeper], object] | None = None,
+    ) -> Place:
         """Wait for a place at a running runtime; it has to be given back.
 
         Args:
             tenant: whose runtime it has to be.
             timeout: how long to wait, in seconds; None is as long as it takes.
             is_patient: whether it waits however many do already.
+            waits: is told whom to wake if it should not wait any longer; that is a `TimeoutError` too.
 
         Raises:
             PoolFullError: if too many wait.
@@ -85,13 +93,15 @@ class Leasing:
         if os.getpid() != self._process_id:
             raise RuntimeError(WRONG_PROCESS)
         limit = seconds(timeout, "timeout")
-        end = None if limit is None else time.monotonic() + limit
+        end = end_after(limit)
         place = Place(tenant, new_sleeper())
         try:
             with self._guard:
                 self.check_open()
                 dismissed = self._desk.ask(place, time.monotonic(), is_patient=is_patient)
                 self._dismiss(dismissed)
+            if waits is not None:
+                waits(place.sleeper)
             member = place.member or self._served(place, limit)
             place.codex = self._running(member, end)
         except BaseException:
@@ -146,7 +156,7 @@ class Leasing:
         sleep(place.sleeper, limit)
         self.check_open()
         if place.member is None:
-            raise TimeoutError(f"no runtime of the pool was free within {limit:g} s")
+            raise TimeoutError(f"no runtime of the pool was free{'' if limit is None else f' within {limit:g} s'}")
         return place.member
 
     def _running(self, member: Member, end: float | None) -> Codex:

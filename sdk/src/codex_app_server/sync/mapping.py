@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["OneClient", "Pooled", "Runner", "done", "mapped", "told"]
 
 _GRACE_S = 5.0
-"""How long is waited for threads that were stopped, in seconds: one may stand in the caller's own iterator for ever."""
+"""How long is waited for threads whose turn was stopped, in seconds: a runtime may hang."""
 
 
 class Runner(Protocol):
@@ -43,7 +44,8 @@ class Runner(Protocol):
         Args:
             plan: what is to be done.
             job: which prompt.
-            began: is told how to stop the turn when it begins; it raises if that comes too late.
+            began: is told how to stop what goes on now, whenever that is something else; it raises if that comes too
+                late.
         """
 
     def check(self) -> None:
@@ -63,6 +65,7 @@ class OneClient:
     def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
         """Run a prompt once."""
         thread = self._codex.thread_start(**plan.thread)
+        began(_nothing)
         thread._on_turn = told(began)  # noqa: SLF001 - its own
         result: RunResult[Any] = thread.run(job.outcome.prompt, **plan.run)
         return result
@@ -100,7 +103,7 @@ class Pooled:
         self._again = again
         self._restarts = restarts
         self._is_patient = is_patient
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._end = end_after(timeout)
 
     def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
         """Run a prompt, and again if its runtime ends.
@@ -109,10 +112,15 @@ class Pooled:
             RuntimeLostError: if that ends too often.
         """
         for attempt in count():
-            place = self._leasing.take(self._tenant, left_until(self._end), is_patient=self._is_patient)
+            left = left_until(self._end)
+            place = self._leasing.take(
+                self._tenant, left, is_patient=self._is_patient, waits=lambda sleeper: began(partial(wake, sleeper))
+            )
             may_go_on = attempt < self._restarts
             try:
+                began(_nothing)
                 thread = place.codex.thread_start(**plan.thread)
+                began(_nothing)
                 thread._on_turn = told(began)  # noqa: SLF001 - its own
                 may_go_on = may_go_on and self._again
                 options = plan.run if self._end is None else {**plan.run, "timeout": left_until(self._end)}
@@ -133,6 +141,10 @@ class Pooled:
         self._leasing.check_open()
 
 
+def _nothing() -> None:
+    """What is to be stopped where nothing waits."""
+
+
 def told(began: Callable[[Stop], object]) -> Callable[[Turn], object]:
     """What is told of a turn as it begins, of a function that is told how to stop it."""
 
@@ -151,8 +163,10 @@ def mapped(runner: Runner, plan: Plan) -> Iterator[MapOutcome[Any]]:
         while (outcome := crew.outcome()) is not None:
             yield from plan.ready(outcome)
     finally:
-        crew.stop()
-        plan.close()
+        try:
+            crew.stop()
+        finally:
+            plan.close()
 
 
 class _StoppedError(Exception):
@@ -173,6 +187,7 @@ class _Crew:
         self._error: BaseException | None = None
         self._stops: dict[threading.Thread, Stop] = {}
         self._at_work: set[threading.Thread] = set()
+        self._left: list[threading.Thread] = []
         self._threads = [
             threading.Thread(target=self._work, name=f"codex-app-server map {number}", daemon=True)
             for number in range(plan.concurrency)
@@ -185,7 +200,7 @@ class _Crew:
     def outcome(self) -> MapOutcome[Any] | None:
         """The next outcome; None if there is no more. Raises what ended a thread."""
         while True:
-            is_over = not any(thread.is_alive() for thread in self._threads)
+            is_over = len(self._left) == len(self._threads)
             with suppress(Empty):
                 outcome = self._outcomes.get_nowait()
                 self._room.release()
@@ -207,14 +222,14 @@ class _Crew:
             if thread.is_alive() and stop is not None:
                 stop()
         end = time.monotonic() + _GRACE_S
-        for thread in list(self._at_work):
+        for thread in self._at_work - {threading.current_thread()}:  # where nobody closed it, anybody may collect it
             thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         try:
-            while not self._stopped.is_set:
+            while True:
                 with self._next:
-                    job = None if self._stopped.wait(0) else self._plan.next()
+                    job = None if self._stopped.is_set else self._plan.next()
                 self._at_work.add(threading.current_thread())
                 if job is None or self._stopped.is_set:
                     return
@@ -227,6 +242,7 @@ class _Crew:
             if not self._stopped.is_set:
                 self._error = self._error or error
         finally:
+            self._left.append(threading.current_thread())
             wake(self._has_news)
 
     def _done(self, job: Job) -> MapOutcome[Any]:

@@ -48,7 +48,7 @@ class RemoteTransport:
         receive: called with lines as they come, in a thread; what it raises ends the connection. If it returns a time,
             in seconds, and nothing follows within that, it is called again with nothing.
         finish: called once, in the same thread, when there will be no more; not if `receive` raised.
-        leaving: called once, in whichever thread, when the connection is to end without anybody waiting for that.
+        leaving: called, in whichever thread, when the connection is to end without anybody waiting for that.
         ended: called once, when all is over.
     """
 
@@ -168,8 +168,9 @@ class RemoteTransport:
             answered.set()
 
         workers = Workers("codex-app-server token", 1)
-        workers.put(ask)
         try:
+            if not workers.put(ask):
+                raise RuntimeError("no thread can be started to ask for it")
             if not answered.wait(self._config.startup_timeout_s):
                 raise TimeoutError("the function gives none in time")
         finally:
@@ -207,6 +208,7 @@ class RemoteTransport:
         """Take what comes, over one connection after another, until that is over: why, as a clause."""
         while True:
             reason = self._pump(self._link)
+            self._receive(b"")  # what was gathered last
             if not (self._is_wanted() and self._config.reconnect_timeout_s and self._session.is_greeted):
                 return reason
             logger().warning("the connection to %s broke: %s", self._address.url, reason)
@@ -277,8 +279,9 @@ class RemoteTransport:
             self._outbox.put((framed(line), link))
 
     def _hand_on(self, lines: list[bytes], link: Link) -> None:
-        if lines and (patience := self._receive(as_lines(lines))) and not link.is_readable(patience):
-            self._receive(b"")
+        data = as_lines(lines)
+        while lines and (patience := self._receive(data)) and not link.is_readable(patience):
+            data = b""
 
     # The thread that writes.
 

@@ -1,4 +1,4 @@
-"""A review from its beginning to its end, for asyncio; and how it is stopped, for which it has another id."""
+"""A review from its beginning to its end; and how it is stopped, for which it has another id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codex_app_server.models.encoding import encode_options
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.sync.turn import Turn
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from codex_app_server.generated import ReviewTarget
@@ -25,7 +25,7 @@ __all__ = ["review"]
 
 def review(driver: Driver, thread_id: str, target: ReviewTarget | str | None, timeout: float | None) -> ReviewResult:
     """Have something reviewed; see `Thread.review`."""
-    end = None if timeout is None else time.monotonic() + timeout
+    end = end_after(timeout)
     whole = {"threadId": thread_id, "target": target_of(target), "delivery": "inline"}
     request = Request("review/start", encode_options(whole), announces_turn=True)
     told = driver.listen(Topic("thread", thread_id))

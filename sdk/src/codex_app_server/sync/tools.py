@@ -125,5 +125,6 @@ def _serve(loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
 
 
 def _end(executor: Executor) -> None:
-    executor.close()
-    asyncio.get_running_loop().stop()
+    if not executor.is_closed:  # else the loop may just wait for what was cancelled
+        executor.close()
+        asyncio.get_running_loop().stop()

@@ -20,6 +20,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
@@ -219,8 +220,8 @@ class StdioTransport:
         with cast("IO[bytes]", self._process.stdout) as pipe:
             try:
                 while data := os.read(pipe.fileno(), _READ_SIZE):
-                    if (patience := self._receive(data)) and not _is_readable(pipe, patience):
-                        self._receive(b"")
+                    while (patience := self._receive(data)) and not _is_readable(pipe, patience):
+                        data = b""
                 self._finish()
             except BaseException as error:
                 logger().exception("reading the runtime's output failed")
@@ -282,6 +283,7 @@ def _failed(failure: BaseException) -> str:
 def _is_readable(pipe: IO[bytes], seconds: float) -> bool:
     """Whether there is something to read within so many seconds; on Windows, where pipes cannot be asked, never."""
     if os.name == "nt":
+        time.sleep(seconds)
         return False
     poll = select.poll()  # not `select.select`, which refuses descriptors from 1024 on
     poll.register(pipe, select.POLLIN)

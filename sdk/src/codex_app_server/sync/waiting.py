@@ -83,8 +83,12 @@ class Latch:
         """Wait for it; whether it happened within so many seconds."""
         sleeper = new_sleeper()
         self._sleepers.append(sleeper)
-        # Only now: what happens between the two wakes the sleeper before it sleeps.
-        return self.is_set or sleep(sleeper, timeout) or self.is_set
+        try:
+            # Only now: what happens between the two wakes the sleeper before it sleeps.
+            return self.is_set or sleep(sleeper, timeout) or self.is_set
+        finally:
+            with suppress(ValueError):
+                self._sleepers.remove(sleeper)
 
 
 class Relay:

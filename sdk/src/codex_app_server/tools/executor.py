@@ -97,6 +97,9 @@ class _Call:
 class Executor:
     """Executes the calls of one client. Everything here is for the loop's own thread.
 
+    Attributes:
+        is_closed: whether it was closed.
+
     Args:
         toolbox: which thread has which tools.
         send: takes an answer.
@@ -123,11 +126,11 @@ class Executor:
         self._slots_of: WeakKeyDictionary[Tool[..., object], asyncio.Semaphore] = WeakKeyDictionary()
         self._of_turns: defaultdict[str, set[_Call]] = defaultdict(set)
         self._tasks: set[asyncio.Task[Any]] = set()  # the loop itself holds tasks weakly
-        self._is_closed = False
+        self.is_closed = False
 
     def ask(self, request: ServerRequest) -> None:
         """Have a call answered, until all is closed. Never blocks."""
-        if self._is_closed:
+        if self.is_closed:
             return
         asked = request.params if isinstance(request.params, dict) else {}
         thread_id, turn_id, call_id, tool = (str(asked.get(name) or "") for name in _NAMES)
@@ -152,8 +155,10 @@ class Executor:
             await asyncio.wait(tasks, timeout=FINISH_S)
 
     def close(self) -> None:
-        """End all calls; nothing is sent any more. May be called again."""
-        self._is_closed = True
+        """End all calls; nothing is sent any more. May be called again, and leaves those alone that clean up then."""
+        if self.is_closed:
+            return
+        self.is_closed = True
         self._workers.close()
         for calls in list(self._of_turns.values()):
             for call in list(calls):
@@ -183,7 +188,7 @@ class Executor:
             calls.discard(call)
             if not calls:
                 self._of_turns.pop(call.context.turn_id, None)
-        if not self._is_closed:
+        if not self.is_closed:
             with contextlib.suppress(Exception):  # the connection is over
                 self._send(data)
 

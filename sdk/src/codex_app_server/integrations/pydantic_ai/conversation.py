@@ -7,7 +7,6 @@ So a turn goes on over several requests, and what it tells in between is kept by
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import anyio
 
 from codex_app_server.errors import AppServerError, InvalidRequestError
 from codex_app_server.integrations.pydantic_ai.history import NOTHING, answer, digest_of
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 from codex_app_server.tools.context import ToolContext, ToolError
 from codex_app_server.tools.definition import Definition
 from codex_app_server.tools.tool import Tool
@@ -154,7 +153,7 @@ class Conversation:
             TimeoutError: if it takes longer than so many seconds.
             AppServerError: if events are missing, or the connection ends.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        end = end_after(timeout)
         while (reader := self._reader) is not None:
             while self._batch:
                 event = self._batch.popleft()

@@ -6,11 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.protocol.messages import Notification, parse
-from codex_app_server.protocol.rejoining.filling import completed
-from codex_app_server.protocol.rejoining.seen import Pieces, Thread, piece_head
+from codex_app_server.protocol.rejoining.backfill import completed
+from codex_app_server.protocol.rejoining.progress import Pieces, Thread, piece_head
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.rejoining.seen import Turn
+    from codex_app_server.protocol.rejoining.progress import Turn
 
 __all__ = ["Known"]
 

@@ -31,17 +31,17 @@ from codex_app_server.protocol.messages import (
     parse,
 )
 from codex_app_server.protocol.rejoining import ties
-from codex_app_server.protocol.rejoining.asked import Questions
-from codex_app_server.protocol.rejoining.filling import event, fill, stopped
+from codex_app_server.protocol.rejoining.backfill import event, fill, stopped
 from codex_app_server.protocol.rejoining.joining import MOST_TRIES, SETTINGS, WINDOW, Join, with_ids
 from codex_app_server.protocol.rejoining.known import Known
-from codex_app_server.protocol.rejoining.seen import piece_head
+from codex_app_server.protocol.rejoining.progress import piece_head
+from codex_app_server.protocol.rejoining.questions import Questions
 from codex_app_server.protocol.rejoining.unanswered import Call, Unanswered
-from codex_app_server.protocol.streams import turn_of
+from codex_app_server.protocol.streams import GONE, turn_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, RequestId
-    from codex_app_server.protocol.rejoining.seen import Thread
+    from codex_app_server.protocol.rejoining.progress import Thread
 
 __all__ = ["Session", "Step"]
 
@@ -49,7 +49,6 @@ _ANSWER = re.compile(rb'\{"id":(-?\d+|"[^"\\]*"),"result":')
 _OPENS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 _BEGINS = frozenset({"turn/start", "review/start", "thread/compact/start"})
 _LEAVES = frozenset({"thread/unsubscribe", "thread/archive", "thread/delete"})
-_GONE = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 _TELLING = _OPENS | _BEGINS | _LEAVES | ties.BEGINNINGS
 """The methods whose answers say something that has to be known."""
 
@@ -259,7 +258,7 @@ class Session:
             return
         if method == "serverRequest/resolved":
             line = self._resolved(line, params)
-        elif method in _GONE:
+        elif method in GONE:
             self._forget(thread_id)
         elif turn_id is not None and thread_id:
             if method == "turn/completed":
@@ -290,14 +289,17 @@ class Session:
         for thread_id, join in list(self._joins.items()):
             if begun >= WINDOW:
                 break
-            if not join.is_begun:
+            if join.is_begun:
+                continue
+            thread = self._known.threads.get(thread_id)
+            if thread is None:
+                self._joined(thread_id, step)
+            elif thread.is_ephemeral:
+                self._cannot(thread, "it is ephemeral", step)
+            else:
                 join.is_begun = True
                 begun += 1
-                thread = self._known.threads[thread_id]
-                if thread.is_ephemeral:
-                    self._cannot(thread, "it is ephemeral", step)
-                else:
-                    self._resume(thread, step)
+                self._resume(thread, step)
 
     def _resume(self, thread: Thread, step: Step) -> None:
         self._ask("thread/resume", {**thread.settings, "threadId": thread.id, "excludeTurns": True}, step)
@@ -314,15 +316,17 @@ class Session:
         """A request of this session's own was answered."""
         method, thread_id = asked
         join, thread = self._joins.get(thread_id), self._known.threads.get(thread_id)
-        if join is None or thread is None:
+        if join is None:
             return
-        if isinstance(message, Response):
+        if thread is None:  # nobody follows it any more
+            self._joined(thread_id, step)
+        elif isinstance(message, Response):
             if method == "thread/resume":
                 self._read(thread, step)
             elif method == "thread/read":
                 self._apart.discard(thread_id)
                 self._fill(thread, join, message.result, step)
-                self._joined(thread, step)
+                self._joined(thread_id, step)
         elif thread.turns and join.tries < MOST_TRIES:
             join.tries += 1
             if method == "thread/read":
@@ -333,9 +337,10 @@ class Session:
             self._apart.discard(thread_id)
             for turn in thread.turns.values():
                 turn.break_off()
-            self._joined(thread, step)
+            self._joined(thread_id, step)
         else:
             self._cannot(thread, message.message, step)
+        self._go_on(step)
 
     def _cannot(self, thread: Thread, why: str, step: Step) -> None:
         """A thread cannot be joined: it is not known what happens in it any more."""
@@ -344,7 +349,7 @@ class Session:
             step.deliver.append(stopped(thread.id, turn_id, reason))
             self._end(thread, turn_id)
             self._ask("turn/interrupt", {"threadId": thread.id, "turnId": turn_id}, step)
-        self._joined(thread, step)
+        self._joined(thread.id, step)
 
     def _fill(self, thread: Thread, join: Join, result: JsonValue, step: Step) -> None:
         """Hand on what was missed of a thread."""
@@ -376,13 +381,12 @@ class Session:
                 step.deliver.append(stopped(thread.id, turn_id, "the server does not know the turn any more"))
                 self._end(thread, turn_id)
 
-    def _joined(self, thread: Thread, step: Step) -> None:
+    def _joined(self, thread_id: str, step: Step) -> None:
         """That is all that can be done about a thread: go on with what waited for it."""
-        join = self._joins.pop(thread.id)
+        join = self._joins.pop(thread_id)
         for line in join.backlog:
             self._heard(line, step)
         step.send.extend(self.outgoing(join.held))
-        self._go_on(step)
 
     def _forget(self, thread_id: str) -> None:
         """A thread is not there any more, or not followed."""

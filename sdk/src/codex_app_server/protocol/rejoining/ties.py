@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.protocol.rejoining.filling import event
+from codex_app_server.protocol.rejoining.backfill import event
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.protocol.rejoining.seen import STREAMED
+from codex_app_server.protocol.rejoining.progress import STREAMED
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.rejoining.seen import Turn
+    from codex_app_server.protocol.rejoining.progress import Turn
 
 __all__ = ["completed", "event", "fill", "stopped"]
 
