@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+from programs import finished
 
-from codex_release.base.machine import cores, free_memory
+from codex_release.base.machine import cores, free_memory, stand_back
 from codex_release.wheels.deflater import Deflater
 
 
@@ -85,3 +88,18 @@ def test_where_little_memory_is_left_less_of_it_is_taken(monkeypatch: pytest.Mon
         first = small.buffer(40 << 20)
         assert not small._has_room(1 << 20)
         small.discard(first)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there")
+def test_who_stands_back_is_the_thread_alone_and_what_it_starts() -> None:
+    said: list[str] = []
+
+    def ask() -> None:
+        stand_back()
+        said.append(finished(sys.executable, "-c", "import os; print(os.nice(0))").stdout.strip())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert said == ["19"]
+    assert os.nice(0) < 19

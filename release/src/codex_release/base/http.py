@@ -7,14 +7,14 @@ to wait, and the wait is shown. Proxies and CA settings come from the environmen
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import httpx
 
 from codex_release.base.digests import digested
 from codex_release.base.errors import DownloadError
@@ -24,6 +24,8 @@ from codex_release.base.watch import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import httpx
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
@@ -119,7 +121,7 @@ class Web:
         """
         body = self.body(url, headers)
         try:
-            return httpx.Response(200, content=body).json()
+            return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise HttpError(f"{shown_url(url)} did not answer JSON: {error}", status=200) from error
 
@@ -165,6 +167,8 @@ class Web:
             TransientError: if another try may help; also for a connection that breaks inside the block.
             HttpError: if none can.
         """
+        import httpx  # which takes as long as the rest of a command; most find all they need on this machine
+
         for name, value in headers.items():
             if not _HEADER_VALUE.fullmatch(value):  # the HTTP library would quote it in its complaint
                 raise HttpError(
@@ -180,7 +184,7 @@ class Web:
             ):
                 self._heard.event = watch.heard
                 watch.heard.set()
-                unsatisfiable = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+                unsatisfiable = response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                 if not (response.is_success or (unsatisfiable and "Range" in headers)):
                     self._refuse(response)
                 yield response
@@ -236,7 +240,7 @@ class Web:
                 if delay > policy.max_wait_s:
                     raise HttpError(
                         f"{shown_url(url)}: {error} until {moment(self.clock.now() + delay)}",
-                        status=httpx.codes.TOO_MANY_REQUESTS,
+                        status=HTTPStatus.TOO_MANY_REQUESTS,
                         remedy="run again then",
                     ) from error
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
@@ -255,11 +259,11 @@ class Web:
 
     def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code
-        limited = status == httpx.codes.FORBIDDEN and (
+        limited = status == HTTPStatus.FORBIDDEN and (
             response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
         )
         if limited or status in _RETRIED:
-            what = "rate limit reached" if limited or status == httpx.codes.TOO_MANY_REQUESTS else f"status {status}"
+            what = "rate limit reached" if limited or status == HTTPStatus.TOO_MANY_REQUESTS else f"status {status}"
             raise TransientError(what, wait_s=asked_wait(response.headers, self.clock.now()))
         raise HttpError(f"{shown_url(str(response.url))} answered {status} {response.reason_phrase}", status=status)
 
@@ -302,6 +306,8 @@ class _Line:
 
 def _connect(policy: RetryPolicy) -> httpx.Client:
     """A client with the timeouts of the policy and the environment's proxies and certificates."""
+    import httpx
+
     try:
         return httpx.Client(
             follow_redirects=True,  # httpx drops the Authorization header when the host changes
@@ -324,6 +330,8 @@ def _connect(policy: RetryPolicy) -> httpx.Client:
 
 def _broken(url: str, error: httpx.TransportError) -> Exception:
     """What a failed connection means: some failures no patience can mend."""
+    import httpx
+
     if isinstance(error, httpx.UnsupportedProtocol):
         return HttpError(f"{shown_url(url)} is not an http or https URL")
     for cause in _causes(error):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree
 from codex_release.base.errors import BuildError
+from codex_release.base.machine import stand_back
 from codex_release.base.switch import exclusive, finish_broken_off, put_together
 from codex_release.base.words import counted
 from codex_release.building.build_record import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
+    from codex_release.check.release import FileVerdict
     from codex_release.facts.targets import Catalog, Target
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.facts.workspace import Workspace
@@ -185,10 +187,13 @@ class Builder:
                 )
                 wheels = self._wheels(request, inputs, scratch, backend)
                 made = [(each.artifact.target, each.artifact) for each in wheels]
-                made += client.result() if client else []
-            known = {each.artifact.name: each.content for each in wheels}
-            files = [scratch / artifact.name for _, artifact in made]
-            require_passed(check_files(files, self.catalog, self.lock, known, request.jobs))
+                known = {each.artifact.name: each.content for each in wheels}
+                verdicts = check_files([scratch / name for name in known], self.catalog, self.lock, known, request.jobs)
+                if client is not None:
+                    artifacts, found = client.result()
+                    made += [(_CLIENT, artifact) for artifact in artifacts]
+                    verdicts += found
+            require_passed(verdicts)
             parts: dict[str, tuple[Artifact, ...]] = {}
             for part, artifact in made:
                 parts[part] = (*parts.get(part, ()), artifact)
@@ -303,8 +308,8 @@ class Builder:
 
     def _client(
         self, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
-    ) -> list[tuple[str, Artifact]]:
-        """The client's wheel and sdist, pinned to the runtime."""
+    ) -> tuple[list[Artifact], list[FileVerdict]]:
+        """The client's wheel and sdist, pinned to the runtime; checked here, while the runtime is still compressed."""
         stage = scratch / "stage-client"
         stage_sdk(
             stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
@@ -314,8 +319,9 @@ class Builder:
             begun = time.monotonic()
             built = backend.build(kind, stage, scratch / "client")
             path, digest = write(built, scratch, epoch=request.epoch)
-            made.append((_CLIENT, _artifact(path, digest, "", inputs, time.monotonic() - begun)))
-        return made
+            made.append(_artifact(path, digest, "", inputs, time.monotonic() - begun))
+        stand_back()
+        return made, check_files([scratch / each.name for each in made], self.catalog, self.lock)
 
 
 def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, seconds: float) -> Artifact:

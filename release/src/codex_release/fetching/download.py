@@ -10,9 +10,8 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from codex_release.base.digests import Digest, FileDigest, hash_file
 from codex_release.base.errors import DownloadError
@@ -25,6 +24,8 @@ from codex_release.sources.base import LocalFile, Program, WebFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    import httpx
 
     from codex_release.base.http import Web
     from codex_release.base.progress import Transfer
@@ -273,7 +274,7 @@ class _Reception:
                 return
             if begin and not _continues(response, begin, self._size):
                 self._begin_anew()
-                if response.status_code != httpx.codes.OK:
+                if response.status_code != HTTPStatus.OK:
                     raise TransientError("the server does not serve the missing range, starting anew")
             self._part.append(self._web.watched(response.iter_raw()), self._count)
 
@@ -300,13 +301,13 @@ class _Reception:
 
 def _is_all(response: httpx.Response, begin: int) -> bool:
     """Whether an answer says that there is nothing from `begin` on (RFC 9110, 416 with the length of the whole)."""
-    unsatisfiable = response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+    unsatisfiable = response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     return unsatisfiable and response.headers.get("content-range") == f"bytes */{begin}"
 
 
 def _continues(response: httpx.Response, begin: int, size: int | None) -> bool:
     """Whether an answer is the rest of the file from `begin` on (RFC 9110, 206 with a matching Content-Range)."""
     ranged = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
-    if response.status_code != httpx.codes.PARTIAL_CONTENT or ranged is None:
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT or ranged is None:
         return False
     return int(ranged[1]) == begin and (size is None or ranged[2] in {"*", str(size)})

@@ -6,10 +6,10 @@ import base64
 import contextlib
 import netrc
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-import httpx
 from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
@@ -91,7 +91,7 @@ class PackageIndex:
         try:
             answer = self.web.answer(page, {"Accept": _ACCEPT, **_FRESH, **self.headers(page)})
         except HttpError as error:
-            if error.status == httpx.codes.NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return Listing(name, exists=False)
             raise
         if "json" in answer.media_type:
