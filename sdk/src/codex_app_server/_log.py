@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logging import Logger
 
-__all__ = ["log_skipped", "logger"]
+__all__ = ["log_error", "log_skipped", "logger"]
 
 
 def logger() -> Logger:
@@ -18,6 +19,12 @@ def logger() -> Logger:
     from logging import getLogger
 
     return getLogger("codex_app_server")
+
+
+def log_error(error: BaseException | None, message: str, *words: object) -> None:
+    """Say what went wrong, for somebody who has to go on even if the program's own logging fails."""
+    with suppress(Exception):
+        logger().error(message, *words, exc_info=error)
 
 
 def log_skipped(reason: str, line: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,11 @@ from codex_app_server.errors import (
     rpc_error,
 )
 from codex_app_server.events import Notification, read_events
-from codex_app_server.handlers import Handlers
+from codex_app_server.handlers import Handlers, checked
 from codex_app_server.protocol.allowance import Allowance
-from codex_app_server.protocol.connection import Connection
+from codex_app_server.protocol.connection import Connection, Request
 from codex_app_server.protocol.framing import MOST_BYTES
+from codex_app_server.protocol.handshake import initialize_params
 from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from codex_app_server.ending import Ending
     from codex_app_server.generated.events import Event
     from codex_app_server.limits import Meter
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import ServerRequest
     from codex_app_server.telemetry import Tracing
@@ -45,11 +47,11 @@ __all__ = [
     "OBSERVING_S",
     "SLICE",
     "WRONG_PROCESS",
+    "BaseDriver",
     "Reading",
     "closed",
     "failure",
     "over",
-    "package_version",
 ]
 
 SLICE = 64
@@ -229,6 +231,102 @@ class Reading(ABC):
         self._new_bytes = 0
         if self._unread < before:
             self._allowance.read()
+
+
+class BaseDriver(ABC):
+    """What a driver is and does without waiting.
+
+    A kind of client adds what waits: starting, calling, taking events, closing.
+
+    Args:
+        config: how it is used.
+        reader: who owns what is received.
+    """
+
+    _is_open = False
+    _reader: Any
+    _transport: Any
+
+    def __init__(self, config: AppServerConfig, reader: Reading) -> None:
+        self._config = config
+        self._process_id = os.getpid()
+        self._reader = reader
+        self._connection = reader.connection
+        self._transport = reader.transport
+
+    def __del__(self) -> None:
+        """Nobody can close it any more: let the runtime go."""
+        if self._is_open and os.getpid() == self._process_id:
+            self._is_open = False
+            if self._reader.questions is not None:
+                self._reader.questions.close()
+            self._transport.let_go()
+            warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    @property
+    def handlers(self) -> Handlers:
+        """The functions that answer the runtime's questions."""
+        return self.reading.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Handlers) -> None:
+        self._reader.handlers = checked(handlers)
+
+    @property
+    def reading(self) -> Reading:
+        """What was received."""
+        reader: Reading = self._reader
+        return reader
+
+    @property
+    def config(self) -> AppServerConfig:
+        """How it was started."""
+        return self._config
+
+    @property
+    def skipped_lines(self) -> int:
+        """How many lines of the runtime's output made no sense."""
+        return self._connection.skipped_lines
+
+    def give_up(self, request: Request) -> None:
+        """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
+        if (data := self._connection.give_up(request)) is not None:
+            self._send(data)
+
+    def leave(self, cursor: Cursor, thread_id: str) -> None:
+        """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
+        cursor.close()
+        log = cursor.log
+        log.is_left = True
+        if not log.is_complete and not self._connection.is_awaited(log, thread_id):
+            self.stop(log, thread_id)
+
+    def stop(self, log: Log, thread_id: str) -> None:
+        """Have a turn stopped, whoever is at it; nobody waits for the answer."""
+        self._send(self._connection.interrupt(log, thread_id))
+
+    def taken(self, cursor: Cursor) -> list[Event]:
+        """The next events of what is there, without waiting."""
+        return self.reading.taken(cursor)
+
+    def _greeting(self) -> Request:
+        """What the handshake begins with."""
+        config = self._config
+        params = initialize_params(
+            name=config.client_name,
+            title=config.client_title,
+            version=config.client_version or package_version(),
+            experimental_api=config.experimental_api,
+        )
+        return Request("initialize", params)
+
+    @abstractmethod
+    def _send(self, data: bytes) -> None:
+        """Send some lines, soon. Never blocks."""
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process_id:
+            raise RuntimeError(WRONG_PROCESS)
 
 
 def over(cursor: Cursor, config: AppServerConfig, *, is_complete: bool, ending: Ending | None) -> bool:

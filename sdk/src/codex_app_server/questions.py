@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_error, logger
 from codex_app_server.models.encoding import encode_options
 from codex_app_server.protocol.messages import METHOD_NOT_FOUND, encode_error, encode_result
 
@@ -171,7 +171,7 @@ def handler_of(
     if handler is None:
         who = "no rule decides and nobody handles" if has_rules else "nobody handles"
         remedy = f"; see Handlers.{rule.handler}{rule.remedy}" if rule else ""
-        with contextlib.suppress(Exception):  # as in `_log`
+        with contextlib.suppress(Exception):  # as in `log_error`
             logger().warning("the runtime asked for %s, which %s: declined%s", request.method, who, remedy)
     return handler
 
@@ -199,7 +199,7 @@ def answer(request: ServerRequest, given: object) -> bytes:
             given = load(SERVER_REQUESTS[request.method][1]).model_validate(rule.short(given))
         return encode_result(request.id, encode_options(given))
     except (TypeError, ValueError) as error:
-        _log(error, "what Handlers.%s returned is no answer to %s: declined", rule.handler, request.method)
+        log_error(error, "what Handlers.%s returned is no answer to %s: declined", rule.handler, request.method)
         return decline(request)
 
 
@@ -213,17 +213,11 @@ def decline(request: ServerRequest) -> bytes:
 
 def failed(request: ServerRequest, error: BaseException) -> bytes:
     """What to send when a handler raised something, which is logged: the same."""
-    _log(error, "the handler of %s failed: declined", request.method)
+    log_error(error, "the handler of %s failed: declined", request.method)
     return decline(request)
 
 
 def without_thread(request: ServerRequest) -> bytes:
     """What to send when there is no thread to ask a handler in: the same, and a line in the log."""
-    _log(None, "no thread is to be had to ask the handler of %s in: declined", request.method)
+    log_error(None, "no thread is to be had to ask the handler of %s in: declined", request.method)
     return decline(request)
-
-
-def _log(error: BaseException | None, message: str, *words: object) -> None:
-    # Whoever asks must get an answer, even if the program's own logging fails.
-    with contextlib.suppress(Exception):
-        logger().error(message, *words, exc_info=error)

@@ -6,12 +6,11 @@ Async functions that look on are called there too, plain ones in a thread, so th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from inspect import isawaitable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_error
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Aside:
         try:
             await work()
         except Exception as error:
-            log(error, f"{name} failed")
+            log_error(error, f"{name} failed")
 
 
 class Caller:
@@ -86,7 +85,7 @@ class Caller:
                     if isawaitable(said):
                         given.append((each, said))
                 except BaseException as error:
-                    log(error, f"the observer {each.name} failed")
+                    log_error(error, f"the observer {each.name} failed")
 
         if (called := self._workers.call(run)) is not None:
             await called
@@ -98,14 +97,8 @@ async def _call(call: Call, given: Any = None) -> None:
         said: Any = call.function(call.argument) if given is None else given
         await said
     except Exception as error:
-        log(error, f"the observer {call.name} failed")
+        log_error(error, f"the observer {call.name} failed")
     except BaseException as error:
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             raise
-        log(error, f"the observer {call.name} failed")
-
-
-def log(error: BaseException, message: str) -> None:
-    """Say what went wrong, even if the program's own logging fails."""
-    with contextlib.suppress(Exception):
-        logger().error("%s", message, exc_info=error)
+        log_error(error, f"the observer {call.name} failed")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import warnings
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -20,12 +19,10 @@ from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
     HURRY_S,
     OBSERVING_S,
-    WRONG_PROCESS,
-    Reading,
+    BaseDriver,
     closed,
     failure,
     over,
-    package_version,
 )
 from codex_app_server.ending import Ending
 from codex_app_server.errors import (
@@ -35,17 +32,18 @@ from codex_app_server.errors import (
     TransportClosedError,
     start_error,
 )
-from codex_app_server.handlers import Handlers, checked
 from codex_app_server.preloading import release_imports
 from codex_app_server.protocol.connection import Request
-from codex_app_server.protocol.handshake import InitializeResult, initialize_params
+from codex_app_server.protocol.handshake import InitializeResult
 from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.timeouts import end_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.aio.remote import AsyncRemoteTransport
     from codex_app_server.aio.tools import ToolCaller
+    from codex_app_server.aio.transport import AsyncStdioTransport
     from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
@@ -57,7 +55,7 @@ YIELD_S = 0.005
 """How long a consumer that always finds something keeps the loop, in seconds, before other tasks get their turn."""
 
 
-class AsyncDriver:
+class AsyncDriver(BaseDriver):
     """A running Codex app-server, for one event loop.
 
     It starts with `start`, or with the first call; `close` stops it. A task that waits may be cancelled: the rest goes
@@ -67,36 +65,17 @@ class AsyncDriver:
         config: how to start it; without it, the installed runtime with its own settings.
     """
 
+    _reader: AsyncReader
+    _transport: AsyncStdioTransport | AsyncRemoteTransport
+
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        self._config = config or AppServerConfig()
-        self._process_id = os.getpid()
-        self._reader = AsyncReader(self._config)
-        self._connection = self._reader.connection
-        self._transport = self._reader.transport
+        config = config or AppServerConfig()
+        super().__init__(config, AsyncReader(config))
         self._metadata: InitializeResult | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
         self._observing: AsyncObserving | None = None
-        self._is_open = False
         self._yielded = 0.0
-
-    def __del__(self) -> None:
-        """Nobody can close it any more: let the runtime go."""
-        if self._is_open and os.getpid() == self._process_id:
-            self._is_open = False
-            if self._reader.questions is not None:
-                self._reader.questions.close()
-            self._transport.let_go()
-            warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
-
-    @property
-    def handlers(self) -> Handlers:
-        """The functions that answer the runtime's questions."""
-        return self._reader.handlers
-
-    @handlers.setter
-    def handlers(self, handlers: Handlers) -> None:
-        self._reader.handlers = checked(handlers)
 
     @property
     def metadata(self) -> InitializeResult:
@@ -163,21 +142,6 @@ class AsyncDriver:
         if self._reader.tools is not None:
             await self._reader.tools.finish()
 
-    @property
-    def reading(self) -> Reading:
-        """What was received."""
-        return self._reader
-
-    @property
-    def config(self) -> AppServerConfig:
-        """How it was started."""
-        return self._config
-
-    @property
-    def skipped_lines(self) -> int:
-        """How many lines of the runtime's output made no sense."""
-        return self._connection.skipped_lines
-
     async def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
@@ -229,11 +193,6 @@ class AsyncDriver:
         if self._reader.ending is None:
             self._send(self._connection.request(request))
 
-    def give_up(self, request: Request) -> None:
-        """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
-        if (data := self._connection.give_up(request)) is not None:
-            self._send(data)
-
     async def interrupt(self, log: Log, thread_id: str) -> JsonValue:
         """Have a turn stopped, and wait for the answer; raises as `call`.
 
@@ -243,18 +202,6 @@ class AsyncDriver:
         params = {"threadId": thread_id, "turnId": log.topic.id}
         request = Request("turn/interrupt", params, interrupts=log)
         return (await self._answer(request, self._config.request_timeout_s)).result
-
-    def leave(self, cursor: Cursor, thread_id: str) -> None:
-        """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
-        cursor.close()
-        log = cursor.log
-        log.is_left = True
-        if not log.is_complete and not self._connection.is_awaited(log, thread_id):
-            self.stop(log, thread_id)
-
-    def stop(self, log: Log, thread_id: str) -> None:
-        """Have a turn stopped, whoever is at it; nobody waits for the answer."""
-        self._send(self._connection.interrupt(log, thread_id))
 
     def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
@@ -286,10 +233,6 @@ class AsyncDriver:
             await self.start()
             await self._wait(cursor, cursor.log, timeout)
             self._yielded = time.monotonic()
-
-    def taken(self, cursor: Cursor) -> list[Event]:
-        """The next events of what is there, without waiting."""
-        return self._reader.taken(cursor)
 
     async def wait(self, log: Log, timeout: float | None, watch: AsyncTurnWatch | None = None) -> None:
         """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
@@ -362,14 +305,8 @@ class AsyncDriver:
 
     async def _initialize(self) -> InitializeResult:
         config = self._config
-        params = initialize_params(
-            name=config.client_name,
-            title=config.client_title,
-            version=config.client_version or package_version(),
-            experimental_api=config.experimental_api,
-        )
         try:
-            answer = (await self._answer(Request("initialize", params), config.startup_timeout_s)).result
+            answer = (await self._answer(self._greeting(), config.startup_timeout_s)).result
         except RequestTimeoutError:
             raise StartupTimeoutError(
                 f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
@@ -439,8 +376,7 @@ class AsyncDriver:
         Raises:
             RuntimeError: if it is not where the client was started.
         """
-        if os.getpid() != self._process_id:
-            raise RuntimeError(WRONG_PROCESS)
+        self._check_process()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

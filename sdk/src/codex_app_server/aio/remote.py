@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ from codex_app_server._log import logger
 from codex_app_server.aio.link import Link
 from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
+from codex_app_server.forking import open_here
 from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.backoff import Backoff, may_pass
@@ -77,7 +75,7 @@ class AsyncRemoteTransport:
         Raises:
             ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
         """
-        _open.add(self)
+        open_here.add(self)
         self._loop = asyncio.get_running_loop()
         self._connecting = self._loop.create_task(self._connect())
         try:
@@ -280,7 +278,7 @@ class AsyncRemoteTransport:
         """There will be no other connection."""
         self._reconnecting = None
         self._gone.set()
-        _open.discard(self)
+        open_here.discard(self)
         if self._failure is not None:
             reason = f"reading what the server says failed: {self._failure!r}"
         self.attempt(self._finish)
@@ -290,15 +288,3 @@ class AsyncRemoteTransport:
         if self._link is not None:
             self._link.abort()
             self._link = None
-
-
-_open: weakref.WeakSet[AsyncRemoteTransport] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for transport in list(_open):
-        transport.forget()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget_all)

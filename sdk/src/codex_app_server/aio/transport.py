@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import weakref
 from typing import TYPE_CHECKING, cast
 
 from codex_app_server._log import logger
@@ -25,6 +24,7 @@ from codex_app_server.ending import (
     last_lines,
 )
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.forking import open_here
 from codex_app_server.runtime import launch_command, launch_environment
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             RuntimeStartError: if the operating system does not start it.
         """
         command, cwd, env = launch_command(self._config), self._config.cwd, launch_environment(self._config)
-        _open.add(self)
+        open_here.add(self)
         self._loop = asyncio.get_running_loop()
         try:
             await self._loop.subprocess_exec(
@@ -253,7 +253,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         if self._has_reported:
             return
         self._has_reported = True
-        _open.discard(self)
+        open_here.discard(self)
         for timer in self._timers:  # they would keep it, and all that it holds, until they are due
             timer.cancel()
         self.attempt(self._finish)
@@ -285,18 +285,6 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
     def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
         return self._process.get_pipe_transport(fd) if self._process else None
-
-
-_open: weakref.WeakSet[AsyncStdioTransport] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for transport in list(_open):
-        transport.forget()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _terminate(process: asyncio.SubprocessTransport) -> None:

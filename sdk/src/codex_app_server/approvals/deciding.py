@@ -6,11 +6,10 @@ is told what they returned or raised.
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_error
 from codex_app_server.approvals.requests import FileChangeApproval, request_of
 from codex_app_server.approvals.rules import ApprovalDecision, name_of
 
@@ -79,19 +78,14 @@ def decide(request: ApprovalRequest, rules: Sequence[ApprovalRule]) -> Steps:
         except GeneratorExit:  # nobody asks any more
             raise
         except BaseException as error:
-            _log(error, "the approval rule %s failed: declined", name)
+            log_error(error, "the approval rule %s failed: declined", name)
             return ApprovalDecision(request=request, decision="decline", rule=name, error=error)
         if given is None:
             continue
         if isinstance(given, bool):
             given = "accept" if given else "decline"
         if not isinstance(given, str) or given not in _WORDS:
-            _log(None, "what the approval rule %s returned is no decision, %r: declined", name, given)
+            log_error(None, "what the approval rule %s returned is no decision, %r: declined", name, given)
             given = "decline"
         return ApprovalDecision(request=request, decision=cast("Decision", given), rule=name)
     return None
-
-
-def _log(error: BaseException | None, message: str, *words: object) -> None:
-    with contextlib.suppress(Exception):  # as in `questions`
-        logger().error(message, *words, exc_info=error)

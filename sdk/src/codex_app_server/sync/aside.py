@@ -5,12 +5,11 @@ The threads are daemons: a function that never returns does not keep a program f
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server._log import logger
+from codex_app_server._log import log_error
 from codex_app_server.sync.waiting import Latch
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Aside:
         try:
             work()
         except BaseException as error:
-            log(error, f"{name} failed")
+            log_error(error, f"{name} failed")
         finally:
             self._done.set()
 
@@ -64,7 +63,7 @@ class Caller:
                 if isawaitable(given):
                     self._wait_for(given)
             except BaseException as error:
-                log(error, f"the observer {each.name} failed")
+                log_error(error, f"the observer {each.name} failed")
 
     def close(self) -> None:
         """There is nothing more to call."""
@@ -81,9 +80,3 @@ class Caller:
             await given
 
         self._loop.run_until_complete(wait())
-
-
-def log(error: BaseException, message: str) -> None:
-    """Say what went wrong, even if the program's own logging fails."""
-    with contextlib.suppress(Exception):
-        logger().error("%s", message, exc_info=error)

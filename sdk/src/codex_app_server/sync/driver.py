@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,12 +18,10 @@ from codex_app_server.config import AppServerConfig
 from codex_app_server.driving import (
     HURRY_S,
     OBSERVING_S,
-    WRONG_PROCESS,
-    Reading,
+    BaseDriver,
     closed,
     failure,
     over,
-    package_version,
 )
 from codex_app_server.ending import Ending
 from codex_app_server.errors import (
@@ -34,10 +31,9 @@ from codex_app_server.errors import (
     TransportClosedError,
     start_error,
 )
-from codex_app_server.handlers import Handlers, checked
 from codex_app_server.preloading import release_imports
 from codex_app_server.protocol.connection import Request
-from codex_app_server.protocol.handshake import InitializeResult, initialize_params
+from codex_app_server.protocol.handshake import InitializeResult
 from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.sync.reader import Reader
 from codex_app_server.sync.waiting import new_sleeper, sleep, wake
@@ -49,13 +45,15 @@ if TYPE_CHECKING:
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.sync.remote import RemoteTransport
     from codex_app_server.sync.tools import ToolCaller
+    from codex_app_server.sync.transport import StdioTransport
     from codex_app_server.sync.watching import Observing, TurnWatch
 
 __all__ = ["Driver"]
 
 
-class Driver:
+class Driver(BaseDriver):
     """A running Codex app-server, for any number of threads at once.
 
     The constructor starts the runtime and does the handshake; `close` stops it.
@@ -72,16 +70,14 @@ class Driver:
         RuntimeError: if gevent has patched threads.
     """
 
-    _is_open = False
+    _reader: Reader
+    _transport: StdioTransport | RemoteTransport
     _observing: Observing | None = None
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         _refuse_green_threads()
-        self._config = config or AppServerConfig()
-        self._process_id = os.getpid()
-        self._reader = Reader(self._config)
-        self._connection = self._reader.connection
-        self._transport = self._reader.transport
+        config = config or AppServerConfig()
+        super().__init__(config, Reader(config))
         self._is_open = True
         if self._reader.tracing is not None:
             self._reader.tracing.on_start()
@@ -95,24 +91,6 @@ class Driver:
         except BaseException:
             self.close()
             raise
-
-    def __del__(self) -> None:
-        """Nobody can close it any more: let the runtime go."""
-        if self._is_open and os.getpid() == self._process_id:
-            self._is_open = False
-            if self._reader.questions is not None:
-                self._reader.questions.close()
-            self._transport.let_go()
-            warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
-
-    @property
-    def handlers(self) -> Handlers:
-        """The functions that answer the runtime's questions."""
-        return self._reader.handlers
-
-    @handlers.setter
-    def handlers(self, handlers: Handlers) -> None:
-        self._reader.handlers = checked(handlers)
 
     @property
     def metadata(self) -> InitializeResult:
@@ -140,21 +118,6 @@ class Driver:
         """Wait some seconds for calls of tools that are to finish."""
         if self._reader.tools is not None:
             self._reader.tools.finish()
-
-    @property
-    def reading(self) -> Reading:
-        """What was received."""
-        return self._reader
-
-    @property
-    def config(self) -> AppServerConfig:
-        """How it was started."""
-        return self._config
-
-    @property
-    def skipped_lines(self) -> int:
-        """How many lines of the runtime's output made no sense."""
-        return self._connection.skipped_lines
 
     def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
@@ -205,11 +168,6 @@ class Driver:
         if self._reader.ending is None:
             self._send(self._connection.request(request))
 
-    def give_up(self, request: Request) -> None:
-        """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
-        if (data := self._connection.give_up(request)) is not None:
-            self._send(data)
-
     def interrupt(self, log: Log, thread_id: str) -> JsonValue:
         """Have a turn stopped, and wait for the answer; raises as `call`.
 
@@ -217,18 +175,6 @@ class Driver:
         """
         params = {"threadId": thread_id, "turnId": log.topic.id}
         return self._answer(Request("turn/interrupt", params, interrupts=log), self._config.request_timeout_s).result
-
-    def leave(self, cursor: Cursor, thread_id: str) -> None:
-        """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
-        cursor.close()
-        log = cursor.log
-        log.is_left = True
-        if not log.is_complete and not self._connection.is_awaited(log, thread_id):
-            self.stop(log, thread_id)
-
-    def stop(self, log: Log, thread_id: str) -> None:
-        """Have a turn stopped, whoever is at it; nobody waits for the answer."""
-        self._send(self._connection.interrupt(log, thread_id))
 
     def listen(self, topic: Topic) -> Cursor:
         """What is said about something from now on, for `take`."""
@@ -256,10 +202,6 @@ class Driver:
                 return []
             self._check_place()
             self._wait(cursor, cursor.log, timeout)
-
-    def taken(self, cursor: Cursor) -> list[Event]:
-        """The next events of what is there, without waiting."""
-        return self._reader.taken(cursor)
 
     def wait(self, log: Log, timeout: float | None, watch: TurnWatch | None = None) -> None:
         """Wait for the end of a log, without taking anything, or until its watch gives it up; raises as `take`."""
@@ -300,14 +242,8 @@ class Driver:
 
     def _initialize(self) -> InitializeResult:
         config = self._config
-        params = initialize_params(
-            name=config.client_name,
-            title=config.client_title,
-            version=config.client_version or package_version(),
-            experimental_api=config.experimental_api,
-        )
         try:
-            answer = self._answer(Request("initialize", params), config.startup_timeout_s).result
+            answer = self._answer(self._greeting(), config.startup_timeout_s).result
         except RequestTimeoutError:
             raise StartupTimeoutError(
                 f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
@@ -385,10 +321,6 @@ class Driver:
             raise RuntimeError(
                 "nothing can be waited for here: this thread, where a finalizer runs, is the client's own"
             )
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process_id:
-            raise RuntimeError(WRONG_PROCESS)
 
 
 def _refuse_green_threads() -> None:

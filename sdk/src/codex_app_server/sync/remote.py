@@ -10,18 +10,16 @@ reads sees to that; the lock is between these two threads alone, and nobody wait
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import sys
 import threading
 import time
-import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from codex_app_server._log import logger
 from codex_app_server.ending import MOMENT, Ending
 from codex_app_server.errors import ConnectError
+from codex_app_server.forking import open_here
 from codex_app_server.protocol.rejoining.session import Session
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.backoff import Backoff, may_pass
@@ -86,7 +84,7 @@ class RemoteTransport:
         Raises:
             ConnectError: if the server is not reached within `AppServerConfig.startup_timeout_s`, or refuses.
         """
-        _open.add(self)
+        open_here.add(self)
         self._link = self._connected()
         self._threads = [
             threading.Thread(target=target, name=f"codex-app-server {self._address.url} {name}", daemon=True)
@@ -198,7 +196,7 @@ class RemoteTransport:
             reason = f"reading what the server says failed: {error!r}"
         self._link.hang_up()
         self._outbox.put(None)
-        _open.discard(self)
+        open_here.discard(self)
         self._gone.set()
         self._ended(Ending(f"the connection to {self._address.url} is over: {reason}", failure=self._failure))
         self._threads[1].join(MOMENT)
@@ -304,15 +302,3 @@ class RemoteTransport:
         except OSError as error:  # who reads hears of it too
             logger().debug("the server no longer reads: %s", error)
             link.hang_up()
-
-
-_open: weakref.WeakSet[RemoteTransport] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for transport in list(_open):
-        transport.forget()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget_all)

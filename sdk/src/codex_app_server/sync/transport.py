@@ -18,10 +18,8 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import threading
 import time
-import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +35,7 @@ from codex_app_server.ending import (
     last_lines,
 )
 from codex_app_server.errors import RuntimeStartError
+from codex_app_server.forking import open_here
 from codex_app_server.runtime import launch_command, launch_environment
 from codex_app_server.sync.waiting import Latch
 
@@ -113,7 +112,7 @@ class StdioTransport:
         except OSError as error:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
-        _open.add(self)
+        open_here.add(self)
         try:
             self._reader, self._writer, self._drainer, self._watcher = self._threads = [
                 threading.Thread(target=target, name=f"codex-app-server {self._process.pid} {name}", daemon=True)
@@ -212,7 +211,7 @@ class StdioTransport:
         reason = self._dismissal or describe_exit(exit_code)
         if self._failure is not None:  # it may have gone because nobody read any more
             reason = _failed(self._failure)
-        _open.discard(self)
+        open_here.discard(self)
         self._ended(Ending(reason, exit_code, self.stderr_tail, self._failure))
 
     def _read(self) -> None:
@@ -262,18 +261,6 @@ class StdioTransport:
         self._process.terminate()
         if not self._exited.wait(SIGNAL_GRACE):
             self._process.kill()
-
-
-_open: weakref.WeakSet[StdioTransport] = weakref.WeakSet()
-
-
-def _forget_all() -> None:
-    for transport in list(_open):
-        transport.forget()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _failed(failure: BaseException) -> str:

@@ -11,13 +11,14 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from codex_app_server._log import log_error
 from codex_app_server.driving import OBSERVING_S
 from codex_app_server.errors import AppServerError, EventOverflowError, LimitExceededError, TransportClosedError
 from codex_app_server.limits import Limits, Meter, TurnMeter, admit
 from codex_app_server.observers import Call, calls, checked
 from codex_app_server.protocol.streams import EVERYTHING
 from codex_app_server.streaming import Words
-from codex_app_server.sync.aside import Aside, Caller, log
+from codex_app_server.sync.aside import Aside, Caller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,7 +239,7 @@ class Observing:
                     found += calls(self._observers, event, words)
                 caller.call([*self._decision_calls(), *found])
         except EventOverflowError as error:
-            log(error, "observers were too slow: they are not shown the rest")
+            log_error(error, "observers were too slow: they are not shown the rest")
         except TransportClosedError:
             pass
         finally:
