@@ -49,6 +49,10 @@ def words(chance: random.Random, end: str | None = None) -> str:
     return f"{chance.randrange(1, 300)} {chance.randrange(200)} {end or chance.choice(['off', 'off', 'on'])}"
 
 
+FORKING = threading.Lock()
+"""Two threads that fork at once are refused by filelock, which other tests bring into this process."""
+
+
 def give_up(codex: Codex, thread: Thread, chance: random.Random) -> None:
     thread.run(words(chance), timeout=chance.random() / 20)
 
@@ -78,7 +82,7 @@ def dawdle(codex: Codex, thread: Thread, chance: random.Random) -> None:
 
 def fork(codex: Codex, thread: Thread, chance: random.Random) -> None:
     if os.name != "nt" and chance.randrange(10) == 0:
-        with warnings.catch_warnings():
+        with FORKING, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any fork beside threads
             child = os.fork()
         if child == 0:
