@@ -290,6 +290,8 @@ class AsyncDriver(BaseDriver):
             try:
                 await asyncio.shield(spawning)
             except asyncio.CancelledError:
+                if spawning.cancelled() and self._reader.ending is not None:  # `close` gave it up
+                    raise closed("the runtime was not started", self._reader.ending) from None
                 # To cancel asyncio in the midst of this leaves pipes open.
                 self._transport.give_up()
                 await asyncio.wait([spawning])

@@ -132,8 +132,10 @@ async def mapped(runner: Runner, plan: Plan) -> AsyncIterator[MapOutcome[Any]]:
         loop_is_left = True
         working.cancel()
         working.add_done_callback(lambda task: task.cancelled() or task.exception())  # asked for by nobody else then
-        await asyncio.wait([working])
-        plan.close()
+        try:
+            await asyncio.wait([working])
+        finally:
+            plan.close()
 
 
 async def done(runner: Runner, plan: Plan, job: Job) -> MapOutcome[Any]:

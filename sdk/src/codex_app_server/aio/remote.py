@@ -77,18 +77,15 @@ class AsyncRemoteTransport:
         """
         open_here.add(self)
         self._loop = asyncio.get_running_loop()
+        if self._is_closing:
+            raise ConnectError(f"cannot connect to {self._address.url}: the client was closed")
         self._connecting = self._loop.create_task(self._connect())
-        try:
-            await self._connecting
-        except asyncio.CancelledError:
-            if not self._is_closing:
-                raise
-            raise ConnectError(f"cannot connect to {self._address.url}: the client was closed") from None
+        await self._connecting
         if warning := self._address.warning(has_token=self._config.token is not None):
             logger().warning(warning)
 
     def give_up(self) -> None:
-        """Its start is not wanted any more."""
+        """Its start is not wanted any more: it ends cancelled."""
         self._is_closing = True
         if self._connecting is not None:
             self._connecting.cancel()

@@ -214,6 +214,7 @@ class RemoteTransport:
             with self._lock:
                 lines = self._session.lost()
             self._hand_on(lines, self._link)
+            self._receive(b"")
             if (failed := self._reconnect()) is not None:
                 return failed or reason
 

@@ -126,5 +126,7 @@ def _serve(loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
 
 def _end(executor: Executor) -> None:
     if not executor.is_closed:  # else the loop may just wait for what was cancelled
-        executor.close()
-        asyncio.get_running_loop().stop()
+        try:
+            executor.close()
+        finally:
+            asyncio.get_running_loop().stop()

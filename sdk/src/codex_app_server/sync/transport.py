@@ -267,10 +267,14 @@ def _failed(failure: BaseException) -> str:
     return f"reading the runtime's output failed: {failure!r}"
 
 
+_BLIND_S = 0.001
+"""How long to wait before reading on, in seconds, where nobody can say whether there is something to read."""
+
+
 def _is_readable(pipe: IO[bytes], seconds: float) -> bool:
     """Whether there is something to read within so many seconds; on Windows, where pipes cannot be asked, never."""
     if os.name == "nt":
-        time.sleep(seconds)
+        time.sleep(min(seconds, _BLIND_S))
         return False
     poll = select.poll()  # not `select.select`, which refuses descriptors from 1024 on
     poll.register(pipe, select.POLLIN)
