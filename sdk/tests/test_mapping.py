@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from awaited import bare
 
 import codex_app_server
 from codex_app_server import Codex, MapProgress, Observers, OutputValidationError, TransportClosedError, TurnFailedError
+from codex_app_server.mapping.journal import Journal
+from codex_app_server.mapping.outcomes import MapOutcome
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
@@ -220,6 +222,22 @@ def test_who_stands_in_the_callers_iterator_holds_up_nobody(codex_binary: Path) 
     assert time.monotonic() - began < 4
     for _ in range(4):
         waiting.put(None)
+
+
+def test_a_journal_says_so_if_it_cannot_hold_an_outcome_unless_it_is_closed(
+    play: Callable[..., None], tmp_path: Path
+) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        result = await (await codex.thread_start()).run("a")
+        journal = Journal(tmp_path / "journal.jsonl", None)
+        with pytest.raises(ValueError, match="serialize"):
+            journal.add("key", MapOutcome(0, "a", replace(result, output=object())))
+        journal.add("key", MapOutcome(0, "a", result))
+        journal.close()
+        journal.add("key", MapOutcome(0, "a", result))
+        assert len((tmp_path / "journal.jsonl").read_bytes().splitlines()) == 1
+
+    play(scene)
 
 
 INTERRUPTED = """
