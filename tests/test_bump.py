@@ -289,13 +289,13 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
 
     targets.write_text(without(*set(context.catalog.triples) - {host.triple}), encoding="utf-8")
     before = contents(checkout)
-    tables = checkout / "sdk" / "src" / "codex_app_server" / "models" / "entries.py"
+    entries = checkout / "sdk" / "src" / "codex_app_server" / "models" / "entries.py"
     script = checkout / "scripts" / "api_reference.py"
-    tables.write_text('raise ImportError("not today")\n', encoding="utf-8")  # a model that cannot be made
+    entries.write_text('raise ImportError("not today")\n', encoding="utf-8")  # a model that cannot be made
     said = codex_release(*words, code=1).stderr
     assert "every_model.py failed with exit code 1: " in said
     assert "not today" in said
-    tables.write_bytes(before[tables])
+    entries.write_bytes(before[entries])
     assert contents(checkout) == before
     if sys.platform != "win32":  # no Ctrl-C can be sent to a single process there
         script.write_text("import pathlib, time\npathlib.Path('asked').touch()\ntime.sleep(600)\n", "utf-8")

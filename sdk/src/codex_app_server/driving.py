@@ -118,7 +118,6 @@ class Reading(ABC):
             from codex_app_server.limits import Meter
 
             self.meter = Meter(config.limits, "client")
-        self.questions: Any = None
         self.approving: Approving | None = None
         if config.approvals:
             self.approve_with(config.approvals)
