@@ -25,6 +25,7 @@ from publishing import SmallRelease
 
 from codex_release.base.digests import FileDigest
 from codex_release.check import check_files, distributions_in
+from codex_release.check.metadata import metadata_problems
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.facts.targets import Catalog
 from codex_release.wheels.sbom import Provenance, sbom_json
@@ -106,6 +107,18 @@ def without(path: str) -> Edit:
 def test_a_good_wheel_passes(release: FakeRelease, wheel: Path) -> None:
     assert release.ran("check", wheel).out.split() == [str(wheel), "passes"]
     release.ran("check", edited(wheel, lambda files: None))
+
+
+def test_no_plugin_of_the_environment_has_a_say(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "plugins" / "meddling-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: meddling\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[pydantic]\nmeddling = meddling:plugin\n")
+    (about.parent / "meddling.py").write_text("raise SystemExit('loaded')\n")
+    paths = filter(None, [str(about.parent), os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
+    assert metadata_problems([wheel]) == []
 
 
 def test_another_byte_in_the_payload_is_found_by_record_and_by_the_lock(release: FakeRelease, wheel: Path) -> None:

@@ -7,6 +7,7 @@ has the same name and metadata and none of the payload.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["metadata_problems"]
 
 _TIMEOUT_S = 120
+_NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "true"}
+"""check-wheel-contents' data classes would load whatever plugin of pydantic an environment has: logfire takes longer to
+come than all wheels of a release to check."""
 
 
 def metadata_problems(paths: Iterable[Path]) -> list[str]:
@@ -75,7 +79,8 @@ def _has_hook(wheel: str) -> bool:
 
 
 def _ask(module: str, arguments: list[str]) -> list[str]:
-    ran = run([sys.executable, "-m", module, *arguments], timeout_s=_TIMEOUT_S, error=CheckError, name=module)
+    argv, environ = [sys.executable, "-m", module, *arguments], {**os.environ, **_NO_PLUGINS}
+    ran = run(argv, timeout_s=_TIMEOUT_S, error=CheckError, name=module, environ=environ)
     if ran.code is None:
         raise CheckError(ran.failure)
     if ran.code == 0:
