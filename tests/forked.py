@@ -2,7 +2,9 @@
 
 `Programs.run` takes the place of `subprocess.run` for ``python -m MODULE …`` of this interpreter, if it knows the
 module: the program has a process, arguments, an environment, a directory and an exit code of its own, and only the
-seconds in which it would import are saved. It needs POSIX. Whatever is asked for in another way is started as ever.
+seconds in which it would import are saved. `Programs.worker` does the same for the processes in which the toolkit has
+others work, be it used here or by such a program. It needs POSIX. Whatever is asked for in another way is started as
+ever.
 
 As a script, it is the process that forks: ``python forked.py SOCKET``, which ends with the process that started it.
 """
@@ -26,23 +28,34 @@ import tempfile
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-__all__ = ["Programs"]
+from codex_release.base.programs import worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["WORKERS", "Programs"]
 
 _TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.fetching.context")
+_HATCHLING = ("hatchling.build", "hatchling.builders.wheel", "hatchling.builders.sdist", "hatchling.metadata.core")
+_PIP = (
+    "pip._internal.cli.main",
+    "pip._internal.commands.download",
+    "pip._internal.commands.install",
+    "pip._internal.resolution.resolvelib.resolver",
+)
 _PRELOADED: dict[str, tuple[str, ...]] = {
     "check_wheel_contents": ("check_wheel_contents.checker", "click", "wheel_filename"),
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
-    "pip": (
-        "pip._internal.cli.main",
-        "pip._internal.commands.download",
-        "pip._internal.commands.install",
-        "pip._internal.resolution.resolvelib.resolver",
-    ),
+    "codex_release.index.pip_worker": ("codex_release.index.pip_worker", *_PIP),
+    "codex_release.wheels.backend_worker": ("codex_release.wheels.backend_worker", *_HATCHLING),
+    "pip": _PIP,
     "twine": ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._emoji_codes"),
 }
+WORKERS = ("codex_release.index.resolution.worker", "codex_release.wheels.backend.worker")
+"""Where `Programs.worker` takes the place of what has others work."""
 _OPTIONS = {
     "capture_output", "check", "cwd", "encoding", "env", "errors", "stderr", "stdin", "stdout", "text", "timeout",
 }  # fmt: skip
@@ -63,6 +76,8 @@ class Programs:
         self._address = str(directory / "forks")
         self._starting = threading.Lock()
         self._alive: socket.socket | None = None
+        self._at_start = _at_start(os.environ)
+        self._worker = _worker_at(self._address)
 
     def close(self) -> None:
         """End the process that forks."""
@@ -72,7 +87,7 @@ class Programs:
 
     def run(self, argv: Any, **options: Any) -> subprocess.CompletedProcess[Any]:
         """What `subprocess.run` does."""
-        if not _can_be_forked(argv, options):
+        if not _can_be_forked(argv, options, self._at_start):
             return cast("subprocess.CompletedProcess[Any]", _run(argv, **options))
         if options.get("capture_output"):
             options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -95,6 +110,11 @@ class Programs:
         if options.get("check"):
             ran.check_returncode()
         return ran
+
+    def worker(self, module: str, *words: str) -> list[str]:
+        """What `codex_release.base.programs.worker` does."""
+        self._start()
+        return self._worker(module, *words)
 
     def _ended(self, argv: Any, options: dict[str, Any], given: list[int], stack: contextlib.ExitStack) -> int:
         """Let the program run to its end; its exit code, as `subprocess` counts."""
@@ -131,8 +151,8 @@ class Programs:
                 _run([sys.executable, __file__, self._address], stdin=its, check=True, timeout=_READY_S)
 
 
-def _can_be_forked(argv: Any, options: dict[str, Any]) -> bool:
-    env = options.get("env")
+def _can_be_forked(argv: Any, options: dict[str, Any], at_start: dict[str, str]) -> bool:
+    env = os.environ if options.get("env") is None else options["env"]
     return (
         isinstance(argv, list | tuple)
         and argv[0] == sys.executable
@@ -140,8 +160,21 @@ def _can_be_forked(argv: Any, options: dict[str, Any]) -> bool:
         and options.keys() <= _OPTIONS
         and options.get("stdin") in {None, subprocess.DEVNULL}
         and all(options.get(name) in {None, *_SPECIAL} for name in ("stdout", "stderr"))
-        and (env is None or _at_start(env) == _at_start(os.environ))
+        and _at_start(env) == at_start
     )
+
+
+def _worker_at(address: str) -> Callable[..., list[str]]:
+    """What gives the arguments that run a worker as a fork of the process at an address."""
+    at_start = _at_start(os.environ)
+
+    def arguments(module: str, *words: str) -> list[str]:
+        if _at_start(os.environ) != at_start:
+            return worker(module, *words)
+        order = {"words": [module, *words], "path": [each for each in sys.path if each]}
+        return [sys.executable, "-I", "-S", str(Path(__file__).with_name("standin.py")), address, json.dumps(order)]
+
+    return arguments
 
 
 _SPECIAL = (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)
@@ -179,6 +212,9 @@ def _serve(address: str) -> None:
         os.setsid()
         alive = socket.socket(fileno=os.dup(0))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        for name in WORKERS:
+            module, _, attribute = name.rpartition(".")
+            setattr(importlib.import_module(module), attribute, _worker_at(address))
         _until_left(listener, alive)
 
 
@@ -221,9 +257,17 @@ def _watch(connection: socket.socket, order: dict[str, Any], given: list[int]) -
         connection.close()
         raise _Program(order, given)
     connection.sendall(f"{process_id}\n".encode())
+    threading.Thread(target=_end_with, args=(connection, process_id), daemon=True).start()
     _, status = os.waitpid(process_id, 0)
     connection.sendall(f"{status}\n".encode())
     os._exit(0)
+
+
+def _end_with(connection: socket.socket, process_id: int) -> None:
+    """Who asked for the program and is gone had it killed with it."""
+    connection.recv(1)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGKILL)
 
 
 class _Program(BaseException):
@@ -244,9 +288,12 @@ def _become(order: dict[str, Any], given: list[int]) -> None:
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
     os.umask(order["umask"])
-    name, *_ = sys.argv = order["words"]
+    name, *words = sys.argv = order["words"]
     try:
-        if os.path.isabs(name):  # noqa: PTH117 - a script, as it stands in `_PRELOADED`
+        if "path" in order:
+            sys.argv, sys.path[:] = ["-c", "", *words], order["path"]
+            importlib.import_module(name).main()
+        elif os.path.isabs(name):  # noqa: PTH117 - a script, as it stands in `_PRELOADED`
             sys.path[0] = str(Path(name).parent)
             runpy.run_path(name, run_name="__main__")
         else:
