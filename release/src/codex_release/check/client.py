@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from codex_release.base.errors import CheckError
 from codex_release.check.contents import (
     entry_problems,
     identity_problems,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.wheels.wheel_file import WheelFile
 
-__all__ = ["check_client_sdist", "check_client_wheel", "pinned_runtime"]
+__all__ = ["check_client_sdist", "check_client_wheel"]
 
 
 def check_client_wheel(wheel: WheelFile, catalog: Catalog, lock: Lock | None) -> tuple[list[str], str | None]:
@@ -52,34 +51,21 @@ def check_client_sdist(path: Path, project: str, catalog: Catalog, lock: Lock | 
     return _with_pin(problems, metadata, catalog, lock)
 
 
-def pinned_runtime(metadata: Message, catalog: Catalog) -> str:
-    """The runtime version that metadata pins (PEP 440).
-
-    Raises:
-        CheckError: if it does not depend on exactly one version of the runtime, unconditionally.
-    """
-    try:
-        requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
-    except InvalidRequirement as error:
-        raise CheckError(f"a dependency cannot be understood: {error}") from error
-    pins = [each for each in requirements if canonicalize_name(each.name) == catalog.distribution]
-    specifiers = list(pins[0].specifier) if len(pins) == 1 else []
-    if len(specifiers) != 1 or specifiers[0].operator != "==" or pins[0].marker or "*" in specifiers[0].version:
-        found = ", ".join(map(str, pins)) or "nothing"
-        raise CheckError(f"it must depend on {catalog.distribution}==VERSION and nothing else of it, found: {found}")
-    return specifiers[0].version
-
-
 def _with_pin(
     problems: list[str], metadata: Message, catalog: Catalog, lock: Lock | None
 ) -> tuple[list[str], str | None]:
+    """The problems with those of the pin, and the runtime version (PEP 440) that it names, exactly and always."""
     try:
-        pinned = pinned_runtime(metadata, catalog)
-    except CheckError as error:
-        return [*problems, str(error)], None
+        requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+    except InvalidRequirement as error:
+        return [*problems, f"a dependency cannot be understood: {error}"], None
+    project = catalog.distribution
+    pins = [each for each in requirements if canonicalize_name(each.name) == project]
+    specifiers = list(pins[0].specifier) if len(pins) == 1 else []
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or pins[0].marker or "*" in specifiers[0].version:
+        found = ", ".join(map(str, pins)) or "nothing"
+        return [*problems, f"it must depend on {project}==VERSION and nothing else of it, found: {found}"], None
+    pinned = specifiers[0].version
     if lock is not None and pinned != lock.version.pep440:
-        problems = [
-            *problems,
-            f"it is pinned to {catalog.distribution}=={pinned}, the lock knows {lock.version.pep440}",
-        ]
+        problems = [*problems, f"it is pinned to {project}=={pinned}, the lock knows {lock.version.pep440}"]
     return problems, pinned

@@ -41,16 +41,16 @@ def metadata_problems(paths: Iterable[Path]) -> list[str]:
             copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
         except OSError as error:
             raise CheckError(f"metadata cannot be copied to {scratch}: {error}", remedy="make room there") from error
-        readable = {path: copy for path, copy in copies.items() if copy}
-        wheels = [str(path) for path in readable if path.suffix == ".whl"]
-        asked = []
-        if readable:
-            asked.append(pool.submit(_ask, "twine", ["check", "--strict", *map(str, readable.values())]))
+        wheels = [path for path, copy in copies.items() if copy and path.suffix == ".whl"]
         hooked = [wheel for wheel in wheels if _has_hook(wheel)]
-        if hooked:
-            asked.append(pool.submit(_ask, "check_wheel_contents", ["--ignore", "W004", *hooked]))
-        if plain := [wheel for wheel in wheels if wheel not in hooked]:
-            asked.append(pool.submit(_ask, "check_wheel_contents", plain))
+        questions: tuple[tuple[str, list[str], list[Path]], ...] = (
+            ("twine", ["check", "--strict"], [copy for copy in copies.values() if copy]),
+            ("check_wheel_contents", ["--ignore", "W004"], hooked),
+            ("check_wheel_contents", [], [wheel for wheel in wheels if wheel not in hooked]),
+        )
+        asked = [
+            pool.submit(_ask, module, [*options, *map(str, files)]) for module, options, files in questions if files
+        ]
         return [problem for answer in asked for problem in answer.result()]
 
 
@@ -72,7 +72,7 @@ def _metadata_copy(path: Path, directory: Path) -> Path | None:
     return copy
 
 
-def _has_hook(wheel: str) -> bool:
+def _has_hook(wheel: Path) -> bool:
     """Whether a wheel has a hook for PyInstaller, whose file must have a name that no module can have (W004)."""
     with zipfile.ZipFile(wheel) as archive:
         return any("/_pyinstaller/hook-" in name for name in archive.namelist())

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.base.programs import Ran, found, run
+from codex_release.base.watch import watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -170,7 +170,7 @@ def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Ma
             )
         except OSError as error:
             raise _UnableError(f"it cannot be started: {error}") from error
-        with process, _ended_in_time(process) as is_late:
+        with process, watching(_ANSWER_S, process.kill) as watch:
             asking, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
             with contextlib.suppress(OSError):  # it is gone already; its exit code says why
                 asking.write(question.request)
@@ -180,7 +180,7 @@ def _hold(ask: str, runner: _Runner, entrypoint: Path, version: str, environ: Ma
                 asking.close()  # not before: who sees the end of its questions may end without an answer
             process.wait()
         complaints.seek(0)
-        ran = Ran(name, None if is_late.is_set() else process.returncode, b"", complaints.read(), _ANSWER_S)
+        ran = Ran(name, None if watch.is_lost else process.returncode, b"", complaints.read(), _ANSWER_S)
     ended = str(ran.code if ran.code is None or ran.code >= 0 else 128 - ran.code)
     if ended in runner.unable:
         raise _UnableError(f"{runner.name} cannot run it (exit code {ended})")
@@ -204,20 +204,3 @@ def _scratch() -> Iterator[str]:
         while Path(directory).exists() and time.monotonic() < deadline:
             time.sleep(0.05)
             shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _ended_in_time(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
-    """End a program that takes too long; the event says whether that was done."""
-    is_late = threading.Event()
-
-    def end() -> None:
-        is_late.set()
-        process.kill()
-
-    timer = threading.Timer(_ANSWER_S, end)
-    timer.start()
-    try:
-        yield is_late
-    finally:
-        timer.cancel()
