@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from codex_release.runtime.inspection import Inspection
     from codex_release.wheels.wheel_file import WheelFile
 
-__all__ = ["Assembled", "Coverage", "check_runtime", "payload_names", "target_of"]
+__all__ = ["Assembled", "Coverage", "check_runtime", "payload_paths", "target_of"]
 
 _OWN = ("__init__.py", "__main__.py", "_pyinstaller/__init__.py", "_pyinstaller/hook-codex_cli_bin.py", "py.typed")
 """The template's own files in the package; all others there are the runtime's."""
@@ -86,8 +86,8 @@ def check_runtime(
     wheel: WheelFile,
     catalog: Catalog,
     lock: Lock | None,
-    known: Assembled | None = None,
-    environ: Mapping[str, str] | None = None,
+    known: Assembled | None,
+    environ: Mapping[str, str] | None,
 ) -> tuple[list[str], Coverage | None]:
     """The problems of a runtime wheel, and what it contributes to its release if that can be told.
 
@@ -95,7 +95,7 @@ def check_runtime(
         wheel: the wheel.
         catalog: the data file.
         lock: what the payload must be; `None` to judge the wheel by itself.
-        known: of a wheel that this process just assembled, so that its payload need not be unpacked again.
+        known: of a wheel that this process just assembled, so that its payload need not be unpacked again; else `None`.
         environ: what the runtime sees of this process's environment when it is run, where that can be and once it is
             proven to be the locked one; `None` runs nothing.
     """
@@ -108,11 +108,11 @@ def check_runtime(
     run = None
     try:
         target = target_of(wheel, catalog)
+        locked = lock.targets.get(target.triple) if lock else None
         with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
             root = Path(scratch)
             if known is None:
                 contents, inspection = _unpacked(wheel, target, catalog, problems, root)
-                locked = lock.targets.get(target.triple) if lock else None
                 problems += _signature_problems(root, _payload(wheel, catalog, contents), catalog, locked)
             else:
                 contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
@@ -125,7 +125,9 @@ def check_runtime(
         return [*problems, str(error)], None
     platforms = frozenset(tag.platform for tag in wheel.tags)
     expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
-    left_out = _left_out(wheel, target, catalog, lock)
+    shipped = payload_paths(wheel, catalog)
+    optional = filter(catalog.layout.is_optional, catalog.layout.payload(locked.files) if locked else ())
+    left_out = frozenset(path for path in optional if path not in shipped)
     return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out, run)
 
 
@@ -151,13 +153,12 @@ def _unpacked(
     wheel: WheelFile, target: Target, catalog: Catalog, problems: list[str], root: Path
 ) -> tuple[Contents, Inspection]:
     """Unpack the payload to look at it; files that cannot be read are added to the problems."""
-    prefix = f"{catalog.module}/"
-    paths = {name: name[len(prefix) :] for name in payload_names(wheel, catalog)}
-    for path in paths.values():
+    paths = payload_paths(wheel, catalog)
+    for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-    contents, damaged = read_contents(wheel, {name: root / path for name, path in paths.items()})
+    contents, damaged = read_contents(wheel, {name: root / path for path, name in paths.items()})
     problems += damaged
-    tree = RuntimeTree(root, {path: contents[name] for name, path in paths.items() if name in contents})
+    tree = RuntimeTree(root, _payload(wheel, catalog, contents))
     for path in tree.files:
         (root / path).chmod(catalog.layout.mode(path))
     return contents, inspect_tree(tree, target, catalog.layout)
@@ -221,19 +222,7 @@ def _signature_problems(root: Path, paths: Iterable[str], catalog: Catalog, lock
 
 def _payload(wheel: WheelFile, catalog: Catalog, contents: Contents) -> dict[str, FileDigest]:
     """What each file of the runtime is, by its path, of those that can be read."""
-    prefix = f"{catalog.module}/"
-    return {name.removeprefix(prefix): contents[name] for name in payload_names(wheel, catalog) if name in contents}
-
-
-def _left_out(wheel: WheelFile, target: Target, catalog: Catalog, lock: Lock | None) -> frozenset[str]:
-    """The optional files of the locked runtime that are not in the wheel."""
-    locked = lock.targets.get(target.triple) if lock else None
-    layout, names = catalog.layout, set(wheel.names)
-    return frozenset(
-        path
-        for path in (locked.files if locked else ())
-        if layout.is_optional(path) and not layout.is_excluded(path) and f"{catalog.module}/{path}" not in names
-    )
+    return {path: contents[name] for path, name in payload_paths(wheel, catalog).items() if name in contents}
 
 
 def _mode_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:
@@ -264,8 +253,11 @@ def _sbom_problems(wheel: WheelFile) -> list[str]:
     return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
 
 
-def payload_names(wheel: WheelFile, catalog: Catalog) -> list[str]:
-    """The names of the runtime's own files: all below the package but the Python files of the template."""
+def payload_paths(wheel: WheelFile, catalog: Catalog) -> dict[str, str]:
+    """The runtime's own files, all below the package but the Python files of the template: their names by their paths.
+
+    The paths are those in the runtime's tree, the names those in the wheel.
+    """
     prefix = f"{catalog.module}/"
-    own = {f"{prefix}{name}" for name in _OWN}
-    return [name for name in wheel.names if name.startswith(prefix) and name not in own and not name.endswith("/")]
+    below = {name[len(prefix) :]: name for name in wheel.names if name.startswith(prefix) and not name.endswith("/")}
+    return {path: name for path, name in below.items() if path not in _OWN}

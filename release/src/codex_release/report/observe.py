@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import CheckError
 from codex_release.check import distributions_in
-from codex_release.check.runtime import payload_names, target_of
+from codex_release.check.runtime import payload_paths, target_of
 from codex_release.facts.versions import identity
 from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin, SignedCode
 from codex_release.wheels.record import sha256_of
@@ -140,10 +140,9 @@ def payload_of(lock: Lock, catalog: Catalog) -> tuple[BuiltFile, ...]:
 def _components(wheel: WheelFile, catalog: Catalog) -> tuple[Component, ...]:
     """The payload of a runtime wheel, the largest file first."""
     found = []
-    for name in payload_names(wheel, catalog):
+    for path, name in payload_paths(wheel, catalog).items():
         info = wheel.zip.getinfo(name)
         row = wheel.record.get(name)
-        path = name.removeprefix(f"{catalog.module}/")
         found.append(Component(path, info.file_size, sha256_of(row) if row else "", info.compress_size))
     return _largest_first(found)
 
