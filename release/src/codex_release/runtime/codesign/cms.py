@@ -10,20 +10,19 @@ and compare, so that is done here: the library that could is not to be had for e
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import SignatureError
 from codex_release.base.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
 __all__ = ["Certificate", "Signed", "authenticode_digest", "is_vouched_for", "lead", "read"]
-
-_T = TypeVar("_T")
 
 _DIGESTS = ("sha256", "sha384", "sha512")
 """What a signature may rest on: SHA-1 no longer counts."""
@@ -105,7 +104,31 @@ def read(message: bytes, content: bytes | None, what: str) -> Signed:
     Raises:
         SignatureError: if it is no such message, or its signature does not hold.
     """
-    return _held(what, lambda: _read(message, content))
+    from asn1crypto import cms
+
+    with _judging(what):
+        outer = cms.ContentInfo.load(message)
+        if message[len(outer.dump()) :].strip(b"\0"):
+            raise _RefusalError("something follows it")
+        if outer["content_type"].native != "signed_data":
+            raise _RefusalError(f"it is {outer['content_type'].native}, no signature")
+        data = outer["content"]
+        inner = data["encap_content_info"]
+        if content is None:
+            content = inner["content"].contents
+        elif inner["content"].native is not None:
+            raise _RefusalError("it brings another content")
+        if len(data["signer_infos"]) != 1:
+            raise _RefusalError(f"it has {counted(len(data['signer_infos']), 'signer')}, not one")
+        (signer,) = data["signer_infos"]
+        if len(data["certificates"]) > _MOST or len(signer["signed_attrs"]) > _MOST:
+            raise _RefusalError(f"it has more than {_MOST} certificates or attributes")
+        certificates = [_certificate(each.chosen) for each in data["certificates"]]
+        certificate = _certificate_of(signer["sid"], certificates)
+        _prove(signer, certificate, inner["content_type"].native, content)
+        attributes = {each["type"].dotted: each["values"].contents for each in signer["signed_attrs"]}
+        moment = _value(signer, "signing_time")
+        return Signed(inner["content_type"].native, content, certificate, certificates, attributes, moment)
 
 
 def authenticode_digest(signed: Signed, what: str) -> tuple[str, bytes]:
@@ -117,7 +140,16 @@ def authenticode_digest(signed: Signed, what: str) -> tuple[str, bytes]:
     Raises:
         SignatureError: if the content is something else.
     """
-    return _held(what, lambda: _authenticode_digest(signed))
+    from asn1crypto import algos, core
+
+    with _judging(what):
+        if signed.kind != _SPC_INDIRECT_DATA:
+            raise _RefusalError(f"it is of {signed.kind}")
+        stated = algos.DigestInfo.load(core.Sequence(contents=signed.content)[1].dump())
+        algorithm = stated["digest_algorithm"]["algorithm"].native
+        if algorithm not in _DIGESTS:
+            raise _RefusalError(f"it rests on {algorithm}")
+        return algorithm, stated["digest"].native
 
 
 def is_vouched_for(signed: Signed) -> bool:
@@ -162,10 +194,11 @@ def lead(signed: Signed, roots: Collection[str], what: str) -> tuple[Certificate
         way.append(above)
 
 
-def _held(what: str, judge: Callable[[], _T]) -> _T:
-    """The outcome of judging; whatever a strange encoding makes the library raise is an error of the signature."""
+@contextlib.contextmanager
+def _judging(what: str) -> Iterator[None]:
+    """Whatever a strange encoding makes the library raise inside the block is an error of the signature."""
     try:
-        return judge()
+        yield
     except _RefusalError as error:
         raise SignatureError(f"{what} does not hold: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
@@ -176,33 +209,6 @@ def _held(what: str, judge: Callable[[], _T]) -> _T:
 
 class _RefusalError(Exception):
     """Why a signature does not hold."""
-
-
-def _read(message: bytes, content: bytes | None) -> Signed:
-    from asn1crypto import cms
-
-    outer = cms.ContentInfo.load(message)
-    if message[len(outer.dump()) :].strip(b"\0"):
-        raise _RefusalError("something follows it")
-    if outer["content_type"].native != "signed_data":
-        raise _RefusalError(f"it is {outer['content_type'].native}, no signature")
-    data = outer["content"]
-    inner = data["encap_content_info"]
-    if content is None:
-        content = inner["content"].contents
-    elif inner["content"].native is not None:
-        raise _RefusalError("it brings another content")
-    if len(data["signer_infos"]) != 1:
-        raise _RefusalError(f"it has {counted(len(data['signer_infos']), 'signer')}, not one")
-    (signer,) = data["signer_infos"]
-    if len(data["certificates"]) > _MOST or len(signer["signed_attrs"]) > _MOST:
-        raise _RefusalError(f"it has more than {_MOST} certificates or attributes")
-    certificates = [_certificate(each.chosen) for each in data["certificates"]]
-    certificate = _certificate_of(signer["sid"], certificates)
-    _prove(signer, certificate, inner["content_type"].native, content)
-    attributes = {each["type"].dotted: each["values"].contents for each in signer["signed_attrs"]}
-    moment = _value(signer, "signing_time")
-    return Signed(inner["content_type"].native, content, certificate, certificates, attributes, moment)
 
 
 def _prove(signer: Any, certificate: Certificate, kind: str, content: bytes) -> None:
@@ -227,18 +233,6 @@ def _value(signer: Any, name: str) -> Any:
     if len(found) > 1:
         raise _RefusalError(f"it has {counted(len(found), 'value')} of {name}")
     return found[0] if found else None
-
-
-def _authenticode_digest(signed: Signed) -> tuple[str, bytes]:
-    from asn1crypto import algos, core
-
-    if signed.kind != _SPC_INDIRECT_DATA:
-        raise _RefusalError(f"it is of {signed.kind}")
-    stated = algos.DigestInfo.load(core.Sequence(contents=signed.content)[1].dump())
-    algorithm = stated["digest_algorithm"]["algorithm"].native
-    if algorithm not in _DIGESTS:
-        raise _RefusalError(f"it rests on {algorithm}")
-    return algorithm, stated["digest"].native
 
 
 def _certificate(found: Any) -> Certificate:
