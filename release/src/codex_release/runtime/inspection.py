@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
-from codex_release.runtime.headers import HEAD_SIZE, Executable, looks_executable, opened, read_executable, read_image
+from codex_release.runtime.headers import Executable, looks_executable, opened, read_executable, read_image
 from codex_release.runtime.tags import Variant, variants
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codex_release.runtime.headers import Span
     from codex_release.runtime.tree import RuntimeTree
 
-__all__ = ["Inspection", "conclude", "infer_target", "inspect_file", "inspect_tree"]
+__all__ = ["Inspection", "infer_target", "inspect_file", "inspect_tree"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def inspect_tree(tree: RuntimeTree, target: Target, layout: Layout) -> Inspectio
         with opened(tree.root / path) as image:
             if found := inspect_file(image, path, target, layout):
                 executables[path] = found
-    return conclude(executables, target, layout)
+    return Inspection(executables, variants(target, executables, layout.is_optional))
 
 
 def inspect_file(image: Span, path: str, target: Target, layout: Layout) -> Executable | None:
@@ -67,21 +67,12 @@ def inspect_file(image: Span, path: str, target: Target, layout: Layout) -> Exec
                 f"{path} is {_described(found)}, but {target.triple} needs {target.format} {target.machine}"
             )
         return found
-    if looks_executable(image.read(0, min(image.size, HEAD_SIZE), "beginning")):
+    if looks_executable(image.beginning()):
         raise InspectError(
             f"{path} is an executable, but has no executable's place in the layout",
             remedy="add its pattern to layout.executables in targets.toml",
         )
     return None
-
-
-def conclude(executables: Mapping[str, Executable], target: Target, layout: Layout) -> Inspection:
-    """The wheels that follow from a runtime's executables.
-
-    Raises:
-        InspectError: if no tag can be kept.
-    """
-    return Inspection(executables, variants(target, executables, layout.is_optional))
 
 
 def infer_target(executable: Path, catalog: Catalog) -> Target:

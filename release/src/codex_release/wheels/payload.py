@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
 from codex_release.runtime.headers import Span
-from codex_release.runtime.inspection import conclude, inspect_file
+from codex_release.runtime.inspection import Inspection, inspect_file
+from codex_release.runtime.tags import variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from codex_release.facts.targets import Layout, Target
     from codex_release.runtime.headers import Executable
-    from codex_release.runtime.inspection import Inspection
     from codex_release.wheels.buffer import Buffer
     from codex_release.wheels.deflater import Deflater
     from codex_release.wheels.zipwriter import Compressed
@@ -70,7 +70,7 @@ class Payload:
         if self._refusals:
             raise self._refusals[0]
         shipped = {path: each for path, each in self._executables.items() if path not in left_out}
-        return conclude(shipped, self.target, self._layout)
+        return Inspection(shipped, variants(self.target, shipped, self._layout.is_optional))
 
     @contextlib.contextmanager
     def entry(self, path: str, *, keep: bool = False) -> Iterator[Compressed]:

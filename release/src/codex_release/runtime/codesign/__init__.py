@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.runtime.codesign import authenticode, mach
-from codex_release.runtime.headers import HEAD_SIZE, macho, pe
+from codex_release.runtime.headers import macho, pe
 
 if TYPE_CHECKING:
     from codex_release.facts.code_signature import CodeSignature
@@ -37,7 +37,7 @@ def examine(image: Span, trust: CodeSigning) -> CodeSignature | None:
         SignatureError: if it does not hold, naming all that is wrong.
         InspectError: if the file is damaged or truncated.
     """
-    head = image.read(0, min(image.size, HEAD_SIZE), "beginning")
+    head = image.beginning()
     if macho.recognizes(head):
         return mach.examine(image, trust)
     if pe.recognizes(head):

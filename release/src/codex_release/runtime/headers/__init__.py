@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import InspectError
 from codex_release.runtime.headers import elf, macho, pe
 from codex_release.runtime.headers.executable import Executable
-from codex_release.runtime.headers.reader import Span
+from codex_release.runtime.headers.reader import HEAD_SIZE, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +29,16 @@ __all__ = [
     "read_image",
 ]
 
-HEAD_SIZE = 8
-"""How many first bytes of a file `looks_executable` wants."""
-
 _FORMATS = (
     (elf.recognizes, elf.read),
     (macho.recognizes, macho.read),
     (pe.recognizes, pe.read),
 )
-_EXCERPT = 32
 _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
 
 
 def looks_executable(head: bytes) -> bool:
-    """Whether a file whose first `HEAD_SIZE` bytes (or more) are these begins like ELF, Mach-O or PE."""
+    """Whether a file whose first `HEAD_SIZE` bytes are these begins like ELF, Mach-O or PE."""
     return any(recognizes(head) for recognizes, _ in _FORMATS)
 
 
@@ -78,7 +74,7 @@ def read_executable(path: Path) -> Executable:
 
 def read_image(image: Span) -> Executable:
     """The same, of one that is open or in memory."""
-    head = image.read(0, min(image.size, _EXCERPT), "beginning")
+    head = image.beginning()
     for recognizes, read in _FORMATS:
         if recognizes(head):
             return read(image)

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from struct import Struct
 
-__all__ = ["MOST", "Image", "Span"]
+__all__ = ["HEAD_SIZE", "MOST", "Image", "Span"]
 
 MOST = 4096
 """No table that is read has more entries (Codex's own have some tens), and no string more bytes (Linux's PATH_MAX)."""
+
+HEAD_SIZE = 32
+"""How many first bytes of a file are looked at to tell its format, and what else it may be."""
 
 
 class Image(Protocol):
@@ -87,6 +90,10 @@ class Span:
         if len(data) != size:
             raise self.refusal(f"shrank while its {what} was read")
         return data
+
+    def beginning(self) -> bytes:
+        """Its first `HEAD_SIZE` bytes, or all of them if there are fewer."""
+        return self.read(0, min(self.size, HEAD_SIZE), "beginning")
 
     def unpack(self, layout: Struct, offset: int, what: str) -> tuple[int, ...]:
         """The fields of one structure, all of them numbers."""
