@@ -19,7 +19,7 @@ from codex_release.base.http import HttpError
 from codex_release.base.patience import TransientError
 from codex_release.base.programs import printed
 from codex_release.base.shown import shown_url
-from codex_release.sources.base import LocalFile, Program, WebFile
+from codex_release.sources import LocalFile, Program, WebFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codex_release.base.http import Web
     from codex_release.base.progress import Transfer
     from codex_release.fetching.cache import Cache
-    from codex_release.sources.base import Archive
+    from codex_release.sources import Archive
 
 __all__ = ["StoredArchive", "download"]
 

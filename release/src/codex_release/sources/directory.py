@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import checksum_of
 from codex_release.base.errors import SourceError
-from codex_release.sources.base import Archive, Bundle, LocalFile
+from codex_release.sources import Archive, Bundle, LocalFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,9 @@ from codex_release.base.digests import Digest, checksum_of, published_digest
 from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
 from codex_release.base.programs import answer, found
-from codex_release.base.shown import is_web_url
 from codex_release.base.table import Table, read_json
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.sources.base import Archive, Bundle, Program, WebFile
+from codex_release.sources import Archive, Bundle, Program, WebFile, web_url
 
 if TYPE_CHECKING:
     from codex_release.base.http import Web
@@ -142,10 +141,10 @@ class GitHub:
 
     def _asset(self, asset: Table) -> _Asset:
         # The token is for the API alone.
-        if self.token and urlsplit(_url(asset, "url"))[:2] == urlsplit(self.api)[:2]:
+        if self.token and urlsplit(web_url(asset, "url"))[:2] == urlsplit(self.api)[:2]:
             origin = WebFile(asset.text("url"), self._headers("application/octet-stream"))
         else:
-            origin = WebFile(_url(asset, "browser_download_url"))
+            origin = WebFile(web_url(asset, "browser_download_url"))
         return _described(asset, origin)
 
     def _ask_gh(self, gh: str, tag: str) -> dict[str, _Asset]:
@@ -207,10 +206,3 @@ def _uploaded(release: Table) -> list[Table]:
 def _described(asset: Table, origin: WebFile | Program) -> _Asset:
     size = None if asset.get("size") is None else asset.number("size")
     return _Asset(asset.text("name"), size, published_digest(asset.get("digest")), origin)
-
-
-def _url(asset: Table, key: str) -> str:
-    url = asset.text(key)
-    if not is_web_url(url):
-        asset.refuse(key, f"is {url[:80]!r}, not an http or https URL")
-    return url

@@ -13,10 +13,9 @@ from urllib.parse import quote
 from codex_release.base.digests import parse_integrity
 from codex_release.base.errors import SourceError, UsageError
 from codex_release.base.http import HttpError
-from codex_release.base.shown import is_web_url
 from codex_release.base.table import Table
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.sources.base import Archive, Bundle, WebFile
+from codex_release.sources import Archive, Bundle, WebFile, web_url
 
 if TYPE_CHECKING:
     from codex_release.base.http import Web
@@ -50,9 +49,7 @@ class Npm:
             for pattern in (self.facts.version, self.facts.archive)  # a registry may name its tarballs as it likes
         )
         dist = self._document(number).table("dist")
-        tarball = dist.text("tarball")
-        if not is_web_url(tarball):
-            dist.refuse("tarball", f"is {tarball[:80]!r}, not an http or https URL")
+        tarball = web_url(dist, "tarball")
         origin = WebFile(tarball, self.config.authorization(tarball))
         digest = parse_integrity(dist.get("integrity"))
         return Archive(self.name, name, origin, digests=(digest,) if digest else ())
