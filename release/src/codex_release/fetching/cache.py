@@ -210,15 +210,11 @@ class Cache:
             ) from error
 
     def _sweep(self, limit: float) -> list[CacheEntry]:
-        """Delete what was last used before a point in time."""
+        """Delete what was last used before a point in time, and what killed processes left."""
         gone = [entry for entry in self.entries() if entry.used < limit and self._remove(entry.path, limit)]
-        self._sweep_leavings(limit)
-        return gone
-
-    def _sweep_leavings(self, limit: float) -> None:
-        """Delete what killed processes left: scratch directories and files, locks, aliases that lead nowhere."""
+        # What killed processes left: scratch directories and files, aliases that lead nowhere, locks.
         left = min(limit, time.time() - _WRITING_S)
-        for kind in ("archives", "trees", "partial", "aliases"):
+        for kind in (*_KINDS, "aliases"):
             for path in self._listed(kind):
                 if path.name.startswith(".") and (kind == "trees" or _last_change(path) < left):
                     self._remove(path, limit if kind == "trees" else left)
@@ -230,6 +226,7 @@ class Cache:
                 self.drop(path)
         for path in self._listed("locks"):
             self._remove_lock(path)
+        return gone
 
     def _remove_lock(self, path: Path) -> None:
         """Delete a lock file that nobody holds; who opened it just now finds that it is gone, and begins anew."""

@@ -119,14 +119,19 @@ class Fetcher:
                         raise  # it is what it should be, so the failure lies elsewhere
                     self._drop(path, str(error))
 
-        def serve(archive: Archive) -> _T:
-            if locked is None and not archive.digests:
-                raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
-            pinned = locked.archives.get(archive.source) if locked else None
-            expected = pinned.digest if pinned and pinned.name == archive.name else None
-            return use(download(archive, self.cache, self.web, expected=expected))
-
-        return self._first_served(version, target, serve)
+        failures = []
+        for each in self.sources:
+            try:
+                return use(self._downloaded(each.find(version, target), locked))
+            except DiskError:
+                raise  # no source can help that
+            except ReleaseError as error:
+                failures.append(f"{each.name}: {error}")
+        raise SourceError(
+            f"no source serves {version} for {target.triple}",
+            problems=failures,
+            remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
+        )
 
     def read(
         self,
@@ -185,7 +190,8 @@ class Fetcher:
     def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
         """The key of a locked tree, which no other process fills or takes away meanwhile."""
         key = tree_key(self.layout.payload(locked.files))
-        with self.cache.exclusive(key, on_wait=lambda: self._note_waiting(version, target)):
+        waiting = f"{version} for {target.triple}: another process is fetching it, waiting for it"
+        with self.cache.exclusive(key, on_wait=lambda: self.web.progress.note(waiting)):
             yield key
 
     def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
@@ -202,20 +208,13 @@ class Fetcher:
     def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget | None) -> RuntimeTree:
         return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
 
-    def _first_served(self, version: ReleaseVersion, target: Target, use: Callable[[Archive], _T]) -> _T:
-        failures = []
-        for source in self.sources:
-            try:
-                return use(source.find(version, target))
-            except DiskError:
-                raise  # no source can help that
-            except ReleaseError as error:
-                failures.append(f"{source.name}: {error}")
-        raise SourceError(
-            f"no source serves {version} for {target.triple}",
-            problems=failures,
-            remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
-        )
+    def _downloaded(self, archive: Archive, locked: LockedTarget | None) -> StoredArchive:
+        """An archive, held against the lock if that knows it, else against what its source publishes of it."""
+        if locked is None and not archive.digests:
+            raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
+        pinned = locked.archives.get(archive.source) if locked else None
+        expected = pinned.digest if pinned and pinned.name == archive.name else None
+        return download(archive, self.cache, self.web, expected=expected)
 
     def _unpacked(
         self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
@@ -234,9 +233,6 @@ class Fetcher:
         expected = {tree.root / path: digest for path, digest in tree.files.items()}
         with self.cache.usable(f"{tree.root} cannot be read"):
             return _is_complete(tree) and file_digests(expected) == expected
-
-    def _note_waiting(self, version: ReleaseVersion, target: Target) -> None:
-        self.web.progress.note(f"{version} for {target.triple}: another process is fetching it, waiting for it")
 
     def _drop(self, path: Path, why: str) -> None:
         self.web.progress.note(f"a damaged cache entry is dropped: {why}")
