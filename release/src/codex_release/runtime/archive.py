@@ -22,7 +22,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from codex_release.base.digests import CHUNK, FileDigest
 from codex_release.base.errors import ArchiveError, DiskError
@@ -184,11 +184,19 @@ def _entries(path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRul
         head = file.read(512)
     if head.startswith(b"\x1f\x8b"):
         # The tar headers count too: a bomb may hide in those.
-        return tar_entries(stack.enter_context(_Counted(_open_gzip(path), rules)))
+        return tar_entries(stack.enter_context(_Counted((igzip or gzip).open(path, "rb"), rules)))
     if head.startswith(b"PK"):
         return _zip_entries(stack.enter_context(_ZipFile(path)), name, rules, stack)
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return iter([Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(_open_zstd(path), rules))])
+        if zstandard is None:
+            raise ArchiveError(
+                "zstd archives cannot be read here: the package zstandard is not installed",
+                remedy="use the .tar.gz or .zip archive of the release",
+            )
+        new = zstandard.ZstdDecompressor
+        return iter(
+            [Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(_ZstdFile(path.open("rb"), new), rules))]
+        )
     if looks_executable(head):
         return iter([Entry(name, "file", path.stat().st_size, lambda: _Counted(path.open("rb"), rules))])
     if not head:
@@ -225,19 +233,6 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
     if kind in {0, expected}:
         return "directory" if expected == stat.S_IFDIR else "file"
     return {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe"}.get(kind, "a device or other special file")
-
-
-def _open_gzip(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", (igzip or gzip).open(path, "rb"))
-
-
-def _open_zstd(path: Path) -> _ZstdFile:
-    if zstandard is None:
-        raise ArchiveError(
-            "zstd archives cannot be read here: the package zstandard is not installed",
-            remedy="use the .tar.gz or .zip archive of the release",
-        )
-    return _ZstdFile(path.open("rb"), zstandard.ZstdDecompressor)
 
 
 class _Closeable(ByteStream, Protocol):

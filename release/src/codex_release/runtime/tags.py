@@ -23,7 +23,7 @@ __all__ = ["Variant", "broken_promise", "variants", "wheel_tag"]
 
 _GLIBC_FLOOR = (2, 17)
 """The oldest glibc a tag is written for; older systems have no Python that the wheels support."""
-_GLIBC_ALIASES = {(2, 17): "manylinux2014"}
+_GLIBC_ALIASES = {"manylinux_2_17": "manylinux2014"}
 """The names of before PEP 600, for tools that know no others."""
 _MUSL_FLOOR = (1, 1)
 _GLIBC_LOADER = re.compile(r"/lib(?:64)?/ld(?:64|-linux-[\w-]+)\.so\.\d", re.ASCII)
@@ -88,6 +88,8 @@ def wheel_tag(platforms: tuple[str, ...]) -> str:
 
 def broken_promise(platform: str, target: Target, executable: Executable) -> str | None:
     """Why an executable cannot keep the promise of a platform tag, or `None` if it does."""
+    for name, alias in _GLIBC_ALIASES.items():
+        platform = re.sub(rf"^{alias}_", f"{name}_", platform)
     for pattern, judge in _JUDGES.items():
         match = re.fullmatch(pattern, platform)
         if match:
@@ -107,10 +109,6 @@ def _manylinux(promised: tuple[int, int], executable: Executable) -> str | None:
     if needed is None:
         return f"it needs the interpreter {executable.interpreter}"
     return f"it needs glibc {_dotted(needed)}" if needed > promised else None
-
-
-def _manylinux2014(_: tuple[int, int], executable: Executable) -> str | None:
-    return _manylinux((2, 17), executable)
 
 
 def _musllinux(_: tuple[int, int], executable: Executable) -> str | None:
@@ -133,7 +131,6 @@ _VERSION = r"(?P<major>[0-9]{1,4})_(?P<minor>[0-9]{1,4})"
 
 _JUDGES: dict[str, Callable[[tuple[int, int], Executable], str | None]] = {
     rf"manylinux_{_VERSION}_(?P<arch>\w+)": _manylinux,
-    r"manylinux2014_(?P<arch>\w+)": _manylinux2014,
     rf"musllinux_{_VERSION}_(?P<arch>\w+)": _musllinux,
     rf"macosx_{_VERSION}_(?P<arch>x86_64|arm64)": _macos,
     r"win_(?P<arch>amd64|arm64)": _windows,
@@ -159,9 +156,8 @@ def _linux_platforms(target: Target, executables: Mapping[str, Executable]) -> l
     known = [need for need in needs if need is not None]
     if len(known) == len(needs):
         glibc = max([_GLIBC_FLOOR, *known])
-        tags.append(f"manylinux_{glibc[0]}_{glibc[1]}_{target.arch}")
-        if glibc in _GLIBC_ALIASES:
-            tags.append(f"{_GLIBC_ALIASES[glibc]}_{target.arch}")
+        name = f"manylinux_{glibc[0]}_{glibc[1]}"
+        tags += [f"{each}_{target.arch}" for each in (name, _GLIBC_ALIASES.get(name)) if each]
     if all(each.static for each in executables.values()):
         tags.append(f"musllinux_{_MUSL_FLOOR[0]}_{_MUSL_FLOOR[1]}_{target.arch}")
     return tags
