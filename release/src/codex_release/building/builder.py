@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.fetching.download import StoredArchive
     from codex_release.fetching.fetcher import Fetcher
-    from codex_release.runtime.tags import Variant
 
 __all__ = ["BuildRequest", "Builder", "Built"]
 
@@ -89,14 +88,6 @@ class Built:
 
     artifact: Artifact
     reused: bool
-
-
-@dataclass(frozen=True)
-class _Wheel:
-    """A runtime wheel that was just made, and what is in it."""
-
-    artifact: Artifact
-    content: Assembled
 
 
 @dataclass(frozen=True)
@@ -186,8 +177,8 @@ class Builder:
                     else None
                 )
                 wheels = self._wheels(request, inputs, scratch, backend)
-                made = [(each.artifact.target, each.artifact) for each in wheels]
-                known = {each.artifact.name: each.content for each in wheels}
+                made = [(artifact.target, artifact) for artifact, _ in wheels]
+                known = {artifact.name: content for artifact, content in wheels}
                 verdicts = check_files([scratch / name for name in known], self.catalog, self.lock, known, request.jobs)
                 if client is not None:
                     artifacts, found = client.result()
@@ -219,8 +210,8 @@ class Builder:
 
     def _wheels(
         self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path, backend: Backend
-    ) -> list[_Wheel]:
-        """The wheels of the changed targets: as many at a time as there are jobs, the largest first."""
+    ) -> list[tuple[Artifact, Assembled]]:
+        """The changed targets' wheels, and what is in each: as many at a time as there are jobs, the largest first."""
         targets = [target for target in request.targets if target.triple in inputs]
         if not targets:
             return []
@@ -255,8 +246,8 @@ class Builder:
 
     def _wheels_of(
         self, payload: Payload, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
-    ) -> list[_Wheel]:
-        """One target's wheels: read the archive into memory, verify, compress, assemble."""
+    ) -> list[tuple[Artifact, Assembled]]:
+        """One target's wheels, and what is in each: read the archive into memory, verify, compress, assemble."""
         begun = time.monotonic()
         target = payload.target
         try:
@@ -265,13 +256,15 @@ class Builder:
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
                 work = scratch / f"{target.triple}-{number}"
-                skeleton = self._skeleton(work, files, variant, provenance, backend)
+                stage = work / "stage"
+                stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
+                skeleton = backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
                 shipment = Shipment(shipped, entry, self.catalog.module, self.catalog.layout)
                 path, digest = assemble(skeleton, scratch, epoch=request.epoch, shipment=shipment)
                 artifact = _artifact(path, digest, target.triple, inputs, time.monotonic() - begun)
-                wheels.append(_Wheel(artifact, Assembled(shipped, payload.inspection(variant.left_out))))
+                wheels.append((artifact, Assembled(shipped, payload.inspection(variant.left_out))))
             return wheels
         finally:
             payload.release()
@@ -292,19 +285,6 @@ class Builder:
             return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
 
         return self.fetcher.archive(version, target, locked, read)
-
-    def _skeleton(
-        self,
-        scratch: Path,
-        files: Mapping[str, FileDigest],
-        variant: Variant,
-        provenance: Provenance,
-        backend: Backend,
-    ) -> Path:
-        """Hatchling's wheel without the payload."""
-        stage = scratch / "stage"
-        stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
-        return backend.build("wheel", stage, scratch / "skeleton", {"payload": "omit"})
 
     def _client(
         self, request: BuildRequest, inputs: str, scratch: Path, backend: Backend

@@ -77,7 +77,11 @@ def assemble(skeleton: Path, out: Path, *, epoch: int, shipment: Shipment | None
     with scratch_file(wheel) as scratch, scratch.open("wb") as file:
         writer = ZipWriter(file, epoch)
         if shipment is not None:
-            _refuse_payload(skeleton, small, shipment)
+            if clashes := sorted({f"{shipment.module}/{path}" for path in shipment.files} & small.keys()):
+                raise BuildError(
+                    f"{skeleton} holds a payload of its own: {', '.join(clashes)}",
+                    remedy="take those files out of runtime_template/src",
+                )
             # The largest first, which is most of what an installer waits for.
             for path, digest in sorted(shipment.files.items(), key=lambda item: (-item[1].size, item[0])):
                 with shipment.entry(path) as compressed:
@@ -122,14 +126,6 @@ def repack_sdist(sdist: Path, out: Path, *, epoch: int) -> tuple[Path, FileDiges
     with scratch_file(out / sdist.name) as scratch:
         scratch.write_bytes(packed)
     return out / sdist.name, digested([packed])
-
-
-def _refuse_payload(skeleton: Path, small: Mapping[str, bytes], shipment: Shipment) -> None:
-    if clashes := sorted({f"{shipment.module}/{path}" for path in shipment.files} & small.keys()):
-        raise BuildError(
-            f"{skeleton} holds a payload of its own: {', '.join(clashes)}",
-            remedy="take those files out of runtime_template/src",
-        )
 
 
 def skeleton_files(skeleton: Path) -> dict[str, bytes]:

@@ -20,8 +20,6 @@ from codex_release.wheels.buffer import Buffer, return_freed_memory
 from codex_release.wheels.zipwriter import DEFLATED, STORED, Compressed
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
 __all__ = ["Deflater", "compress"]
@@ -143,9 +141,7 @@ class Deflater:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the threads; what was not begun is cancelled."""
         with self._changed:
             self._closing = True

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
     from pathlib import Path
-    from types import TracebackType
 
     from packaging.tags import Tag
     from packaging.version import Version
@@ -50,14 +49,12 @@ class WheelFile:
         distribution: the project's normalized name.
         version: the project's version.
         tags: every tag its name stands for.
-        tag: the compressed tag set, as the name has it.
     """
 
     path: Path
     distribution: str
     version: Version
     tags: frozenset[Tag]
-    tag: str
     zip: zipfile.ZipFile = field(repr=False)
 
     @classmethod
@@ -69,7 +66,7 @@ class WheelFile:
         """
         try:
             name, version, _, tags = parse_wheel_filename(path.name, validate_order=True)
-            return cls(path, name, version, tags, path.stem.split("-", 2)[2], zipfile.ZipFile(path))
+            return cls(path, name, version, tags, zipfile.ZipFile(path))
         except InvalidWheelFilename as error:
             raise CheckError(f"{path} does not have a wheel's name: {error}") from error
         except DAMAGED as error:
@@ -78,9 +75,7 @@ class WheelFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.zip.close()
 
     @cached_property
