@@ -14,7 +14,7 @@ from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.base.http import Web
@@ -60,8 +60,8 @@ class Fetcher:
         Raises:
             ReleaseError: if no source can serve it, with the reason of each.
         """
-        with self._filling(version, target, locked) as key:
-            return self._cached(key, locked, self._is_whole) or self._from_archive(version, target, locked)
+        with self._filling(version, target, locked) as files:
+            return self._cached(files, self._is_whole) or self._from_archive(version, target, locked)
 
     def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> RuntimeTree:
         """A copy of the runtime that the lock describes, every file of the copy proved.
@@ -79,8 +79,8 @@ class Fetcher:
         def copies_whole(tree: RuntimeTree) -> bool:
             return _is_complete(tree) and copy_tree(tree, into, self.layout) == tree.files
 
-        with self._filling(version, target, locked) as key:
-            found = self._cached(key, locked, copies_whole)
+        with self._filling(version, target, locked) as files:
+            found = self._cached(files, copies_whole)
             if found is None:
                 found = self._from_archive(version, target, locked)
                 if not copies_whole(found):
@@ -187,19 +187,21 @@ class Fetcher:
         return stored, self.read(stored, sink, version, target, None)
 
     @contextlib.contextmanager
-    def _filling(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Iterator[str]:
-        """The key of a locked tree, which no other process fills or takes away meanwhile."""
-        key = tree_key(self.layout.payload(locked.files))
+    def _filling(
+        self, version: ReleaseVersion, target: Target, locked: LockedTarget
+    ) -> Iterator[Mapping[str, FileDigest]]:
+        """The files of a locked tree, which no other process fills or takes away meanwhile."""
+        files = self.layout.payload(locked.files)
         waiting = f"{version} for {target.triple}: another process is fetching it, waiting for it"
-        with self.cache.exclusive(key, on_wait=lambda: self.web.progress.note(waiting)):
-            yield key
+        with self.cache.exclusive(tree_key(files), on_wait=lambda: self.web.progress.note(waiting)):
+            yield files
 
-    def _cached(self, key: str, locked: LockedTarget, is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
-        """A tree that is in the cache already; one that turns out not to be good is dropped."""
-        root = self.cache.find_tree(key)
+    def _cached(self, files: Mapping[str, FileDigest], is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
+        """The tree of these files that is in the cache already; one that turns out not to be good is dropped."""
+        root = self.cache.find_tree(tree_key(files))
         if root is None:
             return None
-        tree = RuntimeTree(root, self.layout.payload(locked.files))
+        tree = RuntimeTree(root, files)
         if is_good(tree):
             return tree
         self._drop(root, "the cached tree")
@@ -220,13 +222,9 @@ class Fetcher:
         self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
     ) -> RuntimeTree:
         with self.cache.scratch_tree() as scratch:
-            files = self.read(stored, DirectorySink(scratch), version, target, locked)
-            payload = self.layout.payload(files)
-            key = tree_key(payload)
-            if (present := self.cache.find_tree(key)) and not self._is_whole(RuntimeTree(present, payload)):
-                self._drop(present, "the cached tree")
-            root = self.cache.adopt_tree(scratch, key)
-        return RuntimeTree(root, payload)
+            files = self.layout.payload(self.read(stored, DirectorySink(scratch), version, target, locked))
+            present = self._cached(files, self._is_whole)
+            return present or RuntimeTree(self.cache.adopt_tree(scratch, tree_key(files)), files)
 
     def _is_whole(self, tree: RuntimeTree) -> bool:
         """Whether every file of a cached tree still is what it was when it was put there."""
