@@ -209,19 +209,13 @@ class _Watched:
     def create(self, path: str, size: int | None) -> Iterator[Writer]:
         """Begin a file."""
         with self._sink.create(path, size) as writer:
-            yield _Twice(writer, self.content) if path == self._path else writer
-
-
-@dataclass(frozen=True)
-class _Twice:
-    """Writes to a file, and keeps as much of it as a descriptor may have."""
-
-    writer: Writer
-    kept: bytearray
+            self._writer = writer
+            yield self if path == self._path else writer
 
     def write(self, chunk: bytes, /) -> None:
-        self.writer.write(chunk)
-        self.kept.extend(chunk[: _DESCRIPTOR_BYTES - len(self.kept)])
+        """Append to the one that is kept, as much as a descriptor may have."""
+        self._writer.write(chunk)
+        self.content.extend(chunk[: _DESCRIPTOR_BYTES - len(self.content)])
 
 
 def _describe(
