@@ -36,7 +36,7 @@ class Backend:
 
     def __init__(self, epoch: int) -> None:
         self._epoch = min(epoch, _NEWEST_IN_GZIP)
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
 
@@ -50,10 +50,18 @@ class Backend:
             self._process.communicate()  # the end of its input is the end of its work
         self._complaints.close()
 
-    def start(self) -> None:
-        """Start the process now, so that it is ready when the first build is asked for."""
+    def start(self) -> subprocess.Popen[str]:
+        """The process, started by now, so that it is ready when the first build is asked for."""
         with self._turn:
-            self._started()
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    worker("codex_release.wheels.backend_worker", str(self._epoch)),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._complaints,
+                    encoding="utf-8",
+                )
+            return self._process
 
     def build(self, kind: str, project: Path, out: Path, settings: Mapping[str, str] | None = None) -> Path:
         """Have a distribution built; waits for its turn.
@@ -79,19 +87,8 @@ class Backend:
             raise BuildError(f"the {kind} of {project} cannot be built: {answer['error']}")
         return out / answer["name"]
 
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                worker("codex_release.wheels.backend_worker", str(self._epoch)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                encoding="utf-8",
-            )
-        return self._process
-
     def _ask(self, order: str) -> str:
-        process = self._started()
+        process = self.start()
         if process.stdin is None or process.stdout is None:  # pragma: no cover - they were asked for
             return ""
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import deflate
 
-from codex_release.base.machine import cores, free_memory
+from codex_release.base.machine import free_memory
 from codex_release.wheels.buffer import Buffer, return_freed_memory
 from codex_release.wheels.zipwriter import DEFLATED, STORED, Compressed
 
@@ -73,12 +73,12 @@ class Deflater:
     """A pool of threads that compress files.
 
     Args:
-        threads: how many; one a core if not given.
+        threads: how many.
         budget: how many bytes files and their results may take together; a larger single file still passes. If not
             given, half of the memory that is free, and no more than keeps all cores busy.
     """
 
-    def __init__(self, threads: int | None = None, budget: int | None = None) -> None:
+    def __init__(self, threads: int, budget: int | None = None) -> None:
         return_freed_memory()
         self._budget = _affordable() if budget is None else budget
         self._used = 0  # by buffers and results, in bytes
@@ -89,8 +89,7 @@ class Deflater:
         self._changed = threading.Condition()
         self._closing = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"deflate-{number}", daemon=True)
-            for number in range(threads or cores())
+            threading.Thread(target=self._work, name=f"deflate-{number}", daemon=True) for number in range(threads)
         ]
         for thread in self._threads:
             thread.start()
