@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,9 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
     for info in wheel.zip.infolist():
         copy = (copies or {}).get(info.filename)
         try:
-            with wheel.zip.open(info) as source:
+            with wheel.zip.open(info) as source, copy.open("wb") if copy else contextlib.nullcontext() as sink:
                 chunks = iter(partial(source.read, CHUNK), b"")
-                if copy is None:
-                    contents[info.filename] = digested(chunks)
-                else:
-                    with copy.open("wb") as sink:
-                        contents[info.filename] = digested(chunks, sink.write)
+                contents[info.filename] = digested(chunks, sink.write if sink else None)
         except DAMAGED as error:
             problems.append(f"{info.filename} {told(error)}")
     return contents, problems
