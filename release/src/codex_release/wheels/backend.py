@@ -10,7 +10,7 @@ import json
 import subprocess
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from codex_release.base.errors import BuildError
 from codex_release.base.programs import said_last, worker
@@ -89,12 +89,11 @@ class Backend:
 
     def _ask(self, order: str) -> str:
         process = self.start()
-        if process.stdin is None or process.stdout is None:  # pragma: no cover - they were asked for
-            return ""
+        orders, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
         try:
-            process.stdin.write(order + "\n")
-            process.stdin.flush()
-            return process.stdout.readline()
+            orders.write(order + "\n")
+            orders.flush()
+            return answers.readline()
         except OSError:
             return ""
 
