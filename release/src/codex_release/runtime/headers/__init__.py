@@ -7,6 +7,7 @@ It seeks, and reads a few kilobytes of a 300 MB file. Whatever a file holds, the
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
@@ -57,7 +58,7 @@ def opened(path: Path) -> Iterator[Span]:
     """
     try:
         with path.open("rb") as file:
-            yield Span.whole(file, path)
+            yield Span(file, str(path), 0, file.seek(0, os.SEEK_END))
     except OSError as error:
         raise InspectError(f"{path} cannot be read: {error.strerror or error}") from error
 

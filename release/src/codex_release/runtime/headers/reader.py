@@ -6,16 +6,14 @@ them loop for long or allocate much, whatever the bytes are. Nothing here knows 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from codex_release.base.errors import InspectError
 from codex_release.base.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from struct import Struct
 
 __all__ = ["HEAD_SIZE", "MOST", "Image", "Span"]
@@ -52,11 +50,6 @@ class Span:
     name: str
     start: int
     size: int
-
-    @classmethod
-    def whole(cls, file: BinaryIO, path: Path) -> Span:
-        """All of a file."""
-        return cls(file, str(path), 0, file.seek(0, os.SEEK_END))
 
     def refusal(self, found: str) -> InspectError:
         """The error that says what is wrong with this span."""
