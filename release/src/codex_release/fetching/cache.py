@@ -216,10 +216,8 @@ class Cache:
         left = min(limit, time.time() - _WRITING_S)
         for kind in (*_KINDS, "aliases"):
             for path in self._listed(kind):
-                if path.name.startswith(".") and (kind == "trees" or _last_change(path) < left):
+                if path.name.startswith("."):
                     self._remove(path, limit if kind == "trees" else left)
-                    if kind == "trees" and not os.path.lexists(path):
-                        self._forget_lock(path.name)
         for path in self._listed("aliases"):
             address = _address(path)
             if not path.name.startswith(".") and not (address and self.archive(address).is_file()):
@@ -339,14 +337,6 @@ def _address(alias: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return text if _ADDRESS.fullmatch(text) else None
-
-
-def _last_change(path: Path) -> float:
-    """When something was changed last, in seconds since the epoch; never, if it has just been deleted."""
-    try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
-        return math.inf
 
 
 def _is_used(path: Path) -> bool:
