@@ -7,17 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import (
-    Progress as RichBars,
-)
+from rich import progress as shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,33 +75,30 @@ class Bars:
     """Bars with rate and remaining time, for terminals."""
 
     def __init__(self, console: Console) -> None:
-        self._bars = RichBars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+        self._bars = shown.Progress(
+            shown.TextColumn("{task.description}", markup=False),
+            shown.BarColumn(),
+            shown.DownloadColumn(),
+            shown.TransferSpeedColumn(),
+            shown.TimeRemainingColumn(),
             console=console,
             transient=True,
         )
-        self._running = 0
         self._guard = threading.Lock()
 
     @contextlib.contextmanager
     def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
         """A bar until the block ends; the display runs while at least one transfer does."""
         with self._guard:
-            if self._running == 0:
+            if not self._bars.tasks:
                 self._bars.start()
-            self._running += 1
-        task = self._bars.add_task(what, total=total, completed=done)
+            task = self._bars.add_task(what, total=total, completed=done)
         try:
             yield _Bar(self._bars, task)
         finally:
-            self._bars.remove_task(task)
             with self._guard:
-                self._running -= 1
-                if self._running == 0:
+                self._bars.remove_task(task)
+                if not self._bars.tasks:
                     self._bars.stop()
 
     def note(self, text: str) -> None:
@@ -122,7 +109,7 @@ class Bars:
 class _Bar:
     """A transfer shown as a bar."""
 
-    def __init__(self, bars: RichBars, task: TaskID) -> None:
+    def __init__(self, bars: shown.Progress, task: shown.TaskID) -> None:
         self._bars = bars
         self._task = task
 
