@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_release.base.digests import digested
 from codex_release.base.errors import DownloadError
+from codex_release.base.once import made_once
 from codex_release.base.patience import Clock, RetryPolicy, TransientError, asked_wait, moment
 from codex_release.base.shown import shown_text, shown_url
 from codex_release.base.watch import watching
@@ -92,26 +93,21 @@ class Web:
         self.policy = policy or RetryPolicy()
         self.clock = clock or Clock()
         self._connect = connect or _connect
-        self._connecting = threading.Lock()
-        self._client: httpx.Client | None = None
         self._heard = threading.local()  # a thread reads one body at a time
 
-    @property
+    @made_once
     def client(self) -> httpx.Client:
         """The client.
 
         Raises:
             HttpError: if the environment's settings cannot be used.
         """
-        with self._connecting:
-            if self._client is None:
-                self._client = self._connect(self.policy)
-            return self._client
+        return self._connect(self.policy)
 
     def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            self._client.close()
+        """Close the connections, if there are any."""
+        if "client" in vars(self):
+            self.client.close()
 
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON value behind a URL.
