@@ -68,13 +68,11 @@ class Question:
         platforms: the platform tags that the machine accepts (PEP 425), best first. pip adds older macOS ones itself,
             older manylinux and musllinux ones not.
         python: the version of CPython, e.g. ``3.12``.
-        dependencies: whether to resolve what the requirements depend on too.
     """
 
     requirements: tuple[str, ...]
     platforms: tuple[str, ...]
     python: str
-    dependencies: bool = False
 
     def __str__(self) -> str:
         """As a person says it."""
@@ -218,13 +216,11 @@ def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
 
 
 def _words(question: Question, scratch: Path) -> list[str]:
-    words = ["install", "--dry-run", "--ignore-installed", "--report", str(scratch / "report.json")]
+    words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--report", str(scratch / "report.json")]
     words += ["--target", str(scratch / "target"), "--only-binary", ":all:", "--pre", "--implementation", "cp"]
     words += ["--python-version", question.python]
     for platform in question.platforms:
         words += ["--platform", platform]
-    if not question.dependencies:
-        words.append("--no-deps")
     return [*words, *question.requirements]
 
 
