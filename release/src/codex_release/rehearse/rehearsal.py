@@ -133,7 +133,7 @@ class _Run:
             ReleaseError: if one fails; it is the last one then.
         """
         context, catalog = self._context, self._catalog
-        is_host = any(target.triple == _host(context) for target in self._targets)
+        is_host = any(target.is_host for target in self._targets)
         with self._step("check the lock") as say:
             hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
             say(f"{len(self._targets)} of {counted(len(context.catalog.targets), 'platform')} served as pinned")
@@ -291,10 +291,3 @@ def _runs(verdicts: Sequence[FileVerdict]) -> list[Step]:
         Step(f"run {triple}", run.seconds, "passed" if run.asked else "skipped", str(run))
         for triple, run in runs.items()
     ]
-
-
-def _host(context: Context) -> str | None:
-    """The triple of this machine, if Codex is built for it."""
-    with contextlib.suppress(ReleaseError):
-        return context.catalog.host().triple
-    return None
