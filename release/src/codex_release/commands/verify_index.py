@@ -13,7 +13,7 @@ from codex_release.commands.options import add_sdk_version
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
-from codex_release.verify import Verifier, VerifyRequest
+from codex_release.verify import Verifier
 
 if TYPE_CHECKING:
     import argparse
@@ -53,17 +53,20 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     version = context.version(arguments.version)
     settings = pip_settings()
     index = PackageIndex(arguments.index_url or settings.first_index(context.catalog.distribution), context.web)
-    verifier = Verifier(context.catalog, context.lock, index, settings, context.settings.environ, context.progress)
-    found = verifier.verify(
-        VerifyRequest(
-            version=version,
-            client_version=client_version(arguments.sdk_version, version),
-            files=distributions_in(arguments.dist) if arguments.dist else (),
-            attestations_required=arguments.require_attestations,
-            installs=not arguments.no_install,
-            jobs=context.jobs,
-        )
-    )
+    found = Verifier(
+        version=version,
+        client_version=client_version(arguments.sdk_version, version),
+        catalog=context.catalog,
+        lock=context.lock,
+        index=index,
+        settings=settings,
+        environ=context.settings.environ,
+        progress=context.progress,
+        files=distributions_in(arguments.dist) if arguments.dist else (),
+        attestations_required=arguments.require_attestations,
+        installs=not arguments.no_install,
+        jobs=context.jobs,
+    ).verify()
     failed = f"{len(found.problems)} of {counted(len(found.findings), 'question')} about Codex {version} on {index.url}"
     return Answer(
         ("subject", "asked", "seen"),

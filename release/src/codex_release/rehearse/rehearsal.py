@@ -33,7 +33,7 @@ from codex_release.publish.prepare import prepare_checked
 from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
 from codex_release.rehearse.local_index import local_index
-from codex_release.verify import Verifier, VerifyRequest
+from codex_release.verify import Verifier
 from codex_release.verify.files import OurFile
 from codex_release.verify.installation import installed_problem
 from codex_release.verify.trial import Trial
@@ -234,18 +234,21 @@ class _Run:
         )
 
     def _verify(self, index: PackageIndex, verdicts: Sequence[FileVerdict]) -> str:
-        context, version = self._context, self._context.lock.version
-        verifier = Verifier(self._catalog, context.lock, index, PipSettings(), self._environ, context.progress)
-        self._verification = verifier.verify(
-            VerifyRequest(
-                version=version,
-                client_version=self._client,
-                files=[each.path for each in verdicts],
-                are_checked=True,
-                installs=False,  # what follows does so, as a user would
-                jobs=context.jobs,
-            )
-        )
+        context = self._context
+        self._verification = Verifier(
+            version=context.lock.version,
+            client_version=self._client,
+            catalog=self._catalog,
+            lock=context.lock,
+            index=index,
+            settings=PipSettings(),
+            environ=self._environ,
+            progress=context.progress,
+            files=[each.path for each in verdicts],
+            are_checked=True,
+            installs=False,  # what follows does so, as a user would
+            jobs=context.jobs,
+        ).verify()
         if problems := self._verification.problems:
             raise RehearsalError(
                 f"{counted(len(problems), 'question')} about the local index "

@@ -6,6 +6,6 @@ is all of it. Nothing here writes to an index.
 """
 
 from codex_release.verify.findings import Finding, Verification
-from codex_release.verify.index import Verifier, VerifyRequest
+from codex_release.verify.index import Verifier
 
-__all__ = ["Finding", "Verification", "Verifier", "VerifyRequest"]
+__all__ = ["Finding", "Verification", "Verifier"]

@@ -31,19 +31,25 @@ if TYPE_CHECKING:
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
 
-__all__ = ["Verifier", "VerifyRequest"]
+__all__ = ["Verifier"]
 
 _ASKED_AT_A_TIME = 4
 """How many small questions an index gets at once."""
 
 
 @dataclass(frozen=True)
-class VerifyRequest:
-    """What to verify.
+class Verifier:
+    """Verifies a release on one index.
 
     Attributes:
         version: the runtime.
         client_version: the client's version (PEP 440), if no files tell it.
+        catalog: the data file; the release must have wheels for exactly its targets.
+        lock: what payloads and the pin must be.
+        index: the only index that is asked.
+        settings: how pip reaches it.
+        environ: this process's environment, for what is installed and run.
+        progress: where to say what is going on.
         files: the files that were published; of a project that has none of them, what the index has is downloaded and
             held against the lock.
         are_checked: whether `check` has passed these files already.
@@ -54,34 +60,19 @@ class VerifyRequest:
 
     version: ReleaseVersion
     client_version: str
-    files: Sequence[Path] = ()
-    are_checked: bool = False
-    attestations_required: bool = False
-    installs: bool = True
-    jobs: int = 1
-
-
-@dataclass(frozen=True)
-class Verifier:
-    """Verifies releases on one index.
-
-    Attributes:
-        catalog: the data file; the release must have wheels for exactly its targets.
-        lock: what payloads and the pin must be.
-        index: the only index that is asked.
-        settings: how pip reaches it.
-        environ: this process's environment, for what is installed and run.
-        progress: where to say what is going on.
-    """
-
     catalog: Catalog
     lock: Lock
     index: PackageIndex
     settings: PipSettings
     environ: Mapping[str, str]
     progress: Progress
+    files: Sequence[Path] = ()
+    are_checked: bool = False
+    attestations_required: bool = False
+    installs: bool = True
+    jobs: int = 1
 
-    def verify(self, request: VerifyRequest) -> Verification:
+    def verify(self) -> Verification:
         """Ask everything.
 
         Raises:
@@ -91,44 +82,44 @@ class Verifier:
         """
         begun = time.monotonic()
         for target in self.catalog.targets:
-            self.lock.require(request.version, target)
+            self.lock.require(self.version, target)
         with tempfile.TemporaryDirectory(prefix="codex-verify-") as scratch:
-            findings = self._findings(request, Path(scratch))
-        return Verification(request.version.codex, self.index.url, tuple(findings), time.monotonic() - begun)
+            findings = self._findings(Path(scratch))
+        return Verification(self.version.codex, self.index.url, tuple(findings), time.monotonic() - begun)
 
-    def _findings(self, request: VerifyRequest, scratch: Path) -> list[Finding]:
+    def _findings(self, scratch: Path) -> list[Finding]:
         runtime, client = self.catalog.distribution, self.catalog.client
-        client_version = _client_version(request, client)
+        given = dict(filter(None, (identity(path.name) for path in self.files)))
+        client_version = given.get(canonicalize_name(client), self.client_version)
         listed = {
             each.name: each
-            for project, version in ((runtime, request.version.pep440), (client, client_version))
+            for project, version in ((runtime, self.version.pep440), (client, client_version))
             for each in self.index.files_of(project, version)
         }
         findings: list[Finding] = []
-        given = {_project(path.name) for path in request.files}
-        lacking = [listed[name] for name in sorted(listed) if _project(name) not in given]
-        brought = self._download(lacking, scratch, findings, request.jobs)
-        paths = [*request.files, *brought]
+        lacking = [each for name, each in sorted(listed.items()) if not ((of := identity(name)) and of[0] in given)]
+        brought = self._download(lacking, scratch, findings)
+        paths = [*self.files, *brought]
         ours = self._read(paths, findings)
-        if brought or not request.are_checked:
-            findings += self._content(paths, request)
+        if brought or not self.are_checked:
+            findings += self._content(paths)
         findings += stray_findings(listed.values(), [*paths, *(scratch / each.name for each in lacking)])
         with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
             looked = pool.map(
                 lambda each: file_findings(
-                    each, listed.get(each.name), self.index, attestations_required=request.attestations_required
+                    each, listed.get(each.name), self.index, attestations_required=self.attestations_required
                 ),
                 ours,
             )
             findings += [finding for found in looked for finding in found]
         self.progress.note(f"asking pip what it takes from {self.index.url}")
-        pins = (f"{runtime}=={request.version.pep440}", f"{client}=={client_version}")
+        pins = (f"{runtime}=={self.version.pep440}", f"{client}=={client_version}")
         findings += resolution_findings(ours, pins, self.catalog, self.index, self.settings)
-        if request.installs:
-            findings += self._installation(pins[1], request.version, ours)
+        if self.installs:
+            findings += self._installation(pins[1], ours)
         return findings
 
-    def _download(self, listed: Sequence[ListedFile], scratch: Path, findings: list[Finding], jobs: int) -> list[Path]:
+    def _download(self, listed: Sequence[ListedFile], scratch: Path, findings: list[Finding]) -> list[Path]:
         """Bring everything here; what does not come is a finding."""
 
         def bring(each: ListedFile) -> Path | Finding:
@@ -137,7 +128,7 @@ class Verifier:
             except DownloadError as error:
                 return Finding(each.name, "served", problem=str(error))
 
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(self.jobs) as pool:
             came = list(pool.map(bring, listed))
         findings += [each for each in came if isinstance(each, Finding)]
         return [each for each in came if isinstance(each, Path)]
@@ -151,33 +142,22 @@ class Verifier:
                 findings.append(Finding(path.name, "content", problem=str(error)))
         return ours
 
-    def _content(self, paths: Sequence[Path], request: VerifyRequest) -> list[Finding]:
+    def _content(self, paths: Sequence[Path]) -> list[Finding]:
         """What `check` says of the files, one by one and as a set."""
         self.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
-        verdicts = check_files(paths, self.catalog, self.lock, jobs=request.jobs)
+        verdicts = check_files(paths, self.catalog, self.lock, jobs=self.jobs)
         found = [
             Finding(each.path.name, "content", problem=problem)
             for each in verdicts
             for problem in each.problems or ("",)
         ]
         missing = check_set(verdicts, self.catalog)
-        return [*found, *(Finding(f"Codex {request.version}", "complete", problem=each) for each in missing)]
+        return [*found, *(Finding(f"Codex {self.version}", "complete", problem=each) for each in missing)]
 
-    def _installation(self, requirement: str, version: ReleaseVersion, ours: Sequence[OurFile]) -> list[Finding]:
+    def _installation(self, requirement: str, ours: Sequence[OurFile]) -> list[Finding]:
         try:
             target = self.catalog.host()
         except UsageError as error:
             return [Finding("this machine", "not asked", note=error.what)]
         self.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
-        return installation_findings(requirement, version, ours, self.index, self.settings, self.environ)
-
-
-def _client_version(request: VerifyRequest, client: str) -> str:
-    """The version of the client that belongs to the release: what the files say, else what was asked for."""
-    named = dict(filter(None, (identity(path.name) for path in request.files)))
-    return named.get(canonicalize_name(client), request.client_version)
-
-
-def _project(name: str) -> str:
-    """Whose a file is, by its name."""
-    return (identity(name) or ("",))[0]
+        return installation_findings(requirement, self.version, ours, self.index, self.settings, self.environ)
