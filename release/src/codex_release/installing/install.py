@@ -71,7 +71,7 @@ def install(plan: Plan, context: Context) -> bool:
 
     with _explained(plan, context), exclusive(environment.site, module, wait):
         finish_broken_off(module, (environment.site, environment.scripts))
-        wrong = whats_wrong(environment.site, plan.expected, plan.catalog)
+        wrong = whats_wrong(environment.site, plan.version.pep440, plan.expected, plan.catalog)
         if wrong is not None:
             context.progress.note(f"installing {plan.catalog.distribution} {plan.version.pep440}: {wrong}")
             _replace(plan, context)
@@ -212,7 +212,7 @@ def _without_network(plan: Plan, context: Context) -> str:
 
 def _remedy(plan: Plan, error: OSError) -> str | None:
     if error.errno in _FULL:
-        size = sum(digest.size for digest in plan.expected.payload.values())
+        size = sum(digest.size for digest in plan.expected.values())
         return f"make room for {megabytes(size)} there"
     if sys.platform == "win32" and isinstance(error, PermissionError):
         return "end every Codex that runs from there, for Windows does not let go of a running program"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import FileDigest, file_digest, file_digests
@@ -23,24 +22,9 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.wheels.record import RecordRow
 
-__all__ = ["Expected", "dist_infos", "owner_of", "template_files", "whats_wrong"]
+__all__ = ["dist_infos", "owner_of", "template_files", "whats_wrong"]
 
 _BYTECODE = ("__pycache__", ".pyc")
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What has to be installed.
-
-    Attributes:
-        version: in PEP 440's spelling.
-        payload: what each file of the runtime is, by its path in the tree.
-        package: what each file of the package itself is, by its path in the package.
-    """
-
-    version: str
-    payload: Mapping[str, FileDigest]
-    package: Mapping[str, FileDigest]
 
 
 def template_files(template: Path, module: str) -> dict[str, FileDigest]:
@@ -76,13 +60,19 @@ def owner_of(site: Path, module: str) -> str | None:
     return None
 
 
-def whats_wrong(site: Path, expected: Expected, catalog: Catalog) -> str | None:
+def whats_wrong(site: Path, version: str, expected: Mapping[str, FileDigest], catalog: Catalog) -> str | None:
     """Why the runtime in a directory of packages is not the expected one, whole; `None` if it is.
 
     Every file that was recorded is read.
+
+    Args:
+        site: the directory.
+        version: what has to be installed, in PEP 440's spelling.
+        expected: what each file of the package has to be, by its path in it.
+        catalog: the data file.
     """
     found = dist_infos(site, catalog.distribution)
-    if list(found.values()) != [expected.version]:
+    if list(found.values()) != [version]:
         return f"{' and '.join(sorted(found.values())) or 'nothing'} is installed"
     (dist_info,) = found
     try:
@@ -106,7 +96,9 @@ def _not_as_recorded(recorded: Mapping[str, RecordRow], files: Mapping[str, File
     return None
 
 
-def _not_as_expected(files: Mapping[str, FileDigest], expected: Expected, catalog: Catalog) -> str | None:
+def _not_as_expected(
+    files: Mapping[str, FileDigest], expected: Mapping[str, FileDigest], catalog: Catalog
+) -> str | None:
     """Whether the package's own files are the template's, and all others the locked ones.
 
     Only optional files may be missing, see `tags.variants`.
@@ -114,9 +106,7 @@ def _not_as_expected(files: Mapping[str, FileDigest], expected: Expected, catalo
     prefix = f"{catalog.module}/"
     package = {name.removeprefix(prefix): digest for name, digest in files.items() if name.startswith(prefix)}
     wanted = {
-        path: digest
-        for path, digest in {**expected.payload, **expected.package}.items()
-        if path in package or not catalog.layout.is_optional(path)
+        path: digest for path, digest in expected.items() if path in package or not catalog.layout.is_optional(path)
     }
     try:
         compare_files(wanted, package, expected_by="the lock", found_in="the installed package")

@@ -15,13 +15,15 @@ from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.installing.environment import Environment
-from codex_release.installing.installed import Expected, template_files, whats_wrong
+from codex_release.installing.installed import template_files, whats_wrong
 from codex_release.installing.wanted import configured_runtime_version
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from codex_release.base.digests import FileDigest
     from codex_release.facts.lock import LockedTarget
     from codex_release.facts.targets import Target
     from codex_release.facts.workspace import Workspace
@@ -40,7 +42,7 @@ class Plan:
         target: this machine.
         locked: what the lock says of the two.
         environment: where it goes.
-        expected: what has to be there afterwards.
+        expected: what each file of the package has to be afterwards, by its path in it.
     """
 
     workspace: Workspace
@@ -49,13 +51,13 @@ class Plan:
     target: Target
     locked: LockedTarget
     environment: Environment
-    expected: Expected
+    expected: Mapping[str, FileDigest]
 
     def whats_wrong(self) -> str | None:
         """Why what is installed is not this version, whole; `None` if there is nothing to do."""
         if any(self.environment.site.glob(f".{self.catalog.module}[-.]*")):
             return "an installation is under way, or was broken off"
-        return whats_wrong(self.environment.site, self.expected, self.catalog)
+        return whats_wrong(self.environment.site, self.version.pep440, self.expected, self.catalog)
 
 
 def plan_installation(
@@ -85,8 +87,8 @@ def plan_installation(
         lock = Lock.read(lock_file or workspace.lock_file)
         version = wanted_version(runtime_version) or lock.version
         locked = lock.require(version, target)
-        payload = catalog.layout.payload(locked.files)
-        expected = Expected(version.pep440, payload, template_files(workspace.runtime_template, catalog.module))
+        package = template_files(workspace.runtime_template, catalog.module)
+        expected = {**catalog.layout.payload(locked.files), **package}
         return Plan(workspace, catalog, version, target, locked, asked.result(), expected)
 
 
