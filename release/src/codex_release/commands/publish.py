@@ -11,10 +11,9 @@ from codex_release.base.progress import megabytes
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import leave_report
 from codex_release.index.repository import Repository, simple_index
-from codex_release.publish.plan import UPLOAD
 from codex_release.publish.prepare import prepare
-from codex_release.publish.publication import publish
-from codex_release.publish.result import PublishedFile, PublishResult
+from codex_release.publish.publication import publish, untouched
+from codex_release.publish.result import PublishResult
 from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Uploader
 
@@ -65,11 +64,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         context.progress.note(f"WARNING: {warning}")
     if plan.problems:
         found = first_of(plan.problems)
-        return _report(_planned(plan, index.url), plan, f"{index.url} gets nothing of this release: {found}")
+        result = PublishResult(index.url, "failed", untouched(plan), problem=found)
+        return _report(result, plan, f"{index.url} gets nothing of this release: {found}")
     if not arguments.yes:
         if plan.to_upload:
             context.progress.note("nothing is uploaded without --yes")
-        return _report(_planned(plan, index.url), plan)
+        return _report(PublishResult(index.url, "planned", untouched(plan)), plan)
     for each in plan.files:
         context.progress.note(f"{each.action}  {each.file.name}  {each.file.digest.sha256}")
     uploader = Uploader(repository, context.settings.environ, attested=plan.attested)
@@ -77,20 +77,6 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     version = context.lock.version
     leave_report(context, arguments.directory, lambda store: store.record_publish(version, result))
     return _report(result, plan, result.problem)
-
-
-def _planned(plan: Plan, index: str) -> PublishResult:
-    """A plan in the form of a result."""
-    files = tuple(
-        PublishedFile(
-            each.file.name,
-            each.file.digest.sha256,
-            "planned" if each.action == UPLOAD else each.action,
-            detail=each.detail,
-        )
-        for each in plan.files
-    )
-    return PublishResult(index, "failed" if plan.problems else "planned", files, problem=first_of(plan.problems))
 
 
 def _report(result: PublishResult, plan: Plan, problem: str = "") -> Answer:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from codex_release.publish.serving import Inventory
     from codex_release.publish.upload import Uploader
 
-__all__ = ["UPLOAD_POLICY", "publish"]
+__all__ = ["UPLOAD_POLICY", "publish", "untouched"]
 
 UPLOAD_POLICY = RetryPolicy(attempts=6, first_delay_s=2.0, max_delay_s=60.0)
 """How often a file is sent: an index that is down for a minute is waited for."""
@@ -66,6 +66,19 @@ def publish(
     return _Publication(plan, inventory, uploader, waiting or Waiting(), policy).run()
 
 
+def untouched(plan: Plan) -> tuple[PublishedFile, ...]:
+    """How the files of a plan stand before any of it is carried out."""
+    return tuple(
+        PublishedFile(
+            each.file.name,
+            each.file.digest.sha256,
+            "planned" if each.action == UPLOAD else each.action,
+            detail=each.detail,
+        )
+        for each in plan.files
+    )
+
+
 class _Publication:
     """One run; it collects what is done, so that whatever ends it can tell."""
 
@@ -80,12 +93,7 @@ class _Publication:
         self._web = inventory.index.web
         self._began = self._web.clock.monotonic()
         self._steps = Steps(self._web.clock.monotonic)
-        self._files = {
-            each.file.name: PublishedFile(
-                each.file.name, each.file.digest.sha256, PRESENT if each.action == PRESENT else "planned"
-            )
-            for each in plan.files
-        }
+        self._files = {each.name: each for each in untouched(plan)}
 
     def run(self) -> PublishResult:
         """The publication, from the first upload to the last look."""
@@ -144,8 +152,7 @@ class _Publication:
                 remedy="run again: what is there is not uploaded again",
             ) from error
         except PublishError as error:
-            clashes = isinstance(error, _ClashError)
-            note(CLASH if clashes else "failed", error.what)
+            note(CLASH if isinstance(error, _ClashError) else "failed", error.what)
             raise
         except KeyboardInterrupt:
             note("failed", "interrupted; it may have arrived")
