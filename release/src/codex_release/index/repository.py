@@ -128,13 +128,9 @@ def _guesses(url: str) -> Iterator[str]:
 
 def _answers(index: PackageIndex) -> bool:
     """Whether there is a simple API: its root lists all projects; only the beginning of the answer is read."""
-
-    def asked() -> bool:
+    try:
         with index.web.stream(index.url, index.headers(index.url)) as response:
             kind = response.headers.get("content-type", "")
-            return "html" in kind or "vnd.pypi.simple" in kind
-
-    try:
-        return asked()
     except (DownloadError, TransientError):
         return False
+    return "html" in kind or "vnd.pypi.simple" in kind

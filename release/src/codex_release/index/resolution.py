@@ -34,7 +34,7 @@ from codex_release.index.configured import pip_settings
 from codex_release.index.pip_report import reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
@@ -177,7 +177,15 @@ def _asked(
             ),
             encoding="utf-8",
         )
-        answers = list(_answers(index, worker("codex_release.index.pip_worker", str(order))))
+        argv = worker("codex_release.index.pip_worker", str(order))
+        try:
+            with contextlib.closing(printed(argv, silence_s=_SILENCE_S)) as chunks:
+                answers = [json.loads(line) for line in b"".join(chunks).splitlines()]
+        except DownloadError as error:
+            raise PackageIndexError(
+                f"pip cannot be asked about {index.url}: {error.what}",
+                remedy="look whether this works: python -m pip --version",
+            ) from error
     if len(answers) != len(questions):
         raise PackageIndexError(
             f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}",
@@ -195,18 +203,6 @@ def _slow_pip() -> str:
     return found if Version(found) < _FRUGAL_PIP else ""
 
 
-def _answers(index: PackageIndex, argv: list[str]) -> Iterator[dict[str, Any]]:
-    try:
-        with contextlib.closing(printed(argv, silence_s=_SILENCE_S)) as chunks:
-            for line in b"".join(chunks).splitlines():
-                yield json.loads(line)
-    except DownloadError as error:
-        raise PackageIndexError(
-            f"pip cannot be asked about {index.url}: {error.what}",
-            remedy="look whether this works: python -m pip --version",
-        ) from error
-
-
 def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
     if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
@@ -218,9 +214,7 @@ def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
 def _words(question: Question, scratch: Path) -> list[str]:
     words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--report", str(scratch / "report.json")]
     words += ["--target", str(scratch / "target"), "--only-binary", ":all:", "--pre", "--implementation", "cp"]
-    words += ["--python-version", question.python]
-    for platform in question.platforms:
-        words += ["--platform", platform]
+    words += ["--python-version", question.python, *(f"--platform={each}" for each in question.platforms)]
     return [*words, *question.requirements]
 
 
