@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.context import Context
     from codex_release.fetching.download import StoredArchive
-    from codex_release.runtime.archive import Sink
-    from codex_release.sources import Source
 
 __all__ = ["hold", "observed"]
 
@@ -50,28 +48,31 @@ def observed(version: ReleaseVersion, targets: Sequence[Target], context: Contex
 
 def _observe(version: ReleaseVersion, target: Target, context: Context) -> LockedTarget:
     """One target from every source; all that answer must agree about every file."""
-    served: dict[str, tuple[StoredArchive, dict[str, FileDigest]]] = {}
-    judged: list[_Judged] = []
+    served: dict[str, tuple[StoredArchive, dict[str, FileDigest], _Judged]] = {}
     failures = []
     for source in context.sources:
         try:
+            archive = source.find(version, target)
+            if not archive.digests:
+                context.progress.note(
+                    f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now"
+                )
             sink = _Judged(context.catalog.code_signing)
-            served[source.name] = _read(source, version, target, context, sink)
-            judged.append(sink)
+            served[source.name] = (*context.fetcher.served(archive, version, target, sink), sink)
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{target.triple}: {failures[-1]}")
     if not served:
         raise LockError(f"no source serves {version} for {target.triple}", problems=failures)
-    (first, (_, files)), *others = served.items()
-    for name, (_, found) in others:
+    (first, (_, files, judged)), *others = served.items()
+    for name, (_, found, _) in others:
         compare_files(files, found, expected_by=first, found_in=f"{name}'s {target.triple}")
     archives = {
-        name: LockedArchive(stored.name, stored.digest) for name, (stored, _) in served.items() if name in _PUBLISHERS
+        name: LockedArchive(stored.name, stored.digest) for name, (stored, *_) in served.items() if name in _PUBLISHERS
     }
     # Not before: a source whose executables are signed wrongly has not failed, it serves something that nobody may use.
-    code_signatures = judged[0].signatures()
-    return LockedTarget(archives, files, _signed(version, target, files, list(served), context), code_signatures)
+    code_signatures = judged.signatures()
+    return LockedTarget(archives, files, _signed(version, target, files, served, context), code_signatures)
 
 
 class _Judged:
@@ -126,15 +127,6 @@ def _signed(
         if source.name in served and (bundle := source.bundle(version, target)):
             return verify_bundle(bundle, path, files[path], Signer.of(context.catalog.github, version))
     return Signature(ABSENT)
-
-
-def _read(
-    source: Source, version: ReleaseVersion, target: Target, context: Context, sink: Sink
-) -> tuple[StoredArchive, dict[str, FileDigest]]:
-    archive = source.find(version, target)
-    if not archive.digests:
-        context.progress.note(f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now")
-    return context.fetcher.served(archive, version, target, sink)
 
 
 def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
