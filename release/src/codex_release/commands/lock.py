@@ -16,7 +16,6 @@ from codex_release.pin.observation import hold, observed
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.facts.lock import Lock
     from codex_release.fetching.context import Context
 
 
@@ -50,6 +49,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         code = in_words(locked.code_signatures.values())
         rows.append((triple, sources, counted(len(locked.files), "file"), megabytes(size), signature, code))
     verb = "holds" if arguments.check else "written"
+    signatures = [each.signature for each in fresh.targets.values() if each.signature]
     data = {
         "version": version.codex,
         "lock": str(context.lock_file),
@@ -60,19 +60,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             for triple, each in fresh.targets.items()
         },
     }
-    _note_unchecked(fresh, context)
+    if unchecked := sum(each.state == UNCHECKED for each in signatures):
+        context.progress.note(
+            f"{counted(unchecked, 'signature')} not verified: "
+            "the extra is not installed (pip install 'codex-release[sigstore]')"
+        )
     return Answer(
         ("target", "sources", "files", "size", "sigstore", "code signatures"),
         rows,
         data,
         title=f"{context.lock_file.name} {verb}",
     )
-
-
-def _note_unchecked(lock: Lock, context: Context) -> None:
-    found = sum(each.signature is not None and each.signature.state == UNCHECKED for each in lock.targets.values())
-    if found:
-        context.progress.note(
-            f"{counted(found, 'signature')} not verified: "
-            "the extra is not installed (pip install 'codex-release[sigstore]')"
-        )
