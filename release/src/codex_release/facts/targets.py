@@ -133,7 +133,6 @@ class GitHubFacts:
 
     Attributes:
         repository: its owner and name.
-        tag: the git tag of a version.
         checksums: the asset with the sha256 of the others.
         archives: the names of a target's archives, the best first.
         bundle: the name of the Sigstore bundle of a target's entrypoint.
@@ -142,7 +141,6 @@ class GitHubFacts:
     """
 
     repository: str
-    tag: str
     checksums: str
     archives: tuple[str, ...]
     bundle: str
@@ -219,7 +217,7 @@ class Catalog:
         Raises:
             WorkspaceError: if it is missing, no TOML, lacks or misspells a fact, or has a path that is not safe.
         """
-        data = read_toml(path, remedy="mend it there; git diff shows what was changed")
+        data = read_toml(path)
         runtime, sources, index = data.table("runtime"), data.table("sources"), data.table("index")
         targets = data.each("targets")
         emulators = {triple: table.filled(Emulator) for triple, table in data.each("emulators")}
