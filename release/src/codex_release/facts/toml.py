@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_toml", "read_toml"]
 
+_REMEDY = "mend it there; git diff shows what was changed"
 
-def parse_toml(text: str, name: str, error: type[ReleaseError] = WorkspaceError, remedy: str | None = None) -> Table:
+
+def parse_toml(text: str, name: str, error: type[ReleaseError], remedy: str) -> Table:
     """The tables of a TOML text.
 
     Args:
@@ -39,14 +41,14 @@ def parse_toml(text: str, name: str, error: type[ReleaseError] = WorkspaceError,
         raise error(f"{name} is not valid TOML: {problem}", remedy=remedy) from problem
 
 
-def read_toml(path: Path, error: type[ReleaseError] = WorkspaceError, remedy: str | None = None) -> Table:
-    """The tables of a TOML file; the arguments are those of `parse_toml`.
+def read_toml(path: Path) -> Table:
+    """The tables of a TOML file of the checkout.
 
     Raises:
-        ReleaseError: of the kind `error`, if it cannot be read or is no TOML.
+        WorkspaceError: if it cannot be read or is no TOML, here and by the tables.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise error(f"{path} cannot be read: {problem}", remedy=remedy) from problem
-    return parse_toml(text, str(path), error, remedy)
+        raise WorkspaceError(f"{path} cannot be read: {problem}", remedy=_REMEDY) from problem
+    return parse_toml(text, str(path), WorkspaceError, _REMEDY)

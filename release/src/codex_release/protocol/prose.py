@@ -51,7 +51,7 @@ class Prose:
         Raises:
             WorkspaceError: if it cannot be read, or lacks something or has too much.
         """
-        return read_toml(path, remedy="mend it there; git diff shows what was changed").filled(cls)
+        return read_toml(path).filled(cls)
 
     def of_field(self, owner: str, name: str) -> str | None:
         """What a field of a model is, if that is said."""

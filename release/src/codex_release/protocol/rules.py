@@ -151,7 +151,7 @@ class Rules:
         Raises:
             WorkspaceError: if one cannot be read, or lacks something or has too much.
         """
-        tables = read_toml(path, remedy="mend it there; git diff shows what was changed")
+        tables = read_toml(path)
         paths, left_out = tables.table("paths"), tables.table("left_out")
         names = tables.table("front_names")
         return cls(
