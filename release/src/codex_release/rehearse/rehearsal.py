@@ -34,8 +34,7 @@ from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
 from codex_release.rehearse.local_index import local_index
 from codex_release.verify import Verifier
-from codex_release.verify.files import OurFile
-from codex_release.verify.installation import installed_problem
+from codex_release.verify.files import installed_problem
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
@@ -178,13 +177,17 @@ class _Run:
             version=self._context.lock.version.codex,
             outcome="failed" if problem else "passed",
             targets=tuple(target.triple for target in self._targets),
-            files={each.artifact.name: each.artifact.sha256 for each in self._built},
+            files=self._files(),
             steps=tuple(self._steps.taken),
             seconds=round(time.monotonic() - self._begun, 2),
             publish=self._publish,
             verification=self._verification,
             problem=problem,
         )
+
+    def _files(self) -> dict[str, str]:
+        """The sha256 of each file that was built, by its name."""
+        return {each.artifact.name: each.artifact.sha256 for each in self._built}
 
     def _build(self) -> str:
         context = self._context
@@ -262,11 +265,10 @@ class _Run:
         """Do what a stranger does who has read one line of the client's page."""
         with self._step("install") as say:
             installed = trial.install([self._catalog.client], pip_environ(index, PipSettings()))
-            files = [OurFile.of(self._out / each.artifact.name) for each in self._built]
             elsewhere = [
                 each.project for each in installed if not each.url.startswith(index.url.partition("/root/")[0])
             ]
-            problem = installed_problem(installed, files) or (
+            problem = installed_problem(installed, self._files()) or (
                 f"{', '.join(elsewhere)} came from elsewhere" if elsewhere else ""
             )
             if problem:

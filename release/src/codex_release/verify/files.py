@@ -1,4 +1,4 @@
-"""What an index lists of a release, held against the files themselves."""
+"""What an index lists of a release, and what was installed from it, held against the files themselves."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ReleaseError, VerifyError
+from codex_release.facts.versions import identity
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.findings import Finding
 from codex_release.wheels.wheel_file import WheelFile, read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.index.client import PackageIndex
     from codex_release.index.listing import ListedFile
+    from codex_release.index.pip_report import ResolvedFile
 
-__all__ = ["OurFile", "file_findings", "stray_findings"]
+__all__ = ["OurFile", "file_findings", "installed_problem", "stray_findings"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,25 @@ def stray_findings(listed: Iterable[ListedFile], ours: Iterable[Path]) -> list[F
         for each in listed
         if each.name not in known
     ]
+
+
+def installed_problem(installed: Sequence[ResolvedFile], ours: Mapping[str, str]) -> str:
+    """What is wrong with what was installed; empty if all projects of ours came, with our bytes.
+
+    Args:
+        installed: what pip says that it installed.
+        ours: the sha256 of each file of the release, by its name.
+    """
+    projects = {known[0] for name in ours if (known := identity(name))}
+    came = {each.project: each for each in installed if each.project in projects}
+    if missing := projects - came.keys():
+        return f"the installation brings no {', '.join(sorted(missing))}"
+    other = [
+        f"{each.project} {each.version} with sha256 {each.sha256}"
+        for each in came.values()
+        if each.sha256 not in ours.values()
+    ]
+    return f"it brings other bytes than ours: {', '.join(other)}" if other else ""
 
 
 def _digest(ours: OurFile, listed: ListedFile, index: PackageIndex) -> str:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from codex_release.base.errors import DownloadError, ReleaseError, UsageError
+from codex_release.base.errors import DownloadError, ReleaseError, TrialError, UsageError
 from codex_release.base.words import counted
 from codex_release.check import check_files, check_set
 from codex_release.facts.versions import identity
-from codex_release.verify.files import OurFile, file_findings, stray_findings
+from codex_release.index.resolution import pip_environ
+from codex_release.verify.files import OurFile, file_findings, installed_problem, stray_findings
 from codex_release.verify.findings import Finding, Verification
-from codex_release.verify.installation import installation_findings
 from codex_release.verify.resolution import resolution_findings
+from codex_release.verify.trial import CodexAnswer, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from codex_release.base.progress import Progress
     from codex_release.facts.lock import Lock
@@ -155,9 +156,30 @@ class Verifier:
         return [*found, *(Finding(f"Codex {self.version}", "complete", problem=each) for each in missing)]
 
     def _installation(self, requirement: str, ours: Sequence[OurFile]) -> list[Finding]:
+        """Install the client into a fresh environment, and ask it and its runtime who they are."""
         try:
             target = self.catalog.host()
         except UsageError as error:
             return [Finding("this machine", "not asked", note=error.what)]
         self.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
-        return installation_findings(requirement, self.version, ours, self.index, self.settings, self.environ)
+        with tempfile.TemporaryDirectory(prefix="codex-verify-", ignore_cleanup_errors=True) as scratch:
+            try:
+                trial = Trial.begin(Path(scratch, "env"), self.environ)
+                installed = trial.install([requirement], pip_environ(self.index, self.settings))
+            except TrialError as error:
+                return [Finding("this machine", "installs", problem=str(error))]
+            note = ", ".join(f"{each.project} {each.version}" for each in installed)
+            problem = installed_problem(installed, {each.name: each.digest.sha256 for each in ours})
+            return [
+                Finding("this machine", "installs", note, problem),
+                self._answered("codex --version", trial.codex_version),
+                self._answered("initialize", trial.handshake),
+            ]
+
+    def _answered(self, subject: str, ask: Callable[[], CodexAnswer]) -> Finding:
+        try:
+            answer = ask()
+        except TrialError as error:
+            return Finding(subject, "answers", problem=str(error))
+        problem = "" if answer.version == self.version.codex else f"it says it is {answer.version}, not {self.version}"
+        return Finding(subject, "answers", answer.text, problem)
