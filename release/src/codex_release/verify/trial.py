@@ -121,15 +121,7 @@ class Trial:
         Raises:
             TrialError: if pip does not find one of them with its digest.
         """
-        options = (
-            "--only-binary",
-            ":all:",
-            "--require-hashes",
-            "--requirement",
-            requirements.absolute(),
-            "--dest",
-            into.absolute(),
-        )
+        options = ("--require-hashes", "--requirement", requirements.absolute(), "--dest", into.absolute())
         self._pip("download", *options, environ=self.environ)
         return sorted(into.iterdir())
 
@@ -149,7 +141,7 @@ class Trial:
         """
         with tempfile.TemporaryDirectory(prefix="codex-trial-") as scratch:
             report = Path(scratch) / "report.json"
-            options = ("--only-binary", ":all:", "--no-cache-dir", "--report", report)
+            options = ("--no-cache-dir", "--report", report)
             others = {name: value for name, value in self.environ.items() if not name.startswith("PIP_")}
             self._pip("install", *options, *requirements, environ={**others, **settings})
             return reported(read_json(report.read_bytes(), "what pip reports of the installation", TrialError))
@@ -181,10 +173,11 @@ class Trial:
         said = f"{text} ({counted(deltas, 'delta')}, the first after {first:.2f} s)"
         return CodexAnswer("turn", said, None, time.perf_counter() - begun)
 
-    def _pip(self, *words: str | Path, environ: Mapping[str, str]) -> None:
-        """Run the environment's pip, which never asks back."""
+    def _pip(self, command: str, *words: str | Path, environ: Mapping[str, str]) -> None:
+        """Run the environment's pip, which never asks back and builds nothing."""
         quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-        self._ran(f"pip {words[0]}", [self.python, "-m", "pip", *quiet, *words], _INSTALL_S, environ)
+        argv = [self.python, "-m", "pip", *quiet, command, "--only-binary", ":all:", *words]
+        self._ran(f"pip {command}", argv, _INSTALL_S, environ)
 
     def _script(self, name: str, script: str) -> Any:
         """What a script in the environment says, as JSON."""
