@@ -5,18 +5,8 @@ agree that a file is there, `publication` does it in the order that keeps the pr
 index, never off a file of this machine, so a run that broke off anywhere is finished by the next one.
 """
 
-from codex_release.publish.plan import Plan, PlannedFile, candidates, make_plan
+from codex_release.publish.plan import Plan
 from codex_release.publish.publication import publish
-from codex_release.publish.result import PublishedFile, PublishResult, Step, Steps
+from codex_release.publish.result import PublishResult, Step, Steps
 
-__all__ = [
-    "Plan",
-    "PlannedFile",
-    "PublishResult",
-    "PublishedFile",
-    "Step",
-    "Steps",
-    "candidates",
-    "make_plan",
-    "publish",
-]
+__all__ = ["Plan", "PublishResult", "Step", "Steps", "publish"]
