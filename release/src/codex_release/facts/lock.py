@@ -124,9 +124,9 @@ class Lock:
             table = tomlkit.table(is_super_table=True)
             archives, files = tomlkit.table(), tomlkit.table()
             for source, archive in sorted(locked.archives.items()):
-                archives[source] = _inline({"name": archive.name, **_digest_fields(archive.digest)})
+                archives[source] = _inline({"name": archive.name, **asdict(archive.digest)})
             for path, digest in sorted(locked.files.items()):
-                files[path] = _inline(_digest_fields(digest))
+                files[path] = _inline(asdict(digest))
             table["archives"] = archives
             if locked.signature:
                 table["signature"] = {key: value for key, value in asdict(locked.signature).items() if value}
@@ -213,10 +213,6 @@ def compare_files(
             f"{path} of {found_in} has sha256 {have.sha256} ({have.size} bytes), "
             f"but {expected_by} says {want.sha256} ({want.size} bytes)"
         )
-
-
-def _digest_fields(digest: FileDigest) -> dict[str, Any]:
-    return {"size": digest.size, "sha256": digest.sha256}
 
 
 def _inline(values: dict[str, Any]) -> InlineTable:

@@ -65,10 +65,8 @@ def pip_settings() -> PipSettings:
         raise PackageIndexError(
             f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
         ) from error
-    found: dict[str, str] = {}
     settings = _parsed(said)
-    for section in _SECTIONS:
-        found |= settings.get(section, {})
+    found = {name: value for section in _SECTIONS for name, value in settings.get(section, {}).items()}
     return PipSettings(
         found.get("index-url", "").strip() or None, {name: found[name] for name in _TRANSPORT & found.keys()}
     )
