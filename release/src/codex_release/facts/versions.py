@@ -42,16 +42,12 @@ class ReleaseVersion:
         Raises:
             UsageError: if `text` is none of them.
         """
-        problem = UsageError(
-            f"{text!r} is not a Codex version",
-            remedy="write it like 0.169.0, 0.170.0-alpha.2, 0.170.0a2 or rust-v0.169.0",
-        )
         if not _SPELLING.fullmatch(text):
-            raise problem
-        try:
-            return cls(str(Version(text.removeprefix(_TAG_PREFIX))))
-        except InvalidVersion:
-            raise problem from None
+            raise UsageError(
+                f"{text!r} is not a Codex version",
+                remedy="write it like 0.169.0, 0.170.0-alpha.2, 0.170.0a2 or rust-v0.169.0",
+            )
+        return cls(str(Version(text.removeprefix(_TAG_PREFIX))))
 
     @property
     def codex(self) -> str:
