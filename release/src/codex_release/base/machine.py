@@ -86,12 +86,11 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
         _, controllers, group = [*line.split(":", 2), "", ""][:3]
         if controllers and controller not in controllers.split(","):
             continue
-        mounts = [root / "sys/fs/cgroup"] if not controllers else [root / "sys/fs/cgroup" / controllers]
-        for mount in mounts:
-            path = mount / group.lstrip("/")
-            yield path
-            # In a container the path may be that of the host, and the group's files lie at the mount itself.
-            yield from (each for each in path.parents if each == mount or mount in each.parents)
+        mount = root / "sys/fs/cgroup" / controllers  # in version 2, all controllers are in one place
+        path = mount / group.lstrip("/")
+        yield path
+        # In a container the path may be that of the host, and the group's files lie at the mount itself.
+        yield from (each for each in path.parents if each == mount or mount in each.parents)
 
 
 def _lines(path: Path) -> list[str]:
