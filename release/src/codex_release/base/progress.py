@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rich import progress as shown
@@ -39,11 +40,11 @@ class Progress(Protocol):
         """Show one line that stays."""
 
 
+@dataclass
 class _Count:
     """A transfer that only counts."""
 
-    def __init__(self) -> None:
-        self.done = 0
+    done: int = 0
 
     def advance(self, count: int) -> None:
         self.done += count
@@ -106,15 +107,15 @@ class Bars:
         self._bars.console.print(text, markup=False, emoji=False, highlight=False)
 
 
+@dataclass
 class _Bar:
     """A transfer shown as a bar."""
 
-    def __init__(self, bars: shown.Progress, task: shown.TaskID) -> None:
-        self._bars = bars
-        self._task = task
+    bars: shown.Progress
+    task: shown.TaskID
 
     def advance(self, count: int) -> None:
-        self._bars.advance(self._task, count)
+        self.bars.advance(self.task, count)
 
 
 def progress_for(console: Console) -> Progress:
