@@ -38,17 +38,14 @@ def resolution_findings(
         index: the only index that is asked.
         settings: how pip reaches it.
     """
-    tags = {each.name: parse_wheel_filename(each.name) for each in ours if each.name.endswith(".whl")}
-    runtimes = {
-        name: frozenset(tag.platform for tag in parsed[3])
-        for name, parsed in tags.items()
-        if parsed[0] == catalog.distribution
-    }
-    taken = {
-        each.name: ResolvedFile(tags[each.name][0], str(tags[each.name][1]), each.name, each.digest.sha256)
-        for each in ours
-        if each.name in tags
-    }
+    taken: dict[str, ResolvedFile] = {}
+    runtimes: dict[str, frozenset[str]] = {}
+    for each in ours:
+        if each.name.endswith(".whl"):
+            project, version, _, tags = parse_wheel_filename(each.name)
+            taken[each.name] = ResolvedFile(project, str(version), each.name, each.digest.sha256)
+            if project == catalog.distribution:
+                runtimes[each.name] = frozenset(tag.platform for tag in tags)
     found: list[Finding] = []
     # Of what it is told, what is required, on which system, and what pip must take.
     asked: list[tuple[str, str, str, tuple[ResolvedFile, ...]]] = []
