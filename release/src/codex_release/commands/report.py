@@ -46,7 +46,6 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         [read_report(each) for each in arguments.others],
         previous=read_previous(arguments.previous, context.catalog) if arguments.previous else None,
     )
-    files = report.build.files if report.build else ()
-    rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in files]
+    rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in report.files]
     title = f"Codex {version} in {arguments.directory / PAGE}"
     return Answer(("file", "target", "size", "sha256"), rows, asdict(report), title=title)

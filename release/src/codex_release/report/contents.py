@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.report import figures
-from codex_release.report.compare import earlier_file
 from codex_release.report.markup import Html, element, nothing
 from codex_release.report.pieces import label, section, tags_of, thin_bar, word
-from codex_release.report.table import Column, Group, table
+from codex_release.report.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +40,7 @@ def files(report: ReleaseReport) -> Html:
     """Every file with its size against the limit, its tags and its digest."""
     if not report.build:
         return nothing
-    names = figures.families(report.build.files, _COLOURED)
+    names = figures.families(report.files, _COLOURED)
     key = [
         element("li", element("span", class_=f"swatch s{number}", aria_hidden="true"), name)
         for number, name in enumerate(names, 1)
@@ -53,7 +52,7 @@ def files(report: ReleaseReport) -> Html:
         "Files",
         "Each bar is as wide as the largest file that the project may upload; coloured is what the file takes of it.",
         element("ul", *key, class_="key", aria_label="Colours of the bars") if key else nothing,
-        element("ul", *(_file(each, names) for each in report.build.files), class_="files"),
+        element("ul", *(_file(each, names) for each in report.files), class_="files"),
     )
 
 
@@ -100,19 +99,20 @@ def _size_bar(file: BuiltFile, names: Sequence[str]) -> Html:
 
 def payload(report: ReleaseReport) -> Html:
     """What is inside each runtime wheel."""
-    wheels = [each for each in report.build.files if each.components] if report.build else []
+    wheels = [each for each in report.files if each.components]
     if not wheels:
         return nothing
     colours = {name: f"s{number}" for number, name in enumerate(figures.families(wheels, _COLOURED), 1)}
-    columns = [
-        Column("File"),
-        Column("Unpacked", "number"),
-        Column("In the wheel", "number"),
-        Column("Share of the wheel", "wide"),
-        Column("sha256 of the file"),
-    ]
+    columns = {
+        "File": None,
+        "Unpacked": "number",
+        "In the wheel": "number",
+        "Share of the wheel": "wide",
+        "sha256 of the file": None,
+    }
     groups = [
-        Group(
+        (
+            label(wheel, wheels),
             [
                 (
                     element("code", each.path),
@@ -123,7 +123,6 @@ def payload(report: ReleaseReport) -> Html:
                 )
                 for each in wheel.components
             ],
-            heading=label(wheel, wheels),
         )
         for wheel in wheels
     ]
@@ -138,7 +137,7 @@ def payload(report: ReleaseReport) -> Html:
 
 def since(report: ReleaseReport) -> Html:
     """Old sizes and new ones, or that there is nothing to compare with."""
-    previous, now = report.previous, report.build.files if report.build else ()
+    previous, now = report.previous, report.files
     if previous is None:
         return section(
             "since",
@@ -147,7 +146,7 @@ def since(report: ReleaseReport) -> Html:
         )
     groups = []
     for file in now:
-        before = earlier_file(file, previous)
+        before = previous.earlier(file)
         if before is None:
             rows = [_since_row("the whole file", None, file.size, whole=True)]
         else:
@@ -159,8 +158,8 @@ def since(report: ReleaseReport) -> Html:
                     rows.append(_since_row(each.path, old.size if old else None, each.size))
             rows += [_since_row(each.path, each.size, None) for each in gone.values()]
         if rows:
-            groups.append(Group(rows, heading=label(file, now)))
-    columns = [Column("File"), Column("Before", "number"), Column("Now", "number"), Column("Change", "number")]
+            groups.append((label(file, now), rows))
+    columns = {"File": None, "Before": "number", "Now": "number", "Change": "number"}
     shown = table(f"{previous.version} and {report.version}", columns, groups) if groups else nothing
     return section(
         "since",
@@ -183,11 +182,11 @@ def _since_row(name: str, before: int | None, after: int | None, *, whole: bool 
 def origins(report: ReleaseReport) -> Html:
     """The archives and the signature of each platform, as the lock knows them."""
     known = {each.target: each for each in report.origins}
-    present = dict.fromkeys(each.target for each in report.build.files) if report.build else {}
-    groups = [Group(_origin(known[target]), heading=target) for target in present if target in known]
+    present = dict.fromkeys(each.target for each in report.files)
+    groups = [(target, _origin(known[target])) for target in present if target in known]
     if not groups:
         return nothing
-    columns = [Column("Archive"), Column("Source"), Column("Size", "number"), Column("sha256, or who signed", "remark")]
+    columns = {"Archive": None, "Source": None, "Size": "number", "sha256, or who signed": "remark"}
     return section(
         "origins",
         "Where it comes from",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codex_release.report import figures
 from codex_release.report.markup import Html, element, nothing
 from codex_release.report.pieces import capital, label, outcome, problem, section, steps_table, thin_bar
-from codex_release.report.table import Column, Group, table
+from codex_release.report.table import table
 
 if TYPE_CHECKING:
     from codex_release.report.model import ReleaseReport
@@ -43,22 +43,16 @@ def publication(report: ReleaseReport) -> Html:
         )
         for each in done.files
     ]
-    columns = [
-        Column("File"),
-        Column("Outcome"),
-        Column("Time", "number"),
-        Column("Attempts", "number"),
-        Column("Remark", "remark"),
-    ]
-    files = table("Files in the order of the upload", columns, [Group(rows)]) if rows else nothing
+    columns = {"File": None, "Outcome": None, "Time": "number", "Attempts": "number", "Remark": "remark"}
+    files = table("Files in the order of the upload", columns, [("", rows)]) if rows else nothing
     steps = steps_table("Steps of the publication", done.steps)
     return section("publication", "Publication", f"{capital(text)}.", problem(done.problem), files, steps)
 
 
 def time(report: ReleaseReport) -> Html:
     """How long each file took to make, as far as that is known."""
-    timed = [each for each in report.build.files if each.seconds is not None] if report.build else []
-    if not report.build or not timed:
+    timed = [each for each in report.files if each.seconds is not None]
+    if not timed:
         return nothing
     longest = max(each.seconds or 0.0 for each in timed)
     rows = [
@@ -70,11 +64,11 @@ def time(report: ReleaseReport) -> Html:
         )
         for each in timed
     ]
-    columns = [Column("File"), Column("Time", "number"), Column("Compared", "wide"), Column("This time")]
+    columns = {"File": None, "Time": "number", "Compared": "wide", "This time": None}
     return section(
         "time",
         "Time",
         "How long each file took to make, from archive to wheel. Several are made at a time, so the sum is more than "
         "the build took; of an unchanged file it is what it took then.",
-        table("Time by file", columns, [Group(rows)]),
+        table("Time by file", columns, [("", rows)]),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from codex_release.report.model import BuiltFile, Component
 
-__all__ = ["change", "families", "family", "moment", "percent", "platforms", "seconds", "size"]
+__all__ = ["change", "families", "family", "moment", "percent", "seconds", "size"]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -55,11 +55,6 @@ def percent(part: float, whole: float) -> str:
     """A share, e.g. ``70 %``; below one percent with a decimal."""
     share = part / whole * 100 if whole else 0.0
     return f"{share:.0f} %" if share >= 1 or share == 0 else f"{share:.1f} %"
-
-
-def platforms(tags: Iterable[str]) -> tuple[str, ...]:
-    """The platform parts of wheel tags (PEP 425), each once, as sorted as they came."""
-    return tuple(dict.fromkeys(each.split("-", 2)[2] if each.count("-") == 2 else each for each in tags))
 
 
 def family(component: Component) -> str:

@@ -6,8 +6,6 @@ import html
 
 __all__ = ["Html", "element", "joined", "nothing"]
 
-_VOID = frozenset({"br", "hr", "meta", "col"})
-
 
 class Html(str):
     """Text that is markup already."""
@@ -19,7 +17,7 @@ nothing = Html()
 
 
 def element(name: str, /, *children: str, **attributes: str | None) -> Html:
-    """One element.
+    """One element that has an end tag.
 
     Args:
         name: the tag.
@@ -31,8 +29,6 @@ def element(name: str, /, *children: str, **attributes: str | None) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
-    if name in _VOID:
-        return Html(f"<{name}{words}>")
     return Html(f"<{name}{words}>{joined(*children)}</{name}>")
 
 

@@ -223,6 +223,19 @@ class Previous:
     files: tuple[BuiltFile, ...]
     source: str = ""
 
+    def earlier(self, file: BuiltFile) -> BuiltFile | None:
+        """What a file replaces: of the same project, kind and target, and by its tags if there are several."""
+        alike = [
+            each
+            for each in self.files
+            if (each.project, each.kind, each.target) == (file.project, file.kind, file.target)
+        ]
+        same_tags = [each for each in alike if each.tags == file.tags]
+        if len(same_tags) == 1:
+            return same_tags[0]
+        # A release may move its tags, to a newer macOS for instance; its only wheel still is the one to compare with.
+        return alike[0] if len(alike) == 1 else None
+
 
 @dataclass(frozen=True)
 class ReleaseReport:
@@ -253,6 +266,11 @@ class ReleaseReport:
     previous: Previous | None = None
 
     @property
+    def files(self) -> tuple[BuiltFile, ...]:
+        """Every file that was built; none if that is not known."""
+        return self.build.files if self.build else ()
+
+    @property
     def again(self) -> str:
         """The client's version, if the runtime is released with another client than its first one."""
         return "" if self.client_version == self.python_version else self.client_version
@@ -264,7 +282,7 @@ class ReleaseReport:
 
     def without_stale_sections(self) -> ReleaseReport:
         """The same without what `publish` and `rehearse` say of other bytes than those that are there now."""
-        present = {each.name: each.sha256 for each in self.build.files} if self.build else {}
+        present = {each.name: each.sha256 for each in self.files}
         # What a client alone was published with was on the index already, and need not be here.
         publish = self.publish and {
             each.name: each.sha256 for each in self.publish.files if each.name in present or each.outcome != "present"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.words import counted
 from codex_release.report import contents, course, figures
-from codex_release.report.compare import earlier_file
 from codex_release.report.markup import Html, element, joined, nothing
-from codex_release.report.pieces import MARKS, tags_of
-from codex_release.report.state import states
+from codex_release.report.pieces import tags_of
+from codex_release.report.state import MARKS, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,13 +50,8 @@ def page(report: ReleaseReport) -> str:
 def _header(report: ReleaseReport) -> Html:
     url = f"https://github.com/{report.repository}/releases/tag/{report.tag}"
     chips = [
-        element(
-            "li",
-            element("span", MARKS[each.verdict], class_="mark", aria_hidden="true"),
-            each.text,
-            class_=each.verdict,
-        )
-        for each in states(report)
+        element("li", element("span", MARKS[verdict], class_="mark", aria_hidden="true"), text, class_=verdict)
+        for verdict, text in states(report)
     ]
     return joined(
         element("div", element("a", f"{report.repository} {report.tag}", href=url), class_="small"),
@@ -68,7 +62,7 @@ def _header(report: ReleaseReport) -> Html:
 
 
 def _tiles(report: ReleaseReport) -> Html:
-    files = report.build.files if report.build else ()
+    files = report.files
     if not files:
         return nothing
     runtimes = [each for each in files if each.target]
@@ -101,7 +95,7 @@ def _growth(files: Sequence[BuiltFile], previous: Previous | None) -> str:
     """How all files grew that have a predecessor."""
     if previous is None:
         return "nothing to compare with"
-    pairs = [(before.size, each.size) for each in files if (before := earlier_file(each, previous)) and before.size]
+    pairs = [(before.size, each.size) for each in files if (before := previous.earlier(each)) and before.size]
     if not pairs:
         return f"no sizes of {previous.version} are known"
     return f"{figures.change(sum(old for old, _ in pairs), sum(new for _, new in pairs))} since {previous.version}"

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from codex_release.report import figures
 from codex_release.report.markup import Html, element, nothing
-from codex_release.report.table import Column, Group, table
+from codex_release.report.state import MARKS
+from codex_release.report.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_release.report.model import BuiltFile, Step
 
-__all__ = ["MARKS", "capital", "label", "outcome", "problem", "section", "steps_table", "tags_of", "thin_bar", "word"]
+__all__ = ["capital", "label", "outcome", "problem", "section", "steps_table", "tags_of", "thin_bar", "word"]
 
-MARKS = {"good": "✓", "bad": "✗", "open": "○"}
 _OUTCOMES = {"passed": "good", "uploaded": "good", "present": "good", "failed": "bad", "clash": "bad"}
 
 
@@ -46,14 +46,8 @@ def steps_table(caption: str, steps: Sequence[Step]) -> Html:
         )
         for each in steps
     ]
-    columns = [
-        Column("Step"),
-        Column("Outcome"),
-        Column("Time", "number"),
-        Column("Compared", "wide"),
-        Column("Remark", "remark"),
-    ]
-    return table(caption, columns, [Group(rows)])
+    columns = {"Step": None, "Outcome": None, "Time": "number", "Compared": "wide", "Remark": "remark"}
+    return table(caption, columns, [("", rows)])
 
 
 def thin_bar(part: float, whole: float, colour: str = "s1") -> Html:
@@ -88,8 +82,9 @@ def label(file: BuiltFile, among: Sequence[BuiltFile]) -> str:
 
 
 def tags_of(files: Sequence[BuiltFile]) -> tuple[str, ...]:
-    """The platforms of files, each once."""
-    return figures.platforms(tag for each in files for tag in each.tags)
+    """The platform parts of files' wheel tags (PEP 425), each once, as sorted as they came."""
+    tags = (tag for each in files for tag in each.tags)
+    return tuple(dict.fromkeys(tag.split("-", 2)[2] if tag.count("-") == 2 else tag for tag in tags))
 
 
 def capital(text: str) -> str:

@@ -124,7 +124,7 @@ class ReportStore:
         fresh = {(each.project, each.target) for each in files}
         kept = [
             each
-            for each in (report.build.files if report.build else ())
+            for each in report.files
             if (each.project, each.target) not in fresh and _is_there(self.directory, each)
         ]
         report = replace(report, build=self._section(in_order([*files, *kept], self.catalog), seconds))
@@ -216,7 +216,7 @@ class ReportStore:
 
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
         """Write everything."""
-        clients = (identity(each.name) for each in (report.build.files if report.build else ()) if not each.target)
+        clients = (identity(each.name) for each in report.files if not each.target)
         version = next((each[1] for each in clients if each), "")
         report = replace(report, client_version=version).without_stale_sections()
         texts = {DATA: json.dumps(asdict(report), indent=1) + "\n", PAGE: page(report)}
@@ -232,7 +232,7 @@ class ReportStore:
 
 
 def _as_previous(report: ReleaseReport, *, source: str) -> Previous:
-    return Previous(report.again or report.version, report.build.files if report.build else (), source=source)
+    return Previous(report.again or report.version, report.files, source=source)
 
 
 def _is_locked(file: BuiltFile, lock: Lock | None) -> bool:

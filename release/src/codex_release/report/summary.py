@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from codex_release.report import figures
-from codex_release.report.compare import earlier_file
-from codex_release.report.state import states
+from codex_release.report.state import MARKS, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_summary", "publish_summary", "rehearse_summary"]
 
-_MARKS = {"good": "✓", "bad": "✗", "open": "○"}
-
 
 def build_summary(report: ReleaseReport) -> str:
     """What was built: files, sizes against limits, what changed."""
-    files = report.build.files if report.build else ()
     rows = [
         (
             _code(each.name),
@@ -31,7 +27,7 @@ def build_summary(report: ReleaseReport) -> str:
             _since(each, report),
             _code(each.sha256),
         )
-        for each in files
+        for each in report.files
     ]
     before = report.previous.version if report.previous else "before"
     head = ("File", "Target", "Size", "Of the limit", f"Since {before}", "sha256")
@@ -64,11 +60,11 @@ def _title(report: ReleaseReport, what: str) -> str:
 
 
 def _problem(text: str) -> list[str]:
-    return [f"{_MARKS['bad']} {_plain(text)}", ""] if text else []
+    return [f"{MARKS['bad']} {_plain(text)}", ""] if text else []
 
 
 def _states(report: ReleaseReport) -> list[str]:
-    return [" · ".join(f"{_MARKS[each.verdict]} {_plain(each.text)}" for each in states(report))]
+    return [" · ".join(f"{MARKS[verdict]} {_plain(text)}" for verdict, text in states(report))]
 
 
 def _steps(steps: Sequence[Step]) -> list[str]:
@@ -77,7 +73,7 @@ def _steps(steps: Sequence[Step]) -> list[str]:
 
 
 def _since(file: BuiltFile, report: ReleaseReport) -> str:
-    before = earlier_file(file, report.previous) if report.previous else None
+    before = report.previous.earlier(file) if report.previous else None
     return figures.change(before.size, file.size) if before and before.size else ""
 
 

@@ -5,37 +5,28 @@ The roles are written out because a table that is laid out otherwise loses them 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.report.markup import Html, element, joined, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Column", "Group", "table"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its heading, and the class of its cells (``number``, ``wide``, ``remark`` or none)."""
-
-    heading: str
-    kind: str | None = None
+__all__ = ["table"]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Rows that belong together, under a heading of their own if it is not empty."""
+def table(
+    caption: str, columns: Mapping[str, str | None], groups: Sequence[tuple[str, Sequence[Sequence[str]]]]
+) -> Html:
+    """A table in a card; the first cell of each row names it.
 
-    rows: Sequence[Sequence[str]]
-    heading: str = ""
-
-
-def table(caption: str, columns: Sequence[Column], groups: Sequence[Group]) -> Html:
-    """A table in a card; the first cell of each row names it."""
-    headings = [element("th", each.heading, scope="col", role="columnheader", class_=each.kind) for each in columns]
-    bodies = [_body(group, columns) for group in groups]
+    Args:
+        caption: what it shows.
+        columns: heading to the class of the cells below it (``number``, ``wide``, ``remark`` or none).
+        groups: rows that belong together, each with the heading above them, which may be empty.
+    """
+    headings = [element("th", each, scope="col", role="columnheader", class_=kind) for each, kind in columns.items()]
+    bodies = [_body(heading, rows, columns) for heading, rows in groups]
     content = element(
         "table",
         element("caption", caption),
@@ -43,22 +34,22 @@ def table(caption: str, columns: Sequence[Column], groups: Sequence[Group]) -> H
         *bodies,
         role="table",
     )
-    return element("div", content, class_="card" if sum(len(group.rows) for group in groups) > 8 else "card whole")
+    return element("div", content, class_="card" if sum(len(rows) for _, rows in groups) > 8 else "card whole")
 
 
-def _body(group: Group, columns: Sequence[Column]) -> Html:
-    heading = nothing
-    if group.heading:
-        cell = element("th", group.heading, scope="rowgroup", role="rowheader", colspan=str(len(columns)))
-        heading = element("tr", cell, role="row")
-    rows = [_row(row, columns) for row in group.rows]
-    return element("tbody", heading, joined(*rows), role="rowgroup", class_="group" if group.heading else None)
+def _body(heading: str, rows: Sequence[Sequence[str]], columns: Mapping[str, str | None]) -> Html:
+    first = nothing
+    if heading:
+        cell = element("th", heading, scope="rowgroup", role="rowheader", colspan=str(len(columns)))
+        first = element("tr", cell, role="row")
+    lines = [_row(row, columns) for row in rows]
+    return element("tbody", first, joined(*lines), role="rowgroup", class_="group" if heading else None)
 
 
-def _row(row: Sequence[str], columns: Sequence[Column]) -> Html:
+def _row(row: Sequence[str], columns: Mapping[str, str | None]) -> Html:
     (name, *values), (_, *rest) = row, columns
     cells = [
-        element("td", value, role="cell", class_=column.kind, data_of=column.heading)
-        for value, column in zip(values, rest, strict=True)
+        element("td", value, role="cell", class_=columns[heading], data_of=heading)
+        for value, heading in zip(values, rest, strict=True)
     ]
     return element("tr", element("th", name, scope="row", role="rowheader"), *cells, role="row")
