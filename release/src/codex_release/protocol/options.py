@@ -14,19 +14,15 @@ from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
     KeyedUnion,
-    ListOf,
     Literals,
-    MapOf,
     Named,
-    Nullable,
-    OneOf,
     Scalar,
     Struct,
 )
-from codex_release.protocol.spelling import Spelling, in_python
+from codex_release.protocol.spelling import Spelling, in_python, words_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.shapes import Field, Protocol, Type
@@ -72,13 +68,13 @@ class Options:
     protocol: Protocol
     rules: Rules
 
-    def of(self, params: str | None) -> list[Option] | None:
-        """The options for the parameters of a method; None if it takes none at all.
+    def of(self, params: str | None) -> list[Option]:
+        """The options for the parameters of a method, if it takes parameters.
 
         Parameters that are a union are one option, which takes any of the union's models.
         """
         if params is None:
-            return None
+            return []
         definition = self.protocol.definitions[params]
         if not isinstance(definition, Struct):
             return [Option("params", "", self.annotation(Named(params)), is_required=True, is_experimental=False)]
@@ -92,16 +88,6 @@ class Options:
             is_path: whether its strings are paths.
         """
         return self._spelling(is_path=is_path).of(kind)
-
-    def names(self, params: str | None, without: Collection[str] = ()) -> Iterator[str]:
-        """The definitions that the annotations of a method's options name, but for those of some wire names."""
-        definition = self.protocol.definitions[params] if params else None
-        if isinstance(definition, Struct):
-            for field in definition.fields:
-                if field.wire not in without:
-                    yield from self._names(field.type)
-        elif params:
-            yield params
 
     def _option(self, field: Field, params: str) -> Option:
         is_path = field.wire in self.rules.path_options
@@ -128,31 +114,13 @@ class Options:
             return self.annotation(definition.type, is_path=is_path)
         return name
 
-    def _names(self, kind: Type) -> Iterator[str]:
-        match kind:
-            case Named(name):
-                definition = self.protocol.definitions[name]
-                if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
-                    yield from self._names(definition.type)
-                    return
-                yield name
-                if isinstance(definition, Enumeration) and not definition.is_open and not _is_short(definition):
-                    yield _value_alias(name)
-                if isinstance(definition, KeyedUnion) and definition.is_class:
-                    yield from (_value_alias(name), *definition.variants.values())
-            case ListOf(inner) | MapOf(inner) | Nullable(inner):
-                yield from self._names(inner)
-            case OneOf(options):
-                for option in options:
-                    yield from self._names(option)
-            case Scalar() | Literals():
-                pass
-
 
 def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
     """The protocol and its rooms with a name for the strings of each long enum, or class, that is an option."""
     options = Options(protocol, rules)
-    wanted = {name for request in protocol.client_requests for name in options.names(request.params)}
+    wanted = words_in(
+        option.annotation for request in protocol.client_requests for option in options.of(request.params)
+    )
     added = {
         name: Alias(_value_alias(name), Literals(_values(definition)))
         for name, definition in protocol.definitions.items()

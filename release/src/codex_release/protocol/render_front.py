@@ -48,8 +48,6 @@ class _Front:
         self._requests = {request.method: request for request in protocol.client_requests}
         self._is_async = is_async
         self._annotations: list[str] = []
-        self._definitions: set[str] = set()
-        self._names: set[str] = set()
 
     def module(self, version: str) -> str:
         owners = list(dict.fromkeys(each.owner for each in self._rules.front))
@@ -60,16 +58,13 @@ class _Front:
         names = [name for owner in owners for name in (*self._bases(owner), owner)]
         classes = [self._class(name) for name in names]
         exported = ", ".join(f'"{name}"' for name in sorted(map(self._class_name, names)))
-        homes: dict[str, list[str]] = {}
-        for name in self._names:
-            homes.setdefault(f"codex_app_server.{self._home(name)}", []).append(self._twin(name))
-        modules = annotation_imports(self._annotations, self._definitions, self._rooms, homes)
+        homes = {self._twin(name): f"codex_app_server.{self._home(name)}" for name in self._rules.front_names}
         return (
             header(_ABOUT, version)
             + "\nfrom __future__ import annotations\n\nfrom abc import ABC, abstractmethod\n"
             + "from typing import TYPE_CHECKING\n\nfrom codex_app_server.suggesting import Suggesting\n"
             + "\nif TYPE_CHECKING:\n"
-            + modules
+            + annotation_imports(self._annotations, self._rooms, homes)
             + f"\n__all__ = [{exported}]\n"
             + "".join(classes)
         )
@@ -80,7 +75,7 @@ class _Front:
 
     def _class(self, name: str) -> str:
         methods = [each for each in self._rules.front if (each.base or each.owner) == name]
-        bodies = [body for each in methods for body in (self._method(each), self._behind(each))]
+        bodies = [body for each in methods for body in self._method(each)]
         owner = methods[0].owner
         about = f"The methods of `{self._twin(owner)}` that have such options; it says what they do with them."
         if name != owner:
@@ -88,25 +83,27 @@ class _Front:
         bases = ", ".join(map(self._class_name, self._bases(name))) or "Suggesting, ABC"
         return f"\n\nclass {self._class_name(name)}({bases}):\n" + docstring([about], "    ") + "\n" + "\n".join(bodies)
 
-    def _method(self, front: FrontMethod) -> str:
+    def _method(self, front: FrontMethod) -> tuple[str, str]:
+        """A method, and the abstract one that its options are handed to."""
         options, result = self._known(front)
         own = self._own(front)
         words = [f"{name}: {each.type} = {each.default}" for name, each in own.items()]
         words += [each.declaration for each in options]
         sent = {each.wire: each.name for each in options}
-        is_async = self._is_async and not front.is_plain
+        is_async = self._awaits(front)
         before = f"return {'await ' if is_async else ''}self._{front.name}("
         parts: list[str | Mapping[str, str]] = [*front.arguments, sent]
         if front.result is not None:
             values = [f"{name}={name}" for name in own]
             parts.append(bracketed("ClientOptions(", values, ")", " " * 12).strip())
             before = f"from codex_app_server.options import ClientOptions\n\n        {before}"
-        return (
+        method = (
             self._overloads(front, words)
             + signature(front.name, _first(front), words, result, is_async=is_async)
             + docstring(_words(front, own, options), " " * 8)
             + call(before, parts, " " * 8)
         )
+        return method, self._behind(front, result)
 
     def _overloads(self, front: FrontMethod, words: Sequence[str]) -> str:
         """Its other signatures, for type checkers alone: they cost nothing when the module is loaded."""
@@ -120,25 +117,26 @@ class _Front:
                 raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
             narrowed |= {name: f"{word} = None" for name, word in narrowed.items() if each.options[name] == "None"}
             self._annotations += [*each.options.values(), "overload"]
-            bodies.append(f"    @overload\n{self._stub(front, {**named, **narrowed}.values(), each.result)}")
+            stub = self._stub(
+                front, front.name, _first(front), {**named, **narrowed}.values(), self._result(each.result)
+            )
+            bodies.append(f"    @overload\n{stub}")
         return "    if TYPE_CHECKING:\n\n" + textwrap.indent("\n".join(bodies), "    ") + "\n"
 
-    def _stub(self, front: FrontMethod, words: Iterable[str], result: str) -> str:
-        """A signature without a body."""
-        is_async = self._is_async and not front.is_plain
-        lines = signature(front.name, _first(front), words, f"{self._result(result)}: ...", is_async=is_async)
-        return lines.replace(": ...:", ": ...")
-
-    def _behind(self, front: FrontMethod) -> str:
-        """The abstract method that the options are handed to."""
-        _, result = self._known(front)
+    def _behind(self, front: FrontMethod, result: str) -> str:
         words = [*_first(front), "options: Mapping[str, object]"]
         if front.result is not None:
             words.append("own: ClientOptions")
-            self._names.add("ClientOptions")
-        is_async = self._is_async and not front.is_plain
-        line = signature(f"_{front.name}", words, (), f"{result}: ...", is_async=is_async)
-        return f"    @abstractmethod\n{line.replace(': ...:', ': ...')}"
+        self._annotations += words
+        return f"    @abstractmethod\n{self._stub(front, f'_{front.name}', words, (), result)}"
+
+    def _stub(self, front: FrontMethod, name: str, first: Iterable[str], options: Iterable[str], result: str) -> str:
+        """A signature without a body."""
+        return signature(name, first, options, result, is_async=self._awaits(front), end=": ...")
+
+    def _awaits(self, front: FrontMethod) -> bool:
+        """Whether a method is a coroutine in this twin."""
+        return self._is_async and not front.is_plain
 
     def _own(self, front: FrontMethod) -> dict[str, ClientOption]:
         """The options of a method that are never sent."""
@@ -148,35 +146,23 @@ class _Front:
     def _known(self, front: FrontMethod) -> tuple[list[Option], str]:
         """The options of a method, and what it returns; what they need is noted."""
         request = self._requests.get(front.method)
-        options = self._options.of(request.params) if request else None
-        missing = set(front.given) - {each.wire for each in options or ()}
-        if request is None or options is None or missing:
+        options = self._options.of(request.params) if request else []
+        missing = set(front.given) - {each.wire for each in options}
+        if request is None or request.params is None or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
         own = self._own(front)
         kept = [each for each in options if each.wire not in front.given]
         if taken := {each.name for each in kept} & {*front.arguments, *own}:
             raise ProtocolError(f"{front.name} would have two options called {taken.pop()}")
-        self._annotations += [each.annotation for each in kept] + ["Mapping[str, object]"]
-        self._definitions |= set(self._options.names(request.params, front.given))
-        self._annotations += [each.type for each in own.values()]
-        for kind in (*front.arguments.values(), *(each.type for each in own.values())):
-            self._note(kind)
-        if front.result is None:
-            self._definitions.add(request.result)
-            return kept, request.result
-        return kept, self._result(front.result)
+        self._annotations += [*(each.annotation for each in kept), *(each.type for each in own.values())]
+        return kept, self._result(front.result or request.result)
 
     def _result(self, words: str) -> str:
         """What a method returns, by the names of this twin."""
-        self._annotations.append(words)
-        self._note(words)
-        return re.sub(
-            r"\w+", lambda found: self._twin(found[0]) if found[0] in self._rules.front_names else found[0], words
-        )
-
-    def _note(self, words: str) -> None:
-        """The names in an annotation that have to be imported."""
-        self._names |= set(re.findall(r"\w+", words)) & self._rules.front_names.keys()
+        names = self._rules.front_names
+        result = re.sub(r"\w+", lambda found: self._twin(found[0]) if found[0] in names else found[0], words)
+        self._annotations.append(result)
+        return result
 
     def _class_name(self, owner: str) -> str:
         return f"{'Async' if self._is_async else ''}{owner}Options"

@@ -5,13 +5,14 @@ Both are written from the same values: the asynchronous twin differs in ``async`
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.naming import method_name, pascal
 from codex_release.protocol.options import Options
 from codex_release.protocol.rooms import rooms_of_methods
+from codex_release.protocol.spelling import words_in
 from codex_release.protocol.text import bracketed, call, docstring, header, imports, quoted, section
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
 
 _PACKAGE = "codex_app_server.generated"
+_STANDARD = {
+    **dict.fromkeys(("Callable", "Mapping", "Sequence"), "collections.abc"),
+    **dict.fromkeys(("Any", "Literal", "overload"), "typing"),
+}
+_NEWER = {"TypeForm": "typing_extensions"}
+"""The modules of what annotations name beside the client's own: of the standard library, and of what is newer."""
 _NEEDS = "needs `AppServerConfig.experimental_api`"
 _NOTES = (
     "An option that is None is not sent. Options that are objects take the model of the protocol; enums take their\n"
@@ -50,43 +57,39 @@ def render_methods(
         if request.method not in rules.left_out_methods:
             by_room[homes[request.method]].append(request)
     classes = {room: f"{prefix}{pascal(room)}Methods" for room in sorted(by_room)}
-    options = Options(protocol, rules)
+    writer = _Room(Options(protocol, rules), rooms, is_async)
     files = {f"{package}/__init__.py": _together(package, prefix, classes, version)}
     for room, name in classes.items():
-        writer = _Room(options, rooms, prefix)
         files[f"{package}/{room}.py"] = writer.module(room, name, by_room[room], version)
     return files
 
 
 def annotation_imports(
-    annotations: Iterable[str],
-    names: Iterable[str],
-    rooms: Mapping[str, str],
-    others: Mapping[str, Iterable[str]] | None = None,
+    annotations: Iterable[str], rooms: Mapping[str, str], others: Mapping[str, str] | None = None
 ) -> str:
     """The imports that annotations need, in an ``if TYPE_CHECKING`` block of a module with postponed annotations.
 
     Args:
         annotations: all of them.
-        names: the definitions they name.
         rooms: definition to room.
-        others: module to names that are needed besides.
+        others: what else they can name, each with its module; it goes before a definition of the same name.
     """
-    text = " ".join(annotations)
-    modules = defaultdict(list, {module: list(wanted) for module, wanted in (others or {}).items()})
-    for name in names:
-        modules[f"{_PACKAGE}.{rooms[name]}"].append(name)
-    standard = {
-        "collections.abc": [name for name in ("Callable", "Mapping", "Sequence") if f"{name}[" in text],
-        "typing": [name for name in ("Any", "Literal", "overload") if re.search(rf"\b{name}\b", text)],
-    }
-    newer = {"typing_extensions": ["TypeForm"] if "TypeForm[" in text else []}
-    plain = "    import os\n" if "os.PathLike" in text else ""
-    blocks = [plain + imports(standard, "    "), imports(newer, "    "), imports(modules, "    ")]
-    return "\n".join(block for block in blocks if block)
+    words = words_in(annotations)
+    ours = {name: f"{_PACKAGE}.{room}" for name, room in rooms.items()} | dict(others or {})
+
+    def block(homes: Mapping[str, str]) -> str:
+        modules = defaultdict(list)
+        for name in words & homes.keys():
+            modules[homes[name]].append(name)
+        return imports(modules, "    ")
+
+    plain = "    import os\n" if "os" in words else ""
+    return "\n".join(filter(None, [plain + block(_STANDARD), block(_NEWER), block(ours)]))
 
 
-def signature(name: str, first: Iterable[str], options: Iterable[str], result: str, *, is_async: bool) -> str:
+def signature(
+    name: str, first: Iterable[str], options: Iterable[str], result: str, *, is_async: bool, end: str = ":"
+) -> str:
     """The line, or lines, that begin a method.
 
     Args:
@@ -95,10 +98,11 @@ def signature(name: str, first: Iterable[str], options: Iterable[str], result: s
         options: what may only be passed by name.
         result: what it returns.
         is_async: whether it is a coroutine.
+        end: what comes behind it.
     """
     keyword_only = list(options)
     parts = ["self", *first, *(["*", *keyword_only] if keyword_only else [])]
-    return bracketed(f"{'async ' if is_async else ''}def {name}(", parts, f") -> {result}:", "    ") + "\n"
+    return bracketed(f"{'async ' if is_async else ''}def {name}(", parts, f") -> {result}{end}", "    ") + "\n"
 
 
 def experimental_note(options: Iterable[Option]) -> list[str]:
@@ -112,49 +116,46 @@ def said_of(options: Iterable[Option]) -> dict[str, str]:
     return {option.name: option.about for option in options if option.about}
 
 
+@dataclass(frozen=True)
 class _Room:
-    """Writes one module of methods."""
+    """Writes the modules of methods."""
 
-    def __init__(self, options: Options, rooms: Mapping[str, str], prefix: str) -> None:
-        self._options = options
-        self._rooms = rooms
-        self._prefix = prefix
+    options: Options
+    rooms: Mapping[str, str]
+    is_async: bool
 
     def module(self, room: str, name: str, requests: Iterable[ClientRequest], version: str) -> str:
-        base = f"{self._prefix}Calls"
+        base = "AsyncCalls" if self.is_async else "Calls"
         annotations: list[str] = []
-        names: set[str] = set()
         methods = []
         for request in requests:
-            options = self._options.of(request.params)
-            annotations += [option.annotation for option in options or ()]
-            names |= {*self._options.names(request.params), request.result}
+            options = self.options.of(request.params)
+            annotations += [*(option.annotation for option in options), request.result]
             methods.append(self._method(request, options))
         return (
             header(f"Typed calls: {room.replace('_', ' ')}.\n\n{_NOTES}", version)
             + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
             + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
-            + annotation_imports(annotations, names, self._rooms)
+            + annotation_imports(annotations, self.rooms)
             + f'\n__all__ = ["{name}"]\n\n\nclass {name}({base}):\n'
             + '    """The methods of this room, see the module."""\n\n'
             + "\n".join(methods)
         )
 
-    def _method(self, request: ClientRequest, options: list[Option] | None) -> str:
-        is_async = bool(self._prefix)
-        words = [option.declaration for option in options or ()]
-        about = [self._options.rules.prose.of_call(request.method)]
+    def _method(self, request: ClientRequest, options: list[Option]) -> str:
+        words = [option.declaration for option in options]
+        about = [self.options.rules.prose.of_call(request.method)]
         if request.is_experimental:
             about.append(f"Experimental: {_NEEDS}.")
         else:
-            about += experimental_note(options or ())
-        about += filter(None, [section("Args", said_of(options or ()), " " * 8)])
-        sent = "None" if options is None else {option.wire: option.name for option in options}
+            about += experimental_note(options)
+        about += filter(None, [section("Args", said_of(options), " " * 8)])
+        sent = {option.wire: option.name for option in options} if request.params else "None"
         if options and not options[0].wire:
             sent = options[0].name
-        before = f"return {'await ' if is_async else ''}self._call("
+        before = f"return {'await ' if self.is_async else ''}self._call("
         return (
-            signature(method_name(request.method), (), words, request.result, is_async=is_async)
+            signature(method_name(request.method), (), words, request.result, is_async=self.is_async)
             + docstring(about, " " * 8)
             + call(before, [quoted(request.method), sent, quoted(request.result)], " " * 8)
         )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.shapes import ListOf, Literals, MapOf, Named, Nullable, OneOf, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from codex_release.protocol.shapes import Type, Value
 
-__all__ = ["Spelling", "in_json", "in_python", "literal"]
+__all__ = ["Spelling", "in_json", "in_python", "literal", "words_in"]
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ def in_json(values: tuple[Value, ...]) -> str:
 def in_python(values: tuple[Value, ...]) -> str:
     """A ``Literal``."""
     return f"Literal[{', '.join(map(literal, values))}]"
+
+
+def words_in(annotations: Iterable[str]) -> set[str]:
+    """Every name that stands in annotations, but for what is in quotes."""
+    return set(re.findall(r"\w+", _STRING.sub("", " ".join(annotations))))
 
 
 def literal(value: Value) -> str:
