@@ -62,7 +62,7 @@ class Change:
         what: happened.
         where: a method, a definition, or a member of a definition with a dot between the two.
         old: what it was, in words; empty if there was nothing.
-        new: what it is.
+        new: what it is, likewise.
         is_experimental: whether only those meet it who allow experimental things.
         sent: the requests and notifications in which users send what changed, in alphabetical order.
         received: those in which they receive it.
@@ -70,9 +70,9 @@ class Change:
 
     what: What
     where: str
-    old: str
-    new: str
-    is_experimental: bool
+    old: str = ""
+    new: str = ""
+    is_experimental: bool = False
     sent: tuple[str, ...] = ()
     received: tuple[str, ...] = ()
 

@@ -10,28 +10,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.protocol.changes import Change, Way, What
 from codex_release.protocol.fitting import align, choices, fits, in_words, stands_for
-from codex_release.protocol.shapes import Literals, Named, Nullable, OneOf, Struct
+from codex_release.protocol.shapes import Literals, Message, Named, Nullable, OneOf, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from codex_release.protocol.fitting import Definitions
-    from codex_release.protocol.shapes import (
-        ClientRequest,
-        Definition,
-        Field,
-        Notification,
-        Protocol,
-        ServerRequest,
-        Type,
-        Value,
-    )
+    from codex_release.protocol.shapes import Definition, Field, Protocol, Type, Value
 
 __all__ = ["differences"]
+
+_Message = TypeVar("_Message", bound=Message)
 
 _NOTHING = ""
 """The name of the parameters of a method that has none: an object without members."""
@@ -45,22 +38,10 @@ def differences(old: Protocol, new: Protocol) -> tuple[Change, ...]:
         new: the one that they will meet.
     """
     compared = _Comparison(_with_nothing(old.definitions), _with_nothing(new.definitions))
-    for root in _roots(old, new):
-        compared.walk(root)
+    for use, place, one, other in _roots(old, new):
+        compared.walk(use, place, one, other)
     changes = [*_method_changes(old, new), *compared.changes()]
     return tuple(sorted(changes, key=_order))
-
-
-@dataclass(frozen=True)
-class _Root:
-    """Where a walk begins: the parameters or the result of a method, in both protocols."""
-
-    method: str
-    way: Way
-    is_experimental: bool
-    place: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -70,17 +51,6 @@ class _Use:
     method: str
     way: Way
     is_experimental: bool
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """A change of which it is not known yet how users meet it."""
-
-    what: What
-    where: str
-    old: str = ""
-    new: str = ""
-    is_experimental: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +66,7 @@ class _Child:
 class _Pair:
     """Two definitions that correspond: what differs, what they refer to, and how users meet them."""
 
-    findings: list[_Finding] = field(default_factory=list)
+    findings: list[Change] = field(default_factory=list)
     children: list[_Child] = field(default_factory=list)
     uses: set[_Use] = field(default_factory=set)
 
@@ -113,19 +83,19 @@ class _Comparison:
     after: Definitions
     pairs: dict[tuple[str, str], _Pair] = field(default_factory=dict)
 
-    def walk(self, root: _Root) -> None:
-        """Compare what a root leads to."""
+    def walk(self, use: _Use, place: str, old: str, new: str) -> None:
+        """Compare what a place leads to: parameters or a result, by the names of their definitions."""
         top = _Pair()
-        self.types(root.place, Named(root.old), Named(root.new), top)
-        self.pairs.setdefault((root.place, root.place), top).uses.add(_Use(root.method, root.way, root.is_experimental))
-        pending = [replace(child, is_experimental=root.is_experimental) for child in top.children]
+        self.types(place, Named(old), Named(new), top)
+        self.pairs.setdefault((place, place), top).uses.add(use)
+        pending = [replace(child, is_experimental=use.is_experimental) for child in top.children]
         while pending:
             child = pending.pop()
             pair = self.pair(child.old, child.new)
             is_experimental = child.is_experimental or self.before[child.old].is_experimental
-            use = _Use(root.method, root.way, is_experimental)
-            if use not in pair.uses:
-                pair.uses.add(use)
+            met = replace(use, is_experimental=is_experimental)
+            if met not in pair.uses:
+                pair.uses.add(met)
                 pending += [
                     replace(each, is_experimental=each.is_experimental or is_experimental) for each in pair.children
                 ]
@@ -142,7 +112,7 @@ class _Comparison:
         one, other = self.before[old], self.after[new]
         where = old if old == new or not new else new if not old else f"{old} -> {new}"
         if old and new and old not in self.after:
-            pair.findings.append(_Finding(What.TYPE_RENAMED, where, old, new))
+            pair.findings.append(Change(What.TYPE_RENAMED, where, old, new))
         if isinstance(one, Struct) and isinstance(other, Struct):
             self.structs(where, one, other, pair)
         elif (olds := choices(one)) is not None and (news := choices(other)) is not None:
@@ -158,14 +128,14 @@ class _Comparison:
         for wire, gone in olds.items():
             if wire not in news:
                 words, experimental = _field_in_words(gone), gone.is_experimental
-                pair.findings.append(_Finding(What.FIELD_REMOVED, f"{where}.{wire}", words, "", experimental))
+                pair.findings.append(Change(What.FIELD_REMOVED, f"{where}.{wire}", words, "", experimental))
         for wire, added in news.items():
             if wire in olds:
                 self.fields(f"{where}.{wire}", olds[wire], added, pair)
             else:
                 what = What.FIELD_ADDED_REQUIRED if added.is_required else What.FIELD_ADDED
                 words, experimental = _field_in_words(added), added.is_experimental
-                pair.findings.append(_Finding(what, f"{where}.{wire}", "", words, experimental))
+                pair.findings.append(Change(what, f"{where}.{wire}", "", words, experimental))
 
     def fields(self, where: str, old: Field, new: Field, pair: _Pair) -> None:
         """Compare two members."""
@@ -177,13 +147,13 @@ class _Comparison:
             is_new_null = isinstance(new.type, Nullable) and not isinstance(old.type, Nullable)
             optional = What.FIELD_OPTIONAL if is_new_null else What.FIELD_OMISSIBLE
             what = What.FIELD_REQUIRED if new.is_required else optional
-            found.findings.append(_Finding(what, where, _field_in_words(old), _field_in_words(new)))
+            found.findings.append(Change(what, where, _field_in_words(old), _field_in_words(new)))
         if old.default != new.default and None not in (old.default, new.default):  # what is not said may be the same
             words = json.dumps(old.default), json.dumps(new.default)
-            found.findings.append(_Finding(What.FIELD_DEFAULT, where, *words))
+            found.findings.append(Change(What.FIELD_DEFAULT, where, *words))
         if old.is_experimental != new.is_experimental:
             what = What.FIELD_EXPERIMENTAL if new.is_experimental else What.FIELD_STABLE
-            found.findings.append(_Finding(what, where))
+            found.findings.append(Change(what, where))
         is_experimental = old.is_experimental
         pair.findings += [replace(each, is_experimental=is_experimental) for each in found.findings]
         pair.children += [replace(each, is_experimental=is_experimental) for each in found.children]
@@ -198,13 +168,13 @@ class _Comparison:
             if label not in new and (isinstance(gone, Named) or not fits(gone, news, self.before, self.after)):
                 what = What.VALUE_REMOVED if isinstance(gone, Literals) else What.VARIANT_REMOVED
                 experimental = _is_experimental(gone, self.before)
-                pair.findings.append(_Finding(what, where, label, "", experimental))
+                pair.findings.append(Change(what, where, label, "", experimental))
         for label, added in new.items():
             if label in old:
                 self.types(where, old[label], added, pair)
             elif isinstance(added, Named) or not fits(added, olds, self.after, self.before):
                 what = What.VALUE_ADDED if isinstance(added, Literals) else What.VARIANT_ADDED
-                pair.findings.append(_Finding(what, where, "", label, _is_experimental(added, self.after)))
+                pair.findings.append(Change(what, where, "", label, _is_experimental(added, self.after)))
 
     def types(self, where: str, old: Type, new: Type, pair: _Pair) -> None:
         """Compare what two types are apart from what their definitions are; those become children."""
@@ -212,27 +182,21 @@ class _Comparison:
         pair.children += [_Child(*names) for names in aligned.names]
         for gone, come in aligned.values:
             removed, added = _missing(gone, come), _missing(come, gone)
-            pair.findings += [_Finding(What.VALUE_REMOVED, where, each) for each in removed]
-            pair.findings += [_Finding(What.VALUE_ADDED, where, "", each) for each in added]
+            pair.findings += [Change(What.VALUE_REMOVED, where, each) for each in removed]
+            pair.findings += [Change(What.VALUE_ADDED, where, "", each) for each in added]
         still_fits = fits(aligned.old, aligned.new, self.before, self.after)
         did_fit = fits(aligned.new, aligned.old, self.after, self.before)
         if not (still_fits and did_fit):
             what = What.TYPE_WIDER if still_fits else What.TYPE_NARROWER if did_fit else What.TYPE_ANOTHER
-            pair.findings.append(_Finding(what, where, in_words(old), in_words(new)))
+            pair.findings.append(Change(what, where, in_words(old), in_words(new)))
 
     def changes(self) -> Iterable[Change]:
         """What was found, with how users meet it."""
         for pair in self.pairs.values():
+            is_gated = all(use.is_experimental for use in pair.uses)
+            sent, received = pair.methods(Way.SENT), pair.methods(Way.RECEIVED)
             for each in pair.findings:
-                yield Change(
-                    each.what,
-                    each.where,
-                    each.old,
-                    each.new,
-                    each.is_experimental or all(use.is_experimental for use in pair.uses),
-                    sent=pair.methods(Way.SENT),
-                    received=pair.methods(Way.RECEIVED),
-                )
+                yield replace(each, is_experimental=each.is_experimental or is_gated, sent=sent, received=received)
 
 
 def _order(change: Change) -> tuple[object, ...]:
@@ -241,56 +205,53 @@ def _order(change: Change) -> tuple[object, ...]:
     return *place, change.is_experimental, change.sent, change.received
 
 
-def _roots(old: Protocol, new: Protocol) -> Iterator[_Root]:
-    """The parameters and results of the methods that both protocols have."""
-    calls = {request.method: request for request in new.client_requests}
-    for call in old.client_requests:
-        if other := calls.get(call.method):
-            names = call.params or _NOTHING, other.params or _NOTHING
-            yield _Root(call.method, Way.SENT, call.is_experimental, f"{call.method} parameters", *names)
-            names = call.result, other.result
-            yield _Root(call.method, Way.RECEIVED, call.is_experimental, f"{call.method} result", *names)
-    questions = {request.method: request for request in new.server_requests}
-    for question in old.server_requests:
-        if asked := questions.get(question.method):
-            method, gated = question.method, question.is_experimental
-            yield _Root(method, Way.RECEIVED, gated, f"{method} parameters", question.params, asked.params)
-            yield _Root(method, Way.SENT, gated, f"{method} answer", question.result, asked.result)
-    tellings = {event.method: event for event in new.notifications}
-    for event in old.notifications:
-        if told := tellings.get(event.method):
-            place = f"{event.method} parameters"
-            yield _Root(event.method, Way.RECEIVED, event.is_experimental, place, event.params, told.params)
+def _roots(old: Protocol, new: Protocol) -> Iterator[tuple[_Use, str, str, str]]:
+    """Where walks begin: the parameters and results of the methods that both protocols have.
+
+    Of each how users meet it, what it is called, and the names of its definitions in the two protocols.
+    """
+    for call, other in _in_both(old.client_requests, new.client_requests):
+        sent = _Use(call.method, Way.SENT, call.is_experimental)
+        yield sent, f"{call.method} parameters", call.params or _NOTHING, other.params or _NOTHING
+        yield replace(sent, way=Way.RECEIVED), f"{call.method} result", call.result, other.result
+    for question, asked in _in_both(old.server_requests, new.server_requests):
+        received = _Use(question.method, Way.RECEIVED, question.is_experimental)
+        yield received, f"{question.method} parameters", question.params, asked.params
+        yield replace(received, way=Way.SENT), f"{question.method} answer", question.result, asked.result
+    for event, told in _in_both(old.notifications, new.notifications):
+        received = _Use(event.method, Way.RECEIVED, event.is_experimental)
+        yield received, f"{event.method} parameters", event.params, told.params
+
+
+def _in_both(olds: Iterable[_Message], news: Iterable[_Message]) -> Iterator[tuple[_Message, _Message]]:
+    """The messages of two releases that have the same method."""
+    others = {each.method: each for each in news}
+    return ((each, others[each.method]) for each in olds if each.method in others)
 
 
 def _method_changes(old: Protocol, new: Protocol) -> Iterator[Change]:
     """What became of the methods themselves."""
-    olds, news = _gates(old.client_requests), _gates(new.client_requests)
-    for what, method, gated in _came_and_went(olds, news, What.METHOD_ADDED, What.METHOD_REMOVED):
-        yield Change(what, method, "", "", gated, sent=(method,))
-    for method in sorted(olds.keys() & news.keys()):
-        if olds[method] != news[method]:
-            what = What.METHOD_EXPERIMENTAL if news[method] else What.METHOD_STABLE
-            yield Change(what, method, "", "", olds[method], sent=(method,))
-    for told, tells, came, went in (
-        (old.server_requests, new.server_requests, What.SERVER_REQUEST_ADDED, What.SERVER_REQUEST_REMOVED),
-        (old.notifications, new.notifications, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED),
+    for call, other in _in_both(old.client_requests, new.client_requests):
+        if call.is_experimental != other.is_experimental:
+            yield _of_method(What.METHOD_EXPERIMENTAL if other.is_experimental else What.METHOD_STABLE, call, Way.SENT)
+    calls = old.client_requests, new.client_requests
+    questions = old.server_requests, new.server_requests
+    events = old.notifications, new.notifications
+    for (olds, news), came, went, way in (
+        (calls, What.METHOD_ADDED, What.METHOD_REMOVED, Way.SENT),
+        (questions, What.SERVER_REQUEST_ADDED, What.SERVER_REQUEST_REMOVED, Way.RECEIVED),
+        (events, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED, Way.RECEIVED),
     ):
-        for what, method, gated in _came_and_went(_gates(told), _gates(tells), came, went):
-            yield Change(what, method, "", "", gated, received=(method,))
+        for what, messages, others in ((went, olds, news), (came, news, olds)):
+            known = {each.method for each in others}
+            yield from (_of_method(what, each, way) for each in messages if each.method not in known)
 
 
-def _gates(messages: Iterable[ClientRequest | ServerRequest | Notification]) -> dict[str, bool]:
-    """Method to whether it is experimental."""
-    return {each.method: each.is_experimental for each in messages}
-
-
-def _came_and_went(
-    old: Mapping[str, bool], new: Mapping[str, bool], came: What, went: What
-) -> Iterator[tuple[What, str, bool]]:
-    """The methods that only one of two releases has, and whether they are experimental there."""
-    yield from ((went, method, old[method]) for method in old.keys() - new.keys())
-    yield from ((came, method, new[method]) for method in new.keys() - old.keys())
+def _of_method(what: What, message: Message, way: Way) -> Change:
+    """A change of a method itself."""
+    met = (message.method,)
+    sent, received = (met, ()) if way is Way.SENT else ((), met)
+    return Change(what, message.method, is_experimental=message.is_experimental, sent=sent, received=received)
 
 
 def _with_nothing(definitions: Definitions) -> Definitions:

@@ -44,7 +44,7 @@ from codex_release.protocol.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Schema, Side
@@ -88,21 +88,24 @@ def normalise(side: Side, rules: Rules) -> Protocol:
     return Protocol(
         definitions=marked,
         client_requests=tuple(
-            ClientRequest(method, _optional_params(params), result(method), method not in stable.client_requests)
-            for method, params in sorted(schema.client_requests.items())
+            ClientRequest(method, _optional_params(params), result(method), is_experimental=is_new)
+            for method, params, is_new in _messages(schema.client_requests, stable.client_requests)
         ),
         server_requests=tuple(
-            ServerRequest(
-                method, _params_name(method, params, marked), result(method), method not in stable.server_requests
-            )
-            for method, params in sorted(schema.server_requests.items())
+            ServerRequest(method, _params_name(method, params, marked), result(method), is_experimental=is_new)
+            for method, params, is_new in _messages(schema.server_requests, stable.server_requests)
         ),
         notifications=tuple(
-            Notification(method, _params_name(method, params, marked), method not in stable.notifications)
-            for method, params in sorted(schema.notifications.items())
+            Notification(method, _params_name(method, params, marked), is_experimental=is_new)
+            for method, params, is_new in _messages(schema.notifications, stable.notifications)
         ),
         guesses=guesses,
     )
+
+
+def _messages(schema: Mapping[str, Any], stable: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
+    """The methods of one kind in alphabetical order, each with its parameters and whether it is experimental."""
+    return ((method, params, method not in stable) for method, params in sorted(schema.items()))
 
 
 @dataclass

@@ -22,6 +22,7 @@ __all__ = [
     "ListOf",
     "Literals",
     "MapOf",
+    "Message",
     "Named",
     "Notification",
     "Nullable",
@@ -117,134 +118,132 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Struct:
-    """An object with known members; it becomes a class.
+class _Definition:
+    """What all definitions have.
 
     Attributes:
-        name: of the class.
-        fields: its members.
-        tag: the attribute that says which variant of a union it is, if it is one.
+        name: of the class, enum or alias.
         is_experimental: as of `Field`.
-        base: the union it is a variant of, if that is a class.
     """
 
     name: str
+    is_experimental: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Struct(_Definition):
+    """An object with known members; it becomes a class.
+
+    Attributes:
+        fields: its members.
+        tag: the attribute that says which variant of a union it is, if it is one.
+        base: the union it is a variant of, if that is a class.
+    """
+
     fields: tuple[Field, ...]
     tag: str | None = None
-    is_experimental: bool = False
     base: str | None = None
 
 
 @dataclass(frozen=True)
-class Enumeration:
+class Enumeration(_Definition):
     """One of some strings, which have names.
 
     Attributes:
-        name: of the class.
         members: of each the name and the string.
-        is_experimental: as of `Field`.
         is_open: whether any other string will do too.
     """
 
-    name: str
     members: tuple[tuple[str, str], ...]
-    is_experimental: bool = False
     is_open: bool = False
 
 
 @dataclass(frozen=True)
-class TaggedUnion:
+class TaggedUnion(_Definition):
     """One of several objects, told apart by the value of one member.
 
     Attributes:
-        name: of the union.
         tag: the member, by its name in JSON.
         variants: value of the tag to name of the struct.
-        is_experimental: as of `Field`.
         is_class: whether it becomes a class, the base of its variants.
     """
 
-    name: str
     tag: str
     variants: Mapping[str, str]
-    is_experimental: bool = False
     is_class: bool = False
 
 
 @dataclass(frozen=True)
-class KeyedUnion:
+class KeyedUnion(_Definition):
     """One of some strings, or an object with one member, whose name says which.
 
     Attributes:
-        name: of the union.
         values: the strings.
         variants: name of the member to name of the struct that has it.
-        is_experimental: as of `Field`.
         is_class: whether it becomes an enum of its strings.
     """
 
-    name: str
     values: tuple[str, ...]
     variants: Mapping[str, str]
-    is_experimental: bool = False
     is_class: bool = False
 
 
 @dataclass(frozen=True)
-class ShapeUnion:
+class ShapeUnion(_Definition):
     """One of several types, told apart by what fits; no option is such a union itself."""
 
-    name: str
     options: tuple[Type, ...]
-    is_experimental: bool = False
 
 
 @dataclass(frozen=True)
-class Alias:
+class Alias(_Definition):
     """Another name for a type."""
 
-    name: str
     type: Type
-    is_experimental: bool = False
 
 
 Definition: TypeAlias = "Struct | Enumeration | TaggedUnion | KeyedUnion | ShapeUnion | Alias"
 
 
 @dataclass(frozen=True)
-class ClientRequest:
-    """A method that the client calls.
+class Message:
+    """What goes between the client and the runtime.
 
     Attributes:
         method: e.g. ``thread/start``.
-        params: the name of its parameters' definition, if it has parameters.
-        result: the name of its result's.
         is_experimental: as of `Field`.
     """
 
     method: str
+    is_experimental: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class ClientRequest(Message):
+    """A method that the client calls.
+
+    Attributes:
+        params: the name of its parameters' definition, if it has parameters.
+        result: the name of its result's.
+    """
+
     params: str | None
     result: str
-    is_experimental: bool
 
 
 @dataclass(frozen=True)
-class ServerRequest:
+class ServerRequest(Message):
     """A method that the runtime calls; as `ClientRequest`."""
 
-    method: str
     params: str
     result: str
-    is_experimental: bool
 
 
 @dataclass(frozen=True)
-class Notification:
+class Notification(Message):
     """What the runtime tells; as `ClientRequest`."""
 
-    method: str
     params: str
-    is_experimental: bool
 
 
 @dataclass(frozen=True)
