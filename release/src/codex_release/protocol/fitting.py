@@ -121,15 +121,14 @@ def choices(definition: Definition | None) -> dict[str, Type] | None:
     A string is called as it is in JSON; an object by its tag, or by its only member.
     """
     match definition:
-        case Enumeration():
-            return {json.dumps(value): Literals((value,)) for _, value in definition.members}
         case TaggedUnion():
             return {
                 f"{definition.tag}: {json.dumps(value)}": Named(name) for value, name in definition.variants.items()
             }
-        case KeyedUnion():
+        case Enumeration() | KeyedUnion():
             strings: dict[str, Type] = {json.dumps(value): Literals((value,)) for value in definition.values}
-            return strings | {f"{{{json.dumps(key)}}}": Named(name) for key, name in definition.variants.items()}
+            variants = definition.variants if isinstance(definition, KeyedUnion) else {}
+            return strings | {f"{{{json.dumps(key)}}}": Named(name) for key, name in variants.items()}
         case ShapeUnion():
             return {in_words(option): option for option in definition.options}
     return None
@@ -225,4 +224,4 @@ def _values(kind: Type, definitions: Definitions) -> tuple[Value, ...]:
     if isinstance(kind, Literals):
         return kind.values
     definition = definitions.get(kind.name) if isinstance(kind, Named) else None
-    return tuple(value for _, value in definition.members) if isinstance(definition, Enumeration) else ()
+    return definition.values if isinstance(definition, Enumeration) else ()

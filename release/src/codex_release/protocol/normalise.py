@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["normalise", "result_names"]
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
-_JSON = Scalar("json")
+_JSON, _NULL = Scalar("json"), Scalar("null")
 _PROSE = frozenset({"$schema", "title", "description", "default"})
 _REF = "#/definitions/"
 _RESULT = "Response"
@@ -138,9 +138,8 @@ class _Reader:
             return self.union(name, schema, options)
         if "enum" in schema:
             return _enumeration(name, schema["enum"])
-        if _is_object(schema) and not schema.get("additionalProperties"):
-            return Struct(name, self.fields(name, schema))
-        if _is_object(schema) and "properties" in schema:  # with others beside the known ones, which any struct keeps
+        # There may be others beside the known members, which any struct keeps; with none known it is a mapping.
+        if _is_object(schema) and ("properties" in schema or not schema.get("additionalProperties")):
             return Struct(name, self.fields(name, schema))
         return Alias(name, self.type(schema, name))
 
@@ -194,10 +193,7 @@ class _Reader:
             if not own and tag:
                 own = [f"{tag}-{option['properties'][tag]['enum'][0]}"]
             types.append(self.type(option, pascal(own[0] if own else "") + name))
-        present = tuple(kind for kind in types if kind != Scalar("null"))
-        if len(present) < len(types):
-            return Alias(name, Nullable(_one_of(present)))
-        return ShapeUnion(name, present)
+        return Alias(name, _any_of(types)) if _NULL in types else ShapeUnion(name, tuple(types))
 
     def fields(self, name: str, schema: Mapping[str, Any], tag: str | None = None) -> tuple[Field, ...]:
         """The members of an object."""
@@ -211,8 +207,8 @@ class _Reader:
                 fields.append(self.field(wire, kind, is_required=True))
             else:
                 default = body.get("default") if isinstance(body, dict) else None
-                optional = Nullable(kind) if default is None and kind != _JSON else kind
-                fields.append(self.field(wire, _once_nullable(optional), is_required=False, default=default))
+                optional = _nullable(kind) if default is None and kind != _JSON else kind
+                fields.append(self.field(wire, optional, is_required=False, default=default))
         if len({each.name for each in fields}) < len(fields):
             raise ProtocolError(f"two members of {name} would have the same name in Python")
         return tuple(fields)
@@ -230,13 +226,13 @@ class _Reader:
         if "$ref" in body:
             return self.reference(body["$ref"])
         if options and "properties" not in body:
-            return self.inline(options, name)
+            return _any_of([self.type(option, name) for option in options])
         if "enum" in body:
             return _literals(name, body["enum"])
         kinds = body["type"] if isinstance(body.get("type"), list) else [body.get("type")]
         present = [kind for kind in kinds if kind != "null"]
         if len(present) != 1:
-            return Scalar("null") if not present else _JSON
+            return _JSON if present else _NULL
         inner = self.plain(present[0], body, name)
         return Nullable(inner) if len(kinds) > 1 else inner
 
@@ -257,13 +253,6 @@ class _Reader:
         name = ref.removeprefix(_REF).rpartition("/")[2]
         return Scalar("path") if name in self.rules.path_definitions else Named(name)
 
-    def inline(self, options: Sequence[Any], name: str) -> Type:
-        """What options are together that no definition lists."""
-        types = tuple(self.type(option, name) for option in options)
-        present = tuple(kind for kind in types if kind != Scalar("null"))
-        kind = _one_of(present)
-        return _once_nullable(Nullable(kind)) if len(present) < len(types) else kind
-
 
 def _literals(name: str, values: Sequence[object]) -> Type:
     """One of the values that a schema lists."""
@@ -272,7 +261,7 @@ def _literals(name: str, values: Sequence[object]) -> Type:
         raise ProtocolError(f"{name} can be a value that the generator does not know: {json.dumps(strange[0])}")
     present = tuple(value for value in values if isinstance(value, (str, int)))
     if not present:
-        return Scalar("null")
+        return _NULL
     return Nullable(Literals(present)) if len(present) < len(values) else Literals(present)
 
 
@@ -317,12 +306,15 @@ def _merged(union: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, A
     return {"properties": properties, "required": [*union.get("required", ()), *variant.get("required", ())]}
 
 
-def _one_of(types: tuple[Type, ...]) -> Type:
-    return types[0] if len(types) == 1 else OneOf(types)
+def _any_of(types: Sequence[Type]) -> Type:
+    """What several types are together that no name stands for."""
+    present = tuple(kind for kind in types if kind != _NULL)
+    kind = present[0] if len(present) == 1 else OneOf(present)
+    return _nullable(kind) if len(present) < len(types) else kind
 
 
-def _once_nullable(kind: Type) -> Type:
-    return kind.inner if isinstance(kind, Nullable) and isinstance(kind.inner, Nullable) else kind
+def _nullable(kind: Type) -> Nullable:
+    return kind if isinstance(kind, Nullable) else Nullable(kind)
 
 
 def _flattened(definition: Definition, all_of_them: Mapping[str, Definition]) -> Definition:

@@ -107,7 +107,7 @@ class Options:
         if isinstance(definition, Enumeration):
             if definition.is_open:
                 return f"{name} | str"
-            return f"{name} | {in_python(_values(definition)) if _is_short(definition) else _value_alias(name)}"
+            return f"{name} | {in_python(definition.values) if _is_short(definition) else _value_alias(name)}"
         if isinstance(definition, KeyedUnion) and definition.is_class:
             return " | ".join([name, _value_alias(name), *definition.variants.values()])
         if isinstance(definition, Alias) and not isinstance(definition.type, Scalar):
@@ -122,7 +122,7 @@ def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str
         option.annotation for request in protocol.client_requests for option in options.of(request.params)
     )
     added = {
-        name: Alias(_value_alias(name), Literals(_values(definition)))
+        name: Alias(_value_alias(name), Literals(definition.values))
         for name, definition in protocol.definitions.items()
         if isinstance(definition, (Enumeration, KeyedUnion)) and _value_alias(name) in wanted
     }
@@ -131,19 +131,13 @@ def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str
     return replace(protocol, definitions=dict(sorted(definitions.items()))), homes
 
 
-def _values(definition: Enumeration | KeyedUnion) -> tuple[str, ...]:
-    if isinstance(definition, KeyedUnion):
-        return definition.values
-    return tuple(value for _, value in definition.members)
-
-
 def _value_alias(name: str) -> str:
     return f"{name}Value"
 
 
 def _is_short(definition: Enumeration) -> bool:
     # An option is called about what its type is called.
-    return 2 * len(definition.name) + len(in_python(_values(definition))) <= _INLINE
+    return 2 * len(definition.name) + len(in_python(definition.values)) <= _INLINE
 
 
 def _with_none(annotation: str) -> str:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from codex_release.facts.toml import read_toml
 from codex_release.protocol.naming import snake
-from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, definition_types, names_in
+from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, names_in, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.protocol.shapes import Definition, Protocol
+    from codex_release.protocol.shapes import ClientRequest, Definition, Protocol, ServerRequest
 
 __all__ = ["About", "Prose", "abouts_of"]
 
@@ -108,12 +108,11 @@ def _remarks(definition: Definition) -> list[str]:
 def _by_method(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
     """What methods, questions and events take, give and say."""
     takes, gives, tells = defaultdict(list), defaultdict(list), defaultdict(list)
-    requests = [(each.method, each.params, each.result) for each in protocol.client_requests]
-    requests += [(each.method, each.params, each.result) for each in protocol.server_requests]
-    for method, params, result in requests:
-        gives[result].append(method)
-        if params:
-            takes[params].append(method)
+    requests: list[ClientRequest | ServerRequest] = [*protocol.client_requests, *protocol.server_requests]
+    for request in requests:
+        gives[request.result].append(request.method)
+        if request.params:
+            takes[request.params].append(request.method)
     for event in protocol.notifications:
         tells[event.params].append(event.method)
 
@@ -151,7 +150,7 @@ def _places(owner: str, definition: Definition) -> list[tuple[str, str]]:
     """What a definition refers to, and where."""
     if isinstance(definition, Struct):
         return [(name, f"{owner}.{each.name}") for each in definition.fields for name in names_in(each.type)]
-    return [(name, owner) for kind in definition_types(definition) for name in names_in(kind)]
+    return [(name, owner) for name in names_of(definition)]
 
 
 def _listed(methods: list[str]) -> str:

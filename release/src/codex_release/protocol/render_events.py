@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.text import header, imports, quoted
+from codex_release.protocol.text import PACKAGE, header, imports, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def render_events(protocol: Protocol, rooms: Mapping[str, str], version: str) ->
     """
     homes = defaultdict(list)
     for event in protocol.notifications:
-        homes[f"codex_app_server.generated.{rooms[event.params]}"].append(event.params)
+        homes[f"{PACKAGE}.{rooms[event.params]}"].append(event.params)
     homes["codex_app_server.events"] = ["Notification"]
     homes["codex_app_server.protocol.messages"] = ["JsonValue"]
     members = [(event.method, event.params) for event in protocol.notifications] + [(_UNKNOWN, "JsonValue")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.options import Options
-from codex_release.protocol.render_methods import annotation_imports, experimental_note, said_of, signature
+from codex_release.protocol.render_methods import NOTES, annotation_imports, experimental_note, said_of, signature
 from codex_release.protocol.text import bracketed, call, docstring, header, section
 
 if TYPE_CHECKING:
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_front"]
 
-_ABOUT = (
-    "The options of the high-level interface: those of the protocol methods behind it.\n\n"
-    "An option that is None is not sent. Options that are objects take the model of the protocol; enums take their\n"
-    "strings too, and paths any path object."
-)
+_ABOUT = f"The options of the high-level interface: those of the protocol methods behind it.\n\n{NOTES}"
 
 _SECTION = re.compile(r"(?:Args|Raises|Returns):\n")
 

@@ -13,7 +13,7 @@ from codex_release.protocol.naming import method_name, pascal
 from codex_release.protocol.options import Options
 from codex_release.protocol.rooms import rooms_of_methods
 from codex_release.protocol.spelling import words_in
-from codex_release.protocol.text import bracketed, call, docstring, header, imports, quoted, section
+from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, header, imports, quoted, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.shapes import ClientRequest, Protocol
 
-__all__ = ["annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
+__all__ = ["NOTES", "annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
 
-_PACKAGE = "codex_app_server.generated"
 _STANDARD = {
     **dict.fromkeys(("Callable", "Mapping", "Sequence"), "collections.abc"),
     **dict.fromkeys(("Any", "Literal", "overload"), "typing"),
@@ -32,7 +31,7 @@ _STANDARD = {
 _NEWER = {"TypeForm": "typing_extensions"}
 """The modules of what annotations name beside the client's own: of the standard library, and of what is newer."""
 _NEEDS = "needs `AppServerConfig.experimental_api`"
-_NOTES = (
+NOTES = (
     "An option that is None is not sent. Options that are objects take the model of the protocol; enums take their\n"
     "strings too, and paths any path object."
 )
@@ -75,7 +74,7 @@ def annotation_imports(
         others: what else they can name, each with its module; it goes before a definition of the same name.
     """
     words = words_in(annotations)
-    ours = {name: f"{_PACKAGE}.{room}" for name, room in rooms.items()} | dict(others or {})
+    ours = {name: f"{PACKAGE}.{room}" for name, room in rooms.items()} | dict(others or {})
 
     def block(homes: Mapping[str, str]) -> str:
         modules = defaultdict(list)
@@ -133,7 +132,7 @@ class _Room:
             annotations += [*(option.annotation for option in options), request.result]
             methods.append(self._method(request, options))
         return (
-            header(f"Typed calls: {room.replace('_', ' ')}.\n\n{_NOTES}", version)
+            header(f"Typed calls: {room.replace('_', ' ')}.\n\n{NOTES}", version)
             + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
             + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
             + annotation_imports(annotations, self.rooms)
@@ -163,10 +162,10 @@ class _Room:
 
 def _together(package: str, prefix: str, classes: Mapping[str, str], version: str) -> str:
     """The module that puts the rooms together."""
-    homes = {f"{_PACKAGE}.{package}.{room}": [name] for room, name in classes.items()}
+    homes = {f"{PACKAGE}.{package}.{room}": [name] for room, name in classes.items()}
     inherited = bracketed(f"class {prefix}Methods(", list(classes.values()), "):", "") + "\n"
     return (
-        header(f"Every method of the protocol that a client can call, typed.\n\n{_NOTES}", version)
+        header(f"Every method of the protocol that a client can call, typed.\n\n{NOTES}", version)
         + f'\n{imports(homes)}\n__all__ = ["{prefix}Methods"]\n\n\n{inherited}'
         + '    """All of them; whoever inherits says how a call is made."""\n'
     )

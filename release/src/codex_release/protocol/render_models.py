@@ -33,11 +33,10 @@ from codex_release.protocol.shapes import (
     ShapeUnion,
     Struct,
     TaggedUnion,
-    definition_types,
-    names_in,
+    names_of,
 )
 from codex_release.protocol.spelling import Spelling, in_json, in_python, literal
-from codex_release.protocol.text import WIDTH, bracketed, docstring, header, imports, quoted, section
+from codex_release.protocol.text import PACKAGE, WIDTH, bracketed, docstring, header, imports, quoted, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["render_names", "render_rooms"]
 
-_PACKAGE = "codex_app_server.generated"
 _TABLE_GETTER = '''
 
 def __getattr__(name: str) -> object:
@@ -91,7 +89,7 @@ def render_rooms(
 def render_names(rooms: Mapping[str, str], version: str) -> dict[str, str]:
     """The package itself, where every model can be imported from."""
     about = header("The protocol as this client knows it: every model, by its name.", version)
-    stars = "".join(f"from {_PACKAGE}.{room} import *\n" for room in sorted(set(rooms.values())))
+    stars = "".join(f"from {PACKAGE}.{room} import *\n" for room in sorted(set(rooms.values())))
     return {"__init__.py": about + _PACKAGE_GETTER, "__init__.pyi": f"{about}\n{stars}"}
 
 
@@ -201,12 +199,12 @@ class _Stub:
     def _imports(self, definitions: Iterable[Definition], body: str) -> str:
         ours = defaultdict(list)
         for definition in definitions:
-            for name in (name for kind in definition_types(definition) for name in names_in(kind)):
+            wanted = [(name, self._read(name)) for name in names_of(definition)]
+            if isinstance(definition, Struct) and definition.base:
+                wanted.append((definition.base, definition.base))
+            for name, word in wanted:
                 if self._rooms[name] != self._room:
-                    ours[f"{_PACKAGE}.{self._rooms[name]}"].append(self._read(name))
-        for base in (each.base for each in definitions if isinstance(each, Struct) and each.base):
-            if self._rooms[base] != self._room:
-                ours[f"{_PACKAGE}.{self._rooms[base]}"].append(base)
+                    ours[f"{PACKAGE}.{self._rooms[name]}"].append(word)
         # A model of the protocol may be called Model itself.
         bases = [name for name in ("Model", "TaggedModel") if f"(_{name})" in body]
         ours["codex_app_server.models.model"] = [f"{name} as _{name}" for name in bases]

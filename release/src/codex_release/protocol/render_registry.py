@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.shapes import Struct
-from codex_release.protocol.text import WIDTH, bracketed, header, quoted
+from codex_release.protocol.text import WIDTH, bracketed, filled, header, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from codex_release.protocol.shapes import ClientRequest, Protocol
 
 __all__ = ["render_registry"]
+
+_INDENT = " " * 8
 
 _ABOUT = "The protocol as data: its methods, the models they carry, and the room of each model."
 _VERSION_ABOUT = "Of the Codex whose schema this is."
@@ -74,8 +75,7 @@ def _names(rooms: Mapping[str, str]) -> str:
     lines = []
     for room in sorted(set(rooms.values())):
         names = " ".join(sorted(name for name, home in rooms.items() if home == room))
-        inner = textwrap.fill(names, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False)
-        lines.append(f'    "{room}": """\n{inner}\n    """,\n')
+        lines.append(f'    "{room}": """\n{filled(names, WIDTH, _INDENT, _INDENT)}\n    """,\n')
     return (
         f"_NAMES = {{\n{''.join(lines)}}}\n\n"
         "ROOMS: dict[str, str] = {name: room for room, names in _NAMES.items() for name in names.split()}\n"
@@ -94,9 +94,7 @@ def _client(request: ClientRequest, protocol: Protocol) -> str:
     entry = _entry(request.method, [*parts, quoted(fields)])
     if max(map(len, entry.splitlines())) <= WIDTH:
         return entry
-    indent = " " * 8
-    filled = textwrap.fill(fields, WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return _entry(request.method, [*parts, f'"""\n{filled}\n{indent}"""'])
+    return _entry(request.method, [*parts, f'"""\n{filled(fields, WIDTH, _INDENT, _INDENT)}\n{_INDENT}"""'])
 
 
 def _entry(method: str, parts: list[str]) -> str:

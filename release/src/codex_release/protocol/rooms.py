@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.naming import room_name, snake
-from codex_release.protocol.shapes import definition_types, names_in
+from codex_release.protocol.shapes import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,8 +75,7 @@ def _reached(protocol: Protocol, names: Iterable[str]) -> Iterator[str]:
     while waiting:
         name = waiting.pop(0)
         yield name
-        for kind in definition_types(protocol.definitions[name]):
-            for other in names_in(kind):
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
+        for other in names_of(protocol.definitions[name]):
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)

@@ -35,8 +35,8 @@ __all__ = [
     "TaggedUnion",
     "Type",
     "Value",
-    "definition_types",
     "names_in",
+    "names_of",
 ]
 
 
@@ -157,6 +157,11 @@ class Enumeration(_Definition):
     members: tuple[tuple[str, str], ...]
     is_open: bool = False
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The strings."""
+        return tuple(value for _, value in self.members)
+
 
 @dataclass(frozen=True)
 class TaggedUnion(_Definition):
@@ -265,19 +270,19 @@ class Protocol:
     guesses: Mapping[str, str] = field(default_factory=dict)
 
 
-def definition_types(definition: Definition) -> Iterator[Type]:
-    """The types that a definition is made of."""
+def names_of(definition: Definition) -> list[str]:
+    """The definitions that another one refers to, in their order."""
     match definition:
         case Struct():
-            yield from (field.type for field in definition.fields)
+            return [name for each in definition.fields for name in names_in(each.type)]
         case TaggedUnion() | KeyedUnion():
-            yield from (Named(name) for name in definition.variants.values())
+            return list(definition.variants.values())
         case ShapeUnion():
-            yield from definition.options
+            return [name for option in definition.options for name in names_in(option)]
         case Alias():
-            yield definition.type
+            return list(names_in(definition.type))
         case Enumeration():
-            pass
+            return []
 
 
 def names_in(kind: Type) -> Iterator[str]:

@@ -12,8 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["WIDTH", "bracketed", "call", "docstring", "header", "imports", "mapping", "quoted", "section"]
+__all__ = [
+    "PACKAGE",
+    "WIDTH",
+    "bracketed",
+    "call",
+    "docstring",
+    "filled",
+    "header",
+    "imports",
+    "mapping",
+    "quoted",
+    "section",
+]
 
+PACKAGE = "codex_app_server.generated"
 WIDTH = 120
 _STEP = "    "
 
@@ -29,9 +42,23 @@ def header(about: str, version: str) -> str:
     return f'"""{about}\n\n{origin}\n"""\n'
 
 
+def filled(text: str, width: int, first: str = "", others: str = "") -> str:
+    """A text in lines between its words.
+
+    Args:
+        text: what is filled in.
+        width: of a line, its indentation included.
+        first: the indentation of the first line.
+        others: that of the other ones.
+    """
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def docstring(paragraphs: Sequence[str], indent: str) -> str:
     """A docstring in a body; a single paragraph is one line, one that has lines of its own keeps them."""
-    text = "\n\n".join(each if "\n" in each else _filled(each, indent) for each in paragraphs)
+    text = "\n\n".join(each if "\n" in each else filled(each, WIDTH - len(indent)) for each in paragraphs)
     if len(paragraphs) == 1 and len(indent) + len(text) + 6 <= WIDTH:
         return f'{indent}"""{text}"""\n'
     return textwrap.indent(f'"""{text}\n"""\n', indent)
@@ -46,22 +73,8 @@ def section(title: str, entries: Mapping[str, str], indent: str) -> str:
         indent: of the docstring.
     """
     width = WIDTH - len(indent)
-    lines = [
-        textwrap.fill(
-            f"{name}: {text}",
-            width,
-            initial_indent=_STEP,
-            subsequent_indent=2 * _STEP,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, text in entries.items()
-    ]
+    lines = [filled(f"{name}: {text}", width, _STEP, 2 * _STEP) for name, text in entries.items()]
     return "\n".join([f"{title}:", *lines]) if lines else ""
-
-
-def _filled(paragraph: str, indent: str) -> str:
-    return "\n".join(textwrap.wrap(paragraph, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False))
 
 
 def imports(modules: Mapping[str, Iterable[str]], indent: str = "") -> str:
@@ -125,11 +138,12 @@ def call(before: str, arguments: Sequence[str | Mapping[str, str]], indent: str)
         arguments: expressions, and mappings for `mapping`.
         indent: of the statement.
     """
-    flat = [each if isinstance(each, str) else mapping(each, "", WIDTH * WIDTH) for each in arguments]
-    line = f"{indent}{before}{', '.join(flat)})"
-    if len(line) <= WIDTH:
-        return line + "\n"
     deeper = indent + _STEP
-    room = WIDTH - len(deeper) - 1
-    parts = [each if isinstance(each, str) else mapping(each, deeper, room) for each in arguments]
-    return f"{indent}{before}\n" + "".join(f"{deeper}{part},\n" for part in parts) + f"{indent})\n"
+
+    def parts(room: int) -> list[str]:
+        return [each if isinstance(each, str) else mapping(each, deeper, room) for each in arguments]
+
+    line = f"{indent}{before}{', '.join(parts(WIDTH))})"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line + "\n"
+    return bracketed(before, parts(WIDTH - len(deeper) - 1), ")", indent) + "\n"
