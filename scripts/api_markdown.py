@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from api_source import Function, Parameter
 
-__all__ = ["arguments", "attributes", "code", "experimental_names", "parameters", "prose", "signature", "table"]
+__all__ = ["anchor", "apart", "code", "experimental_names", "parameters", "prose", "signature", "table"]
 
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
 _TITLES = {"Args": "Arguments", "Attributes": "Attributes", "Raises": "Raises", "Returns": "Returns"}
@@ -34,7 +34,7 @@ def prose(doc: str, linked: Collection[str] = ()) -> str:
             title, lines = match[1], lines[1:]
             parts.append(f"{_TITLES[title]}:")
             body = "\n".join(line[4:] for line in lines)
-            parts.append(_sentence(body) if title == "Returns" else _entries(body))
+            parts.append(" ".join(body.split()) if title == "Returns" else _entries(body))
         elif lines and all(line.startswith("    ") for line in lines):
             parts.append(paragraph)  # an example: Markdown takes indented lines for code, as the docstring does
             continue
@@ -45,18 +45,17 @@ def prose(doc: str, linked: Collection[str] = ()) -> str:
     return "\n\n".join(parts)
 
 
-def attributes(doc: str, linked: Collection[str] = ()) -> tuple[str, dict[str, str]]:
-    """A docstring without its section of attributes, and what that says of each of them, as Markdown."""
-    return _apart("Attributes", doc, linked, None)
+def apart(
+    title: str, doc: str, linked: Collection[str], names: Collection[str] | None = None
+) -> tuple[str, dict[str, str]]:
+    """A docstring without the entries of a section, and what these say of each name, as Markdown.
 
-
-def arguments(doc: str, names: Collection[str], linked: Collection[str] = ()) -> tuple[str, dict[str, str]]:
-    """A docstring without some of its arguments, and what it says of these, as Markdown."""
-    return _apart("Args", doc, linked, names)
-
-
-def _apart(title: str, doc: str, linked: Collection[str], names: Collection[str] | None) -> tuple[str, dict[str, str]]:
-    """A docstring without a section, or without the entries of some names in it, and what these say."""
+    Args:
+        title: of the section: Args or Attributes.
+        doc: as of `prose`.
+        linked: as of `prose`.
+        names: whose entries; those of all names if not given.
+    """
     match = re.search(rf"\n\n{title}:((?:\n    .*)+)", doc)
     if match is None:
         return doc, {}
@@ -105,25 +104,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
 
 
+def anchor(name: str) -> str:
+    """Where a name's heading is."""
+    return name.replace(".", "").lower()
+
+
 def _entries(body: str) -> str:
     """The entries of a section, each ``name: text``, and indented where it goes on, as a list."""
-    items: list[str] = []
-    for line in body.splitlines():
-        if line.startswith(" ") and items:
-            items[-1] += " " + line.strip()
-        else:
-            items.append(line)
+    items = [" ".join(item.split()) for item in re.split(r"\n(?! )", body)]
     found = [item.partition(":") for item in items]
-    return "\n".join(f"- {_names(name)}: {text.strip()}" for name, _, text in found)
-
-
-def _names(words: str) -> str:
-    """The names before the colon of an entry as code, their stars included."""
-    return ", ".join(f"`{word.strip()}`" for word in words.split(","))
-
-
-def _sentence(body: str) -> str:
-    return " ".join(line.strip() for line in body.splitlines())
+    return "\n".join(f"- `{name.replace(', ', '`, `')}`: {text.strip()}" for name, _, text in found)
 
 
 def _linked(text: str, linked: Collection[str]) -> str:
@@ -131,6 +121,6 @@ def _linked(text: str, linked: Collection[str]) -> str:
 
     def link(match: re.Match[str]) -> str:
         name = match[1]
-        return f"[`{name}`](#{name.replace('.', '').lower()})" if name in linked else match[0]
+        return f"[`{name}`](#{anchor(name)})" if name in linked else match[0]
 
     return re.sub(r"(?<![\[`])`([\w.]+)`(?!`)", link, text)

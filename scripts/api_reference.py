@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api_markdown import arguments, attributes, code, experimental_names, parameters, prose, signature, table
+from api_markdown import anchor, apart, code, experimental_names, parameters, prose, signature, table
 from api_source import Alias, Class, Function, Parameter, Source
 
 if TYPE_CHECKING:
@@ -167,10 +167,9 @@ class Page:
     def _described(self, member: Class | Function | Alias) -> list[str]:
         if member.name == "Event":
             return self._events(member)
-        if isinstance(member, Alias):
-            return [f"### {member.name}", f"`{member.type}`", prose(member.doc, self._linked)]
-        if isinstance(member, Function):
-            return [f"### {member.name}", f"`{signature(member)}`", prose(member.doc, self._linked)]
+        if isinstance(member, Alias | Function):
+            stands_for = member.type if isinstance(member, Alias) else signature(member)
+            return [f"### {member.name}", f"`{stands_for}`", prose(member.doc, self._linked)]
         if member.values:
             one_of = f"One of {', '.join(f'`{value}`' for value in member.values)}."
             return [f"### {member.name}", prose(member.doc, self._linked), one_of]
@@ -189,18 +188,21 @@ class Page:
             parts.append(f"Also {' and '.join(others)}, from the SDK before this one.")
         linked = self._linked - {member.name}
         if is_model:
-            doc, said = attributes(member.doc, linked)
+            doc, said = apart("Attributes", member.doc, linked)
             what = "option" if member.name.endswith("Params") else "field"
             shown = _options(member.fields, experimental_names(member.doc), said, what)
             parts += [prose(doc, linked), shown if member.fields else ""]
         elif member.fields:
-            doc, said = attributes(member.doc, linked)
+            doc, said = apart("Attributes", member.doc, linked)
             parts += [prose(doc, linked), _fields(member.fields, said)]
         else:
             parts.append(prose(member.doc, linked))
         properties = [each for each in member.methods if each.is_property]
         if properties:
-            rows = [(f"`{each.name}`", code(each.result), _one_line(each.doc, self._linked)) for each in properties]
+            rows = [
+                (f"`{each.name}`", code(each.result), prose(each.doc.partition("\n\n")[0], self._linked))
+                for each in properties
+            ]
             parts.append(table(("property", "type", "what it is"), rows))
         described: dict[frozenset[Parameter], str] = {}
         for method in member.methods:
@@ -225,10 +227,10 @@ class Page:
         shown = [each for each in options if same is None or each not in same]
         rest = [each for each in method.parameters if not each.is_keyword_only]
         inner = ", ".join([*map(str, rest), "*", *(map(str, shown) if same else []), "…"])
-        doc, said = arguments(method.doc, {each.name for each in options if not same or each in same}, linked)
+        doc, said = apart("Args", method.doc, linked, {each.name for each in options if not same or each in same})
         parts = [*heading, f"`{method.name}({inner}) -> {method.result}`", prose(doc, linked)]
         if same is not None:
-            return [*parts, f"Its other options are those of [`{described[same]}`](#{_anchor(described[same])})."]
+            return [*parts, f"Its other options are those of [`{described[same]}`](#{anchor(described[same])})."]
         described[frozenset(options)] = f"{owner}.{method.name}"
         return [*parts, _options(options, experimental_names(method.doc), said)]
 
@@ -276,7 +278,7 @@ def _options(
     rows = [
         (
             f"`{each.name}`" if each.default is not None else f"**`{each.name}`**",
-            code(_UNION.sub("", _without_none(each.type))),
+            code(_UNION.sub("", each.type.removesuffix(" | None"))),
             " ".join([*(["*Experimental:*"] if each.name in experimental else []), said.get(each.name, "")]).strip(),
         )
         for each in options
@@ -300,19 +302,6 @@ def _default(field: Parameter) -> str:
             return ""
         return "`None`" if "default=None" in field.default else "empty"
     return code(field.default)
-
-
-def _without_none(annotation: str) -> str:
-    return annotation.removesuffix(" | None")
-
-
-def _one_line(doc: str, linked: set[str]) -> str:
-    """The first paragraph, for a cell of a table."""
-    return prose(doc.split("\n\n")[0], linked)
-
-
-def _anchor(name: str) -> str:
-    return name.replace(".", "").lower()
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ class Source:
             if union and isinstance(node, ast.AnnAssign) and _name_of(node) == f"_{name}" and node.value is not None:
                 return Alias(name, ast.unparse(node.value), ast.get_docstring(union) or "")
             if isinstance(node, ast.FunctionDef) and node.name == name:
-                if _is_overload(node):
+                if "overload" in _decorators(node):
                     overloads.append(_function(node))
                     continue
                 function = _function(node)  # its words; its signature says less than that of its most general overload
@@ -170,11 +170,8 @@ class Source:
         """The generated methods of the client, by their room."""
         tree = self._module("generated.methods")
         (together,) = _nodes(tree, ast.ClassDef)
-        rooms = {}
-        for base in together.bases:
-            home = _imported(tree)[ast.unparse(base)]
-            rooms[home.rpartition(".")[2]] = self._class_of(home, ast.unparse(base)).methods
-        return rooms
+        homes = {base: _imported(tree)[base] for base in map(ast.unparse, together.bases)}
+        return {home.rpartition(".")[2]: self._class_of(home, base).methods for base, home in homes.items()}
 
     def _module(self, name: str) -> ast.Module:
         if name not in self._modules:
@@ -190,8 +187,9 @@ class Source:
 
     def _class(self, module: str, node: ast.ClassDef) -> Class:
         methods: list[Function] = []
+        bases = tuple(map(ast.unparse, node.bases))
         constructors = [_function(each) for each in _nodes(node, ast.FunctionDef) if each.name == "__init__"]
-        for base in map(ast.unparse, node.bases):
+        for base in bases:
             # What a front inherits is its own, too; the whole protocol has a table of its own.
             home = _imported(self._module(module)).get(base, "")
             if home.startswith("sync.") or (home.startswith("generated.") and base.endswith("Options")):
@@ -199,7 +197,7 @@ class Source:
         methods += [_function(each) for each in _nodes(node, ast.FunctionDef) if _is_public(each)]
         return Class(
             node.name,
-            tuple(map(ast.unparse, node.bases)),
+            bases,
             ast.get_docstring(node) or "",
             tuple(
                 Parameter(str(_name_of(each)), ast.unparse(each.annotation), _unparsed(each.value))
@@ -207,18 +205,17 @@ class Source:
             ),
             constructors[0].parameters if constructors else (),
             tuple(methods),
-            tuple(str(ast.literal_eval(each.value)) for each in _nodes(node, ast.Assign)) if _is_enum(node) else (),
+            tuple(str(ast.literal_eval(each.value)) for each in _nodes(node, ast.Assign)) if "Enum" in bases else (),
         )
 
 
 def _function(node: ast.FunctionDef) -> Function:
-    decorators = {ast.unparse(each) for each in node.decorator_list}
     return Function(
         node.name,
         tuple(_parameters(node.args)),
         _unparsed(node.returns) or "",
         ast.get_docstring(node) or "",
-        is_property=bool(decorators & {"property", "cached_property"}),
+        is_property=bool(_decorators(node) & {"property", "cached_property"}),
     )
 
 
@@ -238,18 +235,13 @@ def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
 
 def _is_public(node: ast.FunctionDef) -> bool:
     """Whether it is for users: setters are told by their property, class methods are for the package itself."""
-    decorators = {ast.unparse(each) for each in node.decorator_list}
     return not node.name.startswith("_") and not any(
-        word == "classmethod" or word.endswith(".setter") for word in decorators
+        word == "classmethod" or word.endswith(".setter") for word in _decorators(node)
     )
 
 
-def _is_overload(node: ast.FunctionDef) -> bool:
-    return any(ast.unparse(each) == "overload" for each in node.decorator_list)
-
-
-def _is_enum(node: ast.ClassDef) -> bool:
-    return any(ast.unparse(base) == "Enum" for base in node.bases)
+def _decorators(node: ast.FunctionDef) -> set[str]:
+    return {ast.unparse(each) for each in node.decorator_list}
 
 
 def _nodes(parent: ast.Module | ast.ClassDef, kind: type[_Node]) -> list[_Node]:

@@ -63,7 +63,7 @@ _SENTENCES = (
         r"(?s)" + _BLOCK,
         "    Its constructor starts it; `close`, or the end of a ``with`` block, stops it. Any thread may call it.\n",
     ),
-    (_CONFIG, r"\1\n" + _STARTS.replace("\\", "")),
+    (_CONFIG, r"\1\n" + _STARTS),
     (_HELLO, r"            print(codex.thread_start().run(\1).final_response)"),
     (r"        await self\._driver\.enter\(\)\n", ""),
 )
