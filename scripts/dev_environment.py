@@ -129,8 +129,8 @@ def _made() -> dict[str, str]:
     _say(f"making {VENV}")
     VENV.mkdir(exist_ok=True)
     # The stamp is there before anything else and goes last, so that what is broken off is still known for ours.
-    done = {"python": wanted}
-    _record(done)
+    done = {}
+    _record(done, "python", wanted)
     for path in VENV.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -152,9 +152,8 @@ def _stamp() -> dict[str, str] | None:
     return found if isinstance(found, dict) else {}
 
 
-def _record(done: dict[str, str], what: str | None = None, value: str = "") -> None:
-    if what is not None:
-        done[what] = value
+def _record(done: dict[str, str], what: str, value: str) -> None:
+    done[what] = value
     STAMP.write_text(json.dumps(done, indent=1), encoding="utf-8")
 
 

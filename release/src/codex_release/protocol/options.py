@@ -87,7 +87,9 @@ class Options:
             kind: what the protocol takes.
             is_path: whether its strings are paths.
         """
-        return self._spelling(is_path=is_path).of(kind)
+        scalars = {"path": _PATH, "str": _PATH if is_path else "str", "json": "object", "null": "None"}
+        named = partial(self._named, is_path=is_path)
+        return Spelling("Sequence[{}]", "Mapping[str, {}]", _with_none, in_python, named, scalars).of(kind)
 
     def _option(self, field: Field, params: str) -> Option:
         is_path = field.wire in self.rules.path_options
@@ -96,11 +98,6 @@ class Options:
             annotation = _with_none(annotation)
         about = self.rules.prose.of_field(params, field.name)
         return Option(field.name, field.wire, annotation, field.is_required, field.is_experimental, about)
-
-    def _spelling(self, *, is_path: bool) -> Spelling:
-        scalars = {"path": _PATH, "str": _PATH if is_path else "str", "json": "object", "null": "None"}
-        named = partial(self._named, is_path=is_path)
-        return Spelling("Sequence[{}]", "Mapping[str, {}]", _with_none, in_python, named, scalars)
 
     def _named(self, name: str, *, is_path: bool) -> str:
         definition = self.protocol.definitions[name]

@@ -129,12 +129,12 @@ def _by_method(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
 
 def _by_union(protocol: Protocol) -> dict[str, list[str]]:
     """Kinds of unions."""
-    said = {}
-    for name, definition in protocol.definitions.items():
-        if isinstance(definition, (TaggedUnion, KeyedUnion)):
-            for value, variant in definition.variants.items():
-                said[variant] = [f"The kind ``{value}`` of `{name}`."]
-    return said
+    return {
+        variant: [f"The kind ``{value}`` of `{name}`."]
+        for name, definition in protocol.definitions.items()
+        if isinstance(definition, (TaggedUnion, KeyedUnion))
+        for value, variant in definition.variants.items()
+    }
 
 
 def _by_use(protocol: Protocol) -> dict[str, list[str]]:

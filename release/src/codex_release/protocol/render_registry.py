@@ -62,14 +62,6 @@ def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str, 
     )
 
 
-def _experimental_fields(request: ClientRequest, protocol: Protocol) -> tuple[str, ...]:
-    """The wire names of a method's experimental parameters, in their order; none if the whole method is."""
-    params = protocol.definitions[request.params] if request.params else None
-    if request.is_experimental or not isinstance(params, Struct):
-        return ()
-    return tuple(field.wire for field in params.fields if field.is_experimental)
-
-
 def _names(rooms: Mapping[str, str]) -> str:
     """``ROOMS``, written as lists of names: a thousand lines of pairs would tell a reader less."""
     lines = []
@@ -88,7 +80,10 @@ def _table(target: str, entries: Iterable[str], about: str) -> str:
 
 
 def _client(request: ClientRequest, protocol: Protocol) -> str:
-    fields = " ".join(_experimental_fields(request, protocol))
+    """A method of the client's; where all of it is experimental, its parameters are not listed."""
+    taken = protocol.definitions[request.params] if request.params else None
+    known = taken.fields if isinstance(taken, Struct) and not request.is_experimental else ()
+    fields = " ".join(field.wire for field in known if field.is_experimental)
     params = quoted(request.params) if request.params else "None"
     parts = [params, quoted(request.result), str(request.is_experimental)]
     entry = _entry(request.method, [*parts, quoted(fields)])

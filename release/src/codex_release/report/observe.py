@@ -37,12 +37,10 @@ def built_files(directory: Path, catalog: Catalog) -> tuple[BuiltFile, ...]:
 
 def in_order(files: Iterable[BuiltFile], catalog: Catalog) -> tuple[BuiltFile, ...]:
     """Files in the order of a release: the runtimes by target, then the client's wheel and sdist."""
-
-    def place(file: BuiltFile) -> tuple[int, bool, str]:
-        known = file.target in catalog.triples
-        return (catalog.triples.index(file.target) if known else len(catalog.triples)), file.kind == "sdist", file.name
-
-    return tuple(sorted(files, key=place))
+    places = {triple: place for place, triple in enumerate(catalog.triples)}
+    return tuple(
+        sorted(files, key=lambda each: (places.get(each.target, len(places)), each.kind == "sdist", each.name))
+    )
 
 
 def built_file(

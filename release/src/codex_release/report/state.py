@@ -14,6 +14,14 @@ __all__ = ["MARKS", "states"]
 MARKS = {"good": "✓", "bad": "✗", "open": "○"}
 """The sign of each verdict: that something holds, does not, or has not been done."""
 
+_REHEARSED = {"": ("open", "Not rehearsed"), "passed": ("good", "Rehearsed")}
+_PUBLISHED = {
+    "": ("open", "Not published"),
+    "planned": ("open", "Publication planned"),
+    "published": ("good", "Published"),
+}
+"""What outcomes are called here; an empty one means that there was none, any other one that it failed."""
+
 
 def states(report: ReleaseReport) -> list[tuple[str, str]]:
     """What can be said of a release: verdicts, and what each is about."""
@@ -33,20 +41,8 @@ def states(report: ReleaseReport) -> list[tuple[str, str]]:
         found.append(("good", f"Signatures verified for {verified} of {counted(len(targets), 'platform')}"))
     elif any(each.signature == "unchecked" for each in signatures):
         found.append(("open", "Signatures not verified"))
-    found.append(_rehearsed(report))
-    found.append(_published(report))
+    rehearsed = report.rehearse.outcome if report.rehearse else ""
+    published = report.publish.outcome if report.publish else ""
+    found.append(_REHEARSED.get(rehearsed, ("bad", "Rehearsal failed")))
+    found.append(_PUBLISHED.get(published, ("bad", "Publication failed")))
     return found
-
-
-def _rehearsed(report: ReleaseReport) -> tuple[str, str]:
-    if report.rehearse is None:
-        return ("open", "Not rehearsed")
-    return ("good", "Rehearsed") if report.rehearse.outcome == "passed" else ("bad", "Rehearsal failed")
-
-
-def _published(report: ReleaseReport) -> tuple[str, str]:
-    if report.publish is None:
-        return ("open", "Not published")
-    if report.publish.outcome == "planned":
-        return ("open", "Publication planned")
-    return ("good", "Published") if report.publish.outcome == "published" else ("bad", "Publication failed")
