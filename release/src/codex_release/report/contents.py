@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.report import figures
 from codex_release.report.markup import Html, element, nothing
-from codex_release.report.pieces import label, section, tags_of, thin_bar, word
-from codex_release.report.table import table
+from codex_release.report.pieces import label, section, table, tags_of, thin_bar, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.report import figures
 from codex_release.report.markup import Html, element, nothing
-from codex_release.report.pieces import capital, label, outcome, problem, section, steps_table, thin_bar
-from codex_release.report.table import table
+from codex_release.report.pieces import capital, label, outcome, problem, section, steps_table, table, thin_bar
 
 if TYPE_CHECKING:
     from codex_release.report.model import ReleaseReport

@@ -5,6 +5,7 @@ What a wheel's payload takes in it stands in the zip's directory and in RECORD, 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
@@ -62,27 +63,22 @@ def built_file(
         sha256, size = sha256 or file_digest(path).sha256, path.stat().st_size
     except OSError as error:
         raise CheckError(f"{path} cannot be read: {error}") from error
+    made = partial(BuiltFile, path.name, size=size, sha256=sha256, seconds=seconds, reused=reused)
     if path.suffix != ".whl":
         known = identity(path.name)
         if known is None:
             raise CheckError(
                 f"{path} is neither a wheel nor an sdist by its name", remedy="take it out of the directory"
             )
-        project, limit = known[0], catalog.size_limits.get(known[0], 0)
-        return BuiltFile(path.name, project, "sdist", size, sha256, limit=limit, seconds=seconds, reused=reused)
+        return made(known[0], "sdist", limit=catalog.size_limits.get(known[0], 0))
     with WheelFile.open(path) as wheel:
         is_runtime = wheel.distribution == catalog.distribution
-        return BuiltFile(
-            name=path.name,
-            project=wheel.distribution,
-            kind="wheel",
-            size=size,
-            sha256=sha256,
+        return made(
+            wheel.distribution,
+            "wheel",
             target=target_of(wheel, catalog).triple if is_runtime else "",
             tags=tuple(sorted(map(str, wheel.tags))),
             limit=catalog.size_limits.get(wheel.distribution, 0),
-            seconds=seconds,
-            reused=reused,
             components=_components(wheel, catalog) if is_runtime else (),
         )
 
