@@ -112,7 +112,8 @@ class Page:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._twins = {**dict(self._pairs()), **OWN_TWINS}
+        by_home = {home: name for name, home in source.homes.items()}
+        self._twins = {**{by_home[home]: by_home[twin] for home, twin in TWINS.items()}, **OWN_TWINS}
         self._sections = {title: list(self._members(homes)) for title, homes in SECTIONS.items()}
         self._check_completeness()
         for module, title in OWN_MODULES.items():
@@ -130,11 +131,6 @@ class Page:
             for member in members:
                 parts += self._described(member)
         return "\n\n".join(part for part in parts if part) + "\n"
-
-    def _pairs(self) -> list[tuple[str, str]]:
-        """The classes that have a twin, and the twins."""
-        by_home = {home: name for name, home in self._source.homes.items()}
-        return [(by_home[home], by_home[twin]) for home, twin in TWINS.items()]
 
     def _members(self, homes: tuple[str, ...]) -> list[Class | Function | Alias]:
         """What is described of some modules, in their order."""
@@ -184,7 +180,8 @@ class Page:
             parts.append(f"Under {' and '.join(f'`{base}`' for base in member.bases)}.")
         if member.name in self._twins:
             parts.append(f"For asyncio: `{self._twins[member.name]}`, with the same names; its methods are awaited.")
-        if others := [f"`{other}`" for other, name in self._source.second_names.items() if name in self._named(member)]:
+        both = {member.name, self._twins.get(member.name)}
+        if others := [f"`{other}`" for other, name in self._source.second_names.items() if name in both]:
             parts.append(f"Also {' and '.join(others)}, from the SDK before this one.")
         linked = self._linked - {member.name}
         if is_model:
@@ -211,10 +208,6 @@ class Page:
         if member.name == "AppServerClient":
             parts += self._protocol()
         return parts
-
-    def _named(self, member: Class) -> set[str]:
-        """A class and its twin."""
-        return {member.name, self._twins.get(member.name, member.name)}
 
     def _method(self, owner: str, method: Function, described: dict[frozenset[Parameter], str]) -> list[str]:
         """A method; `described` are the long lists of options of those before it."""

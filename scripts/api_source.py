@@ -141,7 +141,8 @@ class Source:
         """
         overloads = []
         union = None
-        for node, following in _with_following(self._module(module)):
+        body = self._module(module).body
+        for node, following in zip(body, [*body[1:], None], strict=True):
             if isinstance(node, ast.ClassDef) and node.name == name:
                 if not any(ast.unparse(base) == "_TaggedModel" for base in node.bases):
                     return self._class(module, node)
@@ -156,7 +157,9 @@ class Source:
                 function = _function(node)  # its words; its signature says less than that of its most general overload
                 return replace(overloads[-1], doc=function.doc) if overloads else function
             if isinstance(node, ast.AnnAssign | ast.Assign) and _name_of(node) == name and node.value is not None:
-                return Alias(name, _text(node.value) or ast.unparse(node.value), _string(following))
+                # The docstring of an alias is a string that stands on its own below it.
+                below = _text(following.value) if isinstance(following, ast.Expr) else ""
+                return Alias(name, _text(node.value) or ast.unparse(node.value), below)
         if union:
             return self._class(module, union)
         raise LookupError(f"{module} does not define {name}")
@@ -248,10 +251,6 @@ def _nodes(parent: ast.Module | ast.ClassDef, kind: type[_Node]) -> list[_Node]:
     return [node for node in parent.body if isinstance(node, kind)]
 
 
-def _with_following(tree: ast.Module) -> Iterator[tuple[ast.stmt, ast.stmt | None]]:
-    return zip(tree.body, [*tree.body[1:], None], strict=True)
-
-
 def _imported(tree: ast.Module) -> dict[str, str]:
     """The names that a module imports from this package, each with its module."""
     return {
@@ -274,11 +273,6 @@ def _name_of(node: ast.Assign | ast.AnnAssign) -> str | None:
 
 def _unparsed(node: ast.expr | None) -> str | None:
     return None if node is None else ast.unparse(node)
-
-
-def _string(node: ast.stmt | None) -> str:
-    """The docstring of an alias: a string that stands on its own below it."""
-    return _text(node.value) if isinstance(node, ast.Expr) else ""
 
 
 def _text(node: ast.expr) -> str:

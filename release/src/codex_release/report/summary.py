@@ -31,7 +31,8 @@ def build_summary(report: ReleaseReport) -> str:
     ]
     before = report.previous.version if report.previous else "before"
     head = ("File", "Target", "Size", "Of the limit", f"Since {before}", "sha256")
-    return "\n".join([_title(report, "built"), *_states(report), "", *_table(head, rows), "", ""])
+    said = " · ".join(f"{MARKS[verdict]} {_plain(text)}" for verdict, text in states(report))
+    return "\n".join([_title(report, "built"), said, "", *_table(head, rows), "", ""])
 
 
 def publish_summary(report: ReleaseReport) -> str:
@@ -63,10 +64,6 @@ def _problem(text: str) -> list[str]:
     return [f"{MARKS['bad']} {_plain(text)}", ""] if text else []
 
 
-def _states(report: ReleaseReport) -> list[str]:
-    return [" · ".join(f"{MARKS[verdict]} {_plain(text)}" for verdict, text in states(report))]
-
-
 def _steps(steps: Sequence[Step]) -> list[str]:
     rows = [(each.name, each.outcome, figures.seconds(each.seconds), each.detail) for each in steps]
     return _table(("Step", "Outcome", "Time", "Remark"), rows) if rows else []
@@ -79,12 +76,8 @@ def _since(file: BuiltFile, report: ReleaseReport) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ruler = ["---"] * len(head)
-    heading, *cells = ([_cell(cell) for cell in row] for row in (head, *rows))
+    heading, *cells = ([cell if cell.startswith("`") else _plain(cell) for cell in row] for row in (head, *rows))
     return [f"| {' | '.join(each)} |" for each in (heading, ruler, *cells)]
-
-
-def _cell(text: str) -> str:
-    return text if text.startswith("`") else _plain(text)
 
 
 def _code(text: str) -> str:
