@@ -44,17 +44,29 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if arguments.command == "is-new":
-            found = json.loads(arguments.found.read_text(encoding="utf-8"))
-            is_news = found["is_new"] and not is_proposed(found["version"])
-            print(f"version={found['version'] if is_news else ''}")
+            version, is_new = looked_at(arguments.found)
+            print(f"version={version if is_new and not is_proposed(version) else ''}")
         elif not is_proposed(arguments.version):
             notes = arguments.notes.read_text(encoding="utf-8")
             propose(arguments.version, arguments.patch, notes, is_tested=arguments.tests == "success")
-    except (subprocess.SubprocessError, OSError) as error:
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
         complaint = getattr(error, "stderr", None) or error
         sys.stderr.write(f"propose_bump.py: {' '.join(str(complaint).split())}\n")
         return 1
     return 0
+
+
+def looked_at(path: Path) -> tuple[str, bool]:
+    """The version that ``codex-release bump --dry-run --json`` found, and whether it is new.
+
+    Raises:
+        ValueError: if that is not what the file holds.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return str(found["version"]), bool(found["is_new"])
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(f"{path} is not what codex-release bump --dry-run --json prints") from error
 
 
 def is_proposed(version: str) -> bool:

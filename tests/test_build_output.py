@@ -14,6 +14,7 @@ from programs import codex_release
 
 from codex_release.base import switch
 from codex_release.base.atomic import replace
+from codex_release.building.build_record import RECORD, Artifact, BuildRecord
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,15 @@ def test_the_sdist_is_a_plain_tar_in_a_gzip_without_a_date(release: FakeRelease,
         modules = {name for name in archive_.namelist() if name.startswith("codex_app_server/")}
     top = sdist.name.removesuffix(".tar.gz")
     assert {f"{top}/src/{name}" for name in modules} | {f"{top}/PKG-INFO"} <= set(names)
+
+
+def test_a_record_that_names_files_elsewhere_counts_as_none(tmp_path: Path) -> None:
+    artifact = Artifact("there.whl", "wheel", "py3-none-any", "", 1, "ab" * 32, "cd" * 32, 0.1)
+    record = BuildRecord({"client": (artifact,)})
+    (tmp_path / RECORD).write_bytes(record.dumps())
+    assert BuildRecord.read(tmp_path) == record
+    (tmp_path / RECORD).write_bytes(record.dumps().replace(b"there.whl", b"../there.whl"))
+    assert BuildRecord.read(tmp_path) == BuildRecord({})
 
 
 def test_where_a_file_cannot_be_moved_the_output_is_as_it_was(

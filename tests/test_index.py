@@ -14,7 +14,7 @@ from loopback import Loopback, Reply, Request, json_reply, status
 from publishing import SmallRelease, Window, stage_window
 from recording import Silent
 
-from codex_release.base.errors import PackageIndexError, UsageError
+from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
 from codex_release.base.http import HttpError, Web
 from codex_release.base.patience import RetryPolicy
 from codex_release.index import resolution
@@ -220,6 +220,15 @@ def test_credentials_go_to_the_index_only_and_are_never_shown(web: Web) -> None:
         with pytest.raises(HttpError) as caught:
             index.listing("thing")
         assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_is_not_brought_where_its_name_leads(web: Web, tmp_path: Path) -> None:
+    with Loopback(lambda _: Reply(200, b"x")) as server:
+        index = PackageIndex(f"{server.url}/simple/", web)
+        with pytest.raises(DownloadError, match=r"under the name '\.\./thing\.whl', which leads out of its directory"):
+            index.download(ListedFile("../thing.whl", f"{server.url}/thing.whl", None), tmp_path / "here")
+    assert list(tmp_path.iterdir()) == []
+    assert server.requests == []
 
 
 def test_a_netrc_file_has_credentials_too(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,6 +276,14 @@ def test_a_version_is_proposed_once(gh: Path, clone: Path, tmp_path: Path) -> No
     assert finished(*looked, cwd=clone).stdout == "version=\n"
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"version": "2.0.0"}'])
+def test_what_is_no_answer_of_bump_is_said_in_one_line(gh: Path, clone: Path, tmp_path: Path, text: str) -> None:
+    found = tmp_path / "found.json"
+    found.write_text(text, encoding="utf-8")
+    said = finished(sys.executable, BUMP, "is-new", found, cwd=clone, code=1).stderr
+    assert said == f"propose_bump.py: {found} is not what codex-release bump --dry-run --json prints\n"
+
+
 def test_a_proposal_that_breaks_off_is_made_by_the_next_run(gh: Path, clone: Path, tmp_path: Path) -> None:
     assert "HTTP 502: Bad Gateway" in proposed(clone, code=1, GH_FAILS_ON="pr")
     again = tmp_path / "again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import re
@@ -22,14 +23,17 @@ from programs import finished
 from recording import Silent
 from static_index import Entry, StaticIndex, listed_entry
 
+from codex_release.base.digests import FileDigest
 from codex_release.base.http import Web
 from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
+from codex_release.index.configured import PipSettings
 from codex_release.rehearse.local_index import IndexStage, LocalIndex
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
+from codex_release.verify.resolution import resolution_findings
 from codex_release.verify.systems import accepted, right_wheel
 
 WINDOWS = "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
@@ -352,3 +356,14 @@ def test_an_old_pip_is_told_of_because_it_downloads_what_it_only_has_to_name(
     assert re.search(
         r"^pip [\d.]+ downloads a wheel for each of 22 questions; 999 and newer do without", ran.err, re.MULTILINE
     )
+
+
+def test_a_catalog_without_systems_is_a_finding_for_each_target() -> None:
+    targets = tuple(replace(each, systems=()) for each in archives.CATALOG.targets)
+    facts = replace(archives.CATALOG.resolution, unsupported=())
+    catalog = replace(archives.CATALOG, targets=targets, resolution=facts)
+    client = OurFile(Path(CLIENT), FileDigest(1, "ab" * 32), b"")
+    with contextlib.closing(Web(Silent())) as web:
+        index = PackageIndex("https://index.example/simple/", web)
+        found = resolution_findings([client], ("runtime", "client"), catalog, index, PipSettings())
+    assert [each.problem for each in found] == ["release/targets.toml names none of its systems"] * len(targets)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import FileDigest, file_digest
+from codex_release.base.paths import unsafe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +48,11 @@ class Artifact:
     sha256: str
     inputs: str
     seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name of a file: what a record names beside the output, nobody made there."""
+        if problem := unsafe_name(self.name):
+            raise ValueError(f"{self.name!r} {problem}")
 
 
 @dataclass(frozen=True)

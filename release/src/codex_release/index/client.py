@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import DownloadError, PackageIndexError
 from codex_release.base.http import HttpError
+from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
 from codex_release.facts.versions import identity
 from codex_release.index.listing import Listing, parse_html, parse_json
@@ -119,8 +120,14 @@ class PackageIndex:
         """Bring a file here.
 
         Raises:
-            DownloadError: if the index refuses or cannot be reached, or serves other bytes than it lists.
+            DownloadError: if the index refuses or cannot be reached, or serves other bytes than it lists, or lists them
+                under what is no name of a file.
         """
+        if problem := unsafe_name(listed.name):
+            raise DownloadError(
+                f"the index lists a file under the name {listed.name!r}, which {problem}",
+                remedy="tell whoever runs the index",
+            )
         path = directory / listed.name
 
         def receive() -> None:

@@ -58,9 +58,8 @@ def resolution_findings(
             else:
                 found.append(Finding(system, "resolves", problem=f"{target.triple} has no wheel for it"))
     asked += [(system, pins[0], system, ()) for system in catalog.resolution.unsupported]
-    for client in taken.keys() - runtimes:
-        system = next(system for target in catalog.targets for system in target.systems)
-        asked.append((pins[1], pins[1], system, (taken[client],)))
+    systems = [system for target in catalog.targets for system in target.systems]  # where there are none, it is told
+    asked += [(pins[1], pins[1], systems[0], (taken[client],)) for client in taken.keys() - runtimes if systems]
     pythons = catalog.resolution.pythons
     expected = [
         Expectation(Question((requirement,), accepted(system), python), files)
