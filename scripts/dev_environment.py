@@ -102,12 +102,20 @@ def installer_settings(python: Path) -> dict[str, str]:
     Args:
         python: an interpreter that has pip.
     """
-    said = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+
+    def asked(*words: str) -> str:
+        argv = [str(python), "-m", "pip", "config", *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+    said = asked("list")
     found: dict[str, str] = {}
     # The most general first: a setting of one command, and then of the environment, goes before.
     for section in ("global", "install", ":env:"):
-        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.*)$", said.stdout, re.MULTILINE):
-            found[key] = str(ast.literal_eval(value)).strip()
+        listed = re.findall(rf"^{section}\.([\w-]+)=(.*)$", said, re.MULTILINE)
+        for key, value in listed:
+            # What stands in several files, newer ones list by the names of the files, whichever has precedence.
+            is_clear = [name for name, _ in listed].count(key) == 1
+            found[key] = (str(ast.literal_eval(value)) if is_clear else asked("get", f"{section}.{key}")).strip()
     table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if found.get("no-index", "0") not in {"0", "false", ""} else {})
     settings = {table[key]: value for key, value in found.items() if key in table and value}
     if "UV_FIND_LINKS" in settings:

@@ -268,6 +268,18 @@ def test_pips_index_is_the_one_that_install_would_use(pip_home: Path, monkeypatc
     assert pip_settings().first_index("thing") == "https://d.example/simple"
 
 
+def test_of_a_setting_in_several_files_the_one_that_pip_takes_counts(
+    pip_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_home.write_text("[global]\nindex-url = https://a.example/simple\n", encoding="utf-8")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "z"))  # of the names, the last; of the files, an earlier one
+    (tmp_path / "z" / "pip").mkdir(parents=True)
+    (tmp_path / "z" / "pip" / "pip.conf").write_text(
+        "[global]\nindex-url = https://z.example/simple\n", encoding="utf-8"
+    )
+    assert pip_settings().index_url == "https://a.example/simple"
+
+
 def test_left_to_itself_pip_says_where_it_looks() -> None:
     """Whatever that is here: no name of an index stands in this project."""
     assert PipSettings().first_index("codex-cli-bin").startswith("https://")

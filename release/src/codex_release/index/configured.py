@@ -59,32 +59,42 @@ def pip_settings() -> PipSettings:
     Raises:
         PackageIndexError: if there is no pip, or it fails.
     """
-    try:
-        said = answer([*_PIP, "config", "list"], timeout_s=_TIMEOUT_S)
-    except SourceError as error:
-        raise PackageIndexError(
-            f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
-        ) from error
-    settings = _parsed(said)
+    settings = _listed(_asked("list"))
     found = {name: value for section in _SECTIONS for name, value in settings.get(section, {}).items()}
     return PipSettings(
         found.get("index-url", "").strip() or None, {name: found[name] for name in _TRANSPORT & found.keys()}
     )
 
 
-def _parsed(said: str) -> dict[str, dict[str, str]]:
-    """The lines of ``pip config list``, ``section.name='value'``, by section; empty values count as not set."""
+def _asked(*words: str) -> str:
+    """What ``pip config`` answers."""
+    try:
+        return answer([*_PIP, "config", *words], timeout_s=_TIMEOUT_S)
+    except SourceError as error:
+        raise PackageIndexError(
+            f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
+        ) from error
+
+
+def _listed(said: str) -> dict[str, dict[str, str]]:
+    """The lines of ``pip config list``, ``section.name='value'``, by section; empty values count as not set.
+
+    From pip 26 on it lists what stands in several files once for each, by the names of the files, whichever file has
+    precedence: of such a setting, pip is asked what it takes.
+    """
     settings: dict[str, dict[str, str]] = {}
     for line in said.splitlines():
         key, equals, quoted = line.partition("=")
         section, dot, name = key.rpartition(".")
         if not equals or not dot:
             continue
+        found, name = settings.setdefault(section, {}), name.replace("_", "-")
+        if name in found:
+            found[name] = _asked("get", key).rstrip("\r\n")
+            continue
         with contextlib.suppress(ValueError, SyntaxError):
-            value = ast.literal_eval(quoted)
-            if isinstance(value, str) and value:
-                settings.setdefault(section, {})[name.replace("_", "-")] = value
-    return settings
+            found[name] = str(ast.literal_eval(quoted))
+    return {section: {name: value for name, value in found.items() if value} for section, found in settings.items()}
 
 
 def _asked_first(project: str) -> str:
