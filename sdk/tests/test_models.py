@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import timeit
 from enum import Enum
 from pathlib import Path
@@ -537,8 +538,11 @@ def test_what_costs_nothing_loads_no_pydantic() -> None:
 def test_decoding_costs_what_validating_costs() -> None:
     bare = AgentMessageDeltaNotification.__pydantic_validator__.validate_python
     scope = {"decode": decode, "bare": bare, "delta": DELTA}
-    ours = min(timeit.repeat("decode('AgentMessageDeltaNotification', delta)", globals=scope, number=20_000, repeat=7))
-    theirs = min(timeit.repeat("bare(delta)", globals=scope, number=20_000, repeat=7))
+    ours, theirs = (
+        # Of the processor: the clock tells what else goes on.
+        min(timeit.repeat(each, timer=time.thread_time, globals=scope, number=20_000, repeat=7))
+        for each in ("decode('AgentMessageDeltaNotification', delta)", "bare(delta)")
+    )
     assert ours < 3 * theirs
     assert ours / 20_000 < 10e-6
 
