@@ -79,7 +79,7 @@ def _asked(*words: str) -> str:
 def _listed(said: str) -> dict[str, dict[str, str]]:
     """The lines of ``pip config list``, ``section.name='value'``, by section; empty values count as not set.
 
-    From pip 26 on it lists what stands in several files once for each, by the names of the files, whichever file has
+    From pip 25.2 on it lists what stands in several files once for each, by the names of the files, whichever file has
     precedence: of such a setting, pip is asked what it takes.
     """
     settings: dict[str, dict[str, str]] = {}
