@@ -76,7 +76,8 @@ class Programs:
         self._address = str(directory / "forks")
         self._starting = threading.Lock()
         self._alive: socket.socket | None = None
-        self._at_start = _at_start(os.environ)
+        self._environ = dict(os.environ)  # a test may have changed it by the time that the process is started
+        self._at_start = _at_start(self._environ)
         self._worker = _worker_at(self._address)
 
     def close(self) -> None:
@@ -148,7 +149,8 @@ class Programs:
             self._alive, its = socket.socketpair()
             with its:
                 # It leaves a child behind, which is nobody's, so that tests may ask for all children of this process.
-                _run([sys.executable, __file__, self._address], stdin=its, check=True, timeout=_READY_S)
+                argv = [sys.executable, __file__, self._address]
+                _run(argv, stdin=its, check=True, timeout=_READY_S, env=self._environ)
 
 
 def _can_be_forked(argv: Any, options: dict[str, Any], at_start: dict[str, str]) -> bool:
@@ -228,9 +230,15 @@ def _until_left(listener: socket.socket, alive: socket.socket) -> None:
                 return
             connection, _ = listener.accept()
             with connection:
-                head, given, *_ = socket.recv_fds(connection, 8, 3)
-                with connection.makefile("rb") as stream:
-                    order = json.loads(stream.read(int.from_bytes(head, "big")))
+                given: list[int] = []
+                try:
+                    head, given, *_ = socket.recv_fds(connection, 8, 3)
+                    with connection.makefile("rb") as stream:
+                        order = json.loads(stream.read(int.from_bytes(head, "big")))
+                except (OSError, ValueError):  # who asked was killed before all was said
+                    for descriptor in given:
+                        os.close(descriptor)
+                    continue
                 for module in _PRELOADED[order["words"][0]]:
                     _preload(module)
                 gc.freeze()  # so that nobody writes to the pages that all share
@@ -256,17 +264,22 @@ def _watch(connection: socket.socket, order: dict[str, Any], given: list[int]) -
     if process_id == 0:
         connection.close()
         raise _Program(order, given)
-    connection.sendall(f"{process_id}\n".encode())
-    threading.Thread(target=_end_with, args=(connection, process_id), daemon=True).start()
+    has_ended = threading.Event()
+    threading.Thread(target=_end_with, args=(connection, process_id, has_ended), daemon=True).start()
+    with contextlib.suppress(OSError):  # nobody is there any more to be told
+        connection.sendall(f"{process_id}\n".encode())
     _, status = os.waitpid(process_id, 0)
-    connection.sendall(f"{status}\n".encode())
+    has_ended.set()
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{status}\n".encode())
     os._exit(0)
 
 
-def _end_with(connection: socket.socket, process_id: int) -> None:
+def _end_with(connection: socket.socket, process_id: int, has_ended: threading.Event) -> None:
     """Who asked for the program and is gone had it killed with it."""
-    connection.recv(1)
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(OSError):  # also with what it was told still unread
+        connection.recv(1)
+    if not has_ended.is_set():
         os.kill(process_id, signal.SIGKILL)
 
 

@@ -11,6 +11,7 @@ import sys
 
 
 def _main(address: str, order: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with socket.socket(socket.AF_UNIX) as connection, connection.makefile("r") as answers:
         connection.connect(address)
         umask = os.umask(0o022)
@@ -21,9 +22,8 @@ def _main(address: str, order: str) -> None:
             os.close(descriptor)
         _, status = answers.readline(), int(answers.readline())
     if os.WIFSIGNALED(status):
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
-    os._exit(os.WEXITSTATUS(status))
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,10 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def leaves_nothing() -> Iterator[None]:
-    """The test must end with no thread, descriptor or child process that it did not begin with."""
+    """The test must end with no thread, descriptor or child process that it did not begin with.
+
+    What was there before it is not looked through again, neither at its end nor by later tests.
+    """
     gc.collect()  # what an earlier one left to the collector would be missed afterwards
     gc.freeze()  # only what this test makes is looked through at its end: all there is takes a tenth of a second
     threads, descriptors = set(threading.enumerate()), _open_descriptors()

@@ -39,7 +39,7 @@ _TEXT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F)))
 
 
 def looks_executable(head: bytes) -> bool:
-    """Whether a file whose first `HEAD_SIZE` bytes are these begins like ELF, Mach-O or PE."""
+    """Whether a file whose first `HEAD_SIZE` bytes (or more) are these begins like ELF, Mach-O or PE."""
     return any(recognizes(head) for recognizes, _ in _FORMATS)
 
 
