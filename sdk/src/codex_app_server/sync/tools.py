@@ -81,7 +81,8 @@ class ToolCaller:
         except RuntimeError:  # it is over already
             finishing.close()
         except (CancelledError, NotInTime):
-            pass
+            if not thread.is_alive():
+                finishing.close()  # the loop ended before it came to it
 
     def close(self) -> None:
         """End all calls. May be called again, and from anywhere; never blocks and takes no lock."""
