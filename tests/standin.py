@@ -15,7 +15,8 @@ def _main(address: str, order: str) -> None:
     with socket.socket(socket.AF_UNIX) as connection, connection.makefile("r") as answers:
         connection.connect(address)
         umask = os.umask(0o022)
-        data = json.dumps({**json.loads(order), "env": dict(os.environ), "cwd": os.getcwd(), "umask": umask}).encode()  # noqa: PTH109 - pathlib takes longer to load than all of this
+        place = os.getcwd()  # noqa: PTH109 - pathlib takes longer to load than all of this
+        data = json.dumps({**json.loads(order), "env": dict(os.environ), "cwd": place, "umask": umask}).encode()
         socket.send_fds(connection, [len(data).to_bytes(8, "big")], [0, 1, 2])
         connection.sendall(data)
         for descriptor in (0, 1):  # an end that nobody holds but the fork is what others wait for
