@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from codex_app_server.approvals.requests import (
 )
 from codex_app_server.events import Notification
 from codex_app_server.integrations.acp import CodexAgent
+from codex_app_server.integrations.acp.agent import run_stdio
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
 from codex_app_server.integrations.acp.settings import Settings, servers_of
@@ -482,12 +483,41 @@ def test_the_command_is_an_agent(codex_binary: Path, codex_model_server: ModelSe
     asyncio.run(asyncio.wait_for(acted(), 60))
 
 
+def test_serving_can_be_cancelled(
+    codex_binary: Path, codex_model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def acted() -> None:
+        is_serving = asyncio.Event()
+
+        async def run_agent(agent: CodexAgent, **_: object) -> None:
+            is_serving.set()
+            with suppress(asyncio.CancelledError):  # as the library's own does
+                await asyncio.sleep(60)
+
+        monkeypatch.setattr(acp, "run_agent", run_agent)
+        config = AppServerConfig(codex_bin=codex_binary, env=home_of(codex_model_server))
+        serving = asyncio.create_task(run_stdio(config))
+        await is_serving.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(asyncio.wait_for(acted(), 60))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal reaches one program alone there")
-def test_ctrl_c_ends_the_command(codex_binary: Path, codex_model_server: ModelServer) -> None:
+@pytest.mark.parametrize("moment", ["while it starts", "once it serves"])
+def test_ctrl_c_ends_the_command(codex_binary: Path, codex_model_server: ModelServer, moment: str) -> None:
     env = {**os.environ, **home_of(codex_model_server)}
     words = command("acp", "--codex-bin", str(codex_binary))
     agent = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
     until(lambda: len(running(codex_binary)) > 1)  # with the words of its own
+    if moment == "once it serves":
+        assert agent.stdin is not None
+        assert agent.stdout is not None
+        agent.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}\n')
+        agent.stdin.flush()
+        assert b"agentCapabilities" in agent.stdout.readline()
     agent.send_signal(signal.SIGINT)
     _, complaint = agent.communicate(timeout=60)
     assert (agent.returncode, complaint) == (130, b"interrupted\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from until import until
 
-from codex_app_server.cli.interrupts import heeded
+from codex_app_server.cli.interrupts import heeded, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,70 @@ def test_what_comes_as_the_block_ends_does_not_come_behind_it() -> None:
         del thing
     assert reference() is None
     until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()))
+
+
+def test_a_loop_is_cancelled_and_not_broken_into() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(signal.raise_signal, signal.SIGINT)  # where it would leave the loop's own work in pieces
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            await asyncio.sleep(0.01)
+            seen.append("ended in peace")
+            # and whatever becomes of the cancellation, Ctrl-C it was
+
+    with pytest.raises(KeyboardInterrupt), heeded():
+        run(main)
+    assert seen == ["cancelled", "ended in peace"]
+
+
+def test_a_loop_is_not_even_begun_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = asyncio.new_event_loop
+
+    def interrupted() -> asyncio.AbstractEventLoop:
+        signal.raise_signal(signal.SIGINT)
+        return made()
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted)
+    begun: list[bool] = []
+
+    async def main() -> None:
+        begun.append(True)
+
+    with pytest.raises(KeyboardInterrupt), heeded():
+        run(main)
+    assert not begun
+
+
+def test_what_a_loop_does_not_hear_in_peace_ends_it_the_second_time() -> None:
+    async def main() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt), heeded():
+        run(main)
+
+
+def test_a_loop_that_nobody_interrupts_ends_as_ever() -> None:
+    async def failed() -> None:
+        raise LookupError
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    with heeded():
+        run(lambda: asyncio.sleep(0))
+        with pytest.raises(LookupError):
+            run(failed)
+        with pytest.raises(asyncio.CancelledError):
+            run(cancelled)
+    with pytest.raises(KeyboardInterrupt), heeded():
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_who_has_other_plans_for_it_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:

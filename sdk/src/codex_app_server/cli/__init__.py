@@ -11,11 +11,10 @@ import argparse
 import json
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_app_server.cli.interrupts import heeded
+from codex_app_server.cli import interrupts
 from codex_app_server.errors import AppServerError
 from codex_app_server.terminal import line_of, visible
 from codex_app_server.timeouts import seconds
@@ -47,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         # What a model says need not be sayable in the terminal's encoding.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
     try:
-        with nullcontext() if options.command == "acp" else heeded():  # asyncio has its own way with Ctrl-C
+        with interrupts.heeded():
             return _COMMANDS[options.command](options)
     except AppServerError as error:
         sys.stderr.write(f"error: {line_of(error)}\n")
@@ -147,8 +146,6 @@ def _exec(options: argparse.Namespace) -> int:
 
 
 def _acp(options: argparse.Namespace) -> int:
-    import asyncio
-
     from codex_app_server.config import AppServerConfig
 
     try:
@@ -156,7 +153,7 @@ def _acp(options: argparse.Namespace) -> int:
     except ImportError as error:
         sys.stderr.write(f"error: {error}\n")
         return _FAILED
-    asyncio.run(run_stdio(AppServerConfig(codex_bin=options.codex_bin)))
+    interrupts.run(lambda: run_stdio(AppServerConfig(codex_bin=options.codex_bin)))
     return 0
 
 

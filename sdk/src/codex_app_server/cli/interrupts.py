@@ -2,7 +2,8 @@
 
 Python drops what is raised in a finalizer or in a callback of a weak reference, and an import that is broken off in
 such a callback, which are many, leaves the import system's lock taken. A program would go on as if nobody had said
-anything: here it is told again.
+anything: here it is told again. Raised amid the work of an event loop it may leave that in pieces, and who waits for
+it waiting: there it cancels.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from codex_app_server.preloading import is_importing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
-__all__ = ["heeded"]
+__all__ = ["heeded", "run"]
 
 _AGAIN_S = 0.02
+_takers: list[Callable[[], object]] = []
+"""Who takes the next Ctrl-C in place of what would be raised."""
 
 
 @contextmanager
@@ -49,7 +52,9 @@ def heeded() -> Iterator[None]:
         return True
 
     def interrupted(number: int, frame: FrameType | None) -> None:
-        if not (is_importing(frame, here) and is_told_again()):
+        if _takers:
+            _takers.pop()()
+        elif not (is_importing(frame, here) and is_told_again()):
             signal.default_int_handler(number, frame)
 
     def dropped(what: sys.UnraisableHookArgs) -> None:
@@ -65,6 +70,43 @@ def heeded() -> Iterator[None]:
             teller.cancel()
         sys.unraisablehook = shown
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """`asyncio.run`, in which the first Ctrl-C cancels, where it is `heeded`.
+
+    Args:
+        main: what to run.
+
+    Raises:
+        KeyboardInterrupt: once it has ended after Ctrl-C.
+    """
+    import asyncio  # which not every command needs
+
+    said: list[bool] = []
+    cancel: list[Callable[[], object]] = []
+
+    async def watched() -> None:
+        loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
+        cancel.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        if not said:
+            await main()
+
+    def taken() -> None:
+        said.append(True)
+        for each in cancel:
+            each()
+
+    _takers.append(taken)
+    try:
+        asyncio.run(watched())
+    except asyncio.CancelledError:
+        if not said:
+            raise
+    finally:
+        _takers[:] = [each for each in _takers if each is not taken]
+    if said:
+        raise KeyboardInterrupt
 
 
 def _interrupt_main() -> None:

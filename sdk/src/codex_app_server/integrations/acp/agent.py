@@ -315,7 +315,14 @@ async def run_stdio(config: AppServerConfig | None = None) -> None:
         AppServerError: if Codex cannot be started.
     """
     async with CodexAgent(config) as agent:
-        await acp.run_agent(agent, use_unstable_protocol=True)
+        serving = asyncio.ensure_future(acp.run_agent(agent, use_unstable_protocol=True))
+        try:
+            await asyncio.wait([serving])  # `run_agent` would take being cancelled for the end of its input
+        except asyncio.CancelledError:
+            serving.cancel()
+            await asyncio.wait([serving])
+            raise
+        serving.result()
 
 
 @contextmanager
