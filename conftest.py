@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytest
 from fake_release import FakeRelease, Unheard
 from filelock import FileLock
-from forked import WORKERS, Programs
+from forked import WORKER, Programs
 from needs import needs
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
@@ -27,7 +27,7 @@ from publishing import SmallRelease
 from rich.console import Console
 
 from codex_release.base.http import Web
-from codex_release.base.programs import worker
+from codex_release.base.programs import python_argv
 from codex_release.base.progress import Lines
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
@@ -47,8 +47,7 @@ def _programs_start_in_a_moment() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         programs = Programs(Path(directory))
         patch.setattr(subprocess, "run", programs.run)
-        for each in WORKERS:
-            patch.setattr(each, programs.worker)
+        patch.setattr(WORKER, programs.worker)
         yield
         programs.close()
 
@@ -57,8 +56,7 @@ def _programs_start_in_a_moment() -> Iterator[None]:
 def started_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs import all they use, as they do for everybody."""
     monkeypatch.setattr(subprocess, "run", RUN)
-    for each in WORKERS:
-        monkeypatch.setattr(each, worker)
+    monkeypatch.setattr(WORKER, python_argv)
 
 
 @pytest.fixture(scope="session")

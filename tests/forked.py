@@ -30,12 +30,13 @@ import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from codex_release.base.programs import worker
+from codex_release.base import worker
+from codex_release.base.programs import python_argv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["WORKERS", "Programs"]
+__all__ = ["WORKER", "Programs"]
 
 _TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.fetching.context")
 _HATCHLING = ("hatchling.build", "hatchling.builders.wheel", "hatchling.builders.sdist", "hatchling.metadata.core")
@@ -45,17 +46,19 @@ _PIP = (
     "pip._internal.commands.install",
     "pip._internal.resolution.resolvelib.resolver",
 )
+_CONTENTS = ("check_wheel_contents.checker", "click", "wheel_filename")
+_TWINE = ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._emoji_codes")
 _PRELOADED: dict[str, tuple[str, ...]] = {
-    "check_wheel_contents": ("check_wheel_contents.checker", "click", "wheel_filename"),
+    "check_wheel_contents": _CONTENTS,
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
-    "codex_release.index.pip_worker": ("codex_release.index.pip_worker", *_PIP),
+    "codex_release.base.program_worker": ("codex_release.base.program_worker", *_PIP, *_CONTENTS, *_TWINE),
     "codex_release.wheels.backend_worker": ("codex_release.wheels.backend_worker", *_HATCHLING),
     "pip": _PIP,
-    "twine": ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._emoji_codes"),
+    "twine": _TWINE,
 }
-WORKERS = ("codex_release.index.resolution.worker", "codex_release.wheels.backend.worker")
-"""Where `Programs.worker` takes the place of what has others work."""
+WORKER = "codex_release.base.worker.python_argv"
+"""What `Programs.worker` takes the place of."""
 _OPTIONS = {
     "capture_output", "check", "cwd", "encoding", "env", "errors", "stderr", "stdin", "stdout", "text", "timeout",
 }  # fmt: skip
@@ -113,7 +116,7 @@ class Programs:
         return ran
 
     def worker(self, module: str, *words: str) -> list[str]:
-        """What `codex_release.base.programs.worker` does."""
+        """What `codex_release.base.programs.python_argv` does."""
         self._start()
         return self._worker(module, *words)
 
@@ -172,7 +175,7 @@ def _worker_at(address: str) -> Callable[..., list[str]]:
 
     def arguments(module: str, *words: str) -> list[str]:
         if _at_start(os.environ) != at_start:
-            return worker(module, *words)
+            return python_argv(module, *words)
         order = {"words": [module, *words], "path": [each for each in sys.path if each]}
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name("standin.py")), address, json.dumps(order)]
 
@@ -214,9 +217,7 @@ def _serve(address: str) -> None:
         os.setsid()
         alive = socket.socket(fileno=os.dup(0))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        for name in WORKERS:
-            module, _, attribute = name.rpartition(".")
-            setattr(importlib.import_module(module), attribute, _worker_at(address))
+        setattr(worker, "python_argv", _worker_at(address))  # noqa: B010 - it is no name that `worker` gives to others
         _until_left(listener, alive)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -24,8 +25,7 @@ from packageurl import PackageURL
 from publishing import SmallRelease
 
 from codex_release.base.digests import FileDigest
-from codex_release.check import check_files, distributions_in
-from codex_release.check.metadata import metadata_problems
+from codex_release.check import MetadataCheck, check_files, distributions_in
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.facts.targets import Catalog
 from codex_release.wheels.sbom import Provenance, sbom_json
@@ -118,7 +118,8 @@ def test_no_plugin_of_the_environment_has_a_say(wheel: Path, tmp_path: Path, mon
     paths = filter(None, [str(about.parent), os.environ.get("PYTHONPATH")])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
-    assert metadata_problems([wheel]) == []
+    with MetadataCheck() as check:
+        assert check.problems([wheel]) == []
 
 
 def test_another_byte_in_the_payload_is_found_by_record_and_by_the_lock(release: FakeRelease, wheel: Path) -> None:
@@ -196,6 +197,16 @@ def test_metadata_that_is_not_what_it_should_be(release: FakeRelease, wheel: Pat
     assert "no license expression" in problems(release, other)
     bare = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))
     assert "twine" in problems(release, bare)
+
+
+def test_of_many_files_only_the_bad_one_is_spoken_of_and_plainly(wheel: Path) -> None:
+    bad = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))
+    with MetadataCheck() as check:
+        first, *rest = check.problems([*wheel.parent.glob("codex_*"), bad])
+        assert check.problems([wheel]) == []  # one after another, in one process
+    assert re.fullmatch(rf"twine: Checking \S+{re.escape(bad.name)}: FAILED.*", first)
+    assert rest
+    assert not re.search(r"\x1b|PASSED", "".join([first, *rest]))
 
 
 def _without_description(files: dict[str, tuple[int, bytes]]) -> bytes:

@@ -402,10 +402,10 @@ def test_pips_other_sources_are_left_out(
     assert answer.files == ()
 
 
-def test_a_pip_that_cannot_report_is_told_apart_from_one_that_finds_nothing() -> None:
-    said = {"reason": "no such option: --report"}
+def test_a_pip_that_cannot_report_is_told_apart_from_one_that_finds_nothing(tmp_path: Path) -> None:
+    ran = {"code": 2, "said": "Usage: pip\n\nno such option: --report\n"}
     with pytest.raises(PackageIndexError, match="upgrade it to 25"):
-        resolution._resolution(Question(RUNTIME, ("win_amd64",), "3.12"), said)
+        resolution._resolution(Question(RUNTIME, ("win_amd64",), "3.12"), ran, tmp_path / "report.json")
 
 
 def test_without_metadata_beside_it_pip_reads_the_wheel(small_release: SmallRelease, web: Web) -> None:

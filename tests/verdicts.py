@@ -6,32 +6,32 @@ they found fault with they are asked about again.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
-from codex_release.check import metadata
+from codex_release.check import MetadataCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pytest
 
 __all__ = ["praised_once"]
 
-_ASK = metadata._ask
+_SAID = MetadataCheck._said
 _PRAISED: set[tuple[str, ...]] = set()
 
 
 def praised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask the two no more about what they found good, in commands of this process."""
-    monkeypatch.setattr(metadata, "_ask", _asked_about_the_rest)
+    monkeypatch.setattr(MetadataCheck, "_said", _said_about_the_rest)
 
 
-def _asked_about_the_rest(module: str, arguments: list[str]) -> list[str]:
-    paths = [path for path in map(Path, arguments) if path.is_file()]
-    options = [word for word in arguments if Path(word) not in paths]
-    known = {path: (module, *options, path.name, file_digest(path).sha256) for path in paths}
-    asked = [path for path in paths if known[path] not in _PRAISED]
-    said = _ASK(module, [*options, *map(str, asked)]) if asked else []
+def _said_about_the_rest(check: MetadataCheck, module: str, options: Sequence[str], files: Sequence[Path]) -> list[str]:
+    known = {path: (module, *options, path.name, file_digest(path).sha256) for path in files}
+    asked = [path for path in files if known[path] not in _PRAISED]
+    said = _SAID(check, module, options, asked)
     if not said:
         _PRAISED.update(known.values())
     return said

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from io import BufferedReader
 
-__all__ = ["Ran", "answer", "found", "on_path", "printed", "run", "said_last", "worker"]
+__all__ = ["Ran", "answer", "found", "on_path", "printed", "python_argv", "run", "said_last"]
 
 _LONGEST = 400
 """How much of what a program said last a message holds, in characters."""
@@ -193,7 +193,7 @@ def _text(output: bytes) -> str:
     return output.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
-def worker(module: str, *words: str) -> list[str]:
+def python_argv(module: str, *words: str) -> list[str]:
     """The arguments that run a module's ``main`` in a process of its own, which finds `words` from ``sys.argv[2]`` on.
 
     It finds what this process finds, and nothing that happens to lie in its working directory.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree
 from codex_release.base.errors import BuildError
-from codex_release.base.machine import stand_back
 from codex_release.base.switch import exclusive, finish_broken_off, put_together
 from codex_release.base.words import counted
 from codex_release.building.build_record import (
@@ -28,7 +27,7 @@ from codex_release.building.build_record import (
     fingerprint,
     toolkit_fingerprint,
 )
-from codex_release.check import Assembled, check_files, require_passed
+from codex_release.check import Assembled, MetadataCheck, check_files, require_passed
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
@@ -38,7 +37,7 @@ from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
@@ -48,6 +47,9 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.fetching.download import StoredArchive
     from codex_release.fetching.fetcher import Fetcher
+
+    _Judged = Future[list[FileVerdict]]
+    _Made = tuple[Artifact, _Judged]
 
 __all__ = ["BuildRequest", "Builder", "Built"]
 
@@ -170,23 +172,27 @@ class Builder:
         """Make the parts that changed, and move them to the output once all have passed."""
         scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
         try:
-            with Backend(request.epoch) as backend, ThreadPoolExecutor(1) as aside:
-                client = (
-                    aside.submit(self._client, request, inputs[_CLIENT], scratch, backend)
-                    if _CLIENT in inputs
-                    else None
-                )
-                wheels = self._wheels(request, inputs, scratch, backend)
-                made = [(artifact.target, artifact) for artifact, _ in wheels]
-                known = {artifact.name: content for artifact, content in wheels}
-                verdicts = check_files([scratch / name for name in known], self.catalog, self.lock, known, request.jobs)
-                if client is not None:
-                    artifacts, found = client.result()
-                    made += [(_CLIENT, artifact) for artifact in artifacts]
-                    verdicts += found
-            require_passed(verdicts)
+            with (
+                Backend(request.epoch) as backend,
+                MetadataCheck(aside=True) as metadata,
+                ThreadPoolExecutor(1) as aside,
+            ):
+
+                def judge(path: Path, known: Assembled | None) -> _Judged:
+                    listed = {path.name: known} if known else {}
+                    return aside.submit(check_files, [path], self.catalog, self.lock, listed, metadata=metadata)
+
+                making = _Making(request, inputs, scratch, backend, judge)
+                client = aside.submit(self._client, making) if _CLIENT in inputs else None
+                try:
+                    made = self._wheels(making) + (client.result() if client else [])
+                except BaseException:
+                    aside.shutdown(wait=False, cancel_futures=True)
+                    raise
+                require_passed([verdict for _, judged in made for verdict in judged.result()])
             parts: dict[str, tuple[Artifact, ...]] = {}
-            for part, artifact in made:
+            for artifact, _ in made:
+                part = artifact.target or _CLIENT
                 parts[part] = (*parts.get(part, ()), artifact)
             self._put(request.out, scratch, parts)
         finally:
@@ -208,11 +214,10 @@ class Builder:
                 remedy="close what uses those files, look whether the directory may be written, and build again",
             ) from error
 
-    def _wheels(
-        self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path, backend: Backend
-    ) -> list[tuple[Artifact, Assembled]]:
-        """The changed targets' wheels, and what is in each: as many at a time as there are jobs, the largest first."""
-        targets = [target for target in request.targets if target.triple in inputs]
+    def _wheels(self, making: _Making) -> list[_Made]:
+        """The changed targets' wheels: as many at a time as there are jobs, the largest first."""
+        request = making.request
+        targets = [target for target in request.targets if target.triple in making.inputs]
         if not targets:
             return []
         self.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
@@ -221,9 +226,7 @@ class Builder:
             begun = {}
             for turn, target in enumerate(self._in_turn(targets)):
                 payload = Payload(target, self.catalog.layout, deflater, store=request.store, turn=turn)
-                begun[target.triple] = pool.submit(
-                    self._wheels_of, payload, request, inputs[target.triple], scratch, backend
-                )
+                begun[target.triple] = pool.submit(self._wheels_of, payload, making)
             try:
                 return [wheel for target in targets for wheel in begun[target.triple].result()]
             finally:
@@ -244,27 +247,25 @@ class Builder:
             order.insert(1, order.pop())
         return order
 
-    def _wheels_of(
-        self, payload: Payload, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
-    ) -> list[tuple[Artifact, Assembled]]:
-        """One target's wheels, and what is in each: read the archive into memory, verify, compress, assemble."""
+    def _wheels_of(self, payload: Payload, making: _Making) -> list[_Made]:
+        """One target's wheels: read the archive into memory, verify, compress, assemble."""
         begun = time.monotonic()
-        target = payload.target
+        target, request = payload.target, making.request
         try:
             files, provenance = self._read(request.version, payload)
             wheels = []
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
-                work = scratch / f"{target.triple}-{number}"
+                work = making.scratch / f"{target.triple}-{number}"
                 stage = work / "stage"
                 stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
-                skeleton = backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
+                skeleton = making.backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
                 shipment = Shipment(shipped, entry, self.catalog.module, self.catalog.layout)
-                path, digest = assemble(skeleton, scratch, epoch=request.epoch, shipment=shipment)
-                artifact = _artifact(path, digest, target.triple, inputs, time.monotonic() - begun)
-                wheels.append((artifact, Assembled(shipped, payload.inspection(variant.left_out))))
+                path, digest = assemble(skeleton, making.scratch, epoch=request.epoch, shipment=shipment)
+                artifact = _artifact(path, digest, target.triple, making.inputs[target.triple], begun)
+                wheels.append((artifact, making.judge(path, Assembled(shipped, payload.inspection(variant.left_out)))))
             return wheels
         finally:
             payload.release()
@@ -286,25 +287,42 @@ class Builder:
 
         return self.fetcher.archive(version, target, locked, read)
 
-    def _client(
-        self, request: BuildRequest, inputs: str, scratch: Path, backend: Backend
-    ) -> tuple[list[Artifact], list[FileVerdict]]:
-        """The client's wheel and sdist, pinned to the runtime; checked here, while the runtime is still compressed."""
-        stage = scratch / "stage-client"
+    def _client(self, making: _Making) -> list[_Made]:
+        """The client's wheel and sdist, pinned to the runtime."""
+        request, stage = making.request, making.scratch / "stage-client"
         stage_sdk(
             stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
         )
         made = []
         for kind, write in (("wheel", assemble), ("sdist", repack_sdist)):
             begun = time.monotonic()
-            built = backend.build(kind, stage, scratch / "client")
-            path, digest = write(built, scratch, epoch=request.epoch)
-            made.append(_artifact(path, digest, "", inputs, time.monotonic() - begun))
-        stand_back()
-        return made, check_files([scratch / each.name for each in made], self.catalog, self.lock)
+            built = making.backend.build(kind, stage, making.scratch / "client")
+            path, digest = write(built, making.scratch, epoch=request.epoch)
+            made.append((_artifact(path, digest, "", making.inputs[_CLIENT], begun), making.judge(path, None)))
+        return made
 
 
-def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, seconds: float) -> Artifact:
+@dataclass(frozen=True)
+class _Making:
+    """What the parts of one build are made with.
+
+    Attributes:
+        request: what is asked for.
+        inputs: of the parts that changed, the digest of all that decides their bytes.
+        scratch: where the files are made.
+        backend: who makes what is not payload.
+        judge: checks a finished file aside, while others are compressed.
+    """
+
+    request: BuildRequest
+    inputs: Mapping[str, str]
+    scratch: Path
+    backend: Backend
+    judge: Callable[[Path, Assembled | None], _Judged]
+
+
+def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, begun: float) -> Artifact:
     kind = "wheel" if path.suffix == ".whl" else "sdist"
     tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
-    return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, round(seconds, 2))
+    seconds = round(time.monotonic() - begun, 2)
+    return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, seconds)

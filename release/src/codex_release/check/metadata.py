@@ -1,7 +1,8 @@
-"""The verdicts of twine (``check --strict``) and check-wheel-contents, each asked once for many files.
+"""The verdicts of twine (``check --strict``) and check-wheel-contents.
 
-Neither has a public API; both are programs. twine would hash every byte of a wheel thrice, so it is shown a copy that
-has the same name and metadata and none of the payload.
+Neither has a public API; both are programs, and take far longer to load than to judge: one process has them loaded for
+all files. twine would hash every byte of a wheel thrice, so it is shown a copy that has the same name and metadata and
+none of the payload.
 """
 
 from __future__ import annotations
@@ -9,49 +10,82 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import CheckError
-from codex_release.base.programs import run
+from codex_release.base.words import counted
+from codex_release.base.worker import Worker
 from codex_release.wheels.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["metadata_problems"]
+__all__ = ["MetadataCheck"]
 
-_TIMEOUT_S = 120
-_NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "true"}
-"""check-wheel-contents' data classes would load whatever plugin of pydantic an environment has: logfire takes longer to
-come than all wheels of a release to check."""
+_TIMEOUT_S = 120.0
+_SETTINGS = {
+    "COLUMNS": "1000",  # or twine breaks its lines, also within a file's name
+    # check-wheel-contents' data classes would load whatever plugin of pydantic an environment has: logfire takes longer
+    # to come than all wheels of a release to check.
+    "PYDANTIC_DISABLE_PLUGINS": "true",
+}
 
 
-def metadata_problems(paths: Iterable[Path]) -> list[str]:
-    """What the two programs say against these wheels and sdists; empty if nothing.
+class MetadataCheck(Worker):
+    """Asks the two programs, in a process that starts with the first file.
 
-    A wheel that cannot be read is passed over: that is found elsewhere.
+    Args:
+        aside: leave the processors to others, where the system knows such processes.
     """
-    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch, ThreadPoolExecutor(3) as pool:
-        try:
-            copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
-        except OSError as error:
-            raise CheckError(f"metadata cannot be copied to {scratch}: {error}", remedy="make room there") from error
-        wheels = [path for path, copy in copies.items() if copy and path.suffix == ".whl"]
-        hooked = [wheel for wheel in wheels if _has_hook(wheel)]
-        questions: tuple[tuple[str, list[str], list[Path]], ...] = (
-            ("twine", ["check", "--strict"], [copy for copy in copies.values() if copy]),
-            ("check_wheel_contents", ["--ignore", "W004"], hooked),
-            ("check_wheel_contents", [], [wheel for wheel in wheels if wheel not in hooked]),
+
+    def __init__(self, *, aside: bool = False) -> None:
+        super().__init__(
+            "codex_release.base.program_worker",
+            *(("aside",) if aside else ()),
+            timeout_s=_TIMEOUT_S,
+            environ={**os.environ, **_SETTINGS},
         )
-        asked = [
-            pool.submit(_ask, module, [*options, *map(str, files)]) for module, options, files in questions if files
-        ]
-        return [problem for answer in asked for problem in answer.result()]
+
+    def problems(self, paths: Iterable[Path]) -> list[str]:
+        """What they say against these wheels and sdists; empty if nothing.
+
+        A wheel that cannot be read is passed over: that is found elsewhere.
+
+        Raises:
+            CheckError: if they cannot be asked.
+        """
+        with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
+            try:
+                copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
+            except OSError as error:
+                raise CheckError(
+                    f"metadata cannot be copied to {scratch}: {error}", remedy="make room there"
+                ) from error
+            wheels = [path for path, copy in copies.items() if copy and path.suffix == ".whl"]
+            hooked = [wheel for wheel in wheels if _has_hook(wheel)]
+            return [
+                *self._said("twine", ["--no-color", "check", "--strict"], [copy for copy in copies.values() if copy]),
+                *self._said("check_wheel_contents", ["--ignore", "W004"], hooked),
+                *self._said("check_wheel_contents", [], [wheel for wheel in wheels if wheel not in hooked]),
+            ]
+
+    def _said(self, module: str, options: Sequence[str], files: Sequence[Path]) -> list[str]:
+        """What a program says against files."""
+        if not files:
+            return []
+        ran = self.ask({"module": module, "words": [*options, *map(str, files)], "environ": {}})
+        if "error" in ran:
+            raise CheckError(f"{module} cannot be asked about {counted(len(files), 'file')}: {ran['error']}")
+        if ran["code"] == 0:
+            return []
+        said = [line.strip() for line in ran["said"].splitlines() if line.strip()]
+        if "Traceback (most recent call last):" in said:
+            said = said[-1:]
+        complaints = [f"{module}: {line}" for line in said if not line.endswith(("OK", "PASSED"))]
+        return complaints or [f"{module} failed with exit code {ran['code']}"]
 
 
 def _metadata_copy(path: Path, directory: Path) -> Path | None:
@@ -76,14 +110,3 @@ def _has_hook(wheel: Path) -> bool:
     """Whether a wheel has a hook for PyInstaller, whose file must have a name that no module can have (W004)."""
     with zipfile.ZipFile(wheel) as archive:
         return any("/_pyinstaller/hook-" in name for name in archive.namelist())
-
-
-def _ask(module: str, arguments: list[str]) -> list[str]:
-    argv, environ = [sys.executable, "-m", module, *arguments], {**os.environ, **_NO_PLUGINS}
-    ran = run(argv, timeout_s=_TIMEOUT_S, error=CheckError, name=module, environ=environ)
-    if ran.code is None:
-        raise CheckError(ran.failure)
-    if ran.code == 0:
-        return []
-    said = [line.strip() for line in ran.said.splitlines() if line.strip()]
-    return [f"{module}: {line}" for line in said if not line.endswith(("OK", "PASSED"))] or [ran.failure]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
 from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.check.client import check_client_sdist, check_client_wheel
-from codex_release.check.metadata import metadata_problems
+from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
 from codex_release.wheels.wheel_file import WheelFile
 
@@ -68,6 +69,7 @@ def check_files(
     known: Mapping[str, Assembled] | None = None,
     jobs: int = 1,
     environ: Mapping[str, str] | None = None,
+    metadata: MetadataCheck | None = None,
 ) -> list[FileVerdict]:
     """Check each file by itself.
 
@@ -78,9 +80,12 @@ def check_files(
         known: by file name, what is in wheels that were assembled just now.
         jobs: how many to read at a time.
         environ: to run locked runtimes with, where that can be; `None` runs nothing.
+        metadata: who is asked about metadata; one of its own if not given.
     """
-    with ThreadPoolExecutor(jobs) as pool:
-        asked = pool.submit(metadata_problems, paths)
+    with contextlib.ExitStack() as stack:
+        metadata = metadata or stack.enter_context(MetadataCheck())
+        pool = stack.enter_context(ThreadPoolExecutor(jobs))
+        asked = pool.submit(metadata.problems, paths)
         verdicts = list(
             pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
         )

@@ -11,7 +11,6 @@ than 25.3 downloads it always, for each question: the answers are the same, only
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -25,11 +24,11 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from codex_release.base.errors import DownloadError, PackageIndexError
-from codex_release.base.programs import printed, worker
+from codex_release.base.errors import PackageIndexError
 from codex_release.base.shown import shown_text
 from codex_release.base.table import Table
 from codex_release.base.words import counted
+from codex_release.base.worker import Worker
 from codex_release.index.configured import pip_settings
 from codex_release.index.pip_report import reported
 
@@ -55,7 +54,8 @@ _PIP_ALONE = {
 _FRUGAL_PIP = Version("25.3")
 """The first pip whose dry run does not download what it would install."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_SILENCE_S = 300.0
+_REPORT = "report.json"
+_TIMEOUT_S = 300.0
 """Longer than any answer takes, also where pip has to download a wheel."""
 
 
@@ -161,37 +161,24 @@ def resolve(
 def _asked(
     index: PackageIndex, questions: Sequence[Question], settings: PipSettings, *features: str
 ) -> tuple[Resolution, ...]:
-    """One process with pip, and its answers."""
-    if not questions:
-        return ()
-    with tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch:
-        # What pip reads from its environment is in no list of processes: the URL may hold a password.
-        order = Path(scratch, "order.json")
-        order.write_text(
-            json.dumps(
-                {
-                    "environ": pip_environ(index, settings),
-                    "words": [[*_words(each, Path(scratch)), *features] for each in questions],
-                    "report": str(Path(scratch, "report.json")),
-                }
-            ),
-            encoding="utf-8",
-        )
-        argv = worker("codex_release.index.pip_worker", str(order))
-        try:
-            with contextlib.closing(printed(argv, silence_s=_SILENCE_S)) as chunks:
-                answers = [json.loads(line) for line in b"".join(chunks).splitlines()]
-        except DownloadError as error:
-            raise PackageIndexError(
-                f"pip cannot be asked about {index.url}: {error.what}",
-                remedy="look whether this works: python -m pip --version",
-            ) from error
-    if len(answers) != len(questions):
-        raise PackageIndexError(
-            f"pip answered {len(answers)} of {counted(len(questions), 'question')} about {index.url}",
-            remedy="run again; if it stays so, upgrade pip: python -m pip install --upgrade pip",
-        )
-    return tuple(map(_resolution, questions, answers))
+    """One process with pip, and its answers: it may carry features over, so all of its questions ask for the same."""
+    answers = []
+    # It is told of the index by its input, for the URL may hold a password, which is in no list of processes then.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    with (
+        tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch,
+        Worker("codex_release.base.program_worker", timeout_s=_TIMEOUT_S, environ=environ) as pip,
+    ):
+        for question in questions:
+            order = {"module": "pip", "words": [*_words(question, Path(scratch)), *features]}
+            ran = pip.ask({**order, "environ": pip_environ(index, settings)})
+            if "error" in ran:
+                raise PackageIndexError(
+                    f"pip cannot be asked about {index.url}: {ran['error']}",
+                    remedy="look whether this works: python -m pip --version",
+                )
+            answers.append(_resolution(question, ran, Path(scratch, _REPORT)))
+    return tuple(answers)
 
 
 def _slow_pip() -> str:
@@ -212,21 +199,25 @@ def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
 
 
 def _words(question: Question, scratch: Path) -> list[str]:
-    words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--report", str(scratch / "report.json")]
+    words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--report", str(scratch / _REPORT)]
     words += ["--target", str(scratch / "target"), "--only-binary", ":all:", "--pre", "--implementation", "cp"]
     words += ["--python-version", question.python, *(f"--platform={each}" for each in question.platforms)]
     return [*words, *question.requirements]
 
 
-def _resolution(question: Question, answer: dict[str, Any]) -> Resolution:
-    if "no such option" in answer["reason"]:
+def _resolution(question: Question, ran: dict[str, Any], report: Path) -> Resolution:
+    """The report, or the last complaint."""
+    if ran["code"] == 0 and report.is_file():
+        found = json.loads(report.read_text(encoding="utf-8"))
+        report.unlink()
+        remedy = f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip"
+        return Resolution(question, reported(Table(found, f"pip's report on {question}", PackageIndexError, remedy)))
+    lines = [line.strip() for line in ran["said"].splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    reason = (errors or lines or [f"pip ended with exit code {ran['code']}"])[-1]
+    if "no such option" in reason:
         raise PackageIndexError(
-            f"this pip cannot say what it would install: {answer['reason']}",
+            f"this pip cannot say what it would install: {reason}",
             remedy=f"upgrade it to {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
         )
-    if answer["reason"]:
-        return Resolution(question, reason=answer["reason"])
-    remedy = f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip"
-    return Resolution(
-        question, reported(Table(answer["report"], f"pip's report on {question}", PackageIndexError, remedy))
-    )
+    return Resolution(question, reason=reason)

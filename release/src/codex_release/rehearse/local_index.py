@@ -20,7 +20,7 @@ import httpx
 
 from codex_release.base.errors import RehearsalError
 from codex_release.base.http import Web
-from codex_release.base.programs import worker
+from codex_release.base.programs import python_argv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +142,7 @@ def _running(directory: Path, port: int, password: str, log: Path) -> Iterator[s
     """The server's process until the block ends, in a group of its own: Ctrl-C is ours to answer."""
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            worker("codex_release.rehearse.index_server", str(directory), str(port)),
+            python_argv("codex_release.rehearse.index_server", str(directory), str(port)),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

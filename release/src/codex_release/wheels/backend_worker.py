@@ -1,9 +1,8 @@
-"""The other side of `backend`: reads orders from standard input, a line of JSON each, and answers the same way."""
+"""The other side of `backend`: builds as it is asked to."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import runpy
 import sys
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from build import ProjectBuilder
 
+from codex_release.base.worker import serve
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,12 +22,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Build until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what backends print is no answer
     os.environ["SOURCE_DATE_EPOCH"] = sys.argv[2]
-    for line in sys.stdin:
-        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
-        answers.flush()
+    serve(_answer)
 
 
 def _answer(order: Mapping[str, Any]) -> dict[str, str]:

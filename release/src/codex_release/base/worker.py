@@ -1,0 +1,113 @@
+"""Processes that work for this one, asked again and again: a line of JSON for each order, and one for each answer.
+
+Starting an interpreter and importing takes many times as long as what is then asked for. Both sides are here: `Worker`
+asks; in its process the ``main`` of a module has `serve` answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from codex_release.base.programs import python_argv, said_last
+from codex_release.base.watch import watching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["Worker", "serve"]
+
+
+class Worker:
+    """A process that runs a module's ``main``; it starts with the first order and ends with the block.
+
+    Args:
+        module: whose ``main`` calls `serve`.
+        words: for it, from ``sys.argv[2]`` on.
+        timeout_s: how long an answer may take, in seconds.
+        environ: its environment, if not this process's.
+    """
+
+    def __init__(self, module: str, *words: str, timeout_s: float, environ: Mapping[str, str] | None = None) -> None:
+        self._module, self._words = module, words
+        self._timeout_s = timeout_s
+        self._environ = environ
+        self._turn = threading.RLock()
+        self._process: subprocess.Popen[str] | None = None
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if self._process is not None:
+            if error is not None:
+                self._process.kill()
+            self._process.communicate()  # the end of its input is the end of its work
+        self._complaints.close()
+
+    def start(self) -> subprocess.Popen[str]:
+        """The process, started by now, so that it is ready when it is asked for something.
+
+        Raises:
+            OSError: if it cannot be started.
+        """
+        with self._turn:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    python_argv(self._module, *self._words),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._complaints,
+                    encoding="utf-8",
+                    env=self._environ,
+                )
+            return self._process
+
+    def ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Its answer; waits for its turn.
+
+        Args:
+            order: what JSON can say.
+
+        Returns:
+            the answer; if there is none, the reason by the name of ``error``.
+        """
+        with self._turn:
+            try:
+                process = self.start()
+            except OSError as error:
+                return {"error": f"its process cannot be started: {error}"}
+            orders, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+            with watching(self._timeout_s, process.kill) as watch:
+                try:
+                    orders.write(json.dumps(order) + "\n")
+                    orders.flush()
+                    said = answers.readline()
+                except OSError:
+                    said = ""
+            if watch.is_lost:
+                return {"error": f"its process gave no answer for {self._timeout_s:.0f} s"}
+            return cast("dict[str, Any]", json.loads(said)) if said else {"error": self._last_words()}
+
+    def _last_words(self) -> str:
+        """What the process said before it died."""
+        self._complaints.seek(0)
+        said = said_last(self._complaints.read().decode("utf-8", "replace"))
+        return f"its process died: {said or 'it does not say why'}"
+
+
+def serve(answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Answer every order that comes, until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what is printed on the way is no answer
+    for line in sys.stdin:
+        answers.write(json.dumps(answer(json.loads(line))) + "\n")
+        answers.flush()
