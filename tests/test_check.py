@@ -28,7 +28,9 @@ from codex_release.base.digests import FileDigest
 from codex_release.check import MetadataCheck, check_files, distributions_in
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.facts.targets import Catalog
+from codex_release.wheels import wheel_file
 from codex_release.wheels.sbom import Provenance, sbom_json
+from codex_release.wheels.wheel_file import DAMAGED, WheelFile
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +221,34 @@ def test_a_missing_bill_of_materials(release: FakeRelease, wheel: Path) -> None:
     assert "there are 0 bills of materials" in problems(release, bare)
 
 
+@pytest.fixture(params=["isal", "zipfile"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is deflated, read in each of the ways there are."""
+    if request.param == "zipfile":
+        monkeypatch.setattr(wheel_file, "igzip_lib", None)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_an_entry_is_what_the_directory_says_or_damaged(method: int, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    path = tmp_path / "some-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as made:
+        made.writestr("before", b"other")
+        made.writestr("payload", data)
+        made.writestr("empty", b"")
+    for name, wrong in (("CRC", 1), ("file_size", len(data) - 1), ("file_size", len(data) + 1), ("compress_size", 9)):
+        with WheelFile.open(path) as wheel:
+            info = wheel.zip.getinfo("payload")
+            assert b"".join(wheel.chunks(info)) == data
+            assert list(wheel.chunks(wheel.zip.getinfo("empty"))) == []
+            setattr(info, name, wrong)
+            with pytest.raises(DAMAGED):
+                b"".join(wheel.chunks(info))
+
+
+@pytest.mark.usefixtures("reader")
 def test_what_is_no_zip_and_what_is_damaged(release: FakeRelease, wheel: Path) -> None:
     broken = wheel.parent / "broken" / wheel.name
     broken.parent.mkdir()
@@ -251,6 +281,7 @@ def test_a_full_disk_is_no_damage(
         assert line.endswith(f"{full}; make room there")
 
 
+@pytest.mark.usefixtures("reader")
 def test_damage_anywhere_is_a_finding_and_never_a_traceback(release: FakeRelease, wheel: Path) -> None:
     broken = wheel.parent / "broken" / wheel.name
     broken.parent.mkdir()

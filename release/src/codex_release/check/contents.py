@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from codex_release.base.digests import CHUNK, FileDigest, digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import ArchiveError
 from codex_release.runtime.entries import EntryRules
 from codex_release.wheels.record import record_hash
@@ -58,9 +57,8 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
     for info in wheel.zip.infolist():
         copy = (copies or {}).get(info.filename)
         try:
-            with wheel.zip.open(info) as source, copy.open("wb") if copy else contextlib.nullcontext() as sink:
-                chunks = iter(partial(source.read, CHUNK), b"")
-                contents[info.filename] = digested(chunks, sink.write if sink else None)
+            with copy.open("wb") if copy else contextlib.nullcontext() as sink:
+                contents[info.filename] = digested(wheel.chunks(info), sink.write if sink else None)
         except DAMAGED as error:
             problems.append(f"{info.filename} {told(error)}")
     return contents, problems

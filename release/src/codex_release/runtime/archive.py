@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import importlib
 import io
 import stat
 import struct
@@ -26,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from codex_release.base.digests import CHUNK, FileDigest
 from codex_release.base.errors import ArchiveError, DiskError
+from codex_release.base.optional import optional
 from codex_release.runtime.entries import ByteStream, Entry, EntryRules, Limits
 from codex_release.runtime.headers import looks_executable
 from codex_release.runtime.tarreader import tar_entries
@@ -35,24 +35,16 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from types import ModuleType
 
     from typing_extensions import Self
 
 __all__ = ["DirectorySink", "Sink", "Writer", "stream"]
 
 
-def _optional(module: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None
-
-
 # Windows on ARM has no wheel of isal; the standard library's gzip stands in.
-igzip, isal_zlib = _optional("isal.igzip"), _optional("isal.isal_zlib")
+igzip, isal_zlib = optional("isal.igzip"), optional("isal.isal_zlib")
 # Python 3.10 for Windows on ARM has no wheel of zstandard.
-zstandard = _optional("zstandard")
+zstandard = optional("zstandard")
 
 _DAMAGED = (
     zipfile.BadZipFile,
