@@ -121,7 +121,7 @@ def test_no_plugin_of_the_environment_has_a_say(wheel: Path, tmp_path: Path, mon
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
     with MetadataCheck() as check:
-        assert check.problems([wheel]) == []
+        assert check.problems(wheel) == []
 
 
 def test_another_byte_in_the_payload_is_found_by_record_and_by_the_lock(release: FakeRelease, wheel: Path) -> None:
@@ -201,14 +201,24 @@ def test_metadata_that_is_not_what_it_should_be(release: FakeRelease, wheel: Pat
     assert "twine" in problems(release, bare)
 
 
-def test_of_many_files_only_the_bad_one_is_spoken_of_and_plainly(wheel: Path) -> None:
+def test_twine_says_plainly_what_it_finds(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")  # where rich takes 80 columns, whatever there are
     bad = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))
     with MetadataCheck() as check:
-        first, *rest = check.problems([*wheel.parent.glob("codex_*"), bad])
-        assert check.problems([wheel]) == []  # one after another, in one process
+        first, *rest = check.problems(bad)
+        assert not any(check.problems(path) for path in wheel.parent.glob("codex_*"))  # in the same process
     assert re.fullmatch(rf"twine: Checking \S+{re.escape(bad.name)}: FAILED.*", first)
     assert rest
-    assert not re.search(r"\x1b|PASSED", "".join([first, *rest]))
+    assert "\x1b" not in "".join([first, *rest])
+
+
+def test_what_twine_cannot_read_is_the_fault_of_that_file(wheel: Path) -> None:
+    damaged = wheel.parent / f"codex_app_server_sdk-{VERSION}.tar.gz"
+    damaged.write_bytes(b"no gzip")
+    with MetadataCheck() as check:
+        (said,) = check.problems(damaged)
+        assert said.startswith("twine cannot read it: ")
+        assert check.problems(wheel) == []
 
 
 def _without_description(files: dict[str, tuple[int, bytes]]) -> bytes:

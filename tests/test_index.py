@@ -17,6 +17,7 @@ from recording import Silent
 from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
 from codex_release.base.http import HttpError, Web
 from codex_release.base.patience import RetryPolicy
+from codex_release.base.worker import Worker
 from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings, pip_settings
@@ -406,6 +407,12 @@ def test_a_pip_that_cannot_report_is_told_apart_from_one_that_finds_nothing(tmp_
     ran = {"code": 2, "said": "Usage: pip\n\nno such option: --report\n"}
     with pytest.raises(PackageIndexError, match="upgrade it to 25"):
         resolution._resolution(Question(RUNTIME, ("win_amd64",), "3.12"), ran, tmp_path / "report.json")
+
+
+def test_a_pip_that_breaks_is_no_answer(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "ask", lambda *_: {"broke": "ImportError: pip is half there"})
+    with pytest.raises(PackageIndexError, match="pip cannot be asked about http://x/: ImportError: pip is half there"):
+        resolve(PackageIndex("http://x/", web), [Question(RUNTIME, ("win_amd64",), "3.12")])
 
 
 def test_without_metadata_beside_it_pip_reads_the_wheel(small_release: SmallRelease, web: Web) -> None:

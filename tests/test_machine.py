@@ -101,5 +101,5 @@ def test_who_stands_back_is_the_thread_alone_and_what_it_starts() -> None:
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert said == ["19"]
+    assert said == ["10"]
     assert os.nice(0) < 19

@@ -28,10 +28,9 @@ def praised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MetadataCheck, "_said", _said_about_the_rest)
 
 
-def _said_about_the_rest(check: MetadataCheck, module: str, options: Sequence[str], files: Sequence[Path]) -> list[str]:
-    known = {path: (module, *options, path.name, file_digest(path).sha256) for path in files}
-    asked = [path for path in files if known[path] not in _PRAISED]
-    said = _SAID(check, module, options, asked)
+def _said_about_the_rest(check: MetadataCheck, module: str, options: Sequence[str], path: Path) -> list[str]:
+    known = (module, *options, path.name, file_digest(path).sha256)
+    said = [] if known in _PRAISED else _SAID(check, module, options, path)
     if not said:
-        _PRAISED.update(known.values())
+        _PRAISED.add(known)
     return said

@@ -126,6 +126,10 @@ def test_a_loop_that_nobody_interrupts_ends_as_ever() -> None:
     async def failed() -> None:
         raise LookupError
 
+    async def failed_after_it() -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise LookupError
+
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
@@ -133,6 +137,8 @@ def test_a_loop_that_nobody_interrupts_ends_as_ever() -> None:
         run(lambda: asyncio.sleep(0))
         with pytest.raises(LookupError):
             run(failed)
+        with pytest.raises(KeyboardInterrupt):
+            run(failed_after_it)
         with pytest.raises(asyncio.CancelledError):
             run(cancelled)
     with pytest.raises(KeyboardInterrupt), heeded():

@@ -29,7 +29,10 @@ def main() -> None:
 
 
 def _ran(order: dict[str, Any]) -> dict[str, Any]:
-    """Run a ``module`` with ``words``, and with ``environ`` beside its own: its exit ``code`` and what it ``said``."""
+    """Run a ``module`` with ``words``, and with ``environ`` beside its own: its exit ``code`` and what it ``said``.
+
+    What it raised and did not catch is why it ``broke``; that it is not there is an ``error``.
+    """
     if importlib.util.find_spec(order["module"]) is None:
         return {"error": f"{sys.executable} has no {order['module']}"}
     os.environ.update(order["environ"])
@@ -41,10 +44,9 @@ def _ran(order: dict[str, Any]) -> dict[str, Any]:
             runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
         except SystemExit as end:
             code = end.code
-        except Exception:
-            traceback.print_exc()
-            code = 1
+        except Exception as error:
+            return {"broke": traceback.format_exception_only(type(error), error)[-1].strip()}
     if isinstance(code, str):  # what the interpreter prints at such an end
         said.write(code)
         code = 1
-    return {"code": int(code or 0), "said": said.getvalue()}  # type: ignore[call-overload]
+    return {"code": code if isinstance(code, int) else int(code is not None), "said": said.getvalue()}

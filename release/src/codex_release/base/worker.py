@@ -6,10 +6,10 @@ asks; in its process the ``main`` of a module has `serve` answer.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -41,6 +41,7 @@ class Worker:
         self._environ = environ
         self._turn = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
+        self._ended = ""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
 
     def __enter__(self) -> Self:
@@ -57,7 +58,7 @@ class Worker:
         """The process, started by now, so that it is ready when it is asked for something.
 
         Raises:
-            OSError: if it cannot be started.
+            OSError, ValueError: if it cannot be started.
         """
         with self._turn:
             if self._process is None:
@@ -82,32 +83,35 @@ class Worker:
         """
         with self._turn:
             try:
-                process = self.start()
-            except OSError as error:
-                return {"error": f"its process cannot be started: {error}"}
-            orders, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-            with watching(self._timeout_s, process.kill) as watch:
-                try:
-                    orders.write(json.dumps(order) + "\n")
-                    orders.flush()
-                    said = answers.readline()
-                except OSError:
-                    said = ""
-            if watch.is_lost:
-                return {"error": f"its process gave no answer for {self._timeout_s:.0f} s"}
-            return cast("dict[str, Any]", json.loads(said)) if said else {"error": self._last_words()}
+                said = "" if self._ended else self._answer(json.dumps(order), self.start())
+            except (OSError, ValueError) as error:
+                self._ended = f"its process cannot be started: {error}"
+            return {"error": self._ended} if self._ended else cast("dict[str, Any]", json.loads(said))
 
-    def _last_words(self) -> str:
-        """What the process said before it died."""
-        self._complaints.seek(0)
-        said = said_last(self._complaints.read().decode("utf-8", "replace"))
-        return f"its process died: {said or 'it does not say why'}"
+    def _answer(self, order: str, process: subprocess.Popen[str]) -> str:
+        """The line that it says to an order; if it ends instead, that is noted, for whoever asks next too."""
+        said = ""
+        orders, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        with watching(self._timeout_s, process.kill) as watch, contextlib.suppress(OSError):
+            orders.write(order + "\n")
+            orders.flush()
+            said = answers.readline()
+        if watch.is_lost:
+            self._ended = f"its process gave no answer for {self._timeout_s:.0f} s"
+        elif not said.endswith("\n"):
+            self._complaints.seek(0)
+            words = said_last(self._complaints.read().decode("utf-8", "replace"))
+            self._ended = f"its process died with exit code {process.wait()}: {words or 'it does not say why'}"
+        return said
 
 
 def serve(answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
     """Answer every order that comes, until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what is printed on the way is no answer
-    for line in sys.stdin:
+    orders, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what is printed on the way is no answer, and orders are nobody's input
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    for line in orders:
         answers.write(json.dumps(answer(json.loads(line))) + "\n")
         answers.flush()

@@ -186,10 +186,11 @@ class Builder:
                 client = aside.submit(self._client, making) if _CLIENT in inputs else None
                 try:
                     made = self._wheels(making) + (client.result() if client else [])
+                    verdicts = [verdict for _, judged in made for verdict in judged.result()]
                 except BaseException:
                     aside.shutdown(wait=False, cancel_futures=True)
                     raise
-                require_passed([verdict for _, judged in made for verdict in judged.result()])
+            require_passed(verdicts)
             parts: dict[str, tuple[Artifact, ...]] = {}
             for artifact, _ in made:
                 part = artifact.target or _CLIENT

@@ -16,18 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import CheckError
-from codex_release.base.words import counted
 from codex_release.base.worker import Worker
 from codex_release.wheels.wheel_file import DAMAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["MetadataCheck"]
 
-_TIMEOUT_S = 120.0
+_TIMEOUT_S = 300.0
 _SETTINGS = {
-    "COLUMNS": "1000",  # or twine breaks its lines, also within a file's name
+    # Or twine breaks its lines, also within a file's name; where TERM is ``dumb`` it wants to know both.
+    "COLUMNS": "1000",
+    "LINES": "25",
     # check-wheel-contents' data classes would load whatever plugin of pydantic an environment has: logfire takes longer
     # to come than all wheels of a release to check.
     "PYDANTIC_DISABLE_PLUGINS": "true",
@@ -49,43 +50,38 @@ class MetadataCheck(Worker):
             environ={**os.environ, **_SETTINGS},
         )
 
-    def problems(self, paths: Iterable[Path]) -> list[str]:
-        """What they say against these wheels and sdists; empty if nothing.
+    def problems(self, path: Path) -> list[str]:
+        """What they say against a wheel or an sdist; empty if nothing.
 
         A wheel that cannot be read is passed over: that is found elsewhere.
 
         Raises:
             CheckError: if they cannot be asked.
         """
-        with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="codex-check-", ignore_cleanup_errors=True) as scratch:
             try:
-                copies = {path: _metadata_copy(path, Path(scratch)) for path in paths}
+                copy = _metadata_copy(path, Path(scratch))
             except OSError as error:
-                raise CheckError(
-                    f"metadata cannot be copied to {scratch}: {error}", remedy="make room there"
-                ) from error
-            wheels = [path for path, copy in copies.items() if copy and path.suffix == ".whl"]
-            hooked = [wheel for wheel in wheels if _has_hook(wheel)]
-            return [
-                *self._said("twine", ["--no-color", "check", "--strict"], [copy for copy in copies.values() if copy]),
-                *self._said("check_wheel_contents", ["--ignore", "W004"], hooked),
-                *self._said("check_wheel_contents", [], [wheel for wheel in wheels if wheel not in hooked]),
-            ]
+                what = f"metadata cannot be copied to {scratch}: {error}"
+                raise CheckError(what, remedy="make room there") from error
+            if copy is None:
+                return []
+            said = self._said("twine", ["--no-color", "check", "--strict"], copy)
+        if path.suffix == ".whl":
+            said += self._said("check_wheel_contents", ["--ignore", "W004"] if _has_hook(path) else [], path)
+        return said
 
-    def _said(self, module: str, options: Sequence[str], files: Sequence[Path]) -> list[str]:
-        """What a program says against files."""
-        if not files:
-            return []
-        ran = self.ask({"module": module, "words": [*options, *map(str, files)], "environ": {}})
+    def _said(self, module: str, options: Sequence[str], path: Path) -> list[str]:
+        """What a program says against a file."""
+        ran = self.ask({"module": module, "words": [*options, str(path)], "environ": {}})
         if "error" in ran:
-            raise CheckError(f"{module} cannot be asked about {counted(len(files), 'file')}: {ran['error']}")
+            raise CheckError(f"{module} cannot be asked about {path.name}: {ran['error']}")
+        if "broke" in ran:
+            return [f"{module} cannot read it: {ran['broke']}"]
         if ran["code"] == 0:
             return []
-        said = [line.strip() for line in ran["said"].splitlines() if line.strip()]
-        if "Traceback (most recent call last):" in said:
-            said = said[-1:]
-        complaints = [f"{module}: {line}" for line in said if not line.endswith(("OK", "PASSED"))]
-        return complaints or [f"{module} failed with exit code {ran['code']}"]
+        lines = [line.strip() for line in ran["said"].splitlines() if line.strip()]
+        return [f"{module}: {line}" for line in lines] or [f"{module} failed with exit code {ran['code']}"]
 
 
 def _metadata_copy(path: Path, directory: Path) -> Path | None:

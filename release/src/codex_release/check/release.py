@@ -84,20 +84,12 @@ def check_files(
     """
     with contextlib.ExitStack() as stack:
         metadata = metadata or stack.enter_context(MetadataCheck())
-        pool = stack.enter_context(ThreadPoolExecutor(jobs))
-        asked = pool.submit(metadata.problems, paths)
-        verdicts = list(
-            pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
-        )
-        said = asked.result()
-    if not said:
-        return verdicts
-    about = {path: [line for line in said if path.name in line] for path in paths}
-    rest = [line for line in said if not any(line in lines for lines in about.values())]
-    return [
-        replace(each, problems=(*each.problems, *about[each.path], *(rest if each.path == paths[0] else ())))
-        for each in verdicts
-    ]
+        pool, aside = (stack.enter_context(ThreadPoolExecutor(count)) for count in (jobs, 1))
+        said = aside.map(metadata.problems, paths)
+        found = pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
+        return [
+            replace(verdict, problems=(*verdict.problems, *more)) for verdict, more in zip(found, said, strict=True)
+        ]
 
 
 def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:

@@ -172,9 +172,9 @@ def _asked(
         for question in questions:
             order = {"module": "pip", "words": [*_words(question, Path(scratch)), *features]}
             ran = pip.ask({**order, "environ": pip_environ(index, settings)})
-            if "error" in ran:
+            if why := ran.get("error", ran.get("broke")):
                 raise PackageIndexError(
-                    f"pip cannot be asked about {index.url}: {ran['error']}",
+                    f"pip cannot be asked about {index.url}: {why}",
                     remedy="look whether this works: python -m pip --version",
                 )
             answers.append(_resolution(question, ran, Path(scratch, _REPORT)))

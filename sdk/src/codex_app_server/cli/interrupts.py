@@ -11,7 +11,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from codex_app_server.preloading import is_importing
@@ -88,21 +89,23 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
     async def watched() -> None:
         loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
-        cancel.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        cancel.append(partial(loop.call_soon_threadsafe, task.cancel))
         if not said:
             await main()
 
     def taken() -> None:
         said.append(True)
         for each in cancel:
-            each()
+            with suppress(RuntimeError):  # the loop is closed
+                each()
 
     _takers.append(taken)
     try:
         asyncio.run(watched())
-    except asyncio.CancelledError:
+    except BaseException as error:
         if not said:
             raise
+        raise KeyboardInterrupt from error
     finally:
         _takers[:] = [each for each in _takers if each is not taken]
     if said:

@@ -42,6 +42,7 @@ __all__ = ["CodexAgent", "run_stdio"]
 
 _INVALID, _INTERNAL = -32602, -32603
 _LOGIN_S = 600.0
+_LAST_S = 2.0
 """How long a person may take to log in, in seconds."""
 
 
@@ -319,8 +320,11 @@ async def run_stdio(config: AppServerConfig | None = None) -> None:
         try:
             await asyncio.wait([serving])  # `run_agent` would take being cancelled for the end of its input
         except asyncio.CancelledError:
-            serving.cancel()
-            await asyncio.wait([serving])
+            for _ in range(2):  # the second ends its wait for an editor that reads no more
+                serving.cancel()
+                await asyncio.wait([serving], timeout=_LAST_S)
+            if serving.done() and not serving.cancelled():
+                serving.exception()  # which matters to nobody now
             raise
         serving.result()
 
