@@ -49,7 +49,6 @@ _PIP = (
 _CONTENTS = ("check_wheel_contents.checker", "click", "wheel_filename")
 _TWINE = ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._emoji_codes")
 _PRELOADED: dict[str, tuple[str, ...]] = {
-    "check_wheel_contents": _CONTENTS,
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
     "codex_release.base.program_worker": ("codex_release.base.program_worker", *_PIP, *_CONTENTS, *_TWINE),

@@ -122,7 +122,7 @@ def test_what_a_loop_does_not_hear_in_peace_ends_it_the_second_time() -> None:
         run(main)
 
 
-def test_a_loop_that_nobody_interrupts_ends_as_ever() -> None:
+def test_how_a_loop_ends_is_told_unless_it_was_interrupted() -> None:
     async def failed() -> None:
         raise LookupError
 

@@ -42,7 +42,7 @@ def cores(root: Path = _ROOT) -> int:
 
 
 def stand_back() -> None:
-    """Have this thread, and the programs it starts, leave the most of the processors' time to others.
+    """Have this thread, and the programs it starts, leave most of the processors' time to others.
 
     Only Linux has such threads; elsewhere they compete.
     """

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
 import runpy
 import sys
 import traceback
 from typing import Any
 
 from codex_release.base.machine import stand_back
+from codex_release.base.programs import said_last
 from codex_release.base.worker import serve
 
 __all__ = ["main"]
@@ -29,13 +29,12 @@ def main() -> None:
 
 
 def _ran(order: dict[str, Any]) -> dict[str, Any]:
-    """Run a ``module`` with ``words``, and with ``environ`` beside its own: its exit ``code`` and what it ``said``.
+    """Run a ``module`` with ``words``: its exit ``code`` and what it ``said``.
 
     What it raised and did not catch is why it ``broke``; that it is not there is an ``error``.
     """
     if importlib.util.find_spec(order["module"]) is None:
         return {"error": f"{sys.executable} has no {order['module']}"}
-    os.environ.update(order["environ"])
     sys.argv = [order["module"], *order["words"]]
     said = io.StringIO()
     code: object = 0
@@ -44,9 +43,11 @@ def _ran(order: dict[str, Any]) -> dict[str, Any]:
             runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
         except SystemExit as end:
             code = end.code
+        except ImportError as error:  # it is not whole
+            return {"error": said_last(str(error))}
         except Exception as error:
-            return {"broke": traceback.format_exception_only(type(error), error)[-1].strip()}
-    if isinstance(code, str):  # what the interpreter prints at such an end
-        said.write(code)
+            return {"broke": said_last("".join(traceback.format_exception_only(type(error), error)))}
+    if code is not None and not isinstance(code, int):  # what the interpreter prints at such an end
+        said.write(str(code))
         code = 1
-    return {"code": code if isinstance(code, int) else int(code is not None), "said": said.getvalue()}
+    return {"code": int(code or 0), "said": said.getvalue()}

@@ -26,7 +26,7 @@ __all__ = ["Worker", "serve"]
 
 
 class Worker:
-    """A process that runs a module's ``main``; it starts with the first order and ends with the block.
+    """A process that runs a module's ``main``; it starts with `start` or the first order, and ends with the block.
 
     Args:
         module: whose ``main`` calls `serve`.
@@ -51,7 +51,8 @@ class Worker:
         if self._process is not None:
             if error is not None:
                 self._process.kill()
-            self._process.communicate()  # the end of its input is the end of its work
+            with watching(self._timeout_s, self._process.kill):
+                self._process.communicate()  # the end of its input is the end of its work
         self._complaints.close()
 
     def start(self) -> subprocess.Popen[str]:
@@ -83,26 +84,34 @@ class Worker:
         """
         with self._turn:
             try:
-                said = "" if self._ended else self._answer(json.dumps(order), self.start())
+                process = self.start()
             except (OSError, ValueError) as error:
                 self._ended = f"its process cannot be started: {error}"
-            return {"error": self._ended} if self._ended else cast("dict[str, Any]", json.loads(said))
+            answer = None if self._ended else self._answer(json.dumps(order), process)
+            return {"error": self._ended} if answer is None else answer
 
-    def _answer(self, order: str, process: subprocess.Popen[str]) -> str:
-        """The line that it says to an order; if it ends instead, that is noted, for whoever asks next too."""
+    def _answer(self, order: str, process: subprocess.Popen[str]) -> dict[str, Any] | None:
+        """What it says to an order; if it ends instead, that is noted, for whoever asks next too."""
         said = ""
         orders, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        with watching(self._timeout_s, process.kill) as watch, contextlib.suppress(OSError):
-            orders.write(order + "\n")
-            orders.flush()
-            said = answers.readline()
+        with watching(self._timeout_s, process.kill) as watch:
+            with contextlib.suppress(OSError, ValueError):
+                orders.write(order + "\n")
+                orders.flush()
+                said = answers.readline()
+                return cast("dict[str, Any]", json.loads(said))
+            if said.endswith("\n"):
+                process.kill()
+            process.wait()
+        self._complaints.seek(0)
+        complaint = said_last(self._complaints.read().decode("utf-8", "replace")) or "it does not say why"
         if watch.is_lost:
             self._ended = f"its process gave no answer for {self._timeout_s:.0f} s"
-        elif not said.endswith("\n"):
-            self._complaints.seek(0)
-            words = said_last(self._complaints.read().decode("utf-8", "replace"))
-            self._ended = f"its process died with exit code {process.wait()}: {words or 'it does not say why'}"
-        return said
+        elif said.endswith("\n"):
+            self._ended = f"its process said what is no answer: {said_last(said)}"
+        else:
+            self._ended = f"its process died with exit code {process.returncode}: {complaint}"
+        return None
 
 
 def serve(answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:

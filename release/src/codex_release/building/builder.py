@@ -187,7 +187,7 @@ class Builder:
                 try:
                     made = self._wheels(making) + (client.result() if client else [])
                     verdicts = [verdict for _, judged in made for verdict in judged.result()]
-                except BaseException:
+                except BaseException:  # what waits to be judged need not be
                     aside.shutdown(wait=False, cancel_futures=True)
                     raise
             require_passed(verdicts)

@@ -73,9 +73,10 @@ class MetadataCheck(Worker):
 
     def _said(self, module: str, options: Sequence[str], path: Path) -> list[str]:
         """What a program says against a file."""
-        ran = self.ask({"module": module, "words": [*options, str(path)], "environ": {}})
+        ran = self.ask({"module": module, "words": [*options, str(path)]})
         if "error" in ran:
-            raise CheckError(f"{module} cannot be asked about {path.name}: {ran['error']}")
+            what = f"{module} cannot be asked about {path.name}: {ran['error']}"
+            raise CheckError(what, remedy=f"look whether this works: python -m {module} --version")
         if "broke" in ran:
             return [f"{module} cannot read it: {ran['broke']}"]
         if ran["code"] == 0:

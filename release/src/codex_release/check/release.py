@@ -84,7 +84,9 @@ def check_files(
     """
     with contextlib.ExitStack() as stack:
         metadata = metadata or stack.enter_context(MetadataCheck())
-        pool, aside = (stack.enter_context(ThreadPoolExecutor(count)) for count in (jobs, 1))
+        pool, aside = ThreadPoolExecutor(jobs), ThreadPoolExecutor(1)
+        for each in (pool, aside):
+            stack.callback(each.shutdown, cancel_futures=True)
         said = aside.map(metadata.problems, paths)
         found = pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
         return [

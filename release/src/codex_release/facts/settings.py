@@ -18,8 +18,8 @@
 
 Proxies and certificates (``HTTPS_PROXY``, ``SSL_CERT_FILE`` and the like) are read by httpx. Programs that are started
 inherit all of it; `protocol.schema` gives a runtime a ``CODEX_HOME`` of its own beside it, `check.metadata` lets no
-plugin into the programs it asks, `index.resolution` none of pip's settings, and `base.program_worker` and
-`wheels.backend_worker`, which are programs of their own, set what those and hatchling are to see.
+plugin into the programs it asks and gives them wide lines, `index.resolution` leaves pip none of its own settings but
+the means of transport, and `wheels.backend_worker`, a program of its own, sets what hatchling is to see.
 """
 
 from __future__ import annotations

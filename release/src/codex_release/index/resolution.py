@@ -163,15 +163,16 @@ def _asked(
 ) -> tuple[Resolution, ...]:
     """One process with pip, and its answers: it may carry features over, so all of its questions ask for the same."""
     answers = []
-    # It is told of the index by its input, for the URL may hold a password, which is in no list of processes then.
+    # The index is told by the environment: its URL may hold a password, which is in no list of processes then.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    environ |= pip_environ(index, settings)
     with (
         tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch,
         Worker("codex_release.base.program_worker", timeout_s=_TIMEOUT_S, environ=environ) as pip,
     ):
         for question in questions:
             order = {"module": "pip", "words": [*_words(question, Path(scratch)), *features]}
-            ran = pip.ask({**order, "environ": pip_environ(index, settings)})
+            ran = pip.ask(order)
             if why := ran.get("error", ran.get("broke")):
                 raise PackageIndexError(
                     f"pip cannot be asked about {index.url}: {why}",

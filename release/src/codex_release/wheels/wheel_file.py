@@ -45,7 +45,7 @@ DAMAGED = (
     ValueError,  # names that are no text
     *((igzip_lib.error,) if igzip_lib else ()),
 )
-"""What `zipfile` raises for a zip that is no longer what was written, or that the machine does not let it read."""
+"""What `zipfile` and isal raise for a zip that is no longer what was written, or that cannot be read here."""
 
 
 _LENGTHS_AT, _LENGTHS = 26, struct.Struct("<HH")

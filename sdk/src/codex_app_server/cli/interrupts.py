@@ -32,6 +32,8 @@ _takers: list[Callable[[], object]] = []
 def heeded() -> Iterator[None]:
     """Within this block Ctrl-C raises `KeyboardInterrupt` as ever, but once an import is done, and where it is seen.
 
+    In what is `run` within it, the first one cancels instead.
+
     It changes nothing where Ctrl-C means something else, and in other threads than the main one.
     """
     is_main = threading.current_thread() is threading.main_thread()
@@ -107,7 +109,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
             raise
         raise KeyboardInterrupt from error
     finally:
-        _takers[:] = [each for each in _takers if each is not taken]
+        with suppress(ValueError):  # it took its one
+            _takers.remove(taken)
     if said:
         raise KeyboardInterrupt
 

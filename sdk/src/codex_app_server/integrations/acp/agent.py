@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["CodexAgent", "run_stdio"]
 
 _INVALID, _INTERNAL = -32602, -32603
-_LOGIN_S = 600.0
 _LAST_S = 2.0
+"""How long each of two attempts to end the connection may take, in seconds, after serving was cancelled."""
+_LOGIN_S = 600.0
 """How long a person may take to log in, in seconds."""
 
 
