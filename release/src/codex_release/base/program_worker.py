@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run what is asked for; ``aside`` as the word for it leaves the processors to others."""
+    """Run what is asked for; with the word ``aside``, leave most of the processors' time to others."""
     if "aside" in sys.argv[2:]:
         stand_back()
     serve(_ran)

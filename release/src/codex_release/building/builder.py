@@ -174,13 +174,13 @@ class Builder:
         try:
             with (
                 Backend(request.epoch) as backend,
-                MetadataCheck(aside=True) as metadata,
+                MetadataCheck(aside=True) as programs,
                 ThreadPoolExecutor(1) as aside,
             ):
 
                 def judge(path: Path, known: Assembled | None) -> _Judged:
                     listed = {path.name: known} if known else {}
-                    return aside.submit(check_files, [path], self.catalog, self.lock, listed, metadata=metadata)
+                    return aside.submit(check_files, [path], self.catalog, self.lock, listed, metadata=programs)
 
                 making = _Making(request, inputs, scratch, backend, judge)
                 client = aside.submit(self._client, making) if _CLIENT in inputs else None

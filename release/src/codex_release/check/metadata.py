@@ -39,7 +39,7 @@ class MetadataCheck(Worker):
     """Asks the two programs, in a process that starts with the first file.
 
     Args:
-        aside: leave the processors to others, where the system knows such processes.
+        aside: leave most of the processors' time to others, where the system knows such processes.
     """
 
     def __init__(self, *, aside: bool = False) -> None:

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -128,28 +128,28 @@ class WheelFile:
     def chunks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """The bytes of an entry, one piece after another, held to its size and checksum.
 
-        What is deflated is read by isal where that is installed, in a third of `zipfile`'s time.
+        What is deflated is read by isal where that is installed, in half of `zipfile`'s time.
 
         Raises:
             Exception: one of `DAMAGED`.
         """
-        size = crc32 = 0
+        size = 0
         with self.zip.open(info) as source:  # which looks whether the entry's own header says the same
             if igzip_lib is None or isal_zlib is None or info.compress_type != zipfile.ZIP_DEFLATED:
-                pieces, checksum = iter(partial(source.read, CHUNK), b""), zlib.crc32
+                pieces = iter(partial(source.read, CHUNK), b"")
             else:
-                pieces, checksum = self._inflated(info, igzip_lib), isal_zlib.crc32
+                pieces = self._inflated(info, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE), isal_zlib)
             for piece in pieces:
-                size, crc32 = size + len(piece), checksum(piece, crc32)
+                size += len(piece)
                 if size > info.file_size:
                     break
                 yield piece
-        if (size, crc32) != (info.file_size, info.CRC):
-            raise zipfile.BadZipFile(f"it is not the {info.file_size} bytes with the checksum {info.CRC:08x}")
+        if size != info.file_size:
+            raise zipfile.BadZipFile(f"it is not the {info.file_size} bytes that it is said to be")
 
-    def _inflated(self, info: zipfile.ZipInfo, library: ModuleType) -> Iterator[bytes]:
-        """A deflated entry, whatever is said of it."""
-        inflater = library.IgzipDecompressor(flag=library.DECOMP_DEFLATE)
+    def _inflated(self, info: zipfile.ZipInfo, inflater: Any, library: ModuleType) -> Iterator[bytes]:
+        """A deflated entry, held to its checksum."""
+        crc32 = 0
         with self.path.open("rb") as file:
             file.seek(info.header_offset + _LENGTHS_AT)
             file.seek(sum(_LENGTHS.unpack(file.read(_LENGTHS.size))), os.SEEK_CUR)
@@ -160,7 +160,10 @@ class WheelFile:
                 if inflater.needs_input and not data:
                     raise EOFError("it ends too early")
                 if piece := inflater.decompress(data, CHUNK):
+                    crc32 = library.crc32(piece, crc32)
                     yield piece
+        if crc32 != info.CRC:
+            raise zipfile.BadZipFile(f"its checksum is not {info.CRC:08x}")
 
     def read(self, name: str) -> bytes:
         """One small file.
