@@ -6,6 +6,7 @@ The runtimes come from the toolkit's own cache and are fetched when it lacks the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import subprocess
@@ -34,7 +35,6 @@ from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
 from codex_release.rehearse.local_index import LocalIndex, local_index
-from codex_release.runtime.tree import copy_tree
 
 pytest_plugins = ["emulators", "guard", "shared", "surroundings"]
 ROOT = Path(__file__).resolve().parent
@@ -94,24 +94,46 @@ def runtime_tree(context: Context) -> Callable[[str], Path]:
     return tree
 
 
+@contextlib.contextmanager
+def one_at_a_time(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A directory that all workers of a run know, for one of them at a time; who comes first makes what is in it."""
+    base = factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{directory}.lock"):
+        yield directory
+
+
 @pytest.fixture(scope="session")
-def codex_binary(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This machine's pinned Codex executable, ready to run, its helpers beside it."""
+def executable_of(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """For a version, this machine's Codex executable, ready to run, its helpers beside it.
+
+    It is fetched once for all workers. Of another version than the pinned one its source alone vouches for the bytes.
+    """
     target = context.catalog.host()
-    locked = context.lock.require(context.lock.version, target)
-    tree = context.fetcher.locked(context.lock.version, target, locked)
-    root = tmp_path_factory.mktemp("runtime")
-    copy_tree(tree, root, context.catalog.layout)
-    return root / target.fill(context.catalog.layout.entrypoint)
+
+    def executable(version: str) -> Path:
+        words = () if version == str(context.lock.version) else ("--unlocked",)
+        with one_at_a_time(tmp_path_factory, f"runtime-{version}") as directory:
+            if not directory.is_dir():
+                codex_release("fetch", "--runtime-version", version, *words, "--out", f"{directory}.part")
+                Path(f"{directory}.part", target.triple).rename(directory)
+        return directory / target.fill(context.catalog.layout.entrypoint)
+
+    return executable
+
+
+@pytest.fixture(scope="session")
+def codex_binary(executable_of: Callable[[str], Path], context: Context) -> Path:
+    """This machine's pinned Codex executable, ready to run, its helpers beside it."""
+    return executable_of(str(context.lock.version))
 
 
 @pytest.fixture(scope="session")
 @needs("runtime")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole release, built as a release engineer would; once for all workers of a run."""
-    base = tmp_path_factory.getbasetemp()
-    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "release" / "dist"
-    with FileLock(f"{out.parent}.lock"):
+    with one_at_a_time(tmp_path_factory, "release") as directory:
+        out = directory / "dist"
         if not out.is_dir():
             codex_release("build", "--all", "--out", out)
     return out
@@ -121,9 +143,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs("slow")
 def small_release(tmp_path_factory: pytest.TempPathFactory) -> SmallRelease:
     """A whole release with small executables, see `publishing`; once for all workers of a run, so nobody changes it."""
-    base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-release"
-    with FileLock(f"{directory}.lock"):
+    with one_at_a_time(tmp_path_factory, "small-release") as directory:
         return SmallRelease.at(directory)
 
 

@@ -29,8 +29,8 @@ CHECKOUT = "checkout"
 OLD_ROOT = ".outside"
 APART = "--apart"
 BASE = ("ca-certificates", "python3", "python3-venv")
-TOOLS = ("git", "nodejs", "npm", "openssl")
-"""What tests start. Debian's apt brings them, for debootstrap does not see the order in which they need each other."""
+TOOLS = ("binutils", "git", "libpython3-dev", "nodejs", "npm", "openssl", "unzip")
+"""What tests and what they start need. Debian's apt brings them: debootstrap does not see who needs whom first."""
 NEEDED = ("debootstrap", "setpriv", "unshare", "chroot", "pivot_root", "git")
 SETTINGS = (
     "/etc/hosts",

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import nbformat
 import pytest
 from command_line import AtTerminal, home_of
 from needs import needs
@@ -424,6 +423,8 @@ class TestNotebook:
         finished(python, SDK / "notebooks" / "refresh.py", "--check", cwd=elsewhere)
 
     def test_what_is_stored_has_run_in_order_and_without_errors(self) -> None:
+        import nbformat  # which compiles two seconds of grammars, in every worker if it stood above
+
         notebook = nbformat.read(NOTEBOOK, as_version=4)
         nbformat.validate(notebook)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -431,7 +432,8 @@ class TestNotebook:
         assert not [out for cell in code for out in cell.outputs if out.output_type == "error"]
 
     def test_a_notebook_far_from_its_checkout_says_so(self, tmp_path: Path) -> None:
-        cell = next(cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code")
-        (tmp_path / "cell.py").write_text(cell.source, encoding="utf-8")
+        cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+        source = next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        (tmp_path / "cell.py").write_text(source, encoding="utf-8")
         ran = run(environment(tmp_path / "env"), tmp_path / "cell.py", cwd=tmp_path, env={"JPY_SESSION_NAME": ""})
         assert "open this notebook from within the checkout" in ran.stderr

@@ -15,10 +15,7 @@ import pytest
 from programs import PINNED, codex_release
 
 from codex_release.commands.answer import Answer, show
-from codex_release.commands.options import runnable
-from codex_release.facts.versions import ReleaseVersion
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 from codex_release.protocol.changes import Change, Way, What
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
@@ -445,15 +442,13 @@ def test_a_bracket_in_a_cell_is_shown_on_a_terminal(
 
 
 @pytest.fixture(scope="module")
-def release(context: Context, rules: Rules) -> Callable[[str], tuple[Protocol, Schema]]:
+def release(executable_of: Callable[[str], Path], rules: Rules) -> Callable[[str], tuple[Protocol, Schema]]:
     """Of a version its protocol, and the schema with everything experimental as it was printed."""
 
     @cache
-    def printed(text: str) -> tuple[Protocol, Schema]:
-        version = ReleaseVersion.parse(text)
-        with runnable(context, version, unlocked=version != context.lock.version) as executable:
-            side = Side.printed_by(executable)
-            return normalise(side, rules), side.schema
+    def printed(version: str) -> tuple[Protocol, Schema]:
+        side = Side.printed_by(executable_of(version))
+        return normalise(side, rules), side.schema
 
     return printed
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from programs import PINNED, codex_release, finished
+from programs import PINNED, finished
 
 from codex_app_server import (
     AppServerConfig,
@@ -22,7 +21,7 @@ from codex_app_server.generated.registry import CLIENT_REQUESTS
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.runtime, pytest.mark.network, pytest.mark.slow]
@@ -30,14 +29,10 @@ pytestmark = [pytest.mark.runtime, pytest.mark.network, pytest.mark.slow]
 VERSIONS = list(dict.fromkeys(["0.115.0", "0.125.0", "0.137.0", "0.147.0", "0.155.1", "0.163.0", "0.169.0", PINNED]))
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def old_binary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The executable of a release, as its source vouches for it."""
-    out = tmp_path_factory.mktemp("old")
-    codex_release("fetch", "--runtime-version", request.param, "--unlocked", "--out", out)
-    (binary,) = (path for path in out.glob("*/bin/codex*") if path.stem == "codex")
-    yield binary
-    shutil.rmtree(out)  # 300 MB each
+@pytest.fixture(params=VERSIONS)
+def old_binary(request: pytest.FixtureRequest, executable_of: Callable[[str], Path]) -> Path:
+    """The executable of a release."""
+    return executable_of(request.param)
 
 
 def test_a_conversation(old_binary: Path, tmp_path: Path) -> None:
