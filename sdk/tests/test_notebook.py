@@ -6,9 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from codex_app_server import AsyncCodex, Codex, Notification, TextInput
 from codex_app_server.folding import TurnFold
@@ -110,29 +108,6 @@ CELLS: dict[str, tuple[str, list[Any]]] = {
 """By name, the cells and what the model says in them."""
 
 
-class Watched(NotebookClient):
-    """Runs the cells, keeps what their displays show one after another, and interrupts the endless one.
-
-    Attributes:
-        shown: by number of the cell, what its display showed.
-    """
-
-    def __init__(self, *cells: str) -> None:
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        super().__init__(notebook, timeout=60, allow_errors=True)
-        self.shown: dict[int, list[str]] = {}
-
-    def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
-        """Look at a message of the kernel."""
-        if message["msg_type"] in {"display_data", "update_display_data"}:
-            text = message["content"]["data"]["text/markdown"]
-            self.shown.setdefault(cell_index, []).append(text)
-            if text.count("endless") == 1:
-                kernel: Any = self.km
-                self._interruption = asyncio.ensure_future(kernel.interrupt_kernel())
-        return super().process_message(message, cell, cell_index)
-
-
 @dataclass
 class Cell:
     """What became of a cell.
@@ -149,6 +124,8 @@ class Cell:
 @pytest.fixture(scope="module")
 def cells(codex_binary: Path) -> dict[str, Cell]:
     """All cells, run in one kernel."""
+    from watched_notebook import Watched
+
     with ModelServer(*(answer for _, answers in CELLS.values() for answer in answers)) as model:
         prelude = PRELUDE.format(binary=str(codex_binary), env=dict(model.config().env or {}))
         notebook = Watched(prelude, *(source for source, _ in CELLS.values()))
