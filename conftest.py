@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from forked import WORKER, Programs
 from needs import needs
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
-from programs import codex_release
+from programs import codex_release, link
 from publishing import SmallRelease
 from rich.console import Console
 
@@ -123,9 +124,14 @@ def executable_of(context: Context, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def codex_binary(executable_of: Callable[[str], Path], context: Context) -> Path:
-    """This machine's pinned Codex executable, ready to run, its helpers beside it."""
-    return executable_of(str(context.lock.version))
+def codex_binary(
+    executable_of: Callable[[str], Path], context: Context, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """This machine's pinned Codex executable; each worker has a name of its own for it, to see what it left running."""
+    shared = executable_of(str(context.lock.version)).parents[1]
+    own = tmp_path_factory.mktemp("runtime")
+    shutil.copytree(shared, own, copy_function=link, dirs_exist_ok=True)
+    return own / context.catalog.host().fill(context.catalog.layout.entrypoint)
 
 
 @pytest.fixture(scope="session")

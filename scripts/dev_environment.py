@@ -8,6 +8,7 @@ It needs nothing but a Python, and knows nothing of what is run in the environme
 from __future__ import annotations
 
 import ast
+import configparser
 import hashlib
 import importlib.util
 import json
@@ -112,15 +113,26 @@ def installer_settings(python: Path) -> dict[str, str]:
     # The most general first: a setting of one command, and then of the environment, goes before.
     for section in ("global", "install", ":env:"):
         listed = re.findall(rf"^{section}\.([\w-]+)=(.*)$", said, re.MULTILINE)
-        for key, value in listed:
-            # What stands in several files, newer ones list by the names of the files, whichever has precedence.
-            is_clear = [name for name, _ in listed].count(key) == 1
-            found[key] = (str(ast.literal_eval(value)) if is_clear else asked("get", f"{section}.{key}")).strip()
+        found |= {key: str(ast.literal_eval(value)).strip() for key, value in listed}
+        # What stands in several files, newer ones list by the names of the files, whichever has precedence.
+        if len(listed) != len(dict(listed)):
+            found |= {key: value.strip() for key, value in _in_files(asked("debug"), section) if key in found}
     table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if found.get("no-index", "0") not in {"0", "false", ""} else {})
     settings = {table[key]: value for key, value in found.items() if key in table and value}
     if "UV_FIND_LINKS" in settings:
         settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
     return {key: value for key, value in settings.items() if key not in os.environ}
+
+
+def _in_files(said: str, section: str) -> list[tuple[str, str]]:
+    """A section of all the files that ``pip config debug`` names, a later one going before."""
+    named: dict[str, list[str]] = {}
+    for kind, path in re.findall(r"^(?:(\w+):|  (.+), exists: True)$", said, re.MULTILINE):
+        named.setdefault(kind or next(reversed(named), ""), []).extend([path] if path else [])
+    together = configparser.RawConfigParser()
+    together.read([path for kind in ("global", "user", "site", "env") for path in named.get(kind, ())])
+    items = together.items(section) if together.has_section(section) else []
+    return [(name.replace("_", "-"), value) for name, value in items]
 
 
 def _made() -> dict[str, str]:

@@ -24,6 +24,8 @@ __all__ = ["ENVIRONMENTS", "Pin", "main", "problems", "read"]
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "requirements"
 FIRST = "dev"
+APART = "oldest"
+"""A directory of its own, of versions that differ from all others: our packages are tried with the oldest they take."""
 COMMAND = "uv pip compile --universal --python-version=3.10 --generate-hashes --no-annotate --no-strip-extras"
 HEAD = f"# Written from {{name}}.in by `python3 scripts/dev.py requirements`, which calls: {COMMAND}\n"
 NOT_ASKED_FOR = dict.fromkeys(("bench-peer", "peers"), ("openai-codex-cli-bin",))
@@ -138,7 +140,7 @@ def resolve(directory: Path, *, upgrade: bool) -> None:
     """Write the files of a directory from what they are written from.
 
     Args:
-        directory: has ``*.in``, and ``*.txt`` whose versions stay where they can.
+        directory: has ``*.in``, and ``*.txt`` whose versions stay where they can; if `FIRST` is there, all keep to it.
         upgrade: whether they need not stay.
     """
     names = sorted((each.stem for each in directory.glob("*.in")), key=lambda name: (name != FIRST, name))
@@ -146,7 +148,7 @@ def resolve(directory: Path, *, upgrade: bool) -> None:
         sys.stderr.write(f"resolving {name}.in\n")
         command = [*COMMAND.split(), "--no-emit-index-url", "--no-emit-find-links", "--no-header", "--quiet"]
         command += ["--upgrade"] if upgrade else []
-        command += [] if name == FIRST else ["--constraints", f"{FIRST}.txt"]
+        command += ["--constraints", f"{FIRST}.txt"] if FIRST in names[: names.index(name)] else []
         command += [word for each in NOT_ASKED_FOR.get(name, ()) for word in ("--no-emit-package", each)]
         subprocess.run([*command, f"{name}.in", "--output-file", f"{name}.txt"], cwd=directory, check=True)
         path = directory / f"{name}.txt"
@@ -161,19 +163,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / DIRECTORY.name
         shutil.copytree(DIRECTORY, directory)
-        resolve(directory, upgrade=upgrade)
-        paths = sorted(directory.glob("*.txt"))
-        wrong = problems({path.stem: read(path.read_text(encoding="utf-8")) for path in paths})
-        for line in wrong:
+        for room in (directory, directory / APART):
+            resolve(room, upgrade=upgrade)
+        files = {path: read(path.read_text(encoding="utf-8")) for path in sorted(directory.rglob("*.txt"))}
+        wrong = problems({path.stem: pins for path, pins in files.items() if path.parent == directory})
+        wrong += [line for path, pins in files.items() for line in problems({path.stem: pins})]
+        for line in dict.fromkeys(wrong):
             sys.stderr.write(f"{line}\n")
         if wrong:
             sys.stderr.write("nothing is written: bound these in one of the *.in files\n")
             return 1
-        for path in paths:
-            kept = DIRECTORY / path.name
+        for path in files:
+            name = path.relative_to(directory).as_posix()
+            kept = DIRECTORY / name
             if not kept.is_file() or path.read_bytes() != kept.read_bytes():
                 shutil.copyfile(path, kept)
-                sys.stdout.write(f"wrote requirements/{path.name}\n")
+                sys.stdout.write(f"wrote requirements/{name}\n")
     return 0
 
 

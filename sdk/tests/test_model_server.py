@@ -451,3 +451,10 @@ def test_what_goes_wrong_with_the_model_ends_the_turn_as_failed(answer: Answer, 
         turn = final(run_turn(codex))
         assert turn["status"] == "failed"
         assert turn["error"]["message"]
+
+
+def test_many_may_come_before_any_is_served() -> None:
+    with ModelServer() as model, contextlib.ExitStack() as connected:
+        model._server.shutdown()
+        for _ in range(64):
+            connected.enter_context(socket.create_connection(("127.0.0.1", model._server.server_port), timeout=0.5))

@@ -47,6 +47,7 @@ from codex_app_server.generated import (
 )
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
 from codex_app_server.models.model import Model, TaggedModel, UnionModel, UnknownObject, decode, load
+from codex_app_server.models.payloads import json_list
 from codex_app_server.models.variants import UnionKind
 
 SOURCE = str(Path(codex_app_server.__file__).parents[1])
@@ -70,6 +71,12 @@ def parts(model: object, *names: str) -> list[object]:
 
 
 # --- what the runtime sends
+
+
+@pytest.mark.parametrize("text", [r"\u00fc\n", r"a\u00fcb", "ü\\n", r"\ud83d\ude00", "日本"])
+def test_letters_are_what_they_are_however_they_are_written(text: str) -> None:
+    """Until 2.7.3, pydantic's parser took the bytes of an escaped letter for letters."""
+    assert json_list(f'["{text}"]'.encode()) == json.loads(f'["{text}"]')
 
 
 def test_what_is_as_expected_becomes_a_model() -> None:

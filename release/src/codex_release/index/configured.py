@@ -6,6 +6,7 @@ pip's files and variables may hold passwords: values are handed on, never shown.
 from __future__ import annotations
 
 import ast
+import configparser
 import contextlib
 import re
 import sys
@@ -24,6 +25,8 @@ _PIP = (sys.executable, "-m", "pip")
 _TIMEOUT_S = 60.0
 _SECTIONS = ("global", "install", ":env:")
 """Where a setting may stand that holds for ``pip install``; a later one has precedence."""
+_KINDS = ("global", "user", "site", "env")
+"""The files of pip, as ``pip config debug`` calls them; a later kind has precedence."""
 _TRANSPORT = frozenset(
     {"cert", "client-cert", "proxy", "trusted-host", "timeout", "default-timeout", "retries", "keyring-provider"}
 )
@@ -79,10 +82,11 @@ def _asked(*words: str) -> str:
 def _listed(said: str) -> dict[str, dict[str, str]]:
     """The lines of ``pip config list``, ``section.name='value'``, by section; empty values count as not set.
 
-    From pip 25.2 on it lists what stands in several files once for each, by the names of the files, whichever file has
-    precedence: of such a setting, pip is asked what it takes.
+    From pip 25.2 on it lists what stands in several files once for each, by the names of the files, whichever has
+    precedence; and until 26.3, ``pip config get`` looks into one of them alone. So such a setting is read from them.
     """
     settings: dict[str, dict[str, str]] = {}
+    together: configparser.RawConfigParser | None = None
     for line in said.splitlines():
         key, equals, quoted = line.partition("=")
         section, dot, name = key.rpartition(".")
@@ -90,11 +94,27 @@ def _listed(said: str) -> dict[str, dict[str, str]]:
             continue
         found, name = settings.setdefault(section, {}), name.replace("_", "-")
         if name in found:
-            found[name] = _asked("get", key).rstrip("\r\n")
+            together = together or _files(_asked("debug"))
+            found |= {each: value for each, value in _items(together, section).items() if each == name}
             continue
         with contextlib.suppress(ValueError, SyntaxError):
             found[name] = str(ast.literal_eval(quoted))
     return {section: {name: value for name, value in found.items() if value} for section, found in settings.items()}
+
+
+def _files(said: str) -> configparser.RawConfigParser:
+    """All files that ``pip config debug`` names, read as pip does: a later one has precedence."""
+    named: dict[str, list[str]] = {}
+    for kind, path in re.findall(r"^(?:(\w+):|  (.+), exists: True)$", said, re.MULTILINE):
+        named.setdefault(kind or next(reversed(named), ""), []).extend([path] if path else [])
+    together = configparser.RawConfigParser()
+    together.read([path for kind in _KINDS for path in named.get(kind, ())])
+    return together
+
+
+def _items(together: configparser.RawConfigParser, section: str) -> dict[str, str]:
+    items = together.items(section) if together.has_section(section) else ()
+    return {name.replace("_", "-"): value for name, value in items}
 
 
 def _asked_first(project: str) -> str:
