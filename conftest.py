@@ -1,7 +1,7 @@
 """What all tests share: the checkout, the pinned runtimes of every target, and this machine's real executable.
 
 The runtimes come from the toolkit's own cache and are fetched when it lacks them, so a clean machine downloads about
-1 GB once. A test that needs one never skips: without it, it fails.
+1 GB once, and as much again for old runtimes. A test that needs one never skips: without it, it fails.
 """
 
 from __future__ import annotations
@@ -115,10 +115,10 @@ def executable_of(context: Context, tmp_path_factory: pytest.TempPathFactory) ->
     def executable(version: str) -> Path:
         words = () if version == str(context.lock.version) else ("--unlocked",)
         with one_at_a_time(tmp_path_factory, f"runtime-{version}") as directory:
-            if not directory.is_dir():
-                codex_release("fetch", "--runtime-version", version, *words, "--out", f"{directory}.part")
-                Path(f"{directory}.part", target.triple).rename(directory)
-        return directory / target.fill(context.catalog.layout.entrypoint)
+            root = directory / target.triple
+            if not root.is_dir():
+                codex_release("fetch", "--runtime-version", version, *words, "--out", directory)
+        return root / target.fill(context.catalog.layout.entrypoint)
 
     return executable
 

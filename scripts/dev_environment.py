@@ -105,18 +105,24 @@ def installer_settings(python: Path) -> dict[str, str]:
     """
 
     def asked(*words: str) -> str:
+        # The names of files that it says are to be found again, whatever the system's encoding is.
+        environ = {**os.environ, "PYTHONIOENCODING": "utf-8:surrogateescape"}
         argv = [str(python), "-m", "pip", "config", *words]
-        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        ran = subprocess.run(
+            argv, capture_output=True, env=environ, encoding="utf-8", errors="surrogateescape", check=False
+        )
+        return ran.stdout
 
     said = asked("list")
     found: dict[str, str] = {}
     # The most general first: a setting of one command, and then of the environment, goes before.
     for section in ("global", "install", ":env:"):
         listed = re.findall(rf"^{section}\.([\w-]+)=(.*)$", said, re.MULTILINE)
-        found |= {key: str(ast.literal_eval(value)).strip() for key, value in listed}
+        given = {key: str(ast.literal_eval(value)) for key, value in listed}
         # What stands in several files, newer ones list by the names of the files, whichever has precedence.
-        if len(listed) != len(dict(listed)):
-            found |= {key: value.strip() for key, value in _in_files(asked("debug"), section) if key in found}
+        if len(listed) != len(given):
+            given |= _in_files(asked("debug"), section)
+        found |= {key: value.strip() for key, value in given.items() if value.strip()}
     table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if found.get("no-index", "0") not in {"0", "false", ""} else {})
     settings = {table[key]: value for key, value in found.items() if key in table and value}
     if "UV_FIND_LINKS" in settings:
@@ -124,15 +130,21 @@ def installer_settings(python: Path) -> dict[str, str]:
     return {key: value for key, value in settings.items() if key not in os.environ}
 
 
-def _in_files(said: str, section: str) -> list[tuple[str, str]]:
-    """A section of all the files that ``pip config debug`` names, a later one going before."""
+def _in_files(said: str, section: str) -> dict[str, str]:
+    """What stands in a section of the files that ``pip config debug`` names, read as pip does.
+
+    Each file is read by itself, and one that is named twice has the precedence of its first place.
+    """
     named: dict[str, list[str]] = {}
     for kind, path in re.findall(r"^(?:(\w+):|  (.+), exists: True)$", said, re.MULTILINE):
         named.setdefault(kind or next(reversed(named), ""), []).extend([path] if path else [])
-    together = configparser.RawConfigParser()
-    together.read([path for kind in ("global", "user", "site", "env") for path in named.get(kind, ())])
-    items = together.items(section) if together.has_section(section) else []
-    return [(name.replace("_", "-"), value) for name, value in items]
+    found: dict[str, str] = {}
+    for path in dict.fromkeys(path for kind in ("global", "user", "site", "env") for path in named.get(kind, ())):
+        file = configparser.RawConfigParser()
+        file.read(path)
+        items = file.items(section) if file.has_section(section) else ()
+        found |= {name.replace("_", "-").removeprefix("--"): value for name, value in items}
+    return found
 
 
 def _made() -> dict[str, str]:

@@ -167,8 +167,10 @@ def main() -> int:
             resolve(room, upgrade=upgrade)
         files = {path: read(path.read_text(encoding="utf-8")) for path in sorted(directory.rglob("*.txt"))}
         wrong = problems({path.stem: pins for path, pins in files.items() if path.parent == directory})
-        wrong += [line for path, pins in files.items() for line in problems({path.stem: pins})]
-        for line in dict.fromkeys(wrong):
+        for path, pins in files.items():
+            if path.parent != directory:
+                wrong += problems({path.relative_to(directory).with_suffix("").as_posix(): pins})
+        for line in wrong:
             sys.stderr.write(f"{line}\n")
         if wrong:
             sys.stderr.write("nothing is written: bound these in one of the *.in files\n")

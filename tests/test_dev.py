@@ -171,6 +171,8 @@ def test_a_setting_of_pip_is_one_of_the_installer_too(tmp_path: Path, monkeypatc
     (tmp_path / "z" / "pip").mkdir(parents=True)
     (tmp_path / "z" / "pip" / "pip.conf").write_text("[global]\ncert = /others.pem\n", encoding="utf-8")
     assert dev_environment.installer_settings(Path(sys.executable)) == given
+    monkeypatch.setenv("PIP_INDEX_URL", "")
+    assert dev_environment.installer_settings(Path(sys.executable)) == given
     monkeypatch.setenv("PIP_INDEX_URL", "https://mine.invalid/simple")
     assert dev_environment.installer_settings(Path(sys.executable))["UV_DEFAULT_INDEX"] == "https://mine.invalid/simple"
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.invalid/simple")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,16 +270,30 @@ def test_pips_index_is_the_one_that_install_would_use(pip_home: Path, monkeypatc
     assert pip_settings().first_index("thing") == "https://d.example/simple"
 
 
+def settings_below(directory: Path, index_url: str) -> None:
+    """A file of pip's in one of the directories of ``XDG_CONFIG_DIRS``."""
+    (directory / "pip").mkdir(parents=True)
+    (directory / "pip" / "pip.conf").write_text(f"[global]\nindex-url = {index_url}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("spelling", ["index-url", "index_url", "--index-url"])
 def test_of_a_setting_in_several_files_the_one_that_pip_takes_counts(
-    pip_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spelling: str, pip_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pip_home.write_text("[global]\nindex-url = https://a.example/simple\n", encoding="utf-8")
+    pip_home.write_text(f"[global]\n{spelling} = https://a.example/simple\n", encoding="utf-8")
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "z"))  # of the names, the last; of the files, an earlier one
-    (tmp_path / "z" / "pip").mkdir(parents=True)
-    (tmp_path / "z" / "pip" / "pip.conf").write_text(
-        "[global]\nindex-url = https://z.example/simple\n", encoding="utf-8"
-    )
+    settings_below(tmp_path / "z", "https://z.example/simple")
     assert pip_settings().index_url == "https://a.example/simple"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no XDG_CONFIG_DIRS")
+def test_a_file_of_pip_may_lie_below_any_name(pip_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip_home.touch()
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path / 'zz'}:{tmp_path / 'Größe'}")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    settings_below(tmp_path / "zz", "https://zz.example/simple")
+    settings_below(tmp_path / "Größe", "https://later.example/simple")
+    assert pip_settings().index_url == "https://later.example/simple"
 
 
 def test_left_to_itself_pip_says_where_it_looks() -> None:

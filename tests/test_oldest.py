@@ -24,6 +24,7 @@ TESTS = {
         "tests/test_progress.py",
         "tests/test_provenance.py::TestLocking",
         "tests/test_index.py::test_of_a_setting_in_several_files_the_one_that_pip_takes_counts",
+        "tests/test_index.py::test_a_file_of_pip_may_lie_below_any_name",
         "tests/test_rehearse.py::test_a_second_rehearsal_builds_nothing_and_its_set_for_one_platform_cannot_be_published",
     ),
     "sdk": (

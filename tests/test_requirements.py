@@ -26,7 +26,7 @@ from needs import needs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from programs import ROOT, environment_with, finished, uv_pip_install
-from resolve_requirements import ENVIRONMENTS, NOT_ASKED_FOR, Pin, problems, read, written
+from resolve_requirements import APART, ENVIRONMENTS, NOT_ASKED_FOR, Pin, problems, read, written
 
 from codex_release.facts.toml import read_toml
 
@@ -58,7 +58,8 @@ def pins(name: str) -> list[Pin]:
 
 def test_every_file_is_written_from_one_and_names_no_place() -> None:
     assert [path.stem for path in sorted(DIRECTORY.glob("*.txt"))] == NAMES
-    for path in DIRECTORY.glob("*.txt"):
+    for path in DIRECTORY.rglob("*.txt"):
+        assert path.with_suffix(".in").is_file()
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# Written from {path.stem}.in by `python3 scripts/dev.py requirements`")
         assert not re.search(r"://|--(?:extra-)?index|--find-links", text)
@@ -66,6 +67,8 @@ def test_every_file_is_written_from_one_and_names_no_place() -> None:
 
 def test_a_package_has_one_version_wherever_it_stands() -> None:
     assert problems({name: pins(name) for name in NAMES}) == []
+    for path in (DIRECTORY / APART).glob("*.txt"):
+        assert problems({path.stem: read(path.read_text(encoding="utf-8"))}) == []
 
 
 @pytest.mark.parametrize(
@@ -93,8 +96,9 @@ def test_versions_may_differ_where_nobody_meets_both() -> None:
 
 
 def test_what_is_read_is_written_again() -> None:
-    for name in NAMES:
-        assert written(name, pins(name)) == (DIRECTORY / f"{name}.txt").read_text(encoding="utf-8")
+    for path in DIRECTORY.rglob("*.txt"):
+        text = path.read_text(encoding="utf-8")
+        assert written(path.stem, read(text)) == text
 
 
 @pytest.mark.parametrize(("project", "name"), [("release", "release"), ("sdk", "client")])

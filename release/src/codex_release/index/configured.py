@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import configparser
 import contextlib
+import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ __all__ = ["PipSettings", "pip_settings"]
 
 _PIP = (sys.executable, "-m", "pip")
 _TIMEOUT_S = 60.0
+_SAYING = {"PYTHONIOENCODING": "utf-8:surrogateescape"}
+"""Has pip say names of files so that they can be read, whatever the system's encoding is."""
 _SECTIONS = ("global", "install", ":env:")
 """Where a setting may stand that holds for ``pip install``; a later one has precedence."""
 _KINDS = ("global", "user", "site", "env")
@@ -72,7 +75,7 @@ def pip_settings() -> PipSettings:
 def _asked(*words: str) -> str:
     """What ``pip config`` answers."""
     try:
-        return answer([*_PIP, "config", *words], timeout_s=_TIMEOUT_S)
+        return answer([*_PIP, "config", *words], timeout_s=_TIMEOUT_S, environ={**os.environ, **_SAYING})
     except SourceError as error:
         raise PackageIndexError(
             f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
@@ -86,7 +89,7 @@ def _listed(said: str) -> dict[str, dict[str, str]]:
     precedence; and until 26.3, ``pip config get`` looks into one of them alone. So such a setting is read from them.
     """
     settings: dict[str, dict[str, str]] = {}
-    together: configparser.RawConfigParser | None = None
+    files: dict[str, dict[str, str]] = {}
     for line in said.splitlines():
         key, equals, quoted = line.partition("=")
         section, dot, name = key.rpartition(".")
@@ -94,27 +97,30 @@ def _listed(said: str) -> dict[str, dict[str, str]]:
             continue
         found, name = settings.setdefault(section, {}), name.replace("_", "-")
         if name in found:
-            together = together or _files(_asked("debug"))
-            found |= {each: value for each, value in _items(together, section).items() if each == name}
+            files = files or _files(_asked("debug"))
+            found[name] = files.get(section, {}).get(name, "")
             continue
         with contextlib.suppress(ValueError, SyntaxError):
             found[name] = str(ast.literal_eval(quoted))
     return {section: {name: value for name, value in found.items() if value} for section, found in settings.items()}
 
 
-def _files(said: str) -> configparser.RawConfigParser:
-    """All files that ``pip config debug`` names, read as pip does: a later one has precedence."""
+def _files(said: str) -> dict[str, dict[str, str]]:
+    """What stands in the files that ``pip config debug`` names, by section, read as pip does.
+
+    Each file is read by itself, and one that is named twice has the precedence of its first place.
+    """
     named: dict[str, list[str]] = {}
     for kind, path in re.findall(r"^(?:(\w+):|  (.+), exists: True)$", said, re.MULTILINE):
         named.setdefault(kind or next(reversed(named), ""), []).extend([path] if path else [])
-    together = configparser.RawConfigParser()
-    together.read([path for kind in _KINDS for path in named.get(kind, ())])
-    return together
-
-
-def _items(together: configparser.RawConfigParser, section: str) -> dict[str, str]:
-    items = together.items(section) if together.has_section(section) else ()
-    return {name.replace("_", "-"): value for name, value in items}
+    found: dict[str, dict[str, str]] = {}
+    for path in dict.fromkeys(path for kind in _KINDS for path in named.get(kind, ())):
+        file = configparser.RawConfigParser()
+        file.read(path)
+        for section in file.sections():
+            items = {name.replace("_", "-").removeprefix("--"): value for name, value in file.items(section)}
+            found.setdefault(section, {}).update(items)
+    return found
 
 
 def _asked_first(project: str) -> str:

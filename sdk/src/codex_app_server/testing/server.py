@@ -242,7 +242,7 @@ def said(event: dict[str, object] | Pause) -> bytes | Pause:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # `server_close` waits for them
     block_on_close = True
-    request_queue_size = 128  # of the five that there are otherwise, many turns at once take more
+    request_queue_size = 128  # of the usual 5, many turns that begin at once would have to wait for a second try
 
     def __init__(self, model: ModelServer) -> None:
         self._connected: set[socket.socket] = set()
