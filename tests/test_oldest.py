@@ -18,10 +18,12 @@ from codex_release.facts.toml import read_toml
 EXTRAS = {"release": ("rehearse", "sigstore"), "sdk": ("ws",)}
 """Those that can stand beside the oldest of all else; what frameworks need in turn is newer than that."""
 FILES = {"release": "release", "sdk": "client"}
-TESTS = {
+TESTS: dict[str, tuple[str, ...]] = {
     "release": (
         "tests/test_http.py::test_settings_of_the_environment_that_cannot_be_used",
         "tests/test_progress.py",
+        # rich took a space at the end of a line away.
+        "--deselect=tests/test_progress.py::TestLines::test_a_note_is_one_line_as_it_is",
         "tests/test_provenance.py::TestLocking",
         "tests/test_index.py::test_of_a_setting_in_several_files_the_one_that_pip_takes_counts",
         "tests/test_index.py::test_a_file_of_pip_may_lie_below_any_name",
@@ -32,8 +34,11 @@ TESTS = {
         "sdk/tests/test_models.py",
         "sdk/tests/test_reconnecting.py::test_wherever_a_connection_breaks_a_turn_comes_whole",
         "sdk/tests/test_tools.py",
+        # Before 2.11, pydantic writes the bound 1000 of a float as 1000.0.
+        "--deselect=sdk/tests/test_tools.py::test_what_the_runtime_drops_is_said_in_words",
     ),
 }
+"""What runs again, but for what differs in looks alone."""
 
 
 @pytest.mark.parametrize("project", FILES)

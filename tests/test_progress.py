@@ -60,7 +60,7 @@ class TestLines:
         assert lines_of(log) == ["codex.tgz"]
 
     def test_a_note_is_one_line_as_it_is(self, log: Console) -> None:
-        text = "[bold]https://host/a[/bold]: :warning:" + " long" * 40
+        text = "[bold]https://host/a[/bold]: :warning: " + "long " * 40
         Lines(log).note(text)
         assert lines_of(log) == [text]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("leaves_nothing")]
 
-SECONDS = float(os.environ.get("CODEX_SOAK_SECONDS", "6"))
+SECONDS = float(os.environ.get("CODEX_SOAK_SECONDS", "20"))
 """How long each kind of client is at it."""
 
 

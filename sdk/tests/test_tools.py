@@ -125,7 +125,7 @@ def test_without_parameters_and_docstring() -> None:
 
 def test_what_the_runtime_drops_is_said_in_words() -> None:
     def pay(
-        amount: Annotated[int, Field(gt=0, le=1000, description="in euros")],
+        amount: Annotated[float, Field(gt=0, le=1000, description="in euros")],
         code: Annotated[str, Field(pattern="[A-Z]+", max_length=3)],
         when: date,
         tags: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)],
