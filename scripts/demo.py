@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.verify.trial import CodexAnswer, Trial
 
 __all__ = ["main"]
@@ -85,7 +85,7 @@ def show(built: list[dict[str, Any]], answers: list[CodexAnswer], picture: Path 
         tags = each["tag"].replace("py3-none-", "").replace(".", "\n") or each["kind"]
         seconds = "unchanged" if each["reused"] else f"{each['seconds']:.1f}"
         sha256 = "\n".join(re.findall(".{16}" if console.width < 130 else ".{32}", each["sha256"]))
-        files.add_row(each["name"], tags, megabytes(each["size"]), sha256, seconds)
+        files.add_row(each["name"], tags, byte_count(each["size"]), sha256, seconds)
     told = Table("asked", "answer", title="Answered", title_justify="left")
     told.add_column("seconds", justify="right", no_wrap=True)
     for answer in answers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from codex_release.check import MetadataCheck
+from codex_release.check.metadata import MetadataCheck
 from codex_release.cli import main
 
 

@@ -33,15 +33,16 @@ from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
 from codex_release.index.client import PackageIndex
 from codex_release.index.repository import Repository
-from codex_release.publish import PublishResult, publish
 from codex_release.publish.prepare import prepare
+from codex_release.publish.publication import publish
+from codex_release.publish.result import PublishResult
 from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codex_release.publish import Plan
+    from codex_release.publish.plan import Plan
     from codex_release.rehearse.local_index import LocalIndex
 
 __all__ = ["ANYBODY", "Notes", "SmallRelease", "Window", "pypi_server_window", "stage_window"]

@@ -25,7 +25,8 @@ from packageurl import PackageURL
 from publishing import SmallRelease
 
 from codex_release.base.digests import FileDigest
-from codex_release.check import MetadataCheck, check_files, distributions_in
+from codex_release.check.metadata import MetadataCheck
+from codex_release.check.release import check_files, distributions_in
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.facts.targets import Catalog
 from codex_release.wheels import wheel_file

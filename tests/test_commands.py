@@ -27,7 +27,7 @@ from publishing import SmallRelease
 from until import until
 
 from codex_release import cli
-from codex_release.check import distributions_in
+from codex_release.check.release import distributions_in
 from codex_release.facts.lock import Lock
 from codex_release.fetching import fetcher
 

@@ -60,7 +60,7 @@ def test_a_file_in_json_says_everything() -> None:
         ),
         "thing",
         BASE,
-    ).files
+    )
     assert file == ListedFile(
         name="thing-1.0-py3-none-any.whl",
         url="https://index.example/files/thing-1.0-py3-none-any.whl",
@@ -74,9 +74,7 @@ def test_a_file_in_json_says_everything() -> None:
 
 
 def test_what_a_file_in_json_does_not_say_is_not_guessed() -> None:
-    (file,) = parse_json(
-        page({"filename": "a-1.tar.gz", "url": "a-1.tar.gz", "hashes": {"md5": "00"}}), "a", BASE
-    ).files
+    (file,) = parse_json(page({"filename": "a-1.tar.gz", "url": "a-1.tar.gz", "hashes": {"md5": "00"}}), "a", BASE)
     assert file == ListedFile("a-1.tar.gz", f"{BASE}a-1.tar.gz")
 
 
@@ -85,13 +83,13 @@ def test_what_a_file_in_json_does_not_say_is_not_guessed() -> None:
 )
 def test_core_metadata_is_a_truth_value_or_digests_under_either_name(said: object, meant: bool) -> None:
     for key in ("core-metadata", "dist-info-metadata"):
-        (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, key: said}), "a", BASE).files
+        (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, key: said}), "a", BASE)
         assert file.core_metadata is meant
 
 
 @pytest.mark.parametrize(("said", "meant"), [(False, None), (True, ""), ("", ""), ("why", "why"), (None, None)])
 def test_yanked_is_a_truth_value_or_a_reason(said: object, meant: str | None) -> None:
-    (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, "yanked": said}), "a", BASE).files
+    (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, "yanked": said}), "a", BASE)
     assert file.yanked == meant
 
 
@@ -105,7 +103,7 @@ HTML = f"""<!DOCTYPE html><html><head>
 
 
 def test_the_html_form_says_the_same() -> None:
-    first, second = parse_html(HTML.encode(), "thing", BASE).files
+    first, second = parse_html(HTML.encode(), "thing", BASE)
     assert first == ListedFile(
         name="thing-1.0+local-py3-none-any.whl",
         url="https://files.example/y/thing-1.0%2Blocal-py3-none-any.whl",
@@ -162,7 +160,7 @@ def test_what_surrounds_the_links_of_a_page_is_passed_over() -> None:
     text = """<!-- <a href="no-1.0.tar.gz"> --> <script>"<a href='no-2.0.tar.gz'>"</script><STYLE></STYLE>
     <base href=/x/><br/><p a=1 b = '>' <a>text < more</a><A data-yanked HREF = yes-1.0.tar.gz >
     <a\thref='yes-2.0.tar.gz#sha256=&#49;' title="<a href=no>" href=no>yes</a> <a href="no-3.0.tar.gz" """
-    first, second = parse_html(text.encode(), "thing", BASE).files
+    first, second = parse_html(text.encode(), "thing", BASE)
     assert (first.name, first.yanked, second.name, second.yanked) == ("yes-1.0.tar.gz", "", "yes-2.0.tar.gz", None)
     assert second.url == urljoin(BASE, "/x/yes-2.0.tar.gz")
 
@@ -180,8 +178,8 @@ def test_an_index_is_asked_for_the_normalized_name_afresh_and_in_both_forms(web:
     ]
     with Loopback(lambda _: replies.pop(0)) as server:
         index = PackageIndex(f"{server.url}/simple", web)
-        assert index.listing("Some_Thing").files == ()
-        assert len(index.listing("some.thing").files) == 2
+        assert index.listing("Some_Thing") == {}
+        assert len(index.listing("some.thing")) == 2
         assert {each.path for each in server.requests} == {"/simple/some-thing/"}
         assert server.requests[0].headers["cache-control"] == "max-age=0"
         assert server.requests[0].headers["accept"].startswith("application/vnd.pypi.simple.v1+json")
@@ -189,8 +187,7 @@ def test_an_index_is_asked_for_the_normalized_name_afresh_and_in_both_forms(web:
 
 def test_a_project_that_is_not_there_is_no_error_and_an_index_that_is_not_there_is(web: Web) -> None:
     with Loopback(lambda _: Reply(404, b"no")) as server:
-        listing = PackageIndex(server.url, web).listing("thing")
-        assert (listing.exists, listing.files) == (False, ())
+        assert PackageIndex(server.url, web).listing("thing") == {}
         server.fail("/", status(500), status(500))
         with pytest.raises(HttpError, match="status 500"):
             PackageIndex(server.url, web).listing("thing")
@@ -379,9 +376,7 @@ def test_pip_finds_the_wheel_of_each_platform_and_says_its_digest(shown: Window)
         found = answer.file("codex_cli_bin")
         assert found is not None
         assert found.name.startswith(platforms[answer.question.platforms[0]])
-        listed = listing.file(found.name)
-        assert listed is not None
-        assert (found.sha256, found.version) == (listed.sha256, "0.169.0")
+        assert (found.sha256, found.version) == (listing[found.name].sha256, "0.169.0")
     # devpi serves the metadata beside the wheel (PEP 658): no wheel was transferred.
     assert not [path for path, _, _ in shown.proxy.looks if path.endswith(".whl")]
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 from until import until
 
-from codex_release.base.progress import Bars, Lines, megabytes, progress_for
+from codex_release.base.progress import Bars, Lines, progress_for
+from codex_release.base.words import byte_count
 
 
 def lines_of(console: Console) -> list[str]:
@@ -41,7 +42,7 @@ class TestLines:
             transfer.advance(1_000_000)
             transfer.advance(2_000_000)
         assert len(lines_of(log)) == 2
-        assert re.fullmatch(r"codex\.tgz from npm: 3\.0 MB in \d+\.\d s, [\d.]+ MB/s", lines_of(log)[1])
+        assert re.fullmatch(r"codex\.tgz from npm: 3\.0 MB in \d+\.\d s, [\d.]+ [MG]B/s", lines_of(log)[1])
 
     def test_what_is_here_already_is_told_and_not_counted(self, log: Console) -> None:
         with Lines(log).transfer("codex.tgz", 3_000_000, 2_000_000) as transfer:
@@ -146,7 +147,7 @@ def test_a_terminal_gets_bars_and_everything_else_lines(log: Console, terminal: 
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0.0 kB"), (999, "1.0 kB"), (99_999, "100.0 kB"), (100_000, "0.1 MB"), (167_001_509, "167.0 MB")],
+    [(0, "0 B"), (999, "999 B"), (99_999, "100.0 kB"), (167_001_509, "167.0 MB"), (1_076_000_000, "1.08 GB")],
 )
-def test_bytes_are_decimal_megabytes(count: int, text: str) -> None:
-    assert megabytes(count) == text
+def test_bytes_are_counted_in_decimal_units(count: int, text: str) -> None:
+    assert byte_count(count) == text

@@ -19,7 +19,7 @@ from publishing import ANYBODY, SmallRelease, Window, stage_window
 from verdicts import praised_once
 
 from codex_release.base.digests import FileDigest, file_digest
-from codex_release.index.listing import ListedFile, Listing
+from codex_release.index.listing import ListedFile
 from codex_release.index.repository import Repository
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD, Candidate, Plan, make_plan
 from codex_release.publish.upload import Fate, Uploader, judged
@@ -42,14 +42,14 @@ def candidate(name: str, **facts: object) -> Candidate:
 FILES = [candidate(name) for name in (*WHEELS, *SDK)]
 
 
-def listed(*files: Candidate | ListedFile) -> dict[str, Listing]:
+def listed(*files: Candidate | ListedFile) -> dict[str, dict[str, ListedFile]]:
     """What an index would list."""
     entries = [
         each if isinstance(each, ListedFile) else ListedFile(each.name, "https://index/", each.digest.sha256)
         for each in files
     ]
     return {
-        project: Listing(project, tuple(each for each in entries if each.name.startswith(project.replace("-", "_"))))
+        project: {each.name: each for each in entries if each.name.startswith(project.replace("-", "_"))}
         for project in (RUNTIME, CLIENT)
     }
 
@@ -113,7 +113,7 @@ def test_attestations_go_along_if_all_have_one_and_are_refused_if_some_do() -> N
     assert make_plan(signed, listed(), {}).attested
     assert not make_plan(FILES, listed(), {}).attested
     (problem,) = make_plan([*signed[:3], FILES[3]], listed(), {}).problems
-    assert problem.startswith(f"{SDK[1]} lack the attestation")
+    assert problem.startswith(f"{SDK[1]} lacks the attestation")
     # Only what will be uploaded needs one.
     assert make_plan([FILES[0], *signed[1:]], listed(FILES[0]), {}).attested
 
@@ -130,7 +130,7 @@ def test_a_project_without_room_for_another_release_is_a_warning() -> None:
     old = ListedFile("codex_cli_bin-0.168.0-py3-none-any.whl", "https://index/", "ff" * 32, size=700)
     assert make_plan(FILES, listed(old), {}, project_size=1100).warnings == ()
     (warning,) = make_plan(FILES, listed(old), {}, project_size=1099).warnings
-    assert warning.startswith("codex-cli-bin comes to 0.9 kB with this release, of 1.1 kB that a project may have")
+    assert warning.startswith("codex-cli-bin comes to 900 B with this release, and a project may have 1.1 kB")
 
 
 # --- What twine says
@@ -224,7 +224,7 @@ def test_a_release_is_published_runtimes_first_and_once(here: FakeRelease, shown
         ("upload the client", "passed"),
         ("wait until the index serves the client and pip resolves them", "passed"),
     ]
-    assert result["steps"][1]["detail"] == "7 files listed with our digests, 11 platforms resolve"
+    assert result["steps"][1]["detail"] == "7 files listed with our digests, pip's 11 answers as expected"
     assert shown.proxy.stored == small.names == sorted(shown.listed(), key=small.names.index)
     assert shown.broken_promises == []
 

@@ -28,7 +28,7 @@ from codex_release.facts.settings import Settings
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
-from codex_release.publish import PublishResult
+from codex_release.publish.result import PublishResult
 from codex_release.rehearse.local_index import local_index
 from codex_release.rehearse.rehearsal import RehearsalResult
 from codex_release.report.markup import element
@@ -316,7 +316,7 @@ class TestPublishing:
             context = Context(lambda: Workspace(release.root), Settings.read({}), progress, web)
             leave_report(context, dist, lambda store: store.record_publish(VERSION, published(built)))
         (note,) = progress.notes
-        assert note.startswith(f"no report is left in {dist}: ")
+        assert note.startswith(f"no whole report is left of {dist}: ")
 
 
 class TestComparison:

@@ -196,7 +196,7 @@ def looked(dist: Path, app: StaticIndex, *, required: bool = False, name: str = 
     web = Web(Silent())
     with Loopback(app) as server:
         index = PackageIndex(f"{server.url}/simple/", web)
-        listed = index.listing("codex-app-server-sdk").file(name)
+        listed = index.listing("codex-app-server-sdk").get(name)
         found = file_findings(OurFile.of(dist / name), listed, index, attestations_required=required)
     web.close()
     return {each.question: each for each in found}
@@ -302,7 +302,7 @@ def test_what_cannot_be_installed_is_a_problem_with_pips_reason(
     ran = release.ran("verify-index", "0.169.0", "--index-url", complete.simple_url, "--dist", dist, code=1)
     (line,) = [line for line in ran.out.splitlines() if "FAILED" in line]
     assert re.search(
-        r"^codex-release: 1 of \d+ questions about Codex 0\.169\.0 on http\S+ do not hold$", ran.err, re.MULTILINE
+        r"^codex-release: 1 of \d+ questions about Codex 0\.169\.0 on http\S+ does not hold$", ran.err, re.MULTILINE
     )
     assert line.startswith("this machine  FAILED: installs  pip install in a fresh environment failed with exit code 1")
     assert "(from codex-app-server-sdk)" in line

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
-from codex_release.check import MetadataCheck
+from codex_release.check.metadata import MetadataCheck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,6 +23,7 @@ from codex_app_server import (
     InternalRpcError,
     InvalidRequestError,
     LoginFailedError,
+    WaitTimeoutError,
 )
 from codex_app_server.handles.settings import Settings, edits_of
 from codex_app_server.testing import ModelServer
@@ -84,7 +85,7 @@ class TestLogins:
 
             begun = time.monotonic()
             login = await codex.login_chatgpt()
-            with pytest.raises(TimeoutError, match="nobody has logged in in time"):
+            with pytest.raises(WaitTimeoutError, match="nobody has logged in in time"):
                 await login.wait(timeout=0.2)
             async with await codex.login_chatgpt() as left:
                 pass

@@ -30,6 +30,7 @@ from codex_app_server import (
     ThreadStartParams,
     TransportClosedError,
     TurnFailedError,
+    WaitTimeoutError,
 )
 from codex_app_server.generated import AgentMessageThreadItem
 from codex_app_server.testing import Failure, ModelServer, Text
@@ -186,7 +187,7 @@ class TestTurns:
     def test_a_timeout_interrupts_and_leaves_the_thread_usable(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start()
-            with pytest.raises(TimeoutError, match="did not end in time"):
+            with pytest.raises(WaitTimeoutError, match="did not end in time"):
                 await thread.run("go", timeout=0.5)
             assert (await thread.run("again", timeout=20)).text == "fine"
             assert len(model.requests) == 2

@@ -9,6 +9,7 @@ import threading
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 from awaited import awaited
@@ -120,6 +121,13 @@ def test_logging_that_fails_keeps_nobody_waiting(
 @pytest.mark.parametrize(("given", "decision"), [(True, "accept"), (False, "decline")])
 def test_yes_and_no_are_answers(answers: Callable[..., list[Any]], given: bool, decision: str) -> None:
     assert [said["result"]["decision"] for said in answers(lambda _: given, ["q"])] == [decision]
+
+
+@pytest.mark.parametrize("mock", [Mock, MagicMock, AsyncMock])
+def test_a_mock_is_a_function_like_any_other(answers: Callable[..., list[Any]], mock: type[Mock]) -> None:
+    handler = mock(return_value=True)
+    assert [said["result"]["decision"] for said in answers(handler, ["q"])] == ["accept"]
+    handler.assert_called_once()
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "", -1, 2**70])

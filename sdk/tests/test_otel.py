@@ -258,7 +258,7 @@ def test_what_goes_wrong_is_named(play: Play, seen: Seen) -> None:
         experimental_api=True,
     )
     errors = [(span.attributes or {}).get("error.type") for span in seen.named("invoke_agent codex")]
-    assert errors == [None, "other", "TimeoutError", "interrupted"]
+    assert errors == [None, "other", "WaitTimeoutError", "interrupted"]
     tool = seen.one("execute_tool buy")
     assert (tool.attributes or {})["error.type"] == "LookupError"
     assert tool.status.status_code is StatusCode.ERROR

@@ -25,6 +25,7 @@ from codex_app_server import (
     RuntimeLostError,
     RuntimeNotFoundError,
     TransportClosedError,
+    WaitTimeoutError,
     is_retryable_error,
 )
 from codex_app_server.pooling.desk import Desk, Member, Place
@@ -210,7 +211,7 @@ def test_whoever_finds_no_room_waits_and_nobody_waits_for_ever(swim: Callable[..
 
     async def scene(pool: Any) -> None:
         async with lent(pool):
-            with pytest.raises(TimeoutError, match=r"no runtime of the pool was free within 0\.05 s"):
+            with pytest.raises(WaitTimeoutError, match=r"no runtime of the pool was free within 0\.05 s"):
                 await wait_for_one(pool, timeout=0.05)
             waiting = asyncio.ensure_future(wait_for_one(pool))
             await until_it_holds(lambda: pool.waiting == 1)

@@ -17,6 +17,7 @@ from codex_app_server import (
     InvalidRequestError,
     RequestTimeoutError,
     TurnFailedError,
+    WaitTimeoutError,
 )
 from codex_app_server.events import Notification
 from codex_app_server.handles.goals import GoalFold
@@ -217,7 +218,7 @@ class TestGoals:
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start()
             goal = await thread.goal("Write it.")
-            with pytest.raises(TimeoutError, match="the goal was not reached in time"):
+            with pytest.raises(WaitTimeoutError, match="the goal was not reached in time"):
                 await goal.wait(timeout=0.5)
             result = await goal.wait(timeout=30)
             assert (result.status, result.turns[-1].status) == ("paused", "interrupted")

@@ -19,6 +19,7 @@ from codex_app_server import (
     CommandResult,
     InvalidRequestError,
     TransportClosedError,
+    WaitTimeoutError,
 )
 from codex_app_server.events import Notification
 from codex_app_server.generated import DangerFullAccessSandboxPolicy
@@ -118,7 +119,7 @@ def test_it_ends_when_its_time_is_up_or_it_is_told_to(play: Callable[..., None])
 
         begun = time.monotonic()
         command = await codex.command(WAITS)
-        with pytest.raises(TimeoutError, match="the command did not end in time"):
+        with pytest.raises(WaitTimeoutError, match="the command did not end in time"):
             await command.wait(timeout=0.3)
         assert (await command.wait()).exit_code == 137
 

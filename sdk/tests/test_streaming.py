@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from until import until_it_holds
 
-from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError
+from codex_app_server import AppServerConfig, AppServerError, EventOverflowError, TransportClosedError, WaitTimeoutError
 from codex_app_server.aio.driver import AsyncDriver
 from codex_app_server.driving import FEW
 from codex_app_server.protocol.allowance import READ_AHEAD
@@ -298,7 +298,7 @@ def test_where_many_wait_a_lone_event_arrives_and_who_gives_up_takes_nobody_alon
         assert event.params == {"turnId": "turn-39", "itemId": "i", "delta": "for you"}
 
         gone = await asyncio.gather(*giving_up, return_exceptions=True)
-        assert {type(error) for error in gone} == {TimeoutError}
+        assert {type(error) for error in gone} == {WaitTimeoutError}
         waiting = asyncio.create_task(client.take(last))
         await client.call("again")
         assert len(await asyncio.wait_for(waiting, 1)) == 1
@@ -357,7 +357,7 @@ def test_closing_ends_whoever_waits_for_events(script: Callable[..., None]) -> N
 def test_waiting_has_a_limit_if_one_is_given_and_can_be_taken_up_again(script: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         _, stream = await client.start_turn("turn/start", {})
-        with pytest.raises(TimeoutError, match=r"nothing happened in turn a within 0\.05 s"):
+        with pytest.raises(WaitTimeoutError, match=r"nothing happened in turn a within 0\.05 s"):
             await client.take(stream, 0.05)
         await client.call("go on")
         assert await texts(client, stream) == ["0", "turn/completed"]

@@ -18,6 +18,7 @@ from codex_app_server import (
     OutputValidationError,
     TransportClosedError,
     TurnStatus,
+    WaitTimeoutError,
 )
 from codex_app_server.streaming import Words
 from codex_app_server.testing import TOOL_MODES, Failure, ModelServer, Text, ToolCall
@@ -141,7 +142,7 @@ def test_so_does_an_error_and_a_time_that_passes(play: Callable[..., None]) -> N
                 raise LookupError
         await until_it_holds(lambda: is_interrupted(stream))
         begun: list[Any] = []
-        with pytest.raises(TimeoutError, match="did not end in time"):
+        with pytest.raises(WaitTimeoutError, match="did not end in time"):
             await read(thread, begun.append, timeout=0.4)
         (stream,) = begun
         await until_it_holds(lambda: is_interrupted(stream))

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         StartupTimeoutError,
         TransportClosedError,
         TurnFailedError,
+        WaitTimeoutError,
     )
     from codex_app_server.events import Notification
     from codex_app_server.generated import (
@@ -303,6 +304,7 @@ __all__ = [
     "TurnSteerParams",
     "TurnSteerResponse",
     "TurnStream",
+    "WaitTimeoutError",
     "__version__",
     "allow_commands",
     "allow_mcp_tools",
@@ -396,6 +398,7 @@ _HOMES = {
     "Personality": "generated",
     "PlanType": "generated",
     "PoolFullError": "errors",
+    "WaitTimeoutError": "errors",
     "PoolMember": "pooling.members",
     "Prices": "prices",
     "ReasoningEffort": "generated",

@@ -47,6 +47,7 @@ __all__ = [
     "StartupTimeoutError",
     "TransportClosedError",
     "TurnFailedError",
+    "WaitTimeoutError",
     "rpc_error",
     "start_error",
 ]
@@ -155,6 +156,10 @@ class StartupTimeoutError(AppServerError, TimeoutError):
     def __str__(self) -> str:
         """What happened, then what the runtime said last."""
         return _quoting(super().__str__(), self.stderr_tail)
+
+
+class WaitTimeoutError(AppServerError, TimeoutError):
+    """What a call waits for did not come within its `timeout`: the end of a turn, a login, a free runtime."""
 
 
 class EventOverflowError(AppServerError):

@@ -8,6 +8,7 @@ declined too: nothing is granted that nobody granted.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -118,6 +119,6 @@ def _check(name: str, handler: object) -> None:
 def is_async(function: Callable[..., object]) -> bool:
     """Whether an event loop calls a function itself, for it gives something to wait for; any other needs a thread."""
     plain: Any = function
-    while hasattr(plain, "func"):  # functools.partial
+    while isinstance(plain, functools.partial):  # not by its attributes: a mock has every one, and so on without end
         plain = plain.func
     return iscoroutinefunction(plain) or iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004

@@ -144,6 +144,7 @@ from codex_app_server import (
     TurnSteerParams,
     TurnSteerResponse,
     TurnStream,
+    WaitTimeoutError,
     __version__,
     allow_commands,
     allow_mcp_tools,
@@ -543,7 +544,13 @@ def guarded() -> str:
         return error.reply or "\n".join(error.reasons)
     except TransportClosedError as error:
         return "\n".join(error.stderr_tail)
-    except (RequestTimeoutError, StartupTimeoutError, EventOverflowError, ExperimentalApiError) as error:
+    except (
+        RequestTimeoutError,
+        StartupTimeoutError,
+        WaitTimeoutError,
+        EventOverflowError,
+        ExperimentalApiError,
+    ) as error:
         return str(error)
     except ConfigurationError as error:
         return error.path or ""

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich import progress as shown
 
+from codex_release.base.words import byte_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-__all__ = ["Bars", "Lines", "Progress", "Transfer", "megabytes", "progress_for"]
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes as a person reads it, in decimal megabytes."""
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+__all__ = ["Bars", "Lines", "Progress", "Transfer", "progress_for"]
 
 
 class Transfer(Protocol):
@@ -59,13 +56,13 @@ class Lines:
     @contextlib.contextmanager
     def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
         """One line at the start and one with what came, time and rate at the end; none there if it fails."""
-        facts = [megabytes(total)] if total else []
-        facts += [f"{megabytes(done)} are here"] if done else []
+        facts = [byte_count(total)] if total else []
+        facts += [f"{byte_count(done)} are here"] if done else []
         self.note(f"{what} ({', '.join(facts)})" if facts else what)
         count, start = _Count(), time.monotonic()
         yield count
         seconds = max(time.monotonic() - start, 1e-9)
-        self.note(f"{what}: {megabytes(count.done)} in {seconds:.1f} s, {megabytes(int(count.done / seconds))}/s")
+        self.note(f"{what}: {byte_count(count.done)} in {seconds:.1f} s, {byte_count(int(count.done / seconds))}/s")
 
     def note(self, text: str) -> None:
         """One line."""

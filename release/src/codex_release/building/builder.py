@@ -27,7 +27,9 @@ from codex_release.building.build_record import (
     fingerprint,
     toolkit_fingerprint,
 )
-from codex_release.check import Assembled, MetadataCheck, check_files, require_passed
+from codex_release.check.metadata import MetadataCheck
+from codex_release.check.release import check_files, require_passed
+from codex_release.check.runtime import Assembled
 from codex_release.facts.lock import Lock, LockedArchive
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend

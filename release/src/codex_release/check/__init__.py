@@ -4,17 +4,3 @@
 asks twine and check-wheel-contents, `running` asks what can run here, `release` judges the set as a whole. Each gives a
 list of problems, in words; an empty list is a pass.
 """
-
-from codex_release.check.metadata import MetadataCheck
-from codex_release.check.release import check_files, check_set, distributions_in, problems_of, require_passed
-from codex_release.check.runtime import Assembled
-
-__all__ = [
-    "Assembled",
-    "MetadataCheck",
-    "check_files",
-    "check_set",
-    "distributions_in",
-    "problems_of",
-    "require_passed",
-]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.building.builder import Builder, BuildRequest
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import (
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         (
             each.artifact.name,
             each.artifact.tag or each.artifact.kind,
-            megabytes(each.artifact.size),
+            byte_count(each.artifact.size),
             each.artifact.sha256,
             "unchanged" if each.reused else f"{each.artifact.seconds:.1f}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         entries, verb = cache.prune(unused_for_s=arguments.days * _DAY_S), "lost"
     else:
         entries, verb = cache.clear(), "lost"
-    rows = [(entry.kind, entry.path.name, megabytes(entry.size), _moment(entry)) for entry in entries]
+    rows = [(entry.kind, entry.path.name, byte_count(entry.size), _moment(entry)) for entry in entries]
     data = [{"kind": entry.kind, "path": str(entry.path), "size": entry.size, "used": entry.used} for entry in entries]
-    total = megabytes(sum(entry.size for entry in entries))
+    total = byte_count(sum(entry.size for entry in entries))
     return Answer(("kind", "address", "size", "last used"), rows, data, title=f"{cache.root} {verb} {total}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
-from codex_release.check import check_files, check_set, distributions_in
+from codex_release.check.release import check_files, check_set, distributions_in
 from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import scratch_directory
 from codex_release.base.errors import CacheError, UsageError
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
 from codex_release.runtime.tree import copy_tree
@@ -55,6 +55,6 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
     with ThreadPoolExecutor(context.jobs) as pool:
         fetched = list(pool.map(fetch, targets))
-    rows = [(triple, megabytes(size), str(place)) for triple, place, size in fetched]
+    rows = [(triple, byte_count(size), str(place)) for triple, place, size in fetched]
     data = [{"target": triple, "path": str(place), "size": size} for triple, place, size in fetched]
     return Answer(("target", "size", "path"), rows, data, title=f"Codex {version}")

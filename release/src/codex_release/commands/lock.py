@@ -6,8 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
-from codex_release.base.progress import megabytes
-from codex_release.base.words import counted
+from codex_release.base.words import byte_count, counted
 from codex_release.commands.answer import Answer
 from codex_release.facts.code_signature import in_words
 from codex_release.facts.signature import UNCHECKED
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         size = sum(digest.size for digest in locked.files.values())
         signature = locked.signature.state if locked.signature else ""
         code = in_words(locked.code_signatures.values())
-        rows.append((triple, sources, counted(len(locked.files), "file"), megabytes(size), signature, code))
+        rows.append((triple, sources, counted(len(locked.files), "file"), byte_count(size), signature, code))
     verb = "holds" if arguments.check else "written"
     signatures = [each.signature for each in fresh.targets.values() if each.signature]
     data = {

@@ -115,7 +115,7 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
     try:
         record(store)
     except (ReleaseError, OSError) as error:
-        context.progress.note(f"no report is left in {directory}: {error}")
+        context.progress.note(f"no whole report is left of {directory}: {error}")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError, first_of
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import leave_report
 from codex_release.index.repository import Repository, simple_index
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
 
 def _report(result: PublishResult, plan: Plan, problem: str = "") -> Answer:
-    sizes = {each.file.name: megabytes(each.file.digest.size) for each in plan.files}
+    sizes = {each.file.name: byte_count(each.file.digest.size) for each in plan.files}
     rows = [
         (
             each.name,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_previous, add_version
 from codex_release.report.store import PAGE, ReportStore, read_previous, read_report
@@ -46,6 +46,6 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         [read_report(each) for each in arguments.others],
         previous=read_previous(arguments.previous, context.catalog) if arguments.previous else None,
     )
-    rows = [(each.name, each.target or each.kind, megabytes(each.size), each.sha256) for each in report.files]
+    rows = [(each.name, each.target or each.kind, byte_count(each.size), each.sha256) for each in report.files]
     title = f"Codex {version} in {arguments.directory / PAGE}"
     return Answer(("file", "target", "size", "sha256"), rows, asdict(report), title=title)

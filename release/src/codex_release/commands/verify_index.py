@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
-from codex_release.base.words import counted
-from codex_release.check import distributions_in
+from codex_release.base.words import by_number, counted
+from codex_release.check.release import distributions_in
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_sdk_version
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
-from codex_release.verify import Verifier
+from codex_release.verify.index import Verifier
 
 if TYPE_CHECKING:
     import argparse
@@ -74,5 +74,5 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         found.data(),
         title=f"Codex {version} on {index.url}",
         ok=found.ok,
-        problem="" if found.ok else f"{failed} do not hold",
+        problem="" if found.ok else f"{failed} {by_number(len(found.problems), 'does', 'do')} not hold",
     )

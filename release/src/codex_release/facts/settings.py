@@ -98,9 +98,7 @@ def _path(set_to: Mapping[str, str], name: str) -> Path | None:
     try:
         return Path(set_to[name]).expanduser()
     except RuntimeError as error:
-        raise UsageError(
-            f"{name} is {set_to[name]!r}: {error}", remedy="name the directory by its whole path"
-        ) from error
+        raise UsageError(f"{name} is {set_to[name]!r}: {error}", remedy="write the whole path") from error
 
 
 def _github_api(set_to: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import netrc
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -18,7 +17,7 @@ from codex_release.base.http import HttpError
 from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
 from codex_release.facts.versions import identity
-from codex_release.index.listing import Listing, parse_html, parse_json
+from codex_release.index.listing import parse_html, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +79,10 @@ class PackageIndex:
         """The URL of a project's page, without credentials."""
         return f"{self.url}{canonicalize_name(project)}/"
 
-    def listing(self, project: str) -> Listing:
-        """What the index has of a project now; one that it does not know has no files.
+    def listing(self, project: str) -> dict[str, ListedFile]:
+        """By name, the files that the index has of a project now; one that it does not know has none.
+
+        Of two with one name the first counts.
 
         Raises:
             HttpError: if the index refuses, or cannot be reached.
@@ -93,18 +94,22 @@ class PackageIndex:
             answer = self.web.answer(page, {"Accept": _ACCEPT, **_FRESH, **self.headers(page)})
         except HttpError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                return Listing(name, exists=False)
+                return {}
             raise
         if "json" in answer.media_type:
-            listing = parse_json(answer.body, name, answer.url)
+            files = parse_json(answer.body, name, answer.url)
         elif "html" in answer.media_type:
-            listing = parse_html(answer.body, name, answer.url)
+            files = parse_html(answer.body, name, answer.url)
         else:
             raise PackageIndexError(
                 f"{shown_url(page)} answers {answer.media_type or 'no media type'}, which is no simple API",
                 remedy="name the root of the simple API with --index-url",
             )
-        return replace(listing, files=tuple(each for each in listing.files if each.name))
+        listed: dict[str, ListedFile] = {}
+        for each in files:
+            if each.name:
+                listed.setdefault(each.name, each)
+        return listed
 
     def files_of(self, project: str, version: str) -> list[ListedFile]:
         """What it lists now of one version (PEP 440) of a project; names that say no version are left out.
@@ -114,7 +119,7 @@ class PackageIndex:
             PackageIndexError: if it answers something else than the simple API.
         """
         wanted = (canonicalize_name(project), version)
-        return [each for each in self.listing(project).files if identity(each.name) == wanted]
+        return [each for name, each in self.listing(project).items() if identity(name) == wanted]
 
     def download(self, listed: ListedFile, directory: Path) -> Path:
         """Bring a file here.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["ListedFile", "Listing", "parse_html", "parse_json"]
+__all__ = ["ListedFile", "parse_html", "parse_json"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REMEDY = "look whether the index's URL leads to the root of a simple API, with --index-url for another"
@@ -59,27 +59,8 @@ class ListedFile:
     yanked: str | None = None
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What an index has of one project.
-
-    Attributes:
-        project: its normalized name (PEP 503).
-        files: in the order of the index.
-        exists: whether the index knows the project at all.
-    """
-
-    project: str
-    files: tuple[ListedFile, ...] = ()
-    exists: bool = True
-
-    def file(self, name: str) -> ListedFile | None:
-        """The file of a name, `None` if it is not listed."""
-        return next((each for each in self.files if each.name == name), None)
-
-
-def parse_json(body: bytes, project: str, base: str) -> Listing:
-    """Read the JSON form.
+def parse_json(body: bytes, project: str, base: str) -> list[ListedFile]:
+    """The files of a page in the JSON form, in the order of the index.
 
     Args:
         body: what the index answered.
@@ -91,11 +72,11 @@ def parse_json(body: bytes, project: str, base: str) -> Listing:
     """
     page = read_json(body, f"the listing of {project}", PackageIndexError, _REMEDY)
     _require_known_version(page.table("meta").get("api-version"))
-    return Listing(project, tuple(_json_file(each, base) for each in page.tables("files")))
+    return [_json_file(each, base) for each in page.tables("files")]
 
 
-def parse_html(body: bytes, project: str, base: str) -> Listing:
-    """Read the HTML form; the arguments are those of `parse_json`.
+def parse_html(body: bytes, project: str, base: str) -> list[ListedFile]:
+    """The same of a page in the HTML form; the arguments are those of `parse_json`.
 
     Raises:
         PackageIndexError: if it is of a later major version, or a link cannot be understood.
@@ -112,7 +93,7 @@ def parse_html(body: bytes, project: str, base: str) -> Listing:
     except ValueError as error:
         raise PackageIndexError(f"the listing of {project} has a link that is none: {error}", remedy=_REMEDY) from error
     _require_known_version(version)
-    return Listing(project, tuple(files))
+    return files
 
 
 def _require_known_version(version: object) -> None:

@@ -20,6 +20,7 @@ from codex_release.installing import interpreter
 __all__ = ["Environment"]
 
 _OLDEST = (3, 10)
+_REMEDY = f"name a Python of {_OLDEST[0]}.{_OLDEST[1]} or newer with --python"
 _ANSWER_S = 60.0
 _ISOLATED_SCRIPTS = "bin"
 """Where ``pip install --target`` puts scripts too, on every system."""
@@ -58,9 +59,7 @@ class Environment:
         executable = Path(answer["executable"])
         if tuple(answer["version"]) < _OLDEST:
             version = ".".join(map(str, answer["version"]))
-            raise RuntimeSetupError(
-                f"{python} is Python {version}, but 3.10 or newer is needed", remedy="name another one with --python"
-            )
+            raise RuntimeSetupError(f"{python} is Python {version}, which is too old", remedy=_REMEDY)
         if answer["system"] != sys.platform:
             raise RuntimeSetupError(
                 f"{python} runs on {answer['system']}, but this is {sys.platform}",
@@ -80,7 +79,6 @@ def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:
     # Not by what links lead to: that is the same file for every virtual environment of one Python.
     if os.path.normcase(Path(path).absolute()) == os.path.normcase(sys.executable):
         return interpreter.described()
-    remedy = "name a Python of 3.10 or newer with --python"
     ran = run([path, "-I", interpreter.__file__], timeout_s=_ANSWER_S, error=RuntimeSetupError, name="it")
     if not ran.failure:
         with contextlib.suppress(ValueError):
@@ -88,5 +86,5 @@ def _asked(python: str | os.PathLike[str]) -> dict[str, Any]:
             described: dict[str, Any] = json.loads(os.fsdecode(ran.output))
             return described
     raise RuntimeSetupError(
-        f"{python} does not say where its packages go: {ran.failure or 'it printed no answer'}", remedy=remedy
+        f"{python} does not say where its packages go: {ran.failure or 'it printed no answer'}", remedy=_REMEDY
     )

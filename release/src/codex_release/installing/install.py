@@ -19,8 +19,8 @@ from packaging.tags import platform_tags
 
 from codex_release.base.digests import digested
 from codex_release.base.errors import RuntimeSetupError, SourceError
-from codex_release.base.progress import megabytes
 from codex_release.base.switch import exclusive, finish_broken_off, staged
+from codex_release.base.words import byte_count
 from codex_release.installing.console_script import console_script
 from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
 from codex_release.runtime.inspection import inspect_tree
@@ -213,7 +213,7 @@ def _without_network(plan: Plan, context: Context) -> str:
 def _remedy(plan: Plan, error: OSError) -> str | None:
     if error.errno in _FULL:
         size = sum(digest.size for digest in plan.expected.values())
-        return f"make room for {megabytes(size)} there"
+        return f"make room for {byte_count(size)} there"
     if sys.platform == "win32" and isinstance(error, PermissionError):
         return "end every Codex that runs from there, for Windows does not let go of a running program"
     if error.errno in _CLOSED:

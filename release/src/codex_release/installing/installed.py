@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import FileDigest, file_digest, file_digests
 from codex_release.base.errors import LockError
+from codex_release.base.words import by_number
 from codex_release.facts.lock import compare_files
 from codex_release.wheels.record import parse_record, record_hash
 
@@ -73,7 +74,8 @@ def whats_wrong(site: Path, version: str, expected: Mapping[str, FileDigest], ca
     """
     found = dist_infos(site, catalog.distribution)
     if list(found.values()) != [version]:
-        return f"{' and '.join(sorted(found.values())) or 'nothing'} is installed"
+        what = " and ".join(sorted(found.values())) or "nothing"
+        return f"{what} {by_number(max(len(found), 1), 'is', 'are')} installed"
     (dist_info,) = found
     try:
         rows = parse_record((site / dist_info / "RECORD").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from codex_release.base.progress import megabytes
+from codex_release.base.words import byte_count
 from codex_release.facts.code_signature import in_words
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
         cells = [
             f"`{triple}`",
             str(len(after)),
-            megabytes(was) if before else "-",
-            megabytes(now),
+            byte_count(was) if before else "-",
+            byte_count(now),
             f"{100 * (now - was) / was:+.1f} %" if was else "new",
             _archive(old.targets.get(triple)),
             _archive(target),
@@ -98,13 +98,13 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
         return
     before, after = (layout.payload(lock.targets[triple].files) for lock in (old, new))
     for path in after.keys() - before.keys():
-        yield f"`{triple}` has `{path}` now ({megabytes(after[path].size)})."
+        yield f"`{triple}` has `{path}` now ({byte_count(after[path].size)})."
     for path in before.keys() - after.keys():
-        yield f"`{triple}` no longer has `{path}` ({megabytes(before[path].size)})."
+        yield f"`{triple}` no longer has `{path}` ({byte_count(before[path].size)})."
     for path in before.keys() & after.keys():
         was, now = before[path].size, after[path].size
         if max(was, now) >= _TENFOLD * max(1, min(was, now)):
-            yield f"`{path}` of `{triple}` has {megabytes(now)} instead of {megabytes(was)}."
+            yield f"`{path}` of `{triple}` has {byte_count(now)} instead of {byte_count(was)}."
         signed, signs = (lock.targets[triple].code_signatures.get(path) for lock in (old, new))
         if signed and signed != signs:
             yield f"`{path}` of `{triple}` is {signs or 'nothing that can be signed'}; it was {signed}."
@@ -113,4 +113,4 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
 def _archive(target: LockedTarget | None) -> str:
     """The size of what is downloaded; of the smallest, if sources pack it differently."""
     sizes = [archive.digest.size for archive in target.archives.values()] if target else []
-    return megabytes(min(sizes)) if sizes else "-"
+    return byte_count(min(sizes)) if sizes else "-"

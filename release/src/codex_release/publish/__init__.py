@@ -4,9 +4,3 @@
 agree that a file is there, `publication` does it in the order that keeps the promise. What was done is read off the
 index, never off a file of this machine, so a run that broke off anywhere is finished by the next one.
 """
-
-from codex_release.publish.plan import Plan
-from codex_release.publish.publication import publish
-from codex_release.publish.result import PublishResult, Step, Steps
-
-__all__ = ["Plan", "PublishResult", "Step", "Steps", "publish"]

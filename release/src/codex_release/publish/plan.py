@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.base.progress import megabytes
-from codex_release.base.words import counted
+from codex_release.base.words import by_number, byte_count, counted
 from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.check.release import FileVerdict
-    from codex_release.index.listing import Listing
+    from codex_release.index.listing import ListedFile
 
 __all__ = ["CLASH", "PRESENT", "UPLOAD", "Candidate", "Plan", "PlannedFile", "candidates", "make_plan", "planned_file"]
 
@@ -146,7 +145,7 @@ def candidates(
 
 def make_plan(
     files: Sequence[Candidate],
-    listings: Mapping[str, Listing],
+    listings: Mapping[str, Mapping[str, ListedFile]],
     hashed: Mapping[str, FileDigest],
     problems: Iterable[str] = (),
     project_size: int | None = None,
@@ -156,7 +155,7 @@ def make_plan(
 
     Args:
         files: the release, in the order of the upload.
-        listings: what the index has, by project.
+        listings: what the index has, by project and name.
         hashed: by file name, what the bytes on the index are, where it does not state their sha256.
         problems: what `check` found.
         project_size: what all files of a project together may come to, in bytes.
@@ -169,9 +168,9 @@ def make_plan(
     return Plan(planned, tuple(found), (*_too_early(planned), *_nearly_full(planned, listings, project_size)), python)
 
 
-def planned_file(file: Candidate, listing: Listing, hashed: Mapping[str, FileDigest]) -> PlannedFile:
+def planned_file(file: Candidate, listing: Mapping[str, ListedFile], hashed: Mapping[str, FileDigest]) -> PlannedFile:
     """Hold one file against what the index has of its project; `hashed` as in `make_plan`."""
-    listed = listing.file(file.name)
+    listed = listing.get(file.name)
     if listed is None:
         return PlannedFile(file, UPLOAD)
     digest = hashed.get(file.name)
@@ -193,25 +192,25 @@ def _clash(file: Candidate, sha256: str | None, size: int | None) -> str:
     )
 
 
-def _yanked(planned: Sequence[PlannedFile], listings: Mapping[str, Listing]) -> list[str]:
+def _yanked(planned: Sequence[PlannedFile], listings: Mapping[str, Mapping[str, ListedFile]]) -> list[str]:
     """Files that are there and that nobody would be given."""
     problems = []
     for each in planned:
-        listed = listings[each.file.project].file(each.file.name)
+        listed = listings[each.file.project].get(each.file.name)
         if listed is not None and listed.yanked is not None and each.action == PRESENT:
             reason = f" ({listed.yanked})" if listed.yanked else ""
             problems.append(f"{each.file.name} is yanked on the index{reason}; lift that, or release another version")
     return problems
 
 
-def _strangers(files: Sequence[Candidate], listings: Mapping[str, Listing]) -> list[str]:
+def _strangers(files: Sequence[Candidate], listings: Mapping[str, Mapping[str, ListedFile]]) -> list[str]:
     """Files of the same versions on the index that do not belong to the release: pip might choose them."""
     ours = {each.name for each in files}
     versions = {(each.project, each.version) for each in files}
     return [
         f"{listed.name} is on the index and not here; build what belongs to this version, or release another one"
         for listing in listings.values()
-        for listed in listing.files
+        for listed in listing.values()
         if listed.name not in ours and listed.yanked is None and identity(listed.name) in versions
     ]
 
@@ -221,7 +220,8 @@ def _half_attested(planned: Sequence[PlannedFile]) -> list[str]:
     bare = [each.name for each in uploads if each.attestation is None]
     if not bare or len(bare) == len(uploads):
         return []
-    return [f"{', '.join(bare)} lack the attestation that others have; sign all of them, or remove the others'"]
+    names = f"{', '.join(bare)} {by_number(len(bare), 'lacks', 'lack')}"
+    return [f"{names} the attestation that others have; sign all of them, or remove the others'"]
 
 
 def _too_early(planned: Sequence[PlannedFile]) -> list[str]:
@@ -230,11 +230,12 @@ def _too_early(planned: Sequence[PlannedFile]) -> list[str]:
     if not missing or not public:
         return []
     broken = f"installing it fails on the platforms of {counted(len(missing), 'runtime wheel')} until they are uploaded"
-    return [f"{' and '.join(public)} is public already: {broken} ({', '.join(missing)})"]
+    names = f"{' and '.join(public)} {by_number(len(public), 'is', 'are')}"
+    return [f"{names} public already: {broken} ({', '.join(missing)})"]
 
 
 def _nearly_full(
-    planned: Sequence[PlannedFile], listings: Mapping[str, Listing], project_size: int | None
+    planned: Sequence[PlannedFile], listings: Mapping[str, Mapping[str, ListedFile]], project_size: int | None
 ) -> Iterable[str]:
     """Projects that have no room for another release of this size; files of which no size is stated count nothing."""
     for project, listing in listings.items():
@@ -242,9 +243,10 @@ def _nearly_full(
         coming = sum(
             each.file.digest.size for each in planned if each.file.project == project and each.action == UPLOAD
         )
-        there = sum(each.size or 0 for each in listing.files)
+        there = sum(each.size or 0 for each in listing.values())
         if project_size is not None and there + coming + release > project_size:
             yield (
-                f"{project} comes to {megabytes(there + coming)} with this release, of {megabytes(project_size)} that "
-                "a project may have: another release will not fit; ask the index for more, or remove old pre-releases"
+                f"{project} comes to {byte_count(there + coming)} with this release, and a project may "
+                f"have {byte_count(project_size)}: another release will not fit; ask the index for more, or remove old "
+                "pre-releases"
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
-from codex_release.check import check_files, distributions_in, problems_of
+from codex_release.check.release import check_files, distributions_in, problems_of
 from codex_release.facts.versions import identity
 from codex_release.publish.plan import candidates, make_plan
 

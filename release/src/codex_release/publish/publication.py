@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import PublishError, ReleaseError
 from codex_release.base.http import HttpError
 from codex_release.base.patience import RetryPolicy, TransientError
-from codex_release.base.progress import megabytes
-from codex_release.base.words import counted
+from codex_release.base.words import byte_count, counted
 from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
 from codex_release.publish.result import PublishedFile, PublishResult, Steps
 from codex_release.publish.serving import (
@@ -121,7 +120,7 @@ class _Publication:
             with self._steps.step(f"upload {what}") as say:
                 for number, file in enumerate(missing, 1):
                     self._web.progress.note(
-                        f"uploading {file.name} ({megabytes(file.digest.size)}), {number} of {len(missing)} of {what}"
+                        f"uploading {file.name} ({byte_count(file.digest.size)}), {number} of {len(missing)} of {what}"
                     )
                     self._upload(file)
                 say(counted(len(missing), "file"))

@@ -18,12 +18,12 @@ from codex_release.index.resolution import Expectation, Question, resolve
 from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
-    from codex_release.index.listing import Listing
+    from codex_release.index.listing import ListedFile
     from codex_release.publish.plan import Candidate
 
 __all__ = ["Inventory", "Waiting", "client_expectations", "runtime_expectations", "wait_until_served"]
@@ -51,24 +51,27 @@ class Inventory:
 
     Args:
         index: the index.
+        configured: tells how pip is configured, once that is wanted.
     """
 
-    def __init__(self, index: PackageIndex) -> None:
+    def __init__(self, index: PackageIndex, configured: Callable[[], PipSettings] = pip_settings) -> None:
         self.index = index
+        self._configured = configured
         self._known: dict[str, FileDigest] = {}
 
     @cached_property
     def pip(self) -> PipSettings:
         """How pip is configured."""
-        return pip_settings()
+        return self._configured()
 
-    def read(self, files: Iterable[Candidate]) -> tuple[Mapping[str, Listing], Mapping[str, FileDigest]]:
+    def read(
+        self, files: Iterable[Candidate]
+    ) -> tuple[Mapping[str, Mapping[str, ListedFile]], Mapping[str, FileDigest]]:
         """The listings of the files' projects, and by file name the digests that they lack."""
-        files = list(files)
         listings = {project: self.index.listing(project) for project in sorted({each.project for each in files})}
         hashed = {}
         for file in files:
-            listed = listings[file.project].file(file.name)
+            listed = listings[file.project].get(file.name)
             if listed is not None and listed.sha256 is None:
                 if listed.url not in self._known:
                     self.index.web.progress.note(f"{self.index.url} states no sha256 of {file.name}: downloading it")
@@ -136,7 +139,7 @@ def wait_until_served(
         if not found:
             return (
                 f"{counted(len(files), 'file')} listed with our digests, "
-                f"{counted(len(expectations), 'platform')} {'resolves' if len(expectations) == 1 else 'resolve'}"
+                f"pip's {counted(len(expectations), 'answer')} as expected"
             )
         if clock.monotonic() + delay > deadline:
             raise PublishError(

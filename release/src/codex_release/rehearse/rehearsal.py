@@ -17,24 +17,24 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.atomic import remove_tree
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import RehearsalError, ReleaseError
-from codex_release.base.progress import megabytes
-from codex_release.base.words import counted
+from codex_release.base.words import by_number, byte_count, counted
 from codex_release.building.builder import Builder, BuildRequest
-from codex_release.check import check_files, require_passed
+from codex_release.check.release import check_files, require_passed
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
 from codex_release.index.repository import Repository
 from codex_release.index.resolution import pip_environ
 from codex_release.pin.observation import hold, observed
-from codex_release.publish import Step, Steps, publish
 from codex_release.publish.plan import Candidate
 from codex_release.publish.prepare import prepare_checked
+from codex_release.publish.publication import publish
+from codex_release.publish.result import Step, Steps
 from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
 from codex_release.rehearse.local_index import local_index
-from codex_release.verify import Verifier
 from codex_release.verify.files import installed_problem
+from codex_release.verify.index import Verifier
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     from codex_release.check.release import FileVerdict
     from codex_release.facts.targets import Target
     from codex_release.fetching.context import Context
-    from codex_release.publish import PublishResult
+    from codex_release.publish.result import PublishResult
     from codex_release.rehearse.local_index import IndexStage
-    from codex_release.verify import Verification
+    from codex_release.verify.findings import Verification
 
 __all__ = ["RehearsalResult", "rehearse"]
 
 _WAITING = Waiting(wait_s=60.0, first_poll_s=0.1, max_poll_s=1.0)
 """There are no caches between us and the index."""
-_NOT_HERE = ("install", "codex --version", "initialize", "turn")
+_ON_THIS_MACHINE = ("install", "codex --version", "initialize", "turn")
 """What only a machine that is one of the targets can do."""
 
 
@@ -157,11 +157,12 @@ class _Run:
                 trial = Trial.begin(scratch / "env", context.settings.environ)
                 say(counted(self._bring_dependencies(trial, dependencies, scratch / "dependencies"), "wheel"))
         with self._step("publish") as say:
-            plan = prepare_checked(verdicts, catalog, Inventory(index))
-            self._publish = publish(plan, Inventory(index), self._uploader(stage), _WAITING)
+            inventory = Inventory(index, PipSettings)
+            plan = prepare_checked(verdicts, catalog, inventory)
+            self._publish = publish(plan, inventory, self._uploader(stage), _WAITING)
             if self._publish.problem:
                 raise RehearsalError(self._publish.problem)
-            size = megabytes(sum(each.file.digest.size for each in plan.files))
+            size = byte_count(sum(each.file.digest.size for each in plan.files))
             say(f"{counted(len(plan.files), 'file')}, {size}, the runtimes first")
         with self._step("verify the index") as say:
             say(self._verify(index, verdicts))
@@ -169,7 +170,7 @@ class _Run:
             self._try(trial, index)
         else:
             why = "this machine is none of the platforms"
-            self._steps.taken.extend(Step(name, 0.0, "skipped", why) for name in _NOT_HERE)
+            self._steps.taken.extend(Step(name, 0.0, "skipped", why) for name in _ON_THIS_MACHINE)
 
     def result(self, problem: str) -> RehearsalResult:
         """What came of it."""
@@ -255,11 +256,11 @@ class _Run:
         if problems := self._verification.problems:
             raise RehearsalError(
                 f"{counted(len(problems), 'question')} about the local index "
-                f"{'does' if len(problems) == 1 else 'do'} not hold",
+                f"{by_number(len(problems), 'does', 'do')} not hold",
                 problems=[f"{each.subject}: {each.problem}" for each in problems],
             )
         held = len(self._verification.findings)
-        return f"{counted(held, 'question')} {'holds' if held == 1 else 'hold'}"
+        return f"{counted(held, 'question')} {by_number(held, 'holds', 'hold')}"
 
     def _try(self, trial: Trial, index: PackageIndex) -> None:
         """Do what a stranger does who has read one line of the client's page."""
@@ -274,7 +275,7 @@ class _Run:
             if problem:
                 raise RehearsalError(problem)
             say(", ".join(f"{each.project} {each.version}" for each in installed))
-        for name, ask in zip(_NOT_HERE[1:], (trial.codex_version, trial.handshake, trial.turn), strict=True):
+        for name, ask in zip(_ON_THIS_MACHINE[1:], (trial.codex_version, trial.handshake, trial.turn), strict=True):
             with self._step(name) as say:
                 answer = ask()
                 if answer.version not in {None, self._context.lock.version.codex}:

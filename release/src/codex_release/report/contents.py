@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import byte_count
 from codex_release.report import figures
 from codex_release.report.markup import Html, element, nothing
 from codex_release.report.pieces import label, section, table, tags_of, thin_bar, word
@@ -56,9 +57,9 @@ def files(report: ReleaseReport) -> Html:
 
 
 def _file(file: BuiltFile, names: Sequence[str]) -> Html:
-    of = f" · {figures.percent(file.size, file.limit)} of {figures.size(file.limit)}" if file.limit else ""
+    of = f" · {figures.percent(file.size, file.limit)} of {byte_count(file.limit)}" if file.limit else ""
     amount = element(
-        "span", element("b", figures.size(file.size)), element("span", of, class_="soft small"), class_="amount"
+        "span", element("b", byte_count(file.size)), element("span", of, class_="soft small"), class_="amount"
     )
     tags = element(
         "ul",
@@ -86,13 +87,11 @@ def _size_bar(file: BuiltFile, names: Sequence[str]) -> Html:
     shares = [(f"s{number}", parts[name], name) for number, name in enumerate(names, 1) if parts[name]]
     shares.append(("rest", file.size - sum(count for _, count, _ in shares), "everything else"))
     spans = [
-        element(
-            "span", class_=colour, style=f"width:{count / width * 100:.2f}%", title=f"{name}: {figures.size(count)}"
-        )
+        element("span", class_=colour, style=f"width:{count / width * 100:.2f}%", title=f"{name}: {byte_count(count)}")
         for colour, count, name in shares
         if count > 0
     ]
-    text = ", ".join(f"{name} {figures.size(count)}" for _, count, name in shares if count > 0)
+    text = ", ".join(f"{name} {byte_count(count)}" for _, count, name in shares if count > 0)
     return element("div", *spans, class_="bar", role="img", aria_label=f"In this file: {text}")
 
 
@@ -115,8 +114,8 @@ def payload(report: ReleaseReport) -> Html:
             [
                 (
                     element("code", each.path),
-                    figures.size(each.size),
-                    figures.size(each.compressed or 0),
+                    byte_count(each.size),
+                    byte_count(each.compressed or 0),
                     thin_bar(each.compressed or 0, wheel.size, colours.get(figures.family(each), "rest")),
                     element("code", each.sha256[:16] + "…", title=each.sha256) if each.sha256 else "",
                 )
@@ -174,8 +173,8 @@ def _since_row(name: str, before: int | None, after: int | None, *, whole: bool 
     label = element("span", name) if whole else element("code", name)
     if before is None or after is None:
         what = "new" if before is None else "gone"
-        return (label, *("" if each is None else figures.size(each) for each in (before, after)), what)
-    return label, figures.size(before), figures.size(after), figures.change(before, after)
+        return (label, *("" if each is None else byte_count(each) for each in (before, after)), what)
+    return label, byte_count(before), byte_count(after), figures.change(before, after)
 
 
 def origins(report: ReleaseReport) -> Html:
@@ -197,7 +196,7 @@ def origins(report: ReleaseReport) -> Html:
 
 def _origin(origin: Origin) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [
-        (element("code", each.name), each.source, figures.size(each.size), element("code", each.sha256))
+        (element("code", each.name), each.source, byte_count(each.size), element("code", each.sha256))
         for each in origin.archives
     ]
     if origin.signature:

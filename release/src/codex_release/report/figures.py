@@ -1,7 +1,4 @@
-"""The numbers of a report as a person reads them, and what the parts of a payload are called. Pure values.
-
-Sizes are in decimal units, as package indexes and this toolkit's tables give them.
-"""
+"""The numbers of a report as a person reads them, and what the parts of a payload are called. Pure values."""
 
 from __future__ import annotations
 
@@ -9,23 +6,16 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import byte_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from codex_release.report.model import BuiltFile, Component
 
-__all__ = ["change", "families", "family", "moment", "percent", "seconds", "size"]
+__all__ = ["change", "families", "family", "moment", "percent", "seconds"]
 
 _MINUS = "\N{MINUS SIGN}"
-
-
-def size(count: int) -> str:
-    """A number of bytes, e.g. ``146.4 MB``."""
-    for unit, width in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= width:
-            digits = 2 if unit == "GB" else 1
-            return f"{count / width:.{digits}f} {unit}"
-    return f"{count} B"
 
 
 def change(before: int, after: int) -> str:
@@ -34,7 +24,7 @@ def change(before: int, after: int) -> str:
         return "same size"
     sign = "+" if after > before else _MINUS
     share = abs(after - before) / before * 100 if before else 100.0
-    return f"{sign}{size(abs(after - before))} ({sign}{share:.1f} %)"
+    return f"{sign}{byte_count(abs(after - before))} ({sign}{share:.1f} %)"
 
 
 def seconds(value: float) -> str:

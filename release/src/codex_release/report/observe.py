@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import CheckError
-from codex_release.check import distributions_in
+from codex_release.check.release import distributions_in
 from codex_release.check.runtime import payload_paths, target_of
 from codex_release.facts.versions import identity
 from codex_release.report.model import ArchiveOrigin, BuiltFile, Component, Origin, SignedCode

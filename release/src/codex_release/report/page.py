@@ -10,7 +10,7 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from codex_release.base.words import counted
+from codex_release.base.words import byte_count, counted
 from codex_release.report import contents, course, figures
 from codex_release.report.markup import Html, element, joined, nothing
 from codex_release.report.pieces import tags_of
@@ -70,10 +70,10 @@ def _tiles(report: ReleaseReport) -> Html:
     tiles = [
         ("Files", str(len(files)), counted(len(runtimes), "runtime wheel")),
         ("Platforms", str(len({each.target for each in runtimes})), counted(len(tags_of(runtimes)), "wheel platform")),
-        ("Together", figures.size(sum(each.size for each in files)), _growth(files, report.previous)),
+        ("Together", byte_count(sum(each.size for each in files)), _growth(files, report.previous)),
         (
             "Nearest to its limit",
-            figures.percent(largest.size, largest.limit) if largest.limit else figures.size(largest.size),
+            figures.percent(largest.size, largest.limit) if largest.limit else byte_count(largest.size),
             largest.target or largest.project,
         ),
     ]

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from codex_release import __version__
-from codex_release.base.errors import CheckError, ReleaseError
+from codex_release.base.errors import CheckError, DiskError, ReleaseError
 from codex_release.base.switch import put_together
 from codex_release.base.table import read_json
 from codex_release.building.build_record import BuildRecord
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from codex_release.facts.targets import Catalog
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.publish import PublishResult
+    from codex_release.publish.result import PublishResult
     from codex_release.rehearse.rehearsal import RehearsalResult
     from codex_release.report.model import BuiltFile
 
@@ -226,8 +226,14 @@ class ReportStore:
             {name: text.encode() for name, text in texts.items() if not _says(self.directory / name, text)},
         )
         if self.job_summary is not None:
-            with self.job_summary.open("a", encoding="utf-8") as file:
-                file.write(summary(report))
+            try:
+                with self.job_summary.open("a", encoding="utf-8") as file:
+                    file.write(summary(report))
+            except OSError as error:
+                raise DiskError(
+                    f"GITHUB_STEP_SUMMARY is {self.job_summary}, which cannot be written: {error.strerror}",
+                    remedy="name a file that can be, or unset it",
+                ) from error
         return report
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from codex_release.base.words import byte_count
 from codex_release.report import figures
 from codex_release.report.state import MARKS, states
 
@@ -22,7 +23,7 @@ def build_summary(report: ReleaseReport) -> str:
         (
             _code(each.name),
             each.target or each.kind,
-            figures.size(each.size),
+            byte_count(each.size),
             figures.percent(each.size, each.limit) if each.limit else "",
             _since(each, report),
             _code(each.sha256),

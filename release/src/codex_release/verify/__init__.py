@@ -4,8 +4,3 @@
 what is listed, `attestations` at who vouches for it, `resolution` asks pip, `trial` installs and runs, `index` asks all
 of it. Nothing here writes to an index.
 """
-
-from codex_release.verify.findings import Finding, Verification
-from codex_release.verify.index import Verifier
-
-__all__ = ["Finding", "Verification", "Verifier"]

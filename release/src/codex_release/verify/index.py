@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import DownloadError, ReleaseError, TrialError, UsageError
 from codex_release.base.words import counted
-from codex_release.check import check_files, check_set
+from codex_release.check.release import check_files, check_set
 from codex_release.facts.versions import identity
 from codex_release.index.resolution import pip_environ
 from codex_release.verify.files import OurFile, file_findings, installed_problem, stray_findings

@@ -30,6 +30,7 @@ from codex_app_server.errors import (
     RequestTimeoutError,
     StartupTimeoutError,
     TransportClosedError,
+    WaitTimeoutError,
     start_error,
 )
 from codex_app_server.preloading import release_imports
@@ -365,7 +366,7 @@ class AsyncDriver(BaseDriver):
             reader.sleepers.discard(sleeper)
             with suppress(ValueError):
                 log.waiting.remove(sleeper)
-        raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
+        raise WaitTimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)

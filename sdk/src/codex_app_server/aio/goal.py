@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from codex_app_server.errors import JsonRpcError, RequestTimeoutError
+from codex_app_server.errors import JsonRpcError, RequestTimeoutError, WaitTimeoutError
 from codex_app_server.handles.goals import GoalFold
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -73,7 +73,7 @@ class AsyncGoal:
             how it ended, and the turns that were made for it.
 
         Raises:
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             RequestTimeoutError: if the runtime does not say how it is.
             EventOverflowError, TransportClosedError: as `stream`.
         """
@@ -85,7 +85,7 @@ class AsyncGoal:
         except BaseException as error:
             await self._stop()
             if isinstance(error, TimeoutError) and not isinstance(error, RequestTimeoutError):
-                raise TimeoutError("the goal was not reached in time") from None
+                raise WaitTimeoutError("the goal was not reached in time") from None
             raise
         return self._fold.result()
 

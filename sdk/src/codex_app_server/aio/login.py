@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_app_server.errors import LoginFailedError
+from codex_app_server.errors import LoginFailedError, WaitTimeoutError
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.pacing import PROBE
@@ -56,7 +56,7 @@ class AsyncLogin:
 
         Raises:
             LoginFailedError: if it ends without success.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends first.
         """
         limit = seconds(timeout, "timeout")
@@ -65,7 +65,7 @@ class AsyncLogin:
             said = await self._end(end)
         except TimeoutError:
             await self._stop()
-            raise TimeoutError("nobody has logged in in time") from None
+            raise WaitTimeoutError("nobody has logged in in time") from None
         except BaseException:
             await self._stop()
             raise

@@ -116,7 +116,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
 
         Raises:
             PoolFullError: if too many wait already.
-            TimeoutError: if there is none in time.
+            WaitTimeoutError: if there is none in time.
             RuntimeStartError, StartupTimeoutError: if its runtime cannot be started.
             TransportClosedError: if the pool is or gets closed, or runtimes end again and again as they start.
         """
@@ -190,7 +190,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
 
         Raises:
             RuntimeLostError: if the runtime ends, with `on_crash` ``"retry"`` too often.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             AppServerError: as `client`, and as `run` of a thread.
         """
         from codex_app_server.aio.mapping import Pooled, done

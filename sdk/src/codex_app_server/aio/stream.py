@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic
 
 from codex_app_server.aio.turn import AsyncTurn, begin_turn
+from codex_app_server.errors import WaitTimeoutError
 from codex_app_server.folding import TurnFold
 from codex_app_server.results import Output
 from codex_app_server.streaming import Words
@@ -135,7 +136,7 @@ class AsyncTurnStream(Generic[Output]):
         Raises:
             EventOverflowError: if events were not read in time, and there were too many.
             LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
-            TimeoutError: if the turn takes longer than it may.
+            WaitTimeoutError: if the turn takes longer than it may.
             TransportClosedError: if the connection ends before the turn does.
             RuntimeError: outside of the block.
         """
@@ -144,7 +145,7 @@ class AsyncTurnStream(Generic[Output]):
             try:
                 self._batch = await reader.take(left_until(self._end))
             except TimeoutError:
-                raise TimeoutError(f"turn {turn.id} did not end in time") from None
+                raise WaitTimeoutError(f"turn {turn.id} did not end in time") from None
             self._batch.reverse()  # what was read is nobody's any more
         if not self._batch:
             if self._watching is not None:

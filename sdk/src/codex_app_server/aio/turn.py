@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.errors import EventOverflowError, LimitExceededError
+from codex_app_server.errors import EventOverflowError, LimitExceededError, WaitTimeoutError
 from codex_app_server.folding import TurnFold
 from codex_app_server.inputs import input_items
 from codex_app_server.timeouts import end_after, left_until, seconds
@@ -78,7 +78,7 @@ class AsyncTurn:
 
         Raises:
             LimitExceededError: if it was interrupted for it took more than `Limits` allow.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
         return await self._run(timeout, None)
@@ -91,7 +91,7 @@ class AsyncTurn:
 
         Raises:
             LimitExceededError: if it was interrupted for it took more than `Limits` allow.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
         await self._driver.wait(self._log, seconds(timeout, "timeout"), self._watch)
@@ -115,7 +115,7 @@ class AsyncTurn:
         except EventOverflowError:
             await self._driver.wait(self._log, left_until(end), self._watch)
         except TimeoutError:
-            raise TimeoutError(f"turn {self.id} did not end in time") from None
+            raise WaitTimeoutError(f"turn {self.id} did not end in time") from None
         finally:
             self._driver.leave(cursor, self._thread_id)
         is_whole = not (cursor.is_late or cursor.has_overflowed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from codex_app_server.errors import AppServerError, LimitExceededError, TurnFailedError
+from codex_app_server.errors import AppServerError, LimitExceededError, TurnFailedError, WaitTimeoutError
 from codex_app_server.timeouts import end_after, left_until, seconds
 from codex_app_server.tools.results import cut
 
@@ -129,10 +129,15 @@ class Delegate:
                 self._turns.release()
         except (LimitExceededError, TurnFailedError) as error:
             return _report(error.result, str(error))
+        except WaitTimeoutError:
+            return self._too_late()
         except AppServerError:  # of which some are a TimeoutError too, of other limits than the task's
             raise
         except (TimeoutError, asyncio.TimeoutError):
-            return _report(None, f"It was not done within {self._timeout:g} s, and was stopped.")
+            return self._too_late()
+
+    def _too_late(self) -> Report:
+        return _report(None, f"It was not done within {self._timeout:g} s, and was stopped.")
 
     async def _begun(self, end: float | None) -> AsyncThread:
         return await asyncio.wait_for(self._codex.thread_start(**self._options), left_until(end))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from codex_app_server.driving import failure
-from codex_app_server.errors import InvalidRequestError
+from codex_app_server.errors import InvalidRequestError, WaitTimeoutError
 from codex_app_server.handles.commands import CommandFold, exit_code_of, size_of, write_params
 from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
@@ -77,7 +77,7 @@ class Command:
             its exit code, and all that it wrote, streamed before or not.
 
         Raises:
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             EventOverflowError, JsonRpcError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
@@ -87,7 +87,7 @@ class Command:
                 self._pieces.clear()
         except TimeoutError:
             self._stop()
-            raise TimeoutError("the command did not end in time") from None
+            raise WaitTimeoutError("the command did not end in time") from None
         except BaseException:
             self._stop()
             raise

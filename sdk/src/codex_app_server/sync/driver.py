@@ -29,6 +29,7 @@ from codex_app_server.errors import (
     RequestTimeoutError,
     StartupTimeoutError,
     TransportClosedError,
+    WaitTimeoutError,
     start_error,
 )
 from codex_app_server.preloading import release_imports
@@ -298,7 +299,7 @@ class Driver(BaseDriver):
                 reader.relieve()
             is_woken = sleep(sleeper, timeout)
             if not is_woken and not what.is_ready() and reader.ending is None:
-                raise TimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
+                raise WaitTimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
         finally:
             reader.sleepers.discard(sleeper)
             reader.relay.pass_on()

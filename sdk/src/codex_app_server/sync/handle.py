@@ -141,7 +141,7 @@ class Handle:
 
         Raises:
             TurnFailedError: if it failed or was interrupted; it carries what there is of the turn.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
         """

@@ -19,6 +19,7 @@ from codex_app_server.errors import (
     RuntimeStartError,
     StartupTimeoutError,
     TransportClosedError,
+    WaitTimeoutError,
 )
 from codex_app_server.pooling.desk import Place
 from codex_app_server.sync.aside import Aside
@@ -81,11 +82,11 @@ class Leasing:
             tenant: whose runtime it has to be.
             timeout: how long to wait, in seconds; None is as long as it takes.
             is_patient: whether it waits however many do already.
-            waits: is told whom to wake if it should not wait any longer; that is a `TimeoutError` too.
+            waits: is told whom to wake if it should not wait any longer; that is a `WaitTimeoutError` too.
 
         Raises:
             PoolFullError: if too many wait.
-            TimeoutError: if there is none in time.
+            WaitTimeoutError: if there is none in time.
             TransportClosedError: if the pool is or gets closed, or the runtime ends again and again as it starts.
             RuntimeStartError: if the runtime cannot be started.
             RuntimeError: in a forked child.
@@ -156,7 +157,7 @@ class Leasing:
         sleep(place.sleeper, limit)
         self.check_open()
         if place.member is None:
-            raise TimeoutError(f"no runtime of the pool was free{'' if limit is None else f' within {limit:g} s'}")
+            raise WaitTimeoutError(f"no runtime of the pool was free{'' if limit is None else f' within {limit:g} s'}")
         return place.member
 
     def _running(self, member: Member, end: float | None) -> Codex:
@@ -289,7 +290,7 @@ def _left(end: float | None) -> float | None:
     try:
         return left_until(end)
     except TimeoutError:
-        raise TimeoutError("no runtime of the pool was ready in time") from None
+        raise WaitTimeoutError("no runtime of the pool was ready in time") from None
 
 
 def _has_ended(codex: Codex) -> bool:

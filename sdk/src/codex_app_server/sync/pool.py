@@ -115,7 +115,7 @@ class CodexPool(ThreadStartOptions):
 
         Raises:
             PoolFullError: if too many wait already.
-            TimeoutError: if there is none in time.
+            WaitTimeoutError: if there is none in time.
             RuntimeStartError, StartupTimeoutError: if its runtime cannot be started.
             TransportClosedError: if the pool is or gets closed, or runtimes end again and again as they start.
         """
@@ -189,7 +189,7 @@ class CodexPool(ThreadStartOptions):
 
         Raises:
             RuntimeLostError: if the runtime ends, with `on_crash` ``"retry"`` too often.
-            TimeoutError: if it takes longer.
+            WaitTimeoutError: if it takes longer.
             AppServerError: as `client`, and as `run` of a thread.
         """
         from codex_app_server.sync.mapping import Pooled, done

@@ -185,7 +185,8 @@ def tool(
         namespace: where it belongs.
         deferred: whether the model has to look for it, by its namespace, before it is told of it.
         timeout: how long a call may take, in seconds; then the model is told so. None is without limit.
-        concurrency: how many calls may run at once; the others wait.
+        concurrency: how many calls may run at once; the others wait. A call that was given up does not count, although
+            a plain function goes on until it returns: what must not run twice at once needs a lock of its own.
         on_turn_end: a call whose turn has ended is to ``"cancel"``, or to ``"finish"``, for which the end of the client
             waits some seconds.
         max_bytes: how much text a result may have, in bytes; more is cut in its middle, and the cut says so. The

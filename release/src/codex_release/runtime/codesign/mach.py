@@ -18,6 +18,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import SignatureError
+from codex_release.base.words import by_number
 from codex_release.facts.code_signature import AD_HOC, UNSIGNED, VERIFIED, CodeSignature
 from codex_release.runtime.codesign import cms
 from codex_release.runtime.headers import macho
@@ -211,7 +212,7 @@ def _page_problems(image: Span, directory: _CodeDirectory, limit: int) -> Iterat
     if bad:
         first = bad[0] * directory.page
         yield (
-            f"{len(bad)} of {number} pages {'does' if len(bad) == 1 else 'do'} not have the hash that was signed, "
+            f"{len(bad)} of {number} pages {by_number(len(bad), 'does', 'do')} not have the hash that was signed, "
             f"the first at byte {first}"
         )
 
