@@ -198,6 +198,8 @@ def test_metadata_that_is_not_what_it_should_be(release: FakeRelease, wheel: Pat
     assert "pass as pure Python" in problems(release, pure)
     other = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"License-Expression: Apache-2.0\n", b""))
     assert "no license expression" in problems(release, other)
+    newer = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"Metadata-Version: 2.4", b"Metadata-Version: 2.5"))
+    assert "its metadata is of version 2.5, but 2.4 is what every index takes" in problems(release, newer)
     bare = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))
     assert "twine" in problems(release, bare)
 

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from codex_release.check.contents import (
     entry_problems,
     identity_problems,
+    metadata_problems,
     read_contents,
     record_problems,
     size_problems,
@@ -48,7 +49,7 @@ def check_client_sdist(path: Path, project: str, catalog: Catalog, lock: Lock | 
             metadata = read_headers(file.read() if file else b"")
     except (OSError, tarfile.TarError, KeyError, EOFError) as error:
         return [*problems, f"it cannot be read as an sdist: {error}"], None
-    return _with_pin(problems, metadata, catalog, lock)
+    return _with_pin(problems + metadata_problems(metadata), metadata, catalog, lock)
 
 
 def _with_pin(

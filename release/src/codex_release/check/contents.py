@@ -16,13 +16,24 @@ from codex_release.wheels.record import record_hash
 from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
+    from email.message import Message
     from pathlib import Path
 
     from codex_release.wheels.wheel_file import WheelFile
 
-__all__ = ["Contents", "entry_problems", "identity_problems", "read_contents", "record_problems", "size_problems"]
+__all__ = [
+    "Contents",
+    "entry_problems",
+    "identity_problems",
+    "metadata_problems",
+    "read_contents",
+    "record_problems",
+    "size_problems",
+]
 
 _UNIX = 3
+_METADATA = "2.4"
+"""The first version of core metadata with license expressions; some indexes know none beyond it."""
 
 Contents = dict[str, FileDigest]
 """What each file of a wheel is, by its name."""
@@ -94,8 +105,16 @@ def identity_problems(wheel: WheelFile) -> list[str]:
         version = error
     if version != wheel.version:
         problems.append(f"METADATA says the version is {version}, the file's name {wheel.version}")
-    if wheel.metadata.get("License-Expression") != "Apache-2.0":
-        problems.append("METADATA has no license expression Apache-2.0 (PEP 639)")
+    return problems + metadata_problems(wheel.metadata)
+
+
+def metadata_problems(metadata: Message) -> list[str]:
+    """Where a distribution's metadata is not of the version that indexes take, or does not name the license."""
+    problems = []
+    if (version := metadata.get("Metadata-Version")) != _METADATA:
+        problems.append(f"its metadata is of version {version or 'nothing'}, but {_METADATA} is what every index takes")
+    if metadata.get("License-Expression") != "Apache-2.0":
+        problems.append("its metadata has no license expression Apache-2.0 (PEP 639)")
     return problems
 
 
