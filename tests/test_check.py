@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import errno
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import archives
 import executables
 import pytest
+from editing import edited, put, replaced, without
 from fake_release import FakeRelease
 from packageurl import PackageURL
 from publishing import SmallRelease
@@ -40,8 +37,6 @@ LINUX = "x86_64-unknown-linux-musl"
 DIST_INFO = f"codex_cli_bin-{VERSION}.dist-info"
 CODEX = "codex_cli_bin/bin/codex"
 
-Edit = Callable[[dict[str, tuple[int, bytes]]], None]
-
 
 @pytest.fixture
 def wheel(small_release: SmallRelease, tmp_path: Path) -> Path:
@@ -53,58 +48,10 @@ def wheel(small_release: SmallRelease, tmp_path: Path) -> Path:
     return tmp_path / "dist" / found.name
 
 
-def edited(wheel: Path, edit: Edit, *, name: str | None = None, record: bool = True) -> Path:
-    """The wheel with its files changed (name to mode and bytes), and a RECORD that fits if `record`."""
-    with zipfile.ZipFile(wheel) as source:
-        files = {each.filename: (each.external_attr >> 16 & 0o777, source.read(each)) for each in source.infolist()}
-    edit(files)
-    if record:
-        text = io.StringIO()
-        for path, (_, data) in files.items():
-            if path != f"{DIST_INFO}/RECORD":
-                digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-                csv.writer(text, lineterminator="\n").writerow((path, f"sha256={digest}", len(data)))
-        text.write(f"{DIST_INFO}/RECORD,,\n")
-        files[f"{DIST_INFO}/RECORD"] = (0o644, text.getvalue().encode())
-    result = wheel.parent / "edited" / (name or wheel.name)
-    result.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as sink:
-        for path, (mode, data) in files.items():
-            info = zipfile.ZipInfo(path)
-            info.create_system, info.external_attr = 3, (0o100000 | mode) << 16
-            sink.writestr(info, data)
-    return result
-
-
 def problems(release: FakeRelease, wheel: Path, *words: str) -> str:
     """What the check says against a file, which must be something."""
     verdicts = json.loads(release.ran("check", wheel, "--json", *words, code=1).out)
     return "\n".join(verdicts[str(wheel)]["problems"])
-
-
-def replaced(path: str, old: bytes, new: bytes) -> Edit:
-    """Other bytes in one file."""
-
-    def edit(files: dict[str, tuple[int, bytes]]) -> None:
-        mode, data = files[path]
-        assert old in data
-        files[path] = (mode, data.replace(old, new))
-
-    return edit
-
-
-def put(path: str, data: bytes, mode: int = 0o644) -> Edit:
-    """One file more, or another."""
-    return lambda files: files.update({path: (mode, data)})
-
-
-def without(path: str) -> Edit:
-    """One file less."""
-
-    def edit(files: dict[str, tuple[int, bytes]]) -> None:
-        del files[path]
-
-    return edit
 
 
 def test_a_good_wheel_passes(release: FakeRelease, wheel: Path) -> None:
@@ -133,9 +80,7 @@ def test_another_byte_in_the_payload_is_found_by_record_and_by_the_lock(release:
     found = problems(release, edited(wheel, put(CODEX, other, 0o755)))
     assert "RECORD says" not in found
     assert "the lock says" in found
-    assert "the bill of materials lists a file" in problems(
-        release, edited(wheel, put(CODEX, other, 0o755)), "--unlocked"
-    )
+    assert " in the bill of materials, " in problems(release, edited(wheel, put(CODEX, other, 0o755)), "--unlocked")
 
 
 def test_files_that_record_does_not_list_and_lists_that_lack_their_file(release: FakeRelease, wheel: Path) -> None:
@@ -231,7 +176,7 @@ def _without_description(files: dict[str, tuple[int, bytes]]) -> bytes:
 
 def test_a_missing_bill_of_materials(release: FakeRelease, wheel: Path) -> None:
     bare = edited(wheel, without(f"{DIST_INFO}/sboms/codex-cli-bin.cdx.json"))
-    assert "there are 0 bills of materials" in problems(release, bare)
+    assert f"has no {DIST_INFO}/sboms/codex-cli-bin.cdx.json" in problems(release, bare)
 
 
 @pytest.fixture(params=["isal", "zipfile"])
@@ -281,7 +226,7 @@ def test_a_full_disk_is_no_damage(
     really_open = Path.open
 
     def open_full(self: Path, mode: str = "r", *words: Any, **more: Any) -> Any:
-        if "w" in mode and self.name == (Path(CODEX).name if part == "payload" else wheel.name):
+        if {"w", "x"} & {*mode} and self.name == (Path(CODEX).name if part == "payload" else wheel.name):
             raise full
         return really_open(self, mode, *words, **more)
 

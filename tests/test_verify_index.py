@@ -30,6 +30,7 @@ from codex_release.index import resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
 from codex_release.rehearse.local_index import IndexStage, LocalIndex
+from codex_release.verify import trial
 from codex_release.verify.attestations import attested_by
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
@@ -267,6 +268,26 @@ def test_attestations_are_reported_where_they_are(dist: Path) -> None:
     app.served["/provenance"] = provenance(CLIENT, "a" * 64)
     assert "not of these bytes" in looked(dist, app)["attestations"].problem
     assert looked(dist, StaticIndex(dist))["attestations"] == Finding(CLIENT, "attestations", "no attestations")
+
+
+def test_nothing_is_installed_of_what_does_not_hold(release: FakeRelease, dist: Path) -> None:
+    with Loopback(StaticIndex(dist)) as server:
+        url = f"{server.url}/simple/"
+        words = ("--index-url", url, "--dist", dist, "--require-attestations")
+        ran = release.ran("verify-index", "0.169.0", *words, code=1)
+    assert "this machine  not asked" in ran.out
+    assert "nothing is installed of what does not hold" in ran.out
+
+
+def test_what_is_tried_gets_no_secrets() -> None:
+    given = {
+        "PATH": "/bin",
+        "GH_TOKEN": "x",
+        "TWINE_PASSWORD": "x",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "x",
+        "A_SECRET": "x",
+    }
+    assert trial._fit({**given, "PYTHONPATH": "x", "NPM_CONFIG__AUTH": "x"}).keys() == {"PATH", "NO_PROXY", "no_proxy"}
 
 
 def test_attestations_can_be_required(release: FakeRelease, dist: Path) -> None:

@@ -182,7 +182,15 @@ class Builder:
 
                 def judge(path: Path, known: Assembled | None) -> _Judged:
                     listed = {path.name: known} if known else {}
-                    return aside.submit(check_files, [path], self.catalog, self.lock, listed, metadata=programs)
+                    return aside.submit(
+                        check_files,
+                        [path],
+                        self.catalog,
+                        self.lock,
+                        listed,
+                        metadata=programs,
+                        workspace=self.workspace,
+                    )
 
                 making = _Making(request, inputs, scratch, backend, judge)
                 client = aside.submit(self._client, making) if _CLIENT in inputs else None

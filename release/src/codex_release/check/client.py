@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from codex_release.base.errors import ArchiveError, WorkspaceError
 from codex_release.check.contents import (
     entry_problems,
     identity_problems,
@@ -16,40 +18,79 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
+from codex_release.check.sources import form_problems, project_problems
+from codex_release.facts.toml import read_toml
+from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.wheels.wheel_file import read_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from email.message import Message
-    from pathlib import Path
 
+    from codex_release.base.digests import FileDigest
+    from codex_release.check.sources import Project
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["check_client_sdist", "check_client_wheel"]
 
+_SDIST = ("LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore")
+"""What the client's sdist has beside its sources."""
 
-def check_client_wheel(wheel: WheelFile, catalog: Catalog, lock: Lock | None) -> tuple[list[str], str | None]:
+
+def check_client_wheel(
+    wheel: WheelFile, catalog: Catalog, lock: Lock | None, project: Project | None
+) -> tuple[list[str], str | None]:
     """The problems of the client's wheel, and the runtime version it is pinned to."""
     problems = size_problems(wheel.path, catalog.size_limits[wheel.distribution], wheel.distribution)
+    if broken := entry_problems(wheel):
+        return [*problems, *broken], None
     contents, damaged = read_contents(wheel)
-    problems += entry_problems(wheel) + damaged + record_problems(wheel, contents) + identity_problems(wheel)
+    problems += damaged + record_problems(wheel, contents) + identity_problems(wheel) + form_problems(wheel)
+    problems += project_problems(wheel, project, contents, catalog)
+    if {tag.platform for tag in wheel.tags} != {"any"}:
+        problems.append("it is not for any platform")
     return _with_pin(problems, wheel.metadata, catalog, lock)
 
 
-def check_client_sdist(path: Path, project: str, catalog: Catalog, lock: Lock | None) -> tuple[list[str], str | None]:
+def check_client_sdist(
+    path: Path, catalog: Catalog, lock: Lock | None, project: Project | None
+) -> tuple[list[str], str | None]:
     """The problems of the client's sdist, and the runtime version it is pinned to."""
-    problems = size_problems(path, catalog.size_limits[project], project)
+    problems = size_problems(path, catalog.size_limits[catalog.client], catalog.client)
+    with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
+        try:
+            found = stream(path, path.name, DirectorySink(Path(scratch)), str)
+        except ArchiveError as error:
+            return [*problems, str(error)], None
+        top = path.name.removesuffix(".tar.gz")
+        problems += [f"{name} lies outside of {top}/" for name in found if not name.startswith(f"{top}/")]
+        if f"{top}/PKG-INFO" not in found:
+            return [*problems, f"it has no {top}/PKG-INFO"], None
+        metadata = read_headers((Path(scratch) / top / "PKG-INFO").read_bytes())
+        problems += metadata_problems(metadata)
+        if project is not None:
+            problems += _sdist_problems(Path(scratch) / top, found, project)
+            problems += project.metadata_problems(metadata, catalog.distribution)
+    return _with_pin(problems, metadata, catalog, lock)
+
+
+def _sdist_problems(directory: Path, found: Mapping[str, FileDigest], project: Project) -> list[str]:
+    """Where an unpacked sdist is not what the checkout's project leads to."""
+    source = f"{directory.name}/src/"
+    contents = {name[len(source) :]: digest for name, digest in found.items() if name.startswith(source)}
+    known = {f"{directory.name}/{name}" for name in _SDIST}
+    problems = [f"{name} does not belong there" for name in found if name not in known and not name.startswith(source)]
+    problems += [f"src/{name} does not belong there" for name in contents if name not in project.files]
+    problems += project.differing(contents)
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            top = path.name.removesuffix(".tar.gz")
-            odd = [name for name in archive.getnames() if not name.startswith(f"{top}/")]
-            problems += [f"{name} lies outside of {top}/" for name in odd]
-            file = archive.extractfile(f"{top}/PKG-INFO")
-            metadata = read_headers(file.read() if file else b"")
-    except (OSError, tarfile.TarError, KeyError, EOFError) as error:
-        return [*problems, f"it cannot be read as an sdist: {error}"], None
-    return _with_pin(problems + metadata_problems(metadata), metadata, catalog, lock)
+        build_system = read_toml(directory / "pyproject.toml").get("build-system")
+    except WorkspaceError as error:
+        return [*problems, str(error)]
+    if build_system != project.build_system:
+        problems.append("its build system is not that of the checkout's project")
+    return problems
 
 
 def _with_pin(

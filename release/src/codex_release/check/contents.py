@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -16,6 +17,7 @@ from codex_release.wheels.record import record_hash
 from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
+    import zipfile
     from email.message import Message
     from pathlib import Path
 
@@ -40,17 +42,29 @@ Contents = dict[str, FileDigest]
 
 
 def entry_problems(wheel: WheelFile) -> list[str]:
-    """Names that no installer should have to unpack, and entries that were not written on Unix terms."""
+    """What nobody should unpack: odd names, links, more than fits, no Unix modes, bytes beside the entries."""
     rules = EntryRules(wheel.path.name, wheel.path.stat().st_size)
     problems = []
-    for info in wheel.zip.infolist():
-        try:
-            rules.admit(info.orig_filename, "directory" if info.is_dir() else "file", info.file_size)
-        except ArchiveError as error:
-            problems.append(str(error))
-        if info.create_system != _UNIX:
-            problems.append(f"{info.filename} was not written with Unix modes")
+    try:
+        for info in wheel.zip.infolist():
+            rules.admit(info.orig_filename, _kind(info), info.file_size)
+            rules.grow(info.file_size)
+            if info.create_system != _UNIX:
+                problems.append(f"{info.filename} was not written with Unix modes")
+        if wheel.has_gaps:
+            problems.append("it holds bytes that belong to none of its files")
+    except ArchiveError as error:
+        problems.append(str(error))
+    except DAMAGED as error:
+        problems.append(f"its directory {told(error)}")
     return problems
+
+
+def _kind(info: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.orig_filename.endswith("/"):
+        return "directory"
+    return "file" if kind in {0, stat.S_IFREG} else "a link or another special file"
 
 
 def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tuple[Contents, list[str]]:
@@ -68,7 +82,7 @@ def read_contents(wheel: WheelFile, copies: dict[str, Path] | None = None) -> tu
     for info in wheel.zip.infolist():
         copy = (copies or {}).get(info.filename)
         try:
-            with copy.open("wb") if copy else contextlib.nullcontext() as sink:
+            with copy.open("xb") if copy else contextlib.nullcontext() as sink:
                 contents[info.filename] = digested(wheel.chunks(info), sink.write if sink else None)
         except DAMAGED as error:
             problems.append(f"{info.filename} {told(error)}")

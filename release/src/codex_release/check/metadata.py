@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["MetadataCheck"]
 
 _TIMEOUT_S = 300.0
+_MOST_METADATA = 32 << 20
+"""More metadata than so many bytes are not looked at: that is a problem in itself, which is found elsewhere."""
 _SETTINGS = {
     # Or twine breaks its lines, also within a file's name; where TERM is ``dumb`` it wants to know both.
     "COLUMNS": "1000",
@@ -53,11 +55,13 @@ class MetadataCheck(Worker):
     def problems(self, path: Path) -> list[str]:
         """What they say against a wheel or an sdist; empty if nothing.
 
-        A wheel that cannot be read is passed over: that is found elsewhere.
+        What cannot be read as a wheel is passed over: that is found elsewhere.
 
         Raises:
             CheckError: if they cannot be asked.
         """
+        if not path.is_file():
+            return []
         with tempfile.TemporaryDirectory(prefix="codex-check-", ignore_cleanup_errors=True) as scratch:
             try:
                 copy = _metadata_copy(path, Path(scratch))
@@ -94,9 +98,11 @@ def _metadata_copy(path: Path, directory: Path) -> Path | None:
     content = io.BytesIO()
     try:
         with zipfile.ZipFile(path) as source, zipfile.ZipFile(content, "w") as sink:
-            for info in source.infolist():
-                if ".dist-info/" in info.filename:
-                    sink.writestr(info, source.read(info))
+            about = [info for info in source.infolist() if ".dist-info/" in info.filename]
+            if sum(info.file_size for info in about) > _MOST_METADATA:
+                return None
+            for info in about:
+                sink.writestr(info, source.read(info))
     except DAMAGED:
         return None
     copy.write_bytes(content.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from codex_release.base.errors import CheckError, ReleaseError
 from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
+from codex_release.check.sources import Project
 from codex_release.wheels.wheel_file import WheelFile
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from codex_release.check.running import Run
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
+    from codex_release.facts.workspace import Workspace
 
 __all__ = ["FileVerdict", "check_files", "check_set", "distributions_in", "problems_of", "require_passed"]
 
@@ -70,6 +73,7 @@ def check_files(
     jobs: int = 1,
     environ: Mapping[str, str] | None = None,
     metadata: MetadataCheck | None = None,
+    workspace: Workspace | None = None,
 ) -> list[FileVerdict]:
     """Check each file by itself.
 
@@ -81,14 +85,16 @@ def check_files(
         jobs: how many to read at a time.
         environ: to run locked runtimes with, where that can be; `None` runs nothing.
         metadata: who is asked about metadata; one of its own if not given.
+        workspace: the checkout that their own files and metadata must come from; `None` if they may be of another.
     """
     with contextlib.ExitStack() as stack:
         metadata = metadata or stack.enter_context(MetadataCheck())
         pool, aside = ThreadPoolExecutor(jobs), ThreadPoolExecutor(1)
         for each in (pool, aside):
             stack.callback(each.shutdown, cancel_futures=True)
+        judge = _Judge(catalog, lock, environ, workspace)
         said = aside.map(metadata.problems, paths)
-        found = pool.map(lambda path: _check_file(path, catalog, lock, (known or {}).get(path.name), environ), paths)
+        found = pool.map(lambda path: judge.verdict(path, (known or {}).get(path.name)), paths)
         return [
             replace(verdict, problems=(*verdict.problems, *more)) for verdict, more in zip(found, said, strict=True)
         ]
@@ -106,6 +112,8 @@ def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
         missing = {"any platform"} if not wheels else set[str]().union(*(each.expected for each in wheels))
         for each in wheels:
             missing -= each.platforms
+        tags = Counter(platform for each in wheels for platform in each.platforms)
+        problems += [f"{triple} has {count} wheels for {tag}" for tag, count in sorted(tags.items()) if count > 1]
         problems += [f"{triple} has no wheel for {platform}" for platform in sorted(missing)]
         nowhere = frozenset.intersection(*(each.left_out for each in wheels)) if wheels else ()
         problems += [
@@ -136,35 +144,49 @@ def require_passed(verdicts: Sequence[FileVerdict], catalog: Catalog | None = No
         raise CheckError("the built files do not pass the check", problems=problems)
 
 
-def _check_file(
-    path: Path, catalog: Catalog, lock: Lock | None, known: Assembled | None, environ: Mapping[str, str] | None
-) -> FileVerdict:
-    try:
-        if path.name.endswith(_SDIST):
-            return _check_sdist(path, catalog, lock)
-        with WheelFile.open(path) as wheel:
-            _refuse_unknown(wheel.distribution, catalog)
-            if wheel.distribution == catalog.distribution:
-                problems, coverage = check_runtime(wheel, catalog, lock, known, environ)
-                return FileVerdict(path, tuple(problems), coverage=coverage)
-            problems, pin = check_client_wheel(wheel, catalog, lock)
-            return FileVerdict(path, tuple(problems), pin=pin)
-    except ReleaseError as error:
-        return FileVerdict(path, (str(error),))
+@dataclass(frozen=True)
+class _Judge:
+    """What files are held against; see `check_files`."""
 
+    catalog: Catalog
+    lock: Lock | None
+    environ: Mapping[str, str] | None
+    workspace: Workspace | None
 
-def _check_sdist(path: Path, catalog: Catalog, lock: Lock | None) -> FileVerdict:
-    try:
-        project, _ = parse_sdist_filename(path.name)
-    except InvalidSdistFilename as error:
-        raise CheckError(f"{path} does not have an sdist's name: {error}") from error
-    if project == catalog.distribution:
-        raise CheckError(f"{project} is wheels only: an sdist of it would hold the executables of one platform")
-    _refuse_unknown(project, catalog)
-    problems, pin = check_client_sdist(path, project, catalog, lock)
-    return FileVerdict(path, tuple(problems), pin=pin)
+    def verdict(self, path: Path, known: Assembled | None) -> FileVerdict:
+        """What is found about one file."""
+        try:
+            if not path.is_file():
+                raise CheckError(f"{path} is no file")
+            if path.name.endswith(_SDIST):
+                return self._sdist(path)
+            with WheelFile.open(path) as wheel:
+                project = self._project(wheel.distribution)
+                if wheel.distribution == self.catalog.distribution:
+                    problems, coverage = check_runtime(wheel, self.catalog, self.lock, known, self.environ, project)
+                    return FileVerdict(path, tuple(problems), coverage=coverage)
+                problems, pin = check_client_wheel(wheel, self.catalog, self.lock, project)
+                return FileVerdict(path, tuple(problems), pin=pin)
+        except ReleaseError as error:
+            return FileVerdict(path, (str(error),))
 
+    def _sdist(self, path: Path) -> FileVerdict:
+        try:
+            name, _ = parse_sdist_filename(path.name)
+        except InvalidSdistFilename as error:
+            raise CheckError(f"{path} does not have an sdist's name: {error}") from error
+        if name == self.catalog.distribution:
+            raise CheckError(f"{name} is wheels only: an sdist of it would hold the executables of one platform")
+        problems, pin = check_client_sdist(path, self.catalog, self.lock, self._project(name))
+        return FileVerdict(path, tuple(problems), pin=pin)
 
-def _refuse_unknown(project: str, catalog: Catalog) -> None:
-    if project not in catalog.size_limits:
-        raise CheckError(f"{project} is no project of this release", remedy=f"check {', '.join(catalog.size_limits)}")
+    def _project(self, name: str) -> Project | None:
+        """The checkout's project of a distribution; None if there is no checkout."""
+        if name not in self.catalog.size_limits:
+            raise CheckError(
+                f"{name} is no project of this release", remedy=f"check {', '.join(self.catalog.size_limits)}"
+            )
+        if self.workspace is None:
+            return None
+        is_runtime = name == self.catalog.distribution
+        return Project.read(self.workspace.runtime_template if is_runtime else self.workspace.sdk)

@@ -23,6 +23,7 @@ from codex_release.check.contents import (
     size_problems,
 )
 from codex_release.check.running import run_entrypoint
+from codex_release.check.sources import form_problems, project_problems
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.codesign import examine
@@ -31,12 +32,14 @@ from codex_release.runtime.inspection import inspect_tree
 from codex_release.runtime.tags import broken_promise
 from codex_release.runtime.tree import RuntimeTree
 from codex_release.wheels.record import record_hash
+from codex_release.wheels.stage import SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_release.base.digests import FileDigest
     from codex_release.check.running import Run
+    from codex_release.check.sources import Project
     from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Catalog, Target
     from codex_release.runtime.inspection import Inspection
@@ -88,6 +91,7 @@ def check_runtime(
     lock: Lock | None,
     known: Assembled | None,
     environ: Mapping[str, str] | None,
+    project: Project | None,
 ) -> tuple[list[str], Coverage | None]:
     """The problems of a runtime wheel, and what it contributes to its release if that can be told.
 
@@ -98,11 +102,13 @@ def check_runtime(
         known: of a wheel that this process just assembled, so that its payload need not be unpacked again; else `None`.
         environ: what the runtime sees of this process's environment when it is run, where that can be and once it is
             proven to be the locked one; `None` runs nothing.
+        project: the template that its own files and metadata must come from; `None` if that is not known.
     """
     problems = size_problems(wheel.path, catalog.size_limits[catalog.distribution], catalog.distribution)
-    problems += (
-        entry_problems(wheel) + identity_problems(wheel) + _sbom_problems(wheel) + _mode_problems(wheel, catalog)
-    )
+    if broken := entry_problems(wheel):  # nothing of it is unpacked then
+        return [*problems, *broken], None
+    problems += identity_problems(wheel) + form_problems(wheel)
+    problems += _sbom_problems(wheel, catalog) + _mode_problems(wheel, catalog)
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
     run = None
@@ -117,6 +123,8 @@ def check_runtime(
             else:
                 contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
             problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
+            others = [*payload_paths(wheel, catalog).values(), f"{wheel.dist_info}sboms/{SBOM}"]
+            problems += project_problems(wheel, project, contents, catalog, *others)
             if lock is not None:
                 problems += _lock_problems(wheel, target, catalog, lock, contents)
                 if environ is not None and known is None and catalog.asks and not problems:
@@ -236,21 +244,31 @@ def _mode_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:
     return problems
 
 
-def _sbom_problems(wheel: WheelFile) -> list[str]:
-    """Whether there is one bill of materials (PEP 770) and its digests are those of RECORD."""
-    names = [name for name in wheel.names if name.startswith(f"{wheel.dist_info}sboms/")]
-    if len(names) != 1:
-        return [f"there are {len(names)} bills of materials in {wheel.dist_info}sboms/, not one"]
+def _sbom_problems(wheel: WheelFile, catalog: Catalog) -> list[str]:
+    """Whether the bill of materials (PEP 770) is of this wheel, and lists each file of the payload as RECORD does."""
+    name = f"{wheel.dist_info}sboms/{SBOM}"
     try:
-        components = read_json(wheel.read(names[0]), names[0], CheckError).tables("components")
-        files = [each for each in components if each.text("type") == "file"]
-        listed = {record_hash(digest.text("content")) for each in files for digest in each.tables("hashes")[:1]}
+        document = read_json(wheel.read(name), name, CheckError)
+        subject = document.table("metadata").table("component").text("bom-ref")
+        files = [each for each in document.tables("components") if each.text("type") == "file"]
+        listed = {
+            each.text("name"): record_hash(digest.text("content")) for each in files for digest in each.tables("hashes")
+        }
     except CheckError as error:
         return [str(error)]
     except ValueError as error:
-        return [f"{names[0]} has a digest that is none: {error}"]
-    recorded = {row.hash for row in wheel.record.values()}
-    return [f"the bill of materials lists a file of {each}, RECORD does not" for each in sorted(listed - recorded)]
+        return [f"{name} has a digest that is none: {error}"]
+    shipped = {
+        path: row.hash for path, entry in payload_paths(wheel, catalog).items() if (row := wheel.record.get(entry))
+    }
+    problems = [
+        f"{path} is {listed.get(path, 'nothing')} in the bill of materials, {shipped.get(path, 'nothing')} in RECORD"
+        for path in sorted({*listed, *shipped})
+        if listed.get(path) != shipped.get(path)
+    ]
+    if subject != f"pkg:pypi/{wheel.distribution}@{wheel.version}":
+        problems.append(f"the bill of materials is that of {subject}")
+    return problems
 
 
 def payload_paths(wheel: WheelFile, catalog: Catalog) -> dict[str, str]:

@@ -37,7 +37,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
         files = distributions_in(path) if path.is_dir() else [path]
-        verdicts = check_files(files, context.catalog, lock, jobs=context.jobs, environ=context.settings.environ)
+        verdicts = check_files(
+            files,
+            context.catalog,
+            lock,
+            jobs=context.jobs,
+            environ=context.settings.environ,
+            workspace=context.workspace,
+        )
         found = [(str(each.path), list(each.problems), each.run) for each in verdicts]
         if path.is_dir():
             found.append((str(path), check_set(verdicts, context.catalog), None))

@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     repository = Repository.read(arguments.repository, arguments.repository_url, context.settings.environ)
     index = simple_index(repository, arguments.index_url, context.web, catalog.distribution)
     inventory = Inventory(index)
-    plan = prepare(arguments.directory, catalog, context.lock, inventory, jobs=context.jobs)
+    plan = prepare(
+        arguments.directory, catalog, context.lock, inventory, jobs=context.jobs, workspace=context.workspace
+    )
     for warning in plan.warnings:
         context.progress.note(f"WARNING: {warning}")
     if plan.problems:

@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         environ=context.settings.environ,
         progress=context.progress,
         files=distributions_in(arguments.dist) if arguments.dist else (),
+        workspace=context.workspace,
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,
         jobs=context.jobs,

@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from codex_release.check.release import FileVerdict
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
+    from codex_release.facts.workspace import Workspace
     from codex_release.publish.plan import Plan
     from codex_release.publish.serving import Inventory
 
 __all__ = ["prepare", "prepare_checked"]
 
 
-def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory, *, jobs: int = 1) -> Plan:
+def prepare(
+    directory: Path,
+    catalog: Catalog,
+    lock: Lock,
+    inventory: Inventory,
+    *,
+    jobs: int = 1,
+    workspace: Workspace | None = None,
+) -> Plan:
     """Find out what has to be uploaded.
 
     A directory without runtime wheels is a client that is released again: the wheels that are on the index already are
@@ -35,19 +44,23 @@ def prepare(directory: Path, catalog: Catalog, lock: Lock, inventory: Inventory,
         lock: what payloads and pins must be.
         inventory: the index.
         jobs: how many files to read at a time.
+        workspace: the checkout that the directory's files must be made of.
 
     Raises:
         CheckError: if the directory holds no distribution.
         HttpError: if the index cannot be read.
     """
     files = distributions_in(directory)
+    verdicts = check_files(files, catalog, lock, jobs=jobs, workspace=workspace)
     with tempfile.TemporaryDirectory(prefix="codex-published-") as scratch:
         if not any((identity(path.name) or ("",))[0] == catalog.distribution for path in files):
             index = inventory.index
             there = index.files_of(catalog.distribution, lock.version.pep440)
             index.web.progress.note(f"{directory} has no runtime wheels: taking those of {lock.version} on {index.url}")
-            files += [index.download(each, Path(scratch)) for each in there if each.yanked is None]
-        return prepare_checked(check_files(files, catalog, lock, jobs=jobs), catalog, inventory)
+            brought = [index.download(each, Path(scratch)) for each in there if each.yanked is None]
+            # They may be of an earlier state of the checkout.
+            verdicts += check_files(brought, catalog, lock, jobs=jobs)
+        return prepare_checked(verdicts, catalog, inventory)
 
 
 def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory: Inventory) -> Plan:

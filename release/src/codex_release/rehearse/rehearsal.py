@@ -208,7 +208,15 @@ class _Run:
 
     def _check(self) -> list[FileVerdict]:
         paths = [self._out / each.artifact.name for each in self._built]
-        verdicts = check_files(paths, self._catalog, self._context.lock, jobs=self._context.jobs, environ=self._environ)
+        context = self._context
+        verdicts = check_files(
+            paths,
+            self._catalog,
+            context.lock,
+            jobs=context.jobs,
+            environ=self._environ,
+            workspace=context.workspace,
+        )
         require_passed(verdicts, self._catalog)
         return verdicts
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.workspace import Workspace
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
@@ -54,6 +55,7 @@ class Verifier:
         files: the files that were published; of a project that has none of them, what the index has is downloaded and
             held against the lock.
         are_checked: whether `check` has passed these files already.
+        workspace: the checkout that the files must be made of; `None` if it may be another state of it.
         attestations_required: whether a file without attestations is a problem.
         installs: whether to install it on this machine, if it is one of the targets.
         jobs: how many things to do at a time.
@@ -69,6 +71,7 @@ class Verifier:
     progress: Progress
     files: Sequence[Path] = ()
     are_checked: bool = False
+    workspace: Workspace | None = None
     attestations_required: bool = False
     installs: bool = True
     jobs: int = 1
@@ -116,7 +119,9 @@ class Verifier:
         self.progress.note(f"asking pip what it takes from {self.index.url}")
         pins = (f"{runtime}=={self.version.pep440}", f"{client}=={client_version}")
         findings += resolution_findings(ours, pins, self.catalog, self.index, self.settings)
-        if self.installs:
+        if self.installs and any(each.problem for each in findings):
+            findings.append(Finding("this machine", "not asked", note="nothing is installed of what does not hold"))
+        elif self.installs:
             findings += self._installation(pins[1], ours)
         return findings
 
@@ -146,7 +151,7 @@ class Verifier:
     def _content(self, paths: Sequence[Path]) -> list[Finding]:
         """What `check` says of the files, one by one and as a set."""
         self.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
-        verdicts = check_files(paths, self.catalog, self.lock, jobs=self.jobs)
+        verdicts = check_files(paths, self.catalog, self.lock, jobs=self.jobs, workspace=self.workspace)
         found = [
             Finding(each.path.name, "content", problem=problem)
             for each in verdicts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,8 @@ _INSTALL_S = 900.0
 """Two hundred megabytes over a slow line, and their unpacking."""
 _ANSWER_S = 120.0
 _LOOPBACK = "127.0.0.1,localhost"
+_SECRET = re.compile("TOKEN|PASSW|SECRET|CREDENTIAL|API_?KEY|^ACTIONS_|^TWINE_|^NPM_CONFIG_", re.IGNORECASE)
+"""The names of variables that give access, GitHub's for its jobs among them."""
 
 _HANDSHAKE = """\
 import json, sys
@@ -109,7 +112,7 @@ class Trial:
                 remedy="look whether this Python has ensurepip; some systems package it apart",
             ) from error
         python = directory.absolute() / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-        return cls(python, _without_pythons(environ))
+        return cls(python, _fit(environ))
 
     def download(self, requirements: Path, into: Path) -> list[Path]:
         """Download the wheels that a file of pinned and hashed requirements asks for here, from where pip is set to.
@@ -210,12 +213,15 @@ class Trial:
         )
 
 
-def _without_pythons(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment that leads to no other Python's packages, nor loopback through a proxy."""
+def _fit(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment that leads to no other Python's packages, nor loopback through a proxy, and has no secrets.
+
+    What is tried came off an index: it needs none of what a release is published with.
+    """
     kept = {
         name: value
         for name, value in environ.items()
-        if name.upper() not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CODEX_HOME"}
+        if name.upper() not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CODEX_HOME"} and not _SECRET.search(name)
     }
     exempt = kept.get("NO_PROXY") or kept.get("no_proxy")
     kept["NO_PROXY"] = kept["no_proxy"] = f"{exempt},{_LOOPBACK}" if exempt else _LOOPBACK

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.runtime.tags import Variant
 
-__all__ = ["pin_runtime", "stage_runtime", "stage_sdk", "staging"]
+__all__ = ["SBOM", "pin_runtime", "stage_runtime", "stage_sdk", "staging"]
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-_SBOM = "codex-cli-bin.cdx.json"
+SBOM = "codex-cli-bin.cdx.json"
+"""What the bill of materials of a runtime wheel is called."""
 _STAMP = ".codex-release-stage"
 """In a staged directory, the file that names the command that made it."""
 
@@ -120,13 +121,13 @@ def stage_runtime(
         shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
         shutil.copyfile(workspace.license, scratch / "LICENSE")
         _edit_toml(scratch / "pyproject.toml", version=version.pep440)
-        (scratch / _SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
+        (scratch / SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
         staged = {
             "version": version.codex,
             "target": target.triple,
             "tag": wheel_tag(variant.platforms),
             "entrypoint": target.fill(catalog.layout.entrypoint),
-            "sbom": _SBOM,
+            "sbom": SBOM,
         }
         (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
         if root is not None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from packaging.tags import Tag
+    from packaging.utils import BuildTag
     from packaging.version import Version
     from typing_extensions import Self
 
@@ -50,6 +51,12 @@ DAMAGED = (
 
 _LENGTHS_AT, _LENGTHS = 26, struct.Struct("<HH")
 """Where an entry's own header says how long the name and the extra field behind it are (APPNOTE 4.3.7)."""
+_HEADER = 30
+"""How long that header is without them, in bytes."""
+_END, _END_MARK = struct.Struct("<4s8xIIH"), b"PK\5\6"
+"""The end of the directory: its mark, the directory's size and place, and the length of a comment (APPNOTE 4.3.16)."""
+_MOST_METADATA = 32 << 20
+"""The largest file that is read at once, in bytes; the client's RECORD has some 20 kB."""
 
 
 @dataclass
@@ -60,12 +67,14 @@ class WheelFile:
         path: where it lies.
         distribution: the project's normalized name.
         version: the project's version.
+        build: its build number; empty if it has none, as it should.
         tags: every tag its name stands for.
     """
 
     path: Path
     distribution: str
     version: Version
+    build: BuildTag
     tags: frozenset[Tag]
     zip: zipfile.ZipFile = field(repr=False)
 
@@ -77,8 +86,8 @@ class WheelFile:
             CheckError: if its name is no wheel's (PEP 427; tag sets sorted, PEP 425), or it is no zip.
         """
         try:
-            name, version, _, tags = parse_wheel_filename(path.name, validate_order=True)
-            return cls(path, name, version, tags, zipfile.ZipFile(path))
+            name, version, build, tags = parse_wheel_filename(path.name, validate_order=True)
+            return cls(path, name, version, build, tags, zipfile.ZipFile(path))
         except InvalidWheelFilename as error:
             raise CheckError(f"{path} does not have a wheel's name: {error}") from error
         except DAMAGED as error:
@@ -124,6 +133,24 @@ class WheelFile:
     def wheel(self) -> Message:
         """The wheel's own metadata (the WHEEL file)."""
         return read_headers(self.read(f"{self.dist_info}WHEEL"))
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether it holds bytes that are neither an entry nor the directory of all, which zip tools pass over.
+
+        Raises:
+            Exception: one of `DAMAGED`.
+        """
+        end = 0
+        with self.path.open("rb") as file:
+            for info in sorted(self.zip.infolist(), key=lambda each: each.header_offset):
+                if info.header_offset != end:
+                    return True
+                file.seek(end + _LENGTHS_AT)
+                end += _HEADER + sum(_LENGTHS.unpack(file.read(_LENGTHS.size))) + info.compress_size
+            file.seek(-_END.size, os.SEEK_END)
+            mark, size, start, comment = _END.unpack(file.read(_END.size))
+            return (mark, start, start + size, comment) != (_END_MARK, end, file.tell() - _END.size, 0)
 
     def chunks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """The bytes of an entry, one piece after another, held to its size and checksum.
@@ -172,8 +199,12 @@ class WheelFile:
             CheckError: if it is missing or damaged.
         """
         try:
+            if (size := self.zip.getinfo(name).file_size) > _MOST_METADATA:
+                raise CheckError(f"{name} of {self.path.name} has {size} bytes, more than {_MOST_METADATA}")
             return self.zip.read(name)
-        except (KeyError, *DAMAGED) as error:
+        except KeyError:
+            raise CheckError(f"{self.path.name} has no {name}") from None
+        except DAMAGED as error:
             raise CheckError(f"{name} of {self.path.name} cannot be read: {error}") from error
 
 

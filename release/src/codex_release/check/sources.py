@@ -1,0 +1,167 @@
+"""What a distribution may hold beside its payload: the files of a checkout, and the metadata that its project leads to.
+
+A wheel can carry code that nobody asked for: a ``.pth`` file that runs at every start, a script that hides a program, a
+dependency, an entry point. So what is not known to belong there is a problem, whatever it is.
+"""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from codex_release.base.digests import file_digest
+from codex_release.facts.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+    from pathlib import Path
+
+    from codex_release.base.digests import FileDigest
+    from codex_release.base.table import Table
+    from codex_release.facts.targets import Catalog
+    from codex_release.wheels.wheel_file import WheelFile
+
+__all__ = ["Project", "form_problems", "project_problems"]
+
+_METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+"""What each wheel's metadata directory has; a runtime's has a bill of materials too."""
+
+_UNSHIPPED = ("__pycache__", ".")
+"""How the names of files and directories begin that no stage takes over."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of a checkout, as far as it decides what is in its wheel.
+
+    Attributes:
+        files: its package's own files, by their names in the wheel.
+        dependencies: what it requires, as metadata states it.
+        requires_python: which Pythons it is for.
+        entry_points: by group and name.
+        build_system: its ``[build-system]``, which an sdist of it must have.
+    """
+
+    files: Mapping[str, FileDigest]
+    dependencies: frozenset[str]
+    requires_python: str
+    entry_points: Mapping[str, Mapping[str, str]]
+    build_system: Mapping[str, object]
+
+    @classmethod
+    def read(cls, directory: Path) -> Project:
+        """Read a project directory, which has a ``pyproject.toml``, and its package below ``src``.
+
+        Raises:
+            WorkspaceError: if it is none.
+        """
+        data = read_toml(directory / "pyproject.toml")
+        project = data.table("project")
+        required = list(map(Requirement, project.texts("dependencies") if "dependencies" in project else ()))
+        for extra, texts in _arrays(project, "optional-dependencies"):
+            for each in map(Requirement, texts):
+                own = f"({each.marker}) and " if each.marker else ""
+                each.marker = Marker(f"{own}extra == '{extra}'")
+                required.append(each)
+        groups = {"console_scripts": project.mapping("scripts")} if "scripts" in project else {}
+        if "entry-points" in project:
+            groups |= {group: project.table("entry-points").mapping(group) for group in project.table("entry-points")}
+        source = directory / "src"
+        found = (path for path in source.rglob("*") if path.is_file())
+        names = {path.relative_to(source).as_posix(): path for path in found}
+        return cls(
+            files={name: file_digest(path) for name, path in names.items() if not _is_unshipped(name)},
+            dependencies=frozenset(map(str, required)),
+            requires_python=project.text("requires-python"),
+            entry_points=groups,
+            build_system={key: data.table("build-system").get(key) for key in data.table("build-system")},
+        )
+
+    def differing(self, contents: Mapping[str, FileDigest]) -> list[str]:
+        """Where a package's own files are not those of the checkout; `contents` are by their names in a wheel."""
+        missing = [f"{name} is missing" for name in self.files if name not in contents]
+        other = [name for name, digest in self.files.items() if name in contents and contents[name] != digest]
+        return [*missing, *(f"{name} is not what it is in the checkout" for name in other)]
+
+    def metadata_problems(self, metadata: Message, pinned: str) -> list[str]:
+        """Where metadata asks for something else than the project does, but for the distribution that staging pins."""
+        problems = []
+        try:
+            required = map(Requirement, metadata.get_all("Requires-Dist", []))
+            stated = {str(each) for each in required if canonicalize_name(each.name) != pinned}
+        except InvalidRequirement as error:
+            return [f"a dependency cannot be understood: {error}"]
+        for word, requirements in (("requires", stated - self.dependencies), ("lacks", self.dependencies - stated)):
+            problems += [f"its metadata {word} {each}, unlike the checkout's project" for each in sorted(requirements)]
+        if (python := metadata.get("Requires-Python")) != self.requires_python:
+            problems.append(f"its metadata is for Python {python}, the checkout's project for {self.requires_python}")
+        return problems
+
+    def entry_point_problems(self, text: str) -> list[str]:
+        """Where entry points are not the project's own."""
+        parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+        parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+        try:
+            parser.read_string(text)
+        except configparser.Error as error:
+            return [f"entry_points.txt cannot be read: {error}"]
+        stated = {group: dict(parser[group]) for group in parser.sections()}
+        return [] if stated == self.entry_points else ["entry_points.txt is not what the checkout's project leads to"]
+
+
+def project_problems(
+    wheel: WheelFile, project: Project | None, contents: Mapping[str, FileDigest], catalog: Catalog, *others: str
+) -> list[str]:
+    """What a wheel has that does not belong there, and where it is not what the checkout's project leads to.
+
+    Args:
+        wheel: the wheel.
+        project: the checkout's; without it, what lies in a package passes.
+        contents: what each file of the wheel is.
+        catalog: the data file.
+        others: what it has beside the project's own files and `_METADATA`.
+    """
+    known = {*others, *(wheel.dist_info + name for name in _METADATA), *(project.files if project else ())}
+    unknown = [name for name in wheel.names if name not in known]
+    if project is None:
+        # What is neither in a package nor metadata would go anywhere: to the top level, or by .data to scripts.
+        return [f"{name} does not belong there" for name in unknown if not _is_packaged(name)]
+    found = [f"{name} does not belong there" for name in unknown]
+    entry_points = wheel.read(f"{wheel.dist_info}entry_points.txt").decode("utf-8", "replace")
+    return [
+        *found,
+        *project.differing(contents),
+        *project.metadata_problems(wheel.metadata, catalog.distribution),
+        *project.entry_point_problems(entry_points),
+    ]
+
+
+def form_problems(wheel: WheelFile) -> list[str]:
+    """Where a wheel is of another form than ours: a later format, a build number, for some Pythons only."""
+    problems = []
+    if (version := wheel.wheel.get("Wheel-Version")) != "1.0":
+        problems.append(f"WHEEL is of version {version}, not 1.0")
+    if wheel.build or wheel.wheel.get("Build"):
+        problems.append("it has a build number, and installers would prefer it to the same wheel without")
+    odd = sorted({f"{tag.interpreter}-{tag.abi}" for tag in wheel.tags} - {"py3-none"})
+    return problems + [f"it is for {each}, not for py3-none" for each in odd]
+
+
+def _arrays(table: Table, key: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The arrays of texts in a table that may be missing, with their keys."""
+    return [(name, table.table(key).texts(name)) for name in table.table(key)] if key in table else []
+
+
+def _is_packaged(name: str) -> bool:
+    top, _, below = name.partition("/")
+    return bool(below) and "." not in top
+
+
+def _is_unshipped(name: str) -> bool:
+    return name.endswith(".pyc") or any(part.startswith(_UNSHIPPED) for part in name.split("/"))
