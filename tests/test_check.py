@@ -141,8 +141,8 @@ def test_modes_that_do_not_fit_the_role(release: FakeRelease, wheel: Path) -> No
 def test_metadata_that_is_not_what_it_should_be(release: FakeRelease, wheel: Path) -> None:
     pure = edited(wheel, replaced(f"{DIST_INFO}/WHEEL", b"Root-Is-Purelib: false", b"Root-Is-Purelib: true"))
     assert "pass as pure Python" in problems(release, pure)
-    other = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"License-Expression: Apache-2.0\n", b""))
-    assert "no license expression" in problems(release, other)
+    other = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"License-Expression:", b"License-Text:"))
+    assert "has the license expression none, not Apache-2.0 AND" in problems(release, other)
     newer = edited(wheel, replaced(f"{DIST_INFO}/METADATA", b"Metadata-Version: 2.4", b"Metadata-Version: 2.5"))
     assert "its metadata is of version 2.5, but 2.4 is what every index takes" in problems(release, newer)
     bare = edited(wheel, lambda files: files.update({f"{DIST_INFO}/METADATA": (0o644, _without_description(files))}))

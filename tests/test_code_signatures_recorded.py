@@ -99,7 +99,7 @@ def test_a_lock_that_says_something_else_does_not_hold(release: FakeRelease, tmp
     release.ran("lock", "--check")
     text = release.lock_file.read_text(encoding="utf-8")
     release.lock_file.write_text(text.replace(f"Signer ({signing.TEAM})", "Somebody"), encoding="utf-8")
-    assert "the lock says verified (Somebody), runtime" in release.refused("lock", "--check")
+    assert "the lock says verified (Somebody, team TEAM123456), runtime" in release.refused("lock", "--check")
     found = release.ran("check", wheel, code=1).out
     assert "bin/codex is verified (Signer" in found.replace("\n", " ")
 

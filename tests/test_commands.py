@@ -252,6 +252,9 @@ def test_store_leaves_the_payload_uncompressed(release: FakeRelease, tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         assert archive.getinfo("codex_cli_bin/bin/codex").compress_type == zipfile.ZIP_STORED
     release.ran("check", wheel)
+    targets = release.root / "release" / "targets.toml"
+    targets.write_text(targets.read_text().replace("codex-cli-bin = 209_715_200", "codex-cli-bin = 100"))
+    release.ran("build", "--store", "--target", LINUX, "--out", tmp_path / "dist")  # it is not for an index
 
 
 @pytest.mark.slow

@@ -64,6 +64,7 @@ RUNTIMES: dict[str, tuple[Edit, str]] = {
         added(f"{RUNTIME}.dist-info/entry_points.txt", b"\n[pytest11]\nevil = evil\n"),
         "entry_points.txt is not what the checkout's project leads to",
     ),
+    "a license less": (without(f"{RUNTIME}.dist-info/licenses/LICENSE.ripgrep"), "licenses/LICENSE.ripgrep is missing"),
     "a dependency": (
         replaced(f"{RUNTIME}.dist-info/METADATA", b"Requires-Python:", b"Requires-Dist: evil\nRequires-Python:"),
         "its metadata requires evil, unlike the checkout's project",

@@ -6,10 +6,11 @@ passed; a failure leaves the output as it was. What did not change since the las
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -173,6 +174,9 @@ class Builder:
     def _make(self, request: BuildRequest, inputs: Mapping[str, str]) -> dict[str, tuple[Artifact, ...]]:
         """Make the parts that changed, and move them to the output once all have passed."""
         scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
+        # What is stored uncompressed stays on this machine, and may be larger than an index takes.
+        unlimited = dict.fromkeys(self.catalog.size_limits, sys.maxsize)
+        catalog = replace(self.catalog, size_limits=unlimited) if request.store else self.catalog
         try:
             with (
                 Backend(request.epoch) as backend,
@@ -185,7 +189,7 @@ class Builder:
                     return aside.submit(
                         check_files,
                         [path],
-                        self.catalog,
+                        catalog,
                         self.lock,
                         listed,
                         metadata=programs,

@@ -48,7 +48,7 @@ def check_client_wheel(
         return [*problems, *broken], None
     contents, damaged = read_contents(wheel)
     problems += damaged + record_problems(wheel, contents) + identity_problems(wheel) + form_problems(wheel)
-    problems += project_problems(wheel, project, contents, catalog)
+    problems += metadata_problems(wheel.metadata, catalog.license) + project_problems(wheel, project, contents, catalog)
     if {tag.platform for tag in wheel.tags} != {"any"}:
         problems.append("it is not for any platform")
     return _with_pin(problems, wheel.metadata, catalog, lock)
@@ -69,7 +69,7 @@ def check_client_sdist(
         if f"{top}/PKG-INFO" not in found:
             return [*problems, f"it has no {top}/PKG-INFO"], None
         metadata = read_headers((Path(scratch) / top / "PKG-INFO").read_bytes())
-        problems += metadata_problems(metadata)
+        problems += metadata_problems(metadata, catalog.license)
         if project is not None:
             problems += _sdist_problems(Path(scratch) / top, found, project)
             problems += project.metadata_problems(metadata, catalog.distribution)

@@ -119,16 +119,16 @@ def identity_problems(wheel: WheelFile) -> list[str]:
         version = error
     if version != wheel.version:
         problems.append(f"METADATA says the version is {version}, the file's name {wheel.version}")
-    return problems + metadata_problems(wheel.metadata)
+    return problems
 
 
-def metadata_problems(metadata: Message) -> list[str]:
+def metadata_problems(metadata: Message, expression: str) -> list[str]:
     """Where a distribution's metadata is not of the version that indexes take, or does not name the license."""
     problems = []
     if (version := metadata.get("Metadata-Version")) != _METADATA:
         problems.append(f"its metadata is of version {version or 'nothing'}, but {_METADATA} is what every index takes")
-    if metadata.get("License-Expression") != "Apache-2.0":
-        problems.append("its metadata has no license expression Apache-2.0 (PEP 639)")
+    if (stated := metadata.get("License-Expression")) != expression:
+        problems.append(f"its metadata has the license expression {stated or 'none'}, not {expression} (PEP 639)")
     return problems
 
 

@@ -18,6 +18,7 @@ from codex_release.check.contents import (
     Contents,
     entry_problems,
     identity_problems,
+    metadata_problems,
     read_contents,
     record_problems,
     size_problems,
@@ -123,7 +124,12 @@ def check_runtime(
             else:
                 contents, inspection = _assembled_contents(wheel, known, catalog), known.inspection
             problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
-            others = [*payload_paths(wheel, catalog).values(), f"{wheel.dist_info}sboms/{SBOM}"]
+            paths = payload_paths(wheel, catalog)
+            works = catalog.works_in(paths)
+            texts = [f"{wheel.dist_info}licenses/LICENSE.{work.name}" for work in works]
+            problems += metadata_problems(wheel.metadata, catalog.license_of(works))
+            problems += [f"{name} is missing" for name in texts if name not in contents]
+            others = [*paths.values(), *texts, f"{wheel.dist_info}sboms/{SBOM}"]
             problems += project_problems(wheel, project, contents, catalog, *others)
             if lock is not None:
                 problems += _lock_problems(wheel, target, catalog, lock, contents)

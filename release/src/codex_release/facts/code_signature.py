@@ -40,7 +40,8 @@ class CodeSignature:
 
     def __str__(self) -> str:
         """The same in words."""
-        by = f" ({self.signer})" if self.signer else ""
+        names = (self.signer, "" if self.team in self.signer else f"team {self.team}")
+        by = f" ({', '.join(filter(None, names))})" if any(names) else ""
         return f"{self.state}{by}{''.join(f', {flag}' for flag in self.flags)}"
 
 

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["Catalog", "CodeSigning", "Emulator", "GitHubFacts", "Layout", "NpmFacts", "ResolutionFacts", "Target"]
+__all__ = [
+    "Catalog",
+    "CodeSigning",
+    "Emulator",
+    "GitHubFacts",
+    "Layout",
+    "NpmFacts",
+    "ResolutionFacts",
+    "Target",
+    "Work",
+]
 
 T = TypeVar("T")
 
@@ -171,6 +181,21 @@ class CodeSigning:
 
 
 @dataclass(frozen=True)
+class Work:
+    """A work of others that a payload may have beside Codex itself.
+
+    Attributes:
+        name: what it is called, and the text of its license.
+        files: its files; see `matches`.
+        license: an SPDX expression.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    license: str
+
+
+@dataclass(frozen=True)
 class ResolutionFacts:
     """What pip is asked about an index that has a release, beside each target's own systems.
 
@@ -190,6 +215,8 @@ class Catalog:
     Attributes:
         distribution: the runtime's distribution name.
         module: its import package, the directory of the payload in a wheel.
+        license: that of Codex itself, and of this project (SPDX).
+        works: what is not Codex's own in a payload.
         asks: what its entrypoint is asked wherever that can run.
         size_limits: the largest file each project may upload, in bytes.
         glibc_images: cibuildwheel's container images by the glibc they have, e.g. ``2.17``.
@@ -199,6 +226,8 @@ class Catalog:
 
     distribution: str
     module: str
+    license: str
+    works: tuple[Work, ...]
     asks: tuple[str, ...]
     targets: tuple[Target, ...]
     layout: Layout
@@ -224,6 +253,8 @@ class Catalog:
         catalog = cls(
             distribution=runtime.text("distribution"),
             module=runtime.text("module"),
+            license=runtime.text("license"),
+            works=tuple(table.filled(Work, name=name) for name, table in data.each("works")),
             asks=runtime.texts("asks"),
             targets=tuple(
                 table.filled(Target, triple=triple, emulator=emulators.pop(triple, None)) for triple, table in targets
@@ -254,6 +285,16 @@ class Catalog:
     def client(self) -> str:
         """The distribution name of the client: the other project of a release."""
         return next(project for project in self.size_limits if project != self.distribution)
+
+    def works_in(self, paths: Iterable[str]) -> tuple[Work, ...]:
+        """The works of others that are among the files of a payload."""
+        found = list(paths)
+        return tuple(each for each in self.works if any(matches(path, each.files) for path in found))
+
+    def license_of(self, works: Iterable[Work]) -> str:
+        """The license of a wheel that has these works (an SPDX expression)."""
+        terms = (f"({each.license})" if " OR " in each.license else each.license for each in works)
+        return " AND ".join((self.license, *terms))
 
     def only(self, triples: Iterable[str]) -> Catalog:
         """The same for fewer targets; a release of it is complete with their wheels."""
@@ -308,6 +349,7 @@ def _require_safe(catalog: Catalog, data: Table) -> None:
     paths = [(layout, key, text) for key in layout for text in _texts(layout.get(key))]
     names = [(data.table("runtime"), key, getattr(catalog, key)) for key in ("distribution", "module")]
     names += [(data.table("targets"), target.triple, target.triple) for target in catalog.targets]
+    names += [(data.table("works"), work.name, work.name) for work in catalog.works]
     names += [(github, key, text) for key in ("checksums", "archives", "bundle") for text in _texts(github.get(key))]
     names += [(npm, "archive", catalog.npm.archive)]
     for checked, whats_wrong in ((paths, whats_unsafe), (names, unsafe_name)):

@@ -85,7 +85,7 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
                 "version": version.codex,
                 "description": f"Codex for {provenance.target.triple}",
                 "purl": codex_ref,
-                "licenses": [{"license": {"id": "Apache-2.0"}}],
+                "licenses": [{"license": {"id": catalog.license}}],
                 "properties": _properties({"release-tag": version.tag, "target": provenance.target.triple}),
                 "externalReferences": _references(provenance, catalog),
             },
@@ -113,13 +113,15 @@ def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalo
     if code := provenance.code_signatures.get(path):
         said = {"": code.state, "-signer": code.signer, "-team": code.team, "-flags": " ".join(code.flags)}
         facts |= {f"code-signature{name}": value for name, value in said.items() if value}
-    return {
+    component = {
         "type": "file",
         "bom-ref": f"file:{quote(path)}",
         "name": path,
         "hashes": [{"alg": "SHA-256", "content": digest.sha256}],
         "properties": _properties(facts),
     }
+    works = catalog.works_in([path])
+    return {**component, "licenses": [{"expression": works[0].license}]} if works else component
 
 
 def _properties(facts: Mapping[str, str]) -> list[dict[str, str]]:

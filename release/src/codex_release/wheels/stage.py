@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SBOM", "pin_runtime", "stage_runtime", "stage_sdk", "staging"]
 
-_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+_IGNORED = ("__pycache__", "*.pyc", ".*")
+_LICENSES = "licenses"
 SBOM = "codex-cli-bin.cdx.json"
 """What the bill of materials of a runtime wheel is called."""
 _STAMP = ".codex-release-stage"
@@ -118,9 +119,13 @@ def stage_runtime(
     shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
     target, version = provenance.target, provenance.version
     with staging(directory, "stage-runtime") as scratch:
-        shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=_IGNORED)
+        ignored = shutil.ignore_patterns(*_IGNORED, _LICENSES)
+        shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=ignored)
         shutil.copyfile(workspace.license, scratch / "LICENSE")
-        _edit_toml(scratch / "pyproject.toml", version=version.pep440)
+        works = catalog.works_in(shipped)
+        for work in works:
+            shutil.copyfile(workspace.runtime_template / _LICENSES / work.name, scratch / f"LICENSE.{work.name}")
+        _edit_toml(scratch / "pyproject.toml", version=version.pep440, terms=catalog.license_of(works))
         (scratch / SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
         staged = {
             "version": version.codex,
@@ -153,7 +158,7 @@ def stage_sdk(
         for name in ("pyproject.toml", "README.md"):
             shutil.copyfile(workspace.sdk / name, scratch / name)
         shutil.copyfile(workspace.license, scratch / "LICENSE")
-        shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=_IGNORED)
+        shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=shutil.ignore_patterns(*_IGNORED))
         # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
         (scratch / ".gitignore").write_bytes(b"/dist/\n")
         _edit_toml(
@@ -180,14 +185,16 @@ def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:
     return [*kept, str(pin)]
 
 
-def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None) -> None:
-    """Write version and pin into a project's metadata (PEP 621), leaving the rest as it is."""
+def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None, terms: str = "") -> None:
+    """Write version, pin and license terms into a project's metadata (PEP 621), leaving the rest as it is."""
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
         project = document["project"]
         if "version" in project.get("dynamic", []) or "dependencies" in project.get("dynamic", []):
             raise StageError(f"{path.name} has dynamic metadata, which cannot be pinned")
         project["version"] = version
+        if terms:
+            project["license"] = terms
         if pin is not None:
             before = project.get("dependencies", [])
             project["dependencies"] = pin_runtime([str(each) for each in before], pin)
