@@ -288,6 +288,16 @@ class TestVerifying:
         assert server.sent < 4 * SIZE
         assert partials(cache) == []
 
+    def test_a_source_that_says_no_size_may_not_serve_without_end(
+        self, archive: Archive, cache: Cache, web: Web, server: Loopback, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("codex_release.fetching.download.MOST_FILE", SIZE - 1)
+        server.fail("/archive", instead(Reply(200, BODY * 4, announced=-1)))
+        with pytest.raises(DownloadError, match=f"web serves more than {SIZE - 1} bytes of archive.tgz"):
+            download(replace(archive, size=None), cache, web)
+        assert server.sent < 4 * SIZE
+        assert partials(cache) == []
+
     def test_the_locks_size_shows_a_file_that_ended_too_early(
         self, archive: Archive, cache: Cache, web: Web, server: Loopback
     ) -> None:

@@ -154,6 +154,24 @@ def test_a_wait_too_long_is_an_error_that_names_the_time(
     assert clock.slept == []
 
 
+def test_nothing_is_tried_again_after_a_deadline(server: Loopback, progress: RecordedProgress) -> None:
+    clock = RecordedClock()
+    clock.monotonic = lambda: clock.now_s
+    server.fail("/value", *[status(429, {"Retry-After": "50"})] * 3, *[status(503)] * 3)
+    with connected(progress, RetryPolicy(), clock) as web:
+        with (
+            web.until(NOW + 119),
+            pytest.raises(HttpError, match="rate limit reached until 2027-01-15 08:02:30 UTC; run again then"),
+        ):
+            web.json(f"{server.url}/value")
+        assert clock.slept == [50.0, 50.0]
+        with web.until(clock.now_s + 2), pytest.raises(HttpError, match="status 503, and no time is left") as caught:
+            web.json(f"{server.url}/value")
+        assert caught.value.status is None
+        assert clock.slept == [50.0, 50.0, 0.5, 1.0]
+        assert web.json(f"{server.url}/value") == {"value": 1}
+
+
 def test_a_silent_server_is_given_up(server: Loopback, progress: RecordedProgress, clock: RecordedClock) -> None:
     server.fail("/value", silent, silent)
     policy = RetryPolicy(attempts=2, read_timeout_s=0.1)
@@ -170,10 +188,19 @@ def test_a_small_answer_that_trickles_is_broken_off(server: Loopback, progress: 
     assert re.search(r"only \d+ bytes in \d s; trying again", progress.notes[0])
 
 
+def test_a_small_answer_has_its_time_however_steadily_it_drips(server: Loopback, progress: RecordedProgress) -> None:
+    server.fail("/value", *[trickling(1, 0.03)] * 2)
+    with (
+        connected(progress, RetryPolicy(attempts=2, body_timeout_s=0.1)) as web,
+        pytest.raises(HttpError, match=r"only \d+ bytes of a small answer in \d s, 2 times in a row"),
+    ):
+        web.json(f"{server.url}/value")
+
+
 def test_an_endless_answer_is_not_read_into_memory(server: Loopback, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codex_release.base.http._MOST_BODY", 1000)
     server.fail("/value", instead(Reply(200, b" " * 1001)))
-    with pytest.raises(HttpError, match="answers more than 1000 bytes"):
+    with pytest.raises(HttpError, match="/value has more than 1000 bytes"):
         web.json(f"{server.url}/value")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import sys
 import time
@@ -15,7 +16,7 @@ from loopback import Loopback, Reply, Request, json_reply, status
 from publishing import SmallRelease, Window, stage_window
 from recording import Silent
 
-from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
+from codex_release.base.errors import DiskError, DownloadError, PackageIndexError, UsageError
 from codex_release.base.http import HttpError, Web
 from codex_release.base.patience import RetryPolicy
 from codex_release.base.worker import Worker
@@ -228,6 +229,42 @@ def test_a_file_is_not_brought_where_its_name_leads(web: Web, tmp_path: Path) ->
             index.download(ListedFile("../thing.whl", f"{server.url}/thing.whl", None), tmp_path / "here")
     assert list(tmp_path.iterdir()) == []
     assert server.requests == []
+
+
+@pytest.mark.parametrize("size", [1000, None])
+def test_a_file_that_is_longer_than_it_may_be_is_not_brought_to_its_end(
+    web: Web, tmp_path: Path, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than it is listed, or than any file is."""
+    monkeypatch.setattr("codex_release.index.client.MOST_FILE", 2000)
+    with Loopback(lambda _: Reply(200, b"x" * 1_000_000, piece=500)) as server:
+        index, url = PackageIndex(f"{server.url}/simple/", web), f"{server.url}/files/thing.whl"
+        with pytest.raises(HttpError, match=rf"^thing\.whl at {url} has more than {size or 2000} bytes"):
+            index.download(ListedFile("thing.whl", url, size=size), tmp_path)
+        assert (tmp_path / "thing.whl").stat().st_size <= (size or 2000)
+        with pytest.raises(HttpError, match=f"{url} has more than 1000 bytes"):
+            index.digest(url, 1000)
+
+
+def test_a_file_is_what_is_sent_whatever_encoding_is_declared(web: Web, tmp_path: Path) -> None:
+    """A little of gzip is a lot when it is unpacked, and not what was listed."""
+    packed = gzip.compress(b"x" * 100_000)
+    with Loopback(lambda _: Reply(200, packed, {"Content-Encoding": "gzip"})) as server:
+        index = PackageIndex(f"{server.url}/simple/", web)
+        path = index.download(ListedFile("thing.whl", f"{server.url}/thing.whl", size=len(packed)), tmp_path)
+        assert path.read_bytes() == packed
+        assert index.digest(f"{server.url}/thing.whl").size == len(packed)
+
+
+def test_a_file_that_cannot_be_written_is_named(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "thing.whl").mkdir()
+    with (
+        Loopback(lambda _: Reply(200, b"x")) as server,
+        pytest.raises(DiskError, match=r"thing\.whl cannot be written: .*; make room there"),
+    ):
+        PackageIndex(f"{server.url}/simple/", web).download(
+            ListedFile("thing.whl", f"{server.url}/thing.whl"), tmp_path
+        )
 
 
 def test_a_netrc_file_has_credentials_too(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

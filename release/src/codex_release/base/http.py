@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import socket
 import ssl
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
 
-__all__ = ["HttpError", "Web", "WebAnswer"]
+__all__ = ["MOST_FILE", "HttpError", "Web", "WebAnswer"]
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ _UNKNOWN_HOST = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", sock
 _HEADER_VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?")
 _MOST_BODY = 32 << 20
 """The largest answer that is read into memory, in bytes; archives go another way."""
+MOST_FILE = 2 << 30
+"""The largest file that is downloaded where nobody says its size, in bytes: GitHub takes no larger one either."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Web:
         self.clock = clock or Clock()
         self._connect = connect or _connect
         self._heard = threading.local()  # a thread reads one body at a time
+        self._deadline = math.inf
 
     @made_once
     def client(self) -> httpx.Client:
@@ -108,6 +112,15 @@ class Web:
         """Close the connections, if there are any."""
         if "client" in vars(self):
             self.client.close()
+
+    @contextlib.contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Let nothing inside the block be tried again after a moment of the clock's `monotonic`, in no thread."""
+        self._deadline = deadline
+        try:
+            yield
+        finally:
+            self._deadline = math.inf
 
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON value behind a URL.
@@ -136,24 +149,31 @@ class Web:
             HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
 
-        def read(response: httpx.Response, chunks: Iterator[bytes]) -> WebAnswer:
-            body = bytearray()
-            for chunk in chunks:
+        def read(response: httpx.Response) -> WebAnswer:
+            body, begun = bytearray(), self.clock.monotonic()
+            for chunk in self.bounded(shown_url(url), response.iter_bytes(), _MOST_BODY):
                 body += chunk
-                if len(body) > _MOST_BODY:
-                    raise HttpError(f"{shown_url(url)} answers more than {_MOST_BODY} bytes", status=200)
+                if (elapsed := self.clock.monotonic() - begun) > self.policy.body_timeout_s:
+                    raise TransientError(f"only {len(body)} bytes of a small answer in {elapsed:.0f} s")
             media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             return WebAnswer(bytes(body), media_type, str(response.url))
 
         return self._read(url, headers, read)
 
-    def digest(self, url: str, headers: Mapping[str, str] | None = None) -> FileDigest:
-        """What the file behind a URL is, of any size; nothing of it is kept.
+    def digest(self, url: str, headers: Mapping[str, str] | None = None, most: int = MOST_FILE) -> FileDigest:
+        """What the file behind a URL is, as it is sent; nothing of it is kept.
+
+        Args:
+            url: where it is.
+            headers: what to ask with.
+            most: how many bytes it may have.
 
         Raises:
             HttpError: if the server refuses, cannot be reached, or does not come to an end.
         """
-        return self._read(url, headers, lambda _, chunks: digested(chunks))
+        return self._read(
+            url, headers, lambda response: digested(self.bounded(shown_url(url), response.iter_raw(), most))
+        )
 
     @contextlib.contextmanager
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
@@ -212,6 +232,25 @@ class Web:
                 since, count = self.clock.monotonic(), 0
             yield chunk
 
+    def bounded(self, what: str, chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+        """The chunks of a body, `watched`, up to so many bytes: an endless one would fill memory or disk.
+
+        Args:
+            what: what messages call it.
+            chunks: the body as it arrives.
+            most: how many bytes it may have.
+
+        Raises:
+            TransientError: as `watched` does.
+            HttpError: if there are more.
+        """
+        count = 0
+        for chunk in self.watched(chunks):
+            count += len(chunk)
+            if count > most:
+                raise HttpError(f"{what} has more than {most} bytes", status=HTTPStatus.OK)
+            yield chunk
+
     def retrying(self, url: str, operation: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Run `operation` until it succeeds or patience ends.
 
@@ -221,7 +260,7 @@ class Web:
             policy: how often to try, if not as usual.
 
         Raises:
-            HttpError: with the last failure.
+            HttpError: with the last failure; it names the time if the server asks for a longer wait than there is.
         """
         policy = policy or self.policy
         failures = 0
@@ -233,7 +272,10 @@ class Web:
                 if failures >= policy.attempts:
                     raise HttpError(f"{shown_url(url)}: {error}, {failures} times in a row") from error
                 delay = error.wait_s if error.wait_s is not None else policy.delay_s(failures, self.clock.chance)
-                if delay > policy.max_wait_s:
+                left = self._deadline - self.clock.monotonic()
+                if error.wait_s is None and delay > left:
+                    raise HttpError(f"{shown_url(url)}: {error}, and no time is left") from error
+                if delay > min(policy.max_wait_s, left):
                     raise HttpError(
                         f"{shown_url(url)}: {error} until {moment(self.clock.now() + delay)}",
                         status=HTTPStatus.TOO_MANY_REQUESTS,
@@ -242,14 +284,12 @@ class Web:
                 self.progress.note(f"{shown_url(url)}: {error}; trying again in {delay:.1f} s")
                 self.clock.sleep(delay)
 
-    def _read(
-        self, url: str, headers: Mapping[str, str] | None, take: Callable[[httpx.Response, Iterator[bytes]], T]
-    ) -> T:
-        """What is made of an answer and the pieces of its body, from the first one in each try."""
+    def _read(self, url: str, headers: Mapping[str, str] | None, take: Callable[[httpx.Response], T]) -> T:
+        """What is made of an answer and its body, from the beginning in each try."""
 
         def attempt() -> T:
             with self.stream(url, headers or {}) as response:
-                return take(response, self.watched(response.iter_bytes()))
+                return take(response)
 
         return self.retrying(url, attempt)
 

@@ -33,6 +33,7 @@ class RetryPolicy:
             its answer begins, and between two pieces of the body, whatever it sends meanwhile.
         stall_window_s: a transfer slower than `stall_rate` bytes a second over this time counts as broken.
         stall_rate: see `stall_window_s`.
+        body_timeout_s: how long the whole body of a small answer may take; a file's takes as long as it arrives.
     """
 
     attempts: int = 5
@@ -44,6 +45,7 @@ class RetryPolicy:
     read_timeout_s: float = 30.0
     stall_window_s: float = 30.0
     stall_rate: int = 1024
+    body_timeout_s: float = 120.0
 
     def delay_s(self, failures: int, chance: Callable[[], float]) -> float:
         """How long to pause after so many failures in a row; `chance` gives a number from 0 to 1."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import Digest, FileDigest, hash_file
 from codex_release.base.errors import DownloadError
-from codex_release.base.http import HttpError
+from codex_release.base.http import MOST_FILE, HttpError
 from codex_release.base.patience import TransientError
 from codex_release.base.programs import printed
-from codex_release.base.shown import shown_url
 from codex_release.sources import LocalFile, Program, WebFile
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import httpx
 
     from codex_release.base.http import Web
-    from codex_release.base.progress import Transfer
     from codex_release.fetching.cache import Cache
     from codex_release.sources import Archive
 
@@ -228,22 +226,32 @@ def _fill(archive: Archive, part: _Part, web: Web, size: int | None) -> None:
     origin = archive.origin
     silence_s = web.policy.connect_timeout_s + web.policy.read_timeout_s
     with web.progress.transfer(f"{archive.name} from {archive.source}", size, done=part.size) as transfer:
+
+        def count(length: int) -> None:
+            transfer.advance(length)
+            if part.size > (MOST_FILE if size is None else size):
+                most = f"{MOST_FILE} bytes" if size is None else f"the {size} bytes it should have"
+                raise DownloadError(
+                    f"{archive.source} serves more than {most} of {archive.name}",
+                    remedy="ask another source with --source",
+                )
+
         if isinstance(origin, Program):
             with contextlib.closing(printed(origin.argv, silence_s=silence_s)) as chunks:
-                part.append(chunks, transfer.advance)
+                part.append(chunks, count)
         elif isinstance(origin, WebFile):
-            reception = _Reception(origin, part, web, transfer, size)
+            reception = _Reception(origin, part, web, count, size)
             web.retrying(origin.url, reception.attempt)
 
 
 class _Reception:
     """One download over all its tries; it remembers how far the best of them came."""
 
-    def __init__(self, origin: WebFile, part: _Part, web: Web, transfer: Transfer, size: int | None) -> None:
+    def __init__(self, origin: WebFile, part: _Part, web: Web, count: Callable[[int], None], size: int | None) -> None:
         self._origin = origin
         self._part = part
         self._web = web
-        self._transfer = transfer
+        self._count = count
         self._size = size
         self._furthest = part.size
 
@@ -278,14 +286,10 @@ class _Reception:
                     raise TransientError("the server does not serve the missing range, starting anew")
             self._part.append(self._web.watched(response.iter_raw()), self._count)
 
-    def _count(self, count: int) -> None:
-        self._transfer.advance(count)
-        if self._size is not None and self._part.size > self._size:
-            raise DownloadError(f"{shown_url(self._origin.url)} serves more than the {self._size} bytes it should have")
-
     def _begin_anew(self) -> None:
-        self._transfer.advance(-self._part.size)
+        size = self._part.size
         self._part.discard()
+        self._count(-size)
 
     def _progressed(self) -> bool:
         """Whether this try came much further than any before; only then the count of failures begins anew.

@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import DownloadError, PackageIndexError
-from codex_release.base.http import HttpError
+from codex_release.base.errors import DiskError, DownloadError, PackageIndexError
+from codex_release.base.http import MOST_FILE, HttpError
 from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
 from codex_release.facts.versions import identity
@@ -125,15 +125,17 @@ class PackageIndex:
         """Bring a file here.
 
         Raises:
-            DownloadError: if the index refuses or cannot be reached, or serves other bytes than it lists, or lists them
-                under what is no name of a file.
+            DownloadError: if the index refuses or cannot be reached, or serves more or other bytes than it lists, or
+                lists them under what is no name of a file.
+            DiskError: if it cannot be written here.
         """
         if problem := unsafe_name(listed.name):
             raise DownloadError(
                 f"the index lists a file under the name {listed.name!r}, which {problem}",
                 remedy="tell whoever runs the index",
             )
-        path = directory / listed.name
+        path, what = directory / listed.name, f"{listed.name} at {shown_url(listed.url)}"
+        most = MOST_FILE if listed.size is None else min(listed.size, MOST_FILE)
 
         def receive() -> None:
             with (
@@ -141,11 +143,17 @@ class PackageIndex:
                 self.web.progress.transfer(listed.name, listed.size) as bar,
                 path.open("wb") as file,
             ):
-                for chunk in self.web.watched(response.iter_bytes()):
+                # Raw: what is listed are the bytes of the file, whatever encoding the server declares.
+                for chunk in self.web.bounded(what, response.iter_raw(), most):
                     file.write(chunk)
                     bar.advance(len(chunk))
 
-        self.web.retrying(listed.url, receive)
+        try:
+            self.web.retrying(listed.url, receive)
+        except OSError as error:
+            raise DiskError(
+                f"{path} cannot be written: {error.strerror or error}", remedy="make room there, and let it be written"
+            ) from error
         found = file_digest(path)
         if listed.sha256 is not None and found.sha256 != listed.sha256:
             raise DownloadError(
@@ -154,13 +162,17 @@ class PackageIndex:
             )
         return path
 
-    def digest(self, url: str) -> FileDigest:
+    def digest(self, url: str, most: int = MOST_FILE) -> FileDigest:
         """What a file on the index is, by reading all of it.
 
+        Args:
+            url: where it is.
+            most: how many bytes it may have.
+
         Raises:
-            HttpError: if the index refuses, or cannot be reached.
+            HttpError: if the index refuses, cannot be reached, or serves more.
         """
-        return self.web.digest(url, {**_FRESH, **self.headers(url)})
+        return self.web.digest(url, {**_FRESH, **self.headers(url)}, most)
 
     def body(self, url: str) -> bytes:
         """A small file on the index, such as the metadata of a wheel.
