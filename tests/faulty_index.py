@@ -194,7 +194,7 @@ class FaultyIndex:
         self._faults: list[tuple[str, deque[Fault]]] = []
         self._frozen: dict[str, httpx.Response] = {}
         self._frozen_looks = 0
-        self._look_statuses: deque[int] = deque()
+        self._look_answers: deque[httpx.Response] = deque()
         self._guard = threading.Lock()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="faulty index")
@@ -238,7 +238,7 @@ class FaultyIndex:
         """All is well from now on."""
         with self._guard:
             self._faults.clear()
-            self._look_statuses.clear()
+            self._look_answers.clear()
 
     def freeze(self, requests: int) -> None:
         """Serve every page, from its next look on, as it is then, for so many requests altogether."""
@@ -247,8 +247,12 @@ class FaultyIndex:
 
     def fail_looks(self, *statuses: int) -> None:
         """Answer the next requests for pages and files with these errors."""
+        self.answer_looks(*(httpx.Response(each, content=b"not now") for each in statuses))
+
+    def answer_looks(self, *answers: httpx.Response) -> None:
+        """Answer the next requests for pages and files with these."""
         with self._guard:
-            self._look_statuses.extend(statuses)
+            self._look_answers.extend(answers)
 
     def fault(self, name: str) -> Fault | None:
         """The fault to make of an upload."""
@@ -258,8 +262,8 @@ class FaultyIndex:
     def page(self, path: str, headers: dict[str, str]) -> httpx.Response:
         """What the index answers to anything but an upload, or what it answered a while ago."""
         with self._guard:
-            if self._look_statuses:
-                return httpx.Response(self._look_statuses.popleft(), content=b"not now")
+            if self._look_answers:
+                return self._look_answers.popleft()
             if self._frozen_looks == 0 or "simple/" not in path:
                 return self.client.get(path, headers=headers)
             self._frozen_looks -= 1

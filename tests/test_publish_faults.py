@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from faulty_index import (
     Fault,
@@ -194,6 +195,23 @@ def test_an_index_that_cannot_be_read_for_a_while_is_waited_for(shown: Window) -
     assert any("status 503, 4 times in a row; waiting up to" in note for note in shown.notes)
 
 
+def test_an_index_that_wants_to_be_left_alone_does_not_make_the_wait_longer(shown: Window) -> None:
+    busy = httpx.Response(429, headers={"Retry-After": "50"})
+
+    def last_words(upload: Upload) -> int:
+        shown.proxy.answer_looks(*[busy] * 10)
+        return _passed_on(upload)
+
+    seeded(shown, (LAST_RUNTIME, CLIENT, SDIST))
+    shown.proxy.fail(shown.release.runtime[LAST_RUNTIME], last_words)
+    result = shown.publish(waiting=Waiting(wait_s=5.0, first_poll_s=0.05))
+    assert "rate limit reached until" in result.problem
+    assert result.steps[-1].seconds < 5
+    assert shown.proxy.stored == [shown.release.runtime[LAST_RUNTIME]]
+    shown.proxy.forget_faults()
+    shown.completes()
+
+
 def test_an_index_that_cannot_be_read_gets_nothing(shown: Window) -> None:
     shown.proxy.fail_looks(*[503] * 50)
     code, _, err = shown.commanded("--yes", "--index-url", shown.index_url)
@@ -216,6 +234,41 @@ def test_an_index_that_cannot_be_read_after_a_failed_upload_ends_the_run(shown: 
     assert "status 503" in result.problem
     shown.proxy.forget_faults()
     shown.completes()
+
+
+def test_an_index_that_answers_oddly_for_a_while_is_asked_again(shown: Window) -> None:
+    """After an upload whose acknowledgement was lost, and while its listing is waited for."""
+    odd = httpx.Response(200, text="the cache is warming up", headers={"Content-Type": "text/plain"})
+
+    def oddly(fault: Fault, looks: int) -> Fault:
+        def both(upload: Upload) -> int:
+            shown.proxy.answer_looks(*[odd] * looks)
+            return fault(upload)
+
+        return both
+
+    seeded(shown, (FIRST, LAST_RUNTIME, CLIENT, SDIST))
+    shown.proxy.fail(shown.release.runtime[FIRST], oddly(lost_acknowledgement, 1))
+    shown.proxy.fail(shown.release.runtime[LAST_RUNTIME], oddly(_passed_on, 2))
+    result = shown.publish()
+    assert result.problem == ""
+    assert any("which is no simple API; waiting up to" in note for note in shown.notes)
+    assert [each.attempts for each in result.files][FIRST] == 2
+
+
+def test_a_file_that_changes_after_its_check_is_not_sent(shown: Window, tmp_path: Path) -> None:
+    dist = shown.release.copy(tmp_path / "dist")
+    first, second = shown.release.runtime[:2]
+
+    def meanwhile(upload: Upload) -> int:
+        (dist / second).write_bytes(b"other bytes")
+        return _passed_on(upload)
+
+    shown.proxy.fail(first, meanwhile)
+    result = shown.publish(dist)
+    assert f"{second} has changed since it was checked, nothing of it is sent" in result.problem
+    assert [each.outcome for each in result.files][:3] == ["uploaded", "failed", "planned"]
+    assert shown.listed() == [first]
 
 
 @pytest.mark.parametrize("number", [FIRST, LAST_RUNTIME, CLIENT])
@@ -321,6 +374,13 @@ def test_how_many_faults_are_survived() -> None:
     passing = sum(len(numbers) for _, numbers in PASSING.values())
     lasting = sum(len(numbers) for _, numbers in LASTING.values())
     assert (kills, passing, lasting) == (15, 20, 6)
+
+
+def _passed_on(upload: Upload) -> int:
+    """No fault."""
+    answer = upload.passed_on()
+    upload.answered(answer.status_code)
+    return answer.status_code
 
 
 def _other_bytes(wheel: Path, directory: Path) -> Path:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import PublishError, ReleaseError
+from codex_release.base.digests import file_digest
+from codex_release.base.errors import PackageIndexError, PublishError, ReleaseError
 from codex_release.base.http import HttpError
 from codex_release.base.patience import RetryPolicy, TransientError
 from codex_release.base.words import byte_count, counted
@@ -165,13 +166,14 @@ class _Publication:
             TransientError: if another try may help.
             PublishError: if none can.
         """
+        _require_unchanged(file)
         sent = self._uploader.send(file)
         if sent.fate is Fate.ACCEPTED:
             return ""
         try:
             # The acknowledgement may be what was lost: what the index has counts, not what twine was told.
             (state,) = self._inventory.look([file])
-        except HttpError as error:
+        except (HttpError, PackageIndexError) as error:  # a cache on the way may answer anything for a while
             raise TransientError(f"{sent.said}, and {error.what}") from error
         if state.action == PRESENT:
             return f"it arrived although twine says: {sent.said}"
@@ -202,6 +204,25 @@ class _Publication:
             seconds=self._web.clock.monotonic() - self._began,
             attested=self._uploader.attested,
             problem=problem,
+        )
+
+
+def _require_unchanged(file: Candidate) -> None:
+    """Refuse to send other bytes than those that were checked: hours may lie between the check and the upload.
+
+    Raises:
+        PublishError: if the file is not what it was.
+    """
+    try:
+        changed = file_digest(file.path) != file.digest
+    except OSError as error:
+        raise PublishError(
+            f"{file.path} cannot be read any more: {error.strerror}", remedy="put it back, and run again"
+        ) from error
+    if changed:
+        raise PublishError(
+            f"{file.path} has changed since it was checked, nothing of it is sent",
+            remedy="find out what wrote to it, and run again: all files are checked anew",
         )
 
 

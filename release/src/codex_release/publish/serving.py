@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import PublishError
+from codex_release.base.errors import PackageIndexError, PublishError
 from codex_release.base.http import HttpError
 from codex_release.base.words import counted
 from codex_release.index.configured import pip_settings
@@ -132,10 +132,12 @@ def wait_until_served(
     Raises:
         PublishError: if other bytes are served, or it takes too long.
     """
-    clock, progress = inventory.index.web.clock, inventory.index.web.progress
+    web = inventory.index.web
+    clock, progress = web.clock, web.progress
     deadline, delay, before = clock.monotonic() + waiting.wait_s, waiting.first_poll_s, ""
     while True:
-        found = _lacking(inventory, files) or _unresolved(inventory, expectations)
+        with web.until(deadline):
+            found = _lacking(inventory, files) or _unresolved(inventory, expectations)
         if not found:
             return (
                 f"{counted(len(files), 'file')} listed with our digests, "
@@ -159,10 +161,13 @@ def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:
 
     Raises:
         PublishError: if it lists other bytes.
-        HttpError: if it refuses to answer; that it cannot answer now is no refusal.
+        HttpError: if it refuses to answer; that it cannot answer now is no refusal, nor is an odd answer: it was
+            understood before the first upload.
     """
     try:
         states = inventory.look(files)
+    except PackageIndexError as error:
+        return error.what
     except HttpError as error:
         if error.status is not None:
             raise
