@@ -484,7 +484,9 @@ def test_the_tag_of_a_client_says_both_versions(tag: str, client: str, release: 
     ids=lambda words: words[0],
 )
 @pytest.mark.parametrize(
-    "tag", ["one", "v9.9.9", f"v{VERSION}1", f"{VERSION}.dev1", f"{VERSION}+local", f"{VERSION}.post1.dev2"]
+    "tag",
+    ["one", "v9.9.9", f"v{VERSION}1", f"{VERSION}.dev1", f"{VERSION}+local", f"{VERSION}.post1.dev2"]
+    + [f"v{VERSION}{other}" for other in ("-1", ".POST1", ".post01", ".post0", "post1", ".rev1", ".post1 ")],
 )
 def test_a_version_that_is_no_client_of_the_runtime_is_refused(
     tag: str, words: tuple[str, ...], release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -515,6 +517,24 @@ def test_words_that_make_no_sense_exit_with_two(words: list[str], release: FakeR
     except SystemExit as error:  # argparse's own way
         code = int(error.code or 0)
     assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("publish", "--wait"), "is no length of time"),
+        (("cache", "prune", "--days"), "is no length of time"),
+        (("publish", "--max-file-size"), "is no number of bytes"),
+    ],
+)
+@pytest.mark.parametrize("number", ["nan", "inf", "1e400", "-1", "soon", ""])
+def test_a_number_that_is_no_amount_of_anything_is_refused(
+    number: str, words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words[:-1], f"{words[-1]}={number}"])
+    assert ended.value.code == 2
+    assert f"argument {words[-1]}: {number!r} {complaint}" in capsys.readouterr().err
 
 
 def test_a_source_that_is_none_is_a_usage_error(release: FakeRelease, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
+from codex_release.commands.options import length_of_time
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +25,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         choices=("list", "prune", "clear"),
         help="show what is in it, delete what was not used for a while, or delete everything that is not in use",
     )
-    parser.add_argument("--days", type=float, default=30.0, metavar="N", help="prune: unused for so many days (30)")
+    parser.add_argument(
+        "--days", type=length_of_time, default=30.0, metavar="N", help="prune: unused for so many days (30)"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

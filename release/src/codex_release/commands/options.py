@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,6 @@ from codex_release.base.errors import ReleaseError
 from codex_release.runtime.tree import copy_tree
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator
 
     from codex_release.facts.targets import Target
@@ -29,6 +30,8 @@ __all__ = [
     "add_version",
     "fetch_one",
     "leave_report",
+    "length_of_time",
+    "number_of_bytes",
     "runnable",
     "warn_unlocked",
 ]
@@ -86,6 +89,32 @@ def add_unlocked(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take what a source's published digest vouches for, without the lock; not for releases",
     )
+
+
+def length_of_time(text: str) -> float:
+    """The ``type`` of an argument that says how long, in whichever unit.
+
+    Raises:
+        ArgumentTypeError: if it is no length of time.
+    """
+    with contextlib.suppress(ValueError):
+        number = float(text)
+        if number >= 0 and math.isfinite(number):  # what is no number (NaN) is not greater than anything
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no length of time: a number from 0 on")
+
+
+def number_of_bytes(text: str) -> int:
+    """The ``type`` of an argument that says how large something may be.
+
+    Raises:
+        ArgumentTypeError: if nothing is that large.
+    """
+    with contextlib.suppress(ValueError):
+        number = int(text)
+        if number > 0:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes: a whole number from 1 on")
 
 
 def warn_unlocked(context: Context, version: ReleaseVersion) -> None:

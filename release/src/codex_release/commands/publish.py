@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import UsageError, first_of
 from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import leave_report
+from codex_release.commands.options import leave_report, length_of_time, number_of_bytes
 from codex_release.index.repository import Repository, simple_index
 from codex_release.publish.prepare import prepare
 from codex_release.publish.publication import publish, untouched
@@ -36,10 +36,17 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--index-url", metavar="URL", help="the simple API of that index, if it is not where it is with most servers"
     )
     parser.add_argument(
-        "--max-file-size", type=int, metavar="BYTES", help="what the index takes, if not what release/targets.toml says"
+        "--max-file-size",
+        type=number_of_bytes,
+        metavar="BYTES",
+        help="what the index takes, if not what release/targets.toml says",
     )
     parser.add_argument(
-        "--wait", type=float, default=20.0, metavar="MINUTES", help="how long the index may take to list files (20)"
+        "--wait",
+        type=length_of_time,
+        default=20.0,
+        metavar="MINUTES",
+        help="how long the index may take to list files (20)",
     )
 
 

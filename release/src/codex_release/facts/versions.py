@@ -9,11 +9,10 @@ where the same runtime gets a better client.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from codex_release.base.errors import UsageError
 
@@ -76,10 +75,10 @@ def client_version(text: str | None, runtime: ReleaseVersion) -> str:
     """
     if text is None:
         return runtime.pep440
-    with contextlib.suppress(InvalidVersion):
-        found = Version(text.removeprefix("rust-"))
-        if found.local is None and found.dev is None and str(found).partition(".post")[0] == runtime.pep440:
-            return str(found)
+    # One spelling each, as tags are compared as they are written: .post01, .POST1 and -1 would all mean .post1.
+    for spelling in (runtime.pep440, runtime.codex):
+        if found := re.fullmatch(rf"(?:rust-v|v)?{re.escape(spelling)}(\.post[1-9][0-9]{{0,17}})?", text):
+            return runtime.pep440 + (found[1] or "")
     raise UsageError(
         f"{text!r} is no version of a client for Codex {runtime}",
         remedy=f"name {runtime.pep440}, or {runtime.pep440}.post1 and so on to release a client again; "
