@@ -23,6 +23,7 @@ from fake_release import FakeRelease
 from installations import MODULE, Place
 from programs import ROOT
 
+from codex_release.base import switch
 from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.facts.lock import Lock, LockedTarget
 from codex_release.runtime.tree import tree_key
@@ -112,8 +113,12 @@ def test_a_kill_in_the_middle_of_copying_is_swept_up(release: FakeRelease, place
     (stray / "half").write_bytes(b"half")
     other = place.scripts / f".{MODULE}-0123456789abcdef" / "old"
     other.mkdir(parents=True)
+    for part in (stray.parent.parent, other.parent):
+        (part / switch._STAMP).write_bytes(switch._STAMPED)
     release.ran("bootstrap", "--python", place.python)
     assert place.version() == NEW
+    assert not stray.parent.parent.exists()
+    assert not other.parent.exists()
 
 
 @posix_only

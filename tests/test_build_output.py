@@ -10,6 +10,7 @@ from pathlib import Path
 import archives
 import pytest
 from fake_release import FakeRelease
+from filelock import FileLock, Timeout
 from programs import codex_release
 
 from codex_release.base import switch
@@ -95,6 +96,25 @@ def test_where_a_file_cannot_be_moved_the_output_is_as_it_was(
         assert "which is as it was" in line, number
         assert files_in(tmp_path / "dist") == before, number
         assert not [path for path in (tmp_path / "dist").iterdir() if path.is_dir()], number
+
+
+def test_what_a_build_supersedes_is_found_out_while_no_other_can_change_it(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds into one directory: the second one to end has to know what the first one has made."""
+    dist, read, others_wait = tmp_path / "dist", BuildRecord.read, []
+
+    def watched(directory: Path) -> BuildRecord:
+        try:
+            with FileLock(dist / ".codex-release-build.lock", timeout=0):
+                others_wait.append(False)
+        except Timeout:
+            others_wait.append(True)
+        return read(directory)
+
+    monkeypatch.setattr(BuildRecord, "read", watched)
+    release.ran("build", "--client-only", "--out", dist)
+    assert others_wait == [False, True]
 
 
 def test_a_report_that_cannot_be_written_whole_is_left_as_it_was(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,46 @@ def test_what_a_killed_process_had_begun_the_next_one_finishes(number: int, plac
     assert killed.returncode < 0
     put_together(place, "test", {"other": b"other"})
     assert state(place) == {**AFTER, "other": "other"}
+
+
+@pytest.mark.parametrize("name", [".test-backup", ".test-0123456789abcdef", ".test-0123456789abcdef0", ".test-extra"])
+def test_a_directory_that_only_looks_like_a_stage_is_left_alone(name: str, place: Path) -> None:
+    (place / name / "new").mkdir(parents=True)
+    (place / name / "new" / "a").write_text("mine")
+    (place / name / "note.json").write_text(json.dumps({"comes": [[0, "a"]], "goes": [[0, "gone"]]}))
+    before = state(place)
+    put_together(place, "test", {"other": b"other"})
+    assert state(place) == {**before, "other": "other"}
+
+
+@pytest.mark.parametrize("name", ["../important", "/important", "", ".", "rooms/../../important", "\0"])
+def test_no_note_reaches_beyond_the_places(name: str, place: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "rooms"
+    stage = inner / ".test-0123456789abcdef"
+    for part in ("new", "old"):
+        (stage / part).mkdir(parents=True)
+    (stage / switch._STAMP).write_bytes(switch._STAMPED)
+    (tmp_path / "important").write_text("mine")
+    name = str(tmp_path / "important") if name == "/important" else name
+    notes: list[object] = [{"comes": [], "goes": [[0, name]]}, {"comes": [[1, "a"]], "goes": []}, {"comes": []}, []]
+    for note in notes:
+        (stage / "note.json").write_text(json.dumps(note))
+        before = state(place)
+        put_together(inner, "test", {"other": b"other"})
+        assert state(place) == {**before, "rooms/other": "other"}
+
+
+def test_what_a_kill_left_of_a_stage_goes_whichever_part_it_is(place: Path) -> None:
+    """Before its stamp, in the middle, and after all that was in it."""
+    empty, half = place / ".test-0123456789abcdef", place / ".test-fedcba9876543210"
+    empty.mkdir()
+    (half / "new" / "more").mkdir(parents=True)
+    (half / "new" / "more" / "c").write_text("half")
+    (half / ".note.json.x").write_text("half")
+    (half / switch._STAMP).write_bytes(switch._STAMPED)
+    put_together(place, "test", {"other": b"other"})
+    assert state(place) == {**OLD, "other": "other"}
+    assert not empty.exists()
 
 
 def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ Everything new is made complete in directories beside its places, the *stage*. T
 written, and everything is renamed. A process that dies before the note has changed nothing; one that dies after it is
 finished by the next one, which needs nothing but the stage for it. A rename that fails is undone with all before it.
 
+A stage is known by the exact form of its name and by a *stamp* in it, which comes first and goes last. Whatever else
+has such a name is somebody's own, and no note makes this touch a file outside the places.
+
 Nothing is forced onto the disk: a machine that loses its power may lose bytes, which the next check of digests finds.
 """
 
@@ -13,10 +16,11 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree, replace, write_text
@@ -24,9 +28,11 @@ from codex_release.base.atomic import remove_tree, replace, write_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Switch", "exclusive", "finish_broken_off", "put_together", "staged"]
+__all__ = ["Switch", "exclusive", "finish_broken_off", "put_alone", "put_together", "staged"]
 
 _NOTE = "note.json"
+_STAMP = ".codex-release-switch"
+_STAMPED = b"codex-release made this directory, and deletes it\n"
 
 Item = tuple[int, str]
 """The number of a place, and a name in it, which may lie in a subdirectory."""
@@ -69,16 +75,34 @@ class Switch:
             raise
         self._note.unlink()
 
-    def finish(self) -> None:
-        """Do what a process that died had begun, if its stage was complete."""
-        if self.is_noted:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            self._move(note["comes"], note["goes"], [])
+    def finish(self) -> bool:
+        """Do what a process that died had begun, if its stage was complete.
+
+        Returns:
+            whether the stage is of no use any more; one whose note says what no note of ours says stays as it is.
+        """
+        if not self.is_noted:
+            return True
+        noted = _read_note(self._note, len(self.places)) if _is_ours(self._note.parent) else None
+        if noted is None:
+            return False
+        self._move(*noted, [])
+        return True
 
     def remove(self) -> None:
         """Delete the stage and what was taken away; what is still in use stays, until the next time."""
         for place in self.places:
-            remove_tree(place / self.name)
+            root = place / self.name
+            if not _is_ours(root):
+                continue
+            with contextlib.suppress(OSError):
+                for each in root.iterdir():
+                    if each.is_dir() and not each.is_symlink():
+                        remove_tree(each)
+                    elif each.name != _STAMP:
+                        each.unlink()
+                if {each.name for each in root.iterdir()} <= {_STAMP}:
+                    remove_tree(root)
 
     @property
     def is_noted(self) -> bool:
@@ -129,22 +153,31 @@ def put_together(directory: Path, name: str, comes: Mapping[str, Path | bytes], 
     """
     if not comes and not goes:
         return
+    with exclusive(directory, name):
+        put_alone(directory, name, comes, goes)
+
+
+def put_alone(directory: Path, name: str, comes: Mapping[str, Path | bytes], goes: Sequence[str] = ()) -> None:
+    """The same for who holds the lock of that name (`exclusive`), because what comes and goes depends on what is there.
+
+    Raises:
+        OSError: as `put_together` does.
+    """
     directories = {each for each, what in comes.items() if isinstance(what, Path) and what.is_dir()}
     for each in {*comes, *goes} - directories:
         if (directory / each).is_dir():
             raise IsADirectoryError(errno.EISDIR, "a directory is where a file has to be", str(directory / each))
-    with exclusive(directory, name):
-        finish_broken_off(name, (directory,))
-        with staged(name, (directory,)) as stage:
-            for each, what in comes.items():
-                waiting = stage.new((0, each))
-                waiting.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(what, Path):
-                    replace(what, waiting)
-                else:
-                    waiting.write_bytes(what)
-                    waiting.chmod(0o644)
-            stage.commit([(0, each) for each in comes], [(0, each) for each in goes])
+    finish_broken_off(name, (directory,))
+    with staged(name, (directory,)) as stage:
+        for each, what in comes.items():
+            waiting = stage.new((0, each))
+            waiting.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(what, Path):
+                replace(what, waiting)
+            else:
+                waiting.write_bytes(what)
+                waiting.chmod(0o644)
+        stage.commit([(0, each) for each in comes], [(0, each) for each in goes])
 
 
 @contextlib.contextmanager
@@ -195,6 +228,7 @@ def staged(name: str, places: Sequence[Path]) -> Iterator[Switch]:
         for place in places:
             place.mkdir(parents=True, exist_ok=True)
             (place / stage.name).mkdir()
+            (place / stage.name / _STAMP).write_bytes(_STAMPED)
             for part in ("new", "old"):
                 (place / stage.name / part).mkdir()
         yield stage
@@ -209,15 +243,43 @@ def finish_broken_off(name: str, places: Sequence[Path]) -> None:
     Raises:
         OSError: if something cannot be moved.
     """
+    known = re.compile(re.escape(_prefix(name)) + "[0-9a-f]{16}")
     for place in places:
         for root in sorted(place.glob(f"{_prefix(name)}*/")):
-            stage = Switch(root.name, tuple(places))
-            stage.finish()
-            stage.remove()
+            if known.fullmatch(root.name) and _is_ours(root):
+                stage = Switch(root.name, tuple(places))
+                if stage.finish():
+                    stage.remove()
 
 
 def _prefix(name: str) -> str:
     return f".{name}-"
+
+
+def _is_ours(root: Path) -> bool:
+    """Whether a directory is (a place's part of) a stage: it has the stamp, or nothing in it yet."""
+    if root.is_symlink() or not root.is_dir():
+        return False
+    stamp = root / _STAMP
+    return stamp.read_bytes() == _STAMPED if stamp.is_file() else not any(root.iterdir())
+
+
+def _read_note(note: Path, places: int) -> tuple[list[Item], list[Item]] | None:
+    """What comes and what goes; `None` if it is no note of ours."""
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+        comes, goes = ([(int(place), str(name)) for place, name in told[key]] for key in ("comes", "goes"))
+    except (ValueError, TypeError, KeyError):
+        return None
+    if any(place not in range(places) or _leads_out(name) for place, name in (*comes, *goes)):
+        return None
+    return comes, goes
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a name is none below its place, on this system."""
+    path = PurePath(name)
+    return bool(path.anchor) or ".." in path.parts or not path.parts or "\0" in name
 
 
 def _rename(source: Path, destination: Path, moved: list[tuple[Path, Path]]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree
 from codex_release.base.errors import BuildError
-from codex_release.base.switch import exclusive, finish_broken_off, put_together
+from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
 from codex_release.building.build_record import (
     RECORD,
@@ -216,13 +216,14 @@ class Builder:
 
     def _put(self, out: Path, scratch: Path, made: Mapping[str, tuple[Artifact, ...]]) -> None:
         """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
-        record = BuildRecord.read(out)
-        parts = {**record.parts, **made}
-        kept = {each.name for listed in parts.values() for each in listed}
-        gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
         comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
         try:
-            put_together(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
+            with exclusive(out, _SWITCH):  # two builds may share a directory: each finds what the other has noted
+                record = BuildRecord.read(out)
+                parts = {**record.parts, **made}
+                kept = {each.name for listed in parts.values() for each in listed}
+                gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
+                put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
         except OSError as error:
             raise BuildError(
                 f"{', '.join(comes)} cannot be moved to {out}, which is as it was: {error}",
