@@ -426,6 +426,16 @@ class TestUnusable:
         assert "CODEX_RELEASE_CACHE" in caught.value.remedy
         assert isinstance(caught.value.__cause__, OSError)
 
+    def test_what_is_of_another_kind_than_belongs_there_makes_way(self, cache: Cache) -> None:
+        for place in (cache.archive(SHA256), cache.root / "aliases" / "name"):
+            (place / "full").mkdir(parents=True)
+        cache.tree(KEY).parent.mkdir()
+        cache.tree(KEY).write_bytes(b"")
+        assert put_archive(cache).read_bytes() == DATA
+        assert (put_tree(cache) / "bin" / "codex").read_bytes() == b"program"
+        cache.set_alias("name", SHA256)
+        assert contents(cache) == {f"archives/{SHA256}", f"trees/{KEY}/bin/codex", "aliases/name"}
+
     def test_a_lock_that_is_a_directory(self, cache: Cache) -> None:
         (cache.root / "locks" / f"{KEY}.lock").mkdir(parents=True)
         with pytest.raises(CacheError, match="cannot be locked"), cache.exclusive(KEY):
@@ -465,6 +475,46 @@ class TestOthers:
         assert cache.adopt_archive(path, "00" * 32).read_bytes() == b"new"
         cache.set_alias("name", "11" * 32)
         assert canary.read_bytes() == b"alive"
+
+    @pytest.mark.parametrize("leads", ["to a directory", "nowhere"])
+    def test_a_link_in_place_of_an_entry_is_neither_followed_nor_kept(
+        self, leads: str, cache: Cache, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        if leads == "to a directory":
+            (elsewhere / "bin").mkdir(parents=True)
+            (elsewhere / "bin" / "codex").write_bytes(b"planted")
+        for planted in (cache.tree(KEY), cache.archive(SHA256)):
+            planted.parent.mkdir(parents=True)
+            planted.symlink_to(elsewhere)
+        assert cache.find_tree(KEY) is None
+        assert cache.find_archive(SHA256) is None
+        tree, archive = put_tree(cache), put_archive(cache)
+        assert not tree.is_symlink()
+        assert (tree / "bin" / "codex").read_bytes() == b"program"
+        assert not archive.is_symlink()
+        assert archive.read_bytes() == DATA
+        if leads == "to a directory":
+            assert (elsewhere / "bin" / "codex").read_bytes() == b"planted"
+
+    def test_clearing_takes_links_and_not_what_they_lead_to(self, cache: Cache, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere" / "kept").mkdir(parents=True)
+        for place in ("trees/.0123", f"trees/{KEY}", "archives/other", "aliases/name", "locks/stray.lock"):
+            (cache.root / place).parent.mkdir(parents=True, exist_ok=True)
+            (cache.root / place).symlink_to(tmp_path / "elsewhere")
+        (cache.root / f"trees/{SHA256}").symlink_to(tmp_path / "nowhere")
+        assert len(cache.clear()) == 3
+        assert [path for path in cache.root.rglob("*") if path.parent != cache.root] == []
+        assert (tmp_path / "elsewhere" / "kept").exists()
+
+    def test_a_link_in_place_of_a_lock_is_taken_away(self, cache: Cache, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").touch()
+        (cache.root / "locks").mkdir(parents=True)
+        for target in ("elsewhere", "nowhere"):
+            (cache.root / "locks" / f"{target}.lock").symlink_to(tmp_path / target)
+            with cache.exclusive(target):
+                assert not (cache.root / "locks" / f"{target}.lock").is_symlink()
+        assert not (tmp_path / "nowhere").exists()
 
     @pytest.mark.parametrize("kind", ["locks", "partial", "archives", "trees"])
     def test_a_link_in_place_of_a_directory_is_refused(self, kind: str, cache: Cache, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Cache:
     def find_archive(self, sha256: str) -> Path | None:
         """The archive of this digest, if it is here; this counts as use."""
         path = self.archive(sha256)
-        return path if path.is_file() and not path.is_symlink() and _is_used(path) else None
+        return path if _is(stat.S_ISREG, path) and _is_used(path) else None
 
     def find_published(self, digest: Digest) -> Path | None:
         """The archive that has this digest, of whatever algorithm, if it is here; this counts as use."""
@@ -100,16 +100,17 @@ class Cache:
     def find_tree(self, key: str) -> Path | None:
         """The tree of this key, if it is here; this counts as use."""
         path = self.tree(key)
-        return path if path.is_dir() and not path.is_symlink() and _is_used(path) else None
+        return path if _is(stat.S_ISDIR, path) and _is_used(path) else None
 
     def adopt_archive(self, part: Path, sha256: str) -> Path:
         """Give a whole download its address; if there is such an archive already, that one may stay."""
         path = self._directory("archives") / sha256
         with self.usable(f"{part} cannot become {path}"):
+            _make_way(path, stat.S_ISREG)
             try:
                 replace(part, path)
             except PermissionError:
-                if not path.is_file():  # else it is there and being read, which hinders the rename on Windows
+                if not _is(stat.S_ISREG, path):  # else it is there and being read, which hinders the rename on Windows
                     raise
                 part.unlink()
         return path
@@ -134,11 +135,12 @@ class Cache:
         path = self.tree(key)
         with self.usable(f"{scratch} cannot become {path}"):
             scratch.chmod(0o755)
+            _make_way(path, stat.S_ISDIR)
             try:
-                if not path.is_dir():
+                if not _is(stat.S_ISDIR, path):
                     replace(scratch, path)
             except OSError:
-                if not path.is_dir():  # else somebody was faster, with the same content
+                if not _is(stat.S_ISDIR, path):  # else somebody was faster, with the same content
                     raise
         return path
 
@@ -153,8 +155,10 @@ class Cache:
 
     def set_alias(self, name: str, address: str) -> None:
         """Note an address under a name."""
+        path = self._directory("aliases") / _safe(name)
         with self.usable(f"{name} cannot be noted"):
-            write_text(self._directory("aliases") / _safe(name), address)
+            _make_way(path, stat.S_ISREG)
+            write_text(path, address)
 
     @contextlib.contextmanager
     def exclusive(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -182,7 +186,7 @@ class Cache:
             for path in self._listed(kind):
                 if not path.name.startswith("."):
                     with contextlib.suppress(FileNotFoundError):
-                        found.append(CacheEntry(kind, path, _size(path), path.stat().st_mtime))
+                        found.append(CacheEntry(kind, path, _size(path), path.lstat().st_mtime))
         return sorted(found, key=lambda entry: entry.used)
 
     def prune(self, *, unused_for_s: float) -> list[CacheEntry]:
@@ -220,7 +224,7 @@ class Cache:
                     self._remove(path, limit if kind == "trees" else left)
         for path in self._listed("aliases"):
             address = _address(path)
-            if not path.name.startswith(".") and not (address and self.archive(address).is_file()):
+            if not path.name.startswith(".") and not (address and _is(stat.S_ISREG, self.archive(address))):
                 self.drop(path)
         for path in self._listed("locks"):
             self._remove_lock(path)
@@ -228,6 +232,8 @@ class Cache:
 
     def _remove_lock(self, path: Path) -> None:
         """Delete a lock file that nobody holds; who opened it just now finds that it is gone, and begins anew."""
+        with self.usable(f"{path} cannot be deleted"):
+            _make_way(path, stat.S_ISREG)
         lock = FileLock(path, thread_local=False)
         with contextlib.suppress(OSError, CacheError):
             if self._acquire(lock, timeout_s=0):
@@ -250,7 +256,7 @@ class Cache:
         if not self._acquire(lock, timeout_s=0):
             return False
         try:
-            if path.stat().st_mtime >= limit:
+            if path.lstat().st_mtime >= limit:
                 return False
             self.drop(path)
         except FileNotFoundError:
@@ -265,7 +271,10 @@ class Cache:
         return True
 
     def _lock(self, name: str) -> FileLock:
-        return FileLock(self._directory("locks") / f"{_safe(name)}.lock", thread_local=False)
+        path = self._directory("locks") / f"{_safe(name)}.lock"
+        if path.is_symlink():
+            self.drop(path)
+        return FileLock(path, thread_local=False)
 
     def _acquire(self, lock: FileLock, *, timeout_s: float) -> bool:
         """Whether a lock is held now; a negative time waits for ever."""
@@ -350,15 +359,33 @@ def _is_used(path: Path) -> bool:
     return True
 
 
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """Whether something of this kind is there; a link is a link, wherever it leads."""
+    try:
+        return kind(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _make_way(path: Path, kind: Callable[[int], bool]) -> None:
+    """Delete what is at an address and of another kind than belongs there, a link most of all: none is made here."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat().st_mode
+        if stat.S_ISDIR(found) and not kind(found):
+            _delete(path)
+        elif not kind(found):
+            path.unlink()  # which leaves a tree alone that another process has put there since
+
+
 def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
-    return path.stat().st_size
+    if _is(stat.S_ISDIR, path):
+        return sum(each.lstat().st_size for each in path.rglob("*") if _is(stat.S_ISREG, each))
+    return path.lstat().st_size
 
 
 def _delete(path: Path) -> None:
-    """Delete a file or a directory; a directory leaves its address at once, however long its files take."""
-    if path.is_dir():
+    """Delete a file, a link or a directory; a directory leaves its address at once, however long its files take."""
+    if _is(stat.S_ISDIR, path):
         doomed = path.with_name(f".{secrets.token_hex(8)}")
         with contextlib.suppress(FileNotFoundError):
             path.replace(doomed)
