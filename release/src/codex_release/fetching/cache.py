@@ -221,7 +221,8 @@ class Cache:
         for kind in (*_KINDS, "aliases"):
             for path in self._listed(kind):
                 if path.name.startswith("."):
-                    self._remove(path, limit if kind == "trees" else left)
+                    # Whoever fills a scratch directory holds its lock, so one that can be locked was left behind.
+                    self._remove(path, math.inf if kind == "trees" else left)
         for path in self._listed("aliases"):
             address = _address(path)
             if not path.name.startswith(".") and not (address and _is(stat.S_ISREG, self.archive(address))):
