@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import pickle
 import textwrap
 import threading
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from awaited import bare
 
 from codex_app_server import (
     AppServerConfig,
+    AppServerError,
     InvalidRequestError,
     LimitExceededError,
     Limits,
@@ -190,6 +193,14 @@ request = read()
 write({"id": request["id"], "result": {"turn": {"id": "u"}}})
 """
 
+STOPS = """
+while (request := read())["method"] != "turn/interrupt":
+    pass
+write({"id": request["id"], "result": {}})
+write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "interrupted"}}})
+wait_for_end()
+"""
+
 
 def test_a_runtime_that_does_not_stop_is_left(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     for twin in ("sync", "aio"):
@@ -231,11 +242,6 @@ def test_a_watch_that_falls_behind_still_counts(scripted: Play, monkeypatch: pyt
     tell = lambda method, **params: write({"method": method, "params": {"threadId": "t", "turnId": "u", **params}})
     for number in range(3):
         tell("item/started", item={"type": "commandExecution", "id": str(number)})
-    while (request := read())["method"] != "turn/interrupt":
-        pass
-    write({"id": request["id"], "result": {}})
-    write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "interrupted"}}})
-    wait_for_end()
     """
 
     taken, has_fallen = Reading.taken, threading.Event()
@@ -254,7 +260,29 @@ def test_a_watch_that_falls_behind_still_counts(scripted: Play, monkeypatch: pyt
         assert has_fallen.is_set()
 
     monkeypatch.setattr(Reading, "taken", falling)
-    scripted(scene, BEGINS + textwrap.dedent(script))
+    scripted(scene, BEGINS + textwrap.dedent(script) + STOPS)
+
+
+@pytest.mark.parametrize("ending", [STOPS, "wait_for_end()"], ids=["it stops", "it does not"])
+def test_what_cannot_be_counted_does_not_go_on(
+    scripted: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ending: str
+) -> None:
+    for twin in ("sync", "aio"):
+        monkeypatch.setattr(f"codex_app_server.{twin}.watching._GRACE_S", 0.3)
+    script = """
+    item = {"type": "commandExecution", "id": ["no", "word"]}
+    write({"method": "item/started", "params": {"threadId": "t", "turnId": "u", "item": item}})
+    """
+
+    async def scene(codex: Any) -> None:
+        turn = await (await codex.thread_start()).turn("go", limits=Limits(commands=2))
+        for reading in (turn.run(), turn.result()):
+            with pytest.raises(AppServerError, match="could not be counted: TypeError") as caught:
+                await reading
+            assert isinstance(caught.value.__cause__, TypeError)
+        assert "the watch over limits failed" in caplog.text  # for a turn that nobody reads
+
+    scripted(scene, BEGINS + textwrap.dedent(script) + ending)
 
 
 def test_a_turn_that_is_refused_or_does_not_begin_is_not_counted(scripted: Play) -> None:
@@ -296,6 +324,23 @@ class TestWords:
             Limits(cost=1)
         with pytest.raises(TypeError, match="Did you mean 'tokens'"):
             Limits(token=1)  # type: ignore[call-arg]
+
+    def test_prices_are_numbers_that_count(self) -> None:
+        tokens = {"inputTokens": 3_000_000, "cachedInputTokens": 1_000_000, "outputTokens": 500_000}
+        for money in (float, Decimal):
+            prices = Prices(input=money("1.25"), output=money(10), cached_input=money("0.125"))
+            assert Limits(cost=0.5, prices=prices).prices is prices
+            assert prices.of(tokens) == 2.5 + 0.125 + 5
+        assert Prices(input=1, output=0).of(tokens) == 3
+        wrong: list[Any] = ["1.25", True, None, 1j]
+        for value in wrong:
+            with pytest.raises(TypeError, match=r"Prices\.output must be a number, not"):
+                Prices(input=1, output=value)
+        for value in (-1, math.nan, math.inf, Decimal("NaN"), Decimal(-1)):
+            with pytest.raises(ValueError, match=r"Prices\.cached_input must be a finite number from 0 on"):
+                Prices(input=1, output=1, cached_input=value)
+        with pytest.raises(TypeError, match=r"Limits\.prices must be Prices, not"):
+            Limits(prices={"input": 1})  # type: ignore[arg-type]
 
     def test_the_error_can_be_pickled(self) -> None:
         error = pickle.loads(pickle.dumps(LimitExceededError("tokens", 1, 2, "run")))

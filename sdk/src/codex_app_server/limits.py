@@ -29,7 +29,8 @@ class Limits:
 
     Those of a run count what the run takes, those of a thread all turns that are begun with its handle, and those of
     `AppServerConfig` all turns of the client. A turn is held to all of them. What has been taken is known when the
-    runtime says it: the last step may go beyond a limit, and a command or call that is one too many may have begun.
+    runtime says it: the last step may go beyond a limit, and a command or call that is one too many may have begun. If
+    it cannot be counted, the turn is interrupted too, and whoever reads it gets an `AppServerError` that says why.
 
     Attributes:
         turns: how many turns may begin; a further one is refused. In a run there are several if a reply is asked for
@@ -44,7 +45,7 @@ class Limits:
             something does not count, that in which a command says nothing does.
 
     Raises:
-        TypeError: if one is no number.
+        TypeError: if one is no number, or `prices` are something else.
         ValueError: if one is negative, `stall_timeout` is 0, or `cost` is limited without `prices`.
     """
 
@@ -69,7 +70,12 @@ class Limits:
                 raise ValueError(f"Limits.{each.name} must be a number from 0 on, not {value!r}")
             if value == 0 and each.name == "stall_timeout":
                 raise ValueError("Limits.stall_timeout must be greater than 0")
-        if self.cost is not None and self.prices is None:
+        if self.prices is not None:
+            from codex_app_server.prices import Prices
+
+            if not isinstance(self.prices, Prices):
+                raise TypeError(f"Limits.prices must be Prices, not {self.prices!r}")
+        elif self.cost is not None:
             raise ValueError("Limits.cost needs Limits.prices: what tokens cost, the runtime does not say")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,19 +18,34 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """What a million tokens of a model cost, in a currency of your choice.
+    """What a million tokens of a model cost, in a currency of your choice; each a number from 0 on.
 
     Attributes:
         input: what the model reads.
         output: what it writes, thinking included.
         cached_input: what it reads from the cache; as any input if not given.
         cache_write_input: what is put into the cache; as any input if not given.
+
+    Raises:
+        TypeError: if one is no number.
+        ValueError: if one is negative, infinite or NaN.
     """
 
-    input: float
-    output: float
-    cached_input: float | None = None
-    cache_write_input: float | None = None
+    input: float | Decimal
+    output: float | Decimal
+    cached_input: float | Decimal | None = None
+    cache_write_input: float | Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be counted with: a budget would be held to nothing."""
+        for each in fields(self):
+            value: object = getattr(self, each.name)
+            if value is None and each.default is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float, Real, Decimal)):
+                raise TypeError(f"Prices.{each.name} must be a number, not {value!r}")
+            if not 0 <= float(value) < math.inf:  # so is NaN
+                raise ValueError(f"Prices.{each.name} must be a finite number from 0 on, not {value!r}")
 
     def of(self, tokens: Mapping[str, object]) -> float:
         """What some tokens cost.
@@ -37,12 +55,10 @@ class Prices:
                 part of the input.
         """
         count = {name: each for name, each in tokens.items() if isinstance(each, (int, float))}
+        read, wrote = float(self.input), float(self.output)
+        kept = read if self.cached_input is None else float(self.cached_input)
+        keeping = read if self.cache_write_input is None else float(self.cache_write_input)
         cached, written = count.get("cachedInputTokens", 0), count.get("cacheWriteInputTokens", 0)
         plain = count.get("inputTokens", 0) - cached - written
-        costs = (
-            plain * self.input,
-            cached * (self.input if self.cached_input is None else self.cached_input),
-            written * (self.input if self.cache_write_input is None else self.cache_write_input),
-            count.get("outputTokens", 0) * self.output,
-        )
+        costs = (plain * read, cached * kept, written * keeping, count.get("outputTokens", 0) * wrote)
         return sum(costs) / _MILLION

@@ -132,6 +132,7 @@ class AsyncTurnWatch:
         self._thread_id = thread_id
         self._log = log
         self._excess: Excess | None = None
+        self._failure: Exception | None = None
         self._consumers: list[weakref.ref[Cursor]] = []
         self._has_given_up = False
         self._observing = [AsyncObserving(driver, log.cursor(), each, log.topic.id) for each in observers]
@@ -152,11 +153,20 @@ class AsyncTurnWatch:
         return self._has_given_up or self._log.is_complete
 
     async def settle(self) -> Excess | None:
-        """After the end of the turn: wait until everybody has seen it, but not for long; which limit ended it."""
+        """After the end of the turn: wait until everybody has seen it, but not for long; which limit ended it.
+
+        Raises:
+            AppServerError: if it was not held to its limits, for what it took could not be counted.
+        """
         if self._limiting is not None:
             await self._limiting.wait(_GRACE_S)
         for each in self._observing:
             await each.wait(OBSERVING_S)
+        if self._failure is not None and self._excess is None:
+            raise AppServerError(
+                f"turn {self._log.topic.id} was interrupted: it has limits, and what it takes could not be counted: "
+                f"{self._failure!r}"
+            ) from self._failure
         return self._excess
 
     async def _limit(self) -> None:
@@ -185,6 +195,11 @@ class AsyncTurnWatch:
                 await self._stop()
         except TransportClosedError:
             pass  # so ends whoever reads the turn
+        except Exception as error:  # what nobody counts must not go on
+            self._failure = error
+            if not self._log.is_complete:
+                await self._stop()
+            raise
         finally:
             meter.end(time.monotonic())
 
