@@ -17,6 +17,7 @@ from until import until_it_holds
 
 from codex_app_server import (
     AppServerConfig,
+    AppServerError,
     AsyncCodex,
     AsyncCodexPool,
     Codex,
@@ -202,6 +203,17 @@ def test_each_runtime_has_a_home_of_its_own_that_goes_with_the_pool(
         swim(scene, model.config(codex_bin=codex_binary), size=2)
     assert len(set(homes)) == 2
     assert not any(home.exists() for home in homes)
+
+
+def test_a_runtime_that_begins_no_thread_takes_no_longer_than_a_run_may(swim: Callable[..., None], peer: Peer) -> None:
+    async def scene(pool: Any) -> None:
+        with pytest.raises(TimeoutError, match=r"thread/start got no answer within 0\.\d+ s") as caught:
+            await pool.run("x", timeout=0.5)
+        assert isinstance(caught.value, AppServerError)
+        (outcome,) = await _outcomes(pool, ["x"], timeout=0.1)
+        assert isinstance(outcome.error, TimeoutError)
+
+    swim(scene, peer(GREETER), size=1)
 
 
 def test_whoever_finds_no_room_waits_and_nobody_waits_for_ever(swim: Callable[..., None], peer: Peer) -> None:

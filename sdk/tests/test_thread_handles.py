@@ -60,9 +60,9 @@ def test_threads_are_listed_page_by_page_and_only_as_far_as_is_looked(
         asked: list[str] = []
         call = bare(codex)._driver.call
 
-        def noted(method: str, params: Any = None) -> Any:
+        def noted(method: str, *rest: Any) -> Any:
             asked.append(method)
-            return call(method, params)
+            return call(method, *rest)
 
         monkeypatch.setattr(bare(codex)._driver, "call", noted)
         assert {each.id for each in await every(codex.threads())} == set(begun)

@@ -292,6 +292,10 @@ class BaseDriver(ABC):
         if (data := self._connection.give_up(request)) is not None:
             self._send(data)
 
+    def longest(self, timeout: float | None) -> float | None:
+        """How long a call may wait for its answer, which was said for this one, and for all in `config`; in seconds."""
+        return min((each for each in (timeout, self._config.request_timeout_s) if each is not None), default=None)
+
     def leave(self, cursor: Cursor, thread_id: str) -> None:
         """The consumer of a turn gives up before its end: stop the turn, unless somebody else is at it."""
         cursor.close()

@@ -6,6 +6,8 @@ import time
 from numbers import Real
 from typing import overload
 
+from codex_app_server.errors import WaitTimeoutError
+
 __all__ = ["LONGEST_S", "end_after", "left_until", "seconds"]
 
 LONGEST_S = 4_000_000.0
@@ -49,11 +51,11 @@ def left_until(end: float | None) -> float | None:
     """How many seconds are left until a time of `time.monotonic`; None if there is no such time.
 
     Raises:
-        TimeoutError: if none are left.
+        WaitTimeoutError: if none are left.
     """
     if end is None:
         return None
     left = end - time.monotonic()
     if left <= 0:
-        raise TimeoutError
+        raise WaitTimeoutError("the time that it may take is over")
     return left

@@ -143,22 +143,25 @@ class AsyncDriver(BaseDriver):
         if self._reader.tools is not None:
             await self._reader.tools.finish()
 
-    async def call(self, method: str, params: Mapping[str, object] | None = None) -> JsonValue:
+    async def call(
+        self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
+    ) -> JsonValue:
         """Call a protocol method by its name, and wait for the result.
 
         Args:
             method: e.g. ``model/list``.
             params: its parameters, of JSON values; with None none are sent.
+            timeout: how long to wait for the answer, in seconds, if that is less than for any call.
 
         Raises:
             JsonRpcError: if the runtime answers with an error.
-            RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
+            RequestTimeoutError: if that, or `AppServerConfig.request_timeout_s`, passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
             TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
             RuntimeError: in another event loop or process, for a connection belongs to those that opened it.
         """
         await self.start()
-        return (await self._answer(Request(method, params), self._config.request_timeout_s)).result
+        return (await self._answer(Request(method, params), self.longest(timeout))).result
 
     async def start_turn(
         self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None

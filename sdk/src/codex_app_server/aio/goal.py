@@ -58,7 +58,7 @@ class AsyncGoal:
             EventOverflowError: if events were not read in time, and there were too many.
             TransportClosedError: if the connection ends before the goal does.
         """
-        while self._events or (not await self._is_over() and await self._read(None)):
+        while self._events or (not await self._is_over(None) and await self._read(None)):
             while self._events:
                 yield self._events.popleft()
 
@@ -80,7 +80,7 @@ class AsyncGoal:
         limit = seconds(timeout, "timeout")
         end = end_after(limit)
         try:
-            while not await self._is_over() and await self._read(left_until(end)):
+            while not await self._is_over(end) and await self._read(left_until(end)):
                 self._events.clear()
         except BaseException as error:
             await self._stop()
@@ -135,10 +135,11 @@ class AsyncGoal:
             self._driver.drop(self._cursor)
             raise
 
-    async def _is_over(self) -> bool:
+    async def _is_over(self, end: float | None) -> bool:
         if not self._fold.seems_over:
             return False
-        self._fold.learn(await self._driver.call("thread/goal/get", {"threadId": self._thread_id}))
+        thread = {"threadId": self._thread_id}
+        self._fold.learn(await self._driver.call("thread/goal/get", thread, left_until(end)))
         return self._fold.status != "active"
 
     async def _read(self, timeout: float | None) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.aio.goal import AsyncGoal
+    from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import McpServerToolCallResponse, ReviewTarget
     from codex_app_server.handles.reviews import ReviewResult
     from codex_app_server.handles.threads import HasId, Known
@@ -149,7 +150,7 @@ class AsyncHandle:
 
         limit = seconds(timeout, "timeout")
         end = end_after(limit)
-        await self._load()
+        await self._load(limit)
         result = await review(self._driver, self._id, target, left_until(end))
         if not result.turn.is_completed:
             raise TurnFailedError(result.turn)
@@ -164,6 +165,8 @@ class AsyncHandle:
 
         Raises:
             JsonRpcError: if the runtime refuses.
+            RequestTimeoutError: if it does not answer within `AppServerConfig.request_timeout_s`; a time that `wait` of
+                the goal is given begins there.
             TransportClosedError: if the connection ends.
         """
         from codex_app_server.aio.goal import AsyncGoal
@@ -198,8 +201,21 @@ class AsyncHandle:
         params = {"threadId": self._id, "server": server, "tool": tool, "arguments": arguments or {}}
         return decode(McpServerToolCallResponse, await self._driver.call("mcpServer/tool/call", params))
 
-    async def _load(self) -> None:
-        """Have the runtime take up a thread that it has only stored: it speaks in no other."""
-        if state_of(self._known) == "notLoaded":
+    async def _load(self, timeout: float | None = None, watching: AsyncWatching | None = None) -> None:
+        """Have the runtime take up a thread that it has only stored: it speaks in no other.
+
+        Args:
+            timeout: how long that may take, in seconds.
+            watching: who watches the turn that it is for; no longer than its limits leave either.
+        """
+        if state_of(self._known) != "notLoaded":
+            return
+
+        async def resume(longest: float | None) -> None:
             params = {"threadId": self._id, "excludeTurns": True}
-            self._known = known_from(await self._driver.call("thread/resume", params))
+            self._known = known_from(await self._driver.call("thread/resume", params, longest))
+
+        if watching is None:
+            await resume(timeout)
+        else:
+            await watching.held(resume, timeout)

@@ -6,6 +6,7 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
+from codex_app_server.aio.opening import AsyncStarting
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.timeouts import end_after, left_until
@@ -41,8 +42,10 @@ class OneClient:
 
     async def run(self, plan: Plan, job: Job) -> RunResult[Any]:
         """Run a prompt once."""
-        thread = await self._codex.thread_start(**plan.thread)
-        result: RunResult[Any] = await thread.run(job.outcome.prompt, **plan.run)
+        end = end_after(plan.timeout)
+        thread = await AsyncStarting(self._codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
+        options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
+        result: RunResult[Any] = await thread.run(job.outcome.prompt, **options)
         return result
 
 
@@ -85,9 +88,10 @@ class Pooled:
             place = await self._leasing.take(self._tenant, left_until(self._end), is_patient=self._is_patient)
             may_go_on = attempt < self._restarts
             try:
-                thread = await place.codex.thread_start(**plan.thread)
+                end = end_after(plan.timeout) if self._end is None else self._end
+                thread = await AsyncStarting(place.codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
                 may_go_on = may_go_on and self._again
-                options = plan.run if self._end is None else {**plan.run, "timeout": left_until(self._end)}
+                options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
                 result: RunResult[Any] = await thread.run(job.outcome.prompt, **options)
                 return result
             except TransportClosedError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Generic
 
 from codex_app_server.aio.turn import AsyncTurn, begin_turn
@@ -10,7 +9,7 @@ from codex_app_server.errors import WaitTimeoutError
 from codex_app_server.folding import TurnFold
 from codex_app_server.results import Output
 from codex_app_server.streaming import Words
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,7 +49,7 @@ class AsyncTurnStream(Generic[Output]):
         request: Request,
         limit: float | None,
         asking: Asking | None,
-        load: Callable[[], Awaitable[None]],
+        load: Callable[[float | None, AsyncWatching | None], Awaitable[None]],
         watching: AsyncWatching | None = None,
     ) -> None:
         self._driver = driver
@@ -106,12 +105,12 @@ class AsyncTurnStream(Generic[Output]):
     async def __aenter__(self) -> Self:
         if self._begun is not None or self._request.is_sent or self._request.is_given_up:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
-        begun = time.monotonic()
-        await self._load()
+        self._end = end_after(self._limit)
+        await self._load(self._limit, self._watching)
         if self._watching is not None:
             self._watching.admit()
         try:
-            cursor = await begin_turn(self._driver, self._request, self._limit, self._watching)
+            cursor = await begin_turn(self._driver, self._request, left_until(self._end), self._watching)
             turn = AsyncTurn(self._driver, self._thread_id, cursor, self._watching)
             self._begun = turn, turn._reader()  # noqa: SLF001 - its own
         except BaseException:
@@ -119,7 +118,6 @@ class AsyncTurnStream(Generic[Output]):
             if self._watching is not None:
                 self._watching.give_back()
             raise
-        self._end = None if self._limit is None else begun + self._limit
         return self
 
     async def __aexit__(

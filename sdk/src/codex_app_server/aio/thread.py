@@ -14,7 +14,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
 from codex_app_server.protocol.connection import Request
 from codex_app_server.request_params import params_of
-from codex_app_server.timeouts import end_after, seconds
+from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
     ) -> AsyncTurn:
         watching = self._watching(own)
         request = self._request(given, options)
-        await self._load()
+        await self._load(None, watching)
         if watching is not None:
             watching.admit()
         try:
@@ -137,16 +137,14 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
 
     async def _run(self, given: RunInput, options: Mapping[str, object], own: ClientOptions) -> RunResult[Any]:
         watching = self._watching(own)
-        limit = seconds(own.timeout, "timeout")
+        end = end_after(seconds(own.timeout, "timeout"))
         if own.output_type is None and options.get("outputSchema") is None:
-            return await self._run_once(given, options, limit, watching)
+            return await self._run_once(given, options, end, watching)
         from codex_app_server.structured.asking import Asking
 
-        end = end_after(limit)
         asking = Asking(given, options, own)
         while True:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            result = await self._run_once(asking.given, asking.options, left, watching)
+            result = await self._run_once(asking.given, asking.options, end, watching)
             if asking.fits(result):
                 return result
 
@@ -154,20 +152,20 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         self,
         given: RunInput,
         options: Mapping[str, object],
-        limit: float | None,
+        end: float | None,
         watching: AsyncWatching | None,
     ) -> RunResult[Any]:
         """One turn to its end; it is not left behind."""
-        begun = time.monotonic()
         request = self._request(given, options)
-        await self._load()
+        await self._load(left_until(end), watching)
         if watching is not None:
             watching.admit()
         try:
-            turn = AsyncTurn(self._driver, self._id, await begin_turn(self._driver, request, limit, watching), watching)
+            cursor = await begin_turn(self._driver, request, left_until(end), watching)
+            turn = AsyncTurn(self._driver, self._id, cursor, watching)
             if self._on_turn is not None:
                 self._on_turn(turn)
-            result = await turn.run(timeout=None if limit is None else max(0.0, begun + limit - time.monotonic()))
+            result = await turn.run(timeout=None if end is None else max(0.0, end - time.monotonic()))
         except BaseException:
             self._driver.give_up(request)  # whatever it was, wherever it came
             if watching is not None:

@@ -10,6 +10,7 @@ from codex_app_server.mapping.journal import Journal, Keys
 from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
 from codex_app_server.options import ClientOptions
 from codex_app_server.retry import backoff
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     import os
@@ -82,7 +83,7 @@ class Plan:
             if name in self.run:
                 raise TypeError(f"{name} is an option of map itself, not of run")
         if timeout is not None:
-            self.run["timeout"] = timeout
+            self.run["timeout"] = seconds(timeout, "timeout")
         if output_type is not None:
             self.run |= {"output_type": output_type, "retries": retries}
         self._retries = retries
@@ -101,6 +102,11 @@ class Plan:
         self._progress = MapProgress(0, 0, len(prompts) if isinstance(prompts, Sized) else None)
         self._progress_to = progress
         self._tell, self._hush = _teller(None)
+
+    @property
+    def timeout(self) -> float | None:
+        """How long a run may take, with the start of its thread, in seconds."""
+        return self.run.get("timeout")
 
     def open(self) -> None:
         """The first prompt is about to be taken.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.sync.driver import Driver
     from codex_app_server.sync.goal import Goal
+    from codex_app_server.sync.watching import Watching
 
 __all__ = ["Handle"]
 
@@ -149,7 +150,7 @@ class Handle:
 
         limit = seconds(timeout, "timeout")
         end = end_after(limit)
-        self._load()
+        self._load(limit)
         result = review(self._driver, self._id, target, left_until(end))
         if not result.turn.is_completed:
             raise TurnFailedError(result.turn)
@@ -164,6 +165,8 @@ class Handle:
 
         Raises:
             JsonRpcError: if the runtime refuses.
+            RequestTimeoutError: if it does not answer within `AppServerConfig.request_timeout_s`; a time that `wait` of
+                the goal is given begins there.
             TransportClosedError: if the connection ends.
         """
         from codex_app_server.sync.goal import Goal
@@ -198,8 +201,21 @@ class Handle:
         params = {"threadId": self._id, "server": server, "tool": tool, "arguments": arguments or {}}
         return decode(McpServerToolCallResponse, self._driver.call("mcpServer/tool/call", params))
 
-    def _load(self) -> None:
-        """Have the runtime take up a thread that it has only stored: it speaks in no other."""
-        if state_of(self._known) == "notLoaded":
+    def _load(self, timeout: float | None = None, watching: Watching | None = None) -> None:
+        """Have the runtime take up a thread that it has only stored: it speaks in no other.
+
+        Args:
+            timeout: how long that may take, in seconds.
+            watching: who watches the turn that it is for; no longer than its limits leave either.
+        """
+        if state_of(self._known) != "notLoaded":
+            return
+
+        def resume(longest: float | None) -> None:
             params = {"threadId": self._id, "excludeTurns": True}
-            self._known = known_from(self._driver.call("thread/resume", params))
+            self._known = known_from(self._driver.call("thread/resume", params, longest))
+
+        if watching is None:
+            resume(timeout)
+        else:
+            watching.held(resume, timeout)

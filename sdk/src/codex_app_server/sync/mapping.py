@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
+from codex_app_server.sync.opening import Starting
 from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
 from codex_app_server.timeouts import end_after, left_until
 
@@ -64,10 +65,12 @@ class OneClient:
 
     def run(self, plan: Plan, job: Job, began: Callable[[Stop], object]) -> RunResult[Any]:
         """Run a prompt once."""
-        thread = self._codex.thread_start(**plan.thread)
+        end = end_after(plan.timeout)
+        thread = Starting(self._codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
         began(_nothing)
         thread._on_turn = told(began)  # noqa: SLF001 - its own
-        result: RunResult[Any] = thread.run(job.outcome.prompt, **plan.run)
+        options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
+        result: RunResult[Any] = thread.run(job.outcome.prompt, **options)
         return result
 
     def check(self) -> None:
@@ -119,11 +122,12 @@ class Pooled:
             may_go_on = attempt < self._restarts
             try:
                 began(_nothing)
-                thread = place.codex.thread_start(**plan.thread)
+                end = end_after(plan.timeout) if self._end is None else self._end
+                thread = Starting(place.codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
                 began(_nothing)
                 thread._on_turn = told(began)  # noqa: SLF001 - its own
                 may_go_on = may_go_on and self._again
-                options = plan.run if self._end is None else {**plan.run, "timeout": left_until(self._end)}
+                options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
                 result: RunResult[Any] = thread.run(job.outcome.prompt, **options)
                 return result
             except TransportClosedError as error:

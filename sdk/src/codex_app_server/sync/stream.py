@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Generic
 
 from codex_app_server.errors import WaitTimeoutError
@@ -10,7 +9,7 @@ from codex_app_server.folding import TurnFold
 from codex_app_server.results import Output
 from codex_app_server.streaming import Words
 from codex_app_server.sync.turn import Turn, begin_turn
-from codex_app_server.timeouts import left_until
+from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +49,7 @@ class TurnStream(Generic[Output]):
         request: Request,
         limit: float | None,
         asking: Asking | None,
-        load: Callable[[], None],
+        load: Callable[[float | None, Watching | None], None],
         watching: Watching | None = None,
     ) -> None:
         self._driver = driver
@@ -106,12 +105,12 @@ class TurnStream(Generic[Output]):
     def __enter__(self) -> Self:
         if self._begun is not None or self._request.is_sent or self._request.is_given_up:
             raise RuntimeError("a stream is one turn: call `stream` again for another one")
-        begun = time.monotonic()
-        self._load()
+        self._end = end_after(self._limit)
+        self._load(self._limit, self._watching)
         if self._watching is not None:
             self._watching.admit()
         try:
-            cursor = begin_turn(self._driver, self._request, self._limit, self._watching)
+            cursor = begin_turn(self._driver, self._request, left_until(self._end), self._watching)
             turn = Turn(self._driver, self._thread_id, cursor, self._watching)
             self._begun = turn, turn._reader()  # noqa: SLF001 - its own
         except BaseException:
@@ -119,7 +118,6 @@ class TurnStream(Generic[Output]):
             if self._watching is not None:
                 self._watching.give_back()
             raise
-        self._end = None if self._limit is None else begun + self._limit
         return self
 
     def __exit__(

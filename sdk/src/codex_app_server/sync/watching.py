@@ -21,7 +21,8 @@ from codex_app_server.streaming import Words
 from codex_app_server.sync.aside import Aside, Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from codex_app_server.approvals.rules import ApprovalDecision
     from codex_app_server.generated.events import Event
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import Notification
     from codex_app_server.sync.driver import Driver
+
+    _Given = TypeVar("_Given")
 
 __all__ = ["Observing", "TurnWatch", "Watching", "observe_everything"]
 
@@ -78,23 +81,31 @@ class Watching:
         self._is_admitted = True
 
     def start(self, request: Request, limit: float | None) -> Cursor:
-        """Begin a turn as `Driver.begin` does, but for no longer than the limits leave for it.
+        """Begin a turn as `Driver.begin` does, but within what the limits leave for it; raises as `held`."""
+        limit = self._driver.config.request_timeout_s if limit is None else limit
+        _, cursor = self.held(lambda longest: self._driver.begin(request, longest), limit)
+        return cursor
+
+    def held(self, step: Callable[[float | None], _Given], limit: float | None) -> _Given:
+        """Take a step towards a turn, which is told how long it may take: no longer than the limits leave for it.
+
+        Args:
+            step: to take.
+            limit: how long it may take in any case, in seconds.
 
         Raises:
             LimitExceededError: if the runtime has not answered by then.
         """
-        meter = TurnMeter(self._meters, f"request {id(request)}", time.monotonic())
-        waits = (meter.left_s(time.monotonic()), self._driver.config.request_timeout_s if limit is None else limit)
+        meter = TurnMeter(self._meters, f"step {id(step)}", time.monotonic())
+        waits = (meter.left_s(time.monotonic()), limit)
         try:
-            longest = min((wait for wait in waits if wait is not None), default=None)
-            _, cursor = self._driver.begin(request, longest)
+            return step(min((wait for wait in waits if wait is not None), default=None))
         except TimeoutError:
             if (excess := meter.excess(time.monotonic())) is not None:
                 raise LimitExceededError(*excess) from None
             raise
         finally:
             meter.end(time.monotonic())
-        return cursor
 
     def give_back(self) -> None:
         """Nothing is to be begun any more: a turn that was admitted, and did not begin, does not count."""
