@@ -9,10 +9,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import bare
+from awaited import awaited, bare
 from until import until
 
 import codex_app_server
@@ -260,6 +260,33 @@ def test_parameters_that_json_cannot_say_are_refused_and_the_client_goes_on(peer
             with pytest.raises((TypeError, ValueError)):
                 client.request("m", {"value": wrong})
         assert client.request("m") == {"id": 5, "method": "m"}
+
+
+def test_a_method_that_is_no_string_is_refused_and_the_client_goes_on(scripted: Callable[..., None]) -> None:
+    async def scene(codex: Any) -> None:
+        client = awaited(bare(codex).client)
+        for wrong in (5, None, True, ["x"], b"m"):
+            with pytest.raises(TypeError, match="the method of a call must be a string"):
+                await client.request(wrong, {})
+        assert (await client.request("m"))["method"] == "m"
+
+    scripted(scene, ECHO)
+
+
+def test_an_answer_that_was_cut_off_by_the_end_is_none(scripted: Callable[..., None]) -> None:
+    script = """
+    greet()
+    sys.stdout.write('{"id":%d,"result":{"text":"ha' % read()["id"])
+    sys.stdout.flush()
+    os._exit(3)
+    """
+
+    async def scene(codex: Any) -> None:
+        with pytest.raises(TransportClosedError, match="model/list got no answer: ") as caught:
+            await awaited(bare(codex).client).request("model/list", {})
+        assert caught.value.exit_code == 3
+
+    scripted(scene, script)
 
 
 def test_large_messages_go_through_both_ways(peer: Peer) -> None:

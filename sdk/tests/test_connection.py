@@ -300,6 +300,17 @@ def test_a_message_that_was_cut_off_by_the_end_is_junk() -> None:
     assert isinstance(rest, Junk)
 
 
+def test_an_answer_that_was_cut_off_by_the_end_leaves_its_request_open() -> None:
+    connection = conversation()
+    connection.ask("one")
+    receive(connection, b'{"id":1,"result":{')
+
+    (rest,) = end(connection)
+
+    assert isinstance(rest, Junk)
+    assert [request.method for request in connection.waiting] == ["one"]
+
+
 @settings(deadline=None)
 @given(
     messages=st.lists(

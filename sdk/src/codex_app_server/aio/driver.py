@@ -157,7 +157,7 @@ class AsyncDriver(BaseDriver):
             JsonRpcError: if the runtime answers with an error.
             RequestTimeoutError: if that, or `AppServerConfig.request_timeout_s`, passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
-            TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+            TypeError, ValueError: if `method` is no string, or JSON cannot say `params`; nothing is sent then.
             RuntimeError: in another event loop or process, for a connection belongs to those that opened it.
         """
         await self.start()

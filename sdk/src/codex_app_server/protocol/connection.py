@@ -65,6 +65,9 @@ class Request:
         announces_turn: whether its answer names a turn that begins; that turn's log is open from then on.
         interrupts: the turn that it stops, if it does.
 
+    Raises:
+        TypeError: if the method is no string: no server would answer that.
+
     Attributes:
         answer: what came of it, once it did.
         is_given_up: whether nobody waits any more.
@@ -100,6 +103,9 @@ class Request:
         announces_turn: bool = False,
         interrupts: Log | None = None,
     ) -> None:
+        given: object = method
+        if not isinstance(given, str):
+            raise TypeError(f"the method of a call must be a string, e.g. 'model/list', not {method!r}")
         self.method = method
         self.waiter = waiter
         self.announces_turn = announces_turn
@@ -171,6 +177,7 @@ class Connection:
         self._splitter = LineSplitter(longest_line)
         self._lines: list[bytes] = []
         self._may_have_ids = False
+        self._cut_off: bytes | None = None  # the last line, where the stream stopped without ending it
         self._ids = itertools.count(1)
         self._ids_of_their_own = itertools.count(-1, -1)
         self._pacing = Pacing()
@@ -290,7 +297,9 @@ class Connection:
 
     def end(self) -> None:
         """The bytes ended; a last line may lack its end."""
-        self._lines += self._splitter.end()
+        rest = self._splitter.end()
+        self._cut_off = rest[-1] if rest else None
+        self._lines += rest
         self._may_have_ids = True
 
     def advance(self) -> Progress:
@@ -342,7 +351,8 @@ class Connection:
         elif isinstance(message, Junk) and line and not line.isspace():
             self.skipped_lines += 1
             progress.junk.append(message)
-            rescued = rescue(message)
+            # Of what was cut off nothing is saved: who waits for it is told how the connection ended.
+            rescued = None if line is self._cut_off else rescue(message)
             if isinstance(rescued, bytes):
                 progress.replies.append(rescued)
             elif rescued is not None and (request := self._open.pop(rescued, None)) is not None:

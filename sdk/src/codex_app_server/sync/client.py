@@ -85,7 +85,7 @@ class AppServerClient(Methods):
             JsonRpcError: if the runtime answers with an error.
             RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
-            TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+            TypeError, ValueError: if `method` is no string, or JSON cannot say `params`; nothing is sent then.
         """
         if params is not None and not isinstance(params, Mapping):
             params = encode_options(params)

@@ -132,7 +132,7 @@ class Driver(BaseDriver):
             JsonRpcError: if the runtime answers with an error.
             RequestTimeoutError: if that, or `AppServerConfig.request_timeout_s`, passes; it is a `TimeoutError` too.
             TransportClosedError: if the runtime ends, or the client is or gets closed.
-            TypeError, ValueError: if JSON cannot say `params`; nothing is sent then.
+            TypeError, ValueError: if `method` is no string, or JSON cannot say `params`; nothing is sent then.
             RuntimeError: in a forked child, for a connection belongs to the process that opened it.
         """
         return self._answer(Request(method, params), self.longest(timeout)).result
