@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import Handlers, approve_all
+from codex_app_server import ApprovalDecision, Handlers, approve_all
 from codex_app_server.approvals.deciding import Approving
 from codex_app_server.generated import (
     CommandExecutionRequestApprovalParams,
@@ -145,3 +145,18 @@ def test_who_is_not_asked_any_more_has_decided_nothing(rules: Any, caplog: pytes
     next(steps)
     steps.close()
     assert (decisions, caplog.records) == ([], [])
+
+
+@pytest.mark.parametrize("error", [ValueError("oh"), GeneratorExit("oh")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("asks", ["a rule", "a handler"])
+def test_what_was_raised_is_told_with_the_decision(asks: str, error: BaseException) -> None:
+    approving = Approving([approve_all] if asks == "a rule" else [])
+    decisions: list[ApprovalDecision] = []
+    approving.watchers.append(decisions.append)
+    steps = consult(asked(COMMAND, {"command": "ls"}), Handlers(command_approval=lambda _: True), approving)
+    next(steps)
+    with pytest.raises(StopIteration) as ended:
+        steps.send((None, error))
+    assert json.loads(ended.value.value)["result"] == {"decision": "decline"}
+    (decision,) = decisions
+    assert (decision.decision, decision.error) == ("decline", error)

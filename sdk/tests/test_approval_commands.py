@@ -191,7 +191,6 @@ class TestPatterns:
             (["rm build/?"], "rm build/*"),
             (["cp * backup"], "cp --target-directory=x backup"),
             (["bash *"], "bash -c 'rm x'; true"),
-            ([], "ls"),
         ],
     )
     def test_what_goes_beyond_them_is_left_to_others(self, patterns: list[str], line: str) -> None:
@@ -216,7 +215,41 @@ class TestPatterns:
             allow_commands("echo 'a")
         with pytest.raises(TypeError, match="takes strings"):
             allow_commands(["git status"])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"allow_commands\(\) allows nothing"):
+            allow_commands()
         assert repr(allow_commands("git status", "ls *")) == "allow_commands('git status', 'ls *')"
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            *("ls | cat", "ls|cat", "cd x && ls", "ls; ls", "ls > x", "ls 2>&1", "sh < x", "ls &"),
+            *("echo $HOME", 'echo "$HOME"', "echo ${HOME}", "echo $(pwd)", "echo `pwd`", 'echo "`pwd`"', "ls # all"),
+            *("CI=1 pytest", "CI='a b' pytest"),
+        ],
+    )
+    def test_a_pattern_that_no_line_matches_is_refused(self, pattern: str) -> None:
+        assert not words_of(pattern) or len(words_of(pattern) or ()) > 1
+        with pytest.raises(ValueError, match="matches nothing"):
+            allow_commands("git status", pattern)
+
+    @pytest.mark.parametrize(
+        ("pattern", "line"),
+        [
+            ("grep 'a|b' *", "grep 'a|b' x"),
+            ('grep "a|b>c;d&e" *', 'grep "a|b>c;d&e" x'),
+            ("grep foo$ *", "grep 'foo$' x"),
+            (r"grep a\|b x", "grep 'a|b' x"),
+            (r'echo "a\"b|c"', "echo 'a\"b|c'"),
+            ("echo '$HOME'", "echo '$HOME'"),
+            ("git show HEAD@{1}", "git show 'HEAD@{1}'"),
+            ("echo it\\'s a#b", "echo \"it's\" 'a#b'"),
+            ("find . ( -name x )", r"find . \( -name x \)"),
+            ("make CC=gcc", "make CC=gcc"),
+            ("git status\n", "git status"),
+        ],
+    )
+    def test_a_pattern_is_quoted_as_in_a_shell(self, pattern: str, line: str) -> None:
+        assert allow_commands(pattern)(asked(line)) == "accept"
 
 
 class TestReadOnly:

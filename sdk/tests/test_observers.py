@@ -13,7 +13,8 @@ from until import until_it_holds
 
 from codex_app_server import ApprovalDecision, AppServerConfig, Handlers, Observers, allow_commands, decline_all
 from codex_app_server.events import Notification
-from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem
+from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem, ErrorNotification
+from codex_app_server.models.model import UnknownObject
 from codex_app_server.observers import calls
 from codex_app_server.streaming import Words
 from codex_app_server.testing import TOOL_MODES, Failure, Text, ToolCall
@@ -228,6 +229,26 @@ class TestMistakes:
             Observers(on_item=print)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="on_item must be functions by the kind"):
             Observers(on_item={"agentMessage": None})  # type: ignore[dict-item]
+
+    def test_they_take_one_argument(self) -> None:
+        with pytest.raises(TypeError, match="on_event is called with one argument"):
+            Observers(on_event=lambda: None)  # type: ignore[arg-type, misc]
+        with pytest.raises(TypeError, match="'agentMessage' is called with one argument"):
+            Observers(on_item={"agentMessage": lambda: None})  # type: ignore[dict-item, misc]
+
+    @pytest.mark.parametrize("kind", ["agentMesage", "agent_message", "AgentMessage"])
+    def test_a_misspelt_kind_of_item_is_none(self, kind: str) -> None:
+        with pytest.raises(ValueError, match="Did you mean 'agentMessage'"):
+            Observers(on_item={kind: print})
+
+    @pytest.mark.parametrize("kind", [int, str, ErrorNotification])
+    def test_a_class_that_no_item_is_of_is_refused(self, kind: type[Any]) -> None:
+        with pytest.raises(TypeError, match=f"{kind.__name__} is no class of items"):
+            Observers(on_item={kind: print})
+
+    @pytest.mark.parametrize("kind", ["reasoning", "telepathy", UnknownObject, AgentMessageThreadItem, object])
+    def test_any_other_is_taken_also_one_of_a_newer_runtime(self, kind: Any) -> None:
+        assert Observers(on_item={kind: print}).on_item == {kind: print}
         with pytest.raises(TypeError, match="Did you mean 'on_event'"):
             Observers(on_events=print)  # type: ignore[call-arg]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,18 +270,57 @@ class TestPaths:
 
 
 class TestMistakes:
+    def test_an_empty_path_is_not_the_current_directory(self) -> None:
+        with pytest.raises(ValueError, match="a path is empty"):
+            allow_paths("src", "")
+        with pytest.raises(TypeError, match="takes paths"):
+            allow_paths(b"src")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="takes paths"):
+            allow_paths(["src"])  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("make", [allow_commands, allow_paths, allow_mcp_tools])
+    def test_a_rule_names_what_it_allows(self, make: Callable[[], object]) -> None:
+        with pytest.raises(ValueError, match="allows nothing"):
+            make()
+
     @pytest.mark.parametrize("tool", ["find", "/find", "search/"])
     def test_a_tool_is_named_with_its_server(self, tool: str) -> None:
         with pytest.raises(ValueError, match="search/find"):
             allow_mcp_tools(tool)
 
     def test_rules_are_functions(self) -> None:
-        with pytest.raises(TypeError, match="approvals must be rules"):
+        with pytest.raises(TypeError, match="must be a function that takes the request"):
             AppServerConfig(approvals=["git status"])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="approvals must be"):
             AppServerConfig(approvals=approve_all)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="takes a rule"):
+        with pytest.raises(TypeError, match="for_session: the rule 'git status' must be a function"):
             for_session("git status")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("rule", [lambda: True, lambda request, more: True])
+    def test_a_rule_takes_the_request_alone(self, rule: Any) -> None:
+        with pytest.raises(TypeError, match="is called with one argument, the request"):
+            AppServerConfig(approvals=[rule])
+        with pytest.raises(TypeError, match="is called with one argument, the request"):
+            for_session(rule)
+
+    @pytest.mark.parametrize("make", [allow_commands, allow_paths, allow_mcp_tools, for_session])
+    def test_what_makes_a_rule_is_none(self, make: Any) -> None:
+        with pytest.raises(TypeError, match=rf"{make.__name__} makes one when it is called: {make.__name__}\(...\)"):
+            AppServerConfig(approvals=[make])
+
+    @pytest.mark.parametrize("cls", [bool, int, str])
+    def test_a_class_is_no_rule(self, cls: Any) -> None:
+        with pytest.raises(TypeError, match=f"{cls.__name__} is a class"):
+            AppServerConfig(approvals=[cls])
+        with pytest.raises(TypeError, match=f"not the class {cls.__name__}"):
+            Handlers(command_approval=cls)
+
+    def test_rules_of_ours_go_into_other_processes(self, tmp_path: Path) -> None:
+        rules = [read_only, allow_commands("mkdir x"), allow_paths(tmp_path), for_session(allow_mcp_tools("a/*"))]
+        sent = pickle.loads(pickle.dumps([*rules, approve_all, decline_all, ask_on_terminal]))
+        assert str(sent[:4]) == str(rules)
+        asked = CommandApproval(thread_id="t", command="bash -lc 'mkdir x'")
+        assert [rule(asked) for rule in sent[:6]] == [None, "accept", None, None, "accept", "decline"]
 
     def test_rules_are_shown_as_they_are_written(self) -> None:
         rules = [read_only, for_session(allow_mcp_tools("a/b")), decline_all, ask_on_terminal]

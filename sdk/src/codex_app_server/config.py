@@ -247,9 +247,11 @@ def _check_words(name: str, words: object) -> None:
 
 
 def _check_rules(rules: Sequence[object]) -> None:
-    for rule in rules:
-        if not callable(rule):
-            raise TypeError(f"approvals must be rules, which are functions of a request, not {rule!r}")
+    if rules:
+        from codex_app_server.approvals.rules import check_rule
+
+        for rule in rules:
+            check_rule("approvals", rule)
 
 
 def _check_watching(observers: Observers | None, limits: Limits | None) -> None:
@@ -277,5 +279,5 @@ def _spelled(kind: type) -> str:
     return "None" if kind is _NONE else kind.__name__
 
 
-# The same, for a misspelt option.
+# A misspelt option is answered with the one that was probably meant.
 AppServerConfig.__init__ = suggesting(AppServerConfig.__init__)  # type: ignore[method-assign]

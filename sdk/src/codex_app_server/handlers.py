@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
     Legacy: TypeAlias = Literal["approved", "approved_for_session", "abort"]
 
-__all__ = ["Handlers", "checked", "is_async"]
+__all__ = ["Handlers", "check_function", "checked", "is_async"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +89,12 @@ class Handlers:
         for each in fields(self):
             handler = getattr(self, each.name)
             if handler is not None:
-                _check(f"Handlers.{each.name}", handler)
+                check_function(f"Handlers.{each.name}", handler, "the question")
+                if isinstance(handler, type):  # `bool` would say yes to everything
+                    raise TypeError(f"Handlers.{each.name} must be a function, not the class {handler.__name__}")
 
 
-# The same, for a misspelt name.
+# A misspelt name is answered with the one that was probably meant.
 Handlers.__init__ = suggesting(Handlers.__init__)  # type: ignore[method-assign]
 
 
@@ -103,17 +105,27 @@ def checked(handlers: Handlers) -> Handlers:
     return handlers
 
 
-def _check(name: str, handler: object) -> None:
-    if not callable(handler):
-        raise TypeError(f"{name} must be a function that takes the question, not {handler!r}")
+def check_function(name: str, function: object, takes: str) -> None:
+    """Refuse what cannot be called with one argument, which could only fail when it is.
+
+    Args:
+        name: what it is called in messages.
+        function: what is checked.
+        takes: what it is called with, in a few words.
+
+    Raises:
+        TypeError: if it is no function, or wants more or fewer arguments.
+    """
+    if not callable(function):
+        raise TypeError(f"{name} must be a function that takes {takes}, not {function!r}")
     try:
-        parameters = signature(handler)
-    except (TypeError, ValueError):  # it is of a kind that does not say
+        parameters = signature(function)
+    except Exception:  # it is of a kind that does not say, or its annotations are for type checkers (Python 3.14)
         return
     try:
         parameters.bind(None)
     except TypeError as error:
-        raise TypeError(f"{name} is called with one argument, the question: {error}") from None
+        raise TypeError(f"{name} is called with one argument, {takes}: {error}") from None
 
 
 def is_async(function: Callable[..., object]) -> bool:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codex_app_server.handlers import is_async
-from codex_app_server.suggesting import suggesting
+from codex_app_server.handlers import check_function, is_async
+from codex_app_server.suggesting import nearest, suggesting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from codex_app_server.streaming import Words
 
 __all__ = ["Call", "Observers", "calls", "checked"]
+
+_ALIKE = 0.85
+"""From where on a word is a known one, misspelt: a slip, or another way to join its words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,9 @@ class Observers:
         on_decision: is shown how an approval was decided, and by which rule.
 
     Raises:
-        TypeError: if one is no function, or `on_item` no mapping of functions.
+        TypeError: if one is no function of one argument, or `on_item` no mapping of such functions by kinds of items.
+        ValueError: if `on_item` has a word that is misspelt; one that is like no known word is left, for a newer
+            runtime may have it.
     """
 
     on_event: Callable[[Event], object] | None = None
@@ -62,12 +68,15 @@ class Observers:
         for kind, function in items:
             if not isinstance(kind, (type, str)) or not callable(function):
                 raise TypeError(f"on_item must be functions by the kind of item, not {kind!r}: {function!r}")
+            _check_kind(kind)
+            check_function(f"on_item: the function for {kind!r}", function, "the item")
         for each in fields(self):
             function = getattr(self, each.name)
-            if function is not None and each.name != "on_item" and not callable(function):
-                raise TypeError(f"{each.name} must be a function, not {function!r}")
+            if function is not None and each.name != "on_item":
+                check_function(each.name, function, "what it is shown")
 
 
+# A misspelt name is answered with the one that was probably meant.
 Observers.__init__ = suggesting(Observers.__init__)  # type: ignore[method-assign]
 
 
@@ -76,6 +85,23 @@ def checked(observers: Observers) -> Observers:
     if not isinstance(observers, Observers):
         raise TypeError(f"observers must be Observers, not {observers!r}")
     return observers
+
+
+def _check_kind(kind: type[Any] | str) -> None:
+    """Refuse a kind that no item is of."""
+    from codex_app_server.models.entries import parse_entry
+
+    known = dict(parse_entry(import_module("codex_app_server.generated.items").TABLE["ThreadItem"]).pairs())
+    if isinstance(kind, str):
+        meant = None if kind in known else nearest(kind, known, least=_ALIKE)
+        if meant is not None:
+            raise ValueError(f"on_item: no item is of the kind {kind!r}. Did you mean {meant!r}?")
+        return
+    from codex_app_server.models.model import TaggedModel, UnknownObject
+
+    names = {UnknownObject.__name__, *known.values()}
+    if not (issubclass(TaggedModel, kind) or any(cls.__name__ in names for cls in kind.__mro__)):
+        raise TypeError(f"on_item: {kind.__name__} is no class of items, such as generated.AgentMessageThreadItem")
 
 
 class Call(NamedTuple):

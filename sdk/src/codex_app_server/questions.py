@@ -123,7 +123,7 @@ def consult(request: ServerRequest, handlers: Handlers, approving: Approving | N
 
     The rules of `AppServerConfig.approvals` are asked first; what none of them decides goes to the handler of its kind.
     """
-    wanted = None
+    wanted = raised = None
     try:
         if approving is not None and (wanted := approving.read(request)) is not None:
             from codex_app_server.approvals.deciding import decide
@@ -135,18 +135,22 @@ def consult(request: ServerRequest, handlers: Handlers, approving: Approving | N
                 approving.tell(decision)
                 return data
         handler = handler_of(request, handlers, has_rules=bool(approving is not None and approving.rules))
-        data = decline(request) if handler is None else answer(request, (yield handler, question(request)))
+        if handler is None:
+            data = decline(request)
+        else:
+            given, raised = yield handler, question(request)
+            data = answer(request, given) if raised is None else failed(request, raised)
     except GeneratorExit:  # nobody asks any more
         raise
     except BaseException as error:
-        data = failed(request, error)
+        raised, data = error, failed(request, error)
     if approving is not None and wanted is not None:
         rule = _RULES[request.method].handler
-        _tell(approving, wanted, data, f"Handlers.{rule}" if getattr(handlers, rule) is not None else "")
+        _tell(approving, wanted, data, f"Handlers.{rule}" if getattr(handlers, rule) is not None else "", raised)
     return data
 
 
-def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str) -> None:
+def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str, error: BaseException | None) -> None:
     """Show what a handler, or nobody, decided."""
     import json
 
@@ -159,7 +163,7 @@ def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str)
         decision = "acceptForSession" if result.get("scope") == "session" else "accept"
     elif word in {"accept", "acceptForSession", "cancel"}:
         decision = word
-    approving.tell(ApprovalDecision(request=wanted, decision=decision, rule=rule))
+    approving.tell(ApprovalDecision(request=wanted, decision=decision, rule=rule, error=error))
 
 
 def handler_of(

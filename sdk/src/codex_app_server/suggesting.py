@@ -16,11 +16,11 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _UNEXPECTED = "unexpected keyword argument '"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The name that was probably meant; None if no known one is near."""
+def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """The name that was probably meant; None if no known one is near, which is as like as `least`, of 1."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, list(known), 1)), None)
+    return next(iter(get_close_matches(name, list(known), 1, least)), None)
 
 
 def suggesting(function: _Function) -> _Function:

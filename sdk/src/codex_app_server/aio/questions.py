@@ -124,13 +124,14 @@ class Questions:
         """Call the functions one after another: async ones here, plain ones in a thread."""
         given: object = None
         raised: BaseException | None = None
+        is_begun = False
         while True:
             try:
-                function, asked = steps.send(given) if raised is None else steps.throw(raised)
+                function, asked = steps.send((given, raised)) if is_begun else next(steps)
             except StopIteration as end:
                 data: bytes = end.value
                 return data
-            given = raised = None
+            is_begun, given, raised = True, None, None
             try:
                 if is_async(function):
                     given = function(asked)

@@ -152,13 +152,14 @@ class Pattern:
         text: as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
 
     Raises:
-        ValueError: if it is empty, or has an open quote.
+        ValueError: if it is empty, has an open quote, or is what no pattern matches, such as a redirection.
     """
 
     def __init__(self, text: str) -> None:
         words = shlex.split(text)
         if not words:
             raise ValueError("the pattern of a command must have a word")
+        _check_plain(text)
         self._takes_more = (len(words) > 1 and words[-1] == "*") or words == ["*"]
         self._words = words[:-1] if self._takes_more else words
 
@@ -168,6 +169,24 @@ class Pattern:
         if len(words) < count or (len(words) > count and not self._takes_more):
             return False
         return all(map(_fits, words, self._words))
+
+
+_QUOTED = re.compile(r"""'[^']*'|"(?P<double>(?:[^"\\]|\\.)*)"|\\.""", re.DOTALL)
+_TAME = re.compile(r"\\.|[|&;<>#]", re.DOTALL)
+"""What in double quotes is only itself."""
+_MORE = re.compile(r"[|&;<>`]+|\$[\w({]|(?<!\S)#")
+
+
+def _check_plain(pattern: str) -> None:
+    """Refuse what a shell would not take for the words of one command: lines with that in them match no pattern."""
+    unquoted = _QUOTED.sub(lambda found: f".{_TAME.sub('.', found['double'] or '')}", pattern.strip())
+    if (more := _MORE.search(unquoted)) is not None:
+        raise ValueError(
+            f"the pattern {pattern!r} matches nothing: {more[0]} makes more of a line than one command of plain words. "
+            "Give each command of a line a pattern of its own, or quote what is a character of a word"
+        )
+    if _ASSIGNS.match(unquoted) is not None:
+        raise ValueError(f"the pattern {pattern!r} matches nothing: a line with an assignment is not known")
 
 
 _EXPANDING = ("*", "?", "[", "{")

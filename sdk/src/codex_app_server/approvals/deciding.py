@@ -1,7 +1,7 @@
 """How a list of rules decides a request, and who is shown what was decided.
 
 The functions are called by the drivers, in threads or in the event loop: `decide` hands them out one after another, and
-is told what they returned or raised.
+is told what they returned or raised. As values: a function may raise `GeneratorExit`, which ends a generator.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from codex_app_server.approvals.rules import ApprovalRule
     from codex_app_server.handlers import Decision
     from codex_app_server.protocol.messages import JsonValue, ServerRequest
+    from codex_app_server.workers import Outcome
 
-    Steps: TypeAlias = Generator[tuple[Callable[[Any], object], object], object, Any]
+    Steps: TypeAlias = Generator[tuple[Callable[[Any], object], object], "Outcome[object]", Any]
 
 __all__ = ["Approving", "decide"]
 
@@ -73,11 +74,8 @@ def decide(request: ApprovalRequest, rules: Sequence[ApprovalRule]) -> Steps:
     """
     for rule in rules:
         name = name_of(rule)
-        try:
-            given = yield rule, request
-        except GeneratorExit:  # nobody asks any more
-            raise
-        except BaseException as error:
+        given, error = yield rule, request
+        if error is not None:
             log_error(error, "the approval rule %s failed: declined", name)
             return ApprovalDecision(request=request, decision="decline", rule=name, error=error)
         if given is None:

@@ -22,14 +22,27 @@ class Places:
 
     Args:
         paths: relative ones are in the current directory.
+
+    Raises:
+        TypeError: if one is no path, or one of bytes.
+        ValueError: if one is empty: it would be the current directory, which nobody has named.
     """
 
     def __init__(self, *paths: str | os.PathLike[str]) -> None:
-        self._roots = [_real(path) for path in paths]
+        self._roots = [_real(_named(path)) for path in paths]
 
     def cover(self, path: str) -> bool:
         """Whether a file is in there; a relative path is not."""
         return Path(path).is_absolute() and any(_is_in(_real(path), root) for root in self._roots)
+
+
+def _named(path: object) -> str:
+    named = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(named, str):
+        raise TypeError(f"allow_paths takes paths, not {path!r}")
+    if not named:
+        raise ValueError("allow_paths: a path is empty; the current directory is '.'")
+    return named
 
 
 def _real(path: str | os.PathLike[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,10 +19,11 @@ from codex_app_server.approvals.commands import Pattern
 from codex_app_server.approvals.paths import Places
 from codex_app_server.approvals.reading import only_reads
 from codex_app_server.approvals.requests import CommandApproval, FileChangeApproval, McpToolApproval
+from codex_app_server.handlers import check_function
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from codex_app_server.approvals.requests import ApprovalRequest
     from codex_app_server.handlers import Decision
@@ -34,6 +36,7 @@ __all__ = [
     "allow_mcp_tools",
     "allow_paths",
     "approve_all",
+    "check_rule",
     "decline_all",
     "for_session",
     "name_of",
@@ -56,7 +59,7 @@ class ApprovalDecision:
         decision: what the runtime is told.
         rule: who decided, e.g. ``allow_commands('git status')``, the name of a function, or of a handler, as
             ``Handlers.command_approval``. Empty if nobody did, and it was declined.
-        error: what the rule raised, if it did; it was declined then.
+        error: what the rule or the handler raised, if it did; it was declined then.
     """
 
     request: ApprovalRequest
@@ -71,11 +74,11 @@ class ApprovalDecision:
 
 
 class _Rule:
-    """A rule of this package.
+    """A rule of this package; it can be pickled, for a runtime in another process.
 
     Args:
         name: how it is written.
-        decide: what it does.
+        decide: what it does; something that can be pickled.
     """
 
     def __init__(self, name: str, decide: Callable[[ApprovalRequest], Decision | bool | None]) -> None:
@@ -91,10 +94,18 @@ class _Rule:
         return self._name
 
 
-approve_all = _Rule("approve_all", lambda _: "accept")
+def _accept(_: ApprovalRequest) -> Decision:
+    return "accept"
+
+
+def _decline(_: ApprovalRequest) -> Decision:
+    return "decline"
+
+
+approve_all = _Rule("approve_all", _accept)
 """Accept whatever is asked, each time for this once. For runtimes that have nothing to lose, as in a container."""
 
-decline_all = _Rule("decline_all", lambda _: "decline")
+decline_all = _Rule("decline_all", _decline)
 """Decline whatever is asked; what no rule decides is declined anyway, so this is for emphasis."""
 
 
@@ -124,17 +135,17 @@ def allow_commands(*patterns: str) -> ApprovalRule:
 
     Raises:
         TypeError: if one is no string.
-        ValueError: if one is empty.
+        ValueError: if there is none, or one is empty or has in it what no pattern matches.
     """
     known = [Pattern(each) for each in _texts("allow_commands", patterns)]
+    return _Rule(_written("allow_commands", patterns), partial(_commands, known))
 
-    def decide(request: ApprovalRequest) -> Decision | None:
-        if not isinstance(request, CommandApproval) or not request.runs:
-            return None
-        is_allowed = all(any(pattern.matches(part) for pattern in known) for part in request.runs)
-        return "accept" if is_allowed else None
 
-    return _Rule(_written("allow_commands", patterns), decide)
+def _commands(patterns: Sequence[Pattern], request: ApprovalRequest) -> Decision | None:
+    if not isinstance(request, CommandApproval) or not request.runs:
+        return None
+    is_allowed = all(any(pattern.matches(part) for pattern in patterns) for part in request.runs)
+    return "accept" if is_allowed else None
 
 
 def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
@@ -147,17 +158,18 @@ def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
         *paths: of files and directories; relative ones are in the current directory.
 
     Raises:
-        TypeError: if one is no path.
+        TypeError: if one is no path, or one of bytes.
+        ValueError: if there is none, or one is empty; the current directory is ``.``.
     """
-    places = Places(*paths)
+    _check_some("allow_paths", paths)
+    return _Rule(_written("allow_paths", paths), partial(_changes, Places(*paths)))
 
-    def decide(request: ApprovalRequest) -> Decision | None:
-        if not isinstance(request, FileChangeApproval) or not request.changes or request.grant_root is not None:
-            return None
-        touched = [path for each in request.changes for path in (each.path, each.move_to) if path is not None]
-        return "accept" if all(map(places.cover, touched)) else None
 
-    return _Rule(_written("allow_paths", paths), decide)
+def _changes(places: Places, request: ApprovalRequest) -> Decision | None:
+    if not isinstance(request, FileChangeApproval) or not request.changes or request.grant_root is not None:
+        return None
+    touched = [path for each in request.changes for path in (each.path, each.move_to) if path is not None]
+    return "accept" if all(map(places.cover, touched)) else None
 
 
 def allow_mcp_tools(*tools: str) -> ApprovalRule:
@@ -168,22 +180,20 @@ def allow_mcp_tools(*tools: str) -> ApprovalRule:
 
     Raises:
         TypeError: if one is no string.
-        ValueError: if one names no server.
+        ValueError: if there is none, or one names no server.
     """
     pairs = [each.partition("/")[::2] for each in _texts("allow_mcp_tools", tools)]
     for tool, (server, name) in zip(tools, pairs, strict=True):
         if not server or not name:
             raise ValueError(f"a tool is named by its server and itself, as search/find, not {tool!r}")
+    return _Rule(_written("allow_mcp_tools", tools), partial(_tools, pairs))
 
-    def decide(request: ApprovalRequest) -> Decision | None:
-        if not isinstance(request, McpToolApproval):
-            return None
-        is_named = any(
-            fnmatchcase(request.server, server) and fnmatchcase(request.tool, name) for server, name in pairs
-        )
-        return "accept" if is_named else None
 
-    return _Rule(_written("allow_mcp_tools", tools), decide)
+def _tools(pairs: Sequence[tuple[str, ...]], request: ApprovalRequest) -> Decision | None:
+    if not isinstance(request, McpToolApproval):
+        return None
+    is_named = any(fnmatchcase(request.server, server) and fnmatchcase(request.tool, name) for server, name in pairs)
+    return "accept" if is_named else None
 
 
 class for_session:  # noqa: N801 - it is used like the functions above
@@ -193,11 +203,13 @@ class for_session:  # noqa: N801 - it is used like the functions above
 
     Args:
         rule: the other one.
+
+    Raises:
+        TypeError: if it is no rule.
     """
 
     def __init__(self, rule: ApprovalRule) -> None:
-        if not callable(rule):
-            raise TypeError(f"for_session takes a rule, not {rule!r}")
+        check_rule("for_session", rule)
         self._rule = rule
 
     def __call__(self, request: ApprovalRequest) -> Decision | bool | Awaitable[Decision | bool | None] | None:
@@ -216,6 +228,27 @@ def _longer(given: Decision | bool | None) -> Decision | bool | None:
 
 async def _later(given: Awaitable[Decision | bool | None]) -> Decision | bool | None:
     return _longer(await given)
+
+
+_MAKERS = (allow_commands, allow_paths, allow_mcp_tools)
+
+
+def check_rule(where: str, rule: object) -> None:
+    """Refuse what could not decide anything, or would decide everything, as `bool`.
+
+    Args:
+        where: what takes it, for messages.
+        rule: what is checked.
+
+    Raises:
+        TypeError: if it is no function of a request, or one that makes a rule and was not called.
+    """
+    if isinstance(rule, type) or any(rule is each for each in _MAKERS):
+        name = name_of(rule)
+        is_ours = rule is for_session or not isinstance(rule, type)
+        remedy = f"makes one when it is called: {name}(...)" if is_ours else "is a class"
+        raise TypeError(f"{where} takes rules, which are functions of a request, and {name} {remedy}")
+    check_function(f"{where}: the rule {name_of(rule)}", rule, "the request")
 
 
 def name_of(rule: object) -> str:
@@ -241,7 +274,13 @@ def wire(request: ApprovalRequest, decision: Decision) -> dict[str, Any]:
     return {"permissions": dict(granted), "scope": "session" if is_longer else "turn"}
 
 
+def _check_some(function: str, given: tuple[object, ...]) -> None:
+    if not given:
+        raise ValueError(f"{function}() allows nothing: name what it is to allow, or leave the rule out")
+
+
 def _texts(function: str, given: tuple[object, ...]) -> list[str]:
+    _check_some(function, given)
     for each in given:
         if not isinstance(each, str):
             raise TypeError(f"{function} takes strings, not {each!r}")
