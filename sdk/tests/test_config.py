@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -27,6 +28,19 @@ def test_a_command_line_names_a_program() -> None:
 
 def test_the_environment_is_not_shown() -> None:
     assert "secret" not in repr(AppServerConfig(env={"OPENAI_API_KEY": "secret"}))
+
+
+@pytest.mark.parametrize("name", ["", "A=B", "A\0B"])
+def test_a_name_that_no_variable_can_have_is_told_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match=r"env: .* is no name of a variable"):
+        AppServerConfig(env={name: "x"})
+
+
+@pytest.mark.parametrize("value", ["hunter2\0", *(["hunter2\ud800"] if os.name == "posix" else [])])
+def test_a_value_that_no_variable_can_have_is_told_by_its_name(value: str) -> None:
+    with pytest.raises(ValueError, match="env: what 'MY_KEY' is set to has a character") as caught:
+        AppServerConfig(env={"MY_KEY": value})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_it_is_frozen_and_takes_names_only() -> None:

@@ -14,8 +14,10 @@ from until import until_it_holds
 from codex_app_server import ApprovalDecision, AppServerConfig, Handlers, Observers, allow_commands, decline_all
 from codex_app_server.events import Notification
 from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem, ErrorNotification
+from codex_app_server.generated.items import TABLE  # type: ignore[attr-defined]  # it is for the models alone
+from codex_app_server.models.entries import parse_entry
 from codex_app_server.models.model import UnknownObject
-from codex_app_server.observers import calls
+from codex_app_server.observers import _WORDS, calls
 from codex_app_server.streaming import Words
 from codex_app_server.testing import TOOL_MODES, Failure, Text, ToolCall
 
@@ -241,12 +243,17 @@ class TestMistakes:
         with pytest.raises(ValueError, match="Did you mean 'agentMessage'"):
             Observers(on_item={kind: print})
 
+    def test_the_known_kinds_are_those_of_the_protocol(self) -> None:
+        kinds = parse_entry(TABLE["ThreadItem"])
+        assert set(_WORDS) <= dict(kinds.pairs()).keys()
+        assert all(name.endswith("ThreadItem") for name in dict(kinds.pairs()).values())
+
     @pytest.mark.parametrize("kind", [int, str, ErrorNotification])
     def test_a_class_that_no_item_is_of_is_refused(self, kind: type[Any]) -> None:
         with pytest.raises(TypeError, match=f"{kind.__name__} is no class of items"):
             Observers(on_item={kind: print})
 
-    @pytest.mark.parametrize("kind", ["reasoning", "telepathy", UnknownObject, AgentMessageThreadItem, object])
+    @pytest.mark.parametrize("kind", ["reasoning", "telepathy", UnknownObject, AgentMessageThreadItem])
     def test_any_other_is_taken_also_one_of_a_newer_runtime(self, kind: Any) -> None:
         assert Observers(on_item={kind: print}).on_item == {kind: print}
         with pytest.raises(TypeError, match="Did you mean 'on_event'"):

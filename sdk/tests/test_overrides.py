@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
@@ -82,6 +83,84 @@ def test_what_cannot_be_said_is_refused_with_its_path(settings: Any, error: type
     with pytest.raises(error, match=words) as caught:
         AppServerConfig(config=settings)
     assert "Bearer" not in str(caught.value)
+
+
+KEY = "sk-proj-0123456789abcdefghij"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"notes": KEY},
+        {"a": {"b": [f"say {KEY}"]}},
+        {"args": ["--token", KEY]},
+        {"args": ["--api-key", "hunter2"]},
+        {"args": ["--header", "Authorization: Bearer hunter2"]},
+        {"args": ["--header=X-Api-Key: hunter2"]},
+        {"url": "https://u:hunter2@h/x"},
+    ],
+)
+def test_what_looks_like_a_secret_is_refused_wherever_it_stands(settings: Any) -> None:
+    for options in ({"config": settings}, {"config_overrides": as_overrides_unchecked(settings)}):
+        with pytest.raises(ValueError, match="looks like a secret") as caught:
+            AppServerConfig(**options)
+        assert "hunter2" not in str(caught.value)
+        assert KEY not in str(caught.value)
+
+
+def as_overrides_unchecked(settings: dict[str, Any]) -> list[str]:
+    # JSON's arrays and strings are TOML's; a table within is said as a dotted key.
+    flat = {f"{name}.b": each["b"] if isinstance(each, dict) else each for name, each in settings.items()}
+    return [f"{name}={json.dumps(each)}" for name, each in flat.items()]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        'model_providers.zz.experimental_bearer_token="hunter2"',
+        "model_providers.zz.experimental_bearer_token=hunter2",
+        'model_providers.zz={name="z", experimental_bearer_token = "hunter2"}',
+        """mcp_servers.a.http_headers={"Authorization"='hunter2'}""",
+        'mcp_servers.a.http_headers."X-Api-Key"="hunter2"',
+        f"notes={KEY}",
+        "openai_base_url=http://u:hunter2@h/v1",
+    ],
+)
+def test_a_secret_is_refused_in_toml_too(override: str) -> None:
+    with pytest.raises(ValueError, match=r"config_overrides\[1\] looks like a secret") as caught:
+        AppServerConfig(config_overrides=["a=1", override])
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "a.max_token=5",
+        "features.token=true",
+        "a.token=[1, 2]",
+        'b={env_key="A_TOKEN", bearer_token_env_var = "B"}',
+        'args=["--token", "--verbose", "--header", "Authorization: Bearer ${TOKEN}"]',
+        'openai_base_url="https://h:8080/v1?to=a@b"',
+        'url="https://u:$PASSWORD@h/x"',
+    ],
+)
+def test_what_only_names_a_secret_is_taken(override: str) -> None:
+    assert AppServerConfig(config_overrides=[override]).overrides() == [override]
+
+
+def test_no_message_says_a_secret() -> None:
+    wrong: list[dict[str, Any]] = [
+        {"features": {"x": KEY}},
+        {"cwd": [KEY]},
+        {"config_overrides": [KEY]},
+        {"base_url": f"https://h/{KEY}", "api_key": "k"},
+        {"base_url": "https://u:hunter2@h/v1", "api_key": "k"},
+    ]
+    for options in wrong:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            AppServerConfig(**options)
+        assert KEY not in str(caught.value)
+        assert "hunter2" not in str(caught.value)
 
 
 def test_names_of_variables_are_no_secrets() -> None:

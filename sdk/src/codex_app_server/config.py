@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.handlers import Handlers
+from codex_app_server.secrecy import hidden, is_secret
 from codex_app_server.suggesting import suggesting
 from codex_app_server.timeouts import seconds
 
@@ -75,9 +76,10 @@ class AppServerConfig:
 
     Raises:
         TypeError: if an option is of another type, or a list of strings is given as one string.
-        ValueError: if a number is out of range, an override is no ``key=value``, `launch_args_override` is empty, or
-            given together with what it has no place for, or `config` has a secret in it; or `url` is none, or given
-            together with what is said to a runtime that is started.
+        ValueError: if a number is out of range, a variable of `env` cannot be set, an override is no ``key=value``,
+            `launch_args_override` is empty, or given together with what it has no place for, or `config`,
+            `config_overrides` or `base_url` has in it what looks like a secret; or `url` is none, or given together
+            with what is said to a runtime that is started.
     """
 
     codex_bin: str | os.PathLike[str] | None = None
@@ -115,13 +117,11 @@ class AppServerConfig:
         """Refuse what could only fail later, with a message about something else."""
         for name, kinds in _KINDS.items():
             if not isinstance(value := getattr(self, name), kinds):
-                shown = type(value).__name__ if name in _MAY_BE_SECRET else repr(value)
+                shown = type(value).__name__ if name in _MAY_BE_SECRET else hidden(repr(value))
                 raise TypeError(f"{name} must be {' or '.join(_spelled(kind) for kind in kinds)}, not {shown}")
         for name in ("launch_args_override", "config_overrides", "inherit_env"):
             _check_words(name, getattr(self, name))
-        for override in self.config_overrides:
-            if "=" not in override:
-                raise ValueError(f"config_overrides: {override!r} is not of the form key=value")
+        _check_overrides(self.config_overrides)
         if self.launch_args_override is not None and not self.launch_args_override:
             raise ValueError("launch_args_override is empty: it must at least name a program")
         self._check_remote()
@@ -163,9 +163,11 @@ class AppServerConfig:
             raise ValueError("api_key is empty")
         if self.base_url is not None and self.api_key is None:
             raise ValueError("base_url needs an api_key: the person's own login would be sent there otherwise")
+        if self.base_url is not None and is_secret(self.base_url):
+            raise ValueError("base_url has a secret in it, and everybody on this machine can read a command line")
         for name, on in (self.features or {}).items():
             if not isinstance(on, bool):
-                raise TypeError(f"features: {name} is True or False, not {on!r}")
+                raise TypeError(f"features: {hidden(str(name))} is True or False, not {type(on).__name__}")
 
     def overrides(self) -> Sequence[str]:
         """All settings that go onto the runtime's command line, each ``key=value``; the last one of a key wins."""
@@ -246,6 +248,16 @@ def _check_words(name: str, words: object) -> None:
         raise TypeError(f"{name} must be a sequence of strings, all of it")
 
 
+def _check_overrides(overrides: Sequence[str]) -> None:
+    if overrides:
+        from codex_app_server.overrides import check_override
+
+        for number, override in enumerate(overrides):
+            if "=" not in override:
+                raise ValueError(f"config_overrides: {hidden(repr(override))} is not of the form key=value")
+            check_override(override, f"config_overrides[{number}]")
+
+
 def _check_rules(rules: Sequence[object]) -> None:
     if rules:
         from codex_app_server.approvals.rules import check_rule
@@ -273,6 +285,17 @@ def _check_variables(variables: Mapping[Any, object]) -> None:
             raise TypeError(f"env must be of strings; a name in it is {type(name).__name__}")
         if not isinstance(text, (str, _NONE)):
             raise TypeError(f"env must be of strings; what {name!r} is set to is {type(text).__name__}")
+        if not name or "=" in name or not _is_sayable(name):
+            raise ValueError(f"env: {name!r} is no name of a variable")
+        if text is not None and not _is_sayable(text):
+            raise ValueError(f"env: what {name!r} is set to has a character that no environment can hold")
+
+
+def _is_sayable(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _spelled(kind: type) -> str:

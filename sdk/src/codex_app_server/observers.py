@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_app_server.handlers import check_function, is_async
@@ -29,6 +28,16 @@ if TYPE_CHECKING:
     from codex_app_server.streaming import Words
 
 __all__ = ["Call", "Observers", "calls", "checked"]
+
+_WORDS = (
+    *("userMessage", "hookPrompt", "agentMessage", "functionCallOutput", "plan", "reasoning", "commandExecution"),
+    *("fileChange", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "subAgentActivity", "webSearch"),
+    *("imageView", "sleep", "imageGeneration", "enteredReviewMode", "exitedReviewMode", "contextCompaction"),
+)
+"""The protocol's words for items, to find what a misspelt one was meant to be; the models know more of them."""
+
+_UNKNOWN = "UnknownObject"
+"""What an item is whose kind is not known."""
 
 _ALIKE = 0.85
 """From where on a word is a known one, misspelt: a slip, or another way to join its words."""
@@ -89,18 +98,10 @@ def checked(observers: Observers) -> Observers:
 
 def _check_kind(kind: type[Any] | str) -> None:
     """Refuse a kind that no item is of."""
-    from codex_app_server.models.entries import parse_entry
-
-    known = dict(parse_entry(import_module("codex_app_server.generated.items").TABLE["ThreadItem"]).pairs())
     if isinstance(kind, str):
-        meant = None if kind in known else nearest(kind, known, least=_ALIKE)
-        if meant is not None:
+        if kind not in _WORDS and (meant := nearest(kind, _WORDS, least=_ALIKE)) is not None:
             raise ValueError(f"on_item: no item is of the kind {kind!r}. Did you mean {meant!r}?")
-        return
-    from codex_app_server.models.model import TaggedModel, UnknownObject
-
-    names = {UnknownObject.__name__, *known.values()}
-    if not (issubclass(TaggedModel, kind) or any(cls.__name__ in names for cls in kind.__mro__)):
+    elif not any(name.endswith("ThreadItem") or name == _UNKNOWN for name in (cls.__name__ for cls in kind.__mro__)):
         raise TypeError(f"on_item: {kind.__name__} is no class of items, such as generated.AgentMessageThreadItem")
 
 

@@ -13,12 +13,16 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 
-__all__ = ["as_overrides", "as_toml"]
+from codex_app_server.secrecy import is_secret, names_secret
+
+__all__ = ["as_overrides", "as_toml", "check_override"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-_SECRET = re.compile(r"((api|access|secret)[-_]?key|token|secret|passw(or)?d|authorization|cookie)$", re.IGNORECASE)
-"""How the names of secrets end; names of variables that hold one end in ``_env_var``, or are ``env_key``."""
+_NO_TEXT = re.compile(r"true|false|[\d.+-]+|[\[{].*", re.DOTALL)
+_NAME_OF_TEXT = re.compile(r"""([\w-]+)["']?\s*=\s*["']""")
+_TEXT = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
+_HEADERS = ("-H", "--header")
 
 
 def as_overrides(settings: Mapping[str, object]) -> list[str]:
@@ -29,13 +33,32 @@ def as_overrides(settings: Mapping[str, object]) -> list[str]:
 
     Raises:
         TypeError: if TOML has no such value, with the path to it.
-        ValueError: if a key is none, or names a secret.
+        ValueError: if a key is none, or something looks like a secret.
     """
     for key in settings:
         if not _BARE.fullmatch(key):
             raise ValueError(f"config: {key!r} is no key of config.toml; tables within tables are mappings")
         _check_secret(key, settings[key], key)
     return [f"{key}={as_toml(value, key)}" for key, value in settings.items()]
+
+
+def check_override(override: str, path: str) -> None:
+    """Refuse a secret in what is TOML already; its strings are found without reading all of TOML.
+
+    Args:
+        override: ``key=value``.
+        path: what it is called in messages, which do not say what is in it.
+
+    Raises:
+        ValueError: if something looks like a secret.
+    """
+    key, _, value = override.partition("=")
+    if not _NO_TEXT.fullmatch(value.strip()):
+        _check_secret(key.strip(" \"'"), value, path)
+    for name in _NAME_OF_TEXT.findall(value):
+        _check_secret(name, "", path)
+    _check_words([single or double for single, double in _TEXT.findall(value)], path)
+    _check_text(value, path)
 
 
 def as_toml(value: object, path: str) -> str:
@@ -48,6 +71,7 @@ def as_toml(value: object, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        _check_text(value, path)
         return _quoted(value, path)
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
@@ -62,10 +86,7 @@ def as_toml(value: object, path: str) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(_member(key, member, path) for key, member in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        for each in value:
-            name, equals, given = each.partition("=") if isinstance(each, str) else ("", "", "")
-            if equals and name.startswith("-"):
-                _check_secret(name, given, path)
+        _check_words(value, path)
         return "[" + ", ".join(as_toml(each, f"{path}[{number}]") for number, each in enumerate(value)) + "]"
     raise TypeError(f"config: {path} is of type {type(value).__name__}, which TOML does not have")
 
@@ -77,12 +98,36 @@ def _member(key: object, value: object, path: str) -> str:
     return f"{key if _BARE.fullmatch(key) else _quoted(key, path)} = {as_toml(value, f'{path}.{key}')}"
 
 
+def _check_words(words: Sequence[object], path: str) -> None:
+    """Refuse secrets among the words of a command: ``--token=…``, ``--token`` before one, and headers."""
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        if not isinstance(word, str) or not word.startswith("-"):
+            continue
+        name, equals, given = word.partition("=")
+        if equals:
+            _check_secret(name, given, path)
+        elif isinstance(following, str) and not following.startswith("-"):
+            _check_secret(name, following, path)
+        header, _, said = (given or str(following)).partition(":")
+        if name in _HEADERS and "$" not in said:  # else it names a variable
+            _check_secret(header, said, path)
+
+
 def _check_secret(key: str, value: object, path: str) -> None:
-    if isinstance(value, str) and _SECRET.search(key):
-        raise ValueError(
-            f"config: {path} looks like a secret, and everybody on this machine can read a command line: put it "
-            "into env and name the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
-        )
+    if isinstance(value, str) and names_secret(key):
+        raise _refusal(path)
+
+
+def _check_text(text: str, path: str) -> None:
+    if is_secret(text):
+        raise _refusal(path)
+
+
+def _refusal(path: str) -> ValueError:
+    return ValueError(
+        f"config: {path} looks like a secret, and everybody on this machine can read a command line: put it "
+        "into env and name the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
+    )
 
 
 def _quoted(text: str, path: str) -> str:

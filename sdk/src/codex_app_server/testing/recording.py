@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from codex_app_server.secrecy import KEYS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -18,18 +20,6 @@ SCRUBBED = "[scrubbed]"
 """What stands where a secret was."""
 
 _VERSION = 1
-
-_SECRETS = (
-    r"\bsk-[A-Za-z0-9_-]{16,}",
-    r"\bgh[opsur]_[A-Za-z0-9]{20,}",
-    r"\bgithub_pat_\w{20,}",
-    r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
-    r"\bAKIA[0-9A-Z]{16}\b",
-    r"\bAIza[0-9A-Za-z_-]{35}",
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
-)
-"""How keys look: of OpenAI, GitHub, Slack, AWS and Google, web tokens, and private keys."""
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET = 8
@@ -74,7 +64,7 @@ def scrubber(secrets: Iterable[str | re.Pattern[str]], environment: Mapping[str,
     # The longest first: one may be the beginning of another.
     texts = [re.compile(re.escape(each)) for each in sorted(plain, key=len, reverse=True)]
     patterns = [*texts, *(each for each in secrets if not isinstance(each, str))]
-    patterns += [re.compile(each, re.DOTALL) for each in _SECRETS]
+    patterns += [re.compile(each, re.DOTALL) for each in KEYS]
 
     def scrub(text: str) -> str:
         for pattern in patterns:
