@@ -127,6 +127,11 @@ def test_what_the_runtime_could_not_read_is_never_written(value: object) -> None
         encode_request(1, "m", {"value": value})
 
 
+def test_text_that_is_no_unicode_is_named_by_its_option() -> None:
+    with pytest.raises(ValueError, match=r"value of m has '\\ud800' in it, which is no Unicode"):
+        encode_request(1, "m", {"other": "é", "value": [{"a": "x\ud800y"}]})
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([
     b'{"method":"tell","params":{"a":"\xc3\xbc"}}', b'{"id":1,"result":{}}', b'{"id":null,"method":"tell"}',

@@ -6,10 +6,12 @@ import enum
 import functools
 import gc
 import inspect
+import os
+import pickle
 import weakref
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import pytest
 from pydantic import BaseModel, Field
@@ -25,6 +27,7 @@ from codex_app_server import (
     tool,
 )
 from codex_app_server.tools.results import cut, failure, success
+from codex_app_server.tools.tool import tool_of
 from codex_app_server.tools.toolbox import announced, tools_of
 
 if TYPE_CHECKING:
@@ -193,6 +196,21 @@ def test_the_context_is_not_the_models() -> None:
     assert tool(last).definition.bind({"text": "a"}, CONTEXT) == {"text": "a", "here": CONTEXT}
 
 
+def test_the_context_may_be_optional_for_callers_without_one() -> None:
+    def first(text: str, context: ToolContext | None = None) -> None:
+        raise NotImplementedError(context, text)
+
+    def second(text: str, context: Optional[ToolContext] = None) -> None:  # noqa: UP045 - as some write it
+        raise NotImplementedError(context, text)
+
+    def third(text: str, context: Annotated[ToolContext, "who asks"]) -> None:
+        raise NotImplementedError(context, text)
+
+    for function in (first, second, third):
+        assert [*properties(function)] == ["text"]
+        assert tool(function).definition.bind({"text": "a"}, CONTEXT) == {"text": "a", "context": CONTEXT}
+
+
 class Shop:
     """Has methods that are tools."""
 
@@ -270,6 +288,19 @@ def test_a_function_that_was_made_of_another_is_a_tool_of_its_own() -> None:
 
     (made,) = tools_of([shout]).values()
     assert made() == "TALK"
+
+
+def plainly(text: str) -> str:
+    """Say it."""
+    return text
+
+
+def test_a_tool_goes_into_other_processes() -> None:
+    made = tool_of(plainly)
+    assert made.definition.description == "Say it."
+    sent = pickle.loads(pickle.dumps(made))
+    assert (sent.name, sent("a"), sent.definition.schema) == ("plainly", "a", made.definition.schema)
+    assert tool_of(plainly) is made
 
 
 def test_functions_and_instances_are_not_kept() -> None:
@@ -412,6 +443,8 @@ async def generator() -> Any:
         (generator, "is an async generator"),
         (lambda: None, "has no name that a model could call it by"),
         ("text", "a tool is a function, not 'text'"),
+        (None, "a tool is a function, not None"),
+        (dict, "the tool dict does not say what it takes"),
     ],
 )
 def test_what_is_no_tool(wrong: Any, words: str) -> None:
@@ -441,6 +474,26 @@ def test_arguments_become_what_the_function_takes() -> None:
     assert book.definition.bind({"day": "2026-11-27", "colour": "red"}, CONTEXT) == {
         "day": date(2026, 11, 27),
         "colour": Colour.RED,
+    }
+
+
+def test_a_default_of_the_annotation_alone_is_passed() -> None:
+    def book(
+        day: str,
+        guests: Annotated[int, Field(default=4)],
+        names: Annotated[list[str], Field(default_factory=list)],
+        hat: Annotated[bool, Field(default=True)] = False,
+    ) -> None:
+        raise NotImplementedError(day, guests, names, hat)
+
+    assert told(book)["inputSchema"]["required"] == ["day"]
+    bind = tool(book).definition.bind
+    assert bind({"day": "Monday"}, CONTEXT) == {"day": "Monday", "guests": 4, "names": []}
+    assert bind({"day": "Monday", "guests": 1, "hat": True}, CONTEXT) == {
+        "day": "Monday",
+        "guests": 1,
+        "names": [],
+        "hat": True,
     }
 
 
@@ -523,6 +576,14 @@ def test_images_alone_and_among_texts(tmp_path: Path) -> None:
         {"type": "inputImage", "imageUrl": "data:image/gif;base64,Z2lm"},
         {"type": "inputText", "text": '{"a":1}'},
     ]
+
+
+def test_what_is_no_unicode_is_told_with_escapes() -> None:
+    name = os.fsdecode(b"caf\xe9") if os.name == "posix" else "caf\udce9"
+    assert items(name) == [{"type": "inputText", "text": r"caf\udce9"}]
+    assert items({"name": name}) == [{"type": "inputText", "text": r'{"name":"caf\udce9"}'}]
+    assert items([Drawn(), name])[1]["text"] == r"caf\udce9"
+    assert failure(ToolError(name))["contentItems"] == items(name)
 
 
 def test_what_json_cannot_say_is_no_result() -> None:

@@ -8,6 +8,7 @@ only logs such a line, and the request on it would wait forever.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -281,7 +282,21 @@ def _line(message: dict[str, object]) -> bytes:
     # Brackets are counted in no time, and nearly always say that there is nothing to measure.
     if text.count("[") + text.count("{") > _DEPTH and _is_deeper(message, _DEPTH):
         raise _too_deep()
-    return text.encode() + b"\n"
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{_no_unicode_in(message)} has {error.object[error.start]!r} in it, which is no Unicode"
+        ) from None
+
+
+def _no_unicode_in(message: Mapping[str, object]) -> str:
+    """Which part of a message it is that no bytes can say."""
+    params = message.get("params")
+    for name, value in params.items() if isinstance(params, dict) else ():
+        if re.search("[\ud800-\udfff]", json.dumps(value, ensure_ascii=False)):
+            return f"{name} of {message['method']}"
+    return str(message.get("method", "the answer"))
 
 
 def _is_deeper(value: object, levels: int) -> bool:

@@ -6,7 +6,7 @@ The wire is OpenAI's "responses" protocol as the runtime reads it: server-sent e
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from codex_app_server.testing import code_mode
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import TypeAlias
 
 __all__ = ["Answer", "Code", "Cut", "Failure", "Pause", "Reasoning", "Text", "ToolCall", "checked", "events_of"]
@@ -94,6 +94,8 @@ class ToolCall:
         """Refuse what a model cannot say."""
         if not isinstance(self.name, str):
             raise TypeError(f"the name of a tool is a str, not {self.name!r}")
+        if not isinstance(self.arguments, Mapping):
+            raise TypeError(f"the arguments of {self.name} are a mapping by name, not {self.arguments!r}")
         json.dumps(dict(self.arguments))  # raises if JSON cannot say them
 
 

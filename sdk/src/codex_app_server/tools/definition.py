@@ -11,8 +11,8 @@ import inspect
 import json
 import sys
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from types import SimpleNamespace, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
@@ -48,6 +48,7 @@ class Definition:
     _arguments: type[BaseModel]
     _parameters: Mapping[str, str]  # by the name of the field
     _contexts: tuple[str, ...]
+    _filled: frozenset[str] = frozenset()  # fields whose default the function does not see, in the annotation alone
 
     def bind(self, given: JsonValue, context: ToolContext) -> dict[str, Any]:
         """The function's arguments, of what a model passed; what it did not pass is left to the function.
@@ -59,7 +60,9 @@ class Definition:
             values = self._arguments.model_validate_json(json.dumps(given))
         except ValidationError as error:
             raise ToolError(_reasons(error)) from None
-        arguments = {self._parameters[field]: getattr(values, field) for field in values.model_fields_set}
+        arguments = {
+            self._parameters[field]: getattr(values, field) for field in values.model_fields_set | self._filled
+        }
         return arguments | dict.fromkeys(self._contexts, context)
 
 
@@ -85,13 +88,14 @@ def define(function: Callable[..., object], description: str | None, where: str)
     fields: dict[str, Any] = {}
     parameters: dict[str, str] = {}
     contexts: list[str] = []
-    for number, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
+    wanted: set[str] = set()
+    for number, (name, parameter) in enumerate(_signature(function, where).parameters.items()):
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise TypeError(
                 f"{where} has a parameter {parameter} without a name of its own: a model passes all by name"
             )
         hint = hints.get(name, Any)
-        if hint is ToolContext:
+        if _is_context(hint):
             contexts.append(name)
             continue
         if isinstance(parameter.default, FieldInfo):
@@ -102,6 +106,8 @@ def define(function: Callable[..., object], description: str | None, where: str)
         # Under names of our own: a parameter may be called like a method of the model.
         fields[f"p{number}"] = (hint, Field(alias=name, **given))
         parameters[f"p{number}"] = name
+        if parameter.default is parameter.empty:
+            wanted.add(f"p{number}")
     try:
         arguments = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
         schema = _for_models(arguments.model_json_schema(schema_generator=_Schema))
@@ -109,8 +115,20 @@ def define(function: Callable[..., object], description: str | None, where: str)
         problem = str(error).partition("\n")[0]
         raise TypeError(f"{where} has a parameter that no schema can describe: {problem}") from error
     return Definition(
-        said.about if description is None else description, schema, arguments, parameters, tuple(contexts)
+        said.about if description is None else description,
+        schema,
+        arguments,
+        parameters,
+        tuple(contexts),
+        frozenset(name for name in wanted if not arguments.model_fields[name].is_required()),
     )
+
+
+def _signature(function: Callable[..., object], where: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except ValueError as error:  # as of `int`
+        raise TypeError(f"{where} does not say what it takes: {error}; write a function that calls it") from error
 
 
 def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
@@ -135,6 +153,15 @@ def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
             f"an annotation of {where} cannot be resolved: {error}; import it when the module runs, and define it "
             "outside of functions"
         ) from error
+
+
+def _is_context(hint: object) -> bool:
+    """Whether a parameter gets the `ToolContext`, also as ``ToolContext | None``, for callers without one."""
+    if get_origin(hint) is Annotated:
+        return _is_context(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return all(each is type(None) or _is_context(each) for each in get_args(hint))
+    return hint is ToolContext
 
 
 def _is_described(hint: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +41,10 @@ def success(given: object, most_bytes: int | None) -> dict[str, JsonValue]:
         if _is_image(part):
             items.append({"type": "inputImage", "imageUrl": _url(part)})
             continue
-        text = _text(part)
+        text = _sendable(_text(part))
         if left is not None:
             text = cut(text, left)
-            left = max(0, left - len(text.encode(errors="replace")))
+            left = max(0, left - len(text.encode()))
         items.append({"type": "inputText", "text": text})
     return {"success": True, "contentItems": items}
 
@@ -54,6 +55,7 @@ def failure(error: BaseException | str, most_bytes: int | None = None) -> dict[s
         text = f"{type(error).__name__}: {_words(error)}".removesuffix(": ")
     else:
         text = _words(error)
+    text = _sendable(text)
     text = text if most_bytes is None else cut(text, most_bytes)
     return {"success": False, "contentItems": [{"type": "inputText", "text": text}]}
 
@@ -69,6 +71,11 @@ def cut(text: str, most_bytes: int) -> str:
     return f"{head}\n[{len(text) - len(head) - len(tail):,} characters are left out here]\n{tail}"
 
 
+def _sendable(text: str) -> str:
+    """A text without halves of surrogate pairs, of which file names that are no Unicode are made: no bytes say them."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _words(error: BaseException | str) -> str:
     try:
         return str(error)
@@ -79,12 +86,15 @@ def _words(error: BaseException | str) -> str:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return str.__str__(value)
-    from pydantic_core import to_json
+    from pydantic_core import to_json, to_jsonable_python
 
     try:
         return to_json(value).decode()
-    except ValueError as error:
-        raise TypeError(f"the tool returned what JSON cannot say: {error}") from error
+    except ValueError:  # perhaps only for a text in it that is no Unicode
+        try:
+            return json.dumps(to_jsonable_python(value), ensure_ascii=False, separators=(",", ":"))
+        except ValueError as error:
+            raise TypeError(f"the tool returned what JSON cannot say: {error}") from error
 
 
 def _is_image(value: object) -> bool:

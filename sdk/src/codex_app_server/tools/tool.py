@@ -25,6 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
+_CACHES = ("_made", "_made_bound", "_bound")
+"""What is made again where a tool is unpickled."""
+
 _KEPT = "__codex_tool__"
 """What a function calls the tool that was made of it."""
 
@@ -136,6 +139,14 @@ class Tool(Generic[P, R_co]):
             self._bound[id(instance)] = found
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is made when it is needed, which cannot be pickled: so functions go into other processes."""
+        return {name: value for name, value in vars(self).items() if name not in _CACHES}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was, with nothing made yet."""
+        vars(self).update(state, _made=[], _made_bound=[], _bound=WeakValueDictionary())
+
     def __repr__(self) -> str:
         """Its name."""
         return f"<Tool {self.name}>"
@@ -238,6 +249,8 @@ def tool_of(given: Callable[..., object] | Tool[..., object]) -> Tool[..., objec
     if inspect.ismethod(given) and inspect.isfunction(given.__func__):
         return tool_of(given.__func__).__get__(given.__self__)
     if not inspect.isfunction(given):
+        if not callable(given):  # None, for one, which `tool` itself takes
+            raise TypeError(f"a tool is a function, not {given!r}")
         return tool(given)
     made = vars(given).get(_KEPT)
     if not isinstance(made, Tool) or made.function is not given:  # `functools.wraps` copies what a function keeps
