@@ -9,6 +9,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -97,6 +99,17 @@ class TestServer:
         model.close()
         assert time.monotonic() - began < 5
 
+    def test_an_answer_that_nobody_ends_does_not_hold_up_the_interpreter(self) -> None:
+        script = """
+import http.client
+from codex_app_server.testing import ModelServer, Text
+model = ModelServer(Text(deltas=["a"] * 100, delay_s=30))
+connection = http.client.HTTPConnection("127.0.0.1", int(model.url.rpartition(":")[2]), timeout=10)
+connection.request("POST", "/v1/responses", "{}")
+model.wait_for_requests(1)
+"""
+        assert subprocess.run([sys.executable, "-c", script], timeout=20, check=False).returncode == 0
+
     def test_whoever_is_connected_does_not_hold_up_the_end(self) -> None:
         with ModelServer() as model:
             address = ("127.0.0.1", int(model.url.rpartition(":")[2]))
@@ -144,6 +157,8 @@ class TestServer:
             Text(deltas=["a", None])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="not JSON serializable"):
             ToolCall("x", {"a": object()})
+        with pytest.raises(TypeError, match=r"the arguments of x are a mapping by name, not \[1\]"):
+            ToolCall("x", [1])  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="reasoning is a str"):
             Reasoning([5])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="code is a str"):

@@ -360,6 +360,29 @@ def test_a_tenant_has_its_own_key_settings_and_directory_and_finds_them_again(
     assert len(list((tmp_path / "homes").iterdir())) == 2
 
 
+def test_a_pool_for_tenants_has_no_runtime_of_the_persons_own(swim: Callable[..., None], peer: Peer) -> None:
+    async def scene(pool: Any) -> None:
+        for wrong, kind, words in (
+            (None, TypeError, "for tenants only"),
+            (5, TypeError, "tenant must be a name, not 5"),
+            (b"x", TypeError, "tenant must be a name"),
+            ("", ValueError, "tenant is empty"),
+        ):
+            with pytest.raises(kind, match=words):
+                async with lent(pool, tenant=wrong):
+                    raise AssertionError
+            with pytest.raises(kind, match=words):
+                await pool.run("hello", tenant=wrong)
+            with pytest.raises(kind, match=words):
+                bare(pool).map(["hello"], tenant=wrong)
+        with pytest.raises(TypeError, match="for tenants only"):
+            await pool.thread_start()
+        async with lent(pool, tenant="acme"):
+            assert [member.tenant for member in pool.members if member.starts] == ["acme"]
+
+    swim(scene, None, tenant_config=lambda tenant: peer(GREETER))
+
+
 def test_the_runtime_of_a_tenant_who_is_away_is_closed(swim: Callable[..., None], peer: Peer) -> None:
     async def scene(pool: Any) -> None:
         for _ in range(2):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import TIMEOUT_S, command, home_of, running, said
 
+from codex_app_server import __version__
 from codex_app_server.cli import main
 from codex_app_server.testing import ModelServer, Text
 
@@ -31,6 +32,10 @@ def model() -> Iterator[ModelServer]:
 def test_the_command_has_the_name_of_the_distribution() -> None:
     (script,) = entry_points(group="console_scripts", name="codex-app-server-sdk")
     assert script.load() is main
+
+
+def test_it_says_its_version() -> None:
+    assert said("--version").stdout == f"codex-app-server-sdk {__version__}\n"
 
 
 def test_a_thread_is_listed_and_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:

@@ -158,6 +158,17 @@ def test_what_is_no_number_of_retries_is_refused(play: Callable[..., None], retr
     play(scene)
 
 
+@pytest.mark.parametrize("retries", [5, -1])
+def test_without_anything_expected_there_is_nothing_to_ask_for_again(play: Callable[..., None], retries: int) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        thread = await codex.thread_start()
+        with pytest.raises(TypeError, match=r"retries .* needs output_type or output_schema"):
+            await thread.run("Go", retries=retries)
+        assert not model.requests
+
+    play(scene)
+
+
 def test_a_failed_turn_and_a_time_that_passes_are_what_they_always_are(play: Callable[..., None]) -> None:
     async def scene(codex: Any, model: ModelServer) -> None:
         thread = await codex.thread_start()

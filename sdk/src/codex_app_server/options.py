@@ -48,6 +48,18 @@ class ClientOptions:
         """Whether anybody is to look on."""
         return self.observers is not None or self.limits is not None or self.stall_timeout is not None
 
+    def check_retries(self) -> None:
+        """Refuse `retries` where nothing is expected that could be asked for again.
+
+        Raises:
+            TypeError: if there are some.
+        """
+        if self.retries:
+            raise TypeError(
+                "retries is how often a reply that does not fit is asked for again, and needs output_type or "
+                "output_schema; `map` and a pool's `run` also try again what was busy"
+            )
+
     def over(self, base: ClientOptions) -> ClientOptions:
         """These, and where they say nothing, those of the thread or client that the call is made on."""
         if base == NOTHING:

@@ -139,6 +139,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         watching = self._watching(own)
         end = end_after(seconds(own.timeout, "timeout"))
         if own.output_type is None and options.get("outputSchema") is None:
+            own.check_retries()
             return await self._run_once(given, options, end, watching)
         from codex_app_server.structured.asking import Asking
 

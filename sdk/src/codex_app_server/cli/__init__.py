@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_app_server._version import __version__
 from codex_app_server.cli import interrupts
 from codex_app_server.errors import AppServerError
 from codex_app_server.terminal import line_of, visible
@@ -183,6 +184,7 @@ _COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="codex-app-server-sdk", description="Drives Codex from a terminal.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong with it")

@@ -89,6 +89,7 @@ class PoolOptions:
         self.after_crash: _AfterCrash = {"again": on_crash == "retry", "restarts": restarts}
         self._limits = {"per_runtime": per_runtime, "max_waiting": max_waiting, "max_tenants": max_tenants}
         self._tenant_config = tenant_config
+        self._is_for_tenants = tenant_config is not None and config is None
         if config is None or isinstance(config, AppServerConfig):
             self._configs = [_started(config or AppServerConfig())]
             self._keeps_homes = False
@@ -99,6 +100,22 @@ class PoolOptions:
             self._size = len(self._configs)
             if size not in {None, self._size}:
                 raise ValueError(f"size is {size}, but there are {self._size} configurations")
+
+    def checked_tenant(self, tenant: str | None) -> str | None:
+        """The same, a tenant that may have a runtime; None is whoever is none.
+
+        Raises:
+            TypeError: if it is no name, or None where only tenants have a configuration: their runtimes would be those
+                of the person's own settings.
+            ValueError: if it is empty.
+        """
+        if tenant is None and self._is_for_tenants:
+            raise TypeError("tenant is missing: this pool has a tenant_config and no config, so it is for tenants only")
+        if tenant is not None and not isinstance(tenant, str):
+            raise TypeError(f"tenant must be a name, not {tenant!r}")
+        if tenant == "":
+            raise ValueError("tenant is empty: it is the name of whoever a runtime is for")
+        return tenant
 
     def desk(self) -> Desk:
         """Who gives the places out."""

@@ -50,6 +50,7 @@ class CodexPool(ThreadStartOptions):
             run again, and what it has done already is done again, too.
         restarts: how often that is, and how often one that waits has a runtime started again that does not start.
         tenant_config: how the runtime of a tenant is started, of its name; without it, as `config` says, the first one.
+            With it and without `config` the pool is for tenants alone.
         max_tenants: how many tenants may have a runtime at a time; for another one, that of whoever did not need it for
             longest is closed.
         idle_timeout: after how many seconds without use a tenant's runtime is closed; None is never.
@@ -114,12 +115,13 @@ class CodexPool(ThreadStartOptions):
             timeout: how long to wait for one, in seconds; None is as long as it takes.
 
         Raises:
+            TypeError: if the pool has a configuration for tenants alone, and none is named.
             PoolFullError: if too many wait already.
             WaitTimeoutError: if there is none in time.
             RuntimeStartError, StartupTimeoutError: if its runtime cannot be started.
             TransportClosedError: if the pool is or gets closed, or runtimes end again and again as they start.
         """
-        place = self._leasing.take(tenant, timeout)
+        place = self._leasing.take(self._options.checked_tenant(tenant), timeout)
         try:
             yield place.codex
         finally:
@@ -196,6 +198,7 @@ class CodexPool(ThreadStartOptions):
         from codex_app_server.timeouts import seconds
 
         plan = self._options.plan_of_one(prompt, retries=retries, output_type=output_type, thread=thread, run=run)
+        tenant = self._options.checked_tenant(tenant)
         runner = Pooled(self._leasing, tenant, timeout=seconds(timeout, "timeout"), **self._options.after_crash)
         outcome = done(runner, plan, plan.first())
         return outcome.unwrap()
@@ -305,6 +308,7 @@ class CodexPool(ThreadStartOptions):
             journal=journal,
             progress=progress,
         )
+        tenant = self._options.checked_tenant(tenant)
         return mapped(Pooled(self._leasing, tenant, is_patient=True, **self._options.after_crash), plan)
 
     def close(self) -> None:
@@ -325,7 +329,7 @@ class CodexPool(ThreadStartOptions):
 
     def _thread_start(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
         # The thread keeps its member from being thought idle, for as long as anybody has it.
-        place = self._leasing.take(None, None)
+        place = self._leasing.take(self._options.checked_tenant(None), None)
         try:
             codex: Codex = place.codex
             thread = codex._thread_start(options, own)  # noqa: SLF001 - its own

@@ -137,6 +137,7 @@ class Thread(ThreadOptions, Handle):
         watching = self._watching(own)
         end = end_after(seconds(own.timeout, "timeout"))
         if own.output_type is None and options.get("outputSchema") is None:
+            own.check_retries()
             return self._run_once(given, options, end, watching)
         from codex_app_server.structured.asking import Asking
 

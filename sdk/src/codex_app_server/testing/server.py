@@ -240,19 +240,31 @@ def said(event: dict[str, object] | Pause) -> bytes | Pause:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # `server_close` waits for them
-    block_on_close = True
     request_queue_size = 128  # of the usual 5, many turns that begin at once would have to wait for a second try
 
     def __init__(self, model: ModelServer) -> None:
         self._connected: set[socket.socket] = set()
+        self._serving: list[threading.Thread] = []
         super().__init__(("127.0.0.1", 0), _Handler)
         self.model = model
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin to serve somebody, who is remembered."""
+        """Begin to serve somebody, who is remembered.
+
+        In a thread that keeps no interpreter from ending, if nobody closes the server. The base class would not wait
+        for such a thread in `server_close`.
+        """
         self._connected.add(request)
-        super().process_request(request, client_address)
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        self._serving = [each for each in self._serving if each.is_alive()]
+        self._serving.append(thread)
+        thread.start()
+
+    def server_close(self) -> None:
+        """Wait for those who are being served, too."""
+        super().server_close()
+        for each in self._serving:
+            each.join()
 
     def shutdown_request(self, request: Any) -> None:
         """Somebody was served."""
