@@ -418,7 +418,7 @@ def test_stage_sdk_pins_exactly_whatever_was_there_before(
     document = tomlkit.parse(project.read_text())
     document["project"]["dependencies"] = before
     project.write_text(tomlkit.dumps(document))
-    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", f"v{VERSION}-3")
+    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION, "--sdk-version", f"v{VERSION}.post3")
     staged = tomlkit.parse((tmp_path / "stage" / "pyproject.toml").read_text())["project"]
     others = [each for each in before if each.startswith("rich")]
     assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]
