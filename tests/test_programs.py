@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_programs import calls_of, fake_program
 from recording import RecordedProgress, RecordedTransfer, connected, told
 
 from codex_release.base.digests import Digest, FileDigest
@@ -148,6 +149,37 @@ class TestAnswers:
         ran = run([sys.executable, "-c", code], timeout_s=3, name="the backend")
         assert ran.code is None
         assert ran.failure == "the backend gave no answer for 3 s: waiting for a lock"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="it needs a program with a #! line")
+    def test_a_program_is_ended_with_what_it_has_started_where_a_shell_stands_before_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As npm.cmd is on Windows: the child keeps the pipes open, and outlives the shell unless it is ended too."""
+        child = tmp_path / "child"
+        code = (
+            "import subprocess, sys; print('half', flush=True)\n"
+            "started = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            f"open({str(child)!r}, 'w').write(str(started.pid)); started.wait()"
+        )
+        ending = f"import os, signal; os.kill(int(open({str(child)!r}).read()), signal.SIGKILL)"
+        taskkill = fake_program(tmp_path / "bin", "taskkill", ending)
+        monkeypatch.setattr("codex_release.base.programs._tree_killer", lambda: str(taskkill))
+        begin = time.monotonic()
+        ran = run([sys.executable, "-c", code], timeout_s=2)
+        assert (ran.code, ran.text) == (None, "half\n")
+        assert time.monotonic() - begin < 20
+        (words,) = calls_of(taskkill)
+        assert words[:3] == ["/T", "/F", "/PID"]
+
+    def test_a_child_that_keeps_the_pipes_open_does_not_keep_us(self) -> None:
+        code = (
+            "import subprocess, sys, time; print('half', flush=True)\n"
+            "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)']); time.sleep(60)"
+        )
+        begin = time.monotonic()
+        ran = run([sys.executable, "-c", code], timeout_s=2)
+        assert (ran.code, ran.text) == (None, "half\n")
+        assert time.monotonic() - begin < 15
 
     def test_of_a_long_complaint_the_end_is_told_and_of_none_what_was_printed(self) -> None:
         code = "import sys; sys.stderr.write('x ' * 5000 + 'no space left'); sys.exit(1)"

@@ -6,6 +6,7 @@ in the message, whatever its bytes are.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ __all__ = ["Ran", "answer", "found", "on_path", "printed", "python_argv", "run",
 
 _LONGEST = 400
 """How much of what a program said last a message holds, in characters."""
+_CLOSING_S = 1.0
+"""How long the pipes of a program that was ended may stay open: what it has started may hold them."""
+_KILLING_S = 20.0
 _WINDOWS_SUFFIXES = (".com", ".exe", ".bat", ".cmd")
 """What Windows starts; npm is a ``.cmd`` there, and has a shell script of the same name without suffix beside it."""
 
@@ -118,14 +122,43 @@ def run(
     """
     called = name or _name(argv)
     try:
-        ran = subprocess.run(
-            argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environ, cwd=cwd
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=cwd
         )
     except (OSError, ValueError) as failure:  # a NUL in a word is a ValueError
         raise error(f"{called} cannot be started: {failure}") from failure
-    except subprocess.TimeoutExpired as late:
-        return Ran(called, None, late.stdout or b"", late.stderr or b"", timeout_s)
-    return Ran(called, ran.returncode, ran.stdout, ran.stderr, timeout_s)
+    with process:
+        try:
+            output, complaints = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as late:
+            _end(process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                # On Windows only this tells what was printed until now.
+                late.stdout, late.stderr = process.communicate(timeout=_CLOSING_S)
+            return Ran(called, None, late.stdout or b"", late.stderr or b"", timeout_s)
+        except BaseException:  # Ctrl-C
+            _end(process)
+            raise
+    return Ran(called, process.returncode, output, complaints, timeout_s)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program, on Windows with what it has started: npm is a shell there, whose child keeps the pipes open."""
+    if killer := _tree_killer():
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                [killer, "/T", "/F", "/PID", str(process.pid)],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_KILLING_S,
+            )
+    process.kill()
+
+
+def _tree_killer() -> str | None:
+    """Windows' program that ends another one with all that it has started."""
+    return found("taskkill") if os.name == "nt" else None
 
 
 def answer(
