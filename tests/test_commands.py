@@ -648,3 +648,25 @@ def test_an_output_path_that_is_a_file_is_one_line(release: FakeRelease, tmp_pat
     (tmp_path / "file").write_text("mine")
     assert str(tmp_path / "file") in release.refused("build", "--target", LINUX, "--out", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_signals_are_left_as_they_were_and_what_is_ignored_stays_so(
+    release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    seen: list[Any] = []
+
+    def run(*_: object) -> Any:
+        seen.append([signal.getsignal(getattr(signal, name)) for name in names])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", run)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as `nohup` does
+    try:
+        assert cli.main(["matrix"]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert cli.main(["matrix"]) == 130
+    assert seen[0][0] is signal.SIG_IGN
+    assert all(callable(each) for each in (*seen[0][1:], *seen[1]))
+    assert [signal.getsignal(getattr(signal, name)) for name in names] == [signal.SIG_DFL] * len(names)

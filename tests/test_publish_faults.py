@@ -26,6 +26,7 @@ from faulty_index import (
     reset_halfway,
     status,
 )
+from programs import finished
 from publishing import SmallRelease, Window, pypi_server_window, stage_window
 from until import until
 from verdicts import praised_once
@@ -313,20 +314,32 @@ def test_a_client_that_is_public_too_early_is_said_loudly_and_the_runtime_comes_
     assert shown.proxy.stored == [*shown.release.runtime[5:], shown.release.client[1]]
 
 
-def test_ctrl_c_ends_twine_and_says_what_is_there(shown: Window) -> None:
-    names = shown.release.names
-    for name in names[3:LAST_RUNTIME]:
-        shown.seed(name)
+@pytest.mark.parametrize(
+    ("name", "word"), [("SIGINT", "interrupted"), ("SIGTERM", "ended by SIGTERM"), ("SIGHUP", "ended by SIGHUP")]
+)
+def test_what_ends_a_run_ends_its_twine_and_says_what_is_there(
+    shown: Window, name: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, or a CI job that is cancelled; it reaches the run alone, as `kill` does it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    names, number = shown.release.names, signal.Signals[name]
+    for each in names[3:LAST_RUNTIME]:
+        shown.seed(each)
     shown.proxy.fail(names[2], hang)
     process = shown.command("--yes")
     try:
         until(lambda: len(shown.proxy.stored) == 2 and shown.proxy.is_hanging.is_set())
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "Traceback" not in err
+    assert err.splitlines()[-1] == f"codex-release: {word}"
+    ps = finished("ps", "-A", "-o", "pgid=,stat=,args=").stdout.splitlines()
+    group = [each for each in map(str.split, ps) if each[0] == str(process.pid) and not each[1].startswith("Z")]
+    assert group == []  # twine was in it
+    assert list(tmp_path.iterdir()) == []
     said = next(line for line in err.splitlines() if line.startswith("interrupted: "))
     assert f"{names[0]}, {names[1]}, {names[3]}" in said
     assert f"and maybe {names[2]}; run again" in said

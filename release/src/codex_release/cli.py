@@ -1,16 +1,19 @@
 """The program ``codex-release``: words to commands, answers and failures to people, machines and exit codes.
 
 It exits with 0, with 1 when something did not hold, and with 2 when the words make no sense. An expected failure is
-one line on standard error; Ctrl-C leaves nothing half-written.
+one line on standard error; Ctrl-C leaves nothing half-written, nor does a signal that ends programs, as a cancelled CI
+job sends it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import signal
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.errors import ReleaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+    from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -53,7 +58,8 @@ _ROAD = {
 """What there is, by the stations of a release. It stands here so that no command is loaded to be listed."""
 
 _COMMANDS = {name: said for commands in _ROAD.values() for name, said in commands.items()}
-_INTERRUPTED = 128 + signal.SIGINT
+_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""What asks a program to end, beside Ctrl-C; no system has them all."""
 
 
 def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> int:
@@ -69,7 +75,8 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser(words[0] if words else "").parse_args(words)
     try:
-        return _run(arguments, script)
+        with _ended_in_order():
+            return _run(arguments, script)
     except ReleaseError as error:
         _complain(str(error), error.problems)
         return error.exit_code
@@ -80,9 +87,10 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     except OSError as error:  # a full disk, a directory that is not ours: the machine's word, not a bug
         sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("codex-release: interrupted\n")
-        return _INTERRUPTED
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        sys.stderr.write(f"codex-release: {'interrupted' if number == signal.SIGINT else f'ended by {number.name}'}\n")
+        return int(128 + number)
 
 
 def _run(arguments: argparse.Namespace, script: Path | None) -> int:
@@ -108,6 +116,32 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     if report.problem:
         _complain(report.problem, report.problems)
     return 0 if report.ok else 1
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A block that signals end in the way of Ctrl-C: what it runs is ended with it, and its scratch directories go.
+
+    A second one of the kind ends it at once: what runs in threads, a download, is waited for. Signals that are handled
+    or ignored already (nohup) stay so.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can it be said
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    known = [signal.Signals[name] for name in _ENDING if name in signal.Signals.__members__]
+    taken = [each for each in known if signal.getsignal(each) is signal.SIG_DFL]
+    for each in taken:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
 
 
 class _Version(argparse.Action):
