@@ -272,6 +272,8 @@ class TestGitHubNotAnswering:
             lambda document: None,
             lambda document: "release",
             lambda document: {},
+            lambda document: {**document, "tag_name": "rust-v0.1.0"},
+            lambda document: {**document, "tag_name": None},
             lambda document: {**document, "assets": None},
             lambda document: {**document, "assets": {"name": "x"}},
             lambda document: {**document, "assets": ["x"]},

@@ -123,6 +123,12 @@ class TestFinding:
         with pytest.raises(SourceError, match=f"the npm registry's answer about {NUMBER}: .*; look whether npm config"):
             source(web, project, NPM_CONFIG_REGISTRY=npm.registry).find(VERSION, TARGET)
 
+    def test_an_answer_about_another_version(self, npm: NpmServer, web: Web, project: Path) -> None:
+        other = {**npm.document(PACKAGE, NUMBER), "version": "0.155.0-linux-x64"}
+        npm.server.fail("/", instead(json_reply(other)))
+        with pytest.raises(SourceError, match=f"about {NUMBER}: version is '0.155.0-linux-x64', not '{NUMBER}'; look"):
+            source(web, project, NPM_CONFIG_REGISTRY=npm.registry).find(VERSION, TARGET)
+
     @pytest.mark.parametrize("tarball", [None, 7, ["x"], {}, "http://[::1"])
     def test_a_tarball_that_is_no_address(self, npm: NpmServer, web: Web, project: Path, tarball: Any) -> None:
         npm.changes["tarball"] = tarball

@@ -125,6 +125,8 @@ class GitHub:
         url = f"{self.api}/repos/{self.facts.repository}/releases/tags/{tag}"
         try:
             release = _table(self.web.json(url, self._headers(_JSON)), tag)
+            if release.text("tag_name") != tag:
+                release.refuse("tag_name", f"is {release.text('tag_name')[:80]!r}, not {tag!r}")
             return {asset.text("name"): self._asset(asset) for asset in _uploaded(release)}
         except HttpError as error:
             problem = self._explain(error, tag)

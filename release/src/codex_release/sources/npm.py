@@ -42,13 +42,16 @@ class Npm:
         """The platform package of a target.
 
         Raises:
-            SourceError: if no registry is configured, it cannot be asked, or it lacks the package.
+            SourceError: if no registry is configured, it cannot be asked, it lacks the package, or answers with another.
         """
         number, name = (
             target.fill(pattern).replace("{version}", version.codex)
             for pattern in (self.facts.version, self.facts.archive)  # a registry may name its tarballs as it likes
         )
-        dist = self._document(number).table("dist")
+        document = self._document(number)
+        if document.text("version") != number:  # a registry that answers with another one would have it locked as ours
+            document.refuse("version", f"is {document.text('version')[:80]!r}, not {number!r}")
+        dist = document.table("dist")
         tarball = web_url(dist, "tarball")
         origin = WebFile(tarball, self.config.authorization(tarball))
         digest = parse_integrity(dist.get("integrity"))
