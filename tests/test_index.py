@@ -88,7 +88,7 @@ def test_core_metadata_is_a_truth_value_or_digests_under_either_name(said: objec
         assert file.core_metadata is meant
 
 
-@pytest.mark.parametrize(("said", "meant"), [(False, None), (True, ""), ("", ""), ("why", "why"), (None, None)])
+@pytest.mark.parametrize(("said", "meant"), [(False, None), (True, ""), ("", None), ("why", "why"), (None, None)])
 def test_yanked_is_a_truth_value_or_a_reason(said: object, meant: str | None) -> None:
     (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, "yanked": said}), "a", BASE)
     assert file.yanked == meant
@@ -151,10 +151,28 @@ def test_what_is_no_listing_is_an_error_of_one_line(body: bytes) -> None:
 def test_megabytes_of_junk_are_read_in_time_that_grows_with_their_length(before: str, junk: str) -> None:
     def seconds(count: int) -> float:
         begun = time.process_time()
-        parse_html((before + junk * (count // len(junk))).encode(), "thing", BASE)
+        with contextlib.suppress(PackageIndexError):  # of scripts alone it is no listing
+            parse_html((before + junk * (count // len(junk))).encode(), "thing", BASE)
         return time.process_time() - begun
 
     assert seconds(1_000_000) < 10  # a quadratic reader takes hours
+
+
+LOGIN = '<html><title>Log in</title><a href="/forgot">Forgot it?</a><form><input name=p type="Password"></form></html>'
+APPLICATION = (
+    '<!doctype html><html><head><script src="/app.js"></script></head><body><div id="root"></div></body></html>'
+)
+
+
+@pytest.mark.parametrize("text", [LOGIN, APPLICATION])
+def test_a_page_for_people_is_no_listing(text: str) -> None:
+    with pytest.raises(PackageIndexError, match="the listing of thing is a page for people, no simple API; look"):
+        parse_html(text.encode(), "thing", BASE)
+    meta = '<meta name="pypi:repository-version" content="1.0">'
+    assert [each.name for each in parse_html((text + meta).encode(), "thing", BASE)] in ([], ["forgot"])
+    listed = parse_html(f'{text}<a href="thing-1.0.tar.gz">thing</a>'.encode(), "thing", BASE)
+    assert listed[-1].name == "thing-1.0.tar.gz"
+    assert parse_html(b"<html><title>Links for thing</title></html>", "thing", BASE) == []
 
 
 def test_what_surrounds_the_links_of_a_page_is_passed_over() -> None:
@@ -374,6 +392,20 @@ def test_the_simple_api_is_found_where_servers_have_it(web: Web, upload: str, si
         repository = Repository("x", f"{server.url}{upload}")
         assert simple_index(repository, None, web, "thing").url == f"{server.url}{simple}"
         assert simple_index(repository, f"{server.url}/other", web, "thing").url == f"{server.url}/other/"
+
+
+def test_an_application_that_answers_everything_is_not_taken_for_the_simple_api(web: Web) -> None:
+    """It is asked first, and says 200 and HTML to whatever it does not know."""
+
+    def app(request: Request) -> Reply:
+        if request.path.startswith("/up/simple/"):
+            return Reply(200, HTML.encode(), {"Content-Type": "text/html"})
+        return Reply(200, APPLICATION.encode(), {"Content-Type": "text/html"})
+
+    with Loopback(app) as server:
+        assert simple_index(Repository("x", f"{server.url}/up/"), None, web, "thing").url == f"{server.url}/up/simple/"
+        with pytest.raises(PackageIndexError, match="--index-url"):
+            simple_index(Repository("x", f"{server.url}/elsewhere/"), None, web, "thing")
 
 
 def test_an_index_that_cannot_be_found_has_to_be_named(web: Web) -> None:

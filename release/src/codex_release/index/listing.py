@@ -14,6 +14,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from codex_release.base.errors import PackageIndexError
 from codex_release.base.table import read_json
+from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,10 +79,13 @@ def parse_json(body: bytes, project: str, base: str) -> list[ListedFile]:
 def parse_html(body: bytes, project: str, base: str) -> list[ListedFile]:
     """The same of a page in the HTML form; the arguments are those of `parse_json`.
 
+    A page that has a script or asks for a password is for people, unless it lists distributions or states a version:
+    somebody has to log in, or a server answers the page of its application whatever it is asked for.
+
     Raises:
-        PackageIndexError: if it is of a later major version, or a link cannot be understood.
+        PackageIndexError: if it is of a later major version, a link cannot be understood, or it is a page for people.
     """
-    files, version = [], "1.0"  # a page that does not say is of that version (PEP 629)
+    files, version, marks = [], "", set()
     try:
         for tag, attributes in _elements(body.decode("utf-8", "replace")):
             if tag == "a" and attributes.get("href"):
@@ -90,9 +94,13 @@ def parse_html(body: bytes, project: str, base: str) -> list[ListedFile]:
                 base = urljoin(base, attributes["href"])
             elif tag == "meta" and attributes.get("name") == _VERSION_META:
                 version = attributes.get("content", "")
+            elif tag == "script" or (tag == "input" and attributes.get("type", "").lower() == "password"):
+                marks.add(tag)
     except ValueError as error:
         raise PackageIndexError(f"the listing of {project} has a link that is none: {error}", remedy=_REMEDY) from error
-    _require_known_version(version)
+    if marks and not version and not any(identity(each.name) for each in files):
+        raise PackageIndexError(f"the listing of {project} is a page for people, no simple API", remedy=_REMEDY)
+    _require_known_version(version or "1.0")  # a page that does not say is of that version (PEP 629)
     return files
 
 
@@ -115,7 +123,8 @@ def _json_file(entry: Table, base: str) -> ListedFile:
             requires_python=entry.text("requires-python") if entry.get("requires-python") else None,
             core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
             provenance=urljoin(base, provenance) if provenance else None,
-            yanked=str(yanked) if isinstance(yanked, str) else ("" if yanked else None),
+            # An empty text means no here, as to pip; as an attribute in HTML it means yes.
+            yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
         )
     except ValueError as error:
         entry.refuse("url", f"is no URL: {error}")

@@ -75,7 +75,7 @@ def simple_index(repository: Repository, index_url: str | None, web: Web, projec
         repository: where uploads go.
         index_url: the root of the simple API, if the user named it.
         web: the HTTP client.
-        project: a project's name, to ask pip where it looks for it.
+        project: a project's name, to look for it there, or to ask pip where it does.
 
     Raises:
         PackageIndexError: if it cannot be told.
@@ -89,7 +89,7 @@ def simple_index(repository: Repository, index_url: str | None, web: Web, projec
     tried = []
     for url in _guesses(repository.url):
         index = PackageIndex(url, web)
-        if _answers(index):
+        if _answers(index, project):
             return index
         tried.append(index.url)
     raise PackageIndexError(
@@ -126,11 +126,19 @@ def _guesses(url: str) -> Iterator[str]:
         yield urlunsplit(parts._replace(path=path + tail, query="", fragment=""))
 
 
-def _answers(index: PackageIndex) -> bool:
-    """Whether there is a simple API: its root lists all projects; only the beginning of the answer is read."""
+def _answers(index: PackageIndex, project: str) -> bool:
+    """Whether there is a simple API: its root lists all projects, and a project's page is a listing or is not there.
+
+    Of the root only the beginning is read; that is HTML on many a server, whatever it is asked for.
+    """
     try:
         with index.web.stream(index.url, index.headers(index.url)) as response:
             kind = response.headers.get("content-type", "")
-    except (DownloadError, TransientError):
+        if "vnd.pypi.simple" in kind:
+            return True
+        if "html" in kind:
+            index.listing(project)
+            return True
+    except (DownloadError, PackageIndexError, TransientError):
         return False
-    return "html" in kind or "vnd.pypi.simple" in kind
+    return False
