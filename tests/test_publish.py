@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -416,6 +415,6 @@ def test_an_index_that_states_no_digests_is_read_byte_by_byte(here: FakeRelease,
 def test_the_directory_may_hold_other_things(here: FakeRelease, shown: Window, tmp_path: Path) -> None:
     dist = shown.release.copy(tmp_path / "dist")
     (dist / "release.json").write_text("{}", encoding="utf-8")
-    shutil.copytree(shown.release.dist, dist / "old")
+    shown.release.copy(dist / "old")
     said = here.ran("publish", dist, *to(shown))
     assert len(said.out.splitlines()) == 9
