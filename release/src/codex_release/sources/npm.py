@@ -42,7 +42,7 @@ class Npm:
         """The platform package of a target.
 
         Raises:
-            SourceError: if no registry is configured, it cannot be asked, lacks the package, or answers with another.
+            SourceError: if no registry is configured, it cannot be asked, lacks the package, or answers about another.
         """
         number, name = (
             target.fill(pattern).replace("{version}", version.codex)
