@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import hashlib
 import importlib.util
 import json
@@ -43,6 +44,26 @@ INSTALLER_SETTINGS = {
 """pip's settings, and the variables that tell uv the same. Further indexes are left out: where one has a file of some
 pinned version and not the others, uv would take it for all there is."""
 
+_PIP_TRANSPORT = INSTALLER_SETTINGS.keys() | {
+    "extra-index-url",
+    "no-index",
+    "find-links",
+    "retries",
+    "cache-dir",
+    "no-cache-dir",
+    "use-feature",
+    "use-deprecated",
+}
+"""pip's settings that say how packages come here. What is set besides, e.g. ``target``, may put them elsewhere, take
+others, or none at all."""
+
+_UV_TRANSPORT = re.compile(
+    "UV_(DEFAULT_INDEX|INDEX_URL|INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)|NO_INDEX|FIND_LINKS|OFFLINE"
+    "|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|KEYRING_PROVIDER|CREDENTIALS_DIR|(HTTP|REQUEST)_[A-Z_]+"
+    "|CACHE_DIR|NO_CACHE|LINK_MODE|CONCURRENT_[A-Z]+|NO_PROGRESS|CONFIG_FILE|NO_CONFIG)"
+)
+"""And uv's variables that do."""
+
 OFFLINE_SETTINGS = {"no-index": "UV_NO_INDEX", "find-links": "UV_FIND_LINKS"}
 """And those of a machine that has no index, but a directory."""
 
@@ -62,29 +83,46 @@ def set_up(*requirements: str) -> Path:
         its interpreter.
 
     Raises:
-        RefusedError: if there is a ``.venv`` that was not made here.
+        RefusedError: if there is a ``.venv`` that was not made here, or none can be made.
         CalledProcessError: if an installation fails.
     """
+    try:
+        _complete(*requirements)
+    except UnicodeError as error:
+        raise RefusedError(
+            f"{VENV} cannot be made: {sys.getfilesystemencoding()} has not all characters of its path; "
+            "try again with PYTHONUTF8=1"
+        ) from error
+    except OSError as error:
+        raise RefusedError(f"{VENV} cannot be made: {error}; have the checkout where you may write") from error
+    return PYTHON
+
+
+def _complete(*requirements: str) -> None:
+    """Make ``.venv`` if need be, and install into it what is not there yet."""
     done = _made()
-    settings: dict[str, str] | None = None
+
+    @functools.cache
+    def environ() -> dict[str, str]:
+        return _environ(_pip_settings(PYTHON))
 
     def install(what: str, wanted: str, *words: str) -> None:
-        nonlocal settings
         if done.get(what) == wanted:
             return
-        if settings is None:
-            settings = installer_settings(PYTHON)
         quiet = [] if sys.stderr.isatty() else ["--quiet"]
         # As pip does: where no bytecode may be written later, every start of a program would compile it all again.
         command = [str(UV), "pip", "install", "--compile-bytecode", *quiet, "--python", str(PYTHON), *words]
-        subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, check=True)
+        subprocess.run(command, cwd=ROOT, env=environ(), check=True)
         _record(done, what, wanted)
 
     wanted = _digest(_file("installer"))
     if done.get("installer") != wanted or not UV.is_file():
         _say(f"installing {_name('installer')}")
         pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", _name("installer")], cwd=ROOT, check=True)
+        words = ["--require-hashes", "--no-deps", "-r", _name("installer")]
+        subprocess.run([*pip, *words], cwd=ROOT, env=environ(), check=True)
+        if not UV.is_file():
+            raise RefusedError(f"pip installed {_name('installer')}, but there is no {UV}: look where it put it")
         _record(done, "installer", wanted)
     for each in requirements:
         wanted = _digest(_file(each))
@@ -94,7 +132,6 @@ def set_up(*requirements: str) -> Path:
     if set(requirements) - {"docs"}:
         projects = _digest(ROOT / "release" / "pyproject.toml", ROOT / "sdk" / "pyproject.toml")
         install("projects", projects, "--no-deps", "--no-build-isolation", "-e", "release", "-e", "sdk")
-    return PYTHON
 
 
 def installer_settings(python: Path) -> dict[str, str]:
@@ -103,6 +140,32 @@ def installer_settings(python: Path) -> dict[str, str]:
     Args:
         python: an interpreter that has pip.
     """
+    settings = _in_uvs_words(_pip_settings(python))
+    return {key: value for key, value in settings.items() if key not in os.environ}
+
+
+def _environ(told: dict[str, str]) -> dict[str, str]:
+    """This process's environment for pip and uv, of whose settings only the means of transport are kept."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "UV_")) or _UV_TRANSPORT.fullmatch(name)
+    }
+    pips = {f"PIP_{key.replace('-', '_').upper()}": told[key] for key in _PIP_TRANSPORT & told.keys()}
+    return {**_in_uvs_words(told), **kept, **pips, "PIP_CONFIG_FILE": os.devnull}
+
+
+def _in_uvs_words(told: dict[str, str]) -> dict[str, str]:
+    """What pip is told, as variables of uv."""
+    table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if told.get("no-index", "0") not in {"0", "false", ""} else {})
+    settings = {table[key]: value for key, value in told.items() if key in table}
+    if "UV_FIND_LINKS" in settings:
+        settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
+    return settings
+
+
+def _pip_settings(python: Path) -> dict[str, str]:
+    """What pip is told for an installation, by its configuration and its variables; empty values are left out."""
 
     def asked(*words: str) -> str:
         # The names of files that it says are to be found again, whatever the system's encoding is.
@@ -123,11 +186,7 @@ def installer_settings(python: Path) -> dict[str, str]:
         if len(listed) != len(given):
             given |= _in_files(asked("debug"), section)
         found |= {key: value.strip() for key, value in given.items() if value.strip()}
-    table = INSTALLER_SETTINGS | (OFFLINE_SETTINGS if found.get("no-index", "0") not in {"0", "false", ""} else {})
-    settings = {table[key]: value for key, value in found.items() if key in table and value}
-    if "UV_FIND_LINKS" in settings:
-        settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
-    return {key: value for key, value in settings.items() if key not in os.environ}
+    return found
 
 
 def _in_files(said: str, section: str) -> dict[str, str]:
@@ -152,9 +211,11 @@ def _made() -> dict[str, str]:
     done = _stamp()
     if os.path.lexists(VENV) and done is None:
         raise RefusedError(f"{VENV} was not made by dev.py, so it stays as it is: move or delete it, and try again")
-    # Another patch release runs the same environment, another minor version, system or implementation does not.
+    # Another patch release runs the same environment, another minor version, system or implementation does not. Nor
+    # does one work that came with a copy of the checkout, or moved with it: what is in it names where it was made.
     wanted = f"{sys.implementation.cache_tag} {sys.platform} {platform.machine()}"
-    if done is not None and done.get("python") == wanted and done.get("is_made") == "yes" and PYTHON.is_file():
+    ready = {"python": wanted, "checkout": str(ROOT), "is_made": "yes"}
+    if done is not None and ready.items() <= done.items() and PYTHON.is_file():
         return done
     if importlib.util.find_spec("ensurepip") is None:
         raise RefusedError(f"{sys.executable} has no ensurepip: install its venv (Debian, Ubuntu: python3-venv)")
@@ -163,6 +224,7 @@ def _made() -> dict[str, str]:
     # The stamp is there before anything else and goes last, so that what is broken off is still known for ours.
     done = {}
     _record(done, "python", wanted)
+    _record(done, "checkout", str(ROOT))
     for path in VENV.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -5,6 +5,8 @@ Each test runs it in a copy of its scripts with small files of requirements, wit
 
 from __future__ import annotations
 
+import ast
+import errno
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import venv
 from pathlib import Path
 from typing import IO
 
-import dev
+import dev_commands as dev
 import dev_environment
 import pytest
 from programs import ROOT, finished, interpreter, python_of
@@ -64,7 +66,10 @@ def stamped(checkout: Path) -> dict[str, str]:
 @pytest.mark.network
 @pytest.mark.slow
 def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Path) -> None:
-    said = ran(checkout, "setup").stderr
+    # Where pip and uv are to put things, and which ones they are to take, is nobody's to say here.
+    astray = {"PIP_TARGET": "astray", "PIP_DRY_RUN": "1", "PIP_USER": "1", "PIP_NO_BINARY": ":all:"}
+    astray |= {"PIP_PREFIX": "astray", "UV_EXCLUDE_NEWER": "2020-01-01", "UV_INDEX": "https://nowhere.invalid/simple"}
+    said = ran(checkout, "setup", env=astray).stderr
     lines = ("making .*", "installing requirements/installer.txt", "installing requirements/dev.txt")
     assert re.fullmatch("".join(f"{line}\n" for line in lines), said)
     python = python_of(checkout / ".venv")
@@ -94,6 +99,7 @@ def here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dev_environment, "VENV", checkout / ".venv")
     monkeypatch.setattr(dev_environment, "STAMP", checkout / STAMP)
     monkeypatch.setattr(dev_environment, "PYTHON", python_of(checkout / ".venv"))
+    monkeypatch.setattr(dev_environment, "UV", python_of(checkout / ".venv").with_name("uv"))
     return checkout / ".venv"
 
 
@@ -118,6 +124,49 @@ def test_what_broke_off_or_is_for_another_python_is_made_anew(stamp: str, here: 
     assert not (here / "rest").exists()
     assert not (here / "link").is_symlink()
     assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+def test_the_environment_of_a_copied_or_moved_checkout_is_made_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev_environment._made()
+    (here / "mine").touch()
+    monkeypatch.setattr(dev_environment, "ROOT", here.parent / "elsewhere")
+    made = dev_environment._made()
+    assert not (here / "mine").exists()
+    assert (made["checkout"], made["is_made"]) == (str(here.parent / "elsewhere"), "yes")
+    assert dev_environment._made() == made
+
+
+def test_an_installer_that_pip_put_elsewhere_is_not_taken_for_installed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev_environment, "_pip_settings", lambda _: {})
+    monkeypatch.setattr(dev_environment, "_made", dict)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    with pytest.raises(
+        dev_environment.RefusedError, match=r"pip installed requirements/installer\.txt, but there is no "
+    ):
+        dev_environment.set_up()
+    assert not (here / STAMP.name).exists()
+
+
+def test_a_checkout_that_may_not_be_written_is_told_in_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(here))
+
+    monkeypatch.setattr(venv.EnvBuilder, "create", refuses)
+    with pytest.raises(
+        dev_environment.RefusedError, match=r"cannot be made: .*; have the checkout where you may write$"
+    ):
+        dev_environment.set_up()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the names of files have an encoding of their own")
+def test_a_path_that_the_locale_cannot_write_is_told_in_one_line(checkout: Path, tmp_path: Path) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = ran(checkout.rename(tmp_path / "\u00fcber"), "setup", env=plain, code=1).stderr
+    assert re.fullmatch(r"making .*\ndev\.py: .* cannot be made: .*; try again with PYTHONUTF8=1\n", said)
 
 
 def test_an_environment_that_broke_off_is_known_for_ours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +230,31 @@ def test_a_setting_of_pip_is_one_of_the_installer_too(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PIP_FIND_LINKS", "/one /two")
     offline = dev_environment.installer_settings(Path(sys.executable))
     assert (offline["UV_NO_INDEX"], offline["UV_FIND_LINKS"]) == ("1", "/one,/two")
+
+
+def test_of_the_settings_only_the_means_of_transport_reach_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_"))]:
+        monkeypatch.delenv(name)
+    given = {"PATH": "/bin", "HTTPS_PROXY": "http://proxy.invalid", "UV_CACHE_DIR": "/cache", "UV_HTTP_TIMEOUT": "9"}
+    given |= {"UV_DEFAULT_INDEX": "mine=https://uv.invalid/simple", "UV_INDEX_MINE_PASSWORD": "secret"}
+    others = {
+        "PIP_TARGET": "/t",
+        "UV_TARGET": "/t",
+        "UV_INDEX": "https://more.invalid",
+        "UV_EXCLUDE_NEWER": "2020-01-01",
+    }
+    for name, value in (given | others).items():
+        monkeypatch.setenv(name, value)
+    told = {"index-url": "https://pip.invalid/simple", "timeout": "7", "retries": "9", "target": "/t", "user": "1"}
+    environ = dev_environment._environ(told)
+    assert {name: environ[name] for name in given} == given  # what uv is told itself goes before
+    assert not environ.keys() & others.keys()
+    assert {name: value for name, value in environ.items() if name.startswith("PIP_")} == {
+        "PIP_INDEX_URL": "https://pip.invalid/simple",
+        "PIP_TIMEOUT": "7",
+        "PIP_RETRIES": "9",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
 
 
 @pytest.mark.parametrize("words", [("setup", "--upgrade"), ("test-fast",), ("lint", "tests"), ()])
@@ -252,3 +326,10 @@ def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:
 def test_a_python_that_is_too_old_is_told_so(checkout: Path) -> None:
     said = ran(checkout, "setup", python=interpreter("3.8"), code=1).stderr
     assert re.fullmatch(r"this is Python 3\.8\.\d+, but 3\.10 or newer is needed; run it with a newer one\n", said)
+
+
+def test_any_python_can_read_what_tells_it_so() -> None:
+    tree = ast.parse((ROOT / "scripts" / "dev.py").read_text(encoding="utf-8"))
+    newer = (ast.JoinedStr, ast.AnnAssign, ast.FunctionDef, ast.NamedExpr, ast.Match)
+    assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
+    assert [ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))] == ["import sys"]

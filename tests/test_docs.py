@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import dev
+import dev_commands as dev
 import pytest
 from needs import needs
 from programs import (

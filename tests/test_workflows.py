@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dev
+import dev_commands as dev
 import platformdirs
 import pytest
 from archives import CATALOG
