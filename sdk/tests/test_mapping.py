@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from awaited import bare
+from pydantic import AfterValidator, BaseModel
 
 import codex_app_server
 from codex_app_server import Codex, MapProgress, Observers, OutputValidationError, TransportClosedError, TurnFailedError
@@ -150,6 +151,31 @@ def test_a_journal_has_what_is_done_and_the_rest_is_run(play: Callable[..., None
     broken = [True]
     play(scene, default=answer)
     journal.unlink()
+
+
+class Price(BaseModel):
+    cents: Annotated[int, AfterValidator(lambda value: value * 100)]
+    unit: Annotated[str, AfterValidator(lambda text: {"€": EURO}[text])]
+
+
+EURO = object()  # which no JSON can say
+
+
+def test_a_journal_gives_back_what_the_replies_were_read_as(play: Callable[..., None], tmp_path: Path) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        for is_reused in (False, True, True):
+            options: dict[str, Any] = {"journal": tmp_path / "journal.jsonl", "output_type": Price}
+            (outcome,) = [outcome async for outcome in each(codex, ["What is it?"], **options)]
+            price = outcome.unwrap().output
+            assert (price.cents, price.unit, outcome.is_reused) == (500, EURO, is_reused)
+        lone = {"journal": tmp_path / "lone.jsonl", "run": {"output_schema": {"type": "object"}}}
+        (outcome,) = [outcome async for outcome in each(codex, ["half a letter"], **lone)]
+        assert outcome.unwrap().output == {"half": "\ud800"}
+
+    def answer(request: Any) -> Text:
+        return Text('{"half": "\\ud800"}' if "half" in said(request) else '{"cents": 5, "unit": "€"}')
+
+    play(scene, default=answer)
 
 
 def test_to_leave_the_loop_interrupts_what_is_being_done(play: Callable[..., None]) -> None:

@@ -9,15 +9,18 @@ import json
 import pickle
 import subprocess
 import sys
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import pydantic_core
 import pytest
 import rich.console
+from pydantic import AfterValidator, BaseModel, Field, Json, SecretStr
 
 from codex_app_server import Notification, Prices, TurnError, TurnResult, TurnStatus
 from codex_app_server.folding import TurnFold
 from codex_app_server.generated import AgentMessageThreadItem, ThreadTokenUsageUpdatedNotification
+from codex_app_server.options import ClientOptions
+from codex_app_server.structured.asking import Asking
 
 COUNTS = {"cachedInputTokens": 0, "inputTokens": 1, "outputTokens": 2, "reasoningOutputTokens": 0, "totalTokens": 3}
 USAGE = {"threadId": "t", "turnId": "u", "tokenUsage": {"last": COUNTS, "total": COUNTS, "modelContextWindow": None}}
@@ -246,6 +249,53 @@ def test_results_go_to_json_and_come_back() -> None:
     assert TurnResult.from_dict(result.to_dict()).output == {"city": "Rome"}
     with pytest.raises(ValueError, match="city"):
         TurnResult.from_dict(result.to_dict() | {"output": {}}, Place)
+
+
+def in_cents(value: int) -> int:
+    return value * 100
+
+
+class Bill(BaseModel):
+    """Whatever does not come back by what pydantic writes of it."""
+
+    cents: Annotated[int, AfterValidator(in_cents)]
+    code: SecretStr
+    note: str = Field(exclude=True)
+    name: str = Field(validation_alias="called")
+    place: Json[Place]
+    when: Annotated[str, AfterValidator(lambda text: object if text == "always" else text)]
+
+
+REPLY = {"cents": 5, "code": "s", "note": "n", "called": "x", "place": '{"city": "Rome"}', "when": "always"}
+
+
+def answered(reply: Any, kind: Any, *, is_strict: bool) -> TurnResult[Any]:
+    """The result of a turn that was asked for a type."""
+    result: TurnResult[Any] = dataclasses.replace(folded(), final_response=json.dumps(reply))
+    assert Asking("Say it.", {}, ClientOptions(output_type=kind, strict=is_strict)).fits(result)
+    return result
+
+
+def test_an_output_comes_back_as_it_was_read_whatever_its_type_makes_of_the_reply() -> None:
+    result = answered(REPLY, Bill, is_strict=False)
+    assert (result.output.cents, result.output.code.get_secret_value(), result.output.when) == (500, "s", object)
+    assert result == result  # though pydantic cannot write it
+    assert result.to_dict()["output"] == REPLY
+    again = TurnResult.from_json(result.to_json(), Bill)
+    assert again.output == result.output
+    assert again == result
+    assert TurnResult.from_json(again.to_json(), Bill).output == result.output  # however often
+    assert pickle.loads(pickle.dumps(answered([5], list[int], is_strict=False))).to_dict()["output"] == [5]
+
+
+def test_the_json_of_an_output_is_without_what_the_model_had_to_say_around_it() -> None:
+    result = answered({"result": [5]}, list[Annotated[int, AfterValidator(in_cents)]], is_strict=True)
+    assert result.output == [500]
+    assert result.to_dict()["output"] == [5]
+    assert TurnResult.from_dict(result.to_dict(), list[Annotated[int, AfterValidator(in_cents)]]).output == [500]
+    result.output = [7]  # another one than the agent's
+    assert result.to_dict()["output"] == [7]
+    assert result != answered({"result": [5]}, list[int], is_strict=True)
 
 
 def test_what_is_no_result_is_refused_and_what_is_of_another_version_is_not() -> None:

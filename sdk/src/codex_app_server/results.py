@@ -46,7 +46,7 @@ else:
 
     Output = TypeVar("Output")
 
-__all__ = ["Output", "RunResult", "TurnResult"]
+__all__ = ["Output", "RunResult", "TurnResult", "answer_with"]
 
 _DEEDS = (
     ("commandExecution", "command", "commands"),
@@ -56,6 +56,9 @@ _DEEDS = (
     ("webSearch", "web search", "web searches"),
 )
 """What a person wants to know was done, by the type of its items."""
+
+_SAID = "_said"
+"""Beside the fields of a result, the JSON that its `output` was read from."""
 
 
 @dataclass(eq=False, repr=False)
@@ -106,7 +109,10 @@ class TurnResult(Generic[Output]):
         self.id = self.turn_id
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """All of it as JSON values, by the names of the attributes; further inside, as the runtime said it."""
+        """All of it as JSON values, by the names of the attributes; further inside, as the runtime said it.
+
+        So it is with `output`, which is the agent's JSON; one that was put there later is as pydantic says it.
+        """
         return {each.name: self._plain(each.name) for each in fields(self)}
 
     def to_json(self) -> str:
@@ -138,11 +144,12 @@ class TurnResult(Generic[Output]):
             raise ValueError("this is no result of a turn: it has no thread_id and turn_id")
         known = {each.name: given[each.name] for each in fields(cls) if each.init and each.name in given}
         values: dict[str, Any] = {"status": None, "error": None, "text": "", "items": [], **known}
-        if output_type is not None and values.get("output") is not None:
+        result = cls(**values)
+        if output_type is not None and (said := values.get("output")) is not None:
             from codex_app_server.structured.typed import expected_type
 
-            values["output"] = expected_type(output_type, is_strict=False).read(json.dumps(values["output"]))
-        return cls(**values)
+            answer_with(result, expected_type(output_type, is_strict=False).read(json.dumps(said)), said)
+        return result
 
     if TYPE_CHECKING:
 
@@ -219,7 +226,14 @@ class TurnResult(Generic[Output]):
 
     def __eq__(self, other: object) -> bool:
         """Whether all of it is the same; no model is made for that."""
-        return self.to_dict() == other.to_dict() if isinstance(other, TurnResult) else NotImplemented
+        if not isinstance(other, TurnResult):
+            return NotImplemented
+
+        def is_same(name: str) -> bool:
+            # Not every output can be said in JSON.
+            return (name == "output" and self.output == other.output) or self._plain(name) == other._plain(name)  # noqa: SLF001 - of this class
+
+        return all(is_same(each.name) for each in fields(self))
 
     __hash__ = None  # type: ignore[assignment]  # as every dataclass that can be compared and changed
 
@@ -287,6 +301,8 @@ class TurnResult(Generic[Output]):
 
     def _plain(self, name: str) -> JsonValue:
         """A field as JSON: of a model that was made, what it says now, otherwise what it would have been made of."""
+        if name == "output" and _SAID in vars(self):
+            return encode_value(vars(self)[_SAID], name)
         value = vars(self).get(f"_{name}", vars(self)[name])
         if name == "output" and value is not None:
             from pydantic_core import to_jsonable_python
@@ -328,6 +344,19 @@ class _Read:
         return None if given is None else _decoded(self._model, given)
 
 
+class _Output:
+    """The field of the output; another one than that of the reply has no JSON of the agent's."""
+
+    def __get__(self, result: TurnResult[Any] | None, owner: type | None = None) -> Any:
+        if result is None:
+            raise AttributeError("output")
+        return vars(result)["output"]
+
+    def __set__(self, result: TurnResult[Any], value: object) -> None:
+        vars(result).pop(_SAID, None)
+        vars(result)["output"] = value
+
+
 # Not before the class is a dataclass, which would take them for defaults.
 for _name, _model in (
     ("status", "TurnStatus"),
@@ -339,10 +368,21 @@ for _name, _model in (
     ("troubles", "TurnError"),
 ):
     setattr(TurnResult, _name, _Read(_name, _model))
+TurnResult.output = _Output()  # type: ignore[misc]  # of all kinds of results
 
 
 RunResult = TurnResult
 """What `Thread.run` gives: the same."""
+
+
+def answer_with(result: TurnResult[Any], output: object, said: JsonValue) -> None:
+    """Give a result its output, and keep the JSON that it was read from.
+
+    What a type makes of a reply need not be what it takes: a validator may count on, a secret is not written, fields
+    have several names. So it is the reply that is kept, and read again.
+    """
+    result.output = output
+    vars(result)[_SAID] = said
 
 
 def _decoded(model: str, value: JsonValue) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.errors import OutputValidationError
+from codex_app_server.results import answer_with
 from codex_app_server.structured.expected import Expected, MisfitError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Asking:
             OutputValidationError: if it has been asked for often enough.
         """
         try:
-            result.output = self._expected.read(result.final_response or "")
+            answer_with(result, *self._expected.read_both(result.final_response or ""))
         except MisfitError as misfit:
             if not self._retries:
                 raise OutputValidationError(result, misfit.reasons) from misfit.__cause__

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.protocol.messages import JsonValue
+
 __all__ = ["Expected", "MisfitError"]
 
 
@@ -44,3 +46,8 @@ class Expected:
             return json.loads(reply)
         except (ValueError, RecursionError) as error:
             raise MisfitError(f"it is not JSON: {error}") from error
+
+    def read_both(self, reply: str) -> tuple[Any, JsonValue]:
+        """The value that a reply is, and the JSON that it was read from; raises as `read`."""
+        value: Any = self.read(reply)
+        return value, value

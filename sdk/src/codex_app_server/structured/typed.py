@@ -20,6 +20,7 @@ from codex_app_server.structured.strict import NotStrictError, strict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.structured.strict import Strict
 
 __all__ = ["ExpectedType", "expected_type"]
@@ -65,14 +66,24 @@ class ExpectedType(Expected):
 
     def read(self, reply: str) -> Any:
         """The value that a reply stands for; raises as for any JSON, and where it is no such value."""
+        return self._value(self._unwrapped(reply))
+
+    def read_both(self, reply: str) -> tuple[Any, JsonValue]:
+        """The value that a reply stands for, and the JSON of it alone; raises as `read`."""
+        text = self._unwrapped(reply)
+        return self._value(text), super().read(text)
+
+    def _unwrapped(self, reply: str) -> str:
+        """What of a reply is the value's."""
         plan = self._strict
         if plan is None:
             fenced = _FENCE.fullmatch(reply)
-            reply = fenced[1] if fenced else reply
-        elif plan.is_wrapped or plan.absent:
-            reply = json.dumps(plan.restored(super().read(reply)))
+            return fenced[1] if fenced else reply
+        return json.dumps(plan.restored(super().read(reply))) if plan.is_wrapped or plan.absent else reply
+
+    def _value(self, text: str) -> Any:
         try:
-            return self._adapter.validate_json(reply)
+            return self._adapter.validate_json(text)
         except ValidationError as error:
             raise MisfitError(*map(_reason, error.errors(include_url=False, include_context=False))) from error
         except UnicodeError as error:
