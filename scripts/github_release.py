@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Make the release on GitHub, or complete one that a broken-off run has left: through ``gh``.
 
+    python scripts/github_release.py begin V --ref REF --default REF     whether it may begin there
     python scripts/github_release.py publish DIST
     python scripts/github_release.py previous DIR       the report of the release before, if there is one, into DIR
 
 It is a draft until everything is there, so nobody meets half of it; a file that is there already is not sent again. A
 file there with other bytes is refused: a release that is out does not change. Its tag is ``v`` and the version of the
-client, for one runtime may have several clients.
+client, for one runtime may have several clients; where there is such a tag already, it must be at the commit that is
+released.
 """
 
 from __future__ import annotations
@@ -29,12 +31,21 @@ PREVIOUS = "release.json"
 SUMS = "SHA256SUMS"
 CLIENT = "codex_app_server_sdk-"
 TIMEOUT_S = 1200
+FAILED = {
+    "begin": "the release does not begin: {}",
+    "previous": "the release before this one cannot be asked for: {}; run it again",
+    "publish": "the release is not complete: {}; run it again",
+}
 
 
 def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    beginning = commands.add_parser("begin", help="refuse a release that does not begin where releases do")
+    beginning.add_argument("version", metavar="V", help="the client's version, or its tag")
+    beginning.add_argument("--ref", required=True, help="what the workflow runs on, e.g. refs/tags/v1.2.3")
+    beginning.add_argument("--default", required=True, metavar="REF", help="the default branch, e.g. refs/heads/main")
     publishing = commands.add_parser("publish", help="make the release, or complete it")
     publishing.add_argument("dist", type=Path, metavar="DIST", help="the built release")
     publishing.add_argument("--commit", default="HEAD", help="what to tag if the tag is not there yet")
@@ -43,6 +54,9 @@ def main() -> int:
     looking.add_argument("--version", default="", metavar="V", help="the release that is being made, which is not it")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "begin":
+            begin(f"v{arguments.version.removeprefix('v')}", arguments.ref, arguments.default)
+            return 0
         if arguments.command == "previous":
             get_previous(arguments.directory, arguments.version)
             return 0
@@ -51,11 +65,23 @@ def main() -> int:
             publish(tag_of(files), files, arguments.commit)
     except (subprocess.SubprocessError, OSError, ValueError) as error:
         complaint = getattr(error, "stderr", None) or error
-        what = "is not complete" if arguments.command == "publish" else "before this one cannot be asked for"
         said = " ".join(str(complaint).split())
-        sys.stderr.write(f"github_release.py: the release {what}: {said}; run it again\n")
+        sys.stderr.write(f"github_release.py: {FAILED[arguments.command].format(said)}\n")
         return 1
     return 0
+
+
+def begin(tag: str, ref: str, default: str) -> None:
+    """Refuse what is no place for a release to begin: its own tag and the default branch are looked after, no other.
+
+    Raises:
+        ValueError: if it may not begin.
+        subprocess.SubprocessError: if ``gh`` cannot do something.
+    """
+    if ref not in {default, f"refs/tags/{tag}"}:
+        raise ValueError(f"{tag} is released from its tag or from {default}, not from {ref}")
+    _require_untagged_elsewhere(tag, "HEAD")
+    print(f"{tag} may begin on {ref}")
 
 
 def collected(dist: Path, scratch: Path) -> list[Path]:
@@ -134,12 +160,12 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
     """Make the draft if there is no release, send what it lacks, and show it.
 
     Raises:
-        ValueError: if it has a file with other bytes.
+        ValueError: if it has a file with other bytes, or its tag is at another commit.
         subprocess.SubprocessError: if ``gh`` cannot do something.
     """
+    sha = _require_untagged_elsewhere(tag, commit)
     release = _release(tag)
     if release is None:
-        sha = _ran("git", "rev-parse", commit).strip()
         notes = f"{SUMS} has the digests of all files, release.html the report."
         _ran("gh", "release", "create", tag, "--draft", "--target", sha, "--title", tag, "--notes", notes)
         release = {"assets": [], "isDraft": True}
@@ -157,6 +183,23 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
     if release["isDraft"]:
         _ran("gh", "release", "edit", tag, "--draft=false")
     print(f"{tag} is complete")
+
+
+def _require_untagged_elsewhere(tag: str, commit: str) -> str:
+    """The sha of a commit, which is where the tag is if there is one.
+
+    Raises:
+        ValueError: if it is elsewhere.
+        subprocess.SubprocessError: if ``gh`` cannot do something.
+    """
+    sha = _ran("git", "rev-parse", f"{commit}^{{commit}}").strip()
+    refs = json.loads(_ran("gh", "api", f"repos/{{owner}}/{{repo}}/git/matching-refs/tags/{tag}"))
+    if f"refs/tags/{tag}" in [each["ref"] for each in refs]:  # others may begin with it
+        # Asked for the commit, GitHub follows a tag that has a text of its own.
+        there = json.loads(_ran("gh", "api", f"repos/{{owner}}/{{repo}}/commits/tags/{tag}"))["sha"]
+        if there != sha:
+            raise ValueError(f"the tag {tag} is at {there}, and these files are made from {sha}: they need another one")
+    return sha
 
 
 def _release(tag: str) -> dict[str, Any] | None:

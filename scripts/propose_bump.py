@@ -4,13 +4,15 @@
     python scripts/propose_bump.py is-new FILE          prints version=VERSION; nothing behind it if there is no news
     python scripts/propose_bump.py propose VERSION --patch FILE --notes FILE --tests RESULT
 
-A version is proposed once: what a person has closed, or is at work on, is left alone.
+A version is proposed once: what a person has closed, or is at work on, is left alone. The patch comes from where a new
+executable ran: it changes what a bump writes, and nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,16 @@ BASE = "main"
 MOST = 60_000
 """Characters of a pull request's text; GitHub takes 65 536."""
 TIMEOUT_S = 300
+WRITTEN = re.compile(
+    r"release/(?:runtime\.lock\.toml|protocol\.toml|protocol\.older\.json)"
+    r"|sdk/src/codex_app_server/generated/[\w/]+\.pyi?"
+    r"|(?:(?:release|runtime_template|sdk|sdk/docs)/)?[\w-]+\.md"
+    r"|sdk/notebooks/[\w-]+\.ipynb",
+    re.ASCII,
+)
+"""What a bump writes: the lock, the protocol and the layer that is generated from it, documents, notebooks."""
+PLAIN, GONE = "100644", "000000"
+"""git's modes of a file that nobody executes, and of none."""
 
 
 def main() -> int:
@@ -87,11 +99,14 @@ def propose(version: str, patch: Path, notes: str, *, is_tested: bool) -> None:
     """Commit the patch to a branch of its own, push it, open the pull request, and start the checks on it.
 
     Raises:
+        ValueError: if the patch changes something that no bump writes; nothing is pushed then.
         subprocess.SubprocessError: if ``git`` or ``gh`` cannot do something.
     """
     title, name = f"Move the pin to Codex {version}", branch(version)
     _ran("git", "switch", "--create", name)
-    _ran("git", "apply", "--index", str(patch))
+    _ran("git", "apply", "--cached", str(patch))  # nothing of it lies in the working tree
+    if strays := stray(_ran("git", "diff", "--cached", "--raw", "--no-renames", "-z")):
+        raise ValueError(f"{patch} changes what no bump writes: {', '.join(strays)}")
     _ran("git", *AUTHOR, "commit", "--message", title)
     _ran("gh", "auth", "setup-git")
     _ran("git", "push", "--force", "origin", name)
@@ -101,6 +116,16 @@ def propose(version: str, patch: Path, notes: str, *, is_tested: bool) -> None:
         words = ["--base", BASE, "--head", name, "--title", title, "--body-file", str(text)]
         print(_ran("gh", "pr", "create", *words, *([] if is_tested else ["--draft"])).strip())
     _ran("gh", "workflow", "run", "ci.yml", "--ref", name)
+
+
+def stray(changes: str) -> list[str]:
+    """What is changed beyond what a bump writes, or becomes a link or a program, as ``git diff --raw -z`` tells it."""
+    fields = changes.split("\0")[:-1]
+    return [
+        path
+        for told, path in zip(fields[::2], fields[1::2], strict=True)
+        if not WRITTEN.fullmatch(path) or told.split()[1] not in {PLAIN, GONE}
+    ]
 
 
 def body(notes: str, *, is_tested: bool) -> str:

@@ -11,11 +11,15 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_programs import calls_of, fake_program
 from programs import ROOT, finished
+
+from codex_release.commands import bump
+from codex_release.facts.workspace import Workspace
 
 RELEASE = ROOT / "scripts" / "github_release.py"
 BUMP = ROOT / "scripts" / "propose_bump.py"
@@ -34,7 +38,7 @@ pytestmark = [
 _GH = """
 import hashlib, os, pathlib
 state = pathlib.Path(__file__).with_name("gh-state.json")
-known = json.loads(state.read_text()) if state.exists() else {"releases": {}, "pulls": []}
+known = json.loads(state.read_text()) if state.exists() else {"releases": {}, "tags": {}, "pulls": []}
 words = sys.argv[1:]
 def option(name):
     return words[words.index(name) + 1]
@@ -47,7 +51,7 @@ elif words[:2] == ["release", "download"]:
 elif words[:2] == ["release", "view"]:
     print(json.dumps(known["releases"][words[2]]))
 elif words[:2] == ["release", "create"]:
-    known["releases"][words[2]] = {"assets": [], "isDraft": "--draft" in words}
+    known["releases"][words[2]] = {"assets": [], "isDraft": "--draft" in words, "target": option("--target")}
 elif words[:2] == ["release", "upload"]:
     path = pathlib.Path(words[3])
     if path.name == os.environ.get("GH_FAILS_ON"):
@@ -58,6 +62,12 @@ elif words[:2] == ["release", "upload"]:
     assets.append({"name": path.name, "state": "uploaded", "digest": f"sha256:{digest}"})
 elif words[:2] == ["release", "edit"]:
     known["releases"][words[2]]["isDraft"] = "--draft=false" not in words
+    known["tags"].setdefault(words[2], known["releases"][words[2]]["target"])
+elif words[:1] == ["api"] and "/git/matching-refs/tags/" in words[1]:
+    beginning = words[1].rpartition("/")[2]
+    print(json.dumps([{"ref": f"refs/tags/{tag}"} for tag in known["tags"] if tag.startswith(beginning)]))
+elif words[:1] == ["api"] and "/commits/tags/" in words[1]:
+    print(json.dumps({"sha": known["tags"][words[1].rpartition("/")[2]]}))
 elif words[:2] == ["pr", "list"]:
     print(json.dumps([{"number": n} for n, each in enumerate(known["pulls"]) if each["head"] == option("--head")]))
 elif words[:2] == ["pr", "create"]:
@@ -204,7 +214,45 @@ def test_the_report_of_the_release_before_is_that_of_another_version(gh: Path, d
     assert (into / "release.json").read_text(encoding="utf-8") == TAG
 
 
+def tagged(gh: Path, **tags: str) -> None:
+    """A GitHub that has these tags, and nothing else."""
+    known = {"releases": {}, "tags": {name.replace("_", "."): sha for name, sha in tags.items()}, "pulls": []}
+    gh.with_name("gh-state.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def test_a_release_whose_tag_is_at_another_commit_is_refused(gh: Path, dist: Path) -> None:
+    before = finished("git", "rev-parse", "HEAD^", cwd=ROOT).stdout.strip()
+    tagged(gh, v0_169_0_post1=before)
+    released(dist)  # a tag that only begins like it
+    tagged(gh, v0_169_0=before)
+    assert f"the tag {TAG} is at {before}, and these files are made from " in released(dist, code=1).stderr
+    assert state(gh)["releases"] == {}
+    tagged(gh, v0_169_0=finished("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip())
+    released(dist)
+    assert not is_draft(gh)
+
+
+def test_a_release_begins_on_the_default_branch_or_its_own_tag(gh: Path) -> None:
+    def begun(version: str, ref: str, code: int = 0) -> str:
+        words = ("begin", version, "--ref", ref, "--default", "refs/heads/main")
+        return finished(sys.executable, RELEASE, *words, cwd=ROOT, code=code).stderr
+
+    for version in ("0.169.0", TAG):
+        for ref in ("refs/heads/main", f"refs/tags/{TAG}"):
+            assert begun(version, ref) == ""
+        for ref in ("refs/heads/mine", "refs/tags/main", "refs/tags/v0.168.0", "main", TAG):
+            said = begun(version, ref, code=1)
+            assert said == (
+                f"github_release.py: the release does not begin: {TAG} is released from its tag or from "
+                f"refs/heads/main, not from {ref}\n"
+            )
+    tagged(gh, v0_169_0="0" * 40)
+    assert f"the tag {TAG} is at {'0' * 40}" in begun(TAG, "refs/heads/main", code=1)
+
+
 # --- the proposal
+
+LOCK, ADDED = "release/runtime.lock.toml", "sdk/src/codex_app_server/generated/added.py"
 
 
 @pytest.fixture
@@ -213,17 +261,26 @@ def clone(tmp_path: Path) -> Path:
     origin, directory = tmp_path / "origin.git", tmp_path / "clone"
     finished("git", "init", "--quiet", "--bare", "--initial-branch=main", origin)
     finished("git", "clone", "--quiet", origin, directory)
-    (directory / "lock").write_text("old\n", encoding="utf-8")
-    git(directory, "add", "lock")
+    for path in (LOCK, ADDED, "scripts/x"):
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+    (directory / LOCK).write_text("old\n", encoding="utf-8")
+    (directory / "scripts" / "x").write_text("old\n", encoding="utf-8")
+    git(directory, "add", "--all")
     git(directory, "-c", "user.name=x", "-c", "user.email=x@example.invalid", "commit", "--quiet", "-m", "begin")
     git(directory, "push", "--quiet", "origin", "HEAD:main")
-    (directory / "lock").write_text("new\n", encoding="utf-8")
-    (directory / "added").write_bytes(bytes(range(256)))
-    git(directory, "add", "--all")
-    (tmp_path / "bump.patch").write_bytes(git(directory, "diff", "--cached", "--binary").encode())
-    git(directory, "reset", "--quiet", "--hard")
+    (directory / LOCK).write_text("new\n", encoding="utf-8")
+    (directory / ADDED).parent.mkdir(parents=True, exist_ok=True)
+    (directory / ADDED).write_bytes(bytes(range(256)))
+    as_patch(directory)
     (tmp_path / "notes.md").write_text("# Codex 1 to 2\n", encoding="utf-8")
     return directory
+
+
+def as_patch(directory: Path) -> None:
+    """Take all changes out of a clone, into the patch beside it."""
+    git(directory, "add", "--all")
+    (directory.parent / "bump.patch").write_bytes(git(directory, "diff", "--cached", "--binary").encode())
+    git(directory, "reset", "--quiet", "--hard")
 
 
 def git(directory: Path, *words: str) -> str:
@@ -251,9 +308,43 @@ def test_a_bump_becomes_a_branch_and_a_pull_request_and_is_checked(gh: Path, clo
     assert pull["draft"] is False
     assert str(pull["body"]).startswith("The tests pass")
     assert "# Codex 1 to 2" in str(pull["body"])
-    assert git(clone, "show", "origin/bump/codex-2.0.0:lock") == "new\n"
-    assert git(clone, "diff", "--name-only", "origin/main", "origin/bump/codex-2.0.0") == "added\nlock\n"
+    assert git(clone, "show", f"origin/bump/codex-2.0.0:{LOCK}") == "new\n"
+    assert git(clone, "diff", "--name-only", "origin/main", "origin/bump/codex-2.0.0") == f"{LOCK}\n{ADDED}\n"
     assert calls_of(gh)[-1] == ["workflow", "run", "ci.yml", "--ref", "bump/codex-2.0.0"]
+
+
+def _changed(directory: Path, path: str) -> None:
+    (directory / path).parent.mkdir(parents=True, exist_ok=True)
+    (directory / path).write_text("new\n", encoding="utf-8")
+
+
+STRAYS: dict[str, Callable[[Path], object]] = {
+    "scripts/x": lambda clone: (clone / "scripts" / "x").unlink(),
+    ".github/workflows/release.yml": lambda clone: _changed(clone, ".github/workflows/release.yml"),
+    "sdk/src/codex_app_server/client.py": lambda clone: _changed(clone, "sdk/src/codex_app_server/client.py"),
+    "tests/README.md": lambda clone: _changed(clone, "tests/README.md"),
+    "README.md": lambda clone: (clone / "README.md").symlink_to("release"),
+    LOCK: lambda clone: (clone / LOCK).chmod(0o755),
+}
+
+
+@pytest.mark.parametrize("path", STRAYS)
+def test_a_patch_that_changes_what_no_bump_writes_is_not_proposed(path: str, gh: Path, clone: Path) -> None:
+    """What ran to make it may be anybody's."""
+    STRAYS[path](clone)
+    as_patch(clone)
+    said = proposed(clone, code=1)
+    assert f"bump.patch changes what no bump writes: {path}" in said
+    assert git(clone, "ls-remote", "origin", "bump/*") == ""
+    assert ["pr", "create"] not in [call[:2] for call in calls_of(gh)]
+
+
+def test_all_that_a_bump_writes_may_be_proposed() -> None:
+    workspace = Workspace.find(repo=ROOT, script=None, cwd=ROOT)
+    written = [path.relative_to(ROOT).as_posix() for path in bump._written(workspace, workspace.lock_file)]
+    code = "import sys, propose_bump as p; print([each for each in sys.argv[1:] if not p.WRITTEN.fullmatch(each)])"
+    assert finished(sys.executable, "-c", code, *written, cwd=BUMP.parent).stdout == "[]\n"
+    assert len(written) > 50
 
 
 def test_failing_tests_make_a_draft_that_says_so(gh: Path, clone: Path) -> None:

@@ -356,6 +356,17 @@ def test_a_release_builds_and_verifies_each_target_on_its_own_machine() -> None:
     assert RELEASE.jobs["verify"].runs("python", "-m", "cibuildwheel", "--platform", "$PLATFORM", "--archs", "$ARCHS")
 
 
+def test_the_first_thing_a_release_does_is_to_look_where_it_begins() -> None:
+    plan = RELEASE.jobs["plan"]
+    first = next(step for step in plan.steps if step.script)
+    assert first.commands == [
+        ["python", "scripts/github_release.py", "begin", "$VERSION", "--ref", "$REF", "--default", "$DEFAULT"]
+    ]
+    assert first.raw["env"]["REF"] == "${{ github.ref }}"
+    assert first.raw["env"]["DEFAULT"] == "refs/heads/${{ github.event.repository.default_branch }}"
+    assert all("plan" in RELEASE.before(name) for name in RELEASE.jobs if name != "plan")
+
+
 def test_the_tag_of_a_release_is_the_version_of_the_client_and_the_runtime_is_the_locked_one() -> None:
     assert {(entry["runtime"], entry["client"]) for entry in planned()} == {(PINNED, f"{PINNED}.post1")}
     named = [command for job in RELEASE.jobs.values() for command in job.commands]
