@@ -300,7 +300,14 @@ def test_an_incomplete_release_is_refused_platform_by_platform(release: FakeRele
     (reduced,) = dist.glob("*musllinux*aarch64.whl")
     reduced.unlink()
     (dist / f"codex_app_server_sdk-{VERSION}.tar.gz").unlink()
-    verdicts = json.loads(release.ran("check", dist, "--json", code=1).out)
+    said = release.ran("check", dist, "--json", code=1)
+    verdicts = json.loads(said.out)
+    *lines, last = said.err.splitlines()
+    assert lines == [f"- {dist}: {each}" for each in verdicts[str(dist)]["problems"]]
+    assert last == (
+        f"codex-release: 1 of 7 paths does not pass: {lines[0].removeprefix('- ')} (and 4 more); publish none of it, "
+        "and build what is wrong once more: codex-release build"
+    )
     assert verdicts.pop(str(dist))["problems"] == [
         "aarch64-unknown-linux-musl has no wheel for manylinux2014_aarch64",
         "aarch64-unknown-linux-musl has no wheel for manylinux_2_17_aarch64",

@@ -646,8 +646,27 @@ def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:
 
 def test_an_output_path_that_is_a_file_is_one_line(release: FakeRelease, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    assert str(tmp_path / "file") in release.refused("build", "--target", LINUX, "--out", tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "mine"
+    line = release.refused("build", "--target", LINUX, "--out", tmp_path / "file")
+    assert line == f"{tmp_path / 'file'} is no directory; name one to build into with --out"
+    (tmp_path / LINUX).write_text("mine")
+    line = release.refused("fetch", "--target", LINUX, "--out", tmp_path, code=2)
+    assert line == f"{tmp_path / LINUX} exists and is no directory; name a new directory with --out"
+    assert (tmp_path / "file").read_text() == (tmp_path / LINUX).read_text() == "mine"
+
+
+def test_an_output_directory_that_cannot_be_written_is_named_with_what_to_do(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    """One below a file: whose permissions say no, root may write all the same."""
+    (tmp_path / "file").write_text("mine")
+    out = tmp_path / "file" / "dist"
+    remedy = "make room there and let it be written, or name another directory with --out"
+    line = release.refused("build", "--target", LINUX, "--out", out)
+    assert line.startswith(f"{out} cannot be built into: ")
+    assert line.endswith(f"; {remedy}")
+    line = release.refused("fetch", "--target", LINUX, "--out", out)
+    assert line.startswith(f"{VERSION} for {LINUX} cannot be extracted into {out / LINUX}: ")
+    assert line.endswith(f"; {remedy}")
 
 
 def test_signals_are_left_as_they_were_and_what_is_ignored_stays_so(

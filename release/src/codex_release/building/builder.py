@@ -6,6 +6,7 @@ passed; a failure leaves the output as it was. What did not change since the las
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 import time
@@ -40,7 +41,7 @@ from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
@@ -125,8 +126,7 @@ class Builder:
         if self.lock is not None:
             for target in request.targets:
                 self.lock.require(request.version, target)
-        request.out.mkdir(parents=True, exist_ok=True)
-        with exclusive(request.out, _SWITCH):
+        with _written_to(request.out), exclusive(request.out, _SWITCH):
             finish_broken_off(_SWITCH, (request.out,))
         record = BuildRecord.read(request.out)
         inputs = self._inputs(request)
@@ -173,7 +173,8 @@ class Builder:
 
     def _make(self, request: BuildRequest, inputs: Mapping[str, str]) -> dict[str, tuple[Artifact, ...]]:
         """Make the parts that changed, and move them to the output once all have passed."""
-        scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
+        with _written_to(request.out):
+            scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
         # What is stored uncompressed stays on this machine, and may be larger than an index takes.
         unlimited = dict.fromkeys(self.catalog.size_limits, sys.maxsize)
         catalog = replace(self.catalog, size_limits=unlimited) if request.store else self.catalog
@@ -335,6 +336,24 @@ class _Making:
     scratch: Path
     backend: Backend
     judge: Callable[[Path, Assembled | None], _Judged]
+
+
+@contextlib.contextmanager
+def _written_to(out: Path) -> Iterator[None]:
+    """A block that makes something in the output directory.
+
+    Raises:
+        BuildError: if that cannot be written; it says what to do.
+    """
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out} is no directory", remedy="name one to build into with --out")
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(
+            f"{out} cannot be built into: {error.strerror or error}",
+            remedy="make room there and let it be written, or name another directory with --out",
+        ) from error
 
 
 def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, begun: float) -> Artifact:

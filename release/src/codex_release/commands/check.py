@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import UsageError, first_of
+from codex_release.base.words import by_number, counted
 from codex_release.check.release import check_files, check_set, distributions_in
 from codex_release.commands.answer import Answer
 
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     lock = None if arguments.unlocked else context.lock
     rows: list[tuple[str, str, str]] = []
     data: dict[str, dict[str, object]] = {}
+    told: dict[str, list[str]] = {}
     for path in arguments.paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
@@ -50,6 +52,19 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             found.append((str(path), check_set(verdicts, context.catalog), None))
         for name, problems, ran in found:
             rows += [(name, problem, "") for problem in problems] or [(name, "passes", str(ran or ""))]
+            told[name] = problems
             data[name] = {"problems": problems, "run": asdict(ran) if ran else None}
-    ok = all(not each["problems"] for each in data.values())
-    return Answer(("path", "verdict", "run"), rows, data, title="Check", ok=ok)
+    problems = [f"{name}: {problem}" for name, each in told.items() for problem in each]
+    bad = sum(map(bool, told.values()))
+    return Answer(
+        ("path", "verdict", "run"),
+        rows,
+        data,
+        title="Check",
+        ok=not problems,
+        problem=f"{bad} of {counted(len(told), 'path')} {by_number(bad, 'does', 'do')} not pass: {first_of(problems)}; "
+        "publish none of it, and build what is wrong once more: codex-release build"
+        if problems
+        else "",
+        problems=problems,
+    )
