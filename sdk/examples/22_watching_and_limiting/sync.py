@@ -13,7 +13,7 @@ from codex_app_server.generated import CommandExecutionThreadItem
 
 
 def ran(item: CommandExecutionThreadItem) -> None:
-    print(f"ran a command, {item.status.value}")
+    print(f"ran a command, {item.status}")
 
 
 def main(config: AppServerConfig) -> None:
@@ -27,7 +27,7 @@ def main(config: AppServerConfig) -> None:
         except LimitExceededError as error:
             print(f"too many {error.limit}: {error.used:g} of {error.allowed:g}")
             if error.result is not None:
-                print(f"the turn was {error.result.status.value}, and had {len(error.result.items)} items")
+                print(f"the turn was {error.result.status}, and had {len(error.result.items)} items")
 
 
 if __name__ == "__main__":

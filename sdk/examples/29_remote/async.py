@@ -49,10 +49,10 @@ async def main(config: AppServerConfig) -> None:
             print("begun, and gone")
         async with AsyncCodex(remote) as codex:
             thread = await codex.thread_resume(thread.id)
-            print("somebody else comes, and the turn is", (await anext(thread.turns())).status.value)
+            print("somebody else comes, and the turn is", (await anext(thread.turns())).status)
             while (last := await anext(thread.turns())).status == "inProgress":
                 await asyncio.sleep(0.1)
-            print(f"now it is {last.status.value}, and is the same: {last.id == turn.id}")
+            print(f"now it is {last.status}, and is the same: {last.id == turn.id}")
             print((await thread.run("And back?")).final_response)
 
 

@@ -49,10 +49,10 @@ def main(config: AppServerConfig) -> None:
             print("begun, and gone")
         with Codex(remote) as codex:
             thread = codex.thread_resume(thread.id)
-            print("somebody else comes, and the turn is", next(iter(thread.turns())).status.value)
+            print("somebody else comes, and the turn is", next(iter(thread.turns())).status)
             while (last := next(iter(thread.turns()))).status == "inProgress":
                 time.sleep(0.1)
-            print(f"now it is {last.status.value}, and is the same: {last.id == turn.id}")
+            print(f"now it is {last.status}, and is the same: {last.id == turn.id}")
             print(thread.run("And back?").final_response)
 
 

@@ -163,7 +163,9 @@ class WaitTimeoutError(AppServerError, TimeoutError):
 
 
 class EventOverflowError(AppServerError):
-    """More events of a stream waited to be read than `AppServerConfig.max_buffered_events`; the later ones are lost.
+    """More of a stream waited to be read than `AppServerConfig.max_buffered_events` or `max_buffered_bytes` allow.
+
+    The later events are lost.
 
     The turn itself goes on, and so do all others.
     """
@@ -228,7 +230,9 @@ class OutputValidationError(AppServerError):
 
 
 class LimitExceededError(AppServerError):
-    """A turn took more than `Limits` allow, and was interrupted; or it was not begun, for nothing is left, or in time.
+    """A turn took more than `Limits` allow, and was interrupted; or it was not begun.
+
+    That is because nothing of the limit is left, or because the runtime did not begin it within `stall_timeout`.
 
     Attributes:
         limit: the name of the limit, e.g. ``tokens``.
@@ -262,7 +266,7 @@ class LimitExceededError(AppServerError):
 
 
 class LoginFailedError(AppServerError):
-    """A login ended without success: it was refused, broken off, or took too long."""
+    """A login ended without success: it was refused or broken off."""
 
 
 class JsonRpcError(AppServerError):

@@ -86,7 +86,7 @@ class AsyncDriver(BaseDriver):
             RuntimeError: if the client was not started.
         """
         if self._metadata is None:
-            raise RuntimeError("the client was not started: use `async with`, or await `start()`")
+            raise RuntimeError("the client was not started: use `async with`")
         return self._metadata
 
     async def start(self) -> None:

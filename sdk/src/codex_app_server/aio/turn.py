@@ -58,7 +58,7 @@ class AsyncTurn:
         Raises:
             EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
                 already that the beginning is not kept any more.
-            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
+            LimitExceededError: at the end, if the turn was interrupted because it took more than `Limits` allow.
             TransportClosedError: if the connection ends before the turn does.
         """
         cursor = self._cursor()
@@ -77,7 +77,7 @@ class AsyncTurn:
             what came of it; a turn that failed says so in its `status` and `error`.
 
         Raises:
-            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
+            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
             WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
@@ -90,7 +90,7 @@ class AsyncTurn:
             timeout: how long to wait for that, in seconds. The turn goes on.
 
         Raises:
-            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
+            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
             WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """

@@ -46,7 +46,7 @@ class CommandResult:
         exit_code: what it returned; 124 if its time was up, 137 if it was terminated.
         stdout: what it wrote there.
         stderr: likewise.
-        is_cut: whether it wrote more than that.
+        is_cut: whether it wrote more than is kept (see `output_limit` of `command`); the rest is lost.
     """
 
     exit_code: int

@@ -48,9 +48,10 @@ class CodexPool(ThreadStartOptions):
         max_waiting: how many may wait for one; beyond that they are refused.
         on_crash: what becomes of a turn of `run` or `map` whose runtime ends: it fails with `RuntimeLostError`, or is
             run again, and what it has done already is done again, too.
-        restarts: how often that is, and how often one that waits has a runtime started again that does not start.
-        tenant_config: how the runtime of a tenant is started, of its name; without it, as `config` says, the first one.
-            With it and without `config` the pool is for tenants alone.
+        restarts: how often a turn is run again for that, at most; and how often a runtime that does not start is
+            started again for one caller.
+        tenant_config: a function from the name of a tenant to the configuration of its runtime; without it, that is
+            `config`, of several the first. With it and without `config` the pool is for tenants alone.
         max_tenants: how many tenants may have a runtime at a time; for another one, that of whoever did not need it for
             longest is closed.
         idle_timeout: after how many seconds without use a tenant's runtime is closed; None is never.

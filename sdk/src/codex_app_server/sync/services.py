@@ -72,7 +72,7 @@ class Services:
         """The thread that was worked with last, to go on with; None if there is none.
 
         Args:
-            cwd: of those of this directory.
+            cwd: of those only that work in this directory.
 
         Raises:
             JsonRpcError: if the runtime refuses.
@@ -180,7 +180,7 @@ class Services:
         """The settings that hold.
 
         Args:
-            cwd: in this directory.
+            cwd: a directory whose own settings count too.
         """
         from codex_app_server.handles.settings import Settings
         from codex_app_server.models.encoding import encode_options

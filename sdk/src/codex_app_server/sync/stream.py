@@ -133,7 +133,7 @@ class TurnStream(Generic[Output]):
 
         Raises:
             EventOverflowError: if events were not read in time, and there were too many.
-            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
+            LimitExceededError: at the end, if the turn was interrupted because it took more than `Limits` allow.
             WaitTimeoutError: if the turn takes longer than it may.
             TransportClosedError: if the connection ends before the turn does.
             RuntimeError: outside of the block.

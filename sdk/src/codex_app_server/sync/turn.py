@@ -56,7 +56,7 @@ class Turn:
         Raises:
             EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
                 already that the beginning is not kept any more.
-            LimitExceededError: at the end, if the turn was interrupted for it took more than `Limits` allow.
+            LimitExceededError: at the end, if the turn was interrupted because it took more than `Limits` allow.
             TransportClosedError: if the connection ends before the turn does.
         """
         cursor = self._cursor()
@@ -75,7 +75,7 @@ class Turn:
             what came of it; a turn that failed says so in its `status` and `error`.
 
         Raises:
-            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
+            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
             WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
@@ -88,7 +88,7 @@ class Turn:
             timeout: how long to wait for that, in seconds. The turn goes on.
 
         Raises:
-            LimitExceededError: if it was interrupted for it took more than `Limits` allow.
+            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
             WaitTimeoutError: if it takes longer.
             TransportClosedError: if the connection ends before the turn does.
         """
