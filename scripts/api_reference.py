@@ -84,6 +84,9 @@ enums take their strings too, and paths any path object. What is marked as exper
 _UNION = re.compile(r"\b_(?=[A-Z])")
 """What stubs put before the name of a union that is a class, where they mean all that there can be."""
 
+_UNSAID = (None, "None", "...")
+"""Defaults that say nothing."""
+
 FEW = 4
 """So many options stand in the signature; more of them get a table."""
 
@@ -165,7 +168,8 @@ class Page:
             return self._events(member)
         if isinstance(member, Alias | Function):
             stands_for = member.type if isinstance(member, Alias) else signature(member)
-            return [f"### {member.name}", f"`{stands_for}`", prose(member.doc, self._linked)]
+            names = {each.name for each in member.parameters} if isinstance(member, Function) else set()
+            return [f"### {member.name}", f"`{stands_for}`", prose(member.doc, self._linked - names)]
         if member.values:
             one_of = f"One of {', '.join(f'`{value}`' for value in member.values)}."
             return [f"### {member.name}", prose(member.doc, self._linked), one_of]
@@ -179,11 +183,11 @@ class Page:
         if member.bases and member.bases[0].endswith("Error"):
             parts.append(f"Under {' and '.join(f'`{base}`' for base in member.bases)}.")
         if member.name in self._twins:
-            parts.append(f"For asyncio: `{self._twins[member.name]}`, with the same names; its methods are awaited.")
+            parts.append(self._told_twin(member))
         both = {member.name, self._twins.get(member.name)}
         if others := [f"`{other}`" for other, name in self._source.second_names.items() if name in both]:
             parts.append(f"Also {' and '.join(others)}, from the SDK before this one.")
-        linked = self._linked - {member.name}
+        linked = self._linked - {member.name, *(each.name for each in (*member.constructor, *member.fields))}
         if is_model:
             doc, said = apart("Attributes", member.doc, linked)
             what = "option" if member.name.endswith("Params") else "field"
@@ -209,11 +213,22 @@ class Page:
             parts += self._protocol()
         return parts
 
+    def _told_twin(self, member: Class) -> str:
+        """Which class it is for asyncio, and which of its methods are not awaited."""
+        twin = self._twins[member.name]
+        awaited = self._source.awaited(self._source.homes.get(twin, "integrations.ray.aio"), twin)
+        methods = [each.name for each in member.methods if not each.is_property]
+        plain = [f"`{name}`" for name in methods if name not in awaited]
+        told = "are awaited" if len(plain) < len(methods) else "are not awaited"
+        if 0 < len(plain) < len(methods):
+            told += f", but for {' and '.join(plain)}: what they return is for `async for` or `async with`"
+        return f"For asyncio: `{twin}`, with the same names; its methods {told}."
+
     def _method(self, owner: str, method: Function, described: dict[frozenset[Parameter], str]) -> list[str]:
         """A method; `described` are the long lists of options of those before it."""
         options = [each for each in method.parameters if each.is_keyword_only]
         heading = [f"#### {owner}.{method.name}"]
-        linked = self._linked - {f"{owner}.{method.name}"}
+        linked = self._linked - {f"{owner}.{method.name}", *(each.name for each in method.parameters)}
         if len(options) <= FEW:
             return [*heading, f"`{signature(method)}`", prose(method.doc, linked)]
         same = next((known for known in described if known <= set(options)), None)
@@ -268,14 +283,19 @@ def _options(
     options: Sequence[Parameter], experimental: set[str], said: Mapping[str, str], what: str = "option"
 ) -> str:
     """The options of a method, or the fields of a model, which are the same."""
-    rows = [
-        (
-            f"`{each.name}`" if each.default is not None else f"**`{each.name}`**",
-            code(_UNION.sub("", each.type.removesuffix(" | None"))),
-            " ".join([*(["*Experimental:*"] if each.name in experimental else []), said.get(each.name, "")]).strip(),
+    rows = []
+    for each in options:
+        words = ["*Experimental:*"] if each.name in experimental else []
+        words.append(said.get(each.name, ""))
+        if what == "option" and each.default not in _UNSAID:
+            words.append(f"Without it {code(each.default)}.")
+        rows.append(
+            (
+                f"`{each.name}`" if each.default is not None else f"**`{each.name}`**",
+                code(_UNION.sub("", each.type.removesuffix(" | None"))),
+                " ".join(words).strip(),
+            )
         )
-        for each in options
-    ]
     return table((what, "type", "what it is"), rows)
 
 

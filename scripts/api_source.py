@@ -19,6 +19,9 @@ __all__ = ["Alias", "Class", "Function", "Parameter", "Source"]
 
 _Node = TypeVar("_Node", bound=ast.AST)
 
+_FOR_USERS = {"from_dict", "from_json"}
+"""The class methods that are."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -164,6 +167,20 @@ class Source:
             return self._class(module, union)
         raise LookupError(f"{module} does not define {name}")
 
+    def awaited(self, module: str, name: str) -> set[str]:
+        """The methods of a class, and of those it inherits from, that are awaited; async iterators are not."""
+        node = next(each for each in _nodes(self._module(module), ast.ClassDef) if each.name == name)
+        found = {
+            each.name
+            for each in _nodes(node, ast.AsyncFunctionDef)
+            if not (_unparsed(each.returns) or "").startswith("AsyncIterator[")
+        }
+        for base in map(ast.unparse, node.bases):
+            home = _imported(self._module(module)).get(base, "")
+            if home.startswith(("aio.", "generated.afront")):
+                found |= self.awaited(home, base)
+        return found
+
     def room_of(self, model: str) -> str:
         """The module of a generated model."""
         names: dict[str, str] = ast.literal_eval(_value_of(self._module("generated.registry"), "_NAMES"))
@@ -213,10 +230,13 @@ class Source:
 
 
 def _function(node: ast.FunctionDef) -> Function:
+    result = _unparsed(node.returns) or ""
+    if "contextmanager" in _decorators(node):  # what calls it gets something else than it returns
+        result = result.replace("Iterator[", "AbstractContextManager[", 1)
     return Function(
         node.name,
         tuple(_parameters(node.args)),
-        _unparsed(node.returns) or "",
+        result,
         ast.get_docstring(node) or "",
         is_property=bool(_decorators(node) & {"property", "cached_property"}),
     )
@@ -237,10 +257,9 @@ def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
 
 
 def _is_public(node: ast.FunctionDef) -> bool:
-    """Whether it is for users: setters are told by their property, class methods are for the package itself."""
-    return not node.name.startswith("_") and not any(
-        word == "classmethod" or word.endswith(".setter") for word in _decorators(node)
-    )
+    """Whether it is for users: setters are told by their property, most class methods are for the package itself."""
+    is_own = "classmethod" in _decorators(node) and node.name not in _FOR_USERS
+    return not (node.name.startswith("_") or is_own or any(word.endswith(".setter") for word in _decorators(node)))
 
 
 def _decorators(node: ast.FunctionDef) -> set[str]:
