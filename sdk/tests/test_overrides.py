@@ -123,6 +123,8 @@ def as_overrides_unchecked(settings: dict[str, Any]) -> list[str]:
         """mcp_servers.a.http_headers={"Authorization"='hunter2'}""",
         'mcp_servers.a.http_headers."X-Api-Key"="hunter2"',
         f"notes={KEY}",
+        f'mcp_servers.a.env_http_headers.Authorization="{KEY}"',
+        """mcp_servers.a={env_http_headers={"X"="Y"}, http_headers={"Authorization"='hunter2'}}""",
         "openai_base_url=http://u:hunter2@h/v1",
     ],
 )
@@ -142,6 +144,9 @@ def test_a_secret_is_refused_in_toml_too(override: str) -> None:
         'args=["--token", "--verbose", "--header", "Authorization: Bearer ${TOKEN}"]',
         'openai_base_url="https://h:8080/v1?to=a@b"',
         'url="https://u:$PASSWORD@h/x"',
+        'mcp_servers.a={url="u", env_http_headers={"Authorization"="A_TOKEN"}}',
+        'mcp_servers.a.env_http_headers={"Authorization"="A_TOKEN"}',
+        'mcp_servers.a.env_http_headers.Authorization="A_TOKEN"',
     ],
 )
 def test_what_only_names_a_secret_is_taken(override: str) -> None:
@@ -165,5 +170,6 @@ def test_no_message_says_a_secret() -> None:
 
 def test_names_of_variables_are_no_secrets() -> None:
     settings: dict[str, Any] = {"model_providers": {"a": {"env_key": "A_TOKEN"}}, "b": {"bearer_token_env_var": "B"}}
-    assert len(as_overrides(settings)) == 2
+    settings["mcp_servers"] = {"a": {"env_http_headers": {"Authorization": "A_TOKEN"}}}
+    assert len(as_overrides(settings)) == 3
     assert as_toml([date(2026, 1, 2), datetime(2026, 1, 2, 3)], "x") == "[2026-01-02, 2026-01-02T03:00:00]"  # noqa: DTZ001

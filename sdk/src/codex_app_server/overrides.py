@@ -24,6 +24,10 @@ _NAME_OF_TEXT = re.compile(r"""([\w-]+)["']?\s*=\s*["']""")
 _TEXT = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
 _HEADERS = ("-H", "--header")
 
+_OF_VARIABLES = "env_http_headers"
+"""The table whose keys are headers, also secret ones, and whose values are names of variables."""
+_VARIABLES = re.compile(_OF_VARIABLES + r"""["']?\s*=\s*\{[^}]*\}""")
+
 
 def as_overrides(settings: Mapping[str, object]) -> list[str]:
     """Settings as words for ``--config``.
@@ -53,10 +57,11 @@ def check_override(override: str, path: str) -> None:
         ValueError: if something looks like a secret.
     """
     key, _, value = override.partition("=")
-    if not _NO_TEXT.fullmatch(value.strip()):
-        _check_secret(key.strip(" \"'"), value, path)
-    for name in _NAME_OF_TEXT.findall(value):
-        _check_secret(name, "", path)
+    if _OF_VARIABLES not in key:
+        if not _NO_TEXT.fullmatch(value.strip()):
+            _check_secret(key.strip(" \"'"), value, path)
+        for name in _NAME_OF_TEXT.findall(_VARIABLES.sub("", value)):
+            _check_secret(name, "", path)
     _check_words([single or double for single, double in _TEXT.findall(value)], path)
     _check_text(value, path)
 
@@ -94,7 +99,8 @@ def as_toml(value: object, path: str) -> str:
 def _member(key: object, value: object, path: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"config: a key of {path} is of type {type(key).__name__}, not a string")
-    _check_secret(key, value, f"{path}.{key}")
+    if not path.endswith(_OF_VARIABLES):
+        _check_secret(key, value, f"{path}.{key}")
     return f"{key if _BARE.fullmatch(key) else _quoted(key, path)} = {as_toml(value, f'{path}.{key}')}"
 
 
