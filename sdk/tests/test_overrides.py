@@ -129,7 +129,7 @@ def as_overrides_unchecked(settings: dict[str, Any]) -> list[str]:
     ],
 )
 def test_a_secret_is_refused_in_toml_too(override: str) -> None:
-    with pytest.raises(ValueError, match=r"config_overrides\[1\] looks like a secret") as caught:
+    with pytest.raises(ValueError, match=r"^config_overrides\[1\] looks like a secret") as caught:
         AppServerConfig(config_overrides=["a=1", override])
     assert "hunter2" not in str(caught.value)
 

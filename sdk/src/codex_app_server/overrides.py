@@ -130,9 +130,10 @@ def _check_text(text: str, path: str) -> None:
 
 
 def _refusal(path: str) -> ValueError:
+    where = path if path.startswith("config_overrides[") else f"config: {path}"
     return ValueError(
-        f"config: {path} looks like a secret, and everybody on this machine can read a command line: put it "
-        "into env and name the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
+        f"{where} looks like a secret, and everybody on this machine can read a command line: put it into env and name "
+        "the variable (env_key, bearer_token_env_var, env_http_headers, env_vars), or use api_key"
     )
 
 
