@@ -301,7 +301,7 @@ class TestVersions:
         assert configured_runtime_version() == "rust-v0.170.0-alpha.2"
         assert required_runtime_version() == "0.170.0a2"
         monkeypatch.setenv(RUNTIME_VERSION_ENV_VAR, "latest")
-        with pytest.raises(RuntimeSetupError, match="'latest' is not a Codex version"):
+        with pytest.raises(RuntimeSetupError, match=f"^{RUNTIME_VERSION_ENV_VAR}: 'latest' is not a Codex version"):
             required_runtime_version()
 
     def test_an_empty_variable_is_refused(

@@ -368,6 +368,9 @@ def test_a_fault_is_for_one_request_only(server: Loopback, web: Web) -> None:
         ("http://[::1]:80/a", "http://[::1]:80/a"),
         (f"http://user:{SECRET}#@host/", "<invalid URL>"),
         ("https://host/a%2Fb", "https://host/a%2Fb"),
+        ("host/a", "host/a"),
+        (f"user:{SECRET}@host/a", "<invalid URL>"),
+        (f"a?sig={SECRET}", "a"),
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:

@@ -353,6 +353,23 @@ def test_left_to_itself_pip_says_where_it_looks() -> None:
     assert PipSettings().first_index("codex-cli-bin").startswith("https://")
 
 
+def test_an_address_to_upload_to_that_is_none_is_refused_with_who_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / ".pypirc").write_text("[ours]\nrepository = http://u:s3cret@x:bad/\n", encoding="utf-8")
+    asked: list[tuple[str | None, str | None, dict[str, str], str]] = [
+        ("ours", None, {}, "the repository 'ours' in .pypirc"),
+        (None, "http://u:s3cret@x:bad/", {}, "--repository-url"),
+        (None, None, {"TWINE_REPOSITORY_URL": "http://u:s3cret@[::1"}, "TWINE_REPOSITORY_URL"),
+    ]
+    for name, url, environ, where in asked:
+        with pytest.raises(UsageError, match=f"^{where} is .* no address to upload to; name an http") as caught:
+            Repository.read(name, url, environ)
+        assert "s3cret" not in str(caught.value)
+
+
 def test_a_repository_is_resolved_as_twine_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -370,6 +387,7 @@ def test_a_repository_is_resolved_as_twine_does(tmp_path: Path, monkeypatch: pyt
     assert (direct.url, direct.words[-1]) == ("https://x.example/", "https://x.example/")
     assert Repository.read(None, None, {"TWINE_REPOSITORY_URL": "https://y.example/"}).url == "https://y.example/"
     (tmp_path / ".pypirc").write_text("password = s3cret\n", encoding="utf-8")
+    assert Repository.read("ours", "https://x.example/", {}).url == "https://x.example/"  # nothing is looked up then
     with pytest.raises(UsageError) as caught:
         Repository.read("ours", None, {})
     assert "s3cret" not in str(caught.value)

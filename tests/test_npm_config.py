@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -128,9 +129,27 @@ class TestWhichRegistry:
             self.registry(project)
 
     def test_an_address_that_is_none_is_shown_without_its_password(self, project: Path) -> None:
-        with pytest.raises(SourceError, match=r"not an http or https URL: ftp://mirror\.example/npm$") as caught:
+        with pytest.raises(SourceError) as caught:
             self.registry(project, NPM_CONFIG_REGISTRY=f"ftp://user:{SECRET}@mirror.example/npm")
+        assert caught.value.what == (
+            "registry in npm's configuration (NPM_CONFIG_REGISTRY) is not an http or https URL: "
+            "ftp://mirror.example/npm"
+        )
         assert SECRET not in told(caught.value)
+
+    @pytest.mark.parametrize("address", ["http://x:bad/", "http://x:99999/", "http://[::1/", "foo", "https://"])
+    def test_what_is_no_address_is_refused_with_the_file_that_says_it(
+        self, address: str, home: Path, project: Path
+    ) -> None:
+        for key in ("registry", "@openai:registry"):
+            (home / ".npmrc").write_text(f"{key}={address}\n")
+            with pytest.raises(SourceError, match=f"^{key} in .*{re.escape(str(home / '.npmrc'))}.* is not an http"):
+                self.registry(project)
+
+    def test_anothers_address_that_is_none_hinders_nobody(self, home: Path, project: Path) -> None:
+        (home / ".npmrc").write_text("registry=http://mirror.example\n@other:registry=http://[::1/\n")
+        config = NpmConfig.load({}, project)
+        assert config.authorization(config.registry(PACKAGE) + "/x") == {}
 
 
 class TestCredentialsInTheClear:
@@ -184,7 +203,7 @@ class TestTheFile:
 
 
 def authorization(config: Mapping[str, str], url: str) -> str | None:
-    return NpmConfig(config).authorization(url).get("Authorization")
+    return NpmConfig(config, {}).authorization(url).get("Authorization")
 
 
 class TestCredentials:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from programs import ROOT, codex_release
 
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import ReleaseError, UsageError
 from codex_release.facts import settings as module
 from codex_release.facts.settings import Settings
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import open_context
+from codex_release.index.repository import Repository
+from codex_release.installing.plan import wanted_version
+from codex_release.sources.directory import Directory
 from codex_release.sources.npm_config import NpmConfig
 
+WORKSPACE = Workspace(ROOT)
 ODD = [
     *["", " ", "\t", "0", "-1", "1e9", "1.5", "nan", "yes", "/", "..", "~nobody-here/x", "a,b", ",", "a b", "'quoted'"],
     *["http://[::1", "https://user:secret@host/x", "ftp://host", "x" * 5_000, "9" * 5_000],
@@ -77,6 +85,61 @@ def test_an_odd_value_is_refused_by_name_or_does_what_the_table_says(name: str, 
     if not value.strip():
         assert (found.cache_dir, found.epoch, found.github_api) == (plain.cache_dir, plain.epoch, plain.github_api)
         assert (found.sources, found.github_token, found.job_summary) == (plain.sources, None, None)
+
+
+def use() -> None:
+    """Have all parts of the toolkit that read variables do so."""
+    with open_context(lambda: WORKSPACE) as context:
+        assert context.sources
+        _ = context.cache
+    wanted_version()
+    Repository.read(None, None, os.environ)
+    if os.environ.get("NPM_CONFIG_REGISTRY", "").strip():  # without one, npm is asked
+        config = NpmConfig.load(os.environ, Path.cwd())
+        config.authorization(config.registry("@openai/codex"))
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize(
+    "name",
+    [*sorted(each for each in in_the_code() if "*" not in each), "NPM_CONFIG_REGISTRY", "npm_config_@x:registry"],
+)
+def test_who_reads_an_odd_value_takes_it_or_refuses_it_by_name(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv(name, value)
+    refusal = None
+    try:
+        use()
+    except ReleaseError as error:
+        refusal = error
+    if refusal:
+        assert name in refusal.what
+        assert refusal.remedy
+        assert "secret" not in str(refusal) or name in {"SOURCE_DATE_EPOCH", "CODEX_PYTHON_RUNTIME_VERSION"}
+        assert len(str(refusal)) < 300
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows asks the system for its directories")
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as of an id that no user has
+    with pytest.raises(UsageError, match=r"^this user has no cache directory: .*; name a directory in CODEX_RELEASE_"):
+        Settings.read({})
+    assert Settings.read({"CODEX_RELEASE_CACHE": "/somewhere"}).cache_dir == Path("/somewhere")
+
+
+def test_a_source_may_be_a_directory_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "archives").mkdir()
+    monkeypatch.setenv("CODEX_RELEASE_SOURCES", "~/archives,directory:~/archives")
+    with open_context(lambda: WORKSPACE) as context:
+        assert [each.path for each in context.sources if isinstance(each, Directory)] == [tmp_path / "archives"] * 2
 
 
 @pytest.mark.parametrize("value", ODD)

@@ -22,12 +22,17 @@ def is_web_url(text: str) -> bool:
 
 
 def shown_url(url: str) -> str:
-    """A URL fit for messages: without credentials, query and fragment, where secrets may stand."""
+    """A URL fit for messages: without credentials, query and fragment, where secrets may stand.
+
+    What has no host, and so is none that anything here asks, is shown as it is, unless credentials may be in it.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "<invalid URL>"
+    if not parts.netloc:
+        return "<invalid URL>" if "@" in url else re.split("[?#]", url)[0]
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
 

@@ -79,14 +79,13 @@ class Settings:
             UsageError: if one makes no sense; it is named.
         """
         set_to = {name: value for name, value in environ.items() if value.strip()}
-        cache, summary = _path(set_to, "CODEX_RELEASE_CACHE"), _path(set_to, "GITHUB_STEP_SUMMARY")
         sources = tuple(filter(None, (word.strip() for word in set_to.get("CODEX_RELEASE_SOURCES", "").split(","))))
         return cls(
-            cache_dir=cache or Path(platformdirs.user_cache_dir("codex-release", appauthor=False)),
+            cache_dir=_path(set_to, "CODEX_RELEASE_CACHE") or _default_cache(),
             sources=sources or _SOURCES,
             github_api=_github_api(set_to),
             github_token=_token(set_to),
-            job_summary=summary,
+            job_summary=_path(set_to, "GITHUB_STEP_SUMMARY"),
             epoch=_source_date_epoch(set_to),
             environ=dict(environ),
         )
@@ -99,6 +98,16 @@ def _path(set_to: Mapping[str, str], name: str) -> Path | None:
         return Path(set_to[name]).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{name} is {set_to[name]!r}: {error}", remedy="write the whole path") from error
+
+
+def _default_cache() -> Path:
+    try:
+        return Path(platformdirs.user_cache_dir("codex-release", appauthor=False))
+    except RuntimeError as error:
+        raise UsageError(
+            f"this user has no cache directory: {error}",
+            remedy="name a directory in CODEX_RELEASE_CACHE, or the user's own in HOME",
+        ) from error
 
 
 def _github_api(set_to: Mapping[str, str]) -> str:

@@ -43,7 +43,7 @@ class ReleaseVersion:
         """
         if not _SPELLING.fullmatch(text):
             raise UsageError(
-                f"{text!r} is not a Codex version",
+                f"{text[:80]!r} is not a Codex version",
                 remedy="write it like 0.169.0, 0.170.0-alpha.2, 0.170.0a2 or rust-v0.169.0",
             )
         return cls(str(Version(text.removeprefix(_TAG_PREFIX))))

@@ -15,6 +15,7 @@ from codex_release.base.http import Web
 from codex_release.base.machine import cores
 from codex_release.base.once import made_once
 from codex_release.base.progress import progress_for
+from codex_release.base.shown import shown_text
 from codex_release.facts.lock import Lock
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
@@ -89,7 +90,9 @@ class Context:
         Raises:
             UsageError: if a name is neither a source nor a directory.
         """
-        return [self._source(name) for name in self.source_names or self.settings.sources]
+        if self.source_names:
+            return [self._source(name, "--source") for name in self.source_names]
+        return [self._source(name, "CODEX_RELEASE_SOURCES") for name in self.settings.sources]
 
     @made_once
     def fetcher(self) -> Fetcher:
@@ -117,15 +120,19 @@ class Context:
             return list(self.catalog.targets)
         return [self.catalog.target(triple) for triple in dict.fromkeys(triples)] or [self.catalog.host()]
 
-    def _source(self, name: str) -> Source:
+    def _source(self, name: str, said_by: str) -> Source:
         if name == "github":
             return GitHub(self.catalog.github, self.web, self.settings.github_api, self.settings.github_token)
         if name == "npm":
             return Npm(self.catalog.npm, self.web, NpmConfig.load(self.settings.environ, Path.cwd()))
-        directory = Path(name.removeprefix("directory:"))
-        if directory.is_dir():
-            return Directory(directory, self.catalog)
-        raise UsageError(f"{name!r} is no source", remedy="name github, npm, or an existing directory")
+        with contextlib.suppress(OSError, RuntimeError):  # a name too long for a file, and a user who is unknown
+            directory = Path(name.removeprefix("directory:")).expanduser()
+            if directory.is_dir():
+                return Directory(directory, self.catalog)
+        raise UsageError(
+            f"{said_by} names {shown_text(name)[:80]!r}, which is no source",
+            remedy="name github, npm, or an existing directory",
+        )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from codex_release.base.errors import DownloadError, PackageIndexError, UsageError
 from codex_release.base.patience import TransientError
-from codex_release.base.shown import shown_url
+from codex_release.base.shown import is_web_url, shown_url
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
 
@@ -57,11 +57,22 @@ class Repository:
             environ: the environment.
 
         Raises:
-            UsageError: if ``.pypirc`` cannot be read.
+            UsageError: if ``.pypirc`` cannot be read, or the address is none.
         """
         words = (*(("--repository", name) if name else ()), *(("--repository-url", url) if url else ()))
         meant = name or environ.get("TWINE_REPOSITORY") or _DEFAULT
-        return cls(meant, url or environ.get("TWINE_REPOSITORY_URL") or _listed(meant), words)
+        if url:
+            where = "--repository-url"
+        elif url := environ.get("TWINE_REPOSITORY_URL"):
+            where = "TWINE_REPOSITORY_URL"
+        else:
+            where, url = f"the repository {meant!r} in .pypirc", _listed(meant)
+        if url and not is_web_url(url):
+            raise UsageError(
+                f"{where} is {shown_url(url)[:80]!r}, which is no address to upload to",
+                remedy="name an http or https URL",
+            )
+        return cls(meant, url, words)
 
     def __str__(self) -> str:
         """As it may be shown."""

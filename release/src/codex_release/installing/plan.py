@@ -16,7 +16,7 @@ from codex_release.facts.targets import Catalog
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.installing.environment import Environment
 from codex_release.installing.installed import template_files, whats_wrong
-from codex_release.installing.wanted import configured_runtime_version
+from codex_release.installing.wanted import RUNTIME_VERSION_ENV_VAR, configured_runtime_version
 
 if TYPE_CHECKING:
     import os
@@ -98,8 +98,13 @@ def wanted_version(named: str | None = None) -> ReleaseVersion | None:
     Raises:
         ReleaseError: if what is said there is no version.
     """
-    text = named or configured_runtime_version()
-    return ReleaseVersion.parse(text.strip()) if text else None
+    if named:
+        return ReleaseVersion.parse(named.strip())
+    text = configured_runtime_version()
+    try:
+        return ReleaseVersion.parse(text.strip()) if text else None
+    except UsageError as error:
+        raise UsageError(f"{RUNTIME_VERSION_ENV_VAR}: {error.what}", remedy=error.remedy) from error
 
 
 def host_target(catalog: Catalog) -> Target:

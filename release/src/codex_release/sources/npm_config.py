@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from codex_release.base.errors import SourceError
 from codex_release.base.once import made_once
 from codex_release.base.programs import answer, found
-from codex_release.base.shown import shown_url
+from codex_release.base.shown import is_web_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,32 +33,48 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class NpmConfig:
-    """Settings by npm's own keys, e.g. ``registry``; they may hold secrets and are never shown."""
+    """What npm is set to.
+
+    Attributes:
+        values: the settings by npm's own keys, e.g. ``registry``; they may hold secrets and are never shown.
+        places: the variable or the file that says each.
+    """
 
     values: Mapping[str, str] = field(repr=False)
+    places: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], cwd: Path) -> NpmConfig:
         """Read the configuration that npm would use in a directory."""
-        variables = {
-            _key(name[len(_PREFIX) :]): _expanded(value.strip(), environ)
+        names = {
+            _key(name[len(_PREFIX) :]): name
             for name, value in environ.items()
             if name.lower().startswith(_PREFIX) and value
         }
+        variables = {key: _expanded(environ[name].strip(), environ) for key, name in names.items()}
         files = [cwd / ".npmrc", *_user_files(variables)]
         files += [Path(variables["globalconfig"])] if "globalconfig" in variables else _global_files(environ)
-        return cls(ChainMap(variables, *(_read(path, environ) for path in files)))
+        read = [(path, _read(path, environ)) for path in files]
+        return cls(
+            ChainMap(variables, *(said for _, said in read)),
+            ChainMap(names, *(dict.fromkeys(said, str(path)) for path, said in read)),
+        )
 
     def registry(self, package: str) -> str:
         """The registry that serves a package, without a slash at the end.
 
         Raises:
-            SourceError: if none is configured and ``npm`` cannot be asked.
+            SourceError: if it is no http or https URL, or none is configured and ``npm`` cannot be asked.
         """
-        scope = package.partition("/")[0]
-        url = self.values.get(f"{scope}:registry") or self.values.get("registry") or self._default_registry
-        if not re.match(r"https?://", url):
-            raise SourceError(f"the configured npm registry is not an http or https URL: {shown_url(url)}")
+        keys = (f"{package.partition('/')[0]}:registry", "registry")
+        key = next((each for each in keys if self.values.get(each)), None)
+        url = self.values[key] if key else self._default_registry
+        if not is_web_url(url):
+            where = f"{key} in npm's configuration ({self.places[key]})" if key else "npm's default registry"
+            raise SourceError(
+                f"{where} is not an http or https URL: {shown_url(url)[:80]}",
+                remedy="set it to the root of an npm registry, or ask another source with --source",
+            )
         return url.rstrip("/")
 
     @made_once
@@ -96,7 +112,7 @@ class NpmConfig:
 
     def _is_trusted_in_the_clear(self, url: str) -> bool:
         registries = (value for key, value in self.values.items() if f":{key}".endswith(":registry"))
-        return urlsplit(url)[:2] in [urlsplit(each)[:2] for each in registries]
+        return urlsplit(url)[:2] in [urlsplit(each)[:2] for each in registries if is_web_url(each)]
 
 
 def parse_npmrc(text: str, environ: Mapping[str, str]) -> dict[str, str]:
