@@ -510,7 +510,7 @@ def test_a_result_that_nothing_names_is_inferred_and_ready_to_paste(rules: Rules
     assert normalise(side, rules).guesses == {"new/thing": "ThingNewAnswerResponse"}
     with pytest.raises(ProtocolError) as caught:
         files_for(side, NOTHING, without_front(rules), "1")
-    *_, line = str(caught.value).splitlines()
+    (line,) = caught.value.problems
     assert line == '"new/thing" = "ThingNewAnswerResponse"'
     text = with_results(workspace.protocol_file.read_text("utf-8"), {"new/thing": "ThingNewAnswerResponse"})
     assert f"\n{line}\n" in text
@@ -606,6 +606,99 @@ def test_a_file_of_older_messages_with_a_mistake_is_refused(tmp_path: Path) -> N
     path.write_text('{"stable": {}}', encoding="utf-8")
     with pytest.raises(WorkspaceError, match=r"older\.json: experimental is missing; take it from the version control"):
         older.load(path)
+
+
+@pytest.mark.parametrize(
+    ("schema", "complaint"),
+    [
+        ("null", r"X is null, not a table"),
+        ('{"required": true}', r"X\.required is True, not an array"),
+        ('{"properties": {"a": 1}}', r"X\.properties\.a is 1, not a table"),
+        ('{"properties": {"a": {"items": null}}}', r"X\.properties\.a\.items is null, not a table"),
+        ('{"anyOf": [{"oneOf": [null]}]}', r"X\.anyOf\[0\]\.oneOf\[0\] is null, not a table"),
+        ('{"enum": []}', r"X\.enum is no array of words and numbers"),
+        ('{"enum": [{}]}', r"X\.enum is no array of words and numbers"),
+        ('{"$ref": 1}', r"X\.\$ref is 1, not a text"),
+        ('{"type": [1]}', r"X\.type\[0\] is 1, not a text"),
+    ],
+)
+def test_an_older_definition_that_is_no_schema_is_refused_with_its_place(
+    schema: str, complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "older.json"
+    for kind in ("definitions", "notifications"):
+        empty: dict[str, Any] = {"definitions": {}, "server_requests": {}, "notifications": {}}
+        if (kind, schema) == ("notifications", "null"):
+            continue  # of a message without parameters
+        sides = {"experimental": empty | {kind: {"X": json.loads(schema)}}, "stable": empty}
+        path.write_text(json.dumps(sides), encoding="utf-8")
+        with pytest.raises(WorkspaceError, match=rf"older\.json: experimental\.{kind}\.{complaint}; take it from"):
+            older.load(path)
+
+
+@pytest.mark.parametrize(
+    ("schema", "complaint"),
+    [
+        (Schema({"A": obj("b", b=ref("B"))}, {}, {}, {}), "A refers to B, which has no definition"),
+        (Schema({"R": obj("")}, {"do": ref("B")}, {}, {}), "the parameters of do have no definition"),
+        (Schema({}, {}, {}, {"told": ref("B")}), "the parameters of told have no definition"),
+        (Schema({"A": {"type": "object", "properties": {"b": {"items": False, "type": "array"}}}}, {}, {}, {}), "AB"),
+    ],
+)
+def test_what_refers_to_nothing_is_refused_with_the_places_to_look_at(
+    rules: Rules, schema: Schema, complaint: str
+) -> None:
+    with pytest.raises(ProtocolError, match=rf"^{complaint}.*; look at .*protocol\.older\.json.*protocol\.toml"):
+        normalise(alone(schema), replace(rules, results={"do": "R"}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('name = "common"', 'name = "../../../../planted"', r"rooms\[0\]\.name is '.*planted', which can be no module"),
+        ('name = "common"', 'name = "events"', r"rooms\[0\]\.name is 'events', which can be no module's name"),
+        ('owner = "Codex"', 'owner = "Co dex"', r"front\[\d+\]\.owner is 'Co dex', which can be no name in Python"),
+        (
+            "[client_options]",
+            "[client_options]\n'x-y' = {type = 'x', methods = [], about = ''}",
+            "client_options.x-y is 'x",
+        ),
+        ("[front_names]", "[front_names]\nX = []", r"front_names\.X has to be one module, or two"),
+        ("[front_names]", '[front_names]\n"a.b" = ["c"]', r'front_names\."a\.b" is \'a\.b\', which can be no name'),
+        ('about = """', 'about = """x \\"\\"\\" y ', r"front\[\d+\]\.about has three quotes or a backslash"),
+    ],
+)
+def test_a_name_or_a_text_that_no_module_can_hold_is_refused(
+    old: str, new: str, complaint: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    text = workspace.protocol_file.read_text("utf-8")
+    assert old in text
+    shutil.copy(workspace.protocol_file.with_name("protocol.prose.toml"), tmp_path)
+    (tmp_path / "protocol.toml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(WorkspaceError, match=rf"protocol\.toml: {complaint}.*; mend it there"):
+        Rules.load(tmp_path / "protocol.toml")
+
+
+def test_a_sentence_that_would_end_its_docstring_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prose.toml"
+    for text in ('x \\"\\"\\" y', "x \\\\d"):
+        path.write_text(f'[methods]\n[definitions]\n[fields]\n"A.b" = "{text}"\n', encoding="utf-8")
+        with pytest.raises(WorkspaceError, match=r'prose\.toml: fields\."A\.b" has three quotes or a backslash'):
+            Prose.load(path)
+
+
+def test_what_would_be_no_python_is_refused_with_its_line_and_never_written(rules: Rules) -> None:
+    side = alone(Schema({"DoResponse": obj("")}, {"do": None}, {}, {}))
+    prose = replace(rules.prose, definitions={"DoResponse": 'What is "done"'})
+    with pytest.raises(
+        ProtocolError, match=r'do\.pyi? would be no Python \(.*\): .*"done"""".*; look for what .*prose'
+    ):
+        files_for(side, NOTHING, replace(without_front(rules), client_options={}, prose=prose), "1")
+
+
+def test_a_high_level_method_may_say_one_sentence_alone(side: Side, rules: Rules) -> None:
+    short = replace(rules, front=tuple(replace(each, about="Do it.") for each in rules.front))
+    assert '"""Do it.\n\n' in files_for(side, NOTHING, short, "1")["front.py"]
 
 
 def test_rules_with_a_mistake_are_refused(tmp_path: Path) -> None:

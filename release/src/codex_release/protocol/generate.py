@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
@@ -55,9 +56,9 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
     plain = normalise(together(side, older), rules)
     if plain.guesses:
         raise ProtocolError(
-            f"nothing says what {', '.join(plain.guesses)} gives",
-            remedy="if it is right, put this under [results] in release/protocol.toml:\n"
-            + "\n".join(result_lines(plain.guesses)),
+            f"nothing says what {', '.join(plain.guesses)} gives, most likely this",
+            problems=result_lines(plain.guesses),
+            remedy="if it is right, put it under [results] in release/protocol.toml, a line each",
         )
     chosen = with_choices(plain, rules)
     protocol, rooms = with_value_aliases(chosen, rules, rooms_of_definitions(chosen, rules))
@@ -72,7 +73,21 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
     for is_async, front in ((False, "front.py"), (True, "afront.py")):
         files[front] = render_front(protocol, rules, rooms, version, is_async=is_async)
         files |= render_methods(protocol, rules, rooms, version, is_async=is_async)
+    for path, text in files.items():
+        _require_python(path, text)
     return dict(sorted(files.items()))
+
+
+def _require_python(path: str, text: str) -> None:
+    """Refuse what nothing could import: a word of the rules' files, or of the schema, cannot stand where it is put."""
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError) as error:  # the latter of a NUL
+        line = text.splitlines()[(getattr(error, "lineno", None) or 1) - 1].strip()
+        raise ProtocolError(
+            f"{path} would be no Python ({error}): {line[:80]}",
+            remedy="look for what stands there in release/protocol.toml and release/protocol.prose.toml",
+        ) from error
 
 
 def differing(files: Mapping[str, str], directory: Path) -> list[str]:

@@ -41,6 +41,7 @@ from codex_release.protocol.shapes import (
     TaggedUnion,
     Type,
     names_in,
+    names_of,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ _JSON, _NULL = Scalar("json"), Scalar("null")
 _PROSE = frozenset({"$schema", "title", "description", "default"})
 _REF = "#/definitions/"
 _RESULT = "Response"
+_REMEDY = (
+    "look at the schema that the runtime prints, at release/protocol.older.json, and at what release/protocol.toml has "
+    "under [left_out] and [paths]"
+)
 
 
 def normalise(side: Side, rules: Rules) -> Protocol:
@@ -71,6 +76,9 @@ def normalise(side: Side, rules: Rules) -> Protocol:
     schema, stable = side.schema, side.stable
     definitions = _Reader.read(schema, rules)
     known = _Reader.read(stable, rules)
+    for name, definition in definitions.items():
+        if missing := [other for other in names_of(definition) if other not in definitions]:
+            raise ProtocolError(f"{name} refers to {missing[0]}, which has no definition", remedy=_REMEDY)
     marked = {name: _marked(definition, known.get(name)) for name, definition in sorted(definitions.items())}
     results = {
         method: next((name for name in result_names(method, params, rules) if name in marked), None)
@@ -88,7 +96,12 @@ def normalise(side: Side, rules: Rules) -> Protocol:
     return Protocol(
         definitions=marked,
         client_requests=tuple(
-            ClientRequest(method, _optional_params(params), result(method), is_experimental=is_new)
+            ClientRequest(
+                method,
+                _params_name(method, params, marked) if _optional_params(params) else None,
+                result(method),
+                is_experimental=is_new,
+            )
             for method, params, is_new in _messages(schema.client_requests, stable.client_requests)
         ),
         server_requests=tuple(
@@ -219,6 +232,8 @@ class _Reader:
 
     def type(self, schema: Any, name: str) -> Type:
         """What a schema in a place is; an object that is described right there is given the name."""
+        if schema is False:
+            raise ProtocolError(f"{name} can be nothing at all", remedy=_REMEDY)
         body = {} if schema is True else {key: value for key, value in schema.items() if key not in _PROSE}
         options = body.get("allOf") or body.get("oneOf") or body.get("anyOf")
         if not body:
@@ -302,7 +317,7 @@ def _merged(union: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, A
     """A variant with the members of its union, and with those that only some of its own options have."""
     properties = {**union.get("properties", {}), **variant["properties"]}
     for option in [*variant.get("anyOf", ()), *variant.get("oneOf", ())]:
-        properties |= option["properties"]
+        properties |= option.get("properties", {})
     return {"properties": properties, "required": [*union.get("required", ()), *variant.get("required", ())]}
 
 
@@ -349,7 +364,7 @@ def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]
     """The definition of a method's parameters, which must have one."""
     name = _optional_params(params)
     if name is None or name not in definitions:
-        raise ProtocolError(f"the parameters of {method} have no definition")
+        raise ProtocolError(f"the parameters of {method} have no definition", remedy=_REMEDY)
     return name
 
 

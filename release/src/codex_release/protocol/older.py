@@ -14,7 +14,7 @@ from codex_release.base.atomic import write_text
 from codex_release.base.errors import WorkspaceError
 from codex_release.base.table import read_json
 from codex_release.protocol.normalise import result_names
-from codex_release.protocol.schema import Schema, Side, bare
+from codex_release.protocol.schema import Schema, Side, bare, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +39,13 @@ def load(path: Path) -> Side:
 
 
 def _kept(side: Table) -> Schema:
-    found = {key: side.table(key) for key in ("definitions", "server_requests", "notifications")}
-    return Schema(client_requests={}, **{key: {name: each.get(name) for name in each} for key, each in found.items()})
+    definitions, asks, tells = (side.table(key) for key in ("definitions", "server_requests", "notifications"))
+    return Schema({name: read_schema(definitions, name) for name in definitions}, {}, _messages(asks), _messages(tells))
+
+
+def _messages(methods: Table) -> dict[str, Any]:
+    """The schemas of the parameters of some methods, which may have none."""
+    return {name: None if methods.get(name) is None else read_schema(methods, name) for name in methods}
 
 
 def save(side: Side, path: Path) -> None:

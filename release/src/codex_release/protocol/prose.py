@@ -16,12 +16,13 @@ from codex_release.protocol.naming import snake
 from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, names_in, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from codex_release.base.table import Table
     from codex_release.protocol.shapes import ClientRequest, Definition, Protocol, ServerRequest
 
-__all__ = ["About", "Prose", "abouts_of"]
+__all__ = ["About", "Prose", "abouts_of", "require_words"]
 
 _LINE = 100
 """So many columns sentences may take that stand on one line; longer ones are paragraphs."""
@@ -49,9 +50,13 @@ class Prose:
         """Read the file.
 
         Raises:
-            WorkspaceError: if it cannot be read, or lacks something or has too much.
+            WorkspaceError: if it cannot be read, lacks something or has too much, or says what no docstring can.
         """
-        return read_toml(path).filled(cls)
+        said = read_toml(path)
+        prose = said.filled(cls)
+        for table in map(said.table, said):
+            require_words(table, table)
+        return prose
 
     def of_field(self, owner: str, name: str) -> str | None:
         """What a field of a model is, if that is said."""
@@ -74,6 +79,17 @@ class About:
 
     paragraphs: tuple[str, ...]
     fields: Mapping[str, str]
+
+
+def require_words(table: Table, keys: Iterable[str]) -> None:
+    """Refuse texts that would end a docstring, or mean something else in it.
+
+    Raises:
+        ReleaseError: of the table's kind.
+    """
+    for key in keys:
+        if '"""' in table.text(key) or "\\" in table.text(key):
+            table.refuse(key, "has three quotes or a backslash, which no docstring can have")
 
 
 def abouts_of(protocol: Protocol, prose: Prose) -> dict[str, About]:

@@ -110,7 +110,10 @@ class _Front:
         for each in front.overloads:
             narrowed = {name: f"{name}: {kind}" for name, kind in each.options.items()}
             if unknown := narrowed.keys() - named.keys():
-                raise ProtocolError(f"{front.name} has no option called {unknown.pop()} to narrow")
+                raise ProtocolError(
+                    f"{front.owner}.{front.name} has no option called {unknown.pop()} to narrow",
+                    remedy=f"mend the overloads of {front.name} under [[front]] in release/protocol.toml",
+                )
             narrowed |= {name: f"{word} = None" for name, word in narrowed.items() if each.options[name] == "None"}
             self._annotations += [*each.options.values(), "overload"]
             stub = self._stub(
@@ -149,7 +152,11 @@ class _Front:
         own = self._own(front)
         kept = [each for each in options if each.wire not in front.given]
         if taken := {each.name for each in kept} & {*front.arguments, *own}:
-            raise ProtocolError(f"{front.name} would have two options called {taken.pop()}")
+            raise ProtocolError(
+                f"{front.owner}.{front.name} would have two options called {taken.pop()}",
+                remedy="in release/protocol.toml, name that of arguments or [client_options] otherwise, or put the "
+                f"protocol's among what is given in {front.name} under [[front]]",
+            )
         self._annotations += [*(each.annotation for each in kept), *(each.type for each in own.values())]
         return kept, self._result(front.result or request.result)
 
@@ -183,7 +190,7 @@ def _words(front: FrontMethod, own: Mapping[str, ClientOption], options: Sequenc
     sections = [each for each in rest if _SECTION.match(each)]
     said = {name: each.about for name, each in own.items()} | said_of(options)
     of_options = section("Args", said, " " * 8)
-    if sections[0].startswith("Args:\n"):
+    if sections and sections[0].startswith("Args:\n"):
         sections[0] += of_options.removeprefix("Args:")
     else:
         sections.insert(0, of_options)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import bisect
 import json
+import keyword
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.facts.toml import read_toml
-from codex_release.protocol.prose import Prose
+from codex_release.protocol.naming import room_name
+from codex_release.protocol.prose import Prose, require_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from codex_release.base.table import Table
 
 __all__ = ["ClientOption", "FrontMethod", "Overload", "RoomRule", "Rules", "WordsRule", "result_lines", "with_results"]
 
@@ -149,9 +153,10 @@ class Rules:
         """Read the two files.
 
         Raises:
-            WorkspaceError: if one cannot be read, or lacks something or has too much.
+            WorkspaceError: if one cannot be read, lacks something or has too much, or has a name that can be none.
         """
         tables = read_toml(path)
+        _require_names(tables)
         paths, left_out = tables.table("paths"), tables.table("left_out")
         names = tables.table("front_names")
         return cls(
@@ -169,6 +174,35 @@ class Rules:
             front_names={name: names.texts(name) for name in names},
             prose=Prose.load(path.with_name("protocol.prose.toml")),
         )
+
+
+def _require_names(tables: Table) -> None:
+    """Refuse what can be no name in Python, most of all of a module, which is written where its name leads."""
+    for room in tables.tables("rooms"):
+        name = room.text("name")
+        if not name.isidentifier() or room_name(name) != name:
+            room.refuse("name", f"is {name!r}, which can be no module's name")
+    for front in tables.tables("front"):
+        for key in ("owner", "name"):
+            _require_name(front, key, front.text(key))
+        for name in front.table("arguments") if "arguments" in front else ():
+            _require_name(front, "arguments", name)
+        require_words(front, ("about",))
+    for words in tables.tables("words"):
+        _require_name(words, "name", words.text("name"))
+    for name, option in tables.each("client_options"):
+        _require_name(option, "", name)
+        require_words(option, ("about",))
+    homes = tables.table("front_names")
+    for name in homes:
+        _require_name(homes, name, name)
+        if len(homes.texts(name)) not in {1, 2}:
+            homes.refuse(name, "has to be one module, or two where there is an asynchronous twin")
+
+
+def _require_name(table: Table, key: str, name: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        table.refuse(key, f"is {name!r}, which can be no name in Python")
 
 
 def result_lines(results: Mapping[str, str]) -> list[str]:

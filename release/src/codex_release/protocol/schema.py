@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["Schema", "Side", "bare", "runtime_version"]
+__all__ = ["Schema", "Side", "bare", "read_schema", "runtime_version"]
 
 _DEFINITIONS = "codex_app_server_protocol.schemas.json"
 _MESSAGES = ("ClientRequest", "ServerRequest", "ServerNotification")
@@ -121,8 +121,8 @@ def _loaded(path: Path) -> Table:
 
 def _flattened(definitions: Table) -> dict[str, Any]:
     """The definitions of both versions of the protocol under one roof; what both have must be the same."""
-    newer = {name: definitions.table(_V2).get(name) for name in definitions.table(_V2)}
-    older = {name: definitions.get(name) for name in definitions if name != _V2}
+    newer = {name: read_schema(definitions.table(_V2), name) for name in definitions.table(_V2)}
+    older = {name: read_schema(definitions, name) for name in definitions if name != _V2}
     for name in older.keys() & newer.keys():
         if bare(older[name]) != bare(newer[name]):
             definitions.refuse(name, "has two definitions")
@@ -144,5 +144,43 @@ def _methods(schema: Table) -> dict[str, Any]:
         names = properties.table("method").texts("enum")
         if not names:
             properties.refuse("method", "has no name")
-        found[names[0]] = properties.get("params")
+        found[names[0]] = None if properties.get("params") is None else read_schema(properties, "params")
     return found
+
+
+def read_schema(table: Table, key: str) -> Any:
+    """The JSON schema that stands in a table; all that is read of it is of the kind that it has to be.
+
+    Raises:
+        ReleaseError: of the table's kind, if it is no schema.
+    """
+    if table.get(key) is True:
+        return True
+    schema = table.table(key)
+    _require_parts(schema)
+    return schema.values
+
+
+def _require_parts(schema: Table) -> None:
+    """Refuse a schema with a part of another kind than it has to be."""
+    for key in ("oneOf", "anyOf", "allOf"):
+        for each in schema.tables(key) if key in schema else ():
+            _require_parts(each)
+    for key in ("items", "additionalProperties"):
+        if key in schema and schema.get(key) is not False:
+            read_schema(schema, key)
+    for name in schema.table("properties") if "properties" in schema else ():
+        read_schema(schema.table("properties"), name)
+    if "required" in schema:
+        schema.texts("required")
+    if "$ref" in schema:
+        schema.text("$ref")
+    if "type" in schema and not isinstance(schema.get("type"), str):
+        schema.texts("type")
+    values = schema.get("enum")
+    if "enum" in schema and (not values or not isinstance(values, list) or any(map(_is_compound, values))):
+        schema.refuse("enum", "is no array of words and numbers")
+
+
+def _is_compound(value: object) -> bool:
+    return isinstance(value, (dict, list))
