@@ -33,6 +33,7 @@ from codex_app_server import (
     TextInput,
     TransportClosedError,
 )
+from codex_app_server.ending import LEAVE_GRACE
 from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
@@ -538,6 +539,60 @@ def test_a_start_that_is_cancelled_leaves_nothing(peer: Peer, delay: float) -> N
 
     config = peer("time.sleep(0.1); greet(); wait_for_end()")
     asyncio.run(run())
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+@pytest.mark.parametrize("delay", [0, 0.01, 0.05, 0.2, 0.4])
+@pytest.mark.parametrize("script", ["wait_for_end()", "time.sleep(30)"], ids=["leaves", "does not leave"])
+def test_a_block_that_is_cancelled_again_and_again_leaves_nothing(peer: Peer, delay: float, script: str) -> None:
+    async def use() -> None:
+        async with AsyncCodex(config):
+            await asyncio.sleep(5)
+
+    async def run() -> None:
+        task = asyncio.create_task(use())
+        await asyncio.sleep(delay)
+        began = time.monotonic()
+        while not task.done():  # as a scope of anyio does
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
+        assert time.monotonic() - began < LEAVE_GRACE
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    config = peer(f"time.sleep(0.1); greet(); {script}")
+    asyncio.run(run())
+
+
+CANCELLED_CLOSE = """
+import asyncio, sys
+from codex_app_server import AppServerConfig, AsyncCodex
+async def use(started):
+    async with AsyncCodex(AppServerConfig(launch_args_override=sys.argv[1:])):
+        started.set()
+        await asyncio.sleep(5)
+async def main():
+    asyncio.get_running_loop().slow_callback_duration = 10  # or asyncio complains where the machine has much to do
+    started = asyncio.Event()
+    task = asyncio.create_task(use(started))
+    await started.wait()
+    for _ in range({cancels}):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+{end}
+asyncio.run(main())
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("end", ["    await asyncio.wait([task])", ""], ids=["waited for", "left to the loop's end"])
+@pytest.mark.parametrize("cancels", [1, 2])
+def test_asyncio_has_nothing_to_say_of_a_close_that_is_cancelled(peer: Peer, cancels: int, end: str) -> None:
+    program = CANCELLED_CLOSE.format(cancels=cancels, end=end)
+    ran = child(program, *command_of(peer("greet(); wait_for_end(); time.sleep(0.2)")))
+
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("fine\n", "", 0)
 
 
 SECOND_LOOP = """

@@ -265,7 +265,8 @@ class AsyncDriver(BaseDriver):
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
 
-        Works in another event loop too. In a forked child it does nothing.
+        Works in another event loop too. In a forked child it does nothing. Where it is cancelled, once or again and
+        again, the runtime is killed, and it ends cancelled when that is done.
         """
         if os.getpid() != self._process_id:
             return
@@ -278,11 +279,29 @@ class AsyncDriver(BaseDriver):
             await self._transport.close_from_elsewhere(self._loop)
             return
         self._reader.end(self._reader.ending)
-        starting = self._starting
-        if starting is not None and not starting.done() and starting is not asyncio.current_task():
-            self._transport.give_up()
-            await asyncio.wait([starting])  # it sees that it is over, and ends by itself
-        await self._transport.close()
+        starting = None if self._starting is asyncio.current_task() else self._starting
+        # A task of its own: nobody who cancels this one leaves the runtime, or what asyncio holds of it, behind.
+        leaving = asyncio.create_task(self._leave(starting))
+        cancellation: asyncio.CancelledError | None = None
+        while not leaving.done():
+            try:
+                await asyncio.wait([leaving])
+            except asyncio.CancelledError as error:
+                cancellation = error
+                self._transport.let_go()
+        try:
+            leaving.result()
+        finally:
+            if cancellation is not None:
+                raise cancellation
+
+    async def _leave(self, starting: asyncio.Task[None] | None) -> None:
+        try:
+            if starting is not None and not starting.done():
+                self._transport.give_up()
+                await asyncio.wait([starting])  # it sees that it is over, and ends by itself
+        finally:
+            await self._transport.close()
         if self._observing is not None:
             await self._observing.wait(OBSERVING_S)
 

@@ -134,8 +134,9 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
             if (pipe := self._pipe(_STDIN)) is not None:
                 pipe.close()
             await self._see_off(process)
-        except BaseException:  # a task that is cancelled while it waits
+        except asyncio.CancelledError:  # the loop is about to end, and has to see how the process does
             _kill(process)
+            await self._leaves_within(SIGNAL_GRACE)
             raise
         finally:
             process.close()
@@ -288,10 +289,26 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
 
 def _terminate(process: asyncio.SubprocessTransport) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    if not _has_exited(process):
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
 
 
 def _kill(process: asyncio.SubprocessTransport) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+    if not _has_exited(process):
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+
+def _has_exited(process: asyncio.SubprocessTransport) -> bool:
+    """Whether it is over, as far as the system says that without being asked for good.
+
+    A signal to a process that is just over makes asyncio take its exit status where its own watcher then finds none,
+    and complains.
+    """
+    if sys.platform == "win32" or not hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+        return False
+    try:
+        return os.waitid(os.P_PID, process.get_pid(), os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
