@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import bare
+from awaited import awaited, bare
 
 from codex_app_server import (
     AppServerConfig,
@@ -283,6 +283,30 @@ def test_what_cannot_be_counted_does_not_go_on(
         assert "the watch over limits failed" in caplog.text  # for a turn that nobody reads
 
     scripted(scene, BEGINS + textwrap.dedent(script) + ending)
+
+
+@pytest.mark.parametrize("way", ["run", "turn"])
+def test_a_turn_that_nobody_can_watch_does_not_go_on(scripted: Play, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    def no_more_threads(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    for twin in ("sync", "aio"):
+        monkeypatch.setattr(f"codex_app_server.{twin}.watching.Aside", no_more_threads)
+    script = """
+    told = []
+    while (request := read())["method"] != "ask":
+        told.append(request["method"])
+    write({"id": request["id"], "result": told})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        thread = await codex.thread_start()
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await getattr(thread, way)("go", limits=Limits(commands=2))
+        assert await awaited(bare(codex).client).request("ask") == ["turn/interrupt"]
+
+    scripted(scene, BEGINS + textwrap.dedent(script))
 
 
 def test_a_turn_that_is_refused_or_does_not_begin_is_not_counted(scripted: Play) -> None:

@@ -116,6 +116,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         try:
             return AsyncTurn(self._driver, self._id, await begin_turn(self._driver, request, None, watching), watching)
         except BaseException:
+            self._driver.give_up(request)
             if watching is not None:
                 watching.give_back()
             raise

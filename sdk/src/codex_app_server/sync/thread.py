@@ -116,6 +116,7 @@ class Thread(ThreadOptions, Handle):
         try:
             return Turn(self._driver, self._id, begin_turn(self._driver, request, None, watching), watching)
         except BaseException:
+            self._driver.give_up(request)
             if watching is not None:
                 watching.give_back()
             raise
