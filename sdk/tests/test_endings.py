@@ -595,6 +595,28 @@ def test_asyncio_has_nothing_to_say_of_a_close_that_is_cancelled(peer: Peer, can
     assert (ran.stdout, ran.stderr, ran.returncode) == ("fine\n", "", 0)
 
 
+ENDED_LOOP = """
+import asyncio, sys
+from codex_app_server import AppServerConfig, AsyncCodex
+async def use():
+    async with AsyncCodex(AppServerConfig(launch_args_override=sys.argv[1:])):
+        await asyncio.sleep(5)
+async def main(steps):
+    task = asyncio.create_task(use())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+for steps in range(12):
+    asyncio.run(main(steps))
+print("fine")
+"""
+
+
+def test_a_loop_ends_in_the_midst_of_a_start_that_nobody_waits_for(peer: Peer) -> None:
+    ran = child(ENDED_LOOP, *command_of(peer("greet(); wait_for_end()")))
+
+    assert (ran.stdout, ran.returncode) == ("fine\n", 0)
+
+
 SECOND_LOOP = """
 import asyncio, sys, threading, time, warnings
 import psutil

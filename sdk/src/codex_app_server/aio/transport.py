@@ -36,6 +36,8 @@ __all__ = ["AsyncStdioTransport"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _POLL_S = 0.01
+_SPAWNING_S = 0.2
+"""How long asyncio has to see that a process is dead which it killed in the midst of its start, in seconds."""
 
 
 class AsyncStdioTransport(asyncio.SubprocessProtocol):
@@ -81,8 +83,8 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         command, cwd, env = launch_command(self._config), self._config.cwd, launch_environment(self._config)
         open_here.add(self)
         self._loop = asyncio.get_running_loop()
-        try:
-            await self._loop.subprocess_exec(
+        spawning = self._loop.create_task(
+            self._loop.subprocess_exec(
                 lambda: self,
                 *command,
                 cwd=cwd,
@@ -90,6 +92,17 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
                 creationflags=CREATION_FLAGS,
                 start_new_session=True,  # as in `sync.transport`
             )
+        )
+        try:
+            await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            # At its end `asyncio.run` cancels what connects the pipes too, and asyncio would wait for them for ever
+            # (3.11 to 3.13): it has killed the process by then, and is told a second time.
+            while not spawning.done():
+                await asyncio.wait([spawning], timeout=_SPAWNING_S)
+                spawning.cancel()
+            _ = spawning.cancelled() or spawning.exception()  # nobody else asks
+            raise
         except OSError as error:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
