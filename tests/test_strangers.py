@@ -17,6 +17,8 @@ from editing import Edit, edited, put, replaced, without
 from fake_release import FakeRelease
 from publishing import SmallRelease
 
+from codex_release.check.metadata import MetadataCheck
+
 pytestmark = pytest.mark.slow
 
 VERSION = archives.VERSION
@@ -31,6 +33,13 @@ def dist(small_release: SmallRelease, tmp_path: Path) -> Path:
     for path in (found, *small_release.dist.glob("codex_app_server_sdk*")):
         shutil.copy2(path, tmp_path / "dist")
     return tmp_path / "dist"
+
+
+@pytest.fixture(autouse=True)
+def unasked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What twine and check-wheel-contents say of it is another matter, and takes longer than all the rest."""
+    if request.function is not test_what_is_no_file_is_not_waited_for:
+        monkeypatch.setattr(MetadataCheck, "problems", lambda *_: [])
 
 
 def problems(release: FakeRelease, path: Path) -> str:
