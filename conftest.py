@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,16 @@ def _programs_start_in_a_moment() -> Iterator[None]:
         patch.setattr(WORKER, programs.worker)
         yield
         programs.close()
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """Signals end this process and what it starts, as where nobody has `nohup` before it."""
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in names}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def set_up(*requirements: str) -> Path:
         CalledProcessError: if an installation fails.
     """
     try:
+        _ = str(VENV).encode(sys.getfilesystemencoding())  # some Pythons would get further, and fail without a word
         _complete(*requirements)
     except UnicodeError as error:
         raise RefusedError(

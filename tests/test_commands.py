@@ -669,6 +669,7 @@ def test_an_output_directory_that_cannot_be_written_is_named_with_what_to_do(
     assert line.endswith(f"; {remedy}")
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_signals_are_left_as_they_were_and_what_is_ignored_stays_so(
     release: FakeRelease, monkeypatch: pytest.MonkeyPatch
 ) -> None:

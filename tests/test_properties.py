@@ -81,7 +81,7 @@ def test_any_text_is_a_version_or_a_usage_error(text: str) -> None:
     try:
         version = ReleaseVersion.parse(text)
     except UsageError as error:
-        assert repr(text) in str(error)  # noqa: PT017  # most texts are none, some are
+        assert repr(text[:80]) in str(error)  # noqa: PT017  # most texts are none, some are
     else:
         spellings = (version.codex, version.tag, version.pep440)
         assert {ReleaseVersion.parse(spelling) for spelling in spellings} == {version}

@@ -317,6 +317,7 @@ def test_a_client_that_is_public_too_early_is_said_loudly_and_the_runtime_comes_
 @pytest.mark.parametrize(
     ("name", "word"), [("SIGINT", "interrupted"), ("SIGTERM", "ended by SIGTERM"), ("SIGHUP", "ended by SIGHUP")]
 )
+@pytest.mark.usefixtures("usual_signals")
 def test_what_ends_a_run_ends_its_twine_and_says_what_is_there(
     shown: Window, name: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
