@@ -237,6 +237,15 @@ def test_the_clients_sdist_holds_nothing_that_is_not_known(release: FakeRelease,
     assert said in problems(release, repacked(sdist, lambda members: members.update({name: content})))
 
 
+def test_a_project_of_the_checkout_that_cannot_be_read_is_named(release: FakeRelease, dist: Path) -> None:
+    project = release.root / "sdk" / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.unlink()  # it is shared
+    project.write_text(text.replace('"docstring-parser>=', '"docstring parser>='), encoding="utf-8")
+    (wheel,) = dist.glob("codex_app_server_sdk*.whl")
+    assert f"{project}: project has a dependency that is none" in problems(release, wheel)
+
+
 def test_two_wheels_for_one_platform_are_no_release(release: FakeRelease, dist: Path) -> None:
     (wheel,) = dist.glob("codex_cli_bin*.whl")
     shutil.copy2(wheel, dist / wheel.name.replace("-py3-", "-9-py3-"))

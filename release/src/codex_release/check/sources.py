@@ -63,12 +63,15 @@ class Project:
         """
         data = read_toml(directory / "pyproject.toml")
         project = data.table("project")
-        required = list(map(Requirement, project.texts("dependencies") if "dependencies" in project else ()))
-        for extra, texts in _arrays(project, "optional-dependencies"):
-            for each in map(Requirement, texts):
-                own = f"({each.marker}) and " if each.marker else ""
-                each.marker = Marker(f"{own}extra == '{extra}'")
-                required.append(each)
+        try:
+            required = list(map(Requirement, project.texts("dependencies") if "dependencies" in project else ()))
+            for extra, texts in _arrays(project, "optional-dependencies"):
+                for each in map(Requirement, texts):
+                    own = f"({each.marker}) and " if each.marker else ""
+                    each.marker = Marker(f"{own}extra == '{extra}'")
+                    required.append(each)
+        except InvalidRequirement as error:
+            project.refuse("", f"has a dependency that is none: {error}")
         groups = {"console_scripts": project.mapping("scripts")} if "scripts" in project else {}
         if "entry-points" in project:
             groups |= {group: project.table("entry-points").mapping(group) for group in project.table("entry-points")}
