@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
 from codex_release.facts.toml import read_toml
+from codex_release.wheels.wheel_file import read_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,13 +109,10 @@ class Project:
 
     def entry_point_problems(self, text: str) -> list[str]:
         """Where entry points are not the project's own."""
-        parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-        parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
         try:
-            parser.read_string(text)
+            stated = read_entry_points(text)
         except configparser.Error as error:
             return [f"entry_points.txt cannot be read: {error}"]
-        stated = {group: dict(parser[group]) for group in parser.sections()}
         return [] if stated == self.entry_points else ["entry_points.txt is not what the checkout's project leads to"]
 
 

@@ -5,7 +5,6 @@ hatchling makes the package and its metadata as for the wheel; they are what the
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import errno
 import importlib
@@ -29,6 +28,7 @@ from codex_release.wheels.backend import Backend
 from codex_release.wheels.record import record_text
 from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
+from codex_release.wheels.wheel_file import read_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,10 +155,7 @@ def _write_package(plan: Plan, shipped: RuntimeTree, skeleton: Mapping[str, byte
 
 def _entry_point(content: bytes) -> tuple[str, str]:
     """The one console script (the entry points specification)."""
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
-    parser.read_string(content.decode("utf-8"))
-    ((name, entry_point),) = parser["console_scripts"].items()
+    ((name, entry_point),) = read_entry_points(content.decode("utf-8"))["console_scripts"].items()
     return name, entry_point
 
 

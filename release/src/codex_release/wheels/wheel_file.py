@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import email.parser
 import errno
 import os
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from typing_extensions import Self
 
-__all__ = ["DAMAGED", "WheelFile", "read_headers", "told"]
+__all__ = ["DAMAGED", "WheelFile", "read_entry_points", "read_headers", "told"]
 
 # Windows on ARM has no wheel of isal.
 igzip_lib, isal_zlib = optional("isal.igzip_lib"), optional("isal.isal_zlib")
@@ -218,3 +219,15 @@ def told(error: Exception) -> str:
 def read_headers(content: bytes) -> Message:
     """Parse metadata in its e-mail form (PEP 566), names and values as they stand."""
     return email.parser.BytesParser().parsebytes(content)
+
+
+def read_entry_points(text: str) -> dict[str, dict[str, str]]:
+    """Entry points by group and name (the entry points specification).
+
+    Raises:
+        configparser.Error: if they are none.
+    """
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+    parser.read_string(text)
+    return {group: dict(parser[group]) for group in parser.sections()}
