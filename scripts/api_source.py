@@ -173,7 +173,7 @@ class Source:
         found = {
             each.name
             for each in _nodes(node, ast.AsyncFunctionDef)
-            if not (_unparsed(each.returns) or "").startswith("AsyncIterator[")
+            if not (_unparsed(each.returns) or "").startswith(("AsyncGenerator[", "AsyncIterator["))
         }
         for base in map(ast.unparse, node.bases):
             home = _imported(self._module(module)).get(base, "")

@@ -75,6 +75,7 @@ _WORDS = (
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"from collections.abc import (.*)", lambda found: _without(found[1], "Awaitable")),
     (r"\ban (?=`Async[B-Z])", "a "),
+    (r"\bAsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),

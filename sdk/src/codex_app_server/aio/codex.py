@@ -10,7 +10,7 @@ from codex_app_server.preloading import load_ahead
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
     from types import TracebackType
     from typing import overload
 
@@ -125,7 +125,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -140,7 +140,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -155,7 +155,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[None]]: ...
+        ) -> AsyncGenerator[MapOutcome[None], None]: ...
 
     def map(
         self,
@@ -170,7 +170,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> AsyncIterator[MapOutcome[Any]]:
+    ) -> AsyncGenerator[MapOutcome[Any], None]:
         """Run many prompts, each in a thread of its own, and tell what came of each as it comes.
 
         A prompt that fails is an outcome too, with its error. When the iterator is closed early, as it is by Ctrl-C,

@@ -18,7 +18,7 @@ from codex_app_server.handles.threads import (
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.aio.goal import AsyncGoal
@@ -101,7 +101,7 @@ class AsyncHandle:
             await self._driver.call("thread/revert", {"threadId": self._id, "beforeTurnId": id_of(before)})
         )
 
-    async def turns(self, *, newest_first: bool = False) -> AsyncIterator[TurnInfo]:
+    async def turns(self, *, newest_first: bool = False) -> AsyncGenerator[TurnInfo, None]:
         """Its turns with their items, oldest first; they are asked for as they are iterated over, some at a time.
 
         Args:

@@ -12,7 +12,7 @@ from codex_app_server.retry import is_retryable_error
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from codex_app_server.aio.codex import AsyncCodex
     from codex_app_server.aio.leasing import Leasing
@@ -105,7 +105,7 @@ class Pooled:
         raise AssertionError
 
 
-async def mapped(runner: Runner, plan: Plan) -> AsyncIterator[MapOutcome[Any]]:
+async def mapped(runner: Runner, plan: Plan) -> AsyncGenerator[MapOutcome[Any], None]:
     """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
     outcomes: asyncio.Queue[MapOutcome[Any] | None] = asyncio.Queue(plan.concurrency)
 

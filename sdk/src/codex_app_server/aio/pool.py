@@ -10,7 +10,7 @@ from codex_app_server.pooling.members import PoolMember, PoolOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Literal, overload
 
@@ -222,7 +222,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -238,7 +238,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -254,7 +254,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[None]]: ...
+        ) -> AsyncGenerator[MapOutcome[None], None]: ...
 
     def map(
         self,
@@ -270,7 +270,7 @@ class AsyncCodexPool(AsyncThreadStartOptions):
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> AsyncIterator[MapOutcome[Any]]:
+    ) -> AsyncGenerator[MapOutcome[Any], None]:
         """Run many prompts, each in a thread of its own, on whichever runtime has room, as `map` of a client does.
 
         A prompt whose runtime ends is an outcome with a `RuntimeLostError`, or is run again, as `on_crash` says.

@@ -12,7 +12,7 @@ from codex_app_server.streaming import Words
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -94,11 +94,11 @@ class AsyncTurnStream(Generic[Output]):
             self._result = result
         return self._result
 
-    def text(self) -> AsyncIterator[str]:
+    def text(self) -> AsyncGenerator[str, None]:
         """The agent's words alone, as they come."""
         return self._text()
 
-    def items(self) -> AsyncIterator[ThreadItem]:
+    def items(self) -> AsyncGenerator[ThreadItem, None]:
         """What was done alone, each when it is finished: messages, commands, file changes."""
         return self._items()
 
@@ -153,12 +153,12 @@ class AsyncTurnStream(Generic[Output]):
         self._fold.add(event)
         return event
 
-    async def _text(self) -> AsyncIterator[str]:
+    async def _text(self) -> AsyncGenerator[str, None]:
         async for event in self:
             if words := self._words.of(event):
                 yield words
 
-    async def _items(self) -> AsyncIterator[ThreadItem]:
+    async def _items(self) -> AsyncGenerator[ThreadItem, None]:
         async for event in self:
             if event.method == "item/completed":
                 yield event.payload.item

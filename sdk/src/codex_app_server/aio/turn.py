@@ -10,7 +10,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from codex_app_server.aio.driver import AsyncDriver
     from codex_app_server.aio.watching import AsyncWatching
@@ -50,7 +50,7 @@ class AsyncTurn:
         """The id of the thread it belongs to."""
         return self._thread_id
 
-    def stream(self) -> AsyncIterator[Event]:
+    def stream(self) -> AsyncGenerator[Event, None]:
         """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
 
         Leaving the loop early does not stop the turn; `interrupt` does.
@@ -178,7 +178,7 @@ class AsyncTurn:
             raise LimitExceededError(*excess, result)
         return result
 
-    async def _events(self, cursor: Cursor) -> AsyncIterator[Event]:
+    async def _events(self, cursor: Cursor) -> AsyncGenerator[Event, None]:
         try:
             cursor.is_active = True
             while batch := await self._driver.take(cursor):

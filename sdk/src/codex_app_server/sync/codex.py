@@ -10,7 +10,7 @@ from codex_app_server.sync.services import Services
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from types import TracebackType
     from typing import overload
 
@@ -130,7 +130,7 @@ class Codex(CodexOptions, Services):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -145,7 +145,7 @@ class Codex(CodexOptions, Services):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -160,7 +160,7 @@ class Codex(CodexOptions, Services):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[None]]: ...
+        ) -> Generator[MapOutcome[None], None, None]: ...
 
     def map(
         self,
@@ -175,7 +175,7 @@ class Codex(CodexOptions, Services):
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> Iterator[MapOutcome[Any]]:
+    ) -> Generator[MapOutcome[Any], None, None]:
         """Run many prompts, each in a thread of its own, and tell what came of each as it comes.
 
         A prompt that fails is an outcome too, with its error. When the iterator is closed early, as it is by Ctrl-C,

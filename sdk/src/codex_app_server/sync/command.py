@@ -15,7 +15,7 @@ from codex_app_server.protocol.messages import Response
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -52,7 +52,7 @@ class Command:
         answer = self._request.answer
         return exit_code_of(answer.result) if isinstance(answer, Response) else None
 
-    def stream(self) -> Iterator[CommandOutput]:
+    def stream(self) -> Generator[CommandOutput, None, None]:
         """What it writes, as it writes it, to its end.
 
         Leaving the loop early does not end the command; a later one goes on from there.

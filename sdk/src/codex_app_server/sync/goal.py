@@ -12,7 +12,7 @@ from codex_app_server.protocol.log import Topic
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -49,7 +49,7 @@ class Goal:
         """How it is, as far as was streamed, waited or asked for: a word of `GoalResult.status`, or ``active``."""
         return self._fold.status
 
-    def stream(self) -> Iterator[Event]:
+    def stream(self) -> Generator[Event, None, None]:
         """What happens in the thread, as it happens, until the goal is over and its last turn has ended.
 
         Leaving the loop early does not stop the goal, `pause` does; a later loop goes on from there.

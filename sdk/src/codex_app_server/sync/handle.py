@@ -18,7 +18,7 @@ from codex_app_server.handles.threads import (
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from codex_app_server.generated import McpServerToolCallResponse, ReviewTarget
     from codex_app_server.handles.reviews import ReviewResult
@@ -101,7 +101,7 @@ class Handle:
             self._driver.call("thread/revert", {"threadId": self._id, "beforeTurnId": id_of(before)})
         )
 
-    def turns(self, *, newest_first: bool = False) -> Iterator[TurnInfo]:
+    def turns(self, *, newest_first: bool = False) -> Generator[TurnInfo, None, None]:
         """Its turns with their items, oldest first; they are asked for as they are iterated over, some at a time.
 
         Args:

@@ -18,7 +18,7 @@ from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from typing import TypeAlias
 
     from codex_app_server.mapping.outcomes import MapOutcome
@@ -158,7 +158,7 @@ def told(began: Callable[[Stop], object]) -> Callable[[Turn], object]:
     return lambda turn: began(lambda: stop(turn))
 
 
-def mapped(runner: Runner, plan: Plan) -> Iterator[MapOutcome[Any]]:
+def mapped(runner: Runner, plan: Plan) -> Generator[MapOutcome[Any], None, None]:
     """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
     plan.open()
     crew = _Crew(runner, plan)

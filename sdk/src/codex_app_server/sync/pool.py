@@ -10,7 +10,7 @@ from codex_app_server.pooling.members import PoolMember, PoolOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Literal, overload
 
@@ -221,7 +221,7 @@ class CodexPool(ThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -237,7 +237,7 @@ class CodexPool(ThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -253,7 +253,7 @@ class CodexPool(ThreadStartOptions):
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[None]]: ...
+        ) -> Generator[MapOutcome[None], None, None]: ...
 
     def map(
         self,
@@ -269,7 +269,7 @@ class CodexPool(ThreadStartOptions):
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> Iterator[MapOutcome[Any]]:
+    ) -> Generator[MapOutcome[Any], None, None]:
         """Run many prompts, each in a thread of its own, on whichever runtime has room, as `map` of a client does.
 
         A prompt whose runtime ends is an outcome with a `RuntimeLostError`, or is run again, as `on_crash` says.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from codex_app_server.generated import (
         ConfigWriteResponse,
@@ -37,7 +37,7 @@ class Services:
         cwd: str | os.PathLike[str] | None = None,
         archived: bool = False,
         search: str | None = None,
-    ) -> Iterator[Thread]:
+    ) -> Generator[Thread, None, None]:
         """The threads that are stored, those that were worked with last first.
 
         They are asked for as they are iterated over, some at a time. What a handle knows is what the list said of it;

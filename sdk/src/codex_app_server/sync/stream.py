@@ -12,7 +12,7 @@ from codex_app_server.sync.turn import Turn, begin_turn
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -94,11 +94,11 @@ class TurnStream(Generic[Output]):
             self._result = result
         return self._result
 
-    def text(self) -> Iterator[str]:
+    def text(self) -> Generator[str, None, None]:
         """The agent's words alone, as they come."""
         return self._text()
 
-    def items(self) -> Iterator[ThreadItem]:
+    def items(self) -> Generator[ThreadItem, None, None]:
         """What was done alone, each when it is finished: messages, commands, file changes."""
         return self._items()
 
@@ -153,12 +153,12 @@ class TurnStream(Generic[Output]):
         self._fold.add(event)
         return event
 
-    def _text(self) -> Iterator[str]:
+    def _text(self) -> Generator[str, None, None]:
         for event in self:
             if words := self._words.of(event):
                 yield words
 
-    def _items(self) -> Iterator[ThreadItem]:
+    def _items(self) -> Generator[ThreadItem, None, None]:
         for event in self:
             if event.method == "item/completed":
                 yield event.payload.item

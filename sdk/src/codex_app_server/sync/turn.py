@@ -10,7 +10,7 @@ from codex_app_server.inputs import input_items
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.generated.events import Event
@@ -48,7 +48,7 @@ class Turn:
         """The id of the thread it belongs to."""
         return self._thread_id
 
-    def stream(self) -> Iterator[Event]:
+    def stream(self) -> Generator[Event, None, None]:
         """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
 
         Leaving the loop early does not stop the turn; `interrupt` does.
@@ -174,7 +174,7 @@ class Turn:
             raise LimitExceededError(*excess, result)
         return result
 
-    def _events(self, cursor: Cursor) -> Iterator[Event]:
+    def _events(self, cursor: Cursor) -> Generator[Event, None, None]:
         try:
             cursor.is_active = True
             while batch := self._driver.take(cursor):

@@ -13,7 +13,7 @@ from codex_app_server.integrations.ray.cluster import CLOSING_S, Cluster
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
     from types import TracebackType
     from typing import overload
 
@@ -78,7 +78,7 @@ class AsyncRayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -93,7 +93,7 @@ class AsyncRayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[Output]]: ...
+        ) -> AsyncGenerator[MapOutcome[Output], None]: ...
         @overload
         def map(
             self,
@@ -108,7 +108,7 @@ class AsyncRayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> AsyncIterator[MapOutcome[None]]: ...
+        ) -> AsyncGenerator[MapOutcome[None], None]: ...
 
     def map(
         self,
@@ -123,7 +123,7 @@ class AsyncRayPool:
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> AsyncIterator[MapOutcome[Any]]:
+    ) -> AsyncGenerator[MapOutcome[Any], None]:
         """Run many prompts, each in a thread of its own, and tell what came of each as it comes, as a client's.
 
         A prompt whose worker is lost is given to another one, after growing waits, for about a minute; then it is an

@@ -15,7 +15,7 @@ from codex_app_server.sync.mapping import mapped
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from types import TracebackType
     from typing import overload
 
@@ -80,7 +80,7 @@ class RayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -95,7 +95,7 @@ class RayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[Output]]: ...
+        ) -> Generator[MapOutcome[Output], None, None]: ...
         @overload
         def map(
             self,
@@ -110,7 +110,7 @@ class RayPool:
             run: Mapping[str, Any] | None = None,
             journal: str | os.PathLike[str] | None = None,
             progress: Callable[[MapProgress], object] | bool | None = None,
-        ) -> Iterator[MapOutcome[None]]: ...
+        ) -> Generator[MapOutcome[None], None, None]: ...
 
     def map(
         self,
@@ -125,7 +125,7 @@ class RayPool:
         run: Mapping[str, Any] | None = None,
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
-    ) -> Iterator[MapOutcome[Any]]:
+    ) -> Generator[MapOutcome[Any], None, None]:
         """Run many prompts, each in a thread of its own, and tell what came of each as it comes, as a client's.
 
         A prompt whose worker is lost is given to another one, after growing waits, for about a minute; then it is an
