@@ -73,7 +73,8 @@ _WORDS = (
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
-    (r"from collections.abc import (.*)", lambda found: _without(found[1], "Awaitable")),
+    (r"from collections.abc import (.*)", lambda found: _without(found[1], "AsyncIterable", "Awaitable")),
+    (r" \| AsyncIterable\[\w+\]", ""),
     (r"\ban (?=`Async[B-Z])", "a "),
     (r"\bAsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]"),
     (r"\bAsync(?=[A-Z])", ""),
@@ -122,8 +123,8 @@ def synchronous(text: str) -> str:
     return text
 
 
-def _without(names: str, dropped: str) -> str:
-    kept = [name for name in names.split(", ") if name != dropped]
+def _without(names: str, *dropped: str) -> str:
+    kept = [name for name in names.split(", ") if name not in dropped]
     return f"from collections.abc import {', '.join(kept)}" if kept else ""
 
 

@@ -60,7 +60,8 @@ def members(kind: type) -> dict[str, Any]:
 
 def plain(annotation: object) -> str:
     """An annotation without what makes it async."""
-    spelled = re.sub(r"\bAsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]", str(annotation))
+    spelled = re.sub(r" \| AsyncIterable\[\w+\]", "", str(annotation))  # one for asyncio takes both
+    spelled = re.sub(r"\bAsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]", spelled)
     return re.sub(r"\bAsync(?=[A-Z])", "", spelled)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from codex_app_server import AsyncCodex, AsyncCodexPool, Codex, CodexPool, TextInput
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from codex_app_server.integrations.ray import AsyncRayPool, RayPool
 
 
@@ -43,5 +45,11 @@ async def closed_async(codex: AsyncCodex, pool: AsyncCodexPool, ray: AsyncRayPoo
     command, goal = await codex.command(["ls"]), await thread.goal("go")
     async with aclosing(command.stream()) as pieces, aclosing(goal.stream()) as steps:
         print([piece.text async for piece in pieces], [step.method async for step in steps])
-    await codex.map(["a"]).aclose()
+    async with aclosing(ray.map(prompts(), journal="j")) as further:
+        print([each.prompt async for each in further])
+    await codex.map(prompts()).aclose()
     return numbers
+
+
+async def prompts() -> AsyncGenerator[str, None]:
+    yield "a"

@@ -167,7 +167,7 @@ from codex_app_server.generated import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 
 def decide(request: CommandExecutionRequestApprovalParams) -> Literal["accept", "decline"]:
@@ -510,12 +510,20 @@ def pooled(configs: list[AppServerConfig]) -> tuple[int, list[PoolMember]]:
         return number, [member for member in pool.members if member.home]
 
 
+async def prompts_async() -> AsyncIterator[RunInput]:
+    yield "a"
+    yield [TextInput("b"), LocalImageInput("c")]
+
+
 async def pooled_async() -> list[MapOutcome[None]]:
     async with AsyncCodexPool(configured(), size=4) as pool:
         async with pool.client() as codex:
             await use_async(codex)
         thread: AsyncThread = await pool.thread_start()
         print(thread.id, (await pool.run("a", output_type=int | str)).output)
+        async with AsyncCodex() as codex:
+            later: list[int] = [each.unwrap().output async for each in codex.map(prompts_async(), output_type=int)]
+            print(later, [each async for each in pool.map(prompts_async())])
         return [outcome async for outcome in pool.map(["a"], tenant="acme")]
 
 

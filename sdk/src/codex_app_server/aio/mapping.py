@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_app_server.aio.opening import AsyncStarting
+from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from codex_app_server.aio.codex import AsyncCodex
     from codex_app_server.aio.leasing import Leasing
+    from codex_app_server.inputs import RunInput
     from codex_app_server.mapping.outcomes import MapOutcome
     from codex_app_server.mapping.plan import Job, Plan
     from codex_app_server.results import RunResult
 
 __all__ = ["OneClient", "Pooled", "Runner", "done", "mapped"]
+
+_LOOK_S = 0.5
+"""How often is looked whether prompts can be run at all, in seconds, while the next one is waited for."""
 
 
 class Runner(Protocol):
@@ -28,6 +34,9 @@ class Runner(Protocol):
 
     async def run(self, plan: Plan, job: Job) -> RunResult[Any]:
         """Run a prompt once."""
+
+    def check(self) -> None:
+        """Raise if no more prompts can be run: somebody may wait in the caller's iterator, and not notice."""
 
 
 class OneClient:
@@ -47,6 +56,11 @@ class OneClient:
         options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
         result: RunResult[Any] = await thread.run(job.outcome.prompt, **options)
         return result
+
+    def check(self) -> None:
+        """Raise if the connection is over."""
+        if (ending := self._codex._driver.reading.ending) is not None:  # noqa: SLF001 - its own
+            raise closed("the prompts were not all run", ending) from ending.failure
 
 
 class Pooled:
@@ -104,42 +118,128 @@ class Pooled:
                 raise RuntimeLostError(lost.args[0], exit_code=lost.exit_code, stderr_tail=lost.stderr_tail) from lost
         raise AssertionError
 
+    def check(self) -> None:
+        """Raise if the pool is closed."""
+        self._leasing.check_open()
 
-async def mapped(runner: Runner, plan: Plan) -> AsyncGenerator[MapOutcome[Any], None]:
-    """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
-    outcomes: asyncio.Queue[MapOutcome[Any] | None] = asyncio.Queue(plan.concurrency)
 
-    async def work() -> None:
-        while (job := plan.next()) is not None:
-            await outcomes.put(job.outcome if job.outcome.is_reused else await done(runner, plan, job))
+def mapped(runner: Runner, plan: Plan) -> AsyncGenerator[MapOutcome[Any], None]:
+    """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done.
 
-    async def work_together() -> None:
-        workers = [asyncio.ensure_future(work()) for _ in range(plan.concurrency)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.wait(workers)
-            if not loop_is_left:
-                await outcomes.put(None)
+    Raises:
+        TypeError: if the prompts cannot be iterated over.
+    """
+    prompts = plan.prompts
+    return _outcomes(runner, plan, aiter(prompts) if isinstance(prompts, AsyncIterable) else _each(iter(prompts)))
 
-    loop_is_left = False
+
+async def _outcomes(
+    runner: Runner, plan: Plan, prompts: AsyncIterator[RunInput]
+) -> AsyncGenerator[MapOutcome[Any], None]:
     plan.open()
-    working = asyncio.ensure_future(work_together())
+    crew = _Crew(runner, plan, prompts)
     try:
-        while (outcome := await outcomes.get()) is not None:
+        while (outcome := await crew.outcome()) is not None:
             for ready in plan.ready(outcome):
+                crew.told()
                 yield ready
-        await working
     finally:
-        loop_is_left = True
-        working.cancel()
-        working.add_done_callback(lambda task: task.cancelled() or task.exception())  # asked for by nobody else then
         try:
-            await asyncio.wait([working])
+            await crew.stop()
         finally:
             plan.close()
+
+
+class _Crew:
+    """The tasks that work, and one that takes the prompts for them.
+
+    That is one task, from the first prompt to `aclose`: a generator may have begun a timeout or a task group, which
+    belong to the task that began them.
+    """
+
+    def __init__(self, runner: Runner, plan: Plan, prompts: AsyncIterator[RunInput]) -> None:
+        self._runner = runner
+        self._plan = plan
+        self._prompts = prompts
+        self._is_asked = False  # for the next prompt
+        self._is_over = False
+        self._room = asyncio.Semaphore(plan.ahead)
+        self._wanted = asyncio.Semaphore(0)
+        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._outcomes: asyncio.Queue[MapOutcome[Any] | None] = asyncio.Queue()
+        self._feeding = asyncio.ensure_future(self._feed())
+        works = [self._look(), *(self._work() for _ in range(plan.concurrency))]
+        self._tasks = [self._feeding, *map(asyncio.ensure_future, works)]
+        self._working = asyncio.gather(*self._tasks)
+        self._working.add_done_callback(self._over)
+
+    async def outcome(self) -> MapOutcome[Any] | None:
+        """The next outcome; None if there is no more. Raises what ended a task."""
+        if (outcome := await self._outcomes.get()) is None:
+            await self._working
+        return outcome
+
+    def told(self) -> None:
+        """An outcome is told: there is room for one prompt more."""
+        self._room.release()
+
+    async def stop(self) -> None:
+        """End what is being done, and close the prompts; raises what they raise then."""
+        self._cancel()
+        await asyncio.wait(self._tasks)
+        if not self._feeding.cancelled() and (error := self._feeding.exception()) is not None:
+            raise error
+
+    async def _feed(self) -> None:
+        try:
+            while not self._is_over:  # a generator may keep a cancellation to itself
+                await self._wanted.acquire()
+                try:
+                    self._is_asked = True
+                    prompt = await anext(self._prompts)
+                except StopAsyncIteration:
+                    break
+                finally:
+                    self._is_asked = False
+                self._jobs.put_nowait(self._plan.job(prompt))
+        finally:
+            if (close := getattr(self._prompts, "aclose", None)) is not None:
+                await close()
+        for _ in range(self._plan.concurrency):
+            self._jobs.put_nowait(None)
+
+    async def _look(self) -> None:
+        """Notice that no more prompts can be run, while the next one is waited for."""
+        while not self._feeding.done():
+            await asyncio.wait([self._feeding], timeout=_LOOK_S)
+            if self._is_asked:
+                self._runner.check()
+
+    async def _work(self) -> None:
+        while True:
+            await self._room.acquire()
+            self._wanted.release()
+            if (job := await self._jobs.get()) is None:
+                self._room.release()  # the others have to see that, too
+                return
+            outcome = job.outcome if job.outcome.is_reused else await done(self._runner, self._plan, job)
+            self._outcomes.put_nowait(outcome)
+
+    def _over(self, working: asyncio.Future[list[None]]) -> None:
+        if not working.cancelled():
+            working.exception()  # asked for by nobody else, if the loop is left
+        self._cancel()
+        self._outcomes.put_nowait(None)
+
+    def _cancel(self) -> None:
+        self._is_over = True
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _each(prompts: Iterator[RunInput]) -> AsyncGenerator[RunInput, None]:
+    for prompt in prompts:
+        yield prompt
 
 
 async def done(runner: Runner, plan: Plan, job: Job) -> MapOutcome[Any]:

@@ -14,12 +14,16 @@ from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 
     from codex_app_server.inputs import RunInput
     from codex_app_server.results import RunResult
 
 __all__ = ["Job", "Plan"]
+
+_AHEAD = 2
+_AHEAD_IN_ORDER = 16
+"""How many prompts may be taken and not told yet, for each that may run at a time: in order, one may hold up many."""
 
 
 class Job(NamedTuple):
@@ -35,10 +39,10 @@ class Job(NamedTuple):
 
 
 class Plan:
-    """Goes through the prompts, one at a time, and through what came of them.
+    """What to do of each prompt, as they are taken, and of what came of them. Who takes them depends on the client.
 
     Args:
-        prompts: what to say; taken one by one, when there is somebody to say it.
+        prompts: what to say.
         concurrency: how many at a time.
         retries: how often a prompt is tried again.
         in_order: whether outcomes are told in the order of the prompts.
@@ -52,11 +56,19 @@ class Plan:
 
     Raises:
         TypeError, ValueError: if one of them is of another type, or out of range.
+
+    Attributes:
+        prompts: what to say, as it was given.
+        concurrency: how many at a time.
+        ahead: how many may be taken and not told yet. The next to be told is always one of them, so it comes.
+        thread: options of each prompt's thread.
+        run: options of each prompt's run.
+        output_type: what the replies have to be.
     """
 
     def __init__(
         self,
-        prompts: Iterable[RunInput],
+        prompts: Iterable[RunInput] | AsyncIterable[RunInput],
         *,
         concurrency: int,
         retries: int,
@@ -77,6 +89,7 @@ class Plan:
             if value < least:
                 raise ValueError(f"{name} must be {least} or more, not {value}")
         self.concurrency = concurrency
+        self.ahead = concurrency * (_AHEAD_IN_ORDER if in_order else _AHEAD)
         self.thread = {"ephemeral": True, **(thread or {})}
         self.run = dict(run or {})
         for name in ("output_type", "retries", "timeout"):
@@ -87,7 +100,8 @@ class Plan:
         if output_type is not None:
             self.run |= {"output_type": output_type, "retries": retries}
         self._retries = retries
-        self._prompts = enumerate(prompts)
+        self.prompts = prompts
+        self._taken = 0
         self._in_order = in_order
         self._early: dict[int, MapOutcome[Any]] = {}
         self._next = 0
@@ -118,22 +132,12 @@ class Plan:
             self._journal = Journal(self._journal_path, self.output_type)
         self._tell, self._hush = _teller(self._progress_to)
 
-    def next(self) -> Job | None:
-        """The next prompt; None if there is no more."""
-        found = next(self._prompts, None)
-        if found is None:
-            return None
-        index, prompt = found
+    def job(self, prompt: RunInput) -> Job:
+        """What to do of the prompt that was taken next; to be called once for each, in their order."""
+        index, self._taken = self._taken, self._taken + 1
         key = "" if self._keys is None else self._keys.key(prompt)
         result = None if self._journal is None else self._journal.done(key)
         return Job(MapOutcome(index, prompt, result, attempts=0 if result is not None else 1), key)
-
-    def first(self) -> Job:
-        """The first prompt, of a plan that has one."""
-        job = self.next()
-        if job is None:
-            raise ValueError("there is no prompt")
-        return job
 
     def delays(self) -> Iterator[float]:
         """How long to wait before each further attempt, in seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import AsyncIterable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -18,9 +19,10 @@ from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from typing import TypeAlias
 
+    from codex_app_server.inputs import RunInput
     from codex_app_server.mapping.outcomes import MapOutcome
     from codex_app_server.mapping.plan import Job, Plan
     from codex_app_server.results import RunResult
@@ -159,13 +161,26 @@ def told(began: Callable[[Stop], object]) -> Callable[[Turn], object]:
 
 
 def mapped(runner: Runner, plan: Plan) -> Generator[MapOutcome[Any], None, None]:
-    """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done."""
+    """What came of each prompt. To leave the loop early, however that comes, interrupts what is being done.
+
+    Raises:
+        TypeError: if the prompts cannot be iterated over.
+    """
+    prompts = plan.prompts
+    if isinstance(prompts, AsyncIterable) and not isinstance(prompts, Iterable):
+        raise TypeError("prompts is an async iterable, which the `map` of an async client takes, as `AsyncCodex.map`")
+    return _outcomes(runner, plan, iter(prompts))
+
+
+def _outcomes(runner: Runner, plan: Plan, prompts: Iterator[RunInput]) -> Generator[MapOutcome[Any], None, None]:
     plan.open()
-    crew = _Crew(runner, plan)
+    crew = _Crew(runner, plan, prompts)
     try:
         crew.start()
         while (outcome := crew.outcome()) is not None:
-            yield from plan.ready(outcome)
+            for ready in plan.ready(outcome):
+                crew.told()
+                yield ready
     finally:
         try:
             crew.stop()
@@ -180,13 +195,14 @@ class _StoppedError(Exception):
 class _Crew:
     """The threads that work, and those who take from them."""
 
-    def __init__(self, runner: Runner, plan: Plan) -> None:
+    def __init__(self, runner: Runner, plan: Plan, prompts: Iterator[RunInput]) -> None:
         self._runner = runner
         self._plan = plan
+        self._prompts = prompts
         self._next = threading.Lock()  # the caller's iterator knows nothing of threads; he does not wait for it himself
         self._outcomes: SimpleQueue[MapOutcome[Any]] = SimpleQueue()
         self._has_news = new_sleeper()
-        self._room = threading.Semaphore(plan.concurrency)
+        self._room = threading.Semaphore(plan.ahead)
         self._stopped = Latch()
         self._error: BaseException | None = None
         self._stops: dict[threading.Thread, Stop] = {}
@@ -206,15 +222,17 @@ class _Crew:
         while True:
             is_over = len(self._left) == len(self._threads)
             with suppress(Empty):
-                outcome = self._outcomes.get_nowait()
-                self._room.release()
-                return outcome
+                return self._outcomes.get_nowait()
             if self._error is not None:
                 raise self._error
             if is_over:
                 return None
             self._runner.check()
             sleep(self._has_news, 0.5)
+
+    def told(self) -> None:
+        """An outcome is told: there is room for one prompt more."""
+        self._room.release()
 
     def stop(self) -> None:
         """End what is being done, and wait some seconds for that, but not for who stands in the caller's iterator."""
@@ -232,14 +250,14 @@ class _Crew:
     def _work(self) -> None:
         try:
             while True:
+                self._room.acquire()
                 with self._next:
-                    job = None if self._stopped.is_set else self._plan.next()
+                    job = None if self._stopped.is_set else self._job()
                 self._at_work.add(threading.current_thread())
                 if job is None or self._stopped.is_set:
+                    self._room.release()  # the others have to see that, too
                     return
-                outcome = job.outcome if job.outcome.is_reused else self._done(job)
-                self._room.acquire()
-                self._outcomes.put(outcome)
+                self._outcomes.put(job.outcome if job.outcome.is_reused else self._done(job))
                 wake(self._has_news)
                 self._at_work.discard(threading.current_thread())
         except BaseException as error:
@@ -248,6 +266,12 @@ class _Crew:
         finally:
             self._left.append(threading.current_thread())
             wake(self._has_news)
+
+    def _job(self) -> Job | None:
+        """What to do of the next prompt; None if there is no more."""
+        for prompt in self._prompts:
+            return self._plan.job(prompt)
+        return None
 
     def _done(self, job: Job) -> MapOutcome[Any]:
         return done(self._runner, self._plan, job, self._began, self._stopped)

@@ -201,7 +201,7 @@ class CodexPool(ThreadStartOptions):
         plan = self._options.plan_of_one(prompt, retries=retries, output_type=output_type, thread=thread, run=run)
         tenant = self._options.checked_tenant(tenant)
         runner = Pooled(self._leasing, tenant, timeout=seconds(timeout, "timeout"), **self._options.after_crash)
-        outcome = done(runner, plan, plan.first())
+        outcome = done(runner, plan, plan.job(prompt))
         return outcome.unwrap()
 
     if TYPE_CHECKING:
@@ -275,12 +275,15 @@ class CodexPool(ThreadStartOptions):
         A prompt whose runtime ends is an outcome with a `RuntimeLostError`, or is run again, as `on_crash` says.
 
         Args:
-            prompts: what to say; taken one by one, as there is room.
+            prompts: what to say; taken one by one, as there is room, never two at once. A client for threads takes them
+                in threads that the map begins. One for asyncio takes async iterables, too, all of it in one task, and
+                closes them when the loop is left early; a plain iterable that waits holds up its event loop.
             tenant: whose runtime it has to be, as for `client`.
             concurrency: how many at a time.
             retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
                 that is not an `output_type` is asked for again.
-            in_order: whether to tell outcomes in the order of the prompts.
+            in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
+                and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
             output_type: what the replies have to be, as for `run` of a thread.
             timeout: how long a run may take, in seconds, without the wait for a runtime.
             thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.

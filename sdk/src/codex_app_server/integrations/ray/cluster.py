@@ -19,7 +19,7 @@ from codex_app_server.retry import backoff
 from codex_app_server.sync.waiting import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.inputs import RunInput
@@ -85,7 +85,9 @@ class Cluster:
         if not self._actors:
             raise TransportClosedError("there is no worker: the pool was closed")
 
-    def plan(self, prompts: Iterable[RunInput], concurrency: int | None, **options: Any) -> Plan:
+    def plan(
+        self, prompts: Iterable[RunInput] | AsyncIterable[RunInput], concurrency: int | None, **options: Any
+    ) -> Plan:
         """What is to be done, and how many at a time; without a number, some for each actor."""
         if concurrency is None:
             concurrency = _PER_ACTOR * max(1, len(self._actors))  # that there is none, `submit` says

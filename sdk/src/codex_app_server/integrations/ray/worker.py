@@ -71,7 +71,8 @@ class Worker:
         plan = options.plan_of_one(prompt, retries=0, output_type=None, thread=thread, run=None)
         plan.run = run
         try:
-            result = await Pooled(self._pool._leasing, None, **options.after_crash).run(plan, plan.first())  # noqa: SLF001
+            runner = Pooled(self._pool._leasing, None, **options.after_crash)  # noqa: SLF001 - its own
+            result = await runner.run(plan, plan.job(prompt))
         except (AppServerError, TimeoutError) as error:
             return error
         return result.to_dict()
