@@ -123,6 +123,33 @@ def test_outputs_are_of_the_type_that_is_asked_for(play: Callable[..., None]) ->
     play(scene, default=answer)
 
 
+def test_how_often_a_reply_is_asked_for_again_may_be_set_apart(play: Callable[..., None]) -> None:
+    async def scene(codex: Any, model: ModelServer) -> None:
+        for options, attempts, asked in (
+            ({"run": {"retries": 0}}, 2, 2),  # busy once, and one reply
+            ({"retries": 1}, 2, 3),
+            ({"retries": 1, "run": {"retries": 2}}, 2, 4),
+        ):
+            tries.clear()
+            before = len(model.requests)
+            (outcome,) = [outcome async for outcome in each(codex, ["a"], output_type=Number, **options)]
+            assert isinstance(outcome.error, OutputValidationError)
+            assert (outcome.attempts, len(model.requests) - before) == (attempts, asked)
+        tries.append("not busy")
+        schema = {"output_schema": {"type": "object"}, "retries": 1}
+        before = len(model.requests)
+        (outcome,) = [outcome async for outcome in each(codex, ["a"], retries=0, run=schema)]
+        assert isinstance(outcome.error, OutputValidationError)
+        assert len(model.requests) - before == 2
+
+    def answer(_: Any) -> Any:
+        tries.append("")
+        return Failure(503) if len(tries) == 1 else Text("no JSON")
+
+    tries: list[str] = []
+    play(scene, default=answer)
+
+
 def test_a_journal_has_what_is_done_and_the_rest_is_run(play: Callable[..., None], tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
 
@@ -219,6 +246,8 @@ def test_what_the_callers_iterator_raises_and_the_end_of_the_connection_end_it(p
     [
         ({"concurrency": 0}, ValueError, "concurrency must be 1 or more, not 0"),
         ({"retries": True}, TypeError, "retries must be a whole number"),
+        ({"run": {"retries": -1}}, ValueError, "retries of run must be 0 or more, not -1"),
+        ({"run": {"retries": 1}}, TypeError, "needs output_type or output_schema"),
         ({"run": {"timeout": 60}}, TypeError, "timeout is an option of map itself, not of run"),
         ({"prompts": "one"}, TypeError, "prompts must be several, not one string"),
     ],

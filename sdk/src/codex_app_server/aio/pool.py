@@ -184,8 +184,8 @@ class AsyncCodexPool(AsyncThreadStartOptions):
         Args:
             prompt: what to say.
             tenant: whose runtime it has to be, as for `client`.
-            retries: how often it is tried again when the runtime or the model was busy, and how often a reply that is
-                not an `output_type` is asked for again.
+            retries: how often it is tried again when the runtime or the model was busy; also how often a reply that is
+                not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
             output_type: what the reply has to be, as for `run` of a thread.
             timeout: how long it may take, the wait for a runtime too, in seconds.
             thread: options for `thread_start`; the thread is ephemeral unless these say otherwise.
@@ -281,8 +281,8 @@ class AsyncCodexPool(AsyncThreadStartOptions):
                 closes them when the loop is left early; a plain iterable that waits holds up its event loop.
             tenant: whose runtime it has to be, as for `client`.
             concurrency: how many at a time.
-            retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
-                that is not an `output_type` is asked for again.
+            retries: how often a prompt is tried again when the runtime or the model was busy; also how often a reply
+                that is not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
             in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
                 and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
             output_type: what the replies have to be, as for `run` of a thread.

@@ -44,7 +44,8 @@ class Plan:
     Args:
         prompts: what to say.
         concurrency: how many at a time.
-        retries: how often a prompt is tried again.
+        retries: how often a prompt is tried again, and a reply that does not fit is asked for again, unless `run` has
+            `retries` of its own for that.
         in_order: whether outcomes are told in the order of the prompts.
         thread: options of each prompt's thread.
         output_type: what the replies have to be.
@@ -83,7 +84,13 @@ class Plan:
     ) -> None:
         if isinstance(prompts, (str, bytes)):
             raise TypeError("prompts must be several, not one string")
-        for name, value, least in (("concurrency", concurrency, 1), ("retries", retries, 0)):
+        self.run = dict(run or {})
+        asked_again = self.run.get("retries", 0)
+        for name, value, least in (
+            ("concurrency", concurrency, 1),
+            ("retries", retries, 0),
+            ("retries of run", asked_again, 0),
+        ):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise TypeError(f"{name} must be a whole number, not {value!r}")
             if value < least:
@@ -91,14 +98,15 @@ class Plan:
         self.concurrency = concurrency
         self.ahead = concurrency * (_AHEAD_IN_ORDER if in_order else _AHEAD)
         self.thread = {"ephemeral": True, **(thread or {})}
-        self.run = dict(run or {})
-        for name in ("output_type", "retries", "timeout"):
+        for name in ("output_type", "timeout"):
             if name in self.run:
                 raise TypeError(f"{name} is an option of map itself, not of run")
         if timeout is not None:
             self.run["timeout"] = seconds(timeout, "timeout")
         if output_type is not None:
-            self.run |= {"output_type": output_type, "retries": retries}
+            self.run = {"retries": retries, **self.run, "output_type": output_type}
+        elif self.run.get("output_schema") is None:
+            ClientOptions(retries=asked_again).check_retries()
         self._retries = retries
         self.prompts = prompts
         self._taken = 0

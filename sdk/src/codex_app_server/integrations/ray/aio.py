@@ -135,8 +135,8 @@ class AsyncRayPool:
                 in threads that the map begins. One for asyncio takes async iterables, too, all of it in one task, and
                 closes them when the loop is left early; a plain iterable that waits holds up its event loop.
             concurrency: how many at a time, on all workers together; without it, 8 for each.
-            retries: how often a prompt is tried again when the runtime or the model was busy, and how often a reply
-                that is not an `output_type` is asked for again.
+            retries: how often a prompt is tried again when the runtime or the model was busy; also how often a reply
+                that is not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
             in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
                 and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
             output_type: what the replies have to be, as for `run` of a thread.
