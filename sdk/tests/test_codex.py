@@ -15,6 +15,7 @@ from awaited import awaited, bare, stepwise
 from until import until_it_holds
 
 from codex_app_server import (
+    AppServerError,
     AsyncCodex,
     EventOverflowError,
     ExperimentalApiError,
@@ -40,6 +41,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+# Has a page for each model: of the hidden ones too, three, else without end.
+PAGES = """
+greet()
+while (request := read()) is not None:
+    number = int(request["params"].get("cursor") or 0)
+    more = number < 2 or not request["params"]["includeHidden"]
+    page = {"data": [{"id": f"m{number}"}], "nextCursor": str(number + 1) if more else None, "etag": 7}
+    write({"id": request["id"], "result": page})
+"""
 
 
 async def collected(turn: Any) -> list[Any]:
@@ -376,6 +387,16 @@ class TestThreads:
             assert {model.id for model in shown} <= {model.id for model in every}
 
         play(scene)
+
+    def test_models_are_listed_to_the_last_page(self, scripted: Callable[..., None]) -> None:
+        async def scene(codex: Any) -> None:
+            listed = await codex.models(include_hidden=True)
+            assert [model.id for model in listed.data] == ["m0", "m1", "m2"]
+            assert (listed.next_cursor, listed.model_extra) == (None, {"etag": 7})
+            with pytest.raises(AppServerError, match="the answer to model/list has more than 100 pages"):
+                await codex.models()
+
+        scripted(scene, PAGES)
 
     def test_what_does_not_exist_is_an_error(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:

@@ -98,16 +98,33 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
         return await self._thread("thread/unarchive", {"threadId": thread_id})
 
     async def models(self, *, include_hidden: bool = False) -> ModelListResponse:
-        """The models that may be chosen.
+        """The models that may be chosen, all of them, however many pages the runtime makes of them.
 
         Args:
             include_hidden: also those that pickers do not show.
+
+        Raises:
+            JsonRpcError: if the runtime refuses.
+            TransportClosedError: if the connection ends.
+            AppServerError: also if the pages do not end.
         """
+        from codex_app_server.errors import AppServerError
         from codex_app_server.generated import ModelListResponse
+        from codex_app_server.handles.threads import MOST_PAGES, page_of
         from codex_app_server.models.model import decode
 
-        answer = await self._driver.call("model/list", {"includeHidden": include_hidden})
-        return decode(ModelListResponse, answer)
+        params: dict[str, JsonValue] = {"includeHidden": include_hidden}
+        models: list[JsonValue] = []
+        for _ in range(MOST_PAGES):
+            answer = await self._driver.call("model/list", params)
+            found, cursor = page_of(answer)
+            models += found
+            if cursor is None:
+                if isinstance(answer, dict) and len(models) > len(found):
+                    answer = {**answer, "data": models}
+                return decode(ModelListResponse, answer)
+            params["cursor"] = cursor
+        raise AppServerError(f"the answer to model/list has more than {MOST_PAGES} pages")
 
     if TYPE_CHECKING:
 
