@@ -1,4 +1,4 @@
-"""The protocol's models, created when they are first needed: the one module that knows pydantic.
+"""The protocol's models, created when they are first needed, as classes of pydantic.
 
 The generated rooms hold tables, no classes. `load` makes a class of an entry (`entries` has the words), and its fields
 refer to other models only by name, by a `Ref`, so that creating one creates no other.
@@ -20,14 +20,16 @@ import threading
 from enum import Enum
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast, overload
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import SchemaValidator, core_schema
 
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.models.describing import Docstring, SignatureOfFields
-from codex_app_server.models.entries import Entry, is_value, parse_entry, parse_field, parse_type
+from codex_app_server.models.entries import Entry, is_value, parse_entry, parse_field
+from codex_app_server.models.field_types import type_of
+from codex_app_server.models.leniency import lenient_validator, made_of
 from codex_app_server.models.variants import EnumKind, Kind, OpenWord, UnionKind, Word
 
 if TYPE_CHECKING:
@@ -50,17 +52,6 @@ _lock = threading.RLock()  # two threads must not make one class twice
 _kinds: dict[str, Kind] = {}
 _decoders: dict[object, Callable[[Any], object]] = {}
 _describing = threading.local()
-
-# A number is a number: 1 is no "1", and True is no 1.
-_SCALARS: dict[str, Any] = {
-    "str": str,
-    "int": Annotated[int, Strict()],
-    "float": Annotated[float, Strict()],
-    "bool": Annotated[bool, Strict()],
-    "json": Any,
-    "None": None,
-}
-
 
 _signature = SignatureOfFields()
 
@@ -254,17 +245,8 @@ class _ModelKind(Kind):
         if type(value) is not dict:
             return value
         if self._lenient is None:
-            self._lenient = _lenient_validator(self._cls)
-        fields, extra, present = self._lenient.validate_python(value, context=_DECODING)
-        model = self._cls.__new__(self._cls)
-        for name, part in (
-            ("__dict__", fields),
-            ("__pydantic_extra__", extra),
-            ("__pydantic_fields_set__", present),
-            ("__pydantic_private__", None),
-        ):
-            object.__setattr__(model, name, part)
-        return model
+            self._lenient = lenient_validator(self._cls)
+        return made_of(self._cls, self._lenient.validate_python(value, context=_DECODING))
 
 
 class _ShapeKind(Kind):
@@ -287,7 +269,7 @@ class _ShapeKind(Kind):
     def type(self) -> Any:
         """A ``Union``."""
         if self._type is None:  # as in `UnionKind`
-            self._type = _parsed(" | ".join(self._options), load)
+            self._type = type_of(" | ".join(self._options), load)
         return self._type
 
     def build(self, value: object) -> object:
@@ -318,7 +300,7 @@ class _AliasKind(Kind):
 
     def __init__(self, words: str) -> None:
         self._annotation = _annotation(words)
-        self._type = _parsed(words, load)
+        self._type = type_of(words, load)
         self.read = lambda value: value
 
     @property
@@ -418,49 +400,4 @@ def _model(name: str, module: str, entry: Entry) -> type[Model]:
 @cache
 def _annotation(words: str) -> Any:
     """A type for a field: models stand in it as references."""
-    return _parsed(words, lambda name: Annotated[Any, Ref(name)])
-
-
-def _parsed(words: str, named: Callable[[str], Any]) -> Any:
-    """A type, in which `named` says what the models are."""
-
-    def plain(name: str) -> Any:
-        if is_value(name):
-            return _literal(json.loads(name))
-        return _SCALARS[name] if name in _SCALARS else named(name)
-
-    return parse_type(words, plain, _generic, lambda several: Union[several])  # noqa: UP007  # not known before
-
-
-def _literal(value: str | int) -> Any:
-    if isinstance(value, str):
-        return Literal[value]
-
-    def same_type(given: object) -> object:
-        if type(given) is not type(value):
-            raise ValueError(f"it must be {json.dumps(value)}")
-        return given
-
-    return Annotated[Literal[value], BeforeValidator(same_type)]
-
-
-def _generic(name: str, inner: Any) -> Any:
-    return list[inner] if name == "list" else dict[str, inner]
-
-
-def _lenient_validator(cls: type[Model]) -> SchemaValidator:
-    """A validator of a model's fields that takes anything for each of them, and None for those that are missing."""
-    schema: Any = cls.__pydantic_core_schema__
-    while schema["type"] != "model-fields":
-        schema = schema["schema"]
-    fields = {
-        name: core_schema.model_field(_tolerant(field["schema"]), validation_alias=field.get("validation_alias"))
-        for name, field in schema["fields"].items()
-    }
-    return SchemaValidator(core_schema.model_fields_schema(fields, extra_behavior="allow"))
-
-
-def _tolerant(schema: Any) -> CoreSchema:
-    inner, default = (schema["schema"], schema) if schema["type"] == "default" else (schema, {"default": None})
-    either = core_schema.union_schema([inner, core_schema.any_schema()], mode="left_to_right")
-    return cast("CoreSchema", {"type": "default", **default, "schema": either})
+    return type_of(words, lambda name: Annotated[Any, Ref(name)])
