@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.log import Bounds, Topic
 from codex_app_server.protocol.messages import ErrorResponse, Junk, Notification, Response
+from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.stopping import Stops
 from codex_app_server.protocol.streams import EVERYTHING
 

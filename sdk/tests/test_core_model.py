@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from codex_app_server.events import Notification, read_events
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.log import Bounds, Cursor
 from codex_app_server.protocol.messages import Response
+from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.streams import EVERYTHING
 
 TURNS = st.sampled_from(["a", "b", "c"])

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from codex_app_server.events import Notification as Event
 from codex_app_server.events import read_events
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.heads import turn_at_head
 from codex_app_server.protocol.log import Bounds, Topic
 from codex_app_server.protocol.messages import Junk, Response, ServerRequest
+from codex_app_server.protocol.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -38,7 +38,7 @@ from codex_app_server import (
 from codex_app_server.events import Notification
 from codex_app_server.integrations.otel import OpenTelemetry
 from codex_app_server.integrations.otel.meters import Meters
-from codex_app_server.protocol.connection import Request
+from codex_app_server.protocol.request import Request
 from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_app_server import RetryLimitExceededError, ServerBusyError, is_retryable_error, retry_on_overload
-from codex_app_server.errors import rpc_error
+from codex_app_server.refusals import rpc_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.log import Bounds, Cursor, Log, Topic
 from codex_app_server.protocol.messages import Notification, Response, parse
+from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.streams import EVERYTHING, Streams, turn_of
 
 if TYPE_CHECKING:

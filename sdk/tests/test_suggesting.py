@@ -12,8 +12,8 @@ from awaited import awaited
 from pydantic import BaseModel
 
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers, MethodNotFoundError
-from codex_app_server.errors import rpc_error
 from codex_app_server.models.encoding import encode_options
+from codex_app_server.refusals import rpc_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

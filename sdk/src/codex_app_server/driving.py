@@ -14,16 +14,17 @@ from codex_app_server.errors import (
     EventOverflowError,
     RequestTimeoutError,
     TransportClosedError,
-    rpc_error,
 )
 from codex_app_server.events import Notification, read_events
 from codex_app_server.handlers import Handlers, checked
 from codex_app_server.protocol.allowance import Allowance
-from codex_app_server.protocol.connection import Connection, Request
+from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.framing import MOST_BYTES
 from codex_app_server.protocol.handshake import initialize_params
 from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
+from codex_app_server.protocol.request import Request
+from codex_app_server.refusals import rpc_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

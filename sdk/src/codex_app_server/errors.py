@@ -48,8 +48,6 @@ __all__ = [
     "TransportClosedError",
     "TurnFailedError",
     "WaitTimeoutError",
-    "rpc_error",
-    "start_error",
 ]
 
 
@@ -342,72 +340,6 @@ class ServerBusyError(AppServerRpcError):
 
 class RetryLimitExceededError(ServerBusyError):
     """The runtime itself has tried as often as it may."""
-
-
-_BY_CODE: dict[int, type[AppServerRpcError]] = {
-    -32700: ParseError,
-    -32600: InvalidRequestError,
-    -32601: MethodNotFoundError,
-    -32602: InvalidParamsError,
-    -32603: InternalRpcError,
-}
-_CONFIG_WRITE_ERRORS: dict[str, type[AppServerRpcError]] = {
-    "configVersionConflict": ConfigConflictError,
-    "configValidationError": ConfigValueError,
-}
-_OVERLOAD = -32001
-_SERVER_ERRORS = range(-32099, -31999)
-_OVERLOADED = {"server_overloaded", "serverOverloaded"}
-
-
-_REFUSAL = re.compile(r"^Error: (.*?)(?: in -c/--config override)?$")
-_REFUSED_KEY = re.compile(r"^in `(.+)`$|^.*unknown configuration field `(.+)`|config\.toml:\d+:\d+: ")
-
-
-def start_error(error: TransportClosedError) -> AppServerError:
-    """Why the runtime ended before it answered: the same, or that it does not take its configuration."""
-    for number, line in enumerate(error.stderr_tail):
-        refusal = _REFUSAL.match(line)
-        keys = [found for each in error.stderr_tail[number:] if (found := _REFUSED_KEY.search(each))]
-        if refusal and keys:
-            path = keys[0][1] or keys[0][2]
-            where = f" (in {path})" if path and path not in refusal[1] else ""
-            return ConfigurationError(f"the runtime refuses its configuration: {refusal[1]}{where}", path=path)
-    return error
-
-
-def rpc_error(code: int, message: str, data: JsonValue, *, method: str) -> JsonRpcError:
-    """The error that an answer stands for.
-
-    Args:
-        code: of the answer.
-        message: of the answer.
-        data: of the answer.
-        method: what was called.
-    """
-    return _kind(code, message, data, method)(code, message, data, method=method)
-
-
-def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpcError]:
-    if code in _SERVER_ERRORS:
-        if "retry limit" in message.lower() or "too many failed attempts" in message.lower():
-            return RetryLimitExceededError
-        return ServerBusyError if code == _OVERLOAD or _says_overloaded(data) else AppServerRpcError
-    # Codex reads a request as one of those it knows, and says which words it expected: no error has a code for it.
-    if code in {-32600, -32601} and f"unknown variant `{method}`" in message:
-        return MethodNotFoundError
-    if isinstance(data, dict) and isinstance(word := data.get("config_write_error_code"), str):
-        return _CONFIG_WRITE_ERRORS.get(word, InvalidRequestError)
-    return _BY_CODE.get(code, JsonRpcError)
-
-
-def _says_overloaded(data: JsonValue) -> bool:
-    """Whether an error's data name the overload, at whatever depth and in whatever spelling."""
-    if isinstance(data, str):
-        return data in _OVERLOADED
-    if isinstance(data, dict):
-        return any(key in _OVERLOADED or _says_overloaded(value) for key, value in data.items())
-    return isinstance(data, list) and any(map(_says_overloaded, data))
 
 
 def _quoting(what: str, stderr_tail: tuple[str, ...]) -> str:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from codex_app_server.ending import Ending
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.messages import Notification, ServerRequest
+    from codex_app_server.protocol.request import Request
 
 __all__ = ["Telemetry", "Tracing"]
 

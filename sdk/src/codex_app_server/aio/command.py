@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from codex_app_server.driving import failure
 from codex_app_server.errors import InvalidRequestError, WaitTimeoutError
 from codex_app_server.handles.commands import CommandFold, exit_code_of, size_of, write_params
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import Response
+from codex_app_server.protocol.request import Request
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.errors import JsonRpcError, RequestTimeoutError, WaitTimeoutError
 from codex_app_server.handles.goals import GoalFold
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
+from codex_app_server.protocol.request import Request
 from codex_app_server.timeouts import end_after, left_until, seconds
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_app_server.errors import LoginFailedError, WaitTimeoutError
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.pacing import PROBE
+from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.streams import EVERYTHING, LAST
 from codex_app_server.timeouts import end_after, left_until, seconds
 

@@ -10,8 +10,8 @@ from codex_app_server.aio.turn import AsyncTurn
 from codex_app_server.errors import AppServerError
 from codex_app_server.handles.reviews import STOPPING_S, inner_turn, review_of, target_of
 from codex_app_server.models.encoding import encode_options
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
+from codex_app_server.protocol.request import Request
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:

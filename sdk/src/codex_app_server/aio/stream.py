@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.watching import AsyncWatching
     from codex_app_server.generated import ThreadItem
     from codex_app_server.generated.events import Event
-    from codex_app_server.protocol.connection import Request
+    from codex_app_server.protocol.request import Request
     from codex_app_server.results import TurnResult
     from codex_app_server.structured.asking import Asking
 

@@ -12,7 +12,7 @@ from codex_app_server.generated.afront import AsyncThreadOptions
 from codex_app_server.handles.threads import known_from
 from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
-from codex_app_server.protocol.connection import Request
+from codex_app_server.protocol.request import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.timeouts import end_after, left_until, seconds
 

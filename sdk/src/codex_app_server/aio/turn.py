@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from codex_app_server.generated import TurnInterruptResponse, TurnSteerResponse
     from codex_app_server.generated.events import Event
     from codex_app_server.inputs import Input
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor
+    from codex_app_server.protocol.request import Request
     from codex_app_server.results import TurnResult
 
 __all__ = ["AsyncTurn", "AsyncTurnReader", "begin_turn"]

@@ -20,7 +20,7 @@ taken from any thread, signal handler or finalizer, between any two others; no l
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from codex_app_server.protocol.framing import LineSplitter
 from codex_app_server.protocol.log import Topic
@@ -30,110 +30,27 @@ from codex_app_server.protocol.messages import (
     Notification,
     Response,
     ServerRequest,
-    encode_request,
     parse,
     parse_all,
 )
 from codex_app_server.protocol.pacing import PROBE, Pacing
+from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.rescue import rescue
 from codex_app_server.protocol.stopping import Stops
 from codex_app_server.protocol.streams import LAST, Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from codex_app_server.protocol.log import Bounds, Log
     from codex_app_server.protocol.messages import Message, RequestId
     from codex_app_server.telemetry import Tracing
 
-__all__ = ["Connection", "Progress", "Request"]
+__all__ = ["Connection", "Progress"]
 
 ID_MARK = b'"id"'
 """Inside a JSON string its quotes would be escaped, so text cannot look like it; a key of that name deeper down can."""
 
 _FEW_ODD = 8
 """After how many lines without a known head the others are parsed together, which takes less time than one by one."""
-
-
-class Request:
-    """A call: who waits for its answer, and what is known of it.
-
-    Args:
-        method: the protocol's name.
-        params: its parameters; with None the member is left out.
-        waiter: who waits, how it is woken the drivers know; None if nobody does.
-        announces_turn: whether its answer names a turn that begins; that turn's log is open from then on.
-        interrupts: the turn that it stops, if it does.
-
-    Raises:
-        TypeError: if the method is no string: no server would answer that.
-
-    Attributes:
-        answer: what came of it, once it did.
-        is_given_up: whether nobody waits any more.
-        is_sent: whether it may be on its way; kept by the driver.
-        refusal: what the runtime said to an interruption, which now waits for the turn's next event.
-        was_heard: whether there was an event of the turn since the interruption was sent.
-        tries: how often it was sent again.
-        trace: the trace that it belongs to, which goes along with it.
-    """
-
-    __slots__ = (
-        "announces_turn",
-        "answer",
-        "id",
-        "interrupts",
-        "is_given_up",
-        "is_sent",
-        "method",
-        "params",
-        "refusal",
-        "trace",
-        "tries",
-        "waiter",
-        "was_heard",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        params: Mapping[str, object] | None,
-        waiter: Any = None,
-        *,
-        announces_turn: bool = False,
-        interrupts: Log | None = None,
-    ) -> None:
-        given: object = method
-        if not isinstance(given, str):
-            raise TypeError(f"the method of a call must be a string, e.g. 'model/list', not {method!r}")
-        self.method = method
-        self.waiter = waiter
-        self.announces_turn = announces_turn
-        self.interrupts = interrupts
-        self.id = 0
-        self.answer: Response | ErrorResponse | Junk | None = None
-        self.is_given_up = False
-        self.is_sent = False
-        self.refusal: ErrorResponse | None = None
-        self.was_heard = False
-        self.tries = 0
-        self.trace: Mapping[str, str] | None = None
-        self.params = params
-
-    def encode(self, request_id: int) -> bytes:
-        """Its line; raises as `encode_request`."""
-        self.id = request_id
-        return encode_request(request_id, self.method, self.params, self.trace)
-
-    def param(self, name: str) -> str | None:
-        """One of its parameters, if it is a string."""
-        found = self.params.get(name) if self.params else None
-        return found if isinstance(found, str) else None
-
-    @property
-    def thread_id(self) -> str:
-        """Of the thread that it is about; empty if it names none."""
-        return self.param("threadId") or ""
 
 
 class Progress(NamedTuple):

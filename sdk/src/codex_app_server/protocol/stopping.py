@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from codex_app_server.protocol.streams import LAST
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.messages import ErrorResponse
+    from codex_app_server.protocol.request import Request
 
 __all__ = ["Stops"]
 

@@ -30,12 +30,12 @@ from codex_app_server.errors import (
     StartupTimeoutError,
     TransportClosedError,
     WaitTimeoutError,
-    start_error,
 )
 from codex_app_server.preloading import release_imports
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.handshake import InitializeResult
 from codex_app_server.protocol.messages import Response, encode_notification
+from codex_app_server.protocol.request import Request
+from codex_app_server.refusals import start_error
 from codex_app_server.sync.reader import Reader
 from codex_app_server.sync.waiting import new_sleeper, sleep, wake
 from codex_app_server.timeouts import end_after

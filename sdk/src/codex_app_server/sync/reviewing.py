@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import AppServerError
 from codex_app_server.handles.reviews import STOPPING_S, inner_turn, review_of, target_of
 from codex_app_server.models.encoding import encode_options
-from codex_app_server.protocol.connection import Request
 from codex_app_server.protocol.log import Topic
+from codex_app_server.protocol.request import Request
 from codex_app_server.sync.turn import Turn
 from codex_app_server.timeouts import end_after, left_until
 

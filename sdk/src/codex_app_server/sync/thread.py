@@ -10,7 +10,7 @@ from codex_app_server.generated.front import ThreadOptions
 from codex_app_server.handles.threads import known_from
 from codex_app_server.inputs import input_items
 from codex_app_server.options import NOTHING
-from codex_app_server.protocol.connection import Request
+from codex_app_server.protocol.request import Request
 from codex_app_server.request_params import params_of
 from codex_app_server.sync.handle import Handle
 from codex_app_server.sync.turn import Turn, begin_turn

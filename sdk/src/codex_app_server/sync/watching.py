@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from codex_app_server.limits import Excess
     from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import Notification
+    from codex_app_server.protocol.request import Request
     from codex_app_server.sync.driver import Driver
 
     _Given = TypeVar("_Given")

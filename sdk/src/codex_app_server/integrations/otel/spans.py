@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from codex_app_server.ending import Ending
     from codex_app_server.integrations.otel.meters import Meters
-    from codex_app_server.protocol.connection import Request
     from codex_app_server.protocol.messages import JsonValue, Notification, ServerRequest
+    from codex_app_server.protocol.request import Request
 
     Told = Callable[["Spans", dict[str, JsonValue], str | None], None]
 
