@@ -30,47 +30,48 @@ class AppServerConfig:
     Attributes:
         codex_bin: the Codex executable to run; without it, the one of the installed package ``codex-cli-bin``.
         launch_args_override: the whole command line to run instead, program first (looked up like any command);
-            `codex_bin` and `config_overrides` then have no say. What it starts must speak the protocol on stdio.
+            `codex_bin` and `config_overrides` are not used then. What it starts must speak the protocol on stdio.
         api_key: a key for the model's API. The runtime gets it over its stdin and keeps it in memory: it is in no
-            environment, command line or file, and whoever is logged in there stays so. Not shown by `repr`.
-        base_url: where the model's API is, if not where OpenAI has it; needs an `api_key`, for the person's own login
-            would be sent there otherwise.
+            environment, command line or file, and a login that is stored there stays. Not shown by `repr`.
+        base_url: the address of the model's API, if it is not OpenAI's. It needs an `api_key`, because otherwise the
+            stored login would be sent there.
         codex_home: the directory of settings, logins and threads; without it, ``CODEX_HOME`` or ``~/.codex``.
-        config: settings that win over Codex's own ``config.toml``, by its keys, with mappings for tables, e.g.
-            ``{"model": "gpt-5", "tools": {"web_search": True}}``; a table is merged into the one that is there.
+        config: settings that override those in ``config.toml``, under the same keys, with mappings for tables, e.g.
+            ``{"model": "gpt-5", "tools": {"web_search": True}}``; a table is merged with the one in the file.
         features: features of Codex to turn on or off, by name.
-        strict: whether it is an error that the runtime does not know a key, or cannot read its ``config.toml``; it
-            ignores them otherwise.
-        config_overrides: the same as `config`, each ``key=value`` with the value in TOML, e.g. ``model="gpt-5"``;
-            passed on as ``--config key=value``, and these win.
+        strict: whether a key that the runtime does not know, or a ``config.toml`` that it cannot read, is an error;
+            otherwise it ignores them.
+        config_overrides: like `config`, as strings ``key=value`` with the value in TOML, e.g. ``model="gpt-5"``. They
+            are passed on as ``--config key=value``, and override `config`.
         cwd: the working directory of the runtime; without it, the current one.
-        env: variables added to the inherited environment, e.g. ``{"EXAMPLE_TOKEN": "..."}``; one that is None is taken
-            out of it. Not shown by `repr`: this is where keys travel.
-        inherit_env: whether the runtime gets this process's environment; or the names of those variables that it gets.
-            With `False` it gets `env` alone, and what the system cannot do without.
+        env: variables added to the inherited environment, e.g. ``{"EXAMPLE_TOKEN": "..."}``; None removes one. Not
+            shown by `repr`, because there may be keys in it.
+        inherit_env: whether the runtime gets this process's environment; or the names of the variables that it gets.
+            With `False` it gets only `env`, and what the system cannot do without.
         client_name: who the client says it is; the runtime carries it in its user agent, so it must be a valid HTTP
             header value.
         client_title: the client's name for people.
         client_version: the client's version; without it, the version of this package.
         experimental_api: whether methods and fields that Codex marks as experimental may be used.
-        handlers: the functions that answer the runtime's questions, approvals for one; without them all are declined.
-        approvals: who decides what Codex may do: rules of `approvals.rules` and functions, of which the first that
-            decides does, e.g. ``[allow_commands("git status"), ask_on_terminal]``. What none decides is left to the
-            function of `handlers` for it.
-        observers: functions that are shown all that the runtime tells, and change nothing.
+        handlers: the functions that answer the runtime's questions, such as approvals; what has none is declined.
+        approvals: rules that decide what Codex may do, asked in order until one decides, e.g.
+            ``[allow_commands("git status"), ask_on_terminal]``: those of `approvals.rules`, and functions of yours.
+            What none decides is left to the function of `handlers` for it.
+        observers: functions that are shown everything the runtime sends, and change nothing.
         telemetry: where measurements go, as `integrations.otel.OpenTelemetry`.
         limits: how much all turns together may take; beyond that they are interrupted, and further ones refused.
-        max_buffered_events: how many events of one turn may wait to be read, before its consumer gets an error.
-        max_buffered_bytes: how many bytes they may have.
+        max_buffered_events: how many events of one turn may wait to be read; for more, whoever reads it gets an
+            `EventOverflowError`.
+        max_buffered_bytes: how many bytes these may have together.
         max_line_bytes: how long a message of the runtime may be, in bytes; a longer one ends the connection.
-        url: where an app-server listens that somebody else runs: ``ws://HOST:PORT``, ``wss://HOST:PORT`` or
-            ``unix:///PATH``; nothing is started then, and `close` ends the connection alone. Needs the extra ``ws``.
-            Whatever is said to a runtime that is started has no place beside it.
-        token: what the server there wants to see, as a bearer token; or a function that gives it, which is called for
-            each connection, so that it may be a new one. Not shown by `repr`.
+        url: the address of an app-server that runs already: ``ws://HOST:PORT``, ``wss://HOST:PORT`` or
+            ``unix:///PATH``. Then nothing is started, and `close` only ends the connection. Needs the extra ``ws``.
+            Options of a runtime that is started are refused beside it.
+        token: the bearer token for that server; or a function that returns it, which is called for each connection, so
+            that it may be a new one. Not shown by `repr`.
         ssl_context: how TLS is spoken with ``wss://``; without it, as the standard library does by default.
-        reconnect_timeout_s: for how long a broken connection to `url` is tried to be made again, in seconds; 0 is not
-            at all.
+        reconnect_timeout_s: for how long the client tries to make a broken connection to `url` again, in seconds; with
+            0 it does not try.
         startup_timeout_s: how long starting may take, up to the answer to ``initialize``, in seconds.
         request_timeout_s: how long a request may wait for its answer, in seconds; None is without limit.
 

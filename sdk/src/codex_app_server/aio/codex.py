@@ -61,7 +61,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
 
     @property
     def skipped_lines(self) -> int:
-        """How many lines of the runtime's output made no sense; each is in the log."""
+        """How many lines of the runtime's output could not be understood; each is in the log."""
         return self._driver.skipped_lines
 
     @property
@@ -75,9 +75,9 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
 
     @property
     def client(self) -> AsyncAppServerClient:
-        """The same connection as a client with every method of the protocol; always the same client.
+        """A client with every method of the protocol, over the same connection; always the same client.
 
-        The end of a ``with`` block of it leaves the connection open: it is this object's.
+        A ``with`` block of it does not close the connection at its end, for that belongs to this object.
         """
         if self._client is None:
             from codex_app_server.aio.client import AsyncAppServerClient
@@ -86,7 +86,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
         return self._client
 
     async def thread_archive(self, thread_id: str) -> ThreadArchiveResponse:
-        """Put a thread away: lists leave it out."""
+        """Archive a thread: lists have it only if they are asked for archived threads."""
         answer = await self._driver.call("thread/archive", {"threadId": thread_id})
         from codex_app_server.generated import ThreadArchiveResponse
         from codex_app_server.models.model import decode
@@ -188,10 +188,10 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
     ) -> AsyncGenerator[MapOutcome[Any], None]:
-        """Run many prompts, each in a thread of its own, and tell what came of each as it comes.
+        """Run many prompts, each in a thread of its own, and give the outcome of each as soon as it has one.
 
-        A prompt that fails is an outcome too, with its error. When the iterator is closed early, as it is by Ctrl-C,
-        what is being done is interrupted.
+        A prompt that fails has an outcome too, with its error. To close the generator before its end, as Ctrl-C does,
+        interrupts the turns that are running.
 
         Args:
             prompts: what to say; taken one by one, as there is room, never two at once. A client for threads takes them
@@ -200,14 +200,14 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
             concurrency: how many at a time.
             retries: how often a prompt is tried again when the runtime or the model was busy; also how often a reply
                 that is not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
-            in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
-                and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
+            in_order: whether outcomes come in the order of the prompts. Those that are early are held in memory, and no
+                prompt is begun that is ``16 * concurrency`` or more behind the one whose outcome comes next.
             output_type: what the replies have to be, as for `run` of a thread.
             timeout: how long a run may take, in seconds.
             thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
             run: more options for `run` of a thread.
             journal: a file of lines of JSON; what it has is not run again, and what comes of the others is added.
-            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+            progress: a function that is called with a `MapProgress` for each outcome; with `True` a terminal shows it.
 
         Raises:
             TypeError, ValueError: if an option is of another type, or out of range.
@@ -234,7 +234,7 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
     async def close(self) -> None:
         """End every waiting call with `TransportClosedError`, and stop the runtime; may be called again.
 
-        Calls of tools that are to finish have some seconds for that before; all others end with it.
+        Calls of tools with ``on_turn_end="finish"`` get some seconds to finish first; all others are given up.
         """
         try:
             await self._driver.finish()

@@ -33,9 +33,10 @@ __all__ = ["AsyncHandle"]
 
 
 class AsyncHandle:
-    """The part of `AsyncThread` that is no turn.
+    """What an `AsyncThread` has beside turns that it runs.
 
-    What it knows is what was said when it was begun, resumed, forked, listed or read; nothing is asked for it.
+    Its properties are what the runtime said when the thread was started, resumed, forked, listed or read. To look at
+    them asks the runtime nothing.
     """
 
     _driver: AsyncDriver

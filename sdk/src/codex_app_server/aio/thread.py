@@ -33,9 +33,9 @@ __all__ = ["AsyncThread"]
 
 
 class AsyncThread(AsyncThreadOptions, AsyncHandle):
-    """A thread of an `AsyncCodex`, which starts, resumes and lists it.
+    """A conversation with the agent, in turns; an `AsyncCodex` starts, resumes and lists them.
 
-    It is a handle, and not the protocol's model of a thread, which is `ThreadInfo`.
+    This is a handle. The protocol's model of a thread is `ThreadInfo`.
     """
 
     def __init__(self, driver: AsyncDriver, thread_id: str, own: ClientOptions | None = None) -> None:

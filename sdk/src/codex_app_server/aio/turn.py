@@ -27,8 +27,8 @@ __all__ = ["AsyncTurn", "AsyncTurnReader", "begin_turn"]
 class AsyncTurn:
     """A turn that was started with `AsyncThread.turn`.
 
-    It may have any number of consumers, at once or one after another: each call of `stream` or `run` is one, and gets
-    everything from the beginning on.
+    It may have any number of readers, at once or one after another: each call of `stream` or `run` is one, and begins
+    at the turn's beginning.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class AsyncTurn:
         """Wait for the turn to end.
 
         Args:
-            timeout: how long, in seconds; then the turn is interrupted, unless somebody else is still at it. It is too
-                when the wait is broken off.
+            timeout: how long, in seconds; then the turn is interrupted, unless somebody else still reads it. The same
+                goes for a wait that is broken off.
 
         Returns:
             what came of it; a turn that failed says so in its `status` and `error`.
@@ -84,7 +84,7 @@ class AsyncTurn:
         return await self._run(timeout, None)
 
     async def result(self, *, timeout: float | None = None) -> TurnResult[None]:
-        """What came of the turn, when it has ended; without taking anything from those who `stream` it.
+        """Wait for the end of the turn, and say what came of it; whoever reads its `stream` misses nothing by that.
 
         Args:
             timeout: how long to wait for that, in seconds. The turn goes on.

@@ -28,32 +28,33 @@ __all__ = ["CodexPool"]
 
 
 class CodexPool(ThreadStartOptions):
-    """Several runtimes, each with its own home, login and life: what becomes of one is nothing to the others.
+    """Several runtimes, each with its own home and login. When one of them crashes, the others go on.
 
         with CodexPool(AppServerConfig(api_key=key), size=4) as pool:
             with pool.client() as codex:
                 print(codex.thread_start().run("What is in this directory?").final_response)
 
-    A runtime is started when it is first needed, and another one in its place when it has ended. `thread_start` begins
-    a thread at the one that has least to do; there it stays, and with its runtime it ends. A pool makes nothing faster:
-    one runtime serves as many turns at once.
+    A runtime is started when it is first needed, and is replaced when it has ended. `thread_start` starts a thread on
+    the runtime that has least to do; the thread stays there, and ends with that runtime. A pool makes nothing faster:
+    a single runtime serves as many turns at once.
 
     Args:
-        config: how each is started; or one configuration for each runtime. A single one is for `size` runtimes with
-            homes that the pool makes: such a home has the ``config.toml`` of the home that the configuration names, if
-            it names one, and no login. Of several, those that name a home keep it.
+        config: how each runtime is started; or a sequence with a configuration for each. A single one is for `size`
+            runtimes, each with a home that the pool makes: with the ``config.toml`` of the home that the configuration
+            names, if it names one, and without a login. Those of a sequence keep the home that they name.
         size: how many runtimes there are for a single configuration; 2 without it.
-        homes: the directory below which homes are made; they stay. Without it they are temporary, and go with the pool.
+        homes: the directory in which homes are made, and stay. Without it they are temporary, and are removed with the
+            pool.
         per_runtime: how many clients of each runtime may be lent at a time.
-        max_waiting: how many may wait for one; beyond that they are refused.
-        on_crash: what becomes of a turn of `run` or `map` whose runtime ends: it fails with `RuntimeLostError`, or is
-            run again, and what it has done already is done again, too.
+        max_waiting: how many callers may wait for a client; one more gets a `PoolFullError`.
+        on_crash: what happens to a turn of `run` or `map` whose runtime ends. With ``"fail"`` it fails with
+            `RuntimeLostError`. With ``"retry"`` it is run again, and repeats what it had done already.
         restarts: how often a turn is run again for that, at most; and how often a runtime that does not start is
             started again for one caller.
-        tenant_config: a function from the name of a tenant to the configuration of its runtime; without it, that is
-            `config`, of several the first. With it and without `config` the pool is for tenants alone.
-        max_tenants: how many tenants may have a runtime at a time; for another one, that of whoever did not need it for
-            longest is closed.
+        tenant_config: a function from the name of a tenant to the configuration of its runtime. Without it, that is
+            `config`, or the first of a sequence. With it and without `config` the pool is for tenants alone.
+        max_tenants: how many tenants may have a runtime at a time. For one more, the runtime is closed that was not
+            used for longest.
         idle_timeout: after how many seconds without use a tenant's runtime is closed; None is never.
 
     Raises:
@@ -282,14 +283,14 @@ class CodexPool(ThreadStartOptions):
             concurrency: how many at a time.
             retries: how often a prompt is tried again when the runtime or the model was busy; also how often a reply
                 that is not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
-            in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
-                and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
+            in_order: whether outcomes come in the order of the prompts. Those that are early are held in memory, and no
+                prompt is begun that is ``16 * concurrency`` or more behind the one whose outcome comes next.
             output_type: what the replies have to be, as for `run` of a thread.
             timeout: how long a run may take, in seconds, without the wait for a runtime.
             thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
             run: more options for `run` of a thread.
             journal: a file of lines of JSON; what it has is not run again, and what comes of the others is added.
-            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+            progress: a function that is called with a `MapProgress` for each outcome; with `True` a terminal shows it.
 
         Raises:
             TypeError, ValueError: if an option is of another type, or out of range.

@@ -33,9 +33,9 @@ __all__ = ["Thread"]
 
 
 class Thread(ThreadOptions, Handle):
-    """A thread of a `Codex`, which starts, resumes and lists it.
+    """A conversation with the agent, in turns; a `Codex` starts, resumes and lists them.
 
-    It is a handle, and not the protocol's model of a thread, which is `ThreadInfo`.
+    This is a handle. The protocol's model of a thread is `ThreadInfo`.
     """
 
     def __init__(self, driver: Driver, thread_id: str, own: ClientOptions | None = None) -> None:

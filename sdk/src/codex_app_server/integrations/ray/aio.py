@@ -124,7 +124,7 @@ class AsyncRayPool:
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
     ) -> AsyncGenerator[MapOutcome[Any], None]:
-        """Run many prompts, each in a thread of its own, and tell what came of each as it comes, as a client's.
+        """Run many prompts, each in a thread of its own, and give each outcome as soon as it is there, as a client's.
 
         A prompt whose worker is lost is given to another one, after growing waits, for about a minute; then it is an
         outcome with a `RuntimeLostError`. It may have run by then: its key, which the journal has too, is the
@@ -137,15 +137,15 @@ class AsyncRayPool:
             concurrency: how many at a time, on all workers together; without it, 8 for each.
             retries: how often a prompt is tried again when the runtime or the model was busy; also how often a reply
                 that is not an `output_type` is asked for again, which ``run={"retries": 0}`` sets apart.
-            in_order: whether to tell outcomes in the order of the prompts. Those that come early are held in memory,
-                and no prompt is begun that is ``16 * concurrency`` or more behind the next to be told.
+            in_order: whether outcomes come in the order of the prompts. Those that are early are held in memory, and no
+                prompt is begun that is ``16 * concurrency`` or more behind the one whose outcome comes next.
             output_type: what the replies have to be, as for `run` of a thread.
             timeout: how long a run may take, in seconds.
             thread: options for `thread_start`; the threads are ephemeral unless these say otherwise.
             run: more options for `run` of a thread.
             journal: a file of lines of JSON, or a URL of one wherever `fsspec` can write; what it has is not run again,
                 and what comes of the others is added.
-            progress: who is called with a `MapProgress` whenever an outcome came; with `True` a terminal shows it.
+            progress: a function that is called with a `MapProgress` for each outcome; with `True` a terminal shows it.
 
         Raises:
             TypeError, ValueError: if an option is of another type, or out of range.
