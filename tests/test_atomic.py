@@ -1,4 +1,4 @@
-"""Files and directories appear whole or not at all, also when somebody pulls the plug."""
+"""Files appear whole or not at all, also when somebody pulls the plug."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codex_release.base import atomic
-from codex_release.base.atomic import remove_tree, replace, scratch_directory, scratch_file, write_text
+from codex_release.base.atomic import remove_tree, replace, scratch_file, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,12 +46,9 @@ def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path) -> None:
     umask = os.umask(0o077)
     try:
         write_text(tmp_path / "text", "")
-        with scratch_directory(tmp_path / "directory"):
-            pass
     finally:
         os.umask(umask)
     assert stat.S_IMODE((tmp_path / "text").stat().st_mode) == 0o644
-    assert stat.S_IMODE((tmp_path / "directory").stat().st_mode) == 0o755
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
@@ -68,19 +65,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(failure: type[BaseExcept
         write_half()
     assert path.read_text() == "old"
     assert names(tmp_path) == {"text"}
-
-
-@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failure_leaves_no_directory(failure: type[BaseException], tmp_path: Path) -> None:
-    def fill_half() -> None:
-        with scratch_directory(tmp_path / "tree") as scratch:
-            (scratch / "below").mkdir()
-            (scratch / "below" / "file").write_text("half")
-            raise failure
-
-    with pytest.raises(failure):
-        fill_half()
-    assert not names(tmp_path)
 
 
 def test_a_failure_is_told_even_if_the_scratch_file_cannot_be_removed(
@@ -100,52 +84,23 @@ def test_a_scratch_file_that_its_user_moved_away_is_an_error(tmp_path: Path) -> 
     assert not names(tmp_path)
 
 
-def test_a_directory_takes_the_place_of_an_empty_one(tmp_path: Path) -> None:
-    path = tmp_path / "tree"
-    path.mkdir()
-    with scratch_directory(path) as scratch:
-        (scratch / "file").write_text("new")
-        assert not names(path)
-    assert names(path) == {"file"}
-    assert names(tmp_path) == {"tree"}
-
-
-def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "tree"
-    path.mkdir()
-    (path / "mine").touch()
-    with pytest.raises(OSError, match="tree"), scratch_directory(path) as scratch:
-        (scratch / "file").touch()
-    assert names(path) == {"mine"}
-    assert names(tmp_path) == {"tree"}
-
-
-def test_parents_are_made(tmp_path: Path) -> None:
-    with scratch_directory(tmp_path / "a" / "b") as scratch:
-        assert scratch.parent == tmp_path / "a"
-    assert (tmp_path / "a" / "b").is_dir()
-
-
 KILLED = """
 import os, sys
 from pathlib import Path
-from codex_release.base.atomic import scratch_directory, scratch_file
+from codex_release.base.atomic import scratch_file
 
-make = {"file": scratch_file, "directory": scratch_directory}[sys.argv[1]]
-with make(Path(sys.argv[2])) as scratch:
-    (scratch / "below" if scratch.is_dir() else scratch).write_text("half")
+with scratch_file(Path(sys.argv[1])) as scratch:
+    scratch.write_text("half")
     os._exit(9)
 """
 
 
-@pytest.mark.parametrize("what", ["file", "directory"])
-def test_a_killed_process_leaves_the_old_state(what: str, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_the_old_state(tmp_path: Path) -> None:
     path = tmp_path / "thing"
-    if what == "file":
-        path.write_text("old")
-    killed = subprocess.run([sys.executable, "-c", KILLED, what, str(path)])
+    path.write_text("old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)])
     assert killed.returncode == 9
-    assert path.read_text() == "old" if what == "file" else not path.exists()
+    assert path.read_text() == "old"
     assert all(name.startswith(".thing.") for name in names(tmp_path) - {"thing"})
 
 

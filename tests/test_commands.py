@@ -121,7 +121,48 @@ def test_fetch_extracts_a_runtime_that_can_run(release: FakeRelease, tmp_path: P
     assert modes["bin/codex"] == modes["codex-path/rg"] == modes["codex-resources/bwrap"] == 0o755
     assert modes["codex-package.json"] == 0o644
     assert not any("voice" in path for path in modes)
-    assert "is not empty" in release.refused("fetch", "--target", LINUX, "--out", tmp_path / "out", code=2)
+
+
+def test_fetch_takes_what_it_made_itself_and_nothing_else(release: FakeRelease, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tree, words = out / LINUX, ("fetch", "--target", LINUX, "--out", out)
+    (out / LINUX).mkdir(parents=True)  # an empty directory may be there
+    made = release.ran(*words, "--json")
+    assert [path.name for path in out.iterdir()] == [LINUX]
+    archive = packed(release, LINUX)
+    sums = release.archives / "codex-package_SHA256SUMS"
+    sums.write_text(f"{_sha256(archive)}  {archive.name}\n")
+    for more in ((), ("--unlocked",)):
+        again = release.ran(*words, "--json", *more)
+        assert json.loads(again.out) == json.loads(made.out)
+        assert f"{tree} is there already and complete: {VERSION} for {LINUX}" in again.err
+    binary = tree / "bin" / "codex"
+    whole = binary.read_bytes()
+    binary.write_bytes(whole[::-1])
+    for more in ((), ("--unlocked",)):
+        line = release.refused(*words, *more, code=2)
+        assert line == f"{tree} exists and is not empty; name a new directory with --out"
+    binary.write_bytes(whole)
+    (tree / "mine").touch()
+    release.refused(*words, code=2)
+    (tree / "mine").unlink()
+    binary.replace(tmp_path / "codex")
+    release.refused(*words, code=2)
+    binary.symlink_to(tmp_path / "codex")
+    release.refused(*words, code=2)
+    assert binary.is_symlink()
+
+
+@pytest.mark.parametrize("words", [("build", "--client-only"), ("fetch", "--target", LINUX)])
+def test_what_a_killed_command_left_in_the_output_goes_with_the_next_one(
+    words: tuple[str, ...], release: FakeRelease, tmp_path: Path
+) -> None:
+    left = tmp_path / "out" / ".codex-release-abcdefgh"
+    left.mkdir(parents=True)
+    (left / ".codex-release-held").touch()
+    (left / "half.whl").touch()
+    release.ran(*words, "--out", tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".codex-release-????????"))
 
 
 def test_fetch_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:

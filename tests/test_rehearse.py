@@ -66,7 +66,7 @@ def outcomes(result: Any) -> dict[str, str]:
 
 
 def leftovers(release: FakeRelease) -> list[Path]:
-    return list((release.root / "dist").glob(".codex-rehearsal-*"))
+    return list((release.root / "dist").glob(".codex-release-????????"))
 
 
 def test_this_machines_release_passes_from_the_lock_to_a_turn(dist: Path, catalog: Catalog) -> None:
@@ -88,7 +88,7 @@ def test_this_machines_release_passes_from_the_lock_to_a_turn(dist: Path, catalo
     ]
     assert result["verification"]["ok"]
     assert result["files"].keys() < {path.name for path in dist.glob("codex_*")}
-    assert not list(dist.glob(".codex-rehearsal-*"))
+    assert not list(dist.glob(".codex-release-????????"))
 
 
 def test_other_machines_platforms_are_rehearsed_whatever_this_machine_is_set_to(

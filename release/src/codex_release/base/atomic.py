@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all.
+"""Files that appear whole or not at all.
 
 Everything is written beside its final name and renamed into place, so a kill at any moment leaves the old state or
 the new one.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["remove_tree", "replace", "scratch_directory", "scratch_file", "write_text"]
+__all__ = ["remove_tree", "replace", "scratch_file", "write_text"]
 
 _WINDOWS_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -58,25 +58,6 @@ def scratch_file(path: Path) -> Iterator[Path]:
     except BaseException:
         with contextlib.suppress(OSError):  # Windows keeps a file that is still open; the reason it failed says more
             scratch.unlink()
-        raise
-
-
-@contextlib.contextmanager
-def scratch_directory(path: Path) -> Iterator[Path]:
-    """A new empty directory beside `path`; it takes that name when the block ends well and vanishes otherwise.
-
-    `path` must not exist, or be an empty directory.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        if path.is_dir():
-            path.rmdir()
-        replace(scratch, path)
-    except BaseException:
-        remove_tree(scratch)
         raise
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.atomic import remove_tree
 from codex_release.base.errors import BuildError
 from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
+from codex_release.base.workplace import workplace
 from codex_release.building.build_record import (
     RECORD,
     Artifact,
@@ -42,6 +40,7 @@ from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
@@ -126,20 +125,17 @@ class Builder:
         if self.lock is not None:
             for target in request.targets:
                 self.lock.require(request.version, target)
-        with _written_to(request.out), exclusive(request.out, _SWITCH):
-            finish_broken_off(_SWITCH, (request.out,))
-        record = BuildRecord.read(request.out)
-        inputs = self._inputs(request)
-        with ThreadPoolExecutor(request.jobs) as pool:
-            unchanged = dict(
-                zip(
-                    inputs,
-                    pool.map(lambda part: record.unchanged(part, inputs[part], request.out), inputs),
-                    strict=True,
-                )
-            )
-        fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
-        made = self._make(request, fresh) if fresh else {}
+        with contextlib.ExitStack() as stack:
+            with _written_to(request.out):
+                scratch = stack.enter_context(workplace(request.out))
+                with exclusive(request.out, _SWITCH):
+                    finish_broken_off(_SWITCH, (request.out,))
+            record, inputs = BuildRecord.read(request.out), self._inputs(request)
+            pool = stack.enter_context(ThreadPoolExecutor(request.jobs))
+            found = pool.map(lambda part: record.unchanged(part, inputs[part], request.out), inputs)
+            unchanged = dict(zip(inputs, found, strict=True))
+            fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
+            made = self._make(request, fresh, scratch) if fresh else {}
         return [
             Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])
         ]
@@ -171,48 +167,33 @@ class Builder:
         parts[_CLIENT] = digest_of({**common, "sources": sources, "sdk_version": request.sdk_version})
         return parts
 
-    def _make(self, request: BuildRequest, inputs: Mapping[str, str]) -> dict[str, tuple[Artifact, ...]]:
+    def _make(self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path) -> dict[str, tuple[Artifact, ...]]:
         """Make the parts that changed, and move them to the output once all have passed."""
-        with _written_to(request.out):
-            scratch = Path(tempfile.mkdtemp(prefix=".codex-release-", dir=request.out))
         # What is stored uncompressed stays on this machine, and may be larger than an index takes.
         unlimited = dict.fromkeys(self.catalog.size_limits, sys.maxsize)
         catalog = replace(self.catalog, size_limits=unlimited) if request.store else self.catalog
-        try:
-            with (
-                Backend(request.epoch) as backend,
-                MetadataCheck(aside=True) as programs,
-                ThreadPoolExecutor(1) as aside,
-            ):
+        with Backend(request.epoch) as backend, MetadataCheck(aside=True) as programs, ThreadPoolExecutor(1) as aside:
 
-                def judge(path: Path, known: Assembled | None) -> _Judged:
-                    listed = {path.name: known} if known else {}
-                    return aside.submit(
-                        check_files,
-                        [path],
-                        catalog,
-                        self.lock,
-                        listed,
-                        metadata=programs,
-                        workspace=self.workspace,
-                    )
+            def judge(path: Path, known: Assembled | None) -> _Judged:
+                listed = {path.name: known} if known else {}
+                return aside.submit(
+                    check_files, [path], catalog, self.lock, listed, metadata=programs, workspace=self.workspace
+                )
 
-                making = _Making(request, inputs, scratch, backend, judge)
-                client = aside.submit(self._client, making) if _CLIENT in inputs else None
-                try:
-                    made = self._wheels(making) + (client.result() if client else [])
-                    verdicts = [verdict for _, judged in made for verdict in judged.result()]
-                except BaseException:  # what waits to be judged need not be
-                    aside.shutdown(wait=False, cancel_futures=True)
-                    raise
-            require_passed(verdicts)
-            parts: dict[str, tuple[Artifact, ...]] = {}
-            for artifact, _ in made:
-                part = artifact.target or _CLIENT
-                parts[part] = (*parts.get(part, ()), artifact)
-            self._put(request.out, scratch, parts)
-        finally:
-            remove_tree(scratch)
+            making = _Making(request, inputs, scratch, backend, judge)
+            client = aside.submit(self._client, making) if _CLIENT in inputs else None
+            try:
+                made = self._wheels(making) + (client.result() if client else [])
+                verdicts = [verdict for _, judged in made for verdict in judged.result()]
+            except BaseException:  # what waits to be judged need not be
+                aside.shutdown(wait=False, cancel_futures=True)
+                raise
+        require_passed(verdicts)
+        parts: dict[str, tuple[Artifact, ...]] = {}
+        for artifact, _ in made:
+            part = artifact.target or _CLIENT
+            parts[part] = (*parts.get(part, ()), artifact)
+        self._put(request.out, scratch, parts)
         return parts
 
     def _put(self, out: Path, scratch: Path, made: Mapping[str, tuple[Artifact, ...]]) -> None:

@@ -6,17 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.atomic import scratch_directory
+from codex_release.base.atomic import replace
+from codex_release.base.digests import file_digests
 from codex_release.base.errors import CacheError, DiskError, UsageError
 from codex_release.base.words import byte_count
+from codex_release.base.workplace import workplace
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
-from codex_release.runtime.tree import copy_tree
+from codex_release.runtime.tree import RuntimeTree, copy_tree
 
 if TYPE_CHECKING:
     import argparse
 
     from codex_release.facts.targets import Target
+    from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.context import Context
 
 
@@ -32,37 +35,71 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """Fetch the targets.
 
     Raises:
-        ReleaseError: if one cannot be had, or its directory is in use.
+        ReleaseError: if one cannot be had, or its directory holds anything else.
     """
     targets = context.targets(arguments.target, everything=arguments.all)
     version = context.version(arguments.version)
     places = {target.triple: arguments.out / target.triple for target in targets} if arguments.out else {}
-    for place in places.values():
-        if place.exists() and not (place.is_dir() and not any(place.iterdir())):
-            what = "is not empty" if place.is_dir() else "is no directory"
-            raise UsageError(f"{place} exists and {what}", remedy="name a new directory with --out")
+    there = {
+        target.triple: _complete(places[target.triple], version, target, context, unlocked=arguments.unlocked)
+        for target in targets
+        if target.triple in places and _is_in_use(places[target.triple])
+    }
 
     def fetch(target: Target) -> tuple[str, Path, int]:
-        tree = fetch_one(context, version, target, unlocked=arguments.unlocked)
-        place = places.get(target.triple)
-        if place is not None:
+        tree = there.get(target.triple) or fetch_one(context, version, target, unlocked=arguments.unlocked)
+        place = places.get(target.triple, tree.root)
+        if tree.root != place:
             try:
-                with scratch_directory(place) as scratch:
-                    copied = copy_tree(tree, scratch, context.catalog.layout)
-                    if copied != tree.files:
-                        raise CacheError(
-                            f"what was copied from {tree.root} to {place} is not what was verified",
-                            remedy="check the disks, and clear the cache with: codex-release cache clear",
-                        )
+                _extract(tree, place, context)
             except OSError as error:
                 raise DiskError(
                     f"{version} for {target.triple} cannot be extracted into {place}: {error.strerror or error}",
                     remedy="make room there and let it be written, or name another directory with --out",
                 ) from error
-        return target.triple, place or tree.root, sum(digest.size for digest in tree.files.values())
+        return target.triple, place, sum(digest.size for digest in tree.files.values())
 
     with ThreadPoolExecutor(context.jobs) as pool:
         fetched = list(pool.map(fetch, targets))
     rows = [(triple, byte_count(size), str(place)) for triple, place, size in fetched]
     data = [{"target": triple, "path": str(place), "size": size} for triple, place, size in fetched]
     return Answer(("target", "size", "path"), rows, data, title=f"Codex {version}")
+
+
+def _is_in_use(place: Path) -> bool:
+    return place.exists() and not (place.is_dir() and not any(place.iterdir()))
+
+
+def _complete(place: Path, version: ReleaseVersion, target: Target, context: Context, *, unlocked: bool) -> RuntimeTree:
+    """The tree that lies at its place already, every file of it proved, and no other.
+
+    Raises:
+        UsageError: if something else is there.
+    """
+    if unlocked:  # nothing but its archive tells what has to be there
+        files = fetch_one(context, version, target, unlocked=True).files
+    else:
+        files = context.catalog.layout.payload(context.lock.require(version, target).files)
+    expected = {place / path: digest for path, digest in files.items()}
+    found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+    are_files = all(path.is_file() and not path.is_symlink() for path in found)
+    if found == expected.keys() and are_files and file_digests(found) == expected:
+        context.progress.note(f"{place} is there already and complete: {version} for {target.triple}")
+        return RuntimeTree(place, files)
+    what = "is not empty" if place.is_dir() else "is no directory"
+    raise UsageError(f"{place} exists and {what}", remedy="name a new directory with --out")
+
+
+def _extract(tree: RuntimeTree, place: Path, context: Context) -> None:
+    """Copy a tree to its place, where it appears whole or not at all."""
+    with workplace(place.parent) as scratch:
+        copied = copy_tree(tree, scratch / place.name, context.catalog.layout)
+        if copied != tree.files:
+            raise CacheError(
+                f"what was copied from {tree.root} to {place} is not what was verified",
+                remedy="check the disks, and clear the cache with: codex-release cache clear",
+            )
+        (scratch / place.name).chmod(0o755)
+        if place.is_dir():
+            place.rmdir()
+        replace(scratch / place.name, place)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.base.atomic import remove_tree
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import RehearsalError, ReleaseError
 from codex_release.base.words import by_number, byte_count, counted
+from codex_release.base.workplace import workplace
 from codex_release.building.builder import Builder, BuildRequest
 from codex_release.check.release import check_files, require_passed
 from codex_release.facts.versions import client_version
@@ -39,6 +37,7 @@ from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from codex_release.building.builder import Built
     from codex_release.check.release import FileVerdict
@@ -142,9 +141,8 @@ class _Run:
             verdicts = self._check()
             say(f"{counted(len(verdicts), 'file')} checked")
         self._steps.taken.extend(_runs(verdicts))
-        scratch = Path(tempfile.mkdtemp(prefix=".codex-rehearsal-", dir=self._out))
-        stack.callback(remove_tree, scratch)
         with self._step("start an index") as say:
+            scratch = stack.enter_context(workplace(self._out))
             server = stack.enter_context(local_index(scratch / "index"))
             dependencies = server.stage("dependencies")
             stage = server.stage("release", bases=["dependencies"])

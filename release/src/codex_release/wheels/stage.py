@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
@@ -22,12 +20,14 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import StageError
 from codex_release.base.switch import put_together
+from codex_release.base.workplace import workplace
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import Provenance, sbom_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Catalog
@@ -62,9 +62,8 @@ def staging(directory: Path, command: str) -> Iterator[Path]:
     name = f"codex-release-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}"
     try:
         _refuse_foreign(place, command)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place.parent) as scratch:
-            made = Path(scratch, place.name)
+        with workplace(place.parent) as scratch:
+            made = scratch / place.name
             made.mkdir()
             yield made
             made.chmod(0o755)

@@ -1,0 +1,83 @@
+"""Directories to work in: they go with whoever works in them, also if that is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codex_release.base.workplace import workplace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from codex_release.base.workplace import workplace
+
+with workplace(Path(sys.argv[1])) as place:
+    (place / "half").write_text("half")
+    os._exit(9)
+"""
+
+
+def left_behind(directory: Path) -> Path:
+    """What a killed process leaves."""
+    assert subprocess.run([sys.executable, "-c", KILLED, str(directory)]).returncode == 9
+    (left,) = directory.iterdir()
+    return left
+
+
+@pytest.mark.parametrize("failure", [None, ValueError, KeyboardInterrupt, SystemExit])
+def test_it_goes_at_the_end_however_that_comes(failure: type[BaseException] | None, tmp_path: Path) -> None:
+    def work() -> None:
+        with workplace(tmp_path / "a" / "b") as place:
+            assert place.parent == tmp_path / "a" / "b"
+            (place / "below").mkdir()
+            (place / "below" / "file").write_text("half")
+            if failure:
+                raise failure
+
+    if failure:
+        with pytest.raises(failure):
+            work()
+    else:
+        work()
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_comes(tmp_path: Path) -> None:
+    left = left_behind(tmp_path)
+    assert (left / "half").is_file()
+    with workplace(tmp_path) as place:
+        assert list(tmp_path.iterdir()) == [place]
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_that_somebody_works_in_stays(tmp_path: Path) -> None:
+    with workplace(tmp_path) as one:
+        (one / "file").touch()
+        with workplace(tmp_path) as other:
+            assert one != other
+            assert (one / "file").is_file()
+        assert list(tmp_path.iterdir()) == [one]
+
+
+def test_what_only_has_such_a_name_is_left_alone(tmp_path: Path) -> None:
+    """Another program's directory, what this one never made a lock in, and a link to what it did."""
+    left = left_behind(tmp_path)
+    elsewhere = left.rename(tmp_path / "elsewhere")
+    (tmp_path / left.name).symlink_to(elsewhere)
+    (tmp_path / ".codex-release-abcdefgh").mkdir()
+    (tmp_path / ".codex-release-abcdefgh" / "mine").touch()
+    longer = elsewhere.with_name(f"{left.name}-mine")
+    longer.mkdir()
+    (elsewhere / ".codex-release-held").replace(longer / ".codex-release-held")
+    (elsewhere / ".codex-release-held").touch()
+    before = {path.name for path in tmp_path.rglob("*")}
+    with workplace(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.rglob("*")} == before
