@@ -7,7 +7,9 @@ index itself: who finds the client finds every runtime wheel.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -27,6 +29,7 @@ from programs import codex_release
 from recording import Silent
 from until import until
 
+from codex_release.base.digests import file_digest
 from codex_release.base.http import Web
 from codex_release.base.patience import Clock, RetryPolicy
 from codex_release.facts.lock import Lock
@@ -65,6 +68,19 @@ class Notes(Silent):
     def note(self, text: str) -> None:
         """Keep the line."""
         self.lines.append(text)
+
+
+def attestation(name: str, sha256: str) -> dict[str, object]:
+    """An attestation object (PEP 740) of a file, without a signature that anybody could verify."""
+    statement = {"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": name, "digest": {"sha256": sha256}}]}
+    encoded = base64.b64encode(json.dumps(statement).encode()).decode()
+    return {"version": 1, "envelope": {"statement": encoded, "signature": ""}}
+
+
+def sign(file: Path, *, name: str = "", sha256: str = "") -> None:
+    """Put an attestation beside a finished file, of the file itself if nothing else is said."""
+    attested = attestation(name or file.name, sha256 or file_digest(file).sha256)
+    file.with_name(f"{file.name}.publish.attestation").write_text(json.dumps(attested), encoding="utf-8")
 
 
 @dataclass(frozen=True)

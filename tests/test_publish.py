@@ -14,7 +14,7 @@ import pytest
 from fake_release import FakeRelease
 from faulty_index import Upload, status
 from loopback import Loopback, Reply, Request
-from publishing import ANYBODY, SmallRelease, Window, stage_window
+from publishing import ANYBODY, SmallRelease, Window, sign, stage_window
 from verdicts import praised_once
 
 from codex_release.base.digests import FileDigest, file_digest
@@ -307,7 +307,25 @@ def _other_lock(_: Path, root: Path) -> list[str]:
 
 def _half_signed(dist: Path, _: Path) -> list[str]:
     for wheel in dist.glob("codex_cli_bin-*"):
-        (dist / f"{wheel.name}.publish.attestation").write_text("{}", encoding="utf-8")
+        sign(wheel)
+    return []
+
+
+def _signed(**otherwise: str) -> Callable[[Path, Path], list[str]]:
+    """All signed, the client's wheel as something else."""
+
+    def harm(dist: Path, _: Path) -> list[str]:
+        for file in (*dist.glob("*.whl"), *dist.glob("*.tar.gz")):
+            sign(file, **(otherwise if file.name.startswith("codex_app") and file.suffix == ".whl" else {}))
+        return []
+
+    return harm
+
+
+def _badly_signed(dist: Path, root: Path) -> list[str]:
+    _signed()(dist, root)
+    (attestation,) = dist.glob("*.tar.gz.publish.attestation")
+    attestation.write_text("<html>", encoding="utf-8")
     return []
 
 
@@ -326,6 +344,9 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {
     "a wheel is damaged": (_damaged, "win_amd64.whl: "),
     "a file is too large": (lambda *_: ["--max-file-size", "10500"], "bytes are more than the limit of 10500"),
     "the lock knows another version": (_other_lock, "the lock knows 0.168.0, not 0.169.0"),
+    "another file is signed": (_signed(name="other.whl"), "attestation: its attestation speaks of other.whl"),
+    "other bytes are signed": (_signed(sha256="b" * 64), "sha256 bbbb"),
+    "a signature is none": (_badly_signed, ".tar.gz.publish.attestation: its attestation is no JSON: "),
     "not all are signed": (_half_signed, "lack the attestation that others have"),
 }
 
@@ -350,7 +371,7 @@ def test_an_empty_directory_is_refused(here: FakeRelease, shown: Window, tmp_pat
 def test_attestations_go_along(here: FakeRelease, shown: Window, tmp_path: Path) -> None:
     dist = shown.release.copy(tmp_path / "dist")
     for name in shown.release.names:
-        (dist / f"{name}.publish.attestation").write_text(json.dumps({"of": name}), encoding="utf-8")
+        sign(dist / name)
     there, rest = shown.release.names[:5], shown.release.names[5:]
     for name in there:
         shown.seed(name)

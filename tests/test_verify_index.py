@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import json
@@ -20,6 +19,7 @@ from fake_release import FakeRelease
 from loopback import Loopback, Reply
 from packaging.version import Version
 from programs import finished
+from publishing import attestation
 from recording import Silent
 from static_index import Entry, StaticIndex, listed_entry
 
@@ -27,11 +27,11 @@ from codex_release.base.digests import FileDigest
 from codex_release.base.http import Web
 from codex_release.facts.targets import Catalog
 from codex_release.index import resolution
+from codex_release.index.attestations import attested_by
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
 from codex_release.rehearse.local_index import IndexStage, LocalIndex
 from codex_release.verify import trial
-from codex_release.verify.attestations import attested_by
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
 from codex_release.verify.resolution import resolution_findings
@@ -254,10 +254,8 @@ def test_an_index_that_serves_other_bytes_than_it_lists_is_noticed(release: Fake
 
 def provenance(name: str, sha256: str) -> bytes:
     """An index's provenance object (PEP 740), without a signature that anybody could verify."""
-    statement = {"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": name, "digest": {"sha256": sha256}}]}
-    envelope = {"statement": base64.b64encode(json.dumps(statement).encode()).decode(), "signature": ""}
     publisher = {"kind": "GitHub", "repository": "owner/name", "workflow": "release.yml"}
-    bundle = {"publisher": publisher, "attestations": [{"version": 1, "envelope": envelope}]}
+    bundle = {"publisher": publisher, "attestations": [attestation(name, sha256)]}
     return json.dumps({"version": 1, "attestation_bundles": [bundle]}).encode()
 
 

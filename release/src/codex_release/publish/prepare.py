@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
+from codex_release.base.errors import VerifyError
 from codex_release.check.release import check_files, distributions_in, problems_of
 from codex_release.facts.versions import identity
+from codex_release.index.attestations import hold_attestation
 from codex_release.publish.plan import candidates, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from codex_release.check.release import FileVerdict
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.facts.workspace import Workspace
-    from codex_release.publish.plan import Plan
+    from codex_release.publish.plan import Candidate, Plan
     from codex_release.publish.serving import Inventory
 
 __all__ = ["prepare", "prepare_checked"]
@@ -76,5 +78,15 @@ def prepare_checked(verdicts: Sequence[FileVerdict], catalog: Catalog, inventory
     """
     files = candidates(verdicts, file_digests([each.path for each in verdicts]), catalog.distribution)
     listings, hashed = inventory.read(files)
-    python = catalog.resolution.pythons[0]
-    return make_plan(files, listings, hashed, problems_of(verdicts, catalog), catalog.project_size, python)
+    problems = problems_of(verdicts, catalog)
+    problems += [problem for each in files if each.name not in listings[each.project] for problem in _attested(each)]
+    return make_plan(files, listings, hashed, problems, catalog.project_size, catalog.resolution.pythons[0])
+
+
+def _attested(file: Candidate) -> Iterator[str]:
+    """What is wrong with the attestation that a file is going to be uploaded with."""
+    if file.attestation is not None:
+        try:
+            hold_attestation(file.attestation.read_bytes(), file.name, file.digest.sha256)
+        except (VerifyError, OSError) as error:
+            yield f"{file.attestation.name}: {error}; sign {file.name} anew, or remove the attestations"

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ReleaseError, VerifyError
 from codex_release.facts.versions import identity
-from codex_release.verify.attestations import attested_by
+from codex_release.index.attestations import attested_by
 from codex_release.verify.findings import Finding
 from codex_release.wheels.wheel_file import WheelFile, read_headers
 

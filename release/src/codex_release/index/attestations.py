@@ -1,4 +1,4 @@
-"""Whether the attestations that an index serves for a file (PEP 740) speak of that file. Pure.
+"""Whether attestations (PEP 740) speak of the file that they lie beside, here or on an index. Pure.
 
 This reads what they say; their signatures are verified by the index when it takes them, and by whoever uses
 ``pypi-attestations verify``.
@@ -15,11 +15,11 @@ from codex_release.base.table import read_json
 if TYPE_CHECKING:
     from codex_release.base.table import Table
 
-__all__ = ["attested_by"]
+__all__ = ["attested_by", "hold_attestation"]
 
 
 def attested_by(provenance: bytes, name: str, sha256: str) -> str:
-    """Who attests to a file.
+    """Who attests to a file on an index.
 
     Args:
         provenance: the provenance object, JSON.
@@ -33,26 +33,43 @@ def attested_by(provenance: bytes, name: str, sha256: str) -> str:
         VerifyError: if it cannot be understood, holds no attestation, or one speaks of another file or other bytes.
     """
     bundles = read_json(provenance, "its provenance", VerifyError).tables("attestation_bundles")
-    statements = [_statement(each.table("envelope")) for bundle in bundles for each in bundle.tables("attestations")]
-    subjects = [
-        (each.text("name"), each.table("digest").text("sha256")) for one in statements for each in one.tables("subject")
-    ]
+    attestations = [each for bundle in bundles for each in bundle.tables("attestations")]
     publishers = sorted({_publisher(bundle.table("publisher")) for bundle in bundles})
-    if not subjects:
+    if not attestations:
         raise VerifyError("its provenance holds no attestation")
-    for attested, digest in subjects:
-        if (attested, digest) != (name, sha256):
-            raise VerifyError(f"its attestation speaks of {attested} with sha256 {digest}, not of these bytes")
+    for each in attestations:
+        _hold(each, name, sha256)
     return ", ".join(publishers)
 
 
-def _statement(envelope: Table) -> Table:
-    """What was signed: a statement of in-toto's, as JSON in base64."""
+def hold_attestation(attestation: bytes, name: str, sha256: str) -> None:
+    """Hold one attestation, as it lies beside a file that is going to be uploaded, against the file.
+
+    Args:
+        attestation: the attestation object, JSON.
+        name: the file's name.
+        sha256: of its bytes, in hex.
+
+    Raises:
+        VerifyError: if it cannot be understood, or speaks of another file or other bytes.
+    """
+    _hold(read_json(attestation, "its attestation", VerifyError), name, sha256)
+
+
+def _hold(attestation: Table, name: str, sha256: str) -> None:
+    """Read what was signed: a statement of in-toto's, as JSON in base64."""
+    envelope = attestation.table("envelope")
     try:
         statement = base64.b64decode(envelope.text("statement"), validate=True)
     except ValueError:
         envelope.refuse("statement", "is no base64")
-    return read_json(statement, "the statement in its attestation", VerifyError)
+    subjects = read_json(statement, "the statement in its attestation", VerifyError).tables("subject")
+    said = [(each.text("name"), each.table("digest").text("sha256")) for each in subjects]
+    for attested, digest in said:
+        if (attested, digest) != (name, sha256):
+            raise VerifyError(f"its attestation speaks of {attested} with sha256 {digest}, not of these bytes")
+    if not said:
+        raise VerifyError("its attestation speaks of no file")
 
 
 def _publisher(claims: Table) -> str:
