@@ -131,5 +131,10 @@ def test_a_report_that_cannot_be_written_whole_is_left_as_it_was(
         replace(source, destination)
 
     monkeypatch.setattr(switch, "replace", refuse)
-    assert "somebody has it open" in release.refused("report", tmp_path / "dist")
+    line = release.refused("report", tmp_path / "dist")
+    assert line.startswith(f"the report of {tmp_path / 'dist'}, release.json and release.html, cannot be written: ")
+    assert "somebody has it open" in line
+    line = release.refused("report", tmp_path / "nowhere")
+    assert line.startswith(f"{tmp_path / 'nowhere'} cannot be looked into: ")
+    assert line.endswith("; name the directory of finished files")
     assert files_in(tmp_path / "dist") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -21,6 +22,7 @@ from programs import PINNED, ROOT, codex_release
 from until import until
 
 from codex_release.facts.targets import Catalog
+from codex_release.rehearse import rehearsal
 from codex_release.rehearse.local_index import local_index
 
 pytestmark = pytest.mark.index
@@ -165,6 +167,20 @@ def test_without_devpi_the_remedy_is_told_and_what_was_built_stays(
     assert outcomes(result) == {**dict.fromkeys(STEPS[:3], "passed"), "start an index": "failed"}
     assert "pip install codex-release[rehearse]" in said
     assert (release.root / "dist" / next(iter(result["files"]))).is_file()
+    assert not leftovers(release)
+
+
+def test_a_full_disk_is_the_end_of_a_step_like_any_other(
+    release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(rehearsal, "local_index", refuse)
+    result, said = rehearsed(release, *others, code=1)
+    assert outcomes(result) == {**dict.fromkeys(STEPS[:3], "passed"), "start an index": "failed"}
+    what = f"the rehearsal in {release.root / 'dist'} broke off at the step 'start an index': "
+    assert f"codex-release: {what}[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}; make room there" in said
     assert not leftovers(release)
 
 

@@ -7,10 +7,11 @@ Anything that is not a `ReleaseError` is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "ArchiveError",
@@ -35,6 +36,7 @@ __all__ = [
     "VerifyError",
     "WorkspaceError",
     "first_of",
+    "system_errors_as",
 ]
 
 
@@ -64,6 +66,21 @@ class ReleaseError(Exception):
 def first_of(problems: Sequence[str]) -> str:
     """Several problems where there is room for a line only; nothing if there are none."""
     return "".join(problems[:1]) + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+@contextlib.contextmanager
+def system_errors_as(kind: type[ReleaseError], what: str, remedy: str | None = None) -> Iterator[None]:
+    """A block whose failures at files, a full disk or a closed directory, are told with what was being done.
+
+    Args:
+        kind: the error to raise in their place.
+        what: what does not come about; the system's own words follow it.
+        remedy: what a person can do about it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what}: {error}", remedy=remedy) from error
 
 
 class UsageError(ReleaseError):

@@ -15,7 +15,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import BuildError
+from codex_release.base.errors import BuildError, system_errors_as
 from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
 from codex_release.base.workplace import workplace
@@ -39,7 +39,7 @@ from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
@@ -125,8 +125,11 @@ class Builder:
         if self.lock is not None:
             for target in request.targets:
                 self.lock.require(request.version, target)
+        if request.out.exists() and not request.out.is_dir():
+            raise BuildError(f"{request.out} is no directory", remedy="name one to build into with --out")
+        remedy = "make room there and let it be written, or name another directory with --out"
         with contextlib.ExitStack() as stack:
-            with _written_to(request.out):
+            with system_errors_as(BuildError, f"{request.out} cannot be built into", remedy):
                 scratch = stack.enter_context(workplace(request.out))
                 with exclusive(request.out, _SWITCH):
                     finish_broken_off(_SWITCH, (request.out,))
@@ -199,18 +202,15 @@ class Builder:
     def _put(self, out: Path, scratch: Path, made: Mapping[str, tuple[Artifact, ...]]) -> None:
         """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
         comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
-        try:
-            with exclusive(out, _SWITCH):  # two builds may share a directory: each finds what the other has noted
-                record = BuildRecord.read(out)
-                parts = {**record.parts, **made}
-                kept = {each.name for listed in parts.values() for each in listed}
-                gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
-                put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
-        except OSError as error:
-            raise BuildError(
-                f"{', '.join(comes)} cannot be moved to {out}, which is as it was: {error}",
-                remedy="close what uses those files, look whether the directory may be written, and build again",
-            ) from error
+        what = f"{', '.join(comes)} cannot be moved to {out}, which is as it was"
+        remedy = "close what uses those files, look whether the directory may be written, and build again"
+        # Two builds may share a directory: each finds what the other has noted.
+        with system_errors_as(BuildError, what, remedy), exclusive(out, _SWITCH):
+            record = BuildRecord.read(out)
+            parts = {**record.parts, **made}
+            kept = {each.name for listed in parts.values() for each in listed}
+            gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
+            put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
 
     def _wheels(self, making: _Making) -> list[_Made]:
         """The changed targets' wheels: as many at a time as there are jobs, the largest first."""
@@ -317,24 +317,6 @@ class _Making:
     scratch: Path
     backend: Backend
     judge: Callable[[Path, Assembled | None], _Judged]
-
-
-@contextlib.contextmanager
-def _written_to(out: Path) -> Iterator[None]:
-    """A block that makes something in the output directory.
-
-    Raises:
-        BuildError: if that cannot be written; it says what to do.
-    """
-    if out.exists() and not out.is_dir():
-        raise BuildError(f"{out} is no directory", remedy="name one to build into with --out")
-    try:
-        yield
-    except OSError as error:
-        raise BuildError(
-            f"{out} cannot be built into: {error.strerror or error}",
-            remedy="make room there and let it be written, or name another directory with --out",
-        ) from error
 
 
 def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, begun: float) -> Artifact:

@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import CheckError
+from codex_release.base.errors import CheckError, system_errors_as
 from codex_release.base.worker import Worker
 from codex_release.wheels.wheel_file import DAMAGED
 
@@ -63,11 +63,8 @@ class MetadataCheck(Worker):
         if not path.is_file():
             return []
         with tempfile.TemporaryDirectory(prefix="codex-check-", ignore_cleanup_errors=True) as scratch:
-            try:
+            with system_errors_as(CheckError, f"metadata cannot be copied to {scratch}", "make room there"):
                 copy = _metadata_copy(path, Path(scratch))
-            except OSError as error:
-                what = f"metadata cannot be copied to {scratch}: {error}"
-                raise CheckError(what, remedy="make room there") from error
             if copy is None:
                 return []
             said = self._said("twine", ["--no-color", "check", "--strict"], copy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
-from codex_release.base.errors import CheckError, ReleaseError
+from codex_release.base.errors import CheckError, ReleaseError, system_errors_as
 from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
@@ -57,9 +57,10 @@ def distributions_in(directory: Path) -> list[Path]:
     """The wheels and sdists right in a directory, sorted by name.
 
     Raises:
-        CheckError: if there is none.
+        CheckError: if there is none, or it cannot be looked into.
     """
-    found = sorted(path for path in directory.iterdir() if path.suffix == ".whl" or path.name.endswith(_SDIST))
+    with system_errors_as(CheckError, f"{directory} cannot be looked into", "name the directory of finished files"):
+        found = sorted(path for path in directory.iterdir() if path.suffix == ".whl" or path.name.endswith(_SDIST))
     if not found:
         raise CheckError(f"{directory} holds no wheel and no sdist", remedy="build them with: codex-release build")
     return found

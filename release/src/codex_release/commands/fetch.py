@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import replace
 from codex_release.base.digests import file_digests
-from codex_release.base.errors import CacheError, DiskError, UsageError
+from codex_release.base.errors import CacheError, DiskError, UsageError, system_errors_as
 from codex_release.base.words import byte_count
 from codex_release.base.workplace import workplace
 from codex_release.commands.answer import Answer
@@ -50,13 +50,10 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         tree = there.get(target.triple) or fetch_one(context, version, target, unlocked=arguments.unlocked)
         place = places.get(target.triple, tree.root)
         if tree.root != place:
-            try:
+            what = f"{version} for {target.triple} cannot be extracted into {place}"
+            remedy = "make room there and let it be written, or name another directory with --out"
+            with system_errors_as(DiskError, what, remedy):
                 _extract(tree, place, context)
-            except OSError as error:
-                raise DiskError(
-                    f"{version} for {target.triple} cannot be extracted into {place}: {error.strerror or error}",
-                    remedy="make room there and let it be written, or name another directory with --out",
-                ) from error
         return target.triple, place, sum(digest.size for digest in tree.files.values())
 
     with ThreadPoolExecutor(context.jobs) as pool:

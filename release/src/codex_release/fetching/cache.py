@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from codex_release.base.atomic import remove_tree, replace, write_text
-from codex_release.base.errors import CacheError
+from codex_release.base.errors import CacheError, system_errors_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,21 +197,14 @@ class Cache:
         """Delete everything that no running process is filling; returns what went."""
         return self._sweep(math.inf)
 
-    @contextlib.contextmanager
-    def usable(self, otherwise: str) -> Iterator[None]:
-        """Turn a failure of the file system inside the block into a `CacheError` that says what to do.
+    def usable(self, otherwise: str) -> contextlib.AbstractContextManager[None]:
+        """Turn a failure of the file system inside a block into a `CacheError` that says what to do.
 
         Args:
             otherwise: what does not come about if it fails.
         """
-        try:
-            yield
-        except OSError as error:
-            raise CacheError(
-                f"{otherwise} in the cache {self.root}: {error}",
-                remedy="make room there and let it be written by you alone, or name another directory in "
-                "CODEX_RELEASE_CACHE",
-            ) from error
+        remedy = "make room there and let it be written by you alone, or name another directory in CODEX_RELEASE_CACHE"
+        return system_errors_as(CacheError, f"{otherwise} in the cache {self.root}", remedy)
 
     def _sweep(self, limit: float) -> list[CacheEntry]:
         """Delete what was last used before a point in time, and what killed processes left."""

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import Digest, FileDigest, hash_file
-from codex_release.base.errors import DownloadError
+from codex_release.base.errors import DownloadError, system_errors_as
 from codex_release.base.http import MOST_FILE, HttpError
 from codex_release.base.patience import TransientError
 from codex_release.base.programs import printed
@@ -91,11 +91,9 @@ def download(archive: Archive, cache: Cache, web: Web, *, expected: FileDigest |
 
 def _local(archive: Archive, path: Path, expected: FileDigest | None) -> StoredArchive:
     part = _Part(path, archive.digests)
-    try:
+    with system_errors_as(DownloadError, f"{path} cannot be read"):
         path.stat()  # a part may be missing, this may not
         part.open()
-    except OSError as error:
-        raise DownloadError(f"{path} cannot be read: {error}") from error
     return StoredArchive(path, archive.name, archive.source, _verified(archive, part, expected))
 
 

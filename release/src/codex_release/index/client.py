@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import DiskError, DownloadError, PackageIndexError
+from codex_release.base.errors import DiskError, DownloadError, PackageIndexError, system_errors_as
 from codex_release.base.http import MOST_FILE, HttpError
 from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
@@ -148,12 +148,8 @@ class PackageIndex:
                     file.write(chunk)
                     bar.advance(len(chunk))
 
-        try:
+        with system_errors_as(DiskError, f"{path} cannot be written", "make room there, and let it be written"):
             self.web.retrying(listed.url, receive)
-        except OSError as error:
-            raise DiskError(
-                f"{path} cannot be written: {error.strerror or error}", remedy="make room there, and let it be written"
-            ) from error
         found = file_digest(path)
         if listed.sha256 is not None and found.sha256 != listed.sha256:
             raise DownloadError(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import PackageIndexError, PublishError, ReleaseError
+from codex_release.base.errors import PackageIndexError, PublishError, ReleaseError, system_errors_as
 from codex_release.base.http import HttpError
 from codex_release.base.patience import RetryPolicy, TransientError
 from codex_release.base.words import byte_count, counted
@@ -213,13 +213,9 @@ def _require_unchanged(file: Candidate) -> None:
     Raises:
         PublishError: if the file is not what it was.
     """
-    try:
-        changed = file_digest(file.path) != file.digest
-    except OSError as error:
-        raise PublishError(
-            f"{file.path} cannot be read any more: {error.strerror}", remedy="put it back, and run again"
-        ) from error
-    if changed:
+    with system_errors_as(PublishError, f"{file.path} cannot be read any more", "put it back, and run again"):
+        found = file_digest(file.path)
+    if found != file.digest:
         raise PublishError(
             f"{file.path} has changed since it was checked, nothing of it is sent",
             remedy="find out what wrote to it, and run again: all files are checked anew",

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import RehearsalError, ReleaseError
+from codex_release.base.errors import RehearsalError, ReleaseError, system_errors_as
 from codex_release.base.words import by_number, byte_count, counted
 from codex_release.base.workplace import workplace
 from codex_release.building.builder import Builder, BuildRequest
@@ -36,7 +36,7 @@ from codex_release.verify.index import Verifier
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.building.builder import Built
@@ -291,9 +291,13 @@ class _Run:
                     )
                 say(answer.text)
 
-    def _step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
         self._context.progress.note(f"rehearsal: {name}")
-        return self._steps.step(name)
+        remedy = "make room there and let it be written, or name another directory with --out"
+        what = f"the rehearsal in {self._out} broke off at the step {name!r}"
+        with self._steps.step(name) as say, system_errors_as(RehearsalError, what, remedy):
+            yield say
 
 
 def _runs(verdicts: Sequence[FileVerdict]) -> list[Step]:

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from codex_release import __version__
-from codex_release.base.errors import CheckError, DiskError, ReleaseError
+from codex_release.base.errors import CheckError, DiskError, ReleaseError, system_errors_as
 from codex_release.base.switch import put_together
 from codex_release.base.table import read_json
 from codex_release.building.build_record import BuildRecord
@@ -220,20 +220,17 @@ class ReportStore:
         version = next((each[1] for each in clients if each), "")
         report = replace(report, client_version=version).without_stale_sections()
         texts = {DATA: json.dumps(asdict(report), indent=1) + "\n", PAGE: page(report)}
-        put_together(
-            self.directory,
-            "codex-release-report",
-            {name: text.encode() for name, text in texts.items() if not _says(self.directory / name, text)},
-        )
+        what = f"the report of {self.directory}, {' and '.join(texts)}, cannot be written"
+        with system_errors_as(DiskError, what, "make room there and let it be written"):
+            changed = {name: text.encode() for name, text in texts.items() if not _says(self.directory / name, text)}
+            put_together(self.directory, "codex-release-report", changed)
         if self.job_summary is not None:
-            try:
-                with self.job_summary.open("a", encoding="utf-8") as file:
-                    file.write(summary(report))
-            except OSError as error:
-                raise DiskError(
-                    f"GITHUB_STEP_SUMMARY is {self.job_summary}, which cannot be written: {error.strerror}",
-                    remedy="name a file that can be, or unset it",
-                ) from error
+            what = f"GITHUB_STEP_SUMMARY is {self.job_summary}, which cannot be written"
+            with (
+                system_errors_as(DiskError, what, "name a file that can be, or unset it"),
+                self.job_summary.open("a", encoding="utf-8") as file,
+            ):
+                file.write(summary(report))
         return report
 
 

@@ -18,7 +18,7 @@ import tomlkit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from codex_release.base.errors import StageError
+from codex_release.base.errors import StageError, system_errors_as
 from codex_release.base.switch import put_together
 from codex_release.base.workplace import workplace
 from codex_release.runtime.tags import wheel_tag
@@ -60,7 +60,7 @@ def staging(directory: Path, command: str) -> Iterator[Path]:
     place = directory.resolve()
     # Whose name another stage's cannot begin with: what is left of a broken one goes by that.
     name = f"codex-release-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}"
-    try:
+    with system_errors_as(StageError, f"{directory} cannot be staged"):
         _refuse_foreign(place, command)
         with workplace(place.parent) as scratch:
             made = scratch / place.name
@@ -70,8 +70,6 @@ def staging(directory: Path, command: str) -> Iterator[Path]:
             (made / _STAMP).write_bytes(_stamp(command))
             _refuse_foreign(place, command)
             put_together(place.parent, name, {place.name: made})
-    except OSError as error:
-        raise StageError(f"{directory} cannot be staged: {error}") from error
 
 
 def _stamp(command: str) -> bytes:
