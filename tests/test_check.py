@@ -318,6 +318,30 @@ def test_an_incomplete_release_is_refused_platform_by_platform(release: FakeRele
     assert not any(each["problems"] for each in verdicts.values())
 
 
+def test_a_post_release_of_the_client_alone_is_whole_without_runtime_wheels(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    dist, words = tmp_path / "dist", ("build", "--client-only", "--out", tmp_path / "dist", "--sdk-version")
+    release.ran(*words, f"{VERSION}.post1")
+    said = release.ran("check", dist)
+    assert said.out.splitlines()[-1] == f"{dist}  passes: the client alone, its runtime's wheels are not here"
+    assert json.loads(release.ran("check", dist, "--json").out)[str(dist)] == {
+        "problems": [],
+        "run": None,
+        "held": "the client alone, its runtime's wheels are not here",
+    }
+    (wheel,) = dist.glob("*.whl")
+    wheel.rename(tmp_path / wheel.name)
+    assert f"{dist}: there are 0 pinned wheels of the client, not one" in release.refused("check", dist)
+    release.ran(*words, f"{VERSION}.post2")
+    (dist / wheel.name.replace("post1", "post2")).unlink()
+    (tmp_path / wheel.name).rename(wheel)
+    mixed = f"the files of the client are of versions {VERSION}.post1 and {VERSION}.post2, not of one"
+    assert f"{dist}: {mixed}" in release.refused("check", dist)
+    release.ran("build", "--client-only", "--out", tmp_path / "first")  # whose runtime is not known to be released
+    assert "has no wheel for any platform" in release.ran("check", tmp_path / "first", code=1).err
+
+
 def test_an_empty_directory_is_no_release(release: FakeRelease, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "holds no wheel" in release.refused("check", tmp_path / "empty")

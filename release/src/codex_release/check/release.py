@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+from packaging.version import Version
 
 from codex_release.base.errors import CheckError, ReleaseError, system_errors_as
 from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
 from codex_release.check.sources import Project
+from codex_release.facts.versions import identity
 from codex_release.wheels.wheel_file import WheelFile
 
 if TYPE_CHECKING:
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.facts.workspace import Workspace
 
-__all__ = ["FileVerdict", "check_files", "check_set", "distributions_in", "problems_of", "require_passed"]
+__all__ = [
+    "FileVerdict",
+    "check_files",
+    "check_set",
+    "distributions_in",
+    "is_client_alone",
+    "problems_of",
+    "require_passed",
+]
 
 _SDIST = ".tar.gz"
 
@@ -126,7 +136,16 @@ def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
         count = sum(each.pin is not None and each.path.name.endswith(suffix) for each in verdicts)
         if count != 1:
             problems.append(f"there are {count} pinned {kind}s of the client, not one")
+    clients = {known[1] for each in verdicts if each.pin is not None and (known := identity(each.path.name))}
+    if len(clients) > 1:
+        problems.append(f"the files of the client are of versions {' and '.join(sorted(clients))}, not of one")
     return problems
+
+
+def is_client_alone(verdicts: Sequence[FileVerdict], catalog: Catalog) -> bool:
+    """Whether files are a post release of the client, whose runtime was released before it."""
+    known = [identity(each.path.name) for each in verdicts]
+    return all(each and each[0] != catalog.distribution and Version(each[1]).is_postrelease for each in known)
 
 
 def problems_of(verdicts: Sequence[FileVerdict], catalog: Catalog | None = None) -> list[str]:

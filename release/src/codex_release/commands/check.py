@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError, first_of
 from codex_release.base.words import by_number, counted
-from codex_release.check.release import check_files, check_set, distributions_in
+from codex_release.check.release import check_files, check_set, distributions_in, is_client_alone
 from codex_release.commands.answer import Answer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from codex_release.fetching.context import Context
 
@@ -31,29 +32,33 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     Raises:
         UsageError: if a path does not exist.
     """
-    lock = None if arguments.unlocked else context.lock
+    catalog, lock = context.catalog, None if arguments.unlocked else context.lock
     rows: list[tuple[str, str, str]] = []
     data: dict[str, dict[str, object]] = {}
     told: dict[str, list[str]] = {}
+
+    def tell(path: Path, problems: Sequence[str], passes: str, ran: str = "", **more: object) -> None:
+        rows.extend([(str(path), problem, "") for problem in problems] or [(str(path), passes, ran)])
+        told[str(path)] = list(problems)
+        data[str(path)] = {"problems": told[str(path)], "run": None, **more}
+
     for path in arguments.paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-        files = distributions_in(path) if path.is_dir() else [path]
         verdicts = check_files(
-            files,
-            context.catalog,
+            distributions_in(path) if path.is_dir() else [path],
+            catalog,
             lock,
             jobs=context.jobs,
             environ=context.settings.environ,
             workspace=context.workspace,
         )
-        found = [(str(each.path), list(each.problems), each.run) for each in verdicts]
+        for each in verdicts:
+            tell(each.path, each.problems, "passes", str(each.run or ""), run=asdict(each.run) if each.run else None)
         if path.is_dir():
-            found.append((str(path), check_set(verdicts, context.catalog), None))
-        for name, problems, ran in found:
-            rows += [(name, problem, "") for problem in problems] or [(name, "passes", str(ran or ""))]
-            told[name] = problems
-            data[name] = {"problems": problems, "run": asdict(ran) if ran else None}
+            alone = is_client_alone(verdicts, catalog)
+            held = "the client alone, its runtime's wheels are not here" if alone else "a whole release"
+            tell(path, check_set(verdicts, catalog.only(()) if alone else catalog), f"passes: {held}", held=held)
     problems = [f"{name}: {problem}" for name, each in told.items() for problem in each]
     bad = sum(map(bool, told.values()))
     return Answer(
