@@ -32,8 +32,9 @@ from until import until
 from codex_release.base.digests import file_digest
 from codex_release.base.http import Web
 from codex_release.base.patience import Clock, RetryPolicy
-from codex_release.facts.lock import Lock
-from codex_release.facts.targets import Catalog
+from codex_release.facts.settings import Settings
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import Context
 from codex_release.index.client import PackageIndex
 from codex_release.index.repository import Repository
 from codex_release.publish.prepare import prepare
@@ -219,9 +220,9 @@ class Window:
             return publish(plan, inventory, uploader, waiting, policy)
 
     def _plan(self, inventory: Inventory, dist: Path | None) -> Plan:
-        catalog = Catalog.load(self.release.root / "release" / "targets.toml")
-        lock = Lock.read(self.release.root / "release" / "runtime.lock.toml")
-        return prepare(dist or self.release.dist, catalog, lock, inventory, jobs=2)
+        web = inventory.index.web
+        context = Context(lambda: Workspace(self.release.root), Settings.read({}), web.progress, web)
+        return prepare(dist or self.release.dist, context, inventory)
 
     def command(self, *words: str | Path) -> subprocess.Popen[str]:
         """``codex-release publish`` in a process group of its own; faults that kill will kill it.

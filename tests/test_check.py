@@ -25,7 +25,8 @@ from codex_release.base.digests import FileDigest
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, distributions_in
 from codex_release.facts.lock import Lock, LockedArchive
-from codex_release.facts.targets import Catalog
+from codex_release.facts.workspace import Workspace
+from codex_release.fetching.context import open_context
 from codex_release.wheels import wheel_file
 from codex_release.wheels.sbom import Provenance, sbom_json
 from codex_release.wheels.wheel_file import DAMAGED, WheelFile
@@ -244,11 +245,11 @@ def test_damage_anywhere_is_a_finding_and_never_a_traceback(release: FakeRelease
     broken = wheel.parent / "broken" / wheel.name
     broken.parent.mkdir()
     good = wheel.read_bytes()
-    lock, catalog = Lock.read(release.lock_file), Catalog.load(release.root / "release" / "targets.toml")
-    for position in [*range(0, len(good), len(good) // 40), *range(len(good) - 900, len(good), 30)]:
-        broken.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
-        (verdict,) = check_files([broken], catalog, lock)
-        assert verdict.path == broken
+    with open_context(lambda: Workspace(release.root)) as context:
+        for position in [*range(0, len(good), len(good) // 40), *range(len(good) - 900, len(good), 30)]:
+            broken.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
+            (verdict,) = check_files([broken], context, is_published=True)
+            assert verdict.path == broken
 
 
 def test_a_wheel_above_the_size_limit_says_how_to_raise_it(release: FakeRelease, wheel: Path) -> None:

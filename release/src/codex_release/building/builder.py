@@ -10,7 +10,7 @@ import contextlib
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from codex_release.building.build_record import (
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, require_passed
 from codex_release.check.runtime import Assembled
-from codex_release.facts.lock import Lock, LockedArchive
+from codex_release.facts.lock import LockedArchive
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
@@ -39,22 +39,20 @@ from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
-    from codex_release.base.progress import Progress
     from codex_release.check.release import FileVerdict
-    from codex_release.facts.targets import Catalog, Target
+    from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.context import Context
     from codex_release.fetching.download import StoredArchive
-    from codex_release.fetching.fetcher import Fetcher
 
     _Judged = Future[list[FileVerdict]]
     _Made = tuple[Artifact, _Judged]
 
-__all__ = ["BuildRequest", "Builder", "Built"]
+__all__ = ["BuildRequest", "Built", "build"]
 
 _CLIENT = "client"
 _SWITCH = "codex-release-build"
@@ -72,8 +70,7 @@ class BuildRequest:
         out: where the files go.
         sdk_version: the client's version (PEP 440).
         store: leave payloads uncompressed.
-        epoch: the date of everything, in seconds since 1970.
-        jobs: how many things to do at a time.
+        unlocked: take what a source's published digest vouches for, without the lock.
         with_client: make the client too.
     """
 
@@ -82,8 +79,7 @@ class BuildRequest:
     out: Path
     sdk_version: str
     store: bool = False
-    epoch: int = 0
-    jobs: int = 1
+    unlocked: bool = False
     with_client: bool = True
 
 
@@ -95,113 +91,119 @@ class Built:
     reused: bool
 
 
-@dataclass(frozen=True)
-class Builder:
-    """Builds releases of one checkout.
+def build(request: BuildRequest, context: Context) -> list[Built]:
+    """Build, check, and put everything into the output directory.
 
-    Attributes:
-        catalog: the data file.
-        workspace: the checkout.
-        fetcher: brings runtimes here.
-        lock: what payloads must be; `None` builds what a source's published digest vouches for.
-        progress: where to say what is going on.
+    Returns:
+        every file of the request, the runtimes in the order of the targets and the client last.
+
+    Raises:
+        ReleaseError: if anything does not hold; the output is as it was then.
     """
-
-    catalog: Catalog
-    workspace: Workspace
-    fetcher: Fetcher
-    lock: Lock | None
-    progress: Progress
-
-    def build(self, request: BuildRequest) -> list[Built]:
-        """Build, check, and put everything into the output directory.
-
-        Returns:
-            every file of the request, the runtimes in the order of the targets and the client last.
-
-        Raises:
-            ReleaseError: if anything does not hold; the output is as it was then.
-        """
-        if self.lock is not None:
-            for target in request.targets:
-                self.lock.require(request.version, target)
-        if request.out.exists() and not request.out.is_dir():
-            raise BuildError(f"{request.out} is no directory", remedy="name one to build into with --out")
-        remedy = "make room there and let it be written, or name another directory with --out"
-        with contextlib.ExitStack() as stack:
-            with system_errors_as(BuildError, f"{request.out} cannot be built into", remedy):
-                scratch = stack.enter_context(workplace(request.out))
-                with exclusive(request.out, _SWITCH):
-                    finish_broken_off(_SWITCH, (request.out,))
-            record, inputs = BuildRecord.read(request.out), self._inputs(request)
-            pool = stack.enter_context(ThreadPoolExecutor(request.jobs))
-            found = pool.map(lambda part: record.unchanged(part, inputs[part], request.out), inputs)
-            unchanged = dict(zip(inputs, found, strict=True))
-            fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
-            made = self._make(request, fresh, scratch) if fresh else {}
-        return [
-            Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])
-        ]
-
-    def _inputs(self, request: BuildRequest) -> dict[str, str]:
-        """For each part of the build, the digest of all that decides its bytes.
-
-        Without a lock the payload is not known beforehand, so nothing counts as unchanged.
-        """
-        common = {
-            "version": request.version.codex,
-            "epoch": request.epoch,
-            "toolkit": toolkit_fingerprint(),
-            "tools": {name: metadata.version(name) for name in ("deflate", "hatchling")},
-            "facts": fingerprint([self.workspace.targets_file, self.workspace.license]),
-        }
-        template = fingerprint([self.workspace.runtime_template])
-        parts = {}
+    out = request.out
+    if not request.unlocked:
         for target in request.targets:
-            locked = self.lock.targets[target.triple] if self.lock else None
-            runtime = asdict(locked) if locked else time.time_ns()
-            parts[target.triple] = digest_of(
-                {**common, "template": template, "runtime": runtime, "store": request.store}
-            )
-        if not request.with_client:
-            return parts
-        sdk = self.workspace.sdk
+            context.lock.require(request.version, target)
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out} is no directory", remedy="name one to build into with --out")
+    remedy = "make room there and let it be written, or name another directory with --out"
+    with contextlib.ExitStack() as stack:
+        with system_errors_as(BuildError, f"{out} cannot be built into", remedy):
+            scratch = stack.enter_context(workplace(out))
+            with exclusive(out, _SWITCH):
+                finish_broken_off(_SWITCH, (out,))
+        record, inputs = BuildRecord.read(out), _inputs(request, context)
+        pool = stack.enter_context(ThreadPoolExecutor(context.jobs))
+        found = pool.map(lambda part: record.unchanged(part, inputs[part], out), inputs)
+        unchanged = dict(zip(inputs, found, strict=True))
+        fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
+        made = _Build(request, context, fresh, scratch).make() if fresh else {}
+    return [Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])]
+
+
+def _inputs(request: BuildRequest, context: Context) -> dict[str, str]:
+    """For each part of the build, the digest of all that decides its bytes.
+
+    Without a lock the payload is not known beforehand, so nothing counts as unchanged.
+    """
+    workspace = context.workspace
+    common = {
+        "version": request.version.codex,
+        "epoch": context.settings.epoch,
+        "toolkit": toolkit_fingerprint(),
+        "tools": {name: metadata.version(name) for name in ("deflate", "hatchling")},
+        "facts": fingerprint([workspace.targets_file, workspace.license]),
+    }
+    template = fingerprint([workspace.runtime_template])
+    parts = {}
+    for target in request.targets:
+        runtime = time.time_ns() if request.unlocked else asdict(context.lock.targets[target.triple])
+        parts[target.triple] = digest_of({**common, "template": template, "runtime": runtime, "store": request.store})
+    if request.with_client:
+        sdk = workspace.sdk
         sources = fingerprint([sdk / "pyproject.toml", sdk / "README.md", sdk / "src"])
         parts[_CLIENT] = digest_of({**common, "sources": sources, "sdk_version": request.sdk_version})
-        return parts
+    return parts
 
-    def _make(self, request: BuildRequest, inputs: Mapping[str, str], scratch: Path) -> dict[str, tuple[Artifact, ...]]:
-        """Make the parts that changed, and move them to the output once all have passed."""
+
+class _Build:
+    """The parts of one build that changed, on their way.
+
+    Args:
+        request: what is asked for.
+        context: what commands share.
+        inputs: of these parts, the digest of all that decides their bytes.
+        scratch: where the files are made.
+    """
+
+    _backend: Backend
+    _programs: MetadataCheck
+    _aside: ThreadPoolExecutor
+
+    def __init__(self, request: BuildRequest, context: Context, inputs: Mapping[str, str], scratch: Path) -> None:
+        self._request, self._inputs, self._scratch = request, inputs, scratch
         # What is stored uncompressed stays on this machine, and may be larger than an index takes.
-        unlimited = dict.fromkeys(self.catalog.size_limits, sys.maxsize)
-        catalog = replace(self.catalog, size_limits=unlimited) if request.store else self.catalog
-        with Backend(request.epoch) as backend, MetadataCheck(aside=True) as programs, ThreadPoolExecutor(1) as aside:
+        self._context = context.replaced(catalog=context.catalog.limited(sys.maxsize)) if request.store else context
+        self._catalog, self._workspace = context.catalog, context.workspace
+        self._lock = None if request.unlocked else context.lock
 
-            def judge(path: Path, known: Assembled | None) -> _Judged:
-                listed = {path.name: known} if known else {}
-                return aside.submit(
-                    check_files, [path], catalog, self.lock, listed, metadata=programs, workspace=self.workspace
-                )
-
-            making = _Making(request, inputs, scratch, backend, judge)
-            client = aside.submit(self._client, making) if _CLIENT in inputs else None
+    def make(self) -> dict[str, tuple[Artifact, ...]]:
+        """Make them, and move them to the output once all have passed."""
+        with (
+            Backend(self._context.settings.epoch) as self._backend,
+            MetadataCheck(aside=True) as self._programs,
+            ThreadPoolExecutor(1) as self._aside,
+        ):
+            client = self._aside.submit(self._client) if _CLIENT in self._inputs else None
             try:
-                made = self._wheels(making) + (client.result() if client else [])
+                made = self._wheels() + (client.result() if client else [])
                 verdicts = [verdict for _, judged in made for verdict in judged.result()]
             except BaseException:  # what waits to be judged need not be
-                aside.shutdown(wait=False, cancel_futures=True)
+                self._aside.shutdown(wait=False, cancel_futures=True)
                 raise
         require_passed(verdicts)
         parts: dict[str, tuple[Artifact, ...]] = {}
         for artifact, _ in made:
             part = artifact.target or _CLIENT
             parts[part] = (*parts.get(part, ()), artifact)
-        self._put(request.out, scratch, parts)
+        self._put(parts)
         return parts
 
-    def _put(self, out: Path, scratch: Path, made: Mapping[str, tuple[Artifact, ...]]) -> None:
+    def _judge(self, path: Path, known: Assembled | None = None) -> _Judged:
+        """Check a finished file aside, while others are compressed."""
+        return self._aside.submit(
+            check_files,
+            [path],
+            self._context,
+            unlocked=self._request.unlocked,
+            known={path.name: known} if known else None,
+            metadata=self._programs,
+        )
+
+    def _put(self, made: Mapping[str, tuple[Artifact, ...]]) -> None:
         """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
-        comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
+        out = self._request.out
+        comes = {each.name: self._scratch / each.name for listed in made.values() for each in listed}
         what = f"{', '.join(comes)} cannot be moved to {out}, which is as it was"
         remedy = "close what uses those files, look whether the directory may be written, and build again"
         # Two builds may share a directory: each finds what the other has noted.
@@ -212,19 +214,19 @@ class Builder:
             gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
             put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
 
-    def _wheels(self, making: _Making) -> list[_Made]:
+    def _wheels(self) -> list[_Made]:
         """The changed targets' wheels: as many at a time as there are jobs, the largest first."""
-        request = making.request
-        targets = [target for target in request.targets if target.triple in making.inputs]
+        targets = [target for target in self._request.targets if target.triple in self._inputs]
         if not targets:
             return []
-        self.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
+        jobs = self._context.jobs
+        self._context.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
         # The outer pool is left last: closing the deflater first ends whoever still waits for it.
-        with ThreadPoolExecutor(request.jobs) as pool, Deflater(request.jobs) as deflater:
+        with ThreadPoolExecutor(jobs) as pool, Deflater(jobs) as deflater:
             begun = {}
             for turn, target in enumerate(self._in_turn(targets)):
-                payload = Payload(target, self.catalog.layout, deflater, store=request.store, turn=turn)
-                begun[target.triple] = pool.submit(self._wheels_of, payload, making)
+                payload = Payload(target, self._catalog.layout, deflater, store=self._request.store, turn=turn)
+                begun[target.triple] = pool.submit(self._wheels_of, payload)
             try:
                 return [wheel for target in targets for wheel in begun[target.triple].result()]
             finally:
@@ -236,91 +238,70 @@ class Builder:
 
         The two largest together would not fit into the memory there is, and one core would have nothing to do.
         """
-        if self.lock is None:
+        if self._lock is None:
             return list(targets)
-        locked = self.lock.targets
+        locked = self._lock.targets
         size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
         order = sorted(targets, key=lambda target: -size[target])
         if len(order) > _APART:
             order.insert(1, order.pop())
         return order
 
-    def _wheels_of(self, payload: Payload, making: _Making) -> list[_Made]:
+    def _wheels_of(self, payload: Payload) -> list[_Made]:
         """One target's wheels: read the archive into memory, verify, compress, assemble."""
-        begun = time.monotonic()
-        target, request = payload.target, making.request
+        begun, triple, catalog = time.monotonic(), payload.target.triple, self._catalog
         try:
-            files, provenance = self._read(request.version, payload)
+            files, provenance = self._read(payload)
             wheels = []
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
-                work = making.scratch / f"{target.triple}-{number}"
+                work = self._scratch / f"{triple}-{number}"
                 stage = work / "stage"
-                stage_runtime(stage, files, variant, provenance, catalog=self.catalog, workspace=self.workspace)
-                skeleton = making.backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
+                stage_runtime(stage, files, variant, provenance, catalog=catalog, workspace=self._workspace)
+                skeleton = self._backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
-                shipment = Shipment(shipped, entry, self.catalog.module, self.catalog.layout)
-                path, digest = assemble(skeleton, making.scratch, epoch=request.epoch, shipment=shipment)
-                artifact = _artifact(path, digest, target.triple, making.inputs[target.triple], begun)
-                wheels.append((artifact, making.judge(path, Assembled(shipped, payload.inspection(variant.left_out)))))
+                shipment = Shipment(shipped, entry, catalog.module, catalog.layout)
+                path, digest = assemble(skeleton, self._scratch, epoch=self._context.settings.epoch, shipment=shipment)
+                known = Assembled(shipped, payload.inspection(variant.left_out))
+                wheels.append((self._artifact(path, digest, triple, begun), self._judge(path, known)))
             return wheels
         finally:
             payload.release()
 
-    def _read(self, version: ReleaseVersion, payload: Payload) -> tuple[Mapping[str, FileDigest], Provenance]:
+    def _read(self, payload: Payload) -> tuple[Mapping[str, FileDigest], Provenance]:
         """Read a runtime into a payload; what its files are, and where they come from.
 
         With a lock that is what the lock says, whoever served the bytes today: so they give the same wheel.
         """
-        target = payload.target
-        locked = self.lock.require(version, target) if self.lock else None
+        version, target, fetcher = self._request.version, payload.target, self._context.fetcher
+        locked = self._lock.require(version, target) if self._lock else None
 
         def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Provenance]:
             payload.release()  # what an archive before this one left
-            files = self.catalog.layout.payload(self.fetcher.read(stored, payload, version, target, locked))
+            files = self._catalog.layout.payload(fetcher.read(stored, payload, version, target, locked))
             if locked:
                 return files, Provenance.of(version, target, locked)
             return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
 
-        return self.fetcher.archive(version, target, locked, read)
+        return fetcher.archive(version, target, locked, read)
 
-    def _client(self, making: _Making) -> list[_Made]:
+    def _client(self) -> list[_Made]:
         """The client's wheel and sdist, pinned to the runtime."""
-        request, stage = making.request, making.scratch / "stage-client"
+        request, stage = self._request, self._scratch / "stage-client"
         stage_sdk(
-            stage, request.version, sdk_version=request.sdk_version, catalog=self.catalog, workspace=self.workspace
+            stage, request.version, sdk_version=request.sdk_version, catalog=self._catalog, workspace=self._workspace
         )
         made = []
         for kind, write in (("wheel", assemble), ("sdist", repack_sdist)):
             begun = time.monotonic()
-            built = making.backend.build(kind, stage, making.scratch / "client")
-            path, digest = write(built, making.scratch, epoch=request.epoch)
-            made.append((_artifact(path, digest, "", making.inputs[_CLIENT], begun), making.judge(path, None)))
+            built = self._backend.build(kind, stage, self._scratch / "client")
+            path, digest = write(built, self._scratch, epoch=self._context.settings.epoch)
+            made.append((self._artifact(path, digest, "", begun), self._judge(path)))
         return made
 
-
-@dataclass(frozen=True)
-class _Making:
-    """What the parts of one build are made with.
-
-    Attributes:
-        request: what is asked for.
-        inputs: of the parts that changed, the digest of all that decides their bytes.
-        scratch: where the files are made.
-        backend: who makes what is not payload.
-        judge: checks a finished file aside, while others are compressed.
-    """
-
-    request: BuildRequest
-    inputs: Mapping[str, str]
-    scratch: Path
-    backend: Backend
-    judge: Callable[[Path, Assembled | None], _Judged]
-
-
-def _artifact(path: Path, digest: FileDigest, target: str, inputs: str, begun: float) -> Artifact:
-    kind = "wheel" if path.suffix == ".whl" else "sdist"
-    tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
-    seconds = round(time.monotonic() - begun, 2)
-    return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, seconds)
+    def _artifact(self, path: Path, digest: FileDigest, target: str, begun: float) -> Artifact:
+        kind = "wheel" if path.suffix == ".whl" else "sdist"
+        tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
+        inputs, seconds = self._inputs[target or _CLIENT], round(time.monotonic() - begun, 2)
+        return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, seconds)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.context import Context
 
 __all__ = [
     "FileVerdict",
@@ -78,32 +79,36 @@ def distributions_in(directory: Path) -> list[Path]:
 
 def check_files(
     paths: Sequence[Path],
-    catalog: Catalog,
-    lock: Lock | None,
+    context: Context,
+    *,
+    unlocked: bool = False,
+    runs: bool = False,
+    is_published: bool = False,
     known: Mapping[str, Assembled] | None = None,
-    jobs: int = 1,
-    environ: Mapping[str, str] | None = None,
     metadata: MetadataCheck | None = None,
-    workspace: Workspace | None = None,
 ) -> list[FileVerdict]:
     """Check each file by itself.
 
     Args:
         paths: wheels and sdists.
-        catalog: the data file.
-        lock: what payloads and pins must be; `None` to judge the files by themselves.
+        context: the catalog, the lock that payloads and pins must keep, and the checkout that all else comes from.
+        unlocked: judge the files by themselves, not by the lock.
+        runs: run locked runtimes, where that can be.
+        is_published: their own files and metadata may be of another state of the checkout.
         known: by file name, what is in wheels that were assembled just now.
-        jobs: how many to read at a time.
-        environ: to run locked runtimes with, where that can be; `None` runs nothing.
         metadata: who is asked about metadata; one of its own if not given.
-        workspace: the checkout that their own files and metadata must come from; `None` if they may be of another.
     """
     with contextlib.ExitStack() as stack:
         metadata = metadata or stack.enter_context(MetadataCheck())
-        pool, aside = ThreadPoolExecutor(jobs), ThreadPoolExecutor(1)
+        pool, aside = ThreadPoolExecutor(context.jobs), ThreadPoolExecutor(1)
         for each in (pool, aside):
             stack.callback(each.shutdown, cancel_futures=True)
-        judge = _Judge(catalog, lock, environ, workspace)
+        judge = _Judge(
+            context.catalog,
+            None if unlocked else context.lock,
+            context.settings.environ if runs else None,
+            None if is_published else context.workspace,
+        )
         said = aside.map(metadata.problems, paths)
         found = pool.map(lambda path: judge.verdict(path, (known or {}).get(path.name)), paths)
         return [
@@ -166,7 +171,14 @@ def require_passed(verdicts: Sequence[FileVerdict], catalog: Catalog | None = No
 
 @dataclass(frozen=True)
 class _Judge:
-    """What files are held against; see `check_files`."""
+    """What files are held against.
+
+    Attributes:
+        catalog: the data file.
+        lock: what payloads and pins must be; `None` to judge the files by themselves.
+        environ: to run locked runtimes with, where that can be; `None` runs nothing.
+        workspace: the checkout that their own files and metadata must come from; `None` if they may be of another.
+    """
 
     catalog: Catalog
     lock: Lock | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
 from codex_release.base.words import byte_count
-from codex_release.building.builder import Builder, BuildRequest
+from codex_release.building.builder import BuildRequest, build
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import (
     add_previous,
@@ -53,22 +53,19 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     version = context.version(arguments.version)
     if arguments.unlocked:
         warn_unlocked(context, version)
-    lock = None if arguments.unlocked else context.lock
     previous = read_previous(arguments.previous, context.catalog) if arguments.previous else None
     begun = time.monotonic()
-    builder = Builder(context.catalog, context.workspace, context.fetcher, lock, context.progress)
-    built = builder.build(
-        BuildRequest(
-            version=version,
-            targets=_targets(arguments, context),
-            out=arguments.out,
-            sdk_version=client_version(arguments.sdk_version, version),
-            store=arguments.store,
-            epoch=context.settings.epoch,
-            jobs=context.jobs,
-            with_client=not arguments.runtime_only,
-        )
+    request = BuildRequest(
+        version,
+        _targets(arguments, context),
+        arguments.out,
+        client_version(arguments.sdk_version, version),
+        store=arguments.store,
+        unlocked=arguments.unlocked,
+        with_client=not arguments.runtime_only,
     )
+    built = build(request, context)
+    lock = None if arguments.unlocked else context.lock
     store = ReportStore(arguments.out, context.catalog, lock, context.settings.job_summary)
     files = [
         built_file(

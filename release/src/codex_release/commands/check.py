@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     Raises:
         UsageError: if a path does not exist.
     """
-    catalog, lock = context.catalog, None if arguments.unlocked else context.lock
+    catalog = context.catalog
     rows: list[tuple[str, str, str]] = []
     data: dict[str, dict[str, object]] = {}
     told: dict[str, list[str]] = {}
@@ -45,14 +45,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     for path in arguments.paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-        verdicts = check_files(
-            distributions_in(path) if path.is_dir() else [path],
-            catalog,
-            lock,
-            jobs=context.jobs,
-            environ=context.settings.environ,
-            workspace=context.workspace,
-        )
+        files = distributions_in(path) if path.is_dir() else [path]
+        verdicts = check_files(files, context, unlocked=arguments.unlocked, runs=True)
         for each in verdicts:
             tell(each.path, each.problems, "passes", str(each.run or ""), run=asdict(each.run) if each.run else None)
         if path.is_dir():

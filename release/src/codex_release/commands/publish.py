@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,16 +59,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """
     if not arguments.directory.is_dir():
         raise UsageError(f"{arguments.directory} is no directory", remedy="build a release: codex-release build --all")
-    catalog = context.catalog
     if arguments.max_file_size is not None:
-        limits = dict.fromkeys(catalog.size_limits, arguments.max_file_size)
-        catalog = replace(catalog, size_limits=limits)
+        context = context.replaced(catalog=context.catalog.limited(arguments.max_file_size))
     repository = Repository.read(arguments.repository, arguments.repository_url, context.settings.environ)
-    index = simple_index(repository, arguments.index_url, context.web, catalog.distribution)
+    index = simple_index(repository, arguments.index_url, context.web, context.catalog.distribution)
     inventory = Inventory(index)
-    plan = prepare(
-        arguments.directory, catalog, context.lock, inventory, jobs=context.jobs, workspace=context.workspace
-    )
+    plan = prepare(arguments.directory, context, inventory)
     for warning in plan.warnings:
         context.progress.note(f"WARNING: {warning}")
     if plan.problems:

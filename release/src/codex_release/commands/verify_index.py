@@ -54,19 +54,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     settings = pip_settings()
     index = PackageIndex(arguments.index_url or settings.first_index(context.catalog.distribution), context.web)
     found = Verifier(
-        version=version,
-        client_version=client_version(arguments.sdk_version, version),
-        catalog=context.catalog,
-        lock=context.lock,
-        index=index,
-        settings=settings,
-        environ=context.settings.environ,
-        progress=context.progress,
+        context,
+        version,
+        client_version(arguments.sdk_version, version),
+        index,
+        settings,
         files=distributions_in(arguments.dist) if arguments.dist else (),
-        workspace=context.workspace,
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,
-        jobs=context.jobs,
     ).verify()
     failed = f"{len(found.problems)} of {counted(len(found.findings), 'question')} about Codex {version} on {index.url}"
     return Answer(

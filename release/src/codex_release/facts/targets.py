@@ -322,6 +322,10 @@ class Catalog:
         wanted = set(triples)
         return replace(self, targets=tuple(target for target in self.targets if target.triple in wanted))
 
+    def limited(self, size: int) -> Catalog:
+        """The same with another limit, in bytes, for the files of both projects."""
+        return replace(self, size_limits=dict.fromkeys(self.size_limits, size))
+
     def target(self, triple: str) -> Target:
         """The target of a triple.
 

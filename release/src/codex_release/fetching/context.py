@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from codex_release.sources.npm import Npm
 from codex_release.sources.npm_config import NpmConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codex_release.base.progress import Progress
     from codex_release.facts.targets import Target
@@ -103,6 +103,13 @@ class Context:
     def jobs(self) -> int:
         """How many things to do at a time: one a core that this process may use."""
         return cores()
+
+    def replaced(self, *, catalog: Catalog, environ: Mapping[str, str] | None = None) -> Context:
+        """The same with other facts than the data file's, or another environment; what was made already stays."""
+        other = replace(self, settings=replace(self.settings, environ=environ or self.settings.environ))
+        made = {name: value for name, value in vars(self).items() if name not in vars(other)}
+        vars(other).update(made, catalog=catalog)
+        return other
 
     def version(self, text: str | None) -> ReleaseVersion:
         """The version that was named, else the locked one."""

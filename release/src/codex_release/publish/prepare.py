@@ -17,24 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from codex_release.check.release import FileVerdict
-    from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
-    from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.context import Context
     from codex_release.publish.plan import Candidate, Plan
     from codex_release.publish.serving import Inventory
 
 __all__ = ["prepare", "prepare_checked"]
 
 
-def prepare(
-    directory: Path,
-    catalog: Catalog,
-    lock: Lock,
-    inventory: Inventory,
-    *,
-    jobs: int = 1,
-    workspace: Workspace | None = None,
-) -> Plan:
+def prepare(directory: Path, context: Context, inventory: Inventory) -> Plan:
     """Find out what has to be uploaded.
 
     A directory without runtime wheels is a client that is released again: the wheels that are on the index already are
@@ -42,26 +33,23 @@ def prepare(
 
     Args:
         directory: the finished files.
-        catalog: the data file; its targets are what a release must have, all of them.
-        lock: what payloads and pins must be.
+        context: the catalog, whose targets a release must have, all of them, and what the files are held against.
         inventory: the index.
-        jobs: how many files to read at a time.
-        workspace: the checkout that the directory's files must be made of.
 
     Raises:
         CheckError: if the directory holds no distribution.
         HttpError: if the index cannot be read.
     """
     files = distributions_in(directory)
-    verdicts = check_files(files, catalog, lock, jobs=jobs, workspace=workspace)
+    verdicts, catalog = check_files(files, context), context.catalog
     with tempfile.TemporaryDirectory(prefix="codex-published-") as scratch:
         if not any((identity(path.name) or ("",))[0] == catalog.distribution for path in files):
             index = inventory.index
-            there = index.files_of(catalog.distribution, lock.version.pep440)
-            index.web.progress.note(f"{directory} has no runtime wheels: taking those of {lock.version} on {index.url}")
+            version = context.lock.version
+            there = index.files_of(catalog.distribution, version.pep440)
+            index.web.progress.note(f"{directory} has no runtime wheels: taking those of {version} on {index.url}")
             brought = [index.download(each, Path(scratch)) for each in there if each.yanked is None]
-            # They may be of an earlier state of the checkout.
-            verdicts += check_files(brought, catalog, lock, jobs=jobs)
+            verdicts += check_files(brought, context, is_published=True)
         return prepare_checked(verdicts, catalog, inventory)
 
 

@@ -16,7 +16,7 @@ from codex_release.base.digests import file_digest
 from codex_release.base.errors import RehearsalError, ReleaseError, system_errors_as
 from codex_release.base.words import by_number, byte_count, counted
 from codex_release.base.workplace import workplace
-from codex_release.building.builder import Builder, BuildRequest
+from codex_release.building.builder import BuildRequest, build
 from codex_release.check.release import check_files, require_passed
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
@@ -116,8 +116,11 @@ class _Run:
         self._targets = targets
         self._out = out
         self._client = client_version(sdk_version, context.lock.version)
-        self._catalog = context.catalog.only(target.triple for target in targets)
-        self._environ = {**context.settings.environ, "NO_PROXY": "*", "no_proxy": "*"}
+        # A release is complete with these platforms' wheels, and its index on this machine.
+        self._narrowed = context.replaced(
+            catalog=context.catalog.only(target.triple for target in targets),
+            environ={**context.settings.environ, "NO_PROXY": "*", "no_proxy": "*"},
+        )
         self._begun = time.monotonic()
         self._steps = Steps(time.monotonic)
         self._built: list[Built] = []
@@ -130,7 +133,7 @@ class _Run:
         Raises:
             ReleaseError: if one fails; it is the last one then.
         """
-        context, catalog = self._context, self._catalog
+        context = self._context
         is_host = any(target.is_host for target in self._targets)
         with self._step("check the lock") as say:
             hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
@@ -156,7 +159,7 @@ class _Run:
                 say(counted(self._bring_dependencies(trial, dependencies, scratch / "dependencies"), "wheel"))
         with self._step("publish") as say:
             inventory = Inventory(index, PipSettings)
-            plan = prepare_checked(verdicts, catalog, inventory)
+            plan = prepare_checked(verdicts, self._narrowed.catalog, inventory)
             self._publish = publish(plan, inventory, self._uploader(stage), _WAITING)
             if self._publish.problem:
                 raise RehearsalError(self._publish.problem)
@@ -189,33 +192,15 @@ class _Run:
         return {each.artifact.name: each.artifact.sha256 for each in self._built}
 
     def _build(self) -> str:
-        context = self._context
-        builder = Builder(context.catalog, context.workspace, context.fetcher, context.lock, context.progress)
-        self._built = builder.build(
-            BuildRequest(
-                version=context.lock.version,
-                targets=self._targets,
-                out=self._out,
-                sdk_version=self._client,
-                epoch=context.settings.epoch,
-                jobs=context.jobs,
-            )
-        )
+        request = BuildRequest(self._context.lock.version, self._targets, self._out, self._client)
+        self._built = build(request, self._context)
         reused = sum(each.reused for each in self._built)
         return counted(len(self._built), "file") + (f", {reused} of them unchanged" if reused else "")
 
     def _check(self) -> list[FileVerdict]:
         paths = [self._out / each.artifact.name for each in self._built]
-        context = self._context
-        verdicts = check_files(
-            paths,
-            self._catalog,
-            context.lock,
-            jobs=context.jobs,
-            environ=self._environ,
-            workspace=context.workspace,
-        )
-        require_passed(verdicts, self._catalog)
+        verdicts = check_files(paths, self._narrowed, runs=True)
+        require_passed(verdicts, self._narrowed.catalog)
         return verdicts
 
     def _bring_dependencies(self, trial: Trial, stage: IndexStage, directory: Path) -> int:
@@ -238,26 +223,23 @@ class _Run:
     def _uploader(self, stage: IndexStage) -> Uploader:
         """Twine, with the settings of nobody's home."""
         words = ("--repository-url", stage.upload_url, "--config-file", os.devnull)
-        environ = {name: value for name, value in self._environ.items() if not name.startswith("TWINE_")}
+        environ = {
+            name: value for name, value in self._narrowed.settings.environ.items() if not name.startswith("TWINE_")
+        }
         return Uploader(
             Repository("rehearsal", stage.upload_url, words), {**environ, "TWINE_USERNAME": "", "TWINE_PASSWORD": ""}
         )
 
     def _verify(self, index: PackageIndex, verdicts: Sequence[FileVerdict]) -> str:
-        context = self._context
         self._verification = Verifier(
-            version=context.lock.version,
-            client_version=self._client,
-            catalog=self._catalog,
-            lock=context.lock,
-            index=index,
-            settings=PipSettings(),
-            environ=self._environ,
-            progress=context.progress,
+            self._narrowed,
+            self._context.lock.version,
+            self._client,
+            index,
+            PipSettings(),
             files=[each.path for each in verdicts],
             are_checked=True,
             installs=False,  # what follows does so, as a user would
-            jobs=context.jobs,
         ).verify()
         if problems := self._verification.problems:
             raise RehearsalError(
@@ -271,7 +253,7 @@ class _Run:
     def _try(self, trial: Trial, index: PackageIndex) -> None:
         """Do what a stranger does who has read one line of the client's page."""
         with self._step("install") as say:
-            installed = trial.install([self._catalog.client], pip_environ(index, PipSettings()))
+            installed = trial.install([self._context.catalog.client], pip_environ(index, PipSettings()))
             elsewhere = [
                 each.project for each in installed if not each.url.startswith(index.url.partition("/root/")[0])
             ]

@@ -22,13 +22,10 @@ from codex_release.verify.resolution import resolution_findings
 from codex_release.verify.trial import CodexAnswer, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from codex_release.base.progress import Progress
-    from codex_release.facts.lock import Lock
-    from codex_release.facts.targets import Catalog
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.facts.workspace import Workspace
+    from codex_release.fetching.context import Context
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
@@ -44,37 +41,28 @@ class Verifier:
     """Verifies a release on one index.
 
     Attributes:
+        context: the catalog, for whose targets exactly the release must have wheels, the lock that payloads and the pin
+            must keep, and the environment of what is installed and run.
         version: the runtime.
         client_version: the client's version (PEP 440), if no files tell it.
-        catalog: the data file; the release must have wheels for exactly its targets.
-        lock: what payloads and the pin must be.
         index: the only index that is asked.
         settings: how pip reaches it.
-        environ: this process's environment, for what is installed and run.
-        progress: where to say what is going on.
         files: the files that were published; of a project that has none of them, what the index has is downloaded and
             held against the lock.
         are_checked: whether `check` has passed these files already.
-        workspace: the checkout that the files must be made of; `None` if it may be another state of it.
         attestations_required: whether a file without attestations is a problem.
         installs: whether to install it on this machine, if it is one of the targets.
-        jobs: how many things to do at a time.
     """
 
+    context: Context
     version: ReleaseVersion
     client_version: str
-    catalog: Catalog
-    lock: Lock
     index: PackageIndex
     settings: PipSettings
-    environ: Mapping[str, str]
-    progress: Progress
     files: Sequence[Path] = ()
     are_checked: bool = False
-    workspace: Workspace | None = None
     attestations_required: bool = False
     installs: bool = True
-    jobs: int = 1
 
     def verify(self) -> Verification:
         """Ask everything.
@@ -85,14 +73,15 @@ class Verifier:
             PackageIndexError: if it, or pip, does not answer as one.
         """
         begun = time.monotonic()
-        for target in self.catalog.targets:
-            self.lock.require(self.version, target)
+        for target in self.context.catalog.targets:
+            self.context.lock.require(self.version, target)
         with tempfile.TemporaryDirectory(prefix="codex-verify-") as scratch:
             findings = self._findings(Path(scratch))
         return Verification(self.version.codex, self.index.url, tuple(findings), time.monotonic() - begun)
 
     def _findings(self, scratch: Path) -> list[Finding]:
-        runtime, client = self.catalog.distribution, self.catalog.client
+        catalog, progress = self.context.catalog, self.context.progress
+        runtime, client = catalog.distribution, catalog.client
         given = dict(filter(None, (identity(path.name) for path in self.files)))
         client_version = given.get(canonicalize_name(client), self.client_version)
         listed = {
@@ -116,9 +105,9 @@ class Verifier:
                 ours,
             )
             findings += [finding for found in looked for finding in found]
-        self.progress.note(f"asking pip what it takes from {self.index.url}")
+        progress.note(f"asking pip what it takes from {self.index.url}")
         pins = (f"{runtime}=={self.version.pep440}", f"{client}=={client_version}")
-        findings += resolution_findings(ours, pins, self.catalog, self.index, self.settings)
+        findings += resolution_findings(ours, pins, catalog, self.index, self.settings)
         if self.installs and any(each.problem for each in findings):
             findings.append(Finding("this machine", "not asked", note="nothing is installed of what does not hold"))
         elif self.installs:
@@ -134,7 +123,7 @@ class Verifier:
             except DownloadError as error:
                 return Finding(each.name, "served", problem=str(error))
 
-        with ThreadPoolExecutor(self.jobs) as pool:
+        with ThreadPoolExecutor(self.context.jobs) as pool:
             came = list(pool.map(bring, listed))
         findings += [each for each in came if isinstance(each, Finding)]
         return [each for each in came if isinstance(each, Path)]
@@ -150,26 +139,26 @@ class Verifier:
 
     def _content(self, paths: Sequence[Path]) -> list[Finding]:
         """What `check` says of the files, one by one and as a set."""
-        self.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
-        verdicts = check_files(paths, self.catalog, self.lock, jobs=self.jobs, workspace=self.workspace)
+        self.context.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
+        verdicts = check_files(paths, self.context)
         found = [
             Finding(each.path.name, "content", problem=problem)
             for each in verdicts
             for problem in each.problems or ("",)
         ]
-        missing = check_set(verdicts, self.catalog)
+        missing = check_set(verdicts, self.context.catalog)
         return [*found, *(Finding(f"Codex {self.version}", "complete", problem=each) for each in missing)]
 
     def _installation(self, requirement: str, ours: Sequence[OurFile]) -> list[Finding]:
         """Install the client into a fresh environment, and ask it and its runtime who they are."""
         try:
-            target = self.catalog.host()
+            target = self.context.catalog.host()
         except UsageError as error:
             return [Finding("this machine", "not asked", note=error.what)]
-        self.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
+        self.context.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
         with tempfile.TemporaryDirectory(prefix="codex-verify-", ignore_cleanup_errors=True) as scratch:
             try:
-                trial = Trial.begin(Path(scratch, "env"), self.environ)
+                trial = Trial.begin(Path(scratch, "env"), self.context.settings.environ)
                 installed = trial.install([requirement], pip_environ(self.index, self.settings))
             except TrialError as error:
                 return [Finding("this machine", "installs", problem=str(error))]
