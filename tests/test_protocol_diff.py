@@ -16,14 +16,13 @@ from programs import PINNED, codex_release
 
 from codex_release.commands.answer import Answer, show
 from codex_release.facts.workspace import Workspace
-from codex_release.protocol.changes import Change, Way, What
+from codex_release.protocol.changes import RULES, Change, Way, What
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
-from codex_release.protocol.render_changes import as_markdown, as_rows, headline, judged
+from codex_release.protocol.render_changes import as_markdown, as_rows, gravest_first, headline
 from codex_release.protocol.rules import Rules
 from codex_release.protocol.schema import Schema, Side
 from codex_release.protocol.shapes import Protocol
-from codex_release.protocol.verdicts import RULES, verdict
 
 STRING = {"type": "string"}
 
@@ -150,7 +149,7 @@ def test_a_change_of_a_definition(
         (change,) = found(rules, meeting(way, before), meeting(way, after))
         assert change.what is what
         assert change.ways == {way: ("do",)}
-        assert verdict(change).is_breaking is is_breaking
+        assert change.verdict.is_breaking is is_breaking
         assert change.is_experimental is (what is What.FIELD_STABLE)
 
 
@@ -193,7 +192,7 @@ def test_a_change_of_a_method(
     definitions = {"P": obj(), "DoResponse": obj()}
     (change,) = found(rules, Printed(definitions, **old), Printed(definitions, **new))
     assert (change.what, change.where, change.ways) == (what, "do", {way: ("do",)})
-    assert verdict(change).is_breaking is is_breaking
+    assert change.verdict.is_breaking is is_breaking
     assert change.is_experimental is ("gated" in old)
 
 
@@ -212,7 +211,7 @@ def test_what_is_sent_and_received_breaks_by_its_gravest_rule(rules: Rules) -> N
 
     (change,) = found(rules, both(obj("x", x=STRING)), both(obj(x=STRING)))
     assert change.ways == {Way.SENT: ("do",), Way.RECEIVED: ("do",)}
-    assert verdict(change) == RULES[What.FIELD_OPTIONAL][Way.RECEIVED]
+    assert change.verdict == RULES[What.FIELD_OPTIONAL][Way.RECEIVED]
 
 
 def test_the_answer_to_a_question_is_sent_and_its_parameters_are_received(rules: Rules) -> None:
@@ -409,7 +408,7 @@ def test_what_can_break_comes_first_and_what_is_experimental_after_what_is_stabl
         Change(What.METHOD_REMOVED, "b", "", "", is_experimental=True, sent=("b",)),
         Change(What.FIELD_REMOVED, "C.d", "list[str] | null", "", is_experimental=False, received=("x", "y", "z")),
     ]
-    shown = judged(changes)
+    shown = gravest_first(changes)
     assert [row[:5] for row in as_rows(shown)] == [
         ("breaking", "field removed", "C.d", "list[str] | null", "received: x, y and 1 more"),
         ("breaking, experimental", "method removed", "b", "-", "-"),
@@ -503,7 +502,7 @@ def test_every_field_of_the_parameters_is_accounted_for(release: Callable[[str],
 
 def test_what_changed_from_0_163_to_0_169(release: Callable[[str], tuple[Protocol, Schema]]) -> None:
     changes = differences(release("0.163.0")[0], release("0.169.0")[0])
-    breaking = [change for change in changes if verdict(change).is_breaking]
+    breaking = [change for change in changes if change.verdict.is_breaking]
     assert summary(breaking) == [
         (What.FIELD_OPTIONAL, "AudioUserInput.url"),
         (What.FIELD_OPTIONAL, "ImageGenerationThreadItem.result"),
@@ -522,7 +521,7 @@ def test_what_changed_from_0_163_to_0_169(release: Callable[[str], tuple[Protoco
 
 def test_what_changed_from_0_115_to_0_169(release: Callable[[str], tuple[Protocol, Schema]]) -> None:
     changes = differences(release("0.115.0")[0], release("0.169.0")[0])
-    facts = {(change.what, change.where, change.old, change.new, verdict(change).is_breaking) for change in changes}
+    facts = {(change.what, change.where, change.old, change.new, change.verdict.is_breaking) for change in changes}
     efforts = " | ".join(json.dumps(each) for each in ("none", "minimal", "low", "medium", "high", "xhigh"))
     assert {
         (What.METHOD_REMOVED, "thread/rollback", "", "", True),

@@ -1,14 +1,21 @@
-"""What can change between two releases of the protocol, as values: one frozen record for each change.
+"""What can change between two releases of the protocol, and whether and why it can break those who use the client.
 
-A change knows what happened, where, and how users meet it; whether that can break them is for `verdicts` to say.
+A change is a frozen record of what happened, where, and how users meet it; `RULES` judges it. The client is tolerant
+(it keeps unknown fields, hands on unknown values and variants as they are, and declines questions that nobody handles),
+so what is new in what the runtime sends is harmless. What breaks is what somebody relies on: what they pass, what they
+read, and the names that they import. A change that they meet in both ways breaks them if one of its rules says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-__all__ = ["Change", "Way", "What"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RULES", "Change", "Verdict", "Way", "What"]
 
 
 class Way(Enum):
@@ -55,6 +62,79 @@ class What(Enum):
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a change does to users.
+
+    Attributes:
+        is_breaking: whether it can break them.
+        why: the reason, as a sentence without a full stop.
+    """
+
+    is_breaking: bool
+    why: str
+
+
+def _breaks(why: str) -> Verdict:
+    return Verdict(is_breaking=True, why=why)
+
+
+def _harmless(why: str) -> Verdict:
+    return Verdict(is_breaking=False, why=why)
+
+
+def _both(sent: Verdict, received: Verdict) -> Mapping[Way, Verdict]:
+    return {Way.SENT: sent, Way.RECEIVED: received}
+
+
+_GATE = "it is refused now unless experimental things are allowed"
+_NO_GATE = "it needs no permission any more"
+_PASSED_OVER = _harmless("who does not know it passes over it")
+
+RULES: Mapping[What, Mapping[Way, Verdict]] = {
+    What.METHOD_ADDED: {Way.SENT: _harmless("nobody calls it yet")},
+    What.METHOD_REMOVED: {Way.SENT: _breaks("a call is answered with: method not found")},
+    What.METHOD_STABLE: {Way.SENT: _harmless(_NO_GATE)},
+    What.METHOD_EXPERIMENTAL: {Way.SENT: _breaks(_GATE)},
+    What.SERVER_REQUEST_ADDED: {Way.RECEIVED: _harmless("it is declined until somebody handles it")},
+    What.SERVER_REQUEST_REMOVED: {Way.RECEIVED: _breaks("its handler is never called again")},
+    What.NOTIFICATION_ADDED: {Way.RECEIVED: _PASSED_OVER},
+    What.NOTIFICATION_REMOVED: {Way.RECEIVED: _breaks("who waits for it waits in vain")},
+    What.FIELD_ADDED: _both(_harmless("it need not be passed"), _PASSED_OVER),
+    What.FIELD_ADDED_REQUIRED: _both(_breaks("what is passed today lacks it"), _PASSED_OVER),
+    What.FIELD_REMOVED: _both(_breaks("who passes it is ignored or refused"), _breaks("who reads it finds nothing")),
+    What.FIELD_REQUIRED: _both(_breaks("who does not pass it is refused"), _harmless("it is always there now")),
+    What.FIELD_OPTIONAL: _both(_harmless("it need not be passed any more"), _breaks("it can be None now")),
+    What.FIELD_OMISSIBLE: _both(
+        _harmless("it need not be passed any more"), _harmless("it is None no more often than before")
+    ),
+    What.FIELD_DEFAULT: _both(
+        _breaks("who does not pass it gets something else"), _harmless("the model fills in what its absence means now")
+    ),
+    What.FIELD_STABLE: dict.fromkeys(Way, _harmless(_NO_GATE)),
+    What.FIELD_EXPERIMENTAL: _both(_breaks(_GATE), _breaks("it is there only if experimental things are allowed")),
+    What.TYPE_WIDER: _both(
+        _harmless("what is passed today still fits"), _breaks("it can be what its readers do not expect")
+    ),
+    What.TYPE_NARROWER: _both(
+        _breaks("some of what could be passed is refused"), _harmless("it is nothing that it could not be before")
+    ),
+    What.TYPE_ANOTHER: _both(
+        _breaks("what is passed today does not fit"), _breaks("it is not what its readers expect")
+    ),
+    What.TYPE_RENAMED: dict.fromkeys(Way, _breaks("who imports the model does not find it")),
+    What.VALUE_ADDED: _both(_harmless("nobody passes it yet"), _harmless("who does not know it gets the string")),
+    What.VALUE_REMOVED: _both(
+        _breaks("who passes it is refused"), _breaks("who waits for it waits in vain, and its name in Python is gone")
+    ),
+    What.VARIANT_ADDED: _both(_harmless("nobody passes it yet"), _harmless("who does not know it gets the raw object")),
+    What.VARIANT_REMOVED: _both(
+        _breaks("who passes it is refused"), _breaks("who waits for it waits in vain, and its model is gone")
+    ),
+}
+"""Of each kind of change a rule for each way in which users can meet it."""
+
+
+@dataclass(frozen=True)
 class Change:
     """One difference.
 
@@ -81,3 +161,10 @@ class Change:
         """How users meet it, and in which requests and notifications."""
         ways = {Way.SENT: self.sent, Way.RECEIVED: self.received}
         return {way: methods for way, methods in ways.items() if methods}
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it does to users; with several rules that hold, what the graver ones say."""
+        verdicts = [RULES[self.what][way] for way in self.ways]
+        gravest = [each for each in verdicts if each.is_breaking] or verdicts
+        return Verdict(gravest[0].is_breaking, "; ".join(dict.fromkeys(each.why for each in gravest)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
-from codex_release.protocol.verdicts import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,58 +14,43 @@ if TYPE_CHECKING:
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Side
 
-__all__ = ["COLUMNS", "Judged", "as_data", "as_markdown", "as_rows", "compared", "headline", "judged"]
+__all__ = ["COLUMNS", "as_data", "as_markdown", "as_rows", "compared", "gravest_first", "headline"]
 
 COLUMNS = ("effect", "change", "where", "from -> to", "met by", "why")
 _METHODS_SHOWN = 2
 _SECTIONS = (("Can break users", True), ("Harmless", False))
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A change and what it does to users."""
-
-    change: Change
-    verdict: Verdict
-
-    @property
-    def effect(self) -> str:
-        """In a word or two."""
-        effect = "breaking" if self.verdict.is_breaking else "harmless"
-        return f"{effect}, experimental" if self.change.is_experimental else effect
-
-
-def compared(old: Side, new: Side, rules: Rules) -> list[Judged]:
+def compared(old: Side, new: Side, rules: Rules) -> list[Change]:
     """Every change from what one release prints to what another does, and whether it can break users.
 
     Raises:
         ProtocolError: if a schema is not understood.
     """
-    return judged(differences(normalise(old, rules), normalise(new, rules)))
+    return gravest_first(differences(normalise(old, rules), normalise(new, rules)))
 
 
-def judged(changes: Iterable[Change]) -> list[Judged]:
-    """Changes with their verdicts: what can break before what is harmless, what is stable before the experimental."""
-    found = [Judged(change, verdict(change)) for change in changes]
-    return sorted(found, key=lambda each: (not each.verdict.is_breaking, each.change.is_experimental))
+def gravest_first(changes: Iterable[Change]) -> list[Change]:
+    """What can break before what is harmless, what is stable before the experimental."""
+    return sorted(changes, key=lambda each: (not each.verdict.is_breaking, each.is_experimental))
 
 
-def headline(changes: Sequence[Judged]) -> str:
+def headline(changes: Sequence[Change]) -> str:
     """The figures in one line."""
     breaking = [each for each in changes if each.verdict.is_breaking]
     if not changes:
         return "nothing changed"
     figures = f"{len(changes)} change{'s' * (len(changes) > 1)}, {len(breaking) or 'none'} of which can break users"
-    experimental = sum(each.change.is_experimental for each in breaking)
+    experimental = sum(each.is_experimental for each in breaking)
     return f"{figures} ({experimental} only those who allow experimental things)" if experimental else figures
 
 
-def as_rows(changes: Sequence[Judged]) -> list[tuple[str, ...]]:
+def as_rows(changes: Sequence[Change]) -> list[tuple[str, ...]]:
     """The cells of a table with `COLUMNS`."""
-    return [(each.effect, *_cells(each)) for each in changes] or [(headline(changes),) + ("",) * (len(COLUMNS) - 1)]
+    return [(_effect(each), *_cells(each)) for each in changes] or [(headline(changes),) + ("",) * (len(COLUMNS) - 1)]
 
 
-def as_data(old: str, new: str, changes: Sequence[Judged]) -> dict[str, object]:
+def as_data(old: str, new: str, changes: Sequence[Change]) -> dict[str, object]:
     """The same for machines.
 
     Args:
@@ -77,13 +60,13 @@ def as_data(old: str, new: str, changes: Sequence[Judged]) -> dict[str, object]:
     """
     records = [
         {
-            "what": each.change.what.value,
-            "where": each.change.where,
-            "old": each.change.old,
-            "new": each.change.new,
-            "experimental": each.change.is_experimental,
-            "sent": list(each.change.sent),
-            "received": list(each.change.received),
+            "what": each.what.value,
+            "where": each.where,
+            "old": each.old,
+            "new": each.new,
+            "experimental": each.is_experimental,
+            "sent": list(each.sent),
+            "received": list(each.received),
             "breaking": each.verdict.is_breaking,
             "why": each.verdict.why,
         }
@@ -92,7 +75,7 @@ def as_data(old: str, new: str, changes: Sequence[Judged]) -> dict[str, object]:
     return {"old": old, "new": new, "breaking": sum(each.verdict.is_breaking for each in changes), "changes": records}
 
 
-def as_markdown(old: str, new: str, changes: Sequence[Judged]) -> str:
+def as_markdown(old: str, new: str, changes: Sequence[Change]) -> str:
     """The same as a document; as `as_data`."""
     lines = [f"# Codex app-server protocol: {old} to {new}", "", f"{headline(changes).capitalize()}."]
     for title, is_breaking in _SECTIONS:
@@ -103,17 +86,21 @@ def as_markdown(old: str, new: str, changes: Sequence[Judged]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(each: Judged) -> tuple[str, ...]:
+def _effect(change: Change) -> str:
+    """What it does, in a word or two."""
+    effect = "breaking" if change.verdict.is_breaking else "harmless"
+    return f"{effect}, experimental" if change.is_experimental else effect
+
+
+def _cells(change: Change) -> tuple[str, ...]:
     """A change without its effect."""
-    change = each.change
-    return change.what.value, change.where, _difference(change) or "-", _met_by(change) or "-", each.verdict.why
+    return change.what.value, change.where, _difference(change) or "-", _met_by(change) or "-", change.verdict.why
 
 
-def _marked(each: Judged) -> Sequence[str]:
+def _marked(change: Change) -> Sequence[str]:
     """The cells of a change in Markdown."""
-    change = each.change
     mark = " (experimental)" if change.is_experimental else ""
-    what, _, _, met_by, why = _cells(each)
+    what, _, _, met_by, why = _cells(change)
     difference = _difference(change)
     return what + mark, f"`{change.where}`", f"`{difference}`" if difference else "", met_by, why
 
