@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import ProtocolError
 from codex_release.base.switch import put_together
 from codex_release.protocol.choices import with_choices
+from codex_release.protocol.layer import Layer
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
@@ -16,8 +17,7 @@ from codex_release.protocol.render_events import render_events
 from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
-from codex_release.protocol.render_prose import render_prose
-from codex_release.protocol.render_registry import render_registry
+from codex_release.protocol.render_tables import render_prose, render_registry
 from codex_release.protocol.rooms import rooms_of_definitions
 from codex_release.protocol.rules import result_lines
 from codex_release.protocol.schema import Side, runtime_version
@@ -62,17 +62,12 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
         )
     chosen = with_choices(plain, rules)
     protocol, rooms = with_value_aliases(chosen, rules, rooms_of_definitions(chosen, rules))
-    abouts = abouts_of(protocol, rules.prose)
-    files = {
-        **render_rooms(protocol, rooms, abouts, version),
-        **render_names(rooms, version),
-        **render_events(protocol, rooms, version),
-        **render_prose(abouts, rules.prose, version),
-        "registry.py": render_registry(protocol, rooms, version, only_here(older, side)),
-    }
-    for is_async, front in ((False, "front.py"), (True, "afront.py")):
-        files[front] = render_front(protocol, rules, rooms, version, is_async=is_async)
-        files |= render_methods(protocol, rules, rooms, version, is_async=is_async)
+    layer = Layer(version, protocol, rules, rooms, abouts_of(protocol, rules.prose), only_here(older, side))
+    files: dict[str, str] = {}
+    for render in (render_rooms, render_names, render_events, render_prose, render_registry):
+        files |= render(layer)
+    for is_async in (False, True):
+        files |= render_front(layer, is_async=is_async) | render_methods(layer, is_async=is_async)
     for path, text in files.items():
         _require_python(path, text)
     return dict(sorted(files.items()))

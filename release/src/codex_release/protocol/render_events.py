@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.text import PACKAGE, header, imports, quoted
+from codex_release.protocol.text import PACKAGE, alternatives, imports, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from codex_release.protocol.shapes import Protocol
+    from codex_release.protocol.layer import Layer
 
 __all__ = ["render_events"]
 
@@ -37,22 +35,18 @@ Event = Notification
 _UNKNOWN = "(unknown)"
 
 
-def render_events(protocol: Protocol, rooms: Mapping[str, str], version: str) -> dict[str, str]:
-    """The module and its stub, by their paths within the generated package.
-
-    Args:
-        protocol: whose events.
-        rooms: definition to room.
-        version: of the runtime.
-    """
+def render_events(layer: Layer) -> dict[str, str]:
+    """The module and its stub, by their paths within the generated package."""
+    events = layer.protocol.notifications
     homes = defaultdict(list)
-    for event in protocol.notifications:
-        homes[f"{PACKAGE}.{rooms[event.params]}"].append(event.params)
+    for event in events:
+        homes[f"{PACKAGE}.{layer.rooms[event.params]}"].append(event.params)
     homes["codex_app_server.events"] = ["Notification"]
     homes["codex_app_server.protocol.messages"] = ["JsonValue"]
-    members = [(event.method, event.params) for event in protocol.notifications] + [(_UNKNOWN, "JsonValue")]
-    first, *others = [f"Notification[Literal[{quoted(method)}], {payload}]\n" for method, payload in members]
-    union = f"Event: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
+    members = [(event.method, event.params) for event in events] + [(_UNKNOWN, "JsonValue")]
+    union = alternatives(
+        "Event", [f"Notification[Literal[{quoted(method)}], {payload}]\n" for method, payload in members]
+    )
     stub = f"\nfrom typing import Literal, TypeAlias\n\n{imports(homes)}\n{union}{_UNION_ABOUT}"
-    about = header(_ABOUT, version)
+    about = layer.header(_ABOUT)
     return {"events.py": about + _MODULE, "events.pyi": about + stub}

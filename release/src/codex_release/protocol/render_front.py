@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.options import Options
 from codex_release.protocol.render_methods import NOTES, annotation_imports, experimental_note, said_of, signature
-from codex_release.protocol.text import bracketed, call, docstring, header, section
+from codex_release.protocol.text import bracketed, call, docstring, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from codex_release.protocol.layer import Layer
     from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import ClientOption, FrontMethod, Rules
-    from codex_release.protocol.shapes import Protocol
+    from codex_release.protocol.rules import ClientOption, FrontMethod
 
 __all__ = ["render_front"]
 
@@ -25,52 +26,53 @@ _ABOUT = f"The options of the high-level interface: those of the protocol method
 _SECTION = re.compile(r"(?:Args|Raises|Returns):\n")
 
 
-def render_front(protocol: Protocol, rules: Rules, rooms: Mapping[str, str], version: str, *, is_async: bool) -> str:
-    """The module; see `render_methods` for the arguments.
+def render_front(layer: Layer, *, is_async: bool) -> dict[str, str]:
+    """The module of one of the twins, by its path within the generated package.
 
     Raises:
         ProtocolError: if the rules name a method or an option that is not there.
     """
-    return _Front(protocol, rules, rooms, is_async=is_async).module(version)
+    return {f"{'a' if is_async else ''}front.py": _Front(layer, is_async).module()}
 
 
+@dataclass
 class _Front:
-    """Writes one of the twins."""
+    """Writes one of the twins; the annotations that it needs are noted on the way."""
 
-    def __init__(self, protocol: Protocol, rules: Rules, rooms: Mapping[str, str], *, is_async: bool) -> None:
-        self._rules = rules
-        self._rooms = rooms
-        self._options = Options(protocol, rules)
-        self._requests = {request.method: request for request in protocol.client_requests}
-        self._is_async = is_async
-        self._annotations: list[str] = []
+    layer: Layer
+    is_async: bool
+    annotations: list[str] = field(default_factory=list)
 
-    def module(self, version: str) -> str:
-        owners = list(dict.fromkeys(each.owner for each in self._rules.front))
-        known = {f"{each.owner}.{each.name}" for each in self._rules.front}
-        for name, each in self._rules.client_options.items():
+    def module(self) -> str:
+        rules = self.layer.rules
+        owners = list(dict.fromkeys(each.owner for each in rules.front))
+        known = {f"{each.owner}.{each.name}" for each in rules.front}
+        for name, each in rules.client_options.items():
             if unknown := set(each.methods) - known:
                 raise ProtocolError(f"the option {name} is for {unknown.pop()}, which release/protocol.toml has not")
         names = [name for owner in owners for name in (*self._bases(owner), owner)]
         classes = [self._class(name) for name in names]
         exported = ", ".join(f'"{name}"' for name in sorted(map(self._class_name, names)))
-        homes = {self._twin(name): f"codex_app_server.{self._home(name)}" for name in self._rules.front_names}
+        homes = {
+            self._twin(name): f"codex_app_server.{modules[-1 if self.is_async else 0]}"
+            for name, modules in rules.front_names.items()
+        }
         return (
-            header(_ABOUT, version)
+            self.layer.header(_ABOUT)
             + "\nfrom __future__ import annotations\n\nfrom abc import ABC, abstractmethod\n"
             + "from typing import TYPE_CHECKING\n\nfrom codex_app_server.suggesting import Suggesting\n"
             + "\nif TYPE_CHECKING:\n"
-            + annotation_imports(self._annotations, self._rooms, homes)
+            + annotation_imports(self.annotations, self.layer.rooms, homes)
             + f"\n__all__ = [{exported}]\n"
             + "".join(classes)
         )
 
     def _bases(self, owner: str) -> list[str]:
         """The classes of those methods of it that others have too."""
-        return list(dict.fromkeys(each.base for each in self._rules.front if each.owner == owner and each.base))
+        return list(dict.fromkeys(each.base for each in self.layer.rules.front if each.owner == owner and each.base))
 
     def _class(self, name: str) -> str:
-        methods = [each for each in self._rules.front if (each.base or each.owner) == name]
+        methods = [each for each in self.layer.rules.front if (each.base or each.owner) == name]
         bodies = [body for each in methods for body in self._method(each)]
         owner = methods[0].owner
         about = f"The methods of `{self._twin(owner)}` that have such options; it says what they do with them."
@@ -115,7 +117,7 @@ class _Front:
                     remedy=f"mend the overloads of {front.name} under [[front]] in release/protocol.toml",
                 )
             narrowed |= {name: f"{word} = None" for name, word in narrowed.items() if each.options[name] == "None"}
-            self._annotations += [*each.options.values(), "overload"]
+            self.annotations += [*each.options.values(), "overload"]
             stub = self._stub(
                 front, front.name, _first(front), {**named, **narrowed}.values(), self._result(each.result)
             )
@@ -126,7 +128,7 @@ class _Front:
         words = [*_first(front), "options: Mapping[str, object]"]
         if front.result is not None:
             words.append("own: ClientOptions")
-        self._annotations += words
+        self.annotations += words
         return f"    @abstractmethod\n{self._stub(front, f'_{front.name}', words, (), result)}"
 
     def _stub(self, front: FrontMethod, name: str, first: Iterable[str], options: Iterable[str], result: str) -> str:
@@ -135,17 +137,17 @@ class _Front:
 
     def _awaits(self, front: FrontMethod) -> bool:
         """Whether a method is a coroutine in this twin."""
-        return self._is_async and not front.is_plain
+        return self.is_async and not front.is_plain
 
     def _own(self, front: FrontMethod) -> dict[str, ClientOption]:
         """The options of a method that are never sent."""
         name = f"{front.owner}.{front.name}"
-        return {option: each for option, each in self._rules.client_options.items() if name in each.methods}
+        return {option: each for option, each in self.layer.rules.client_options.items() if name in each.methods}
 
     def _known(self, front: FrontMethod) -> tuple[list[Option], str]:
         """The options of a method, and what it returns; what they need is noted."""
-        request = self._requests.get(front.method)
-        options = self._options.of(request.params) if request else []
+        request = next((each for each in self.layer.protocol.client_requests if each.method == front.method), None)
+        options = Options(self.layer.protocol, self.layer.rules).of(request.params) if request else []
         missing = set(front.given) - {each.wire for each in options}
         if request is None or request.params is None or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
@@ -157,25 +159,22 @@ class _Front:
                 remedy="in release/protocol.toml, name that of arguments or [client_options] otherwise, or put the "
                 f"protocol's among what is given in {front.name} under [[front]]",
             )
-        self._annotations += [*(each.annotation for each in kept), *(each.type for each in own.values())]
+        self.annotations += [*(each.annotation for each in kept), *(each.type for each in own.values())]
         return kept, self._result(front.result or request.result)
 
     def _result(self, words: str) -> str:
         """What a method returns, by the names of this twin."""
-        names = self._rules.front_names
+        names = self.layer.rules.front_names
         result = re.sub(r"\w+", lambda found: self._twin(found[0]) if found[0] in names else found[0], words)
-        self._annotations.append(result)
+        self.annotations.append(result)
         return result
 
     def _class_name(self, owner: str) -> str:
-        return f"{'Async' if self._is_async else ''}{owner}Options"
-
-    def _home(self, name: str) -> str:
-        return self._rules.front_names[name][-1 if self._is_async else 0]
+        return f"{'Async' if self.is_async else ''}{owner}Options"
 
     def _twin(self, name: str) -> str:
-        has_twin = len(self._rules.front_names.get(name, ("", ""))) > 1
-        return f"Async{name}" if self._is_async and has_twin else name
+        has_twin = len(self.layer.rules.front_names.get(name, ("", ""))) > 1
+        return f"Async{name}" if self.is_async and has_twin else name
 
 
 def _first(front: FrontMethod) -> list[str]:

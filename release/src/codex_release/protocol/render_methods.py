@@ -13,14 +13,14 @@ from codex_release.protocol.naming import method_name, pascal
 from codex_release.protocol.options import Options
 from codex_release.protocol.rooms import rooms_of_methods
 from codex_release.protocol.spelling import words_in
-from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, header, imports, quoted, section
+from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, imports, quoted, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from codex_release.protocol.layer import Layer
     from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import Rules
-    from codex_release.protocol.shapes import ClientRequest, Protocol
+    from codex_release.protocol.shapes import ClientRequest
 
 __all__ = ["NOTES", "annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
 
@@ -37,29 +37,18 @@ NOTES = (
 )
 
 
-def render_methods(
-    protocol: Protocol, rules: Rules, rooms: Mapping[str, str], version: str, *, is_async: bool
-) -> dict[str, str]:
-    """The modules, by their paths within the generated package.
-
-    Args:
-        protocol: whose methods.
-        rules: which methods are left out, and which room each belongs to.
-        rooms: definition to room.
-        version: of the runtime.
-        is_async: which of the twins.
-    """
+def render_methods(layer: Layer, *, is_async: bool) -> dict[str, str]:
+    """The modules of one of the twins, by their paths within the generated package."""
     package, prefix = ("amethods", "Async") if is_async else ("methods", "")
     by_room = defaultdict(list)
-    homes = rooms_of_methods(protocol, rules)
-    for request in protocol.client_requests:
-        if request.method not in rules.left_out_methods:
+    homes = rooms_of_methods(layer.protocol, layer.rules)
+    for request in layer.protocol.client_requests:
+        if request.method not in layer.rules.left_out_methods:
             by_room[homes[request.method]].append(request)
     classes = {room: f"{prefix}{pascal(room)}Methods" for room in sorted(by_room)}
-    writer = _Room(Options(protocol, rules), rooms, is_async)
-    files = {f"{package}/__init__.py": _together(package, prefix, classes, version)}
+    files = {f"{package}/__init__.py": _together(package, prefix, classes, layer)}
     for room, name in classes.items():
-        files[f"{package}/{room}.py"] = writer.module(room, name, by_room[room], version)
+        files[f"{package}/{room}.py"] = _Room(layer, is_async).module(room, name, by_room[room])
     return files
 
 
@@ -119,23 +108,22 @@ def said_of(options: Iterable[Option]) -> dict[str, str]:
 class _Room:
     """Writes the modules of methods."""
 
-    options: Options
-    rooms: Mapping[str, str]
+    layer: Layer
     is_async: bool
 
-    def module(self, room: str, name: str, requests: Iterable[ClientRequest], version: str) -> str:
+    def module(self, room: str, name: str, requests: Iterable[ClientRequest]) -> str:
         base = "AsyncCalls" if self.is_async else "Calls"
         annotations: list[str] = []
         methods = []
         for request in requests:
-            options = self.options.of(request.params)
+            options = Options(self.layer.protocol, self.layer.rules).of(request.params)
             annotations += [*(option.annotation for option in options), request.result]
             methods.append(self._method(request, options))
         return (
-            header(f"Typed calls: {room.replace('_', ' ')}.\n\n{NOTES}", version)
+            self.layer.header(f"Typed calls: {room.replace('_', ' ')}.\n\n{NOTES}")
             + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
             + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
-            + annotation_imports(annotations, self.rooms)
+            + annotation_imports(annotations, self.layer.rooms)
             + f'\n__all__ = ["{name}"]\n\n\nclass {name}({base}):\n'
             + '    """The methods of this room, see the module."""\n\n'
             + "\n".join(methods)
@@ -143,7 +131,7 @@ class _Room:
 
     def _method(self, request: ClientRequest, options: list[Option]) -> str:
         words = [option.declaration for option in options]
-        about = [self.options.rules.prose.of_call(request.method)]
+        about = [self.layer.rules.prose.of_call(request.method)]
         if request.is_experimental:
             about.append(f"Experimental: {_NEEDS}.")
         else:
@@ -160,12 +148,12 @@ class _Room:
         )
 
 
-def _together(package: str, prefix: str, classes: Mapping[str, str], version: str) -> str:
+def _together(package: str, prefix: str, classes: Mapping[str, str], layer: Layer) -> str:
     """The module that puts the rooms together."""
     homes = {f"{PACKAGE}.{package}.{room}": [name] for room, name in classes.items()}
     inherited = bracketed(f"class {prefix}Methods(", list(classes.values()), "):", "") + "\n"
     return (
-        header(f"Every method of the protocol that a client can call, typed.\n\n{NOTES}", version)
+        layer.header(f"Every method of the protocol that a client can call, typed.\n\n{NOTES}")
         + f'\n{imports(homes)}\n__all__ = ["{prefix}Methods"]\n\n\n{inherited}'
         + '    """All of them; whoever inherits says how a call is made."""\n'
     )

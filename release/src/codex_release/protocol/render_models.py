@@ -20,6 +20,8 @@ from __future__ import annotations
 import ast
 import json
 from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
@@ -36,12 +38,12 @@ from codex_release.protocol.shapes import (
     names_of,
 )
 from codex_release.protocol.spelling import Spelling, in_json, in_python, literal
-from codex_release.protocol.text import PACKAGE, WIDTH, bracketed, docstring, header, imports, quoted, section
+from codex_release.protocol.text import PACKAGE, WIDTH, alternatives, bracketed, docstring, imports, quoted, section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
-    from codex_release.protocol.prose import About
+    from codex_release.protocol.layer import Layer
     from codex_release.protocol.shapes import Definition, Field, Protocol
 
 __all__ = ["render_names", "render_rooms"]
@@ -66,30 +68,20 @@ def __getattr__(name: str) -> object:
 '''
 
 
-def render_rooms(
-    protocol: Protocol, rooms: Mapping[str, str], abouts: Mapping[str, About], version: str
-) -> dict[str, str]:
-    """The table and the stub of each room, by their paths within the generated package.
-
-    Args:
-        protocol: the definitions.
-        rooms: definition to room.
-        abouts: definition to what is said of it.
-        version: of the runtime.
-    """
+def render_rooms(layer: Layer) -> dict[str, str]:
+    """The table and the stub of each room, by their paths within the generated package."""
     files = {}
-    for room in sorted(set(rooms.values())):
-        definitions = [each for name, each in protocol.definitions.items() if rooms[name] == room]
-        about = header(f"Models: {room.replace('_', ' ')}.", version)
-        files[f"{room}.py"] = about + _table(definitions, protocol)
-        files[f"{room}.pyi"] = about + _Stub(room, rooms, protocol, abouts).text(definitions)
+    for room, definitions in layer.by_room().items():
+        about = layer.header(f"Models: {room.replace('_', ' ')}.")
+        files[f"{room}.py"] = about + _table(definitions, layer.protocol)
+        files[f"{room}.pyi"] = about + _Stub(room, layer).text(definitions)
     return files
 
 
-def render_names(rooms: Mapping[str, str], version: str) -> dict[str, str]:
+def render_names(layer: Layer) -> dict[str, str]:
     """The package itself, where every model can be imported from."""
-    about = header("The protocol as this client knows it: every model, by its name.", version)
-    stars = "".join(f"from {PACKAGE}.{room} import *\n" for room in sorted(set(rooms.values())))
+    about = layer.header("The protocol as this client knows it: every model, by its name.")
+    stars = "".join(f"from {PACKAGE}.{room} import *\n" for room in layer.by_room())
     return {"__init__.py": about + _PACKAGE_GETTER, "__init__.pyi": f"{about}\n{stars}"}
 
 
@@ -174,53 +166,57 @@ _VALIDATES = """
 """
 
 
+_NEEDED = (
+    # A model of the protocol may be called Model itself, so what is not of the protocol has an underscore.
+    ("(_Model)", "codex_app_server.models.model", "Model as _Model"),
+    ("(_TaggedModel)", "codex_app_server.models.model", "TaggedModel as _TaggedModel"),
+    ("(_OpenWord, Enum)", "codex_app_server.models.variants", "OpenWord as _OpenWord"),
+    ("(_Word, Enum)", "codex_app_server.models.variants", "Word as _Word"),
+    ("JsonValue", "codex_app_server.protocol.messages", "JsonValue"),
+    (", Enum)", "enum", "Enum"),
+    ("Literal[", "typing", "Literal"),
+    (": TypeAlias ", "typing", "TypeAlias"),
+    ("@overload\n", "typing", "overload"),
+)
+"""What a stub imports beside models: what of its text shows that, the module, and the name."""
+
+
+@dataclass(frozen=True)
 class _Stub:
     """Writes the stub of one room."""
 
-    def __init__(self, room: str, rooms: Mapping[str, str], protocol: Protocol, abouts: Mapping[str, About]) -> None:
-        self._room = room
-        self._rooms = rooms
-        self._protocol = protocol
-        self._abouts = abouts
-        # The type of a field, as the runtime's value has it after decoding.
-        scalars = {"json": "JsonValue", "path": "str", "null": "None"}
-        self._spelling = Spelling("list[{}]", "dict[str, {}]", "{} | None".format, in_python, self._read, scalars)
+    room: str
+    layer: Layer
 
-    def _read(self, name: str) -> str:
+    @cached_property
+    def spelling(self) -> Spelling:
+        """The type of a field, as the runtime's value has it after decoding."""
+        scalars = {"json": "JsonValue", "path": "str", "null": "None"}
+        return Spelling("list[{}]", "dict[str, {}]", "{} | None".format, in_python, self.read, scalars)
+
+    def read(self, name: str) -> str:
         """What a field holds that the definition of a name describes: of a union that is a class, all there is."""
-        definition = self._protocol.definitions[name]
+        definition = self.layer.protocol.definitions[name]
         return f"_{name}" if isinstance(definition, (TaggedUnion, KeyedUnion)) and definition.is_class else name
 
-    def text(self, definitions: Iterable[Definition]) -> str:
-        definitions = list(definitions)
+    def text(self, definitions: Sequence[Definition]) -> str:
         body = "".join(self._definition(each) for each in definitions)
         return f"\n{self._imports(definitions, body)}{body}"
 
     def _imports(self, definitions: Iterable[Definition], body: str) -> str:
-        ours = defaultdict(list)
+        standard: dict[str, list[str]] = defaultdict(list)
+        ours: dict[str, list[str]] = defaultdict(list)
         for definition in definitions:
-            wanted = [(name, self._read(name)) for name in names_of(definition)]
+            wanted = [(name, self.read(name)) for name in names_of(definition)]
             if isinstance(definition, Struct) and definition.base:
                 wanted.append((definition.base, definition.base))
             for name, word in wanted:
-                if self._rooms[name] != self._room:
-                    ours[f"{PACKAGE}.{self._rooms[name]}"].append(word)
-        # A model of the protocol may be called Model itself.
-        bases = [name for name in ("Model", "TaggedModel") if f"(_{name})" in body]
-        ours["codex_app_server.models.model"] = [f"{name} as _{name}" for name in bases]
-        words = [name for name in ("OpenWord", "Word") if f"(_{name}, Enum)" in body]
-        ours["codex_app_server.models.variants"] = [f"{name} as _{name}" for name in words]
-        ours["codex_app_server.protocol.messages"] = ["JsonValue"] if "JsonValue" in body else []
-        standard = {
-            "enum": ["Enum"] if ", Enum)" in body else [],
-            "typing": [
-                name
-                for name in ("Literal", "TypeAlias", "overload")
-                if f"{name}[" in body or f": {name} " in body or f"@{name}\n" in body
-            ],
-        }
-        blocks = [imports(standard), imports(ours)]
-        return "\n".join(block for block in blocks if block)
+                if (room := self.layer.rooms[name]) != self.room:
+                    ours[f"{PACKAGE}.{room}"].append(word)
+        for shown, module, name in _NEEDED:
+            if shown in body:
+                (ours if "." in module else standard)[module].append(name)
+        return "\n".join(filter(None, [imports(standard), imports(ours)]))
 
     def _definition(self, definition: Definition) -> str:
         match definition:
@@ -247,7 +243,7 @@ class _Stub:
     def _struct(self, definition: Struct) -> str:
         base = definition.base or ("_TaggedModel" if definition.tag else "_Model")
         lines = "".join(
-            f"    {field.name}: {self._spelling.of(field.type)}{'' if field.is_required else ' = ...'}\n"
+            f"    {field.name}: {self.spelling.of(field.type)}{'' if field.is_required else ' = ...'}\n"
             for field in definition.fields
         )
         between = "\n" if lines else ""
@@ -261,12 +257,12 @@ class _Stub:
             case KeyedUnion():
                 return [in_python(definition.values), *definition.variants.values()]
             case ShapeUnion(_, options) | Alias(_, OneOf(options)):
-                return [self._spelling.of(option) for option in options]
+                return [self.spelling.of(option) for option in options]
             case Alias():
-                return [self._spelling.of(definition.type)]
+                return [self.spelling.of(definition.type)]
 
     def _docstring(self, definition: Definition, indent: str = "    ") -> str:
-        about = self._abouts[definition.name]
+        about = self.layer.abouts[definition.name]
         return docstring([*about.paragraphs, *filter(None, [section("Attributes", about.fields, indent)])], indent)
 
     def _alias(self, name: str, options: list[str]) -> str:
@@ -279,8 +275,7 @@ class _Stub:
         if len(together) <= WIDTH + 1:
             return f"\n{name}: TypeAlias = (\n{together})\n"
         lines = [_long_literal("", each, "    ") if len(each) > WIDTH - 6 else f"{each}\n" for each in options]
-        first, *others = lines
-        return f"\n{name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
+        return f"\n{alternatives(name, lines)}"
 
 
 def _enum(name: str, bases: str, remark: str, members: Iterable[tuple[str, str]]) -> str:

@@ -1,20 +1,26 @@
-"""``generated/registry.py``: which methods there are and what they carry, as data that costs nothing to import."""
+"""``generated/registry.py`` and ``generated/prose.py``: what is data alone, cheap to import or read late.
+
+The registry says which methods there are and what they carry; the prose is what the client reads when somebody asks a
+model for its docstring, and not before.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.shapes import Struct
-from codex_release.protocol.text import WIDTH, bracketed, filled, header, quoted
+from codex_release.protocol.text import WIDTH, bracketed, filled, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from codex_release.protocol.layer import Layer
     from codex_release.protocol.shapes import ClientRequest, Protocol
 
-__all__ = ["render_registry"]
+__all__ = ["render_prose", "render_registry"]
 
 _INDENT = " " * 8
+_FUTURE = "\nfrom __future__ import annotations\n"
 
 _ABOUT = "The protocol as data: its methods, the models they carry, and the room of each model."
 _VERSION_ABOUT = "Of the Codex whose schema this is."
@@ -33,40 +39,48 @@ CLIENT_REQUESTS: dict[str, tuple[str | None, str, bool, frozenset[str]]] = {
 }
 """
 
+_PROSE_ABOUT = "What the models and their fields are for; read when somebody asks for it."
+_MODELS_ABOUT = "Name of a model to its docstring, but for the fields."
+_FIELDS_ABOUT = "Name of a field, or of a model and its field, to what it is; the second goes first."
 
-def render_registry(protocol: Protocol, rooms: Mapping[str, str], version: str, older: Iterable[str]) -> str:
-    """The module.
 
-    Args:
-        protocol: what is registered.
-        rooms: definition to room, of all that the client can load.
-        version: of the runtime.
-        older: the methods that only older runtimes say.
-    """
+def render_registry(layer: Layer) -> dict[str, str]:
+    """The registry, by its path within the generated package."""
+    protocol = layer.protocol
     clients = [_client(request, protocol) for request in protocol.client_requests]
     servers = [
         _entry(request.method, [quoted(request.params), quoted(request.result)]) for request in protocol.server_requests
     ]
-    events = [f"    {quoted(each.method)}: {quoted(each.params)},\n" for each in protocol.notifications]
-    gone = "".join(f"\n    {quoted(each)}," for each in older)
+    gone = "".join(f"\n    {quoted(each)}," for each in layer.older)
     gone += "\n" if gone else ""
-    return (
-        header(_ABOUT, version)
-        + "\nfrom __future__ import annotations\n\n"
-        + '__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "OLDER", "ROOMS", "SCHEMA_VERSION", "SERVER_REQUESTS"]\n\n'
-        + f'SCHEMA_VERSION = {quoted(version)}\n"""{_VERSION_ABOUT}"""\n\n{_names(rooms)}'
-        + _table("NOTIFICATIONS: dict[str, str]", events, _NOTIFICATIONS_ABOUT)
+    text = (
+        layer.header(_ABOUT)
+        + _FUTURE
+        + '\n__all__ = ["CLIENT_REQUESTS", "NOTIFICATIONS", "OLDER", "ROOMS", "SCHEMA_VERSION", "SERVER_REQUESTS"]\n\n'
+        + f'SCHEMA_VERSION = {quoted(layer.version)}\n"""{_VERSION_ABOUT}"""\n\n{_names(layer)}'
+        + _texts("NOTIFICATIONS", {each.method: each.params for each in protocol.notifications}, _NOTIFICATIONS_ABOUT)
         + _table("SERVER_REQUESTS: dict[str, tuple[str, str]]", servers, _SERVER_ABOUT)
         + f'\nOLDER: list[str] = [{gone}]\n"""{_OLDER_ABOUT}"""\n'
         + f'\n_CLIENT_REQUESTS = {{\n{"".join(clients)}}}\n\n{_CLIENT_REQUESTS}"""{_CLIENT_ABOUT}\n"""\n'
     )
+    return {"registry.py": text}
 
 
-def _names(rooms: Mapping[str, str]) -> str:
+def render_prose(layer: Layer) -> dict[str, str]:
+    """What is said of models and fields, by its path within the generated package."""
+    abouts = dict(sorted(layer.abouts.items()))
+    there = {key for name, about in abouts.items() for field in about.fields for key in (field, f"{name}.{field}")}
+    fields = {key: text for key, text in sorted(layer.rules.prose.fields.items()) if key in there}
+    models = {name: "\n\n".join(about.paragraphs) for name, about in abouts.items()}
+    tables = _texts("MODELS", models, _MODELS_ABOUT) + _texts("FIELDS", fields, _FIELDS_ABOUT)
+    return {"prose.py": layer.header(_PROSE_ABOUT) + _FUTURE + tables}
+
+
+def _names(layer: Layer) -> str:
     """``ROOMS``, written as lists of names: a thousand lines of pairs would tell a reader less."""
     lines = []
-    for room in sorted(set(rooms.values())):
-        names = " ".join(sorted(name for name, home in rooms.items() if home == room))
+    for room, definitions in layer.by_room().items():
+        names = " ".join(sorted(each.name for each in definitions))
         lines.append(f'    "{room}": """\n{filled(names, WIDTH, _INDENT, _INDENT)}\n    """,\n')
     return (
         f"_NAMES = {{\n{''.join(lines)}}}\n\n"
@@ -77,6 +91,11 @@ def _names(rooms: Mapping[str, str]) -> str:
 
 def _table(target: str, entries: Iterable[str], about: str) -> str:
     return f'\n{target} = {{\n{"".join(entries)}}}\n"""{about}"""\n'
+
+
+def _texts(name: str, texts: Mapping[str, str], about: str) -> str:
+    lines = (f"    {quoted(key)}: {quoted(text)},\n" for key, text in texts.items())
+    return _table(f"{name}: dict[str, str]", lines, about)
 
 
 def _client(request: ClientRequest, protocol: Protocol) -> str:
