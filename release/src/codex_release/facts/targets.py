@@ -7,21 +7,18 @@ particular triple.
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.base.errors import UsageError
-from codex_release.base.paths import unsafe_name, whats_unsafe
+from codex_release.facts.target_rules import require_rules
 from codex_release.facts.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from codex_release.base.table import Table
 
 __all__ = [
     "Catalog",
@@ -36,23 +33,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_TARGETS_OWN = ("{triple}", "{exe}", "{npm}")
-"""What `Target.fill` puts into a pattern."""
-_FILLED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("entrypoint", "prefixes", "renames", "archives", "bundle"), _TARGETS_OWN),
-    "signer": ("{tag}",),
-    "environ": ("{scratch}",),
-}
-_FILLED_OF_NPM: Mapping[str, tuple[str, ...]] = dict.fromkeys(("version", "archive"), (*_TARGETS_OWN, "{version}"))
-"""What is put into the patterns of the file, by their keys; nothing where none is named."""
-_ASKS = ("--version", "initialize")
-_WORDS = {
-    "format": ("elf", "mach-o", "pe"),
-    "exe": ("", ".exe"),
-    "system": ("linux", "darwin", "win32"),
-    "cibuildwheel_platform": ("linux", "macos", "windows"),
-}
-"""What a target's facts can be where code knows the words."""
 
 
 @dataclass(frozen=True)
@@ -289,12 +269,7 @@ class Catalog:
         )
         for triple in emulators:
             data.table("emulators").refuse(triple, "is no target")
-        _require_safe(catalog, data)
-        _require_words(data)
-        _require_placeholders(data)
-        if catalog.distribution not in catalog.size_limits or len(catalog.size_limits) != 2:
-            found = ", ".join(catalog.size_limits) or "no project"
-            data.refuse("size_limits", f"has {found}, not runtime.distribution ({catalog.distribution}) and the client")
+        require_rules(data)
         return catalog
 
     @cached_property
@@ -365,62 +340,3 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
         elif len(candidate.parts) == pattern.count("/") + 1 and candidate.match(pattern):
             return True
     return False
-
-
-def _require_safe(catalog: Catalog, data: Table) -> None:
-    """Refuse names and paths that would be written elsewhere than below the directory that they are meant for."""
-    layout, sources = data.table("layout"), data.table("sources")
-    github, npm = sources.table("github"), sources.table("npm")
-    paths = [(layout, key, text) for key in layout for text in _texts(layout.get(key))]
-    names = [(data.table("runtime"), key, getattr(catalog, key)) for key in ("distribution", "module")]
-    names += [(data.table("targets"), target.triple, target.triple) for target in catalog.targets]
-    names += [(data.table("works"), work.name, work.name) for work in catalog.works]
-    names += [(github, key, text) for key in ("checksums", "archives", "bundle") for text in _texts(github.get(key))]
-    names += [(npm, "archive", catalog.npm.archive)]
-    for checked, whats_wrong in ((paths, whats_unsafe), (names, unsafe_name)):
-        for table, key, text in checked:
-            if problem := whats_wrong(text.replace("*", "x")):  # which patterns have
-                table.refuse(key, problem if text == key else f"has {text!r}, which {problem}")
-
-
-def _require_words(data: Table) -> None:
-    """Refuse what is empty, or none of the words that there are."""
-    runtime, sources = data.table("runtime"), data.table("sources")
-    github, targets = sources.table("github"), data.each("targets")
-    for table in (runtime, github, sources.table("npm"), data.table("layout"), *(target for _, target in targets)):
-        for key in table:
-            if key != "exe" and "" in _texts(table.get(key)):
-                table.refuse(key, "is empty, or has an empty text")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", github.text("repository")):
-        github.refuse("repository", f"is {github.text('repository')!r}, not an owner and a name as in openai/codex")
-    choices = [(target, key, words) for _, target in targets for key, words in _WORDS.items()]
-    choices += [(table, "asks", _ASKS) for table in (runtime, *(each for _, each in data.each("emulators")))]
-    for table, key, words in choices:
-        for word in _texts(table.get(key)):
-            if word not in words:
-                table.refuse(key, f"has {word!r}, which is none of {', '.join(map(repr, words))}")
-
-
-def _require_placeholders(data: Table) -> None:
-    """Refuse braces that nothing fills in: they would stay in a name."""
-    github, npm = (data.table("sources").table(name) for name in ("github", "npm"))
-    emulators = [emulator for _, emulator in data.each("emulators")]
-    for table in (data.table("layout"), github, npm, *emulators):
-        filled = _FILLED_OF_NPM if table is npm else _FILLED
-        for key in table:
-            fields = filled.get(key, ())
-            for text in _texts(table.get(key)):
-                rest = text
-                for each in fields:
-                    rest = rest.replace(each, "")
-                if "{" in rest or "}" in rest:
-                    table.refuse(key, f"has {text!r}; filled in are {', '.join(fields) or 'no braces'} alone")
-
-
-def _texts(value: Any) -> list[str]:
-    """The texts in a value, and the keys where it is a table; a number has none."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, int):
-        return []
-    return [text for each in value for text in _texts(each)] + (list(value.values()) if isinstance(value, dict) else [])
