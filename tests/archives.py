@@ -20,7 +20,7 @@ import zstandard
 
 from codex_release.facts.targets import Catalog
 from codex_release.runtime.archive import DirectorySink, stream
-from codex_release.runtime.tree import stream_tree
+from codex_release.runtime.tree import Expected, stream_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def unpack(path: Path, name: str, into: Path, place: Callable[[str], str | None]
 
 def unpack_tree(path: Path, name: str, into: Path, **facts: Any) -> dict[str, FileDigest]:
     """Extract an archive as a tree into an empty directory; see `stream_tree`."""
-    return stream_tree(path, name, DirectorySink(into), **facts)
+    return stream_tree(path, name, DirectorySink(into), Expected(**facts))
 
 
 @dataclass(frozen=True)

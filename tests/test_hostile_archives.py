@@ -47,7 +47,7 @@ from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime import archive, tree
 from codex_release.runtime.entries import Limits
-from codex_release.runtime.tree import RuntimeTree, copy_tree, read_tree
+from codex_release.runtime.tree import Expected, RuntimeTree, copy_tree, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -940,7 +940,7 @@ def test_modes_come_from_roles_whatever_the_archive_says(mode: int, place: Surro
         "codex-resources/bwrap": 0o755,
         "codex-package.json": 0o644,
     }
-    assert read_tree(copy, layout=LAYOUT, target=LINUX, version=RELEASE).files == shipped
+    assert read_tree(copy, Expected(LAYOUT, LINUX, RELEASE)).files == shipped
 
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "GNU": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

@@ -17,7 +17,7 @@ from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.headers import begins_as_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
-from codex_release.runtime.tree import RuntimeTree, read_tree, stream_tree
+from codex_release.runtime.tree import Expected, RuntimeTree, read_tree, stream_tree
 from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 
@@ -123,12 +123,12 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
 
 
 def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersion, catalog: Catalog) -> RuntimeTree:
-    layout = catalog.layout
+    expected = Expected(catalog.layout, target, version)
     if runtime.is_dir():
-        return read_tree(runtime, layout=layout, target=target, version=version)
+        return read_tree(runtime, expected)
     name = f"codex-{target.triple}{target.exe}" if begins_as_executable(runtime) else runtime.name
-    files = stream_tree(runtime, name, DirectorySink(scratch), layout=layout, target=target, version=version)
-    return RuntimeTree(scratch, layout.payload(files))
+    files = stream_tree(runtime, name, DirectorySink(scratch), expected)
+    return RuntimeTree(scratch, catalog.layout.payload(files))
 
 
 def _package_around(

@@ -11,7 +11,7 @@ from codex_release.base.errors import CacheError, DiskError, DownloadError, Rele
 from codex_release.facts.lock import compare_files
 from codex_release.fetching.download import StoredArchive, download
 from codex_release.runtime.archive import DirectorySink
-from codex_release.runtime.tree import RuntimeTree, copy_tree, stream_tree, tree_key
+from codex_release.runtime.tree import Expected, RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,7 +158,7 @@ class Fetcher:
         """
         # The archive's lock keeps a process that makes room from taking it away meanwhile.
         with self.cache.exclusive(stored.digest.sha256):
-            files = stream_tree(stored.path, stored.name, sink, layout=self.layout, target=target, version=version)
+            files = stream_tree(stored.path, stored.name, sink, Expected(self.layout, target, version))
         if locked is not None:
             name = f"{stored.name} from {stored.source}"
             compare_files(locked.files, files, expected_by="the lock", found_in=name)

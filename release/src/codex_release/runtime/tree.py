@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.runtime.archive import Sink, Writer
 
-__all__ = ["RuntimeTree", "copy_tree", "placer", "read_tree", "stream_tree", "tree_key"]
+__all__ = ["Expected", "RuntimeTree", "copy_tree", "read_tree", "stream_tree", "tree_key"]
 
 _DESCRIPTOR_BYTES = 64 << 10
 """The largest descriptor that is read; real ones have about 200 bytes."""
@@ -58,42 +58,69 @@ class RuntimeTree:
         return replace(self, files={path: digest for path, digest in self.files.items() if path not in left_out})
 
 
-def placer(layout: Layout, target: Target) -> Callable[[str], str | None]:
-    """The function from an archive's paths to the tree's; `None` for what does not belong to the runtime."""
-    prefixes = [target.fill(prefix) for prefix in layout.prefixes]
-    renames = {target.fill(old): target.fill(new) for old, new in layout.renames.items()}
+@dataclass(frozen=True)
+class Expected:
+    """What a tree has to be.
 
-    def place(path: str) -> str | None:
-        for prefix in prefixes:
+    Attributes:
+        layout: what any tree looks like.
+        target: what its executables are for.
+        version: what release it is of.
+    """
+
+    layout: Layout
+    target: Target
+    version: ReleaseVersion
+
+    @property
+    def entrypoint(self) -> str:
+        """The path of its main executable."""
+        return self.target.fill(self.layout.entrypoint)
+
+    def place(self, path: str) -> str | None:
+        """From an archive's path to the tree's; `None` for what does not belong to the runtime."""
+        for prefix in map(self.target.fill, self.layout.prefixes):
             if path.startswith(prefix):
                 path = path[len(prefix) :]
                 break
         else:
-            if matches(path, layout.ignored):
+            if matches(path, self.layout.ignored):
                 return None
+        renames = {self.target.fill(old): self.target.fill(new) for old, new in self.layout.renames.items()}
         return renames.get(path, path)
 
-    return place
+    def require(self, files: Mapping[str, FileDigest], read_descriptor: Callable[[], bytes], name: str) -> None:
+        """Refuse a tree that is something else, by its own description.
+
+        Args:
+            files: what each file of it is.
+            read_descriptor: gives what its descriptor holds.
+            name: what an error calls it.
+
+        Raises:
+            ArchiveError: if it is no runtime of this target and version.
+        """
+        descriptor = self.layout.descriptor
+        if self.entrypoint not in files:
+            raise ArchiveError(f"{name} is no Codex runtime for {self.target.triple}: it has no {self.entrypoint}")
+        if descriptor not in files:
+            raise ArchiveError(f"{name} is no package directory: it has no {descriptor}")
+        if files[descriptor].size > _DESCRIPTOR_BYTES:
+            raise ArchiveError(f"{descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
+        described = read_json(read_descriptor(), f"{descriptor} of {name}", ArchiveError)
+        for what, value in (("target", self.target.triple), ("version", self.version.codex)):
+            if (claimed := described.text(what)) != value:
+                raise ArchiveError(f"{name} is of {what} {claimed!r}, not {value!r}")
 
 
-def stream_tree(
-    archive: Path,
-    name: str,
-    sink: Sink,
-    *,
-    layout: Layout,
-    target: Target,
-    version: ReleaseVersion,
-) -> dict[str, FileDigest]:
+def stream_tree(archive: Path, name: str, sink: Sink, expected: Expected) -> dict[str, FileDigest]:
     """Read an archive as a tree, whatever its own layout is.
 
     Args:
         archive: the archive file.
         name: its name at its source.
         sink: where the tree's files go; excluded ones do not.
-        layout: what a tree looks like.
-        target: what the archive should be for.
-        version: what release it should be of.
+        expected: what the tree has to be.
 
     Returns:
         what each file is, those included that the layout excludes from trees.
@@ -101,15 +128,16 @@ def stream_tree(
     Raises:
         ArchiveError: if it cannot be read, or is no runtime of that target and version.
     """
+    layout = expected.layout
     watched = _Watched(sink, layout.descriptor)
-    files = stream(archive, name, watched, placer(layout, target), skip=layout.is_excluded)
-    if layout.descriptor not in files and target.fill(layout.entrypoint) in files:
-        _describe(watched, files, layout=layout, target=target, version=version, name=name)
-    _check(files, lambda: bytes(watched.content), layout=layout, target=target, version=version, name=name)
+    files = stream(archive, name, watched, expected.place, skip=layout.is_excluded)
+    if layout.descriptor not in files and expected.entrypoint in files:
+        files[layout.descriptor] = _describe(watched, files, expected, name)
+    expected.require(files, lambda: bytes(watched.content), name)
     return dict(sorted(files.items()))
 
 
-def read_tree(root: Path, *, layout: Layout, target: Target, version: ReleaseVersion) -> RuntimeTree:
+def read_tree(root: Path, expected: Expected) -> RuntimeTree:
     """Take a package directory as a tree, hashing every file that is not excluded.
 
     Raises:
@@ -123,13 +151,12 @@ def read_tree(root: Path, *, layout: Layout, target: Target, version: ReleaseVer
         if not path.is_file() and kind == "file":
             kind = "a special file"
         rules.admit(relative, kind, 0)
-        if kind == "file" and not layout.is_excluded(relative):
+        if kind == "file" and not expected.layout.is_excluded(relative):
             try:
                 files[relative] = file_digest(path)
             except OSError as error:
                 raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
-    descriptor = root / layout.descriptor
-    _check(files, descriptor.read_bytes, layout=layout, target=target, version=version, name=str(root))
+    expected.require(files, (root / expected.layout.descriptor).read_bytes, str(root))
     return RuntimeTree(root, files)
 
 
@@ -218,47 +245,22 @@ class _Watched:
         self.content.extend(chunk[: _DESCRIPTOR_BYTES - len(self.content)])
 
 
-def _describe(
-    sink: Sink, files: dict[str, FileDigest], *, layout: Layout, target: Target, version: ReleaseVersion, name: str
-) -> None:
+def _describe(sink: Sink, files: Mapping[str, FileDigest], expected: Expected, name: str) -> FileDigest:
     """Give a tree of before the package layout the descriptor it lacks."""
+    descriptor = expected.layout.descriptor
     described = {
         "layoutVersion": 1,
-        "version": version.codex,
-        "target": target.triple,
+        "version": expected.version.codex,
+        "target": expected.target.triple,
         "variant": "codex",
-        "entrypoint": target.fill(layout.entrypoint),
+        "entrypoint": expected.entrypoint,
         "resourcesDir": "codex-resources",
-        "pathDir": layout.path_dir,
+        "pathDir": expected.layout.path_dir,
     }
     rules = EntryRules(f"the tree of {name}", 1)
-    for path in (*files, layout.descriptor):  # no other file may be in its place, or differ only in case
+    for path in (*files, descriptor):  # no other file may be in its place, or differ only in case
         rules.admit(path, "file", 0)
     content = json.dumps(described, indent=2).encode()
-    with sink.create(layout.descriptor, len(content)) as writer:
+    with sink.create(descriptor, len(content)) as writer:
         writer.write(content)
-    files[layout.descriptor] = digested([content])
-
-
-def _check(
-    files: Mapping[str, FileDigest],
-    read_descriptor: Callable[[], bytes],
-    *,
-    layout: Layout,
-    target: Target,
-    version: ReleaseVersion,
-    name: str,
-) -> None:
-    """Refuse a tree that is not the runtime of this target and version, by its own description."""
-    entrypoint = target.fill(layout.entrypoint)
-    if entrypoint not in files:
-        raise ArchiveError(f"{name} is no Codex runtime for {target.triple}: it has no {entrypoint}")
-    if layout.descriptor not in files:
-        raise ArchiveError(f"{name} is no package directory: it has no {layout.descriptor}")
-    if files[layout.descriptor].size > _DESCRIPTOR_BYTES:
-        raise ArchiveError(f"{layout.descriptor} of {name} has more than {_DESCRIPTOR_BYTES} bytes")
-    described = read_json(read_descriptor(), f"{layout.descriptor} of {name}", ArchiveError)
-    wanted = {"target": target.triple, "version": version.codex}
-    for what, value in wanted.items():
-        if (claimed := described.text(what)) != value:
-            raise ArchiveError(f"{name} is of {what} {claimed!r}, not {value!r}")
+    return digested([content])
