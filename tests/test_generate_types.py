@@ -20,7 +20,7 @@ from codex_release.facts.workspace import Workspace
 from codex_release.protocol import older
 from codex_release.protocol.choices import with_choices
 from codex_release.protocol.generate import differing, files_for, print_files, write
-from codex_release.protocol.naming import attribute, member, method_name, pascal, snake
+from codex_release.protocol.naming import attribute, member, pascal, snake
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.prose import Prose, abouts_of
 from codex_release.protocol.rooms import rooms_of_definitions, rooms_of_methods
@@ -304,7 +304,7 @@ def test_enum_members_avoid_what_every_string_has() -> None:
 
 
 def test_methods_and_classes_are_called_after_the_wire() -> None:
-    assert method_name("account/login/start") == "account_login_start"
+    assert attribute("account/login/start") == "account_login_start"
     assert snake("mcpServer/oauth/login") == "mcp_server_oauth_login"
     assert pascal("openai/userVerification") == "OpenaiUserVerification"
 

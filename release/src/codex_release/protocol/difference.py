@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.protocol.changes import Change, Way, What
@@ -53,21 +54,15 @@ class _Use:
     is_experimental: bool
 
 
-@dataclass(frozen=True)
-class _Child:
-    """A pair of definitions that another one refers to."""
-
-    old: str
-    new: str
-    is_experimental: bool = False
-
-
 @dataclass
 class _Pair:
-    """Two definitions that correspond: what differs, what they refer to, and how users meet them."""
+    """Two definitions that correspond: what differs, what they refer to, and how users meet them.
+
+    The children are pairs of names, each with whether only an experimental member leads there.
+    """
 
     findings: list[Change] = field(default_factory=list)
-    children: list[_Child] = field(default_factory=list)
+    children: list[tuple[str, str, bool]] = field(default_factory=list)
     uses: set[_Use] = field(default_factory=set)
 
     def methods(self, way: Way) -> tuple[str, ...]:
@@ -88,17 +83,14 @@ class _Comparison:
         top = _Pair()
         self.types(place, Named(old), Named(new), top)
         self.pairs.setdefault((place, place), top).uses.add(use)
-        pending = [replace(child, is_experimental=use.is_experimental) for child in top.children]
+        pending = [(one, other, use.is_experimental) for one, other, _ in top.children]
         while pending:
-            child = pending.pop()
-            pair = self.pair(child.old, child.new)
-            is_experimental = child.is_experimental or self.before[child.old].is_experimental
-            met = replace(use, is_experimental=is_experimental)
+            one, other, is_gated = pending.pop()
+            pair = self.pair(one, other)
+            met = replace(use, is_experimental=is_gated or self.before[one].is_experimental)
             if met not in pair.uses:
                 pair.uses.add(met)
-                pending += [
-                    replace(each, is_experimental=each.is_experimental or is_experimental) for each in pair.children
-                ]
+                pending += [(one, other, met.is_experimental or is_gated) for one, other, is_gated in pair.children]
 
     def pair(self, old: str, new: str) -> _Pair:
         """Two definitions, compared when they are first asked for."""
@@ -125,38 +117,32 @@ class _Comparison:
         """Compare two objects, member by member; a tag is compared with its union."""
         olds = {each.wire: each for each in old.fields if each.name != old.tag}
         news = {each.wire: each for each in new.fields if each.name != new.tag}
-        for wire, gone in olds.items():
-            if wire not in news:
-                words, experimental = _field_in_words(gone), gone.is_experimental
-                pair.findings.append(Change(What.FIELD_REMOVED, f"{where}.{wire}", words, "", experimental))
-        for wire, added in news.items():
-            if wire in olds:
-                self.fields(f"{where}.{wire}", olds[wire], added, pair)
-            else:
-                what = What.FIELD_ADDED_REQUIRED if added.is_required else What.FIELD_ADDED
-                words, experimental = _field_in_words(added), added.is_experimental
-                pair.findings.append(Change(what, f"{where}.{wire}", "", words, experimental))
+        for wire in dict.fromkeys((*olds, *news)):
+            one, other, place = olds.get(wire), news.get(wire), f"{where}.{wire}"
+            if one and other:
+                self.fields(place, one, other, pair)
+            elif one:
+                what = What.FIELD_REMOVED
+                pair.findings.append(Change(what, place, _field_in_words(one), "", one.is_experimental))
+            elif other:
+                what = What.FIELD_ADDED_REQUIRED if other.is_required else What.FIELD_ADDED
+                pair.findings.append(Change(what, place, "", _field_in_words(other), other.is_experimental))
 
     def fields(self, where: str, old: Field, new: Field, pair: _Pair) -> None:
         """Compare two members."""
-        found = _Pair()
+        found, is_gated = partial(Change, is_experimental=old.is_experimental), old.is_experimental
         if old.is_required == new.is_required:
-            self.types(where, old.type, new.type, found)
+            self.types(where, old.type, new.type, pair, is_gated=is_gated)
         else:  # what need not be there can be null as far as we know, so that says nothing more
-            self.types(where, _never_null(old.type), _never_null(new.type), found)
+            self.types(where, _never_null(old.type), _never_null(new.type), pair, is_gated=is_gated)
             is_new_null = isinstance(new.type, Nullable) and not isinstance(old.type, Nullable)
             optional = What.FIELD_OPTIONAL if is_new_null else What.FIELD_OMISSIBLE
             what = What.FIELD_REQUIRED if new.is_required else optional
-            found.findings.append(Change(what, where, _field_in_words(old), _field_in_words(new)))
+            pair.findings.append(found(what, where, _field_in_words(old), _field_in_words(new)))
         if old.default != new.default and None not in (old.default, new.default):  # what is not said may be the same
-            words = json.dumps(old.default), json.dumps(new.default)
-            found.findings.append(Change(What.FIELD_DEFAULT, where, *words))
+            pair.findings.append(found(What.FIELD_DEFAULT, where, json.dumps(old.default), json.dumps(new.default)))
         if old.is_experimental != new.is_experimental:
-            what = What.FIELD_EXPERIMENTAL if new.is_experimental else What.FIELD_STABLE
-            found.findings.append(Change(what, where))
-        is_experimental = old.is_experimental
-        pair.findings += [replace(each, is_experimental=is_experimental) for each in found.findings]
-        pair.children += [replace(each, is_experimental=is_experimental) for each in found.children]
+            pair.findings.append(found(What.FIELD_EXPERIMENTAL if new.is_experimental else What.FIELD_STABLE, where))
 
     def unions(self, where: str, old: Mapping[str, Type], new: Mapping[str, Type], pair: _Pair) -> None:
         """Compare the options of two enumerations or unions.
@@ -176,19 +162,19 @@ class _Comparison:
                 what = What.VALUE_ADDED if isinstance(added, Literals) else What.VARIANT_ADDED
                 pair.findings.append(Change(what, where, "", label, _is_experimental(added, self.after)))
 
-    def types(self, where: str, old: Type, new: Type, pair: _Pair) -> None:
+    def types(self, where: str, old: Type, new: Type, pair: _Pair, *, is_gated: bool = False) -> None:
         """Compare what two types are apart from what their definitions are; those become children."""
+        found = partial(Change, is_experimental=is_gated)
         aligned = align(old, new, self.before, self.after)
-        pair.children += [_Child(*names) for names in aligned.names]
+        pair.children += [(*names, is_gated) for names in aligned.names]
         for gone, come in aligned.values:
-            removed, added = _missing(gone, come), _missing(come, gone)
-            pair.findings += [Change(What.VALUE_REMOVED, where, each) for each in removed]
-            pair.findings += [Change(What.VALUE_ADDED, where, "", each) for each in added]
+            pair.findings += [found(What.VALUE_REMOVED, where, each) for each in _missing(gone, come)]
+            pair.findings += [found(What.VALUE_ADDED, where, "", each) for each in _missing(come, gone)]
         still_fits = fits(aligned.old, aligned.new, self.before, self.after)
         did_fit = fits(aligned.new, aligned.old, self.after, self.before)
         if not (still_fits and did_fit):
             what = What.TYPE_WIDER if still_fits else What.TYPE_NARROWER if did_fit else What.TYPE_ANOTHER
-            pair.findings.append(Change(what, where, in_words(old), in_words(new)))
+            pair.findings.append(found(what, where, in_words(old), in_words(new)))
 
     def changes(self) -> Iterable[Change]:
         """What was found, with how users meet it."""
@@ -234,13 +220,16 @@ def _method_changes(old: Protocol, new: Protocol) -> Iterator[Change]:
     for call, other in _in_both(old.client_requests, new.client_requests):
         if call.is_experimental != other.is_experimental:
             yield _of_method(What.METHOD_EXPERIMENTAL if other.is_experimental else What.METHOD_STABLE, call, Way.SENT)
-    calls = old.client_requests, new.client_requests
-    questions = old.server_requests, new.server_requests
-    events = old.notifications, new.notifications
-    for (olds, news), came, went, way in (
-        (calls, What.METHOD_ADDED, What.METHOD_REMOVED, Way.SENT),
-        (questions, What.SERVER_REQUEST_ADDED, What.SERVER_REQUEST_REMOVED, Way.RECEIVED),
-        (events, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED, Way.RECEIVED),
+    for olds, news, came, went, way in (
+        (old.client_requests, new.client_requests, What.METHOD_ADDED, What.METHOD_REMOVED, Way.SENT),
+        (
+            old.server_requests,
+            new.server_requests,
+            What.SERVER_REQUEST_ADDED,
+            What.SERVER_REQUEST_REMOVED,
+            Way.RECEIVED,
+        ),
+        (old.notifications, new.notifications, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED, Way.RECEIVED),
     ):
         for what, messages, others in ((went, olds, news), (came, news, olds)):
             known = {each.method for each in others}

@@ -28,7 +28,7 @@ from codex_release.protocol.shapes import (
 from codex_release.protocol.spelling import Spelling, in_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codex_release.protocol.shapes import Definition, Type, Value
 
@@ -68,22 +68,24 @@ def align(old: Type, new: Type, before: Definitions, after: Definitions) -> Alig
         before: the definitions that the older one refers to.
         after: those of the newer one.
     """
+
+    def within(kind: Callable[[Type], Type], one: Type, other: Type) -> Alignment:
+        inner = align(one, other, before, after)
+        return replace(inner, old=kind(inner.old), new=kind(inner.new))
+
     match old, new:
         case Nullable(one), Nullable(other):
-            inner = align(one, other, before, after)
-            return replace(inner, old=Nullable(inner.old), new=Nullable(inner.new))
+            return within(Nullable, one, other)
+        case ListOf(one), ListOf(other):
+            return within(ListOf, one, other)
+        case MapOf(one), MapOf(other):
+            return within(MapOf, one, other)
         case Nullable(one), _:
             inner = align(one, new, before, after)
             return replace(inner, old=Nullable(inner.old))
         case _, Nullable(other):
             inner = align(old, other, before, after)
             return replace(inner, new=Nullable(inner.new))
-        case ListOf(one), ListOf(other):
-            inner = align(one, other, before, after)
-            return replace(inner, old=ListOf(inner.old), new=ListOf(inner.new))
-        case MapOf(one), MapOf(other):
-            inner = align(one, other, before, after)
-            return replace(inner, old=MapOf(inner.old), new=MapOf(inner.new))
         case Named(one), Named(other) if _do_correspond(one, other, before, after):
             common = Named(f"{one}={other}")
             return Alignment(common, common, names=((one, other),))

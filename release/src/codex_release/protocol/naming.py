@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["attribute", "member", "method_name", "pascal", "room_name", "snake"]
+__all__ = ["attribute", "member", "pascal", "room_name", "snake"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ONE_WORD = (("OAuth", "Oauth"),)
@@ -31,8 +31,8 @@ def pascal(wire: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in _SEPARATORS.split(wire))
 
 
-def attribute(wire: str, reserved: Collection[str]) -> str:
-    """The attribute of a field; one that is a keyword or reserved ends in an underscore."""
+def attribute(wire: str, reserved: Collection[str] = ()) -> str:
+    """The attribute of a field, or the method for a protocol method; what is reserved or a keyword ends in _."""
     return _free(snake(wire), reserved)
 
 
@@ -40,11 +40,6 @@ def member(value: str) -> str:
     """The member of an enum for a string; one that is a keyword or a method of `str` ends in an underscore."""
     name = snake(value)
     return _free(f"_{name}" if name[:1].isdigit() else name, dir(str))
-
-
-def method_name(method: str) -> str:
-    """The Python method for a protocol method: ``account/login/start`` is ``account_login_start``."""
-    return _free(snake(method), ())
 
 
 def room_name(word: str) -> str:

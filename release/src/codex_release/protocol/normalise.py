@@ -18,7 +18,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
-from codex_release.protocol.naming import attribute, member, pascal, snake
+from codex_release.protocol.naming import attribute, member, pascal
+from codex_release.protocol.results import guess, params_name, result_names
+from codex_release.protocol.schema import name_in
 from codex_release.protocol.shapes import (
     Alias,
     ClientRequest,
@@ -45,18 +47,16 @@ from codex_release.protocol.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Schema, Side
 
-__all__ = ["normalise", "result_names"]
+__all__ = ["normalise"]
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _JSON, _NULL = Scalar("json"), Scalar("null")
 _PROSE = frozenset({"$schema", "title", "description", "default"})
-_REF = "#/definitions/"
-_RESULT = "Response"
 _REMEDY = (
     "look at the schema that the runtime prints, at release/protocol.older.json, and at what release/protocol.toml has "
     "under [left_out] and [paths]"
@@ -80,32 +80,27 @@ def normalise(side: Side, rules: Rules) -> Protocol:
         if missing := [other for other in names_of(definition) if other not in definitions]:
             raise ProtocolError(f"{name} refers to {missing[0]}, which has no definition", remedy=_REMEDY)
     marked = {name: _marked(definition, known.get(name)) for name, definition in sorted(definitions.items())}
-    results = {
-        method: next((name for name in result_names(method, params, rules) if name in marked), None)
-        for method, params in {**schema.client_requests, **schema.server_requests}.items()
-    }
-    guesses = {
-        method: _guess(method, schema, {name for name in results.values() if name}, marked)
-        for method, name in sorted(results.items())
-        if name is None
-    }
-
-    def result(method: str) -> str:
-        return results[method] or guesses[method]
-
+    requests = {**schema.client_requests, **schema.server_requests}
+    results: dict[str, str] = {}
+    for method, params in requests.items():
+        if result := next((each for each in result_names(method, params, rules) if each in marked), None):
+            results[method] = result
+    taken = set(results.values())
+    guesses = {method: guess(method, schema, taken, marked) for method in sorted(requests.keys() - results.keys())}
+    results |= guesses
     return Protocol(
         definitions=marked,
         client_requests=tuple(
             ClientRequest(
                 method,
-                _params_name(method, params, marked) if _optional_params(params) else None,
-                result(method),
+                _params_name(method, params, marked) if params_name(params) else None,
+                results[method],
                 is_experimental=is_new,
             )
             for method, params, is_new in _messages(schema.client_requests, stable.client_requests)
         ),
         server_requests=tuple(
-            ServerRequest(method, _params_name(method, params, marked), result(method), is_experimental=is_new)
+            ServerRequest(method, _params_name(method, params, marked), results[method], is_experimental=is_new)
             for method, params, is_new in _messages(schema.server_requests, stable.server_requests)
         ),
         notifications=tuple(
@@ -119,6 +114,14 @@ def normalise(side: Side, rules: Rules) -> Protocol:
 def _messages(schema: Mapping[str, Any], stable: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
     """The methods of one kind in alphabetical order, each with its parameters and whether it is experimental."""
     return ((method, params, method not in stable) for method, params in sorted(schema.items()))
+
+
+def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
+    """The definition of a method's parameters, which must have one."""
+    name = params_name(params)
+    if name is None or name not in definitions:
+        raise ProtocolError(f"the parameters of {method} have no definition", remedy=_REMEDY)
+    return name
 
 
 @dataclass
@@ -239,7 +242,7 @@ class _Reader:
         if not body:
             return _JSON
         if "$ref" in body:
-            return self.reference(body["$ref"])
+            return Scalar("path") if (other := name_in(body)) in self.rules.path_definitions else Named(other)
         if options and "properties" not in body:
             return _any_of([self.type(option, name) for option in options])
         if "enum" in body:
@@ -262,11 +265,6 @@ class _Reader:
         if kind is None or kind not in _SCALARS:
             raise ProtocolError(f"{name} is of a type that the generator does not know: {kind}")
         return Scalar(_SCALARS[kind])
-
-    def reference(self, ref: str) -> Type:
-        """What another definition is."""
-        name = ref.removeprefix(_REF).rpartition("/")[2]
-        return Scalar("path") if name in self.rules.path_definitions else Named(name)
 
 
 def _literals(name: str, values: Sequence[object]) -> Type:
@@ -358,45 +356,3 @@ def _marked(definition: Definition, stable: Definition | None) -> Definition:
         fields = (replace(each, is_experimental=each.wire not in known) for each in definition.fields)
         return replace(definition, fields=tuple(fields))
     return definition
-
-
-def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
-    """The definition of a method's parameters, which must have one."""
-    name = _optional_params(params)
-    if name is None or name not in definitions:
-        raise ProtocolError(f"the parameters of {method} have no definition", remedy=_REMEDY)
-    return name
-
-
-def _optional_params(params: Any) -> str | None:
-    """The definition of a method's parameters; None if it has none."""
-    options = [params, *params.get("anyOf", ())] if isinstance(params, dict) else []
-    return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
-
-
-def result_names(method: str, params: Any, rules: Rules) -> list[str]:
-    """The names that the definition of a method's result can have, by the rules and by its own names."""
-    names = [rules.results.get(method)]
-    if name := _optional_params(params):
-        names.append(name.removesuffix("Params") + _RESULT)
-    return [name for name in [*names, pascal(method) + _RESULT] if name]
-
-
-def _guess(method: str, schema: Schema, taken: Collection[str], definitions: Collection[str]) -> str:
-    """The most likely result of a method for which no rule finds one.
-
-    That is what no method has yet, or else what several methods share and none has to itself; of these, what has most
-    words in common with the method.
-    """
-    params = _optional_params({**schema.client_requests, **schema.server_requests}[method])
-    own = {pascal(each) + _RESULT for each in (*schema.client_requests, *schema.server_requests)}
-    words = {*snake(method).split("_"), *snake(params or "").split("_")}
-
-    def likeness(name: str) -> tuple[object, ...]:
-        has_owner = name in own or name.removesuffix(_RESULT) + "Params" in definitions
-        return name not in taken, not has_owner, len(words & {*snake(name).split("_")}), -len(name), name
-
-    candidates = [name for name in schema.definitions if name in definitions and name.endswith(_RESULT)]
-    if not candidates:
-        raise ProtocolError(f"the schema has no result for {method}: no definition in it is called ...{_RESULT}")
-    return max(candidates, key=likeness)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.atomic import write_text
 from codex_release.base.errors import WorkspaceError
 from codex_release.base.table import read_json
-from codex_release.protocol.normalise import result_names
-from codex_release.protocol.schema import Schema, Side, bare, read_schema
+from codex_release.protocol.results import result_names
+from codex_release.protocol.schema import Schema, Side, bare, name_in, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def _named(schema: Any) -> Iterator[str]:
     """The definitions that a schema refers to."""
     if isinstance(schema, dict):
         if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"].rpartition("/")[2]
+            yield name_in(schema)
         schema = list(schema.values())
     for each in schema if isinstance(schema, list) else ():
         yield from _named(each)

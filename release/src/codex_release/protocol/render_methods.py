@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.naming import method_name, pascal
+from codex_release.protocol.naming import attribute, pascal
 from codex_release.protocol.options import Options
 from codex_release.protocol.rooms import rooms_of_methods
 from codex_release.protocol.spelling import words_in
@@ -142,7 +142,7 @@ class _Room:
             sent = options[0].name
         before = f"return {'await ' if self.is_async else ''}self._call("
         return (
-            signature(method_name(request.method), (), words, request.result, is_async=self.is_async)
+            signature(attribute(request.method), (), words, request.result, is_async=self.is_async)
             + docstring(about, " " * 8)
             + call(before, [quoted(request.method), sent, quoted(request.result)], " " * 8)
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.table import Table
 
-__all__ = ["Schema", "Side", "bare", "read_schema", "runtime_version"]
+__all__ = ["Schema", "Side", "bare", "name_in", "read_schema", "runtime_version"]
 
 _DEFINITIONS = "codex_app_server_protocol.schemas.json"
 _MESSAGES = ("ClientRequest", "ServerRequest", "ServerNotification")
@@ -148,6 +148,12 @@ def _methods(schema: Table) -> dict[str, Any]:
     return found
 
 
+def name_in(schema: Mapping[str, Any]) -> str:
+    """The definition that a reference is one to."""
+    name: str = schema["$ref"].rpartition("/")[2]
+    return name
+
+
 def read_schema(table: Table, key: str) -> Any:
     """The JSON schema that stands in a table; all that is read of it is of the kind that it has to be.
 
@@ -178,9 +184,6 @@ def _require_parts(schema: Table) -> None:
     if "type" in schema and not isinstance(schema.get("type"), str):
         schema.texts("type")
     values = schema.get("enum")
-    if "enum" in schema and (not values or not isinstance(values, list) or any(map(_is_compound, values))):
+    are_plain = isinstance(values, list) and not any(isinstance(each, (dict, list)) for each in values)
+    if "enum" in schema and not (values and are_plain):
         schema.refuse("enum", "is no array of words and numbers")
-
-
-def _is_compound(value: object) -> bool:
-    return isinstance(value, (dict, list))

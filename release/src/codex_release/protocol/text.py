@@ -21,7 +21,6 @@ __all__ = [
     "docstring",
     "filled",
     "imports",
-    "mapping",
     "quoted",
     "section",
 ]
@@ -115,35 +114,24 @@ def alternatives(name: str, lines: Sequence[str]) -> str:
     return f"{name}: TypeAlias = (\n    {first}" + "".join(f"    | {each}" for each in others) + ")\n"
 
 
-def mapping(items: Mapping[str, str], indent: str, room: int) -> str:
-    """A dict display of wire names to expressions.
-
-    Args:
-        items: key to expression.
-        indent: of the line it begins on.
-        room: how many columns it may take if it stays on that line.
-    """
-    parts = [f"{quoted(key)}: {value}" for key, value in items.items()]
-    flat = "{" + ", ".join(parts) + "}"
-    if len(flat) <= room:
-        return flat
-    return "{\n" + "".join(f"{indent}{_STEP}{part},\n" for part in parts) + indent + "}"
-
-
 def call(before: str, arguments: Sequence[str | Mapping[str, str]], indent: str) -> str:
     """A statement that ends in a call.
 
     Args:
         before: up to the opening bracket, included.
-        arguments: expressions, and mappings for `mapping`.
+        arguments: expressions, and mappings of wire names to expressions, for which a dict display is written.
         indent: of the statement.
     """
-    deeper = indent + _STEP
-
-    def parts(room: int) -> list[str]:
-        return [each if isinstance(each, str) else mapping(each, deeper, room) for each in arguments]
-
-    line = f"{indent}{before}{', '.join(parts(WIDTH))})"
+    split = [
+        each if isinstance(each, str) else [f"{quoted(key)}: {value}" for key, value in each.items()]
+        for each in arguments
+    ]
+    flat = [each if isinstance(each, str) else f"{{{', '.join(each)}}}" for each in split]
+    line = f"{indent}{before}{', '.join(flat)})"
     if len(line) <= WIDTH and "\n" not in line:
         return line + "\n"
-    return bracketed(before, parts(WIDTH - len(deeper) - 1), ")", indent) + "\n"
+    # The comma behind an argument takes a column too.
+    parts = [
+        each if isinstance(each, str) else bracketed("{", each, "},", indent + _STEP).strip()[:-1] for each in split
+    ]
+    return bracketed(before, parts, ")", indent) + "\n"
