@@ -14,8 +14,8 @@ import signing
 from fake_release import FakeRelease
 
 from codex_release.base.errors import LockError
-from codex_release.facts.code_signature import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature, in_words
 from codex_release.facts.lock import Lock
+from codex_release.facts.signatures import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature, in_words
 from codex_release.facts.targets import Target
 from codex_release.report.store import read_report
 from codex_release.wheels.sbom import Provenance, sbom_json

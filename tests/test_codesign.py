@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_release.base.errors import InspectError, ReleaseError, SignatureError
-from codex_release.facts.code_signature import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature
+from codex_release.facts.signatures import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature
 from codex_release.facts.targets import CodeSigning
 from codex_release.runtime.codesign import examine
 from codex_release.runtime.headers import Span

@@ -25,7 +25,7 @@ from sigstore_instance import SigstoreInstance, legacy_bundle
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import LockError, SignatureError
 from codex_release.facts.lock import Lock
-from codex_release.facts.signature import Signature
+from codex_release.facts.signatures import Signature
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.pin import sigstore as signatures
 from codex_release.pin.sigstore import Signer, verify_bundle

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import UsageError
 from codex_release.base.words import byte_count, counted
 from codex_release.commands.answer import Answer
-from codex_release.facts.code_signature import in_words
-from codex_release.facts.signature import UNCHECKED
+from codex_release.facts.signatures import UNCHECKED, in_words
 from codex_release.pin.observation import hold, observed
 
 if TYPE_CHECKING:

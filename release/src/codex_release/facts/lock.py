@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import LockError, UsageError
 from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
-from codex_release.facts.code_signature import STATES as CODE_STATES
-from codex_release.facts.code_signature import CodeSignature
-from codex_release.facts.signature import STATES, Signature
+from codex_release.facts.signatures import CODE_STATES, STATES, CodeSignature, Signature
 from codex_release.facts.toml import parse_toml
 from codex_release.facts.versions import ReleaseVersion
 

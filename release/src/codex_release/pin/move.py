@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from codex_release.base.words import byte_count
-from codex_release.facts.code_signature import in_words
+from codex_release.facts.signatures import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

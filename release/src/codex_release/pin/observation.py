@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, compare_files
-from codex_release.facts.signature import ABSENT, VERIFIED, Signature
+from codex_release.facts.signatures import ABSENT, VERIFIED, Signature
 from codex_release.pin.sigstore import Signer, verify_bundle
 from codex_release.runtime.codesign import examine
 from codex_release.runtime.headers import Span
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
-    from codex_release.facts.code_signature import CodeSignature
+    from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.context import Context

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import SignatureError
-from codex_release.facts.signature import UNCHECKED, UNSUPPORTED, VERIFIED, Signature
+from codex_release.facts.signatures import UNCHECKED, UNSUPPORTED, VERIFIED, Signature
 
 if TYPE_CHECKING:
     from codex_release.base.digests import FileDigest

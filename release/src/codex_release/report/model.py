@@ -107,7 +107,7 @@ class SignedCode:
     """What executables' own signatures prove, of those that are signed alike.
 
     Attributes:
-        state: ``verified``, ``digest-intact``, ``ad-hoc`` or ``unsigned``, see `facts.code_signature`.
+        state: ``verified``, ``digest-intact``, ``ad-hoc`` or ``unsigned``, see `facts.signatures`.
         files: the executables, by their places in the runtime tree.
         signer: whom the certificate names, if there is one.
         team: macOS: the developer team.
@@ -128,7 +128,7 @@ class Origin:
     Attributes:
         target: the target triple.
         archives: whose files are these, byte for byte.
-        signature: ``verified``, ``absent``, ``unsupported`` or ``unchecked``, see `facts.signature`; empty if unasked.
+        signature: ``verified``, ``absent``, ``unsupported`` or ``unchecked``, see `facts.signatures`; empty if unasked.
         identity: who signed, if verified.
         issuer: who vouches for that identity, if verified.
         code: what the executables' own signatures prove.

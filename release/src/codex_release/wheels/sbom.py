@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from codex_release.facts.signature import VERIFIED
+from codex_release.facts.signatures import VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.base.digests import FileDigest
-    from codex_release.facts.code_signature import CodeSignature
     from codex_release.facts.lock import LockedArchive, LockedTarget
-    from codex_release.facts.signature import Signature
+    from codex_release.facts.signatures import CodeSignature, Signature
     from codex_release.facts.targets import Catalog, Target
     from codex_release.facts.versions import ReleaseVersion
 

@@ -16,7 +16,7 @@ from codex_release.runtime.codesign import authenticode, mach
 from codex_release.runtime.headers import macho, pe
 
 if TYPE_CHECKING:
-    from codex_release.facts.code_signature import CodeSignature
+    from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning
     from codex_release.runtime.headers import Span
 

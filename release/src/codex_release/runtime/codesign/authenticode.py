@@ -15,7 +15,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import SignatureError
-from codex_release.facts.code_signature import DIGEST_INTACT, UNSIGNED, CodeSignature
+from codex_release.facts.signatures import DIGEST_INTACT, UNSIGNED, CodeSignature
 from codex_release.runtime.codesign import cms
 from codex_release.runtime.headers import pe
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import SignatureError
 from codex_release.base.words import by_number
-from codex_release.facts.code_signature import AD_HOC, UNSIGNED, VERIFIED, CodeSignature
+from codex_release.facts.signatures import AD_HOC, UNSIGNED, VERIFIED, CodeSignature
 from codex_release.runtime.codesign import cms
 from codex_release.runtime.headers import macho
 

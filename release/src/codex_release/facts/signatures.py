@@ -1,4 +1,7 @@
-"""What is known of an executable's own signature, as a lock records it. Values only: `runtime.codesign` judges."""
+"""What is known of signatures, as a lock records it. Values only: `pin.sigstore` and `runtime.codesign` judge.
+
+There are two kinds: the Sigstore bundle of a target's entrypoint, and the signature that an executable itself carries.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["AD_HOC", "DIGEST_INTACT", "STATES", "UNSIGNED", "VERIFIED", "CodeSignature", "in_words"]
+__all__ = [
+    "ABSENT",
+    "AD_HOC",
+    "CODE_STATES",
+    "DIGEST_INTACT",
+    "STATES",
+    "UNCHECKED",
+    "UNSIGNED",
+    "UNSUPPORTED",
+    "VERIFIED",
+    "CodeSignature",
+    "Signature",
+    "in_words",
+]
 
-VERIFIED, DIGEST_INTACT, AD_HOC, UNSIGNED = "verified", "digest-intact", "ad-hoc", "unsigned"
-STATES = (VERIFIED, DIGEST_INTACT, AD_HOC, UNSIGNED)
+VERIFIED, UNSUPPORTED, UNCHECKED, ABSENT = "verified", "unsupported", "unchecked", "absent"
+STATES = (VERIFIED, UNSUPPORTED, UNCHECKED, ABSENT)
+"""What can be said of a signature, what says most first: it holds; it is in the format of before Sigstore's bundles,
+which lacks what proves it offline; the ``sigstore`` extra is not installed; no source that answered has one."""
+
+DIGEST_INTACT, AD_HOC, UNSIGNED = "digest-intact", "ad-hoc", "unsigned"
+CODE_STATES = (VERIFIED, DIGEST_INTACT, AD_HOC, UNSIGNED)
 """What can be said of an executable, what says most first.
 
 ``verified`` (macOS): every byte is the one that was signed, by a known team whose certificate a known root vouches for.
@@ -23,11 +44,28 @@ that was to be trusted then is not asked. ``ad-hoc`` (macOS): every byte is the 
 
 
 @dataclass(frozen=True)
+class Signature:
+    """What is known of the signature of a target's entrypoint.
+
+    Attributes:
+        state: one of `STATES`.
+        bundle: the bundle's file name; empty if there is none.
+        identity: who signed, if it is verified.
+        issuer: who vouches for that identity, if it is verified.
+    """
+
+    state: str
+    bundle: str = ""
+    identity: str = ""
+    issuer: str = ""
+
+
+@dataclass(frozen=True)
 class CodeSignature:
     """What is known of one executable's own signature.
 
     Attributes:
-        state: one of `STATES`.
+        state: one of `CODE_STATES`.
         signer: whom the certificate names; empty if nobody signed.
         team: macOS: the developer team that the certificate was issued to.
         flags: macOS: what the signature asks of the system, by ``codesign``'s names, e.g. ``runtime`` (hardened).
@@ -48,4 +86,4 @@ class CodeSignature:
 def in_words(signatures: Iterable[CodeSignature]) -> str:
     """How many executables have which state, e.g. ``30 digest-intact, 1 unsigned``."""
     count = Counter(each.state for each in signatures)
-    return ", ".join(f"{count[state]} {state}" for state in STATES if count[state])
+    return ", ".join(f"{count[state]} {state}" for state in CODE_STATES if count[state])
