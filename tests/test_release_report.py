@@ -31,7 +31,6 @@ from codex_release.fetching.context import Context
 from codex_release.publish.result import PublishResult
 from codex_release.rehearse.local_index import local_index
 from codex_release.rehearse.rehearsal import RehearsalResult
-from codex_release.report.markup import element
 from codex_release.report.model import (
     ArchiveOrigin,
     BuildSection,
@@ -47,6 +46,7 @@ from codex_release.report.model import (
     Step,
 )
 from codex_release.report.page import page
+from codex_release.report.pieces import element
 from codex_release.report.store import ReportStore, read_report
 from codex_release.report.summary import build_summary, publish_summary, rehearse_summary
 

@@ -1,7 +1,7 @@
 """``release.html``: the report as one page that needs nothing else, neither scripts nor any other file.
 
-A function a section, from the report's data to markup (`contents`, `course`). What has nothing to say leaves its
-section out, except the comparison, which says so. Every text is escaped by `markup`.
+A function a section, from the report's data to markup (`sections`). What has nothing to say leaves its section out,
+except the comparison, which says so. Every text is escaped by `pieces`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count, counted
-from codex_release.report import contents, course, figures
-from codex_release.report.markup import Html, element, joined, nothing
-from codex_release.report.pieces import tags_of
-from codex_release.report.state import MARKS, states
+from codex_release.report import figures
+from codex_release.report.pieces import Html, element, joined, nothing, tags_of
+from codex_release.report.sections import SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
     from codex_release.report.model import BuiltFile, Previous, ReleaseReport
 
 __all__ = ["page"]
-
-_SECTIONS = (
-    contents.files,
-    course.rehearsal,
-    course.publication,
-    contents.since,
-    contents.payload,
-    contents.origins,
-    course.time,
-)
 
 
 def page(report: ReleaseReport) -> str:
@@ -42,7 +31,7 @@ def page(report: ReleaseReport) -> str:
         title=joined(report.title),
         style=(room / "page.css").read_text(encoding="utf-8"),
         header=_header(report),
-        main=Html("\n".join(filter(None, (section(report) for section in _SECTIONS)))),
+        main=Html("\n".join(filter(None, (section(report) for section in SECTIONS)))),
         footer=_footer(report),
     )
 
@@ -50,8 +39,8 @@ def page(report: ReleaseReport) -> str:
 def _header(report: ReleaseReport) -> Html:
     url = f"https://github.com/{report.repository}/releases/tag/{report.tag}"
     chips = [
-        element("li", element("span", MARKS[verdict], class_="mark", aria_hidden="true"), text, class_=verdict)
-        for verdict, text in states(report)
+        element("li", element("span", figures.MARKS[verdict], class_="mark", aria_hidden="true"), text, class_=verdict)
+        for verdict, text in figures.states(report)
     ]
     return joined(
         element("div", element("a", f"{report.repository} {report.tag}", href=url), class_="small"),

@@ -1,21 +1,68 @@
-"""What the sections of the page are made of: headings, bars, tables, marks, names of files."""
+"""What the sections of the page are made of: elements, headings, bars, tables, marks, names of files.
+
+Whatever is not markup already is escaped on its way in, so no name can become a tag.
+"""
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from codex_release.report import figures
-from codex_release.report.markup import Html, element, joined, nothing
-from codex_release.report.state import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codex_release.report.model import BuiltFile, Step
 
-__all__ = ["capital", "label", "outcome", "problem", "section", "steps_table", "table", "tags_of", "thin_bar", "word"]
+__all__ = [
+    "Html",
+    "capital",
+    "element",
+    "joined",
+    "label",
+    "nothing",
+    "outcome",
+    "problem",
+    "section",
+    "steps_table",
+    "table",
+    "tags_of",
+    "thin_bar",
+    "word",
+]
 
 _OUTCOMES = {"passed": "good", "uploaded": "good", "present": "good", "failed": "bad", "clash": "bad"}
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+nothing = Html()
+
+
+def element(name: str, /, *children: str, **attributes: str | None) -> Html:
+    """One element that has an end tag.
+
+    Args:
+        name: the tag.
+        children: texts, which are escaped, and markup, which stands as it is.
+        attributes: a trailing underscore is dropped (``class_``), others become dashes; `None` leaves one out.
+    """
+    words = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{words}>{joined(*children)}</{name}>")
+
+
+def joined(*children: str) -> Html:
+    """Several pieces one after another, escaped unless they are markup."""
+    return Html("".join(each if isinstance(each, Html) else html.escape(each) for each in children))
 
 
 def section(name: str, heading: str, lead: str, *content: str) -> Html:
@@ -110,7 +157,7 @@ def outcome(said: str) -> Html:
 
 def word(verdict: str, text: str) -> Html:
     """A text with the mark of a verdict, so that colour is not all that tells them apart."""
-    mark = element("span", MARKS[verdict], class_="mark", aria_hidden="true")
+    mark = element("span", figures.MARKS[verdict], class_="mark", aria_hidden="true")
     return element("span", mark, text, class_=f"{verdict} word")
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count
 from codex_release.report import figures
-from codex_release.report.state import MARKS, states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,7 @@ def build_summary(report: ReleaseReport) -> str:
     ]
     before = report.previous.version if report.previous else "before"
     head = ("File", "Target", "Size", "Of the limit", f"Since {before}", "sha256")
-    said = " · ".join(f"{MARKS[verdict]} {_plain(text)}" for verdict, text in states(report))
+    said = " · ".join(f"{figures.MARKS[verdict]} {_plain(text)}" for verdict, text in figures.states(report))
     return "\n".join([_title(report, "built"), said, "", *_table(head, rows), "", ""])
 
 
@@ -62,7 +61,7 @@ def _title(report: ReleaseReport, what: str) -> str:
 
 
 def _problem(text: str) -> list[str]:
-    return [f"{MARKS['bad']} {_plain(text)}", ""] if text else []
+    return [f"{figures.MARKS['bad']} {_plain(text)}", ""] if text else []
 
 
 def _steps(steps: Sequence[Step]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The sections about the files themselves: sizes, payloads, what changed, where it all comes from."""
+"""The sections of the page, a function each, from the report's data to markup; nothing where nothing is to be said."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count
 from codex_release.report import figures
-from codex_release.report.markup import Html, element, nothing
-from codex_release.report.pieces import label, section, table, tags_of, thin_bar, word
+from codex_release.report.pieces import (
+    Html,
+    capital,
+    element,
+    label,
+    nothing,
+    outcome,
+    problem,
+    section,
+    steps_table,
+    table,
+    tags_of,
+    thin_bar,
+    word,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_release.report.model import BuiltFile, Origin, ReleaseReport
 
-__all__ = ["files", "origins", "payload", "since"]
+__all__ = ["SECTIONS"]
 
 _COLOURED = 5
 """How many parts of the payload get a colour of their own; `page.css` has as many."""
@@ -208,3 +221,66 @@ def _origin(origin: Origin) -> list[Sequence[str]]:
         detail = ", ".join(each for each in (code.signer, *code.flags) if each)
         rows.append((f"Own signature of {', '.join(code.files)}", word(verdict, text), "", detail))
     return rows
+
+
+def rehearsal(report: ReleaseReport) -> Html:
+    """The steps of the rehearsal, if there was one."""
+    if not report.rehearse:
+        return nothing
+    done = report.rehearse
+    text = f"{done.outcome} in {figures.seconds(done.seconds)}, {figures.moment(done.finished)}"
+    steps = steps_table("Steps of the rehearsal", done.steps)
+    return section("rehearsal", "Rehearsal", f"{capital(text)}.", problem(done.problem), steps)
+
+
+def publication(report: ReleaseReport) -> Html:
+    """What became of every file on the index, if they were published or that was planned."""
+    if not report.publish:
+        return nothing
+    done = report.publish
+    attested = "with attestations" if done.attested else "without attestations"
+    when = figures.moment(done.finished)
+    text = f"{done.outcome} after {figures.seconds(done.seconds)}: {done.index}, {when}, {attested}"
+    rows = [
+        (
+            element("code", each.name),
+            outcome(each.outcome),
+            figures.seconds(each.seconds) if each.seconds else "",
+            str(each.attempts) if each.attempts else "",
+            each.detail,
+        )
+        for each in done.files
+    ]
+    columns = {"File": None, "Outcome": None, "Time": "number", "Attempts": "number", "Remark": "remark"}
+    files = table("Files in the order of the upload", columns, [("", rows)]) if rows else nothing
+    steps = steps_table("Steps of the publication", done.steps)
+    return section("publication", "Publication", f"{capital(text)}.", problem(done.problem), files, steps)
+
+
+def time(report: ReleaseReport) -> Html:
+    """How long each file took to make, as far as that is known."""
+    timed = [each for each in report.files if each.seconds is not None]
+    if not timed:
+        return nothing
+    longest = max(each.seconds or 0.0 for each in timed)
+    rows = [
+        (
+            label(each, timed),
+            figures.seconds(each.seconds or 0.0),
+            thin_bar(each.seconds or 0.0, longest),
+            "unchanged" if each.reused else "made anew",
+        )
+        for each in timed
+    ]
+    columns = {"File": None, "Time": "number", "Compared": "wide", "This time": None}
+    return section(
+        "time",
+        "Time",
+        "How long each file took to make, from archive to wheel. Several are made at a time, so the sum is more than "
+        "the build took; of an unchanged file it is what it took then.",
+        table("Time by file", columns, [("", rows)]),
+    )
+
+
+SECTIONS = (files, rehearsal, publication, since, payload, origins, time)
+"""In the order of the page."""
