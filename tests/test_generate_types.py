@@ -20,10 +20,10 @@ from codex_release.facts.workspace import Workspace
 from codex_release.protocol import older
 from codex_release.protocol.choices import with_choices
 from codex_release.protocol.generate import differing, files_for, print_files, write
+from codex_release.protocol.layer import rooms_of_definitions, rooms_of_methods
 from codex_release.protocol.naming import attribute, member, pascal, snake
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.prose import Prose, abouts_of
-from codex_release.protocol.rooms import rooms_of_definitions, rooms_of_methods
 from codex_release.protocol.rules import ClientOption, Rules, WordsRule, with_results
 from codex_release.protocol.schema import Schema, Side, runtime_version
 from codex_release.protocol.shapes import (

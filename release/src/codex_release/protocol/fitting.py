@@ -22,8 +22,10 @@ from codex_release.protocol.shapes import (
     OneOf,
     Scalar,
     ShapeUnion,
+    Struct,
     TaggedUnion,
     names_in,
+    parts_of,
 )
 from codex_release.protocol.spelling import Spelling, in_json
 
@@ -198,9 +200,7 @@ def _do_correspond(old: str, new: str, before: Definitions, after: Definitions) 
 
 def _parts(definition: Definition | None) -> tuple[Type, ...]:
     """What a definition stands for; nothing if it stands for itself."""
-    if isinstance(definition, Alias):
-        return (definition.type,)
-    return tuple((choices(definition) or {}).values())
+    return () if definition is None or isinstance(definition, Struct) else tuple(parts_of(definition))
 
 
 def _atoms(kind: Type, definitions: Definitions, names: set[str]) -> Iterator[Type]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import ProtocolError
 from codex_release.base.switch import put_together
 from codex_release.protocol.choices import with_choices
-from codex_release.protocol.layer import Layer
+from codex_release.protocol.layer import Layer, rooms_of_definitions
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
@@ -18,7 +18,6 @@ from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_tables import render_prose, render_registry
-from codex_release.protocol.rooms import rooms_of_definitions
 from codex_release.protocol.rules import result_lines
 from codex_release.protocol.schema import Side, runtime_version
 

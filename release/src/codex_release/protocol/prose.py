@@ -94,7 +94,7 @@ def require_words(table: Table, keys: Iterable[str]) -> None:
 
 def abouts_of(protocol: Protocol, prose: Prose) -> dict[str, About]:
     """Definition to what is said of it, of all definitions."""
-    made = {**_by_use(protocol), **_by_union(protocol), **_by_method(protocol, prose)}
+    made = _made(protocol, prose)
     abouts = {}
     for name, definition in protocol.definitions.items():
         sentences = [prose.definitions[name]] if name in prose.definitions else made.get(name) or [_in_words(name)]
@@ -121,8 +121,15 @@ def _remarks(definition: Definition) -> list[str]:
     return ["Experimental."] if definition.is_experimental else remarks
 
 
-def _by_method(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
-    """What methods, questions and events take, give and say."""
+def _made(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
+    """Sentences for what has no entry: of the method that it belongs to, else of its union, else of where it stands."""
+    said: dict[str, list[str]] = {}
+    for owner, definition in protocol.definitions.items():
+        for name, place in _places(owner, definition):
+            said.setdefault(name, [_in_words(name), f"It stands in `{place}`."])
+    for owner, definition in protocol.definitions.items():
+        if isinstance(definition, (TaggedUnion, KeyedUnion)):
+            said |= {name: [f"The kind ``{value}`` of `{owner}`."] for value, name in definition.variants.items()}
     takes, gives, tells = defaultdict(list), defaultdict(list), defaultdict(list)
     requests: list[ClientRequest | ServerRequest] = [*protocol.client_requests, *protocol.server_requests]
     for request in requests:
@@ -131,34 +138,11 @@ def _by_method(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
             takes[request.params].append(request.method)
     for event in protocol.notifications:
         tells[event.params].append(event.method)
-
-    def said(what: str, methods: list[str]) -> list[str]:
-        known = [prose.methods[methods[0]]] if len(methods) == 1 and methods[0] in prose.methods else []
-        return [*known, f"{what} {_listed(methods)}."]
-
-    return (
-        {name: [f"The answer to {_listed(methods)}."] for name, methods in gives.items()}
-        | {name: said("The parameters of", methods) for name, methods in takes.items()}
-        | {name: said("The event", methods) for name, methods in tells.items()}
-    )
-
-
-def _by_union(protocol: Protocol) -> dict[str, list[str]]:
-    """Kinds of unions."""
-    return {
-        variant: [f"The kind ``{value}`` of `{name}`."]
-        for name, definition in protocol.definitions.items()
-        if isinstance(definition, (TaggedUnion, KeyedUnion))
-        for value, variant in definition.variants.items()
-    }
-
-
-def _by_use(protocol: Protocol) -> dict[str, list[str]]:
-    """What something is called, and where it stands."""
-    said: dict[str, list[str]] = {}
-    for owner, definition in protocol.definitions.items():
-        for name, place in _places(owner, definition):
-            said.setdefault(name, [_in_words(name), f"It stands in `{place}`."])
+    said |= {name: [f"The answer to {_listed(methods)}."] for name, methods in gives.items()}
+    for what, by_name in (("The parameters of", takes), ("The event", tells)):
+        for name, methods in by_name.items():
+            known = [prose.methods[methods[0]]] if len(methods) == 1 and methods[0] in prose.methods else []
+            said[name] = [*known, f"{what} {_listed(methods)}."]
     return said
 
 

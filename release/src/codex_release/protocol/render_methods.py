@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codex_release.protocol.layer import rooms_of_methods
 from codex_release.protocol.naming import attribute, pascal
 from codex_release.protocol.options import Options
-from codex_release.protocol.rooms import rooms_of_methods
 from codex_release.protocol.spelling import words_in
 from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, imports, quoted, section
 

@@ -36,6 +36,7 @@ from codex_release.protocol.shapes import (
     Struct,
     TaggedUnion,
     names_of,
+    parts_of,
 )
 from codex_release.protocol.spelling import Spelling, in_json, in_python, literal
 from codex_release.protocol.text import PACKAGE, WIDTH, alternatives, bracketed, docstring, imports, quoted, section
@@ -238,7 +239,9 @@ class _Stub:
                     + self._alias(f"_{definition.name}", [definition.name, *definition.variants.values()])
                 )
             case _:
-                return self._alias(definition.name, self._alternatives(definition)) + self._docstring(definition, "")
+                return self._alias(
+                    definition.name, [self.spelling.of(each) for each in parts_of(definition)]
+                ) + self._docstring(definition, "")
 
     def _struct(self, definition: Struct) -> str:
         base = definition.base or ("_TaggedModel" if definition.tag else "_Model")
@@ -248,18 +251,6 @@ class _Stub:
         )
         between = "\n" if lines else ""
         return f"\nclass {definition.name}({base}):\n{self._docstring(definition)}{between}{lines}"
-
-    def _alternatives(self, definition: TaggedUnion | KeyedUnion | ShapeUnion | Alias) -> list[str]:
-        """The types that a name stands for, any of them."""
-        match definition:
-            case TaggedUnion():
-                return list(definition.variants.values())
-            case KeyedUnion():
-                return [in_python(definition.values), *definition.variants.values()]
-            case ShapeUnion(_, options) | Alias(_, OneOf(options)):
-                return [self.spelling.of(option) for option in options]
-            case Alias():
-                return [self.spelling.of(definition.type)]
 
     def _docstring(self, definition: Definition, indent: str = "    ") -> str:
         about = self.layer.abouts[definition.name]

@@ -37,6 +37,7 @@ __all__ = [
     "Value",
     "names_in",
     "names_of",
+    "parts_of",
 ]
 
 
@@ -270,19 +271,25 @@ class Protocol:
     guesses: Mapping[str, str] = field(default_factory=dict)
 
 
+def parts_of(definition: Definition) -> list[Type]:
+    """The types that a definition is made of: those of an object's members, the options of anything else."""
+    match definition:
+        case Struct(fields=fields):
+            return [each.type for each in fields]
+        case Enumeration():
+            return [Literals(definition.values)]
+        case TaggedUnion() | KeyedUnion():
+            strings: list[Type] = [Literals(definition.values)] if isinstance(definition, KeyedUnion) else []
+            return strings + [Named(name) for name in definition.variants.values()]
+        case ShapeUnion(_, options) | Alias(_, OneOf(options)):
+            return list(options)
+        case Alias(_, kind):
+            return [kind]
+
+
 def names_of(definition: Definition) -> list[str]:
     """The definitions that another one refers to, in their order."""
-    match definition:
-        case Struct():
-            return [name for each in definition.fields for name in names_in(each.type)]
-        case TaggedUnion() | KeyedUnion():
-            return list(definition.variants.values())
-        case ShapeUnion():
-            return [name for option in definition.options for name in names_in(option)]
-        case Alias():
-            return list(names_in(definition.type))
-        case Enumeration():
-            return []
+    return [name for part in parts_of(definition) for name in names_in(part)]
 
 
 def names_in(kind: Type) -> Iterator[str]:
