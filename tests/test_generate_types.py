@@ -28,13 +28,13 @@ from codex_release.protocol.rules import ClientOption, Rules, WordsRule, with_re
 from codex_release.protocol.schema import Schema, Side, runtime_version
 from codex_release.protocol.shapes import (
     Alias,
-    ClientRequest,
     Definition,
     Enumeration,
     Field,
     KeyedUnion,
     ListOf,
     Literals,
+    Message,
     Named,
     Nullable,
     OneOf,
@@ -44,7 +44,6 @@ from codex_release.protocol.shapes import (
     Struct,
     TaggedUnion,
 )
-from codex_release.protocol.shapes import Notification as Message
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +174,8 @@ def test_what_has_no_words_gets_a_sentence_of_its_name_and_use() -> None:
         "AskResponse": Struct("AskResponse", ()),
         "Loose": Struct("Loose", ()),
     }
-    asked = (ClientRequest("ask", "AskParams", "AskResponse", is_experimental=False),)
-    told = (Message("told", "Told", is_experimental=False), Message("told/again", "Told", is_experimental=False))
+    asked = (Message("ask", "AskParams", "AskResponse", is_experimental=False),)
+    told = tuple(Message(method, "Told", "", is_experimental=False) for method in ("told", "told/again"))
     prose = Prose({"ask": "Ask something."}, {}, {"text": "all of it.", "Told.text": "what is told."})
     abouts = abouts_of(Protocol(definitions, asked, (), told), prose)
     assert {name: about.paragraphs for name, about in abouts.items()} == {

@@ -11,24 +11,35 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from codex_release.protocol.changes import Change, Way, What
 from codex_release.protocol.fitting import align, choices, fits, in_words, stands_for
-from codex_release.protocol.shapes import Literals, Message, Named, Nullable, OneOf, Struct
+from codex_release.protocol.shapes import Literals, Named, Nullable, OneOf, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from codex_release.protocol.fitting import Definitions
-    from codex_release.protocol.shapes import Definition, Field, Protocol, Type, Value
+    from codex_release.protocol.shapes import Definition, Field, Message, Protocol, Type, Value
 
 __all__ = ["differences"]
 
-_Message = TypeVar("_Message", bound=Message)
-
 _NOTHING = ""
 """The name of the parameters of a method that has none: an object without members."""
+_KINDS: tuple[tuple[Callable[[Protocol], Sequence[Message]], Way, str, What, What], ...] = (
+    (lambda protocol: protocol.client_requests, Way.SENT, "result", What.METHOD_ADDED, What.METHOD_REMOVED),
+    (
+        lambda protocol: protocol.server_requests,
+        Way.RECEIVED,
+        "answer",
+        What.SERVER_REQUEST_ADDED,
+        What.SERVER_REQUEST_REMOVED,
+    ),
+    (lambda protocol: protocol.notifications, Way.RECEIVED, "", What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED),
+)
+"""Of each kind of message where it is, how users meet its parameters, what its result is called, if it has one, and
+what it is called that one comes and goes. A result is met in the other way."""
 
 
 def differences(old: Protocol, new: Protocol) -> tuple[Change, ...]:
@@ -39,10 +50,21 @@ def differences(old: Protocol, new: Protocol) -> tuple[Change, ...]:
         new: the one that they will meet.
     """
     compared = _Comparison(_with_nothing(old.definitions), _with_nothing(new.definitions))
-    for use, place, one, other in _roots(old, new):
-        compared.walk(use, place, one, other)
-    changes = [*_method_changes(old, new), *compared.changes()]
-    return tuple(sorted(changes, key=_order))
+    changes = []
+    for messages, way, answer, added, removed in _KINDS:
+        olds, news = ({each.method: each for each in messages(protocol)} for protocol in (old, new))
+        changes += [_of_method(removed, each, way) for method, each in olds.items() if method not in news]
+        changes += [_of_method(added, each, way) for method, each in news.items() if method not in olds]
+        for one, other in ((each, news[method]) for method, each in olds.items() if method in news):
+            if way is Way.SENT and one.is_experimental != other.is_experimental:
+                what = What.METHOD_EXPERIMENTAL if other.is_experimental else What.METHOD_STABLE
+                changes.append(_of_method(what, one, way))
+            use = _Use(one.method, way, one.is_experimental)
+            compared.walk(use, f"{one.method} parameters", one.params, other.params)
+            if answer:
+                back = replace(use, way=Way.RECEIVED if way is Way.SENT else Way.SENT)
+                compared.walk(back, f"{one.method} {answer}", one.result, other.result)
+    return tuple(sorted([*changes, *compared.changes()], key=_order))
 
 
 @dataclass(frozen=True)
@@ -189,51 +211,6 @@ def _order(change: Change) -> tuple[object, ...]:
     """By place; the rest makes the order the same in every run."""
     place = change.where, change.what.value, change.old, change.new
     return *place, change.is_experimental, change.sent, change.received
-
-
-def _roots(old: Protocol, new: Protocol) -> Iterator[tuple[_Use, str, str, str]]:
-    """Where walks begin: the parameters and results of the methods that both protocols have.
-
-    Of each how users meet it, what it is called, and the names of its definitions in the two protocols.
-    """
-    for call, other in _in_both(old.client_requests, new.client_requests):
-        sent = _Use(call.method, Way.SENT, call.is_experimental)
-        yield sent, f"{call.method} parameters", call.params or _NOTHING, other.params or _NOTHING
-        yield replace(sent, way=Way.RECEIVED), f"{call.method} result", call.result, other.result
-    for question, asked in _in_both(old.server_requests, new.server_requests):
-        received = _Use(question.method, Way.RECEIVED, question.is_experimental)
-        yield received, f"{question.method} parameters", question.params, asked.params
-        yield replace(received, way=Way.SENT), f"{question.method} answer", question.result, asked.result
-    for event, told in _in_both(old.notifications, new.notifications):
-        received = _Use(event.method, Way.RECEIVED, event.is_experimental)
-        yield received, f"{event.method} parameters", event.params, told.params
-
-
-def _in_both(olds: Iterable[_Message], news: Iterable[_Message]) -> Iterator[tuple[_Message, _Message]]:
-    """The messages of two releases that have the same method."""
-    others = {each.method: each for each in news}
-    return ((each, others[each.method]) for each in olds if each.method in others)
-
-
-def _method_changes(old: Protocol, new: Protocol) -> Iterator[Change]:
-    """What became of the methods themselves."""
-    for call, other in _in_both(old.client_requests, new.client_requests):
-        if call.is_experimental != other.is_experimental:
-            yield _of_method(What.METHOD_EXPERIMENTAL if other.is_experimental else What.METHOD_STABLE, call, Way.SENT)
-    for olds, news, came, went, way in (
-        (old.client_requests, new.client_requests, What.METHOD_ADDED, What.METHOD_REMOVED, Way.SENT),
-        (
-            old.server_requests,
-            new.server_requests,
-            What.SERVER_REQUEST_ADDED,
-            What.SERVER_REQUEST_REMOVED,
-            Way.RECEIVED,
-        ),
-        (old.notifications, new.notifications, What.NOTIFICATION_ADDED, What.NOTIFICATION_REMOVED, Way.RECEIVED),
-    ):
-        for what, messages, others in ((went, olds, news), (came, news, olds)):
-            known = {each.method for each in others}
-            yield from (_of_method(what, each, way) for each in messages if each.method not in known)
 
 
 def _of_method(what: What, message: Message, way: Way) -> Change:

@@ -96,12 +96,8 @@ def _likest(name: str, rooms: Mapping[str, str]) -> str:
 
 def _definitions_by_method(protocol: Protocol) -> dict[str, list[str]]:
     """What each method says and gets."""
-    found = {event.method: [event.params] for event in protocol.notifications}
-    for server in protocol.server_requests:
-        found[server.method] = [server.params, server.result]
-    for client in protocol.client_requests:
-        found[client.method] = [name for name in (client.params, client.result) if name]
-    return found
+    messages = (*protocol.notifications, *protocol.server_requests, *protocol.client_requests)
+    return {each.method: [name for name in (each.params, each.result) if name] for each in messages}
 
 
 def _reached(protocol: Protocol, names: Iterable[str]) -> Iterator[str]:

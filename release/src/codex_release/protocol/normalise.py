@@ -23,7 +23,6 @@ from codex_release.protocol.results import guess, params_name, result_names
 from codex_release.protocol.schema import name_in
 from codex_release.protocol.shapes import (
     Alias,
-    ClientRequest,
     Definition,
     Enumeration,
     Field,
@@ -31,13 +30,12 @@ from codex_release.protocol.shapes import (
     ListOf,
     Literals,
     MapOf,
+    Message,
     Named,
-    Notification,
     Nullable,
     OneOf,
     Protocol,
     Scalar,
-    ServerRequest,
     ShapeUnion,
     Struct,
     TaggedUnion,
@@ -47,7 +45,7 @@ from codex_release.protocol.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Schema, Side
@@ -88,32 +86,27 @@ def normalise(side: Side, rules: Rules) -> Protocol:
     taken = set(results.values())
     guesses = {method: guess(method, schema, taken, marked) for method in sorted(requests.keys() - results.keys())}
     results |= guesses
+
+    def messages(
+        said: Mapping[str, Any], without: Mapping[str, Any], gives: Mapping[str, str], *, may_take_nothing: bool = False
+    ) -> tuple[Message, ...]:
+        return tuple(
+            Message(
+                method,
+                _params_name(method, params, marked) if params_name(params) or not may_take_nothing else "",
+                gives.get(method, ""),
+                is_experimental=method not in without,
+            )
+            for method, params in sorted(said.items())
+        )
+
     return Protocol(
         definitions=marked,
-        client_requests=tuple(
-            ClientRequest(
-                method,
-                _params_name(method, params, marked) if params_name(params) else None,
-                results[method],
-                is_experimental=is_new,
-            )
-            for method, params, is_new in _messages(schema.client_requests, stable.client_requests)
-        ),
-        server_requests=tuple(
-            ServerRequest(method, _params_name(method, params, marked), results[method], is_experimental=is_new)
-            for method, params, is_new in _messages(schema.server_requests, stable.server_requests)
-        ),
-        notifications=tuple(
-            Notification(method, _params_name(method, params, marked), is_experimental=is_new)
-            for method, params, is_new in _messages(schema.notifications, stable.notifications)
-        ),
+        client_requests=messages(schema.client_requests, stable.client_requests, results, may_take_nothing=True),
+        server_requests=messages(schema.server_requests, stable.server_requests, results),
+        notifications=messages(schema.notifications, stable.notifications, {}),
         guesses=guesses,
     )
-
-
-def _messages(schema: Mapping[str, Any], stable: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
-    """The methods of one kind in alphabetical order, each with its parameters and whether it is experimental."""
-    return ((method, params, method not in stable) for method, params in sorted(schema.items()))
 
 
 def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:

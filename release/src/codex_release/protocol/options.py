@@ -68,12 +68,12 @@ class Options:
     protocol: Protocol
     rules: Rules
 
-    def of(self, params: str | None) -> list[Option]:
+    def of(self, params: str) -> list[Option]:
         """The options for the parameters of a method, if it takes parameters.
 
         Parameters that are a union are one option, which takes any of the union's models.
         """
-        if params is None:
+        if not params:
             return []
         definition = self.protocol.definitions[params]
         if not isinstance(definition, Struct):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.base.table import Table
-    from codex_release.protocol.shapes import ClientRequest, Definition, Protocol, ServerRequest
+    from codex_release.protocol.shapes import Definition, Protocol
 
 __all__ = ["About", "Prose", "abouts_of", "require_words"]
 
@@ -131,8 +131,7 @@ def _made(protocol: Protocol, prose: Prose) -> dict[str, list[str]]:
         if isinstance(definition, (TaggedUnion, KeyedUnion)):
             said |= {name: [f"The kind ``{value}`` of `{owner}`."] for value, name in definition.variants.items()}
     takes, gives, tells = defaultdict(list), defaultdict(list), defaultdict(list)
-    requests: list[ClientRequest | ServerRequest] = [*protocol.client_requests, *protocol.server_requests]
-    for request in requests:
+    for request in (*protocol.client_requests, *protocol.server_requests):
         gives[request.result].append(request.method)
         if request.params:
             takes[request.params].append(request.method)

@@ -149,7 +149,7 @@ class _Front:
         request = next((each for each in self.layer.protocol.client_requests if each.method == front.method), None)
         options = Options(self.layer.protocol, self.layer.rules).of(request.params) if request else []
         missing = set(front.given) - {each.wire for each in options}
-        if request is None or request.params is None or missing:
+        if request is None or not request.params or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
         own = self._own(front)
         kept = [each for each in options if each.wire not in front.given]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codex_release.protocol.layer import Layer
     from codex_release.protocol.options import Option
-    from codex_release.protocol.shapes import ClientRequest
+    from codex_release.protocol.shapes import Message
 
 __all__ = ["NOTES", "annotation_imports", "experimental_note", "render_methods", "said_of", "signature"]
 
@@ -111,7 +111,7 @@ class _Room:
     layer: Layer
     is_async: bool
 
-    def module(self, room: str, name: str, requests: Iterable[ClientRequest]) -> str:
+    def module(self, room: str, name: str, requests: Iterable[Message]) -> str:
         base = "AsyncCalls" if self.is_async else "Calls"
         annotations: list[str] = []
         methods = []
@@ -129,7 +129,7 @@ class _Room:
             + "\n".join(methods)
         )
 
-    def _method(self, request: ClientRequest, options: list[Option]) -> str:
+    def _method(self, request: Message, options: list[Option]) -> str:
         words = [option.declaration for option in options]
         about = [self.layer.rules.prose.of_call(request.method)]
         if request.is_experimental:

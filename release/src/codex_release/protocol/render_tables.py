@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_release.protocol.layer import Layer
-    from codex_release.protocol.shapes import ClientRequest, Protocol
+    from codex_release.protocol.shapes import Message, Protocol
 
 __all__ = ["render_prose", "render_registry"]
 
@@ -98,7 +98,7 @@ def _texts(name: str, texts: Mapping[str, str], about: str) -> str:
     return _table(f"{name}: dict[str, str]", lines, about)
 
 
-def _client(request: ClientRequest, protocol: Protocol) -> str:
+def _client(request: Message, protocol: Protocol) -> str:
     """A method of the client's; where all of it is experimental, its parameters are not listed."""
     taken = protocol.definitions[request.params] if request.params else None
     known = taken.fields if isinstance(taken, Struct) and not request.is_experimental else ()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alias",
-    "ClientRequest",
     "Definition",
     "Enumeration",
     "Field",
@@ -24,12 +23,10 @@ __all__ = [
     "MapOf",
     "Message",
     "Named",
-    "Notification",
     "Nullable",
     "OneOf",
     "Protocol",
     "Scalar",
-    "ServerRequest",
     "ShapeUnion",
     "Struct",
     "TaggedUnion",
@@ -217,39 +214,15 @@ class Message:
 
     Attributes:
         method: e.g. ``thread/start``.
+        params: the name of its parameters' definition; empty if it has no parameters.
+        result: the name of its result's; empty if nothing answers it.
         is_experimental: as of `Field`.
     """
 
     method: str
-    is_experimental: bool = field(kw_only=True)
-
-
-@dataclass(frozen=True)
-class ClientRequest(Message):
-    """A method that the client calls.
-
-    Attributes:
-        params: the name of its parameters' definition, if it has parameters.
-        result: the name of its result's.
-    """
-
-    params: str | None
-    result: str
-
-
-@dataclass(frozen=True)
-class ServerRequest(Message):
-    """A method that the runtime calls; as `ClientRequest`."""
-
     params: str
     result: str
-
-
-@dataclass(frozen=True)
-class Notification(Message):
-    """What the runtime tells; as `ClientRequest`."""
-
-    params: str
+    is_experimental: bool
 
 
 @dataclass(frozen=True)
@@ -258,16 +231,16 @@ class Protocol:
 
     Attributes:
         definitions: by name, in alphabetical order.
-        client_requests: in alphabetical order, as the two below.
+        client_requests: what the client asks, in alphabetical order, as the two below.
         server_requests: what the runtime asks.
         notifications: what the runtime tells.
         guesses: method to name of its result, where nothing but a likeness of names speaks for it.
     """
 
     definitions: Mapping[str, Definition]
-    client_requests: tuple[ClientRequest, ...]
-    server_requests: tuple[ServerRequest, ...]
-    notifications: tuple[Notification, ...]
+    client_requests: tuple[Message, ...]
+    server_requests: tuple[Message, ...]
+    notifications: tuple[Message, ...]
     guesses: Mapping[str, str] = field(default_factory=dict)
 
 
