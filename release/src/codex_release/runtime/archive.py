@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from codex_release.base.digests import CHUNK, FileDigest
 from codex_release.base.errors import ArchiveError, DiskError
 from codex_release.base.optional import optional
-from codex_release.runtime.entries import ByteStream, Entry, EntryRules, Limits
+from codex_release.runtime.entries import Entry, EntryRules, Limits
 from codex_release.runtime.headers import looks_executable
 from codex_release.runtime.tarreader import tar_entries
 
@@ -227,17 +227,10 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
     return {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a named pipe"}.get(kind, "a device or other special file")
 
 
-class _Closeable(ByteStream, Protocol):
-    """A stream that somebody has to close."""
-
-    def close(self) -> object:
-        """Nothing is read any more."""
-
-
 class _Counted:
     """A stream whose every byte counts against the limits."""
 
-    def __init__(self, stream: _Closeable, rules: EntryRules) -> None:
+    def __init__(self, stream: IO[bytes] | _ZstdFile, rules: EntryRules) -> None:
         self._stream = stream
         self._rules = rules
 

@@ -90,21 +90,20 @@ def broken_promise(platform: str, target: Target, executable: Executable) -> str
     """Why an executable cannot keep the promise of a platform tag, or `None` if it does."""
     for name, alias in _GLIBC_ALIASES.items():
         platform = re.sub(rf"^{alias}_", f"{name}_", platform)
-    for pattern, judge in _JUDGES.items():
-        match = re.fullmatch(pattern, platform)
-        if match:
+    for pattern, (kind, judge) in _JUDGES.items():
+        if match := re.fullmatch(pattern, platform):
             tag = match.groupdict()
             if tag["arch"] != target.arch:
                 return f"it is for {target.arch}"
             if target.machine not in executable.machines:
                 return f"it is for {'+'.join(executable.machines)}"
+            if executable.format != kind:
+                return f"it is {executable.format}"
             return judge((int(tag.get("major", 0)), int(tag.get("minor", 0))), executable)
     return "that tag is not known"
 
 
 def _manylinux(promised: tuple[int, int], executable: Executable) -> str | None:
-    if executable.format != "elf":
-        return f"it is {executable.format}"
     needed = _glibc_needed(executable)
     if needed is None:
         return f"it needs the interpreter {executable.interpreter}"
@@ -112,8 +111,6 @@ def _manylinux(promised: tuple[int, int], executable: Executable) -> str | None:
 
 
 def _musllinux(_: tuple[int, int], executable: Executable) -> str | None:
-    if executable.format != "elf":
-        return f"it is {executable.format}"
     return None if executable.static else f"it is not static but needs {executable.interpreter}"
 
 
@@ -123,18 +120,15 @@ def _macos(promised: tuple[int, int], executable: Executable) -> str | None:
     return f"it needs macOS {_dotted(executable.minos)}" if executable.minos > promised else None
 
 
-def _windows(_: tuple[int, int], executable: Executable) -> str | None:
-    return None if executable.format == "pe" else f"it is {executable.format}"
-
-
 _VERSION = r"(?P<major>[0-9]{1,4})_(?P<minor>[0-9]{1,4})"
 
-_JUDGES: dict[str, Callable[[tuple[int, int], Executable], str | None]] = {
-    rf"manylinux_{_VERSION}_(?P<arch>\w+)": _manylinux,
-    rf"musllinux_{_VERSION}_(?P<arch>\w+)": _musllinux,
-    rf"macosx_{_VERSION}_(?P<arch>x86_64|arm64)": _macos,
-    r"win_(?P<arch>amd64|arm64)": _windows,
+_JUDGES: dict[str, tuple[str, Callable[[tuple[int, int], Executable], str | None]]] = {
+    rf"manylinux_{_VERSION}_(?P<arch>\w+)": ("elf", _manylinux),
+    rf"musllinux_{_VERSION}_(?P<arch>\w+)": ("elf", _musllinux),
+    rf"macosx_{_VERSION}_(?P<arch>x86_64|arm64)": ("mach-o", _macos),
+    r"win_(?P<arch>amd64|arm64)": ("pe", lambda *_: None),
 }
+"""Of each kind of tag the format of executables, and what else they break of its promise."""
 
 
 def _breaks(platforms: tuple[str, ...], target: Target, executable: Executable) -> str | None:
@@ -176,14 +170,10 @@ def _macos_platforms(target: Target, executables: Mapping[str, Executable]) -> l
     return [f"macosx_{major}_{minor}_{target.arch}"]
 
 
-def _windows_platforms(target: Target, _: Mapping[str, Executable]) -> list[str]:
-    return [f"win_{target.arch}"]
-
-
 _PLATFORMS: dict[str, Callable[[Target, Mapping[str, Executable]], list[str]]] = {
     "elf": _linux_platforms,
     "mach-o": _macos_platforms,
-    "pe": _windows_platforms,
+    "pe": lambda target, _: [f"win_{target.arch}"],
 }
 
 
