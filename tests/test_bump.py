@@ -31,7 +31,7 @@ from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
 from codex_release.facts.settings import Settings
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching.context import Context
-from codex_release.pin.move import is_newer, newest, notes, with_version
+from codex_release.pin.move import notes, with_version
 from codex_release.pin.observation import observed
 from codex_release.pin.undo import undone_on_failure
 from codex_release.sources.directory import Directory
@@ -47,9 +47,9 @@ OLD, NEW = ReleaseVersion.parse("0.163.0"), ReleaseVersion.parse("0.169.0")
 
 def test_versions_are_ordered_as_numbers_and_a_release_comes_after_its_candidates() -> None:
     known = [ReleaseVersion.parse(text) for text in ("0.99.0", "0.170.0-alpha.10", "0.170.0-alpha.9", "0.163.0")]
-    assert newest(known).codex == "0.170.0-alpha.10"
-    assert is_newer(ReleaseVersion.parse("0.170.0"), known[1])
-    assert not is_newer(known[1], known[1])
+    assert max(known).codex == "0.170.0-alpha.10"
+    assert ReleaseVersion.parse("0.170.0") > known[1]
+    assert not known[1] > known[1]
 
 
 def test_github_says_which_release_is_its_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

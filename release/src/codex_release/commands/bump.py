@@ -17,7 +17,7 @@ from codex_release.base.programs import answer
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.pin.move import is_newer, newest, notes, with_version
+from codex_release.pin.move import notes, with_version
 from codex_release.pin.observation import observed
 from codex_release.pin.undo import undone_on_failure
 from codex_release.protocol import older
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """
     pinned = context.lock.version
     version = ReleaseVersion.parse(arguments.version) if arguments.version else _newest(context)
-    is_new = is_newer(version, pinned)
+    is_new = version > pinned
     if arguments.version and not is_new and version != pinned:
         raise UsageError(
             f"{version} is older than what is pinned, {pinned}",
@@ -93,7 +93,7 @@ def _newest(context: Context) -> ReleaseVersion:
             context.progress.note(failures[-1])
     if not found:
         raise SourceError("no source tells which release is the newest", problems=failures)
-    return newest(found)
+    return max(found)
 
 
 def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:

@@ -62,6 +62,10 @@ class ReleaseVersion:
         """The git tag and GitHub release name, e.g. ``rust-v0.115.0-alpha.11``."""
         return _TAG_PREFIX + self.codex
 
+    def __lt__(self, other: ReleaseVersion) -> bool:
+        """Whether a release comes before another (PEP 440)."""
+        return Version(self.pep440) < Version(other.pep440)
+
     def __str__(self) -> str:
         """The spelling of Codex itself."""
         return self.codex

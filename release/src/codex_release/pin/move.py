@@ -1,4 +1,4 @@
-"""What a move of the pin has to say: which release is the newest, how the sizes changed, what documents name. Pure.
+"""What a move of the pin has to say: how the sizes changed, what was signed otherwise, what documents name. Pure.
 
 Whoever reads the pull request of a bump decides by these notes; so they tell what is out of the ordinary first.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
-
 from codex_release.base.words import byte_count
 from codex_release.facts.signatures import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Layout
     from codex_release.facts.versions import ReleaseVersion
 
-__all__ = ["is_newer", "newest", "notes", "with_version"]
+__all__ = ["notes", "with_version"]
 
 _TENFOLD = 10
 """By which factor a file's size may change before somebody should look at it."""
@@ -29,16 +27,6 @@ _BLOCK = re.compile(r"^```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(
     r"^(?!codex-release protocol-diff )(?:codex|codex-release|npm|npx|pip|pipx|python3?|uv|uvx) .*$", re.MULTILINE
 )
-
-
-def newest(versions: Iterable[ReleaseVersion]) -> ReleaseVersion:
-    """The newest of some releases, by PEP 440."""
-    return max(versions, key=lambda version: Version(version.pep440))
-
-
-def is_newer(version: ReleaseVersion, than: ReleaseVersion) -> bool:
-    """Whether a release comes after another, by PEP 440."""
-    return Version(version.pep440) > Version(than.pep440)
 
 
 def with_version(document: str, old: ReleaseVersion, new: ReleaseVersion) -> str:
