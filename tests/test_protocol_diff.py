@@ -238,7 +238,7 @@ def test_what_only_an_experimental_method_leads_to_is_experimental(rules: Rules)
     assert change.is_experimental
     (change,) = found(rules, calling("do", "try"), calling("do", "try", x=STRING))
     assert not change.is_experimental
-    assert change.sent == ("do", "try")
+    assert change.ways == {Way.SENT: ("do", "try")}
 
 
 @pytest.mark.parametrize("part", ["asks", "tells"])
@@ -404,9 +404,16 @@ def test_the_order_of_the_schemas_changes_nothing(rules: Rules) -> None:
 
 def test_what_can_break_comes_first_and_what_is_experimental_after_what_is_stable() -> None:
     changes = [
-        Change(What.METHOD_ADDED, "a", "", "", is_experimental=False, sent=("a",)),
-        Change(What.METHOD_REMOVED, "b", "", "", is_experimental=True, sent=("b",)),
-        Change(What.FIELD_REMOVED, "C.d", "list[str] | null", "", is_experimental=False, received=("x", "y", "z")),
+        Change(What.METHOD_ADDED, "a", "", "", is_experimental=False, ways={Way.SENT: ("a",)}),
+        Change(What.METHOD_REMOVED, "b", "", "", is_experimental=True, ways={Way.SENT: ("b",)}),
+        Change(
+            What.FIELD_REMOVED,
+            "C.d",
+            "list[str] | null",
+            "",
+            is_experimental=False,
+            ways={Way.RECEIVED: ("x", "y", "z")},
+        ),
     ]
     shown = gravest_first(changes)
     assert [row[:5] for row in as_rows(shown)] == [
@@ -509,7 +516,7 @@ def test_what_changed_from_0_163_to_0_169(release: Callable[[str], tuple[Protoco
         (What.FIELD_OPTIONAL, "InputAudioFunctionCallOutputContentItem.audio_url"),
         (What.VALUE_REMOVED, "ReviewDelivery"),
     ]
-    assert (breaking[-1].old, breaking[-1].sent, breaking[-1].received) == ('"detached"', ("review/start",), ())
+    assert (breaking[-1].old, breaking[-1].ways) == ('"detached"', {Way.SENT: ("review/start",)})
     kinds = {(change.what, change.where, change.new) for change in changes}
     assert {
         (What.NOTIFICATION_ADDED, "thread/section/changed", ""),

@@ -8,7 +8,7 @@ read, and the names that they import. A change that they meet in both ways break
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -144,8 +144,7 @@ class Change:
         old: what it was, in words; empty if there was nothing.
         new: what it is, likewise.
         is_experimental: whether only those meet it who allow experimental things.
-        sent: the requests and notifications in which users send what changed, in alphabetical order.
-        received: those in which they receive it.
+        ways: how users meet it, and in which requests and notifications, in alphabetical order.
     """
 
     what: What
@@ -153,14 +152,7 @@ class Change:
     old: str = ""
     new: str = ""
     is_experimental: bool = False
-    sent: tuple[str, ...] = ()
-    received: tuple[str, ...] = ()
-
-    @property
-    def ways(self) -> dict[Way, tuple[str, ...]]:
-        """How users meet it, and in which requests and notifications."""
-        ways = {Way.SENT: self.sent, Way.RECEIVED: self.received}
-        return {way: methods for way, methods in ways.items() if methods}
+    ways: Mapping[Way, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from codex_release.protocol.fitting import Definitions
-    from codex_release.protocol.shapes import Definition, Field, Message, Protocol, Type, Value
+    from codex_release.protocol.shapes import Field, Message, Protocol, Type, Value
 
 __all__ = ["differences"]
 
@@ -87,9 +87,10 @@ class _Pair:
     children: list[tuple[str, str, bool]] = field(default_factory=list)
     uses: set[_Use] = field(default_factory=set)
 
-    def methods(self, way: Way) -> tuple[str, ...]:
-        """Those through which users meet them in one way."""
-        return tuple(sorted({use.method for use in self.uses if use.way is way}))
+    def ways(self) -> dict[Way, tuple[str, ...]]:
+        """How users meet them, and through which methods."""
+        met = {way: tuple(sorted({use.method for use in self.uses if use.way is way})) for way in Way}
+        return {way: methods for way, methods in met.items() if methods}
 
 
 @dataclass
@@ -202,22 +203,20 @@ class _Comparison:
         """What was found, with how users meet it."""
         for pair in self.pairs.values():
             is_gated = all(use.is_experimental for use in pair.uses)
-            sent, received = pair.methods(Way.SENT), pair.methods(Way.RECEIVED)
             for each in pair.findings:
-                yield replace(each, is_experimental=each.is_experimental or is_gated, sent=sent, received=received)
+                yield replace(each, is_experimental=each.is_experimental or is_gated, ways=pair.ways())
 
 
 def _order(change: Change) -> tuple[object, ...]:
     """By place; the rest makes the order the same in every run."""
     place = change.where, change.what.value, change.old, change.new
-    return *place, change.is_experimental, change.sent, change.received
+    return *place, change.is_experimental, *(change.ways.get(way, ()) for way in Way)
 
 
 def _of_method(what: What, message: Message, way: Way) -> Change:
     """A change of a method itself."""
-    met = (message.method,)
-    sent, received = (met, ()) if way is Way.SENT else ((), met)
-    return Change(what, message.method, is_experimental=message.is_experimental, sent=sent, received=received)
+    ways = {way: (message.method,)}
+    return Change(what, message.method, is_experimental=message.is_experimental, ways=ways)
 
 
 def _with_nothing(definitions: Definitions) -> Definitions:
@@ -235,8 +234,7 @@ def _never_null(kind: Type) -> Type:
 
 def _is_experimental(kind: Type, definitions: Definitions) -> bool:
     """Whether a type is a definition that only experimental things refer to."""
-    definition: Definition | None = definitions.get(kind.name) if isinstance(kind, Named) else None
-    return definition is not None and definition.is_experimental
+    return isinstance(kind, Named) and definitions[kind.name].is_experimental
 
 
 def _field_in_words(member: Field) -> str:

@@ -95,8 +95,8 @@ def align(old: Type, new: Type, before: Definitions, after: Definitions) -> Alig
     if values[0] and values[1]:
         common = Named("values")
         return Alignment(common, common, values=((values[0], values[1]),))
-    others = {name for name in names_in(new) if name in after}
-    shared = dict.fromkeys(name for name in names_in(old) if name in before and name in others)
+    others = set(names_in(new))
+    shared = dict.fromkeys(name for name in names_in(old) if name in others)
     return Alignment(old, new, names=tuple((name, name) for name in shared))
 
 
@@ -191,8 +191,6 @@ def _is_plainly_among(kind: Literals | Scalar, atoms: Sequence[Type]) -> bool:
 
 def _do_correspond(old: str, new: str, before: Definitions, after: Definitions) -> bool:
     """Whether two definitions in the same place are one: by name, or because they can be compared part by part."""
-    if old not in before or new not in after:
-        return False
     one, other = before[old], after[new]
     are_choices = choices(one) is not None and choices(other) is not None
     return old == new or are_choices or (type(one) is type(other))
@@ -225,5 +223,5 @@ def _values(kind: Type, definitions: Definitions) -> tuple[Value, ...]:
     """The values that a type lists, if that is all it does."""
     if isinstance(kind, Literals):
         return kind.values
-    definition = definitions.get(kind.name) if isinstance(kind, Named) else None
+    definition = definitions[kind.name] if isinstance(kind, Named) else None
     return definition.values if isinstance(definition, Enumeration) else ()

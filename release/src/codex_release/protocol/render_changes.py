@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_release.protocol.changes import Way
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
 
@@ -65,8 +66,7 @@ def as_data(old: str, new: str, changes: Sequence[Change]) -> dict[str, object]:
             "old": each.old,
             "new": each.new,
             "experimental": each.is_experimental,
-            "sent": list(each.sent),
-            "received": list(each.received),
+            **{way.value: list(each.ways.get(way, ())) for way in Way},
             "breaking": each.verdict.is_breaking,
             "why": each.verdict.why,
         }
