@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,15 @@ from codex_release.base.errors import UsageError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
 from codex_release.protocol import older
-from codex_release.protocol.generate import differing, print_files, write
+from codex_release.protocol.generate import differing, files_for, write
 from codex_release.protocol.rules import Rules
+from codex_release.protocol.schema import Side, runtime_version
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
 
     from codex_release.fetching.context import Context
-    from codex_release.protocol.schema import Side
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +34,10 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         UsageError: if ``--codex`` names no file.
         ReleaseError: if the runtime cannot be had, or its schema is not understood.
     """
-    rules = Rules.load(context.workspace.protocol_file)
+    rules, said = Rules.load(context.workspace.protocol_file), older.load(context.workspace.older_file)
     directory = context.workspace.generated
-    files = _files(arguments.codex, older.load(context.workspace.older_file), rules, context)
+    with _executable(arguments.codex, context) as executable:
+        files = files_for(Side.printed_by(executable), said, rules, runtime_version(executable))
     changed = differing(files, directory) if arguments.check else write(files, directory)
     verb = "differs" if arguments.check else "written"
     shown = [(verb, str(directory / path)) for path in changed] or [("unchanged", str(directory))]
@@ -42,11 +45,10 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     return Answer(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
 
 
-def _files(named: Path | None, said: Side, rules: Rules, context: Context) -> dict[str, str]:
-    """What the executable that was named, or the pinned one, says has to be there."""
-    if named is not None:
-        if not named.is_file():
-            raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
-        return print_files(named.absolute(), said, rules)
-    with runnable(context, context.lock.version, unlocked=False) as executable:
-        return print_files(executable, said, rules)
+def _executable(named: Path | None, context: Context) -> AbstractContextManager[Path]:
+    """The executable that was named, or the pinned one."""
+    if named is None:
+        return runnable(context, context.lock.version, unlocked=False)
+    if not named.is_file():
+        raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
+    return nullcontext(named.absolute())

@@ -19,35 +19,27 @@ from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_tables import render_prose, render_registry
 from codex_release.protocol.rules import result_lines
-from codex_release.protocol.schema import Side, runtime_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from codex_release.protocol.rules import Rules
+    from codex_release.protocol.schema import Side
 
-__all__ = ["differing", "files_for", "print_files", "write"]
+__all__ = ["differing", "files_for", "write"]
 
 _KINDS = ("*.py", "*.pyi")
 
 
-def print_files(executable: Path, older: Side, rules: Rules) -> dict[str, str]:
+def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, str]:
     """What a runtime's schema makes of the generated package: path within it to text.
 
     Args:
-        executable: a Codex executable that runs on this machine.
+        side: what the runtime printed.
         older: what older runtimes say besides.
         rules: what the schema does not say.
-
-    Raises:
-        ProtocolError: if it prints no schema, or one that the generator does not understand.
-    """
-    return files_for(Side.printed_by(executable), older, rules, runtime_version(executable))
-
-
-def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, str]:
-    """The same, of what was printed.
+        version: of the runtime.
 
     Raises:
         ProtocolError: if the generator does not understand it, or would have to guess.

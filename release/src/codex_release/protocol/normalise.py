@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import attribute, member, pascal
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["normalise"]
 
+_Schema: TypeAlias = "Mapping[str, Any]"
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _JSON, _NULL = Scalar("json"), Scalar("null")
 _PROSE = frozenset({"$schema", "title", "description", "default"})
@@ -140,7 +141,7 @@ class _Reader:
         self.found[definition.name] = definition
         return Named(definition.name)
 
-    def definition(self, name: str, schema: Mapping[str, Any]) -> Definition:
+    def definition(self, name: str, schema: _Schema) -> Definition:
         """What a named schema is."""
         options = schema.get("oneOf") or schema.get("anyOf")
         if options:
@@ -152,7 +153,7 @@ class _Reader:
             return Struct(name, self.fields(name, schema))
         return Alias(name, self.type(schema, name))
 
-    def union(self, name: str, schema: Mapping[str, Any], options: Sequence[Mapping[str, Any]]) -> Definition:
+    def union(self, name: str, schema: _Schema, options: Sequence[_Schema]) -> Definition:
         """What several options are together."""
         values = [value for option in options for value in option.get("enum", ())]
         objects = [option for option in options if _is_object(option) and "properties" in option]
@@ -170,9 +171,7 @@ class _Reader:
             return self.keyed(name, values, keyed)
         return self.by_shape(name, options, tag)
 
-    def tagged(
-        self, name: str, tag: str, schema: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
-    ) -> Definition:
+    def tagged(self, name: str, tag: str, schema: _Schema, objects: Sequence[_Schema]) -> Definition:
         """A union of objects with a tag."""
         variants: dict[str, str] = {}
         for each in objects:
@@ -183,7 +182,7 @@ class _Reader:
             variants[value] = self.add(Struct(variant, fields, attribute(tag, self.rules.reserved))).name
         return TaggedUnion(name, tag, variants)
 
-    def keyed(self, name: str, strings: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> Definition:
+    def keyed(self, name: str, strings: Sequence[str], objects: Sequence[_Schema]) -> Definition:
         """A union of strings and of objects with one member."""
         variants = {}
         for each in objects:
@@ -193,7 +192,7 @@ class _Reader:
             variants[key] = self.add(wrapper).name
         return KeyedUnion(name, tuple(strings), variants)
 
-    def by_shape(self, name: str, options: Sequence[Mapping[str, Any]], tag: str | None) -> Definition:
+    def by_shape(self, name: str, options: Sequence[_Schema], tag: str | None) -> Definition:
         """A union whose options only what they are tells apart; a tag that is no string gives them their names."""
         types = []
         for option in options:
@@ -204,7 +203,7 @@ class _Reader:
             types.append(self.type(option, pascal(own[0] if own else "") + name))
         return Alias(name, _any_of(types)) if _NULL in types else ShapeUnion(name, tuple(types))
 
-    def fields(self, name: str, schema: Mapping[str, Any], tag: str | None = None) -> tuple[Field, ...]:
+    def fields(self, name: str, schema: _Schema, tag: str | None = None) -> tuple[Field, ...]:
         """The members of an object."""
         required = schema.get("required", ())
         fields = []
@@ -247,7 +246,7 @@ class _Reader:
         inner = self.plain(present[0], body, name)
         return Nullable(inner) if len(kinds) > 1 else inner
 
-    def plain(self, kind: str | None, body: Mapping[str, Any], name: str) -> Type:
+    def plain(self, kind: str | None, body: _Schema, name: str) -> Type:
         """What a schema with one type is."""
         if kind == "array":
             return ListOf(self.type(body.get("items", True), name + "Item"))
@@ -285,15 +284,15 @@ def _enumeration(name: str, values: Sequence[Any]) -> Definition:
     return Enumeration(name, members)
 
 
-def _is_object(schema: Mapping[str, Any]) -> bool:
+def _is_object(schema: _Schema) -> bool:
     return schema.get("type") == "object"
 
 
-def _is_vague(schema: Mapping[str, Any]) -> bool:
+def _is_vague(schema: _Schema) -> bool:
     return isinstance(schema.get("type"), list) and "null" not in schema["type"]
 
 
-def _tag(objects: Sequence[Mapping[str, Any]]) -> str | None:
+def _tag(objects: Sequence[_Schema]) -> str | None:
     """The member that has a fixed value in each of some objects, another one in each."""
     for wire, body in objects[0]["properties"].items():
         bodies = [each["properties"].get(wire) for each in objects]
@@ -304,7 +303,7 @@ def _tag(objects: Sequence[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _merged(union: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(union: _Schema, variant: _Schema) -> dict[str, Any]:
     """A variant with the members of its union, and with those that only some of its own options have."""
     properties = {**union.get("properties", {}), **variant["properties"]}
     for option in [*variant.get("anyOf", ()), *variant.get("oneOf", ())]:

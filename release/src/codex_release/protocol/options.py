@@ -41,11 +41,12 @@ class Option:
 
     Attributes:
         name: in Python.
-        wire: in JSON.
+        wire: in JSON; empty if it is no member of the parameters.
         annotation: its type.
-        is_required: whether it has no default; the default is None, which is not sent.
+        is_required: whether it has no default.
         is_experimental: as of `Field`.
         about: what it is, if that is said.
+        default: as it stands in the signature; None is not sent.
     """
 
     name: str
@@ -54,11 +55,12 @@ class Option:
     is_required: bool
     is_experimental: bool
     about: str | None = None
+    default: str = "None"
 
     @property
     def declaration(self) -> str:
         """The option in a signature."""
-        return f"{self.name}: {self.annotation}{'' if self.is_required else ' = None'}"
+        return f"{self.name}: {self.annotation}{'' if self.is_required else f' = {self.default}'}"
 
 
 @dataclass(frozen=True)

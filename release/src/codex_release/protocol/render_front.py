@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
-from codex_release.protocol.options import Options
+from codex_release.protocol.options import Option, Options
 from codex_release.protocol.render_methods import NOTES, annotation_imports, experimental_note, said_of, signature
 from codex_release.protocol.text import bracketed, call, docstring, section
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.protocol.layer import Layer
-    from codex_release.protocol.options import Option
-    from codex_release.protocol.rules import ClientOption, FrontMethod
+    from codex_release.protocol.rules import FrontMethod
 
 __all__ = ["render_front"]
 
@@ -84,21 +83,19 @@ class _Front:
     def _method(self, front: FrontMethod) -> tuple[str, str]:
         """A method, and the abstract one that its options are handed to."""
         options, result = self._known(front)
-        own = self._own(front)
-        words = [f"{name}: {each.type} = {each.default}" for name, each in own.items()]
-        words += [each.declaration for each in options]
-        sent = {each.wire: each.name for each in options}
+        words = [each.declaration for each in options]
+        sent = {each.wire: each.name for each in options if each.wire}
         is_async = self._awaits(front)
         before = f"return {'await ' if is_async else ''}self._{front.name}("
         parts: list[str | Mapping[str, str]] = [*front.arguments, sent]
         if front.result is not None:
-            values = [f"{name}={name}" for name in own]
-            parts.append(bracketed("ClientOptions(", values, ")", " " * 12).strip())
+            own = [f"{each.name}={each.name}" for each in options if not each.wire]
+            parts.append(bracketed("ClientOptions(", own, ")", " " * 12).strip())
             before = f"from codex_app_server.options import ClientOptions\n\n        {before}"
         method = (
             self._overloads(front, words)
             + signature(front.name, _first(front), words, result, is_async=is_async)
-            + docstring(_words(front, own, options), " " * 8)
+            + docstring(_words(front, options), " " * 8)
             + call(before, parts, " " * 8)
         )
         return method, self._behind(front, result)
@@ -139,28 +136,33 @@ class _Front:
         """Whether a method is a coroutine in this twin."""
         return self.is_async and not front.is_plain
 
-    def _own(self, front: FrontMethod) -> dict[str, ClientOption]:
+    def _own(self, front: FrontMethod) -> list[Option]:
         """The options of a method that are never sent."""
         name = f"{front.owner}.{front.name}"
-        return {option: each for option, each in self.layer.rules.client_options.items() if name in each.methods}
+        return [
+            Option(
+                option, "", each.type, is_required=False, is_experimental=False, about=each.about, default=each.default
+            )
+            for option, each in self.layer.rules.client_options.items()
+            if name in each.methods
+        ]
 
     def _known(self, front: FrontMethod) -> tuple[list[Option], str]:
-        """The options of a method, and what it returns; what they need is noted."""
+        """The options of a method, those that are never sent first, and what it returns; what they need is noted."""
         request = next((each for each in self.layer.protocol.client_requests if each.method == front.method), None)
         options = Options(self.layer.protocol, self.layer.rules).of(request.params) if request else []
         missing = set(front.given) - {each.wire for each in options}
         if request is None or not request.params or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
-        own = self._own(front)
-        kept = [each for each in options if each.wire not in front.given]
-        if taken := {each.name for each in kept} & {*front.arguments, *own}:
+        own, kept = self._own(front), [each for each in options if each.wire not in front.given]
+        if taken := {each.name for each in kept} & {*front.arguments, *(each.name for each in own)}:
             raise ProtocolError(
                 f"{front.owner}.{front.name} would have two options called {taken.pop()}",
                 remedy="in release/protocol.toml, name that of arguments or [client_options] otherwise, or put the "
                 f"protocol's among what is given in {front.name} under [[front]]",
             )
-        self.annotations += [*(each.annotation for each in kept), *(each.type for each in own.values())]
-        return kept, self._result(front.result or request.result)
+        self.annotations += [each.annotation for each in (*own, *kept)]
+        return [*own, *kept], self._result(front.result or request.result)
 
     def _result(self, words: str) -> str:
         """What a method returns, by the names of this twin."""
@@ -182,13 +184,12 @@ def _first(front: FrontMethod) -> list[str]:
     return [f"{name}: {kind}" for name, kind in front.arguments.items()]
 
 
-def _words(front: FrontMethod, own: Mapping[str, ClientOption], options: Sequence[Option]) -> list[str]:
+def _words(front: FrontMethod, options: Sequence[Option]) -> list[str]:
     """The paragraphs of a method's docstring."""
     first, *rest = front.about.strip().split("\n\n")
     prose = [each for each in rest if not _SECTION.match(each)]
     sections = [each for each in rest if _SECTION.match(each)]
-    said = {name: each.about for name, each in own.items()} | said_of(options)
-    of_options = section("Args", said, " " * 8)
+    of_options = section("Args", said_of(options), " " * 8)
     if sections and sections[0].startswith("Args:\n"):
         sections[0] += of_options.removeprefix("Args:")
     else:

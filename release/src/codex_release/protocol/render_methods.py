@@ -6,7 +6,6 @@ Both are written from the same values: the asynchronous twin differs in ``async`
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.layer import rooms_of_methods
@@ -48,7 +47,7 @@ def render_methods(layer: Layer, *, is_async: bool) -> dict[str, str]:
     classes = {room: f"{prefix}{pascal(room)}Methods" for room in sorted(by_room)}
     files = {f"{package}/__init__.py": _together(package, prefix, classes, layer)}
     for room, name in classes.items():
-        files[f"{package}/{room}.py"] = _Room(layer, is_async).module(room, name, by_room[room])
+        files[f"{package}/{room}.py"] = _room(layer, room, name, by_room[room], is_async=is_async)
     return files
 
 
@@ -104,48 +103,39 @@ def said_of(options: Iterable[Option]) -> dict[str, str]:
     return {option.name: option.about for option in options if option.about}
 
 
-@dataclass(frozen=True)
-class _Room:
-    """Writes the modules of methods."""
+def _room(layer: Layer, room: str, name: str, requests: Iterable[Message], *, is_async: bool) -> str:
+    """The module of one room, whose class is called `name`."""
+    base = "AsyncCalls" if is_async else "Calls"
+    annotations: list[str] = []
+    methods = []
+    for request in requests:
+        options = Options(layer.protocol, layer.rules).of(request.params)
+        annotations += [*(option.annotation for option in options), request.result]
+        methods.append(_method(request, options, layer.rules.prose.of_call(request.method), is_async=is_async))
+    return (
+        layer.header(f"Typed calls: {room.replace('_', ' ')}.\n\n{NOTES}")
+        + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
+        + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
+        + annotation_imports(annotations, layer.rooms)
+        + f'\n__all__ = ["{name}"]\n\n\nclass {name}({base}):\n'
+        + '    """The methods of this room, see the module."""\n\n'
+        + "\n".join(methods)
+    )
 
-    layer: Layer
-    is_async: bool
 
-    def module(self, room: str, name: str, requests: Iterable[Message]) -> str:
-        base = "AsyncCalls" if self.is_async else "Calls"
-        annotations: list[str] = []
-        methods = []
-        for request in requests:
-            options = Options(self.layer.protocol, self.layer.rules).of(request.params)
-            annotations += [*(option.annotation for option in options), request.result]
-            methods.append(self._method(request, options))
-        return (
-            self.layer.header(f"Typed calls: {room.replace('_', ' ')}.\n\n{NOTES}")
-            + "\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n"
-            + f"from codex_app_server.method_base import {base}\n\nif TYPE_CHECKING:\n"
-            + annotation_imports(annotations, self.layer.rooms)
-            + f'\n__all__ = ["{name}"]\n\n\nclass {name}({base}):\n'
-            + '    """The methods of this room, see the module."""\n\n'
-            + "\n".join(methods)
-        )
-
-    def _method(self, request: Message, options: list[Option]) -> str:
-        words = [option.declaration for option in options]
-        about = [self.layer.rules.prose.of_call(request.method)]
-        if request.is_experimental:
-            about.append(f"Experimental: {_NEEDS}.")
-        else:
-            about += experimental_note(options)
-        about += filter(None, [section("Args", said_of(options), " " * 8)])
-        sent = {option.wire: option.name for option in options} if request.params else "None"
-        if options and not options[0].wire:
-            sent = options[0].name
-        before = f"return {'await ' if self.is_async else ''}self._call("
-        return (
-            signature(attribute(request.method), (), words, request.result, is_async=self.is_async)
-            + docstring(about, " " * 8)
-            + call(before, [quoted(request.method), sent, quoted(request.result)], " " * 8)
-        )
+def _method(request: Message, options: list[Option], about: str, *, is_async: bool) -> str:
+    note = [f"Experimental: {_NEEDS}."] if request.is_experimental else experimental_note(options)
+    paragraphs = [about, *note, section("Args", said_of(options), " " * 8)]
+    sent = {option.wire: option.name for option in options} if request.params else "None"
+    if options and not options[0].wire:
+        sent = options[0].name
+    before = f"return {'await ' if is_async else ''}self._call("
+    words = [option.declaration for option in options]
+    return (
+        signature(attribute(request.method), (), words, request.result, is_async=is_async)
+        + docstring(paragraphs, " " * 8)
+        + call(before, [quoted(request.method), sent, quoted(request.result)], " " * 8)
+    )
 
 
 def _together(package: str, prefix: str, classes: Mapping[str, str], layer: Layer) -> str:

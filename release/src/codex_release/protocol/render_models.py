@@ -254,7 +254,7 @@ class _Stub:
 
     def _docstring(self, definition: Definition, indent: str = "    ") -> str:
         about = self.layer.abouts[definition.name]
-        return docstring([*about.paragraphs, *filter(None, [section("Attributes", about.fields, indent)])], indent)
+        return docstring([*about.paragraphs, section("Attributes", about.fields, indent)], indent)
 
     def _alias(self, name: str, options: list[str]) -> str:
         line = f"{name}: TypeAlias = {' | '.join(options)}\n"

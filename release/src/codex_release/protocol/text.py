@@ -45,9 +45,10 @@ def filled(text: str, width: int, first: str = "", others: str = "") -> str:
 
 
 def docstring(paragraphs: Sequence[str], indent: str) -> str:
-    """A docstring in a body; a single paragraph is one line, one that has lines of its own keeps them."""
-    text = "\n\n".join(each if "\n" in each else filled(each, WIDTH - len(indent)) for each in paragraphs)
-    if len(paragraphs) == 1 and len(indent) + len(text) + 6 <= WIDTH:
+    """A docstring in a body, of the paragraphs that are not empty; a single one is a line, its own lines are kept."""
+    there = [each if "\n" in each else filled(each, WIDTH - len(indent)) for each in paragraphs if each]
+    text = "\n\n".join(there)
+    if len(there) == 1 and len(indent) + len(text) + 6 <= WIDTH:
         return f'{indent}"""{text}"""\n'
     return textwrap.indent(f'"""{text}\n"""\n', indent)
 
