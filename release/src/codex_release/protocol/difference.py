@@ -214,7 +214,6 @@ def _order(change: Change) -> tuple[object, ...]:
 
 
 def _of_method(what: What, message: Message, way: Way) -> Change:
-    """A change of a method itself."""
     ways = {way: (message.method,)}
     return Change(what, message.method, is_experimental=message.is_experimental, ways=ways)
 

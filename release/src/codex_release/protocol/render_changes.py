@@ -87,7 +87,6 @@ def as_markdown(old: str, new: str, changes: Sequence[Change]) -> str:
 
 
 def _effect(change: Change) -> str:
-    """What it does, in a word or two."""
     effect = "breaking" if change.verdict.is_breaking else "harmless"
     return f"{effect}, experimental" if change.is_experimental else effect
 

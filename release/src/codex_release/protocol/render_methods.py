@@ -139,7 +139,6 @@ def _method(request: Message, options: list[Option], about: str, *, is_async: bo
 
 
 def _together(package: str, prefix: str, classes: Mapping[str, str], layer: Layer) -> str:
-    """The module that puts the rooms together."""
     homes = {f"{PACKAGE}.{package}.{room}": [name] for room, name in classes.items()}
     inherited = bracketed(f"class {prefix}Methods(", list(classes.values()), "):", "") + "\n"
     return (

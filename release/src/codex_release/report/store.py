@@ -215,7 +215,6 @@ class ReportStore:
         )
 
     def _finish(self, report: ReleaseReport, summary: Callable[[ReleaseReport], str]) -> ReleaseReport:
-        """Write everything."""
         clients = (identity(each.name) for each in report.files if not each.target)
         version = next((each[1] for each in clients if each), "")
         report = replace(report, client_version=version).without_stale_sections()

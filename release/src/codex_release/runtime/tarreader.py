@@ -100,7 +100,6 @@ def _header(stream: ByteStream) -> _Header | None:
 
 
 def _extend(extensions: _Extensions, header: _Header, stream: ByteStream) -> None:
-    """Take in an extension header."""
     extensions.count += 1
     if extensions.count > _EXTENSIONS:
         raise ValueError(f"there are more than {_EXTENSIONS} extension headers in a row")
@@ -181,7 +180,6 @@ def _decoded(text: bytes) -> str:
 
 
 def _padded(size: int) -> int:
-    """A size in whole blocks."""
     return -(-size // _BLOCK) * _BLOCK
 
 
@@ -196,8 +194,6 @@ def _exactly(stream: ByteStream, size: int, what: str) -> bytes:
 
 
 class _Data:
-    """The bytes of one entry."""
-
     def __init__(self, stream: ByteStream, size: int) -> None:
         self._stream = stream
         self._left = size

@@ -278,7 +278,6 @@ def _certificate_of(sid: Any, certificates: Sequence[Certificate]) -> Certificat
 
 
 def _did_issue(above: Certificate, certificate: Certificate) -> bool:
-    """Whether one certificate vouches for another."""
     if above.subject != certificate.issuer or certificate.digest not in _DIGESTS:
         return False
     return _did_sign(above, certificate.signature, certificate.signed, certificate.digest)
