@@ -16,7 +16,7 @@ from programs import PINNED, codex_release
 
 from codex_release.commands.answer import Answer, show
 from codex_release.facts.workspace import Workspace
-from codex_release.protocol.changes import RULES, Change, Way, What
+from codex_release.protocol.changes import Change, Way, What
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
 from codex_release.protocol.render_changes import as_markdown, as_rows, gravest_first, headline
@@ -199,9 +199,8 @@ def test_a_change_of_a_method(
 def test_every_kind_of_change_has_a_rule() -> None:
     """And each rule is tested above: of a definition in both ways, of a method in the one there is."""
     of_definitions = {case[0] for case in CASES}
-    assert set(RULES) == set(What)
-    assert all(set(RULES[what]) == set(Way) for what in of_definitions)
-    assert all(len(RULES[what]) == 1 for what in set(What) - of_definitions)
+    assert all(set(what.rules) == set(Way) for what in of_definitions)
+    assert all(len(what.rules) == 1 for what in set(What) - of_definitions)
 
 
 def test_what_is_sent_and_received_breaks_by_its_gravest_rule(rules: Rules) -> None:
@@ -211,7 +210,7 @@ def test_what_is_sent_and_received_breaks_by_its_gravest_rule(rules: Rules) -> N
 
     (change,) = found(rules, both(obj("x", x=STRING)), both(obj(x=STRING)))
     assert change.ways == {Way.SENT: ("do",), Way.RECEIVED: ("do",)}
-    assert change.verdict == RULES[What.FIELD_OPTIONAL][Way.RECEIVED]
+    assert change.verdict == What.FIELD_OPTIONAL.rules[Way.RECEIVED]
 
 
 def test_the_answer_to_a_question_is_sent_and_its_parameters_are_received(rules: Rules) -> None:

@@ -209,7 +209,7 @@ class _Comparison:
 
 def _order(change: Change) -> tuple[object, ...]:
     """By place; the rest makes the order the same in every run."""
-    place = change.where, change.what.value, change.old, change.new
+    place = change.where, change.what.words, change.old, change.new
     return *place, change.is_experimental, *(change.ways.get(way, ()) for way in Way)
 
 

@@ -61,7 +61,7 @@ def as_data(old: str, new: str, changes: Sequence[Change]) -> dict[str, object]:
     """
     records = [
         {
-            "what": each.what.value,
+            "what": each.what.words,
             "where": each.where,
             "old": each.old,
             "new": each.new,
@@ -93,7 +93,7 @@ def _effect(change: Change) -> str:
 
 def _cells(change: Change) -> tuple[str, ...]:
     """A change without its effect."""
-    return change.what.value, change.where, _difference(change) or "-", _met_by(change) or "-", change.verdict.why
+    return change.what.words, change.where, _difference(change) or "-", _met_by(change) or "-", change.verdict.why
 
 
 def _marked(change: Change) -> Sequence[str]:
