@@ -46,12 +46,12 @@ from rich.table import Table
 
 from codex_release.base.http import Web
 from codex_release.base.progress import Lines
+from codex_release.facts.lock import Runtime
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import Context
 from codex_release.runtime.inspection import inspect_tree
-from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 
 if TYPE_CHECKING:
@@ -159,9 +159,8 @@ def fetch_archives(directory: Path) -> dict[str, Plain]:
     context = Context(lambda: Workspace(ROOT), Settings.read(os.environ), web.progress, web)
     version, found = context.lock.version, {}
     for target in context.catalog.targets:
-        locked = context.lock.require(version, target)
-        tree = context.fetcher.locked(version, target, locked)
-        archive = next(iter(locked.archives.values()))
+        tree = context.fetcher.tree(context.runtime(version, target))
+        archive = next(iter(context.lock.targets[target.triple].archives.values()))
         cached = context.cache.find_archive(archive.digest.sha256)
         if cached is None:
             sys.exit(
@@ -179,8 +178,8 @@ def fetch_archives(directory: Path) -> dict[str, Plain]:
 
 def _template(directory: Path, context: Context, tree: RuntimeTree, variant: Variant, target: Target) -> Path:
     stage = directory / f"template-{target.triple}"
-    provenance = Provenance(context.lock.version, target, {})
-    stage_runtime(stage, tree.files, variant, provenance, catalog=context.catalog, workspace=context.workspace)
+    runtime = Runtime(context.lock.version, target)
+    stage_runtime(stage, tree.files, variant, runtime, catalog=context.catalog, workspace=context.workspace)
     return stage
 
 

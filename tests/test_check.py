@@ -24,11 +24,11 @@ from publishing import SmallRelease
 from codex_release.base.digests import FileDigest
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, distributions_in
-from codex_release.facts.lock import Lock, LockedArchive
+from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime
 from codex_release.facts.workspace import Workspace
 from codex_release.fetching.context import open_context
 from codex_release.wheels import wheel_file
-from codex_release.wheels.sbom import Provenance, sbom_json
+from codex_release.wheels.sbom import sbom_json
 from codex_release.wheels.wheel_file import DAMAGED, WheelFile
 
 pytestmark = pytest.mark.slow
@@ -388,9 +388,9 @@ def test_the_bill_of_materials_tells_source_tag_and_digests(release: FakeRelease
         "npm": LockedArchive(f"codex-{VERSION}-linux-x64.tgz", FileDigest(4, "b" * 64)),
     }
     files = lock.targets[LINUX].files
-    provenance = Provenance(lock.version, archives.CATALOG.target(LINUX), served)
-    text = sbom_json(provenance, files, archives.CATALOG)
-    assert text == sbom_json(provenance, dict(sorted(files.items(), reverse=True)), archives.CATALOG)
+    runtime = Runtime(lock.version, archives.CATALOG.target(LINUX), LockedTarget(served, files))
+    text = sbom_json(runtime, files, archives.CATALOG)
+    assert text == sbom_json(runtime, dict(sorted(files.items(), reverse=True)), archives.CATALOG)
     assert schema_problem(text) is None
     document = json.loads(text)
     (codex,) = [each for each in document["components"] if each["type"] == "application"]

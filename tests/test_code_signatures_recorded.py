@@ -14,11 +14,11 @@ import signing
 from fake_release import FakeRelease
 
 from codex_release.base.errors import LockError
-from codex_release.facts.lock import Lock
+from codex_release.facts.lock import Lock, Runtime
 from codex_release.facts.signatures import AD_HOC, DIGEST_INTACT, UNSIGNED, VERIFIED, CodeSignature, in_words
 from codex_release.facts.targets import Target
 from codex_release.report.store import read_report
-from codex_release.wheels.sbom import Provenance, sbom_json
+from codex_release.wheels.sbom import sbom_json
 
 if TYPE_CHECKING:
     from codex_release.facts.targets import Target
@@ -176,7 +176,7 @@ def test_windows_is_never_called_verified(release: FakeRelease) -> None:
     locked = lock.targets[WINDOWS.triple]
     assert locked.code_signatures["bin/codex.exe"].state == DIGEST_INTACT
     assert locked.code_signatures["codex-path/rg.exe"].state == UNSIGNED
-    document = sbom_json(Provenance.of(lock.version, WINDOWS, locked), locked.files, archives.CATALOG)
+    document = sbom_json(Runtime(lock.version, WINDOWS, locked), locked.files, archives.CATALOG)
     assert VERIFIED not in document
 
 

@@ -120,8 +120,8 @@ def test_what_cannot_be_started_here_is_only_read(catalog: Catalog, host: Target
 def test_the_pinned_runtime_of_the_other_machine_answers(context: Context, tmp_path: Path) -> None:
     """The real thing, three hundred megabytes of another instruction set, and nothing registered with the system."""
     target = context.catalog.target(ARM)
-    locked = context.lock.require(context.lock.version, target)
-    copy_tree(context.fetcher.locked(context.lock.version, target, locked), tmp_path, context.catalog.layout)
+    tree = context.fetcher.tree(context.runtime(context.lock.version, target))
+    copy_tree(tree, tmp_path, context.catalog.layout)
     ran = run_entrypoint(tmp_path, target, context.catalog, PINNED, os.environ)
     assert ran.asked == BOTH
     assert ran.by.startswith("this machine" if target.is_host else "qemu-aarch64")

@@ -52,8 +52,7 @@ def runtime(scratch: Path) -> Path:
     try:
         context = Context(lambda: Workspace(ROOT), Settings.read(os.environ), web.progress, web)
         target = context.catalog.host()
-        locked = context.lock.require(context.lock.version, target)
-        tree = context.fetcher.locked(context.lock.version, target, locked)
+        tree = context.fetcher.tree(context.runtime(context.lock.version, target))
         copy_tree(tree, scratch, context.catalog.layout)
     finally:
         web.close()

@@ -10,7 +10,7 @@ import contextlib
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -30,12 +30,11 @@ from codex_release.building.build_record import (
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, require_passed
 from codex_release.check.runtime import Assembled
-from codex_release.facts.lock import LockedArchive
+from codex_release.facts.lock import LockedArchive, LockedTarget
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
 from codex_release.wheels.payload import Payload
-from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime, stage_sdk
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.check.release import FileVerdict
+    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.context import Context
@@ -251,13 +251,13 @@ class _Build:
         """One target's wheels: read the archive into memory, verify, compress, assemble."""
         begun, triple, catalog = time.monotonic(), payload.target.triple, self._catalog
         try:
-            files, provenance = self._read(payload)
+            files, runtime = self._read(payload)
             wheels = []
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
                 work = self._scratch / f"{triple}-{number}"
                 stage = work / "stage"
-                stage_runtime(stage, files, variant, provenance, catalog=catalog, workspace=self._workspace)
+                stage_runtime(stage, files, variant, runtime, catalog=catalog, workspace=self._workspace)
                 skeleton = self._backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
@@ -269,22 +269,21 @@ class _Build:
         finally:
             payload.release()
 
-    def _read(self, payload: Payload) -> tuple[Mapping[str, FileDigest], Provenance]:
+    def _read(self, payload: Payload) -> tuple[Mapping[str, FileDigest], Runtime]:
         """Read a runtime into a payload; what its files are, and where they come from.
 
         With a lock that is what the lock says, whoever served the bytes today: so they give the same wheel.
         """
-        version, target, fetcher = self._request.version, payload.target, self._context.fetcher
-        locked = self._lock.require(version, target) if self._lock else None
+        unlocked, fetcher = self._request.unlocked, self._context.fetcher
+        runtime = self._context.runtime(self._request.version, payload.target, unlocked=unlocked)
 
-        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Provenance]:
+        def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Runtime]:
             payload.release()  # what an archive before this one left
-            files = self._catalog.layout.payload(fetcher.read(stored, payload, version, target, locked))
-            if locked:
-                return files, Provenance.of(version, target, locked)
-            return files, Provenance(version, target, {stored.source: LockedArchive(stored.name, stored.digest)})
+            files = self._catalog.layout.payload(fetcher.read(stored, payload, runtime))
+            known = LockedTarget({stored.source: LockedArchive(stored.name, stored.digest)}, files)
+            return files, replace(runtime, locked=runtime.locked or known)
 
-        return fetcher.archive(version, target, locked, read)
+        return fetcher.archive(runtime, read)
 
     def _client(self) -> list[_Made]:
         """The client's wheel and sdist, pinned to the runtime."""

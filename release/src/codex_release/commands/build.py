@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
 from codex_release.base.words import byte_count
 from codex_release.building.builder import BuildRequest, build
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import (
-    add_previous,
-    add_sdk_version,
-    add_targets,
-    add_unlocked,
-    add_version,
-    warn_unlocked,
-)
+from codex_release.commands.options import add, warn_unlocked
 from codex_release.facts.versions import client_version
 from codex_release.report.observe import built_file
 from codex_release.report.store import ReportStore, read_previous
@@ -32,12 +24,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_targets(parser)
-    add_version(parser)
-    add_unlocked(parser)
-    add_previous(parser)
-    parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
-    add_sdk_version(parser)
+    add(parser, "--target", "--all", "--runtime-version", "--unlocked", "--previous", "--out", "--sdk-version")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--runtime-only", action="store_true", help="only runtime wheels, without the client")
     part.add_argument("--client-only", action="store_true", help="only the client, without runtime wheels")

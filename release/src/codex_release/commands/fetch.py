@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import replace
@@ -12,11 +11,12 @@ from codex_release.base.errors import CacheError, DiskError, UsageError, system_
 from codex_release.base.words import byte_count
 from codex_release.base.workplace import workplace
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_targets, add_unlocked, add_version, fetch_one
+from codex_release.commands.options import add, fetch_one
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_targets(parser)
-    add_version(parser)
-    add_unlocked(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="extract each runtime into DIR/TRIPLE")
+    add(parser, "--target", "--all", "--runtime-version", "--unlocked")
+    add(parser, "--out", default=None, help="extract each runtime into DIR/TRIPLE")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version, add_version
+from codex_release.commands.options import add
 from codex_release.facts.versions import client_version
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_version(parser)
-    add_sdk_version(parser)
+    add(parser, "--runtime-version", "--sdk-version")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -7,13 +7,13 @@ import contextlib
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ReleaseError
 from codex_release.runtime.tree import copy_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
     from codex_release.runtime.tree import RuntimeTree
 
 __all__ = [
-    "add_previous",
-    "add_sdk_version",
-    "add_staging",
-    "add_targets",
-    "add_unlocked",
-    "add_version",
+    "add",
     "fetch_one",
     "leave_report",
     "length_of_time",
@@ -36,59 +31,46 @@ __all__ = [
     "warn_unlocked",
 ]
 
-
-def add_targets(parser: argparse.ArgumentParser) -> None:
-    """``--target`` and ``--all``."""
-    parser.add_argument(
-        "--target", action="append", default=[], metavar="TRIPLE", help="a platform, repeatable; this machine's if none"
-    )
-    parser.add_argument("--all", action="store_true", help="every platform")
-
-
-def add_staging(parser: argparse.ArgumentParser) -> None:
-    """The staging directory, and ``--runtime-version``, required."""
-    parser.add_argument(
-        "staging_dir",
-        type=Path,
-        metavar="STAGING_DIR",
-        help="a new or empty directory, or one that this made before, which is replaced",
-    )
-    parser.add_argument("--runtime-version", dest="version", required=True, metavar="V", help="the Codex release")
-
-
-def add_version(parser: argparse.ArgumentParser) -> None:
-    """``--runtime-version``, not required."""
-    parser.add_argument(
-        "--runtime-version", dest="version", metavar="V", help="the Codex release; the locked one if not given"
-    )
-
-
-def add_sdk_version(parser: argparse.ArgumentParser) -> None:
-    """``--sdk-version``."""
-    parser.add_argument(
-        "--sdk-version",
-        metavar="S",
-        help="the client's version, e.g. that of a post release; the runtime's if not given",
-    )
-
-
-def add_previous(parser: argparse.ArgumentParser) -> None:
-    """``--previous``."""
-    parser.add_argument(
-        "--previous",
-        type=Path,
-        metavar="FILE",
-        help="the release.json or the lock of the release before, for the report to compare with",
-    )
+_SHARED: Mapping[str, Mapping[str, Any]] = {
+    "staging_dir": {
+        "type": Path,
+        "metavar": "STAGING_DIR",
+        "help": "a new or empty directory, or one that this made before, which is replaced",
+    },
+    "--runtime-version": {
+        "dest": "version",
+        "metavar": "V",
+        "help": "the Codex release; the locked one if not given",
+    },
+    "--target": {
+        "action": "append",
+        "default": [],
+        "metavar": "TRIPLE",
+        "help": "a platform, repeatable; this machine's if none",
+    },
+    "--all": {"action": "store_true", "help": "every platform"},
+    "--out": {"type": Path, "default": Path("dist"), "metavar": "DIR", "help": "where the files go (dist)"},
+    "--sdk-version": {
+        "metavar": "S",
+        "help": "the client's version, e.g. that of a post release; the runtime's if not given",
+    },
+    "--previous": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "the release.json or the lock of the release before, for the report to compare with",
+    },
+    "--unlocked": {
+        "action": "store_true",
+        "help": "take what a source's published digest vouches for, without the lock; not for releases",
+    },
+}
+"""The arguments that several commands have, as `argparse` takes them."""
 
 
-def add_unlocked(parser: argparse.ArgumentParser) -> None:
-    """``--unlocked``."""
-    parser.add_argument(
-        "--unlocked",
-        action="store_true",
-        help="take what a source's published digest vouches for, without the lock; not for releases",
-    )
+def add(parser: argparse.ArgumentParser, *names: str, **otherwise: Any) -> None:
+    """Add some of the shared arguments; `otherwise` is what is different about them here."""
+    for name in names:
+        parser.add_argument(name, **{**_SHARED[name], **otherwise})
 
 
 def length_of_time(text: str) -> float:
@@ -129,8 +111,7 @@ def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlo
     """A verified runtime, by the lock or by a published digest."""
     if unlocked:
         warn_unlocked(context, version)
-        return context.fetcher.published(version, target)
-    return context.fetcher.locked(version, target, context.lock.require(version, target))
+    return context.fetcher.tree(context.runtime(version, target, unlocked=unlocked))
 
 
 def leave_report(context: Context, directory: Path, record: Callable[[ReportStore], object]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.words import counted
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version, add_targets, leave_report
+from codex_release.commands.options import add, leave_report
 from codex_release.rehearse.rehearsal import rehearse
 
 if TYPE_CHECKING:
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_targets(parser)
-    add_sdk_version(parser)
-    parser.add_argument("--out", type=Path, default=Path("dist"), metavar="DIR", help="where the files go (dist)")
+    add(parser, "--target", "--all", "--sdk-version", "--out")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

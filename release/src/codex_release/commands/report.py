@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_previous, add_version
+from codex_release.commands.options import add
 from codex_release.report.store import PAGE, ReportStore, read_previous, read_report
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the files (dist)")
-    add_version(parser)
-    add_previous(parser)
+    add(parser, "--runtime-version", "--previous")
     parser.add_argument(
         "--with",
         dest="others",

@@ -10,7 +10,7 @@ from codex_release.base.digests import file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
 from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_staging, add_unlocked, warn_unlocked
+from codex_release.commands.options import add, warn_unlocked
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.archive import DirectorySink
@@ -18,7 +18,6 @@ from codex_release.runtime.headers import begins_as_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
 from codex_release.runtime.tree import Expected, RuntimeTree, read_tree, stream_tree
-from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_staging(parser)
+    add(parser, "staging_dir")
+    add(parser, "--runtime-version", required=True, help="the Codex release")
     parser.add_argument(
         "runtime",
         type=Path,
@@ -43,7 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--platform-tag", metavar="P", help="the wheel's platform tag, if not the one its executables earn"
     )
-    add_unlocked(parser)
+    add(parser, "--unlocked")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:
@@ -57,17 +57,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if not runtime.exists():
         raise UsageError(f"{runtime} does not exist")
     target = catalog.target(arguments.target) if arguments.target else _target_of(runtime, catalog)
-    provenance = Provenance(version, target)
     if arguments.unlocked:
         warn_unlocked(context, version)
-    else:
-        locked = context.lock.require(version, target)
-        provenance = Provenance.of(version, target, locked)
+    known = context.runtime(version, target, unlocked=arguments.unlocked)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
-        if arguments.unlocked:
+        if known.locked is None:
             tree = _tree_of(runtime, Path(scratch), target, version, catalog)
         else:
-            payload = catalog.layout.payload(locked.files)
+            payload = catalog.layout.payload(known.locked.files)
             around = _package_around(runtime, payload, target, catalog.layout)
             tree = around or _tree_of(runtime, Path(scratch), target, version, catalog)
             try:
@@ -88,7 +85,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             arguments.staging_dir,
             tree.files,
             variant,
-            provenance,
+            known,
             catalog=catalog,
             workspace=context.workspace,
             root=tree.root,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version, add_staging
+from codex_release.commands.options import add
 from codex_release.facts.versions import ReleaseVersion, client_version
 from codex_release.wheels.stage import stage_sdk
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_staging(parser)
-    add_sdk_version(parser)
+    add(parser, "staging_dir")
+    add(parser, "--runtime-version", required=True, help="the Codex release")
+    add(parser, "--sdk-version")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -9,7 +9,7 @@ from codex_release.base.errors import UsageError
 from codex_release.base.words import by_number, counted
 from codex_release.check.release import distributions_in
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add_sdk_version
+from codex_release.commands.options import add
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
@@ -33,7 +33,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the files that were published; those it lacks are downloaded and held against the lock",
     )
-    add_sdk_version(parser)
+    add(parser, "--sdk-version")
     parser.add_argument(
         "--require-attestations", action="store_true", help="a file without attestations (PEP 740) is a problem"
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codex_release.base.table import Table
     from codex_release.facts.targets import Target
 
-__all__ = ["Lock", "LockedArchive", "LockedTarget", "compare_files"]
+__all__ = ["Lock", "LockedArchive", "LockedTarget", "Runtime", "compare_files"]
 
 _SCHEMA = 1
 _REMEDY = "write it anew with: codex-release lock VERSION"
@@ -74,6 +74,25 @@ class LockedTarget:
             signature=min(known, key=lambda each: STATES.index(each.state), default=None),
             code_signatures=self.code_signatures or older.code_signatures,
         )
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One runtime: a release for one platform.
+
+    Attributes:
+        version: the release.
+        target: the platform.
+        locked: what is known of it, by the lock; `None` to take what a source's published digest vouches for.
+    """
+
+    version: ReleaseVersion
+    target: Target
+    locked: LockedTarget | None = None
+
+    def __str__(self) -> str:
+        """As a person says it."""
+        return f"{self.version} for {self.target.triple}"
 
 
 @dataclass(frozen=True)

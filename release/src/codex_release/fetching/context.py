@@ -16,7 +16,7 @@ from codex_release.base.machine import cores
 from codex_release.base.once import made_once
 from codex_release.base.progress import progress_for
 from codex_release.base.shown import shown_text
-from codex_release.facts.lock import Lock
+from codex_release.facts.lock import Lock, Runtime
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.versions import ReleaseVersion
@@ -114,6 +114,14 @@ class Context:
     def version(self, text: str | None) -> ReleaseVersion:
         """The version that was named, else the locked one."""
         return ReleaseVersion.parse(text) if text else self.lock.version
+
+    def runtime(self, version: ReleaseVersion, target: Target, *, unlocked: bool = False) -> Runtime:
+        """A runtime as the lock describes it, or without what it says.
+
+        Raises:
+            LockError: if it should, and does not know it.
+        """
+        return Runtime(version, target, None if unlocked else self.lock.require(version, target))
 
     def targets(self, triples: Sequence[str], *, everything: bool) -> list[Target]:
         """The targets that were named, all of them, or this machine's.

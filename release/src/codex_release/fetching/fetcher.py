@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.base.http import Web
-    from codex_release.facts.lock import LockedTarget
-    from codex_release.facts.targets import Layout, Target
-    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.lock import Runtime
+    from codex_release.facts.targets import Layout
     from codex_release.fetching.cache import Cache
     from codex_release.runtime.archive import Sink
     from codex_release.sources import Archive, Source
@@ -46,43 +45,32 @@ class Fetcher:
     cache: Cache
     web: Web
 
-    def locked(self, version: ReleaseVersion, target: Target, locked: LockedTarget) -> RuntimeTree:
-        """The runtime that the lock describes, every file of it proved.
+    def tree(self, runtime: Runtime) -> RuntimeTree:
+        """A runtime, every file of it proved.
 
-        It comes from the cache, from a cached archive, or from the first source that serves exactly these bytes. A
-        damaged cache entry is dropped and fetched anew.
-
-        Args:
-            version: the release.
-            target: the platform.
-            locked: what the lock says of the two.
+        A locked one comes from the cache, from a cached archive, or from the first source that serves exactly these
+        bytes; a damaged cache entry is dropped and fetched anew. Without a lock, the digest that its source publishes
+        vouches for it.
 
         Raises:
             ReleaseError: if no source can serve it, with the reason of each.
         """
-        with self._filling(version, target, locked) as files:
-            return self._cached(files, self._is_whole) or self._from_archive(version, target, locked)
+        with self._filling(runtime) as files:
+            return self._cached(files, self._is_whole) or self._from_archive(runtime)
 
-    def copied(self, version: ReleaseVersion, target: Target, locked: LockedTarget, into: Path) -> RuntimeTree:
-        """A copy of the runtime that the lock describes, every file of the copy proved.
+    def copied(self, runtime: Runtime, into: Path) -> RuntimeTree:
+        """A copy of a runtime in a directory, every file of the copy proved, with the modes of their roles.
 
-        Where the cached runtime comes from, and what it raises, is as with `locked`. The files of the copy have the
-        modes of their roles.
-
-        Args:
-            version: the release.
-            target: the platform.
-            locked: what the lock says of the two.
-            into: the directory of the copy.
+        Where it comes from, and what this raises, is as with `tree`.
         """
 
         def copies_whole(tree: RuntimeTree) -> bool:
             return _is_complete(tree) and copy_tree(tree, into, self.layout) == tree.files
 
-        with self._filling(version, target, locked) as files:
+        with self._filling(runtime) as files:
             found = self._cached(files, copies_whole)
             if found is None:
-                found = self._from_archive(version, target, locked)
+                found = self._from_archive(runtime)
                 if not copies_whole(found):
                     raise CacheError(
                         f"what was just unpacked to {found.root} and copied to {into} is not what was unpacked",
@@ -90,17 +78,13 @@ class Fetcher:
                     )
         return replace(found, root=into)
 
-    def archive(
-        self, version: ReleaseVersion, target: Target, locked: LockedTarget | None, use: Callable[[StoredArchive], _T]
-    ) -> _T:
+    def archive(self, runtime: Runtime, use: Callable[[StoredArchive], _T]) -> _T:
         """Have a runtime's archive here, and use it.
 
         It comes from the cache or from the first source that serves it; one that cannot be used is passed over.
 
         Args:
-            version: the release.
-            target: the platform.
-            locked: what the lock says of the two; `None` to take what a source's published digest vouches for.
+            runtime: whose.
             use: what is done with it, `read` most of all; called again with the next archive after a `ReleaseError`.
 
         Returns:
@@ -110,7 +94,7 @@ class Fetcher:
             DiskError: if this machine does not let them be kept or unpacked.
             ReleaseError: if no archive can be used, with the reason of each.
         """
-        for source, pinned in locked.archives.items() if locked else ():
+        for source, pinned in runtime.locked.archives.items() if runtime.locked else ():
             if path := self.cache.find_archive(pinned.digest.sha256):
                 try:
                     return use(StoredArchive(path, pinned.name, source, pinned.digest))
@@ -122,33 +106,24 @@ class Fetcher:
         failures = []
         for each in self.sources:
             try:
-                return use(self._downloaded(each.find(version, target), locked))
+                return use(self._downloaded(each.find(runtime.version, runtime.target), runtime))
             except DiskError:
                 raise  # no source can help that
             except ReleaseError as error:
                 failures.append(f"{each.name}: {error}")
         raise SourceError(
-            f"no source serves {version} for {target.triple}",
+            f"no source serves {runtime}",
             problems=failures,
             remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
         )
 
-    def read(
-        self,
-        stored: StoredArchive,
-        sink: Sink,
-        version: ReleaseVersion,
-        target: Target,
-        locked: LockedTarget | None,
-    ) -> dict[str, FileDigest]:
+    def read(self, stored: StoredArchive, sink: Sink, runtime: Runtime) -> dict[str, FileDigest]:
         """Read an archive as a tree, and hold every file of it against the lock.
 
         Args:
             stored: the archive.
             sink: where the files go; they are proved once this returns, not before.
-            version: what release it should be of.
-            target: what it should be for.
-            locked: what every file should be; `None` if there is no lock to ask.
+            runtime: what it should be.
 
         Returns:
             what every file is, those included that are left out of trees.
@@ -158,48 +133,41 @@ class Fetcher:
         """
         # The archive's lock keeps a process that makes room from taking it away meanwhile.
         with self.cache.exclusive(stored.digest.sha256):
-            files = stream_tree(stored.path, stored.name, sink, Expected(self.layout, target, version))
-        if locked is not None:
+            files = stream_tree(stored.path, stored.name, sink, Expected(self.layout, runtime.target, runtime.version))
+        if runtime.locked is not None:
             name = f"{stored.name} from {stored.source}"
-            compare_files(locked.files, files, expected_by="the lock", found_in=name)
+            compare_files(runtime.locked.files, files, expected_by="the lock", found_in=name)
         return files
 
-    def published(self, version: ReleaseVersion, target: Target) -> RuntimeTree:
-        """The runtime that a source's own published digest vouches for; no lock is asked.
-
-        Raises:
-            ReleaseError: if no source can serve it with a digest, with the reason of each.
-        """
-        return self._from_archive(version, target, None)
-
-    def served(
-        self, archive: Archive, version: ReleaseVersion, target: Target, sink: Sink
-    ) -> tuple[StoredArchive, dict[str, FileDigest]]:
+    def served(self, archive: Archive, runtime: Runtime, sink: Sink) -> tuple[StoredArchive, dict[str, FileDigest]]:
         """What is in one particular archive as it is served now, held against what its source publishes of it.
 
         Returns:
             the archive, which is in the cache then, and what every file in it is; they went into the sink.
 
         Raises:
-            ReleaseError: if it cannot be had, or is no runtime of that target and version.
+            ReleaseError: if it cannot be had, or is not that runtime.
         """
         stored = download(archive, self.cache, self.web)
-        return stored, self.read(stored, sink, version, target, None)
+        return stored, self.read(stored, sink, runtime)
 
     @contextlib.contextmanager
-    def _filling(
-        self, version: ReleaseVersion, target: Target, locked: LockedTarget
-    ) -> Iterator[Mapping[str, FileDigest]]:
-        """The files of a locked tree, which no other process fills or takes away meanwhile."""
-        files = self.layout.payload(locked.files)
-        waiting = f"{version} for {target.triple}: another process is fetching it, waiting for it"
-        with self.cache.exclusive(tree_key(files), on_wait=lambda: self.web.progress.note(waiting)):
+    def _filling(self, runtime: Runtime) -> Iterator[Mapping[str, FileDigest] | None]:
+        """The files of a locked tree, which no other process fills or takes away meanwhile; `None` of another."""
+        if runtime.locked is None:
+            yield None
+            return
+        files, note = self.layout.payload(runtime.locked.files), self.web.progress.note
+        waiting = f"{runtime}: another process is fetching it, waiting for it"
+        with self.cache.exclusive(tree_key(files), on_wait=lambda: note(waiting)):
             yield files
 
-    def _cached(self, files: Mapping[str, FileDigest], is_good: Callable[[RuntimeTree], bool]) -> RuntimeTree | None:
+    def _cached(
+        self, files: Mapping[str, FileDigest] | None, is_good: Callable[[RuntimeTree], bool]
+    ) -> RuntimeTree | None:
         """The tree of these files that is in the cache already; one that turns out not to be good is dropped."""
-        root = self.cache.find_tree(tree_key(files))
-        if root is None:
+        root = self.cache.find_tree(tree_key(files)) if files is not None else None
+        if files is None or root is None:
             return None
         tree = RuntimeTree(root, files)
         if is_good(tree):
@@ -207,24 +175,22 @@ class Fetcher:
         self._drop(root, "the cached tree")
         return None
 
-    def _from_archive(self, version: ReleaseVersion, target: Target, locked: LockedTarget | None) -> RuntimeTree:
-        return self.archive(version, target, locked, lambda stored: self._unpacked(stored, version, target, locked))
+    def _from_archive(self, runtime: Runtime) -> RuntimeTree:
+        def unpacked(stored: StoredArchive) -> RuntimeTree:
+            with self.cache.scratch_tree() as scratch:
+                files = self.layout.payload(self.read(stored, DirectorySink(scratch), runtime))
+                present = self._cached(files, self._is_whole)
+                return present or RuntimeTree(self.cache.adopt_tree(scratch, tree_key(files)), files)
 
-    def _downloaded(self, archive: Archive, locked: LockedTarget | None) -> StoredArchive:
+        return self.archive(runtime, unpacked)
+
+    def _downloaded(self, archive: Archive, runtime: Runtime) -> StoredArchive:
         """An archive, held against the lock if that knows it, else against what its source publishes of it."""
-        if locked is None and not archive.digests:
+        if runtime.locked is None and not archive.digests:
             raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
-        pinned = locked.archives.get(archive.source) if locked else None
+        pinned = runtime.locked.archives.get(archive.source) if runtime.locked else None
         expected = pinned.digest if pinned and pinned.name == archive.name else None
         return download(archive, self.cache, self.web, expected=expected)
-
-    def _unpacked(
-        self, stored: StoredArchive, version: ReleaseVersion, target: Target, locked: LockedTarget | None
-    ) -> RuntimeTree:
-        with self.cache.scratch_tree() as scratch:
-            files = self.layout.payload(self.read(stored, DirectorySink(scratch), version, target, locked))
-            present = self._cached(files, self._is_whole)
-            return present or RuntimeTree(self.cache.adopt_tree(scratch, tree_key(files)), files)
 
     def _is_whole(self, tree: RuntimeTree) -> bool:
         """Whether every file of a cached tree still is what it was when it was put there."""

@@ -20,13 +20,13 @@ from codex_release.base.digests import digested
 from codex_release.base.errors import RuntimeSetupError, SourceError
 from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.base.words import byte_count
+from codex_release.facts.lock import Runtime
 from codex_release.installing.console_script import console_script
 from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
 from codex_release.runtime.inspection import inspect_tree
 from codex_release.wheels.assembler import skeleton_files
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.record import record_text
-from codex_release.wheels.sbom import Provenance
 from codex_release.wheels.stage import stage_runtime
 from codex_release.wheels.wheel_file import read_entry_points
 
@@ -90,7 +90,7 @@ def _replace(plan: Plan, context: Context) -> None:
         tempfile.TemporaryDirectory(prefix="codex-bootstrap-") as scratch,
     ):
         backend.start()  # it takes as long to load as the runtime takes to be copied
-        tree = context.fetcher.copied(plan.version, plan.target, plan.locked, stage.new((_PACKAGES, module)))
+        tree = context.fetcher.copied(_runtime(plan), stage.new((_PACKAGES, module)))
         variant = _variant(plan, tree)
         shipped = tree.without(variant.left_out)
         for path in variant.left_out:
@@ -99,6 +99,10 @@ def _replace(plan: Plan, context: Context) -> None:
         dist_info, script = _write_package(plan, shipped, skeleton, stage)
         comes: list[Item] = [(_PACKAGES, module), (_SCRIPTS, script), (_PACKAGES, dist_info)]
         stage.commit(comes, [(_PACKAGES, name) for name in before if name != dist_info])
+
+
+def _runtime(plan: Plan) -> Runtime:
+    return Runtime(plan.version, plan.target, plan.locked)
 
 
 def _refuse_foreign(plan: Plan, before: Mapping[str, str]) -> None:
@@ -128,7 +132,7 @@ def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path,
         scratch / "stage",
         shipped.files,
         variant,
-        Provenance.of(plan.version, plan.target, plan.locked),
+        _runtime(plan),
         catalog=plan.catalog,
         workspace=plan.workspace,
     )

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
-from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, compare_files
+from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime, compare_files
 from codex_release.facts.signatures import ABSENT, VERIFIED, Signature
 from codex_release.pin.sigstore import Signer, verify_bundle
 from codex_release.runtime.codesign import examine
@@ -58,7 +58,7 @@ def _observe(version: ReleaseVersion, target: Target, context: Context) -> Locke
                     f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now"
                 )
             sink = _Judged(context.catalog.code_signing)
-            served[source.name] = (*context.fetcher.served(archive, version, target, sink), sink)
+            served[source.name] = (*context.fetcher.served(archive, Runtime(version, target), sink), sink)
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{target.triple}: {failures[-1]}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.base.digests import FileDigest
-    from codex_release.facts.lock import LockedArchive, LockedTarget
-    from codex_release.facts.signatures import CodeSignature, Signature
-    from codex_release.facts.targets import Catalog, Target
-    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.lock import LockedArchive, Runtime
+    from codex_release.facts.targets import Catalog
 
-__all__ = ["Provenance", "sbom_json"]
+__all__ = ["sbom_json"]
 
 _NAMESPACE = uuid.UUID("6f1d6cf5-1a0b-5f0e-9a51-6c5a53b1d3a4")
 """Any fixed value: the serial numbers made from it are this project's own."""
@@ -33,36 +30,18 @@ _NAMESPACE = uuid.UUID("6f1d6cf5-1a0b-5f0e-9a51-6c5a53b1d3a4")
 _PREFIX = "codex-release"
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a runtime comes from.
+def sbom_json(runtime: Runtime, files: Mapping[str, FileDigest], catalog: Catalog) -> str:
+    """The document, the same text for the same facts.
 
-    Attributes:
-        version: the release.
-        target: the platform.
-        archives: the archives known to hold its files, by source.
-        signature: what the lock says of the entrypoint's signature.
-        code_signatures: what it says of the executables' own, by their path.
+    Args:
+        runtime: where the files come from: the archives known to hold them, and what is known of signatures.
+        files: the payload.
+        catalog: the data file.
     """
-
-    version: ReleaseVersion
-    target: Target
-    archives: Mapping[str, LockedArchive] = field(default_factory=dict)
-    signature: Signature | None = None
-    code_signatures: Mapping[str, CodeSignature] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, version: ReleaseVersion, target: Target, locked: LockedTarget) -> Provenance:
-        """The provenance of a locked runtime."""
-        return cls(version, target, locked.archives, locked.signature, locked.code_signatures)
-
-
-def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: Catalog) -> str:
-    """The document, the same text for the same facts."""
-    version, repository = provenance.version, catalog.github.repository
+    version, target, repository = runtime.version, runtime.target, catalog.github.repository
     wheel_ref = f"pkg:pypi/{catalog.distribution}@{version.pep440}"
     codex_ref = f"pkg:github/{repository}@{version.tag}"
-    components = [_file(path, digest, provenance, catalog) for path, digest in sorted(files.items())]
+    components = [_file(path, digest, runtime, catalog) for path, digest in sorted(files.items())]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -82,11 +61,11 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
                 "bom-ref": codex_ref,
                 "name": "codex",
                 "version": version.codex,
-                "description": f"Codex for {provenance.target.triple}",
+                "description": f"Codex for {target.triple}",
                 "purl": codex_ref,
                 "licenses": [{"license": {"id": catalog.license}}],
-                "properties": _properties({"release-tag": version.tag, "target": provenance.target.triple}),
-                "externalReferences": _references(provenance, catalog),
+                "properties": _properties({"release-tag": version.tag, "target": target.triple}),
+                "externalReferences": _references(runtime, catalog),
             },
             *components,
         ],
@@ -100,16 +79,16 @@ def sbom_json(provenance: Provenance, files: Mapping[str, FileDigest], catalog: 
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def _file(path: str, digest: FileDigest, provenance: Provenance, catalog: Catalog) -> dict[str, Any]:
+def _file(path: str, digest: FileDigest, runtime: Runtime, catalog: Catalog) -> dict[str, Any]:
     """One file of the payload, and what is known of who signed it."""
     facts = {"size": str(digest.size)}
     if catalog.layout.is_executable(path):
         facts["executable"] = "true"
-    signature = provenance.signature
-    is_entrypoint = path == provenance.target.fill(catalog.layout.entrypoint)
+    signature = runtime.locked.signature if runtime.locked else None
+    is_entrypoint = path == runtime.target.fill(catalog.layout.entrypoint)
     if signature and signature.state == VERIFIED and is_entrypoint:
         facts |= {"sigstore-identity": signature.identity, "sigstore-issuer": signature.issuer}
-    if code := provenance.code_signatures.get(path):
+    if code := runtime.locked.code_signatures.get(path) if runtime.locked else None:
         said = {"": code.state, "-signer": code.signer, "-team": code.team, "-flags": " ".join(code.flags)}
         facts |= {f"code-signature{name}": value for name, value in said.items() if value}
     component = {
@@ -128,18 +107,18 @@ def _properties(facts: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": f"{_PREFIX}:{name}", "value": value} for name, value in facts.items()]
 
 
-def _references(provenance: Provenance, catalog: Catalog) -> list[dict[str, Any]]:
+def _references(runtime: Runtime, catalog: Catalog) -> list[dict[str, Any]]:
     """The release's page, and each known archive with its digest."""
-    repository, tag = catalog.github.repository, provenance.version.tag
+    repository, tag = catalog.github.repository, runtime.version.tag
     references: list[dict[str, Any]] = [
         {"type": "vcs", "url": f"https://github.com/{repository}"},
         {"type": "release-notes", "url": f"https://github.com/{repository}/releases/tag/{tag}"},
     ]
-    for source, archive in sorted(provenance.archives.items()):
+    for source, archive in sorted(runtime.locked.archives.items() if runtime.locked else ()):
         references.append(
             {
                 "type": "distribution",
-                "url": _archive_url(source, archive, provenance, catalog),
+                "url": _archive_url(source, archive, runtime, catalog),
                 "comment": archive.name,
                 "hashes": [{"alg": "SHA-256", "content": archive.digest.sha256}],
             }
@@ -147,9 +126,9 @@ def _references(provenance: Provenance, catalog: Catalog) -> list[dict[str, Any]
     return references
 
 
-def _archive_url(source: str, archive: LockedArchive, provenance: Provenance, catalog: Catalog) -> str:
+def _archive_url(source: str, archive: LockedArchive, runtime: Runtime, catalog: Catalog) -> str:
     """Where an archive is published; for npm a package URL, for the registry is the reader's own choice."""
     if source == "npm":
-        number = provenance.target.fill(catalog.npm.version).replace("{version}", provenance.version.codex)
+        number = runtime.target.fill(catalog.npm.version).replace("{version}", runtime.version.codex)
         return f"pkg:npm/{quote(catalog.npm.package, safe='/')}@{number}"
-    return f"https://github.com/{catalog.github.repository}/releases/download/{provenance.version.tag}/{archive.name}"
+    return f"https://github.com/{catalog.github.repository}/releases/download/{runtime.version.tag}/{archive.name}"

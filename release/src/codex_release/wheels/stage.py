@@ -23,13 +23,14 @@ from codex_release.base.switch import put_together
 from codex_release.base.workplace import workplace
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
-from codex_release.wheels.sbom import Provenance, sbom_json
+from codex_release.wheels.sbom import sbom_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
+    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Catalog
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.facts.workspace import Workspace
@@ -93,7 +94,7 @@ def stage_runtime(
     directory: Path,
     files: Mapping[str, FileDigest],
     variant: Variant,
-    provenance: Provenance,
+    runtime: Runtime,
     *,
     catalog: Catalog,
     workspace: Workspace,
@@ -105,7 +106,7 @@ def stage_runtime(
         directory: see `staging`; it appears whole or not at all.
         files: what the runtime's files are.
         variant: the wheel's tags, and what is left out of it.
-        provenance: for the bill of materials.
+        runtime: where they come from, for the bill of materials.
         catalog: the data file.
         workspace: where template and licence are.
         root: the runtime's tree, to be copied in; without it only a tool that adds the payload can use the stage.
@@ -114,7 +115,7 @@ def stage_runtime(
         StageError: if the directory is in use, or something cannot be read or written.
     """
     shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
-    target, version = provenance.target, provenance.version
+    target, version = runtime.target, runtime.version
     with staging(directory, "stage-runtime") as scratch:
         ignored = shutil.ignore_patterns(*_IGNORED, _LICENSES)
         shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=ignored)
@@ -123,7 +124,7 @@ def stage_runtime(
         for work in works:
             shutil.copyfile(workspace.runtime_template / _LICENSES / work.name, scratch / f"LICENSE.{work.name}")
         _edit_toml(scratch / "pyproject.toml", version=version.pep440, terms=catalog.license_of(works))
-        (scratch / SBOM).write_bytes(sbom_json(provenance, shipped, catalog).encode())
+        (scratch / SBOM).write_bytes(sbom_json(runtime, shipped, catalog).encode())
         staged = {
             "version": version.codex,
             "target": target.triple,
