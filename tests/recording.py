@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from codex_release.base.progress import Transfer
+    from codex_release.base.progress import Advance
 
 __all__ = [
     "IMPATIENT",
@@ -61,9 +61,9 @@ class Silent:
     """A display that shows nothing."""
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """Show nothing."""
-        yield RecordedTransfer(what, total, done)
+        yield RecordedTransfer(what, total, done).advance
 
     def note(self, text: str) -> None:
         """Show nothing."""
@@ -90,11 +90,11 @@ class RecordedProgress:
     transfers: list[RecordedTransfer] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """Remember a transfer."""
         transfer = RecordedTransfer(what, total, done)
         self.transfers.append(transfer)
-        yield transfer
+        yield transfer.advance
 
     def note(self, text: str) -> None:
         """Remember a line."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codex_release.base.http import Web
-    from codex_release.base.progress import Transfer
+    from codex_release.base.progress import Advance
 
 pytestmark = pytest.mark.usefixtures("directly")
 
@@ -121,8 +121,8 @@ class TestPrograms:
 
         class Display(RecordedProgress):
             @contextlib.contextmanager
-            def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
-                yield Interrupted(what, total, done)
+            def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
+                yield Interrupted(what, total, done).advance
 
         begin = time.monotonic()
         lasting = printed_by("import time; print('half', flush=True); time.sleep(60)")

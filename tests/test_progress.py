@@ -37,16 +37,16 @@ def assert_no_thread_remains(before: set[threading.Thread]) -> None:
 
 class TestLines:
     def test_a_transfer_is_one_line_at_its_start_and_one_at_its_end(self, log: Console) -> None:
-        with Lines(log).transfer("codex.tgz from npm", 3_000_000) as transfer:
+        with Lines(log).transfer("codex.tgz from npm", 3_000_000) as advance:
             assert lines_of(log) == ["codex.tgz from npm (3.0 MB)"]
-            transfer.advance(1_000_000)
-            transfer.advance(2_000_000)
+            advance(1_000_000)
+            advance(2_000_000)
         assert len(lines_of(log)) == 2
         assert re.fullmatch(r"codex\.tgz from npm: 3\.0 MB in \d+\.\d s, [\d.]+ [MG]B/s", lines_of(log)[1])
 
     def test_what_is_here_already_is_told_and_not_counted(self, log: Console) -> None:
-        with Lines(log).transfer("codex.tgz", 3_000_000, 2_000_000) as transfer:
-            transfer.advance(1_000_000)
+        with Lines(log).transfer("codex.tgz", 3_000_000, 2_000_000) as advance:
+            advance(1_000_000)
         assert lines_of(log)[0] == "codex.tgz (3.0 MB, 2.0 MB are here)"
         assert lines_of(log)[1].startswith("codex.tgz: 1.0 MB in ")
 
@@ -69,9 +69,9 @@ class TestLines:
         lines = Lines(log)
 
         def run(number: int) -> None:
-            with lines.transfer(f"archive-{number}", 1000) as transfer:
+            with lines.transfer(f"archive-{number}", 1000) as advance:
                 for _ in range(10):
-                    transfer.advance(100)
+                    advance(100)
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(run, range(40)))
@@ -84,9 +84,9 @@ class TestBars:
         before = set(threading.enumerate())
         bars = Bars(terminal)
         for name in ("first.tgz", "second.tgz"):
-            with bars.transfer(name, 1000, 250) as transfer:
-                transfer.advance(250)
-                transfer.advance(250)
+            with bars.transfer(name, 1000, 250) as advance:
+                advance(250)
+                advance(250)
                 assert [(task.completed, task.total) for task in bars._bars.tasks] == [(750, 1000)]
                 bars._bars.refresh()
             assert bars._bars.tasks == []
@@ -110,10 +110,10 @@ class TestBars:
         def run(number: int) -> int:
             total = 0
             for _ in range(5):
-                with bars.transfer(f"archive-{number}", 4000) as transfer:
+                with bars.transfer(f"archive-{number}", 4000) as advance:
                     together.wait()
                     for _ in range(4):
-                        transfer.advance(1000)
+                        advance(1000)
                         total += 1000
                     bars.note(f"note of {number}")
             return total
@@ -134,8 +134,8 @@ class TestBars:
 
     def test_bytes_that_are_taken_back_shorten_the_bar(self, terminal: Console) -> None:
         bars = Bars(terminal)
-        with bars.transfer("codex.tgz", 1000, 600) as transfer:
-            transfer.advance(-600)
+        with bars.transfer("codex.tgz", 1000, 600) as advance:
+            advance(-600)
             (task,) = bars._bars.tasks
             assert task.completed == 0
 

@@ -75,7 +75,7 @@ def ensure_runtime_package_installed(
 
             with open_context(lambda: plan.workspace) as context:
                 install(plan, context)
-        return plan.version.pep440
+        return plan.runtime.version.pep440
 
 
 def required_runtime_version(*, checkout: str | os.PathLike[str] | None = None) -> str:

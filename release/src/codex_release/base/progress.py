@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rich import progress as shown
@@ -17,34 +18,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["Bars", "Lines", "Progress", "Transfer", "progress_for"]
+__all__ = ["Advance", "Bars", "Lines", "Progress", "progress_for"]
 
 
-class Transfer(Protocol):
-    """One running transfer."""
-
-    def advance(self, count: int) -> None:
-        """Count bytes; a negative number takes some back."""
+Advance = Callable[[int], None]
+"""Counts bytes of a running transfer; a negative number takes some back."""
 
 
 class Progress(Protocol):
     """Where transfers and remarks are shown."""
 
-    def transfer(self, what: str, total: int | None, done: int = 0) -> contextlib.AbstractContextManager[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> contextlib.AbstractContextManager[Advance]:
         """Show a transfer of `total` bytes (if known), `done` of which are here already, until the block ends."""
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
-
-
-@dataclass
-class _Count:
-    """A transfer that only counts."""
-
-    done: int = 0
-
-    def advance(self, count: int) -> None:
-        self.done += count
 
 
 class Lines:
@@ -54,15 +42,15 @@ class Lines:
         self._console = console
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """One line at the start and one with what came, time and rate at the end; none there if it fails."""
         facts = [byte_count(total)] if total else []
         facts += [f"{byte_count(done)} are here"] if done else []
         self.note(f"{what} ({', '.join(facts)})" if facts else what)
-        count, start = _Count(), time.monotonic()
-        yield count
-        seconds = max(time.monotonic() - start, 1e-9)
-        self.note(f"{what}: {byte_count(count.done)} in {seconds:.1f} s, {byte_count(int(count.done / seconds))}/s")
+        counts, start = list[int](), time.monotonic()
+        yield counts.append
+        came, seconds = sum(counts), max(time.monotonic() - start, 1e-9)
+        self.note(f"{what}: {byte_count(came)} in {seconds:.1f} s, {byte_count(int(came / seconds))}/s")
 
     def note(self, text: str) -> None:
         """One line."""
@@ -85,14 +73,14 @@ class Bars:
         self._guard = threading.Lock()
 
     @contextlib.contextmanager
-    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Transfer]:
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator[Advance]:
         """A bar until the block ends; the display runs while at least one transfer does."""
         with self._guard:
             if not self._bars.tasks:
                 self._bars.start()
             task = self._bars.add_task(what, total=total, completed=done)
         try:
-            yield _Bar(self._bars, task)
+            yield partial(self._bars.advance, task)
         finally:
             with self._guard:
                 self._bars.remove_task(task)
@@ -102,17 +90,6 @@ class Bars:
     def note(self, text: str) -> None:
         """One line above the bars."""
         self._bars.console.print(text, markup=False, emoji=False, highlight=False)
-
-
-@dataclass
-class _Bar:
-    """A transfer shown as a bar."""
-
-    bars: shown.Progress
-    task: shown.TaskID
-
-    def advance(self, count: int) -> None:
-        self.bars.advance(self.task, count)
 
 
 def progress_for(console: Console) -> Progress:

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
 from codex_release.facts.toml import read_toml
+from codex_release.facts.workspace import package_files
 from codex_release.wheels.wheel_file import read_entry_points
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ __all__ = ["Project", "form_problems", "project_problems"]
 
 _METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 """What each wheel's metadata directory has; a runtime's has a bill of materials too."""
-
-_UNSHIPPED = ("__pycache__", ".")
-"""How the names of files and directories begin that no stage takes over."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,8 @@ class Project:
         groups = {"console_scripts": project.mapping("scripts")} if "scripts" in project else {}
         if "entry-points" in project:
             groups |= {group: project.table("entry-points").mapping(group) for group in project.table("entry-points")}
-        source = directory / "src"
-        found = (path for path in source.rglob("*") if path.is_file())
-        names = {path.relative_to(source).as_posix(): path for path in found}
         return cls(
-            files={name: file_digest(path) for name, path in names.items() if not _is_unshipped(name)},
+            files={name: file_digest(path) for name, path in package_files(directory).items()},
             dependencies=frozenset(map(str, required)),
             requires_python=project.text("requires-python"),
             entry_points=groups,
@@ -162,7 +157,3 @@ def _arrays(table: Table, key: str) -> list[tuple[str, tuple[str, ...]]]:
 def _is_packaged(name: str) -> bool:
     top, _, below = name.partition("/")
     return bool(below) and "." not in top
-
-
-def _is_unshipped(name: str) -> bool:
-    return name.endswith(".pyc") or any(part.startswith(_UNSHIPPED) for part in name.split("/"))

@@ -55,11 +55,11 @@ def begin(
     )
 
     def report(*, installed: bool) -> Answer:
-        environment, version = plan.environment, plan.version.pep440
+        environment, version = plan.environment, plan.runtime.version.pep440
         seconds = time.monotonic() - started
         data = {
             "version": version,
-            "target": plan.target.triple,
+            "target": plan.runtime.target.triple,
             "site": str(environment.site),
             "scripts": str(environment.scripts),
             "installed": installed,

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from codex_release.base.errors import WorkspaceError
 
-__all__ = ["Workspace"]
+__all__ = ["Workspace", "package_files"]
 
 _MARKER = Path("release", "targets.toml")
+_UNSHIPPED = ("__pycache__", ".")
+"""How the names of files and directories begin that no stage takes over."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ class Workspace:
     def license(self) -> Path:
         """The licence text that every distribution carries."""
         return self.root / "LICENSE"
+
+
+def package_files(project: Path) -> dict[str, Path]:
+    """The files of a project's own package, as stages take them over, by their names in its wheel."""
+    source = project / "src"
+    found = {path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if not _is_unshipped(name)}
+
+
+def _is_unshipped(name: str) -> bool:
+    return name.endswith(".pyc") or any(part.startswith(_UNSHIPPED) for part in name.split("/"))
 
 
 def _is_checkout(directory: Path) -> bool:

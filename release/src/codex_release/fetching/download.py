@@ -223,10 +223,10 @@ class _Part:
 def _fill(archive: Archive, part: _Part, web: Web, size: int | None) -> None:
     origin = archive.origin
     silence_s = web.policy.connect_timeout_s + web.policy.read_timeout_s
-    with web.progress.transfer(f"{archive.name} from {archive.source}", size, done=part.size) as transfer:
+    with web.progress.transfer(f"{archive.name} from {archive.source}", size, done=part.size) as advance:
 
         def count(length: int) -> None:
-            transfer.advance(length)
+            advance(length)
             if part.size > (MOST_FILE if size is None else size):
                 most = f"{MOST_FILE} bytes" if size is None else f"the {size} bytes it should have"
                 raise DownloadError(

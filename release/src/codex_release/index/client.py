@@ -140,13 +140,13 @@ class PackageIndex:
         def receive() -> None:
             with (
                 self.web.stream(listed.url, self.headers(listed.url)) as response,
-                self.web.progress.transfer(listed.name, listed.size) as bar,
+                self.web.progress.transfer(listed.name, listed.size) as advance,
                 path.open("wb") as file,
             ):
                 # Raw: what is listed are the bytes of the file, whatever encoding the server declares.
                 for chunk in self.web.bounded(what, response.iter_raw(), most):
                     file.write(chunk)
-                    bar.advance(len(chunk))
+                    advance(len(chunk))
 
         with system_errors_as(DiskError, f"{path} cannot be written", "make room there, and let it be written"):
             self.web.retrying(listed.url, receive)

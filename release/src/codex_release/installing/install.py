@@ -20,7 +20,6 @@ from codex_release.base.digests import digested
 from codex_release.base.errors import RuntimeSetupError, SourceError
 from codex_release.base.switch import exclusive, finish_broken_off, staged
 from codex_release.base.words import byte_count
-from codex_release.facts.lock import Runtime
 from codex_release.installing.console_script import console_script
 from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
 from codex_release.runtime.inspection import inspect_tree
@@ -71,9 +70,9 @@ def install(plan: Plan, context: Context) -> bool:
 
     with _explained(plan, context), exclusive(environment.site, module, wait):
         finish_broken_off(module, (environment.site, environment.scripts))
-        wrong = whats_wrong(environment.site, plan.version.pep440, plan.expected, plan.catalog)
+        wrong = whats_wrong(environment.site, plan.runtime.version.pep440, plan.expected, plan.catalog)
         if wrong is not None:
-            context.progress.note(f"installing {plan.catalog.distribution} {plan.version.pep440}: {wrong}")
+            context.progress.note(f"installing {plan.catalog.distribution} {plan.runtime.version.pep440}: {wrong}")
             _replace(plan, context)
     _forget_imported(module, environment.site)
     return wrong is not None
@@ -90,7 +89,7 @@ def _replace(plan: Plan, context: Context) -> None:
         tempfile.TemporaryDirectory(prefix="codex-bootstrap-") as scratch,
     ):
         backend.start()  # it takes as long to load as the runtime takes to be copied
-        tree = context.fetcher.copied(_runtime(plan), stage.new((_PACKAGES, module)))
+        tree = context.fetcher.copied(plan.runtime, stage.new((_PACKAGES, module)))
         variant = _variant(plan, tree)
         shipped = tree.without(variant.left_out)
         for path in variant.left_out:
@@ -99,10 +98,6 @@ def _replace(plan: Plan, context: Context) -> None:
         dist_info, script = _write_package(plan, shipped, skeleton, stage)
         comes: list[Item] = [(_PACKAGES, module), (_SCRIPTS, script), (_PACKAGES, dist_info)]
         stage.commit(comes, [(_PACKAGES, name) for name in before if name != dist_info])
-
-
-def _runtime(plan: Plan) -> Runtime:
-    return Runtime(plan.version, plan.target, plan.locked)
 
 
 def _refuse_foreign(plan: Plan, before: Mapping[str, str]) -> None:
@@ -117,7 +112,7 @@ def _refuse_foreign(plan: Plan, before: Mapping[str, str]) -> None:
 
 def _variant(plan: Plan, tree: RuntimeTree) -> Variant:
     """The wheel that pip would choose of those that the target yields: the one with the first tag of this system."""
-    variants = inspect_tree(tree, plan.target, plan.catalog.layout).variants
+    variants = inspect_tree(tree, plan.runtime.target, plan.catalog.layout).variants
     for platform in platform_tags():
         for variant in variants:
             if platform in variant.platforms:
@@ -132,7 +127,7 @@ def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path,
         scratch / "stage",
         shipped.files,
         variant,
-        _runtime(plan),
+        plan.runtime,
         catalog=plan.catalog,
         workspace=plan.workspace,
     )
@@ -150,7 +145,7 @@ def _write_package(plan: Plan, shipped: RuntimeTree, skeleton: Mapping[str, byte
     for name, content in small.items():
         rows[name] = _write(stage.new((_PACKAGES, name)), content, 0o644)
     name, entry_point = _entry_point(small[f"{dist_info}/entry_points.txt"])
-    script, content = console_script(name, entry_point, environment, plan.target)
+    script, content = console_script(name, entry_point, environment, plan.runtime.target)
     digest = _write(stage.new((_SCRIPTS, script)), content, 0o755)
     rows[_from_site(environment.site, environment.scripts / script)] = digest
     _write(stage.new((_PACKAGES, record)), record_text(rows, record).encode(), 0o644)
@@ -197,7 +192,7 @@ def _explained(plan: Plan, context: Context) -> Iterator[None]:
         remedy = _without_network(plan, context)
         raise RuntimeSetupError(error.what, remedy=remedy, problems=error.problems) from error
     except OSError as error:
-        what = f"{plan.catalog.distribution} {plan.version.pep440} cannot be installed into {site}"
+        what = f"{plan.catalog.distribution} {plan.runtime.version.pep440} cannot be installed into {site}"
         raise RuntimeSetupError(f"{what}: {error}", remedy=_remedy(plan, error)) from error
 
 
@@ -205,9 +200,9 @@ def _without_network(plan: Plan, context: Context) -> str:
     """Which files would do, and where to put them."""
     known = [
         f"put {archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
-        for archive in plan.locked.archives.values()
+        for archive in (plan.runtime.locked.archives.values() if plan.runtime.locked else ())
     ]
-    asset = plan.target.fill(plan.catalog.github.archives[0])
+    asset = plan.runtime.target.fill(plan.catalog.github.archives[0])
     return " or ".join([*known, f"name a directory that holds {asset} in CODEX_RELEASE_SOURCES"])
 
 

@@ -10,7 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import FileDigest, file_digest, file_digests
+from codex_release.base.digests import FileDigest, file_digests
 from codex_release.base.errors import LockError
 from codex_release.base.words import by_number
 from codex_release.facts.lock import compare_files
@@ -23,19 +23,9 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.wheels.record import RecordRow
 
-__all__ = ["dist_infos", "owner_of", "template_files", "whats_wrong"]
+__all__ = ["dist_infos", "owner_of", "whats_wrong"]
 
 _BYTECODE = ("__pycache__", ".pyc")
-
-
-def template_files(template: Path, module: str) -> dict[str, FileDigest]:
-    """What the template's own files of the package are."""
-    package = template / "src" / module
-    return {
-        path.relative_to(package).as_posix(): file_digest(path)
-        for path in package.rglob("*")
-        if path.is_file() and path.parent.name != "__pycache__" and not path.name.startswith(".")
-    }
 
 
 def dist_infos(site: Path, distribution: str) -> dict[str, str]:

@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codex_release.base.digests import file_digest
 from codex_release.base.errors import RuntimeSetupError, UsageError
-from codex_release.facts.lock import Lock
+from codex_release.facts.lock import Lock, Runtime
 from codex_release.facts.targets import Catalog
 from codex_release.facts.versions import ReleaseVersion
+from codex_release.facts.workspace import package_files
 from codex_release.installing.environment import Environment
-from codex_release.installing.installed import template_files, whats_wrong
+from codex_release.installing.installed import whats_wrong
 from codex_release.installing.wanted import RUNTIME_VERSION_ENV_VAR, configured_runtime_version
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
-    from codex_release.facts.lock import LockedTarget
     from codex_release.facts.targets import Target
     from codex_release.facts.workspace import Workspace
 
@@ -38,18 +39,14 @@ class Plan:
     Attributes:
         workspace: the checkout.
         catalog: its data file.
-        version: the runtime.
-        target: this machine.
-        locked: what the lock says of the two.
+        runtime: what goes there, as the lock describes it for this machine.
         environment: where it goes.
         expected: what each file of the package has to be afterwards, by its path in it.
     """
 
     workspace: Workspace
     catalog: Catalog
-    version: ReleaseVersion
-    target: Target
-    locked: LockedTarget
+    runtime: Runtime
     environment: Environment
     expected: Mapping[str, FileDigest]
 
@@ -57,7 +54,7 @@ class Plan:
         """Why what is installed is not this version, whole; `None` if there is nothing to do."""
         if any(self.environment.site.glob(f".{self.catalog.module}[-.]*")):
             return "an installation is under way, or was broken off"
-        return whats_wrong(self.environment.site, self.version.pep440, self.expected, self.catalog)
+        return whats_wrong(self.environment.site, self.runtime.version.pep440, self.expected, self.catalog)
 
 
 def plan_installation(
@@ -87,9 +84,10 @@ def plan_installation(
         lock = Lock.read(lock_file or workspace.lock_file)
         version = wanted_version(runtime_version) or lock.version
         locked = lock.require(version, target)
-        package = template_files(workspace.runtime_template, catalog.module)
+        own = package_files(workspace.runtime_template)
+        package = {name.removeprefix(f"{catalog.module}/"): file_digest(path) for name, path in own.items()}
         expected = {**catalog.layout.payload(locked.files), **package}
-        return Plan(workspace, catalog, version, target, locked, asked.result(), expected)
+        return Plan(workspace, catalog, Runtime(version, target, locked), asked.result(), expected)
 
 
 def wanted_version(named: str | None = None) -> ReleaseVersion | None:
