@@ -244,6 +244,10 @@ def test_check_runs_what_is_locked_and_nothing_else(release: FakeRelease, host: 
     found = json.loads(release.ran("check", wheel, "--json", code=1).out)
     assert [each.partition(":")[0] for each in found[str(wheel)]["problems"]] == [problem]
     assert json.loads(release.ran("check", wheel, "--unlocked", "--json").out)[str(wheel)]["run"] is None
+    numbered = wheel.with_name(wheel.name.replace("-py3-", "-1-py3-"))
+    numbered.write_bytes(wheel.read_bytes())
+    (problem,) = json.loads(release.ran("check", numbered, "--json", code=1).out)[str(numbered)]["problems"]
+    assert problem.startswith("it has a build number")  # which speaks against it, so it is not run
     text = release.lock_file.read_text(encoding="utf-8")
     release.lock_file.write_text(re.sub(r'("bin/codex.* sha256 = ")....', r"\1ffff", text), encoding="utf-8")
     assert release.lock_file.read_text(encoding="utf-8") != text

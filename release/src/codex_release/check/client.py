@@ -10,15 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import ArchiveError, WorkspaceError
-from codex_release.check.contents import (
-    entry_problems,
-    identity_problems,
-    metadata_problems,
-    read_contents,
-    record_problems,
-    size_problems,
-)
-from codex_release.check.sources import form_problems, project_problems
+from codex_release.check.contents import metadata_problems, read_contents, record_problems, size_problems
+from codex_release.check.sources import project_problems
 from codex_release.facts.toml import read_toml
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.wheels.wheel_file import read_headers
@@ -42,12 +35,9 @@ _SDIST = ("LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore")
 def check_client_wheel(
     wheel: WheelFile, catalog: Catalog, lock: Lock | None, project: Project | None
 ) -> tuple[list[str], str | None]:
-    """The problems of the client's wheel, and the runtime version it is pinned to."""
-    problems = size_problems(wheel.path, catalog.size_limits[wheel.distribution], wheel.distribution)
-    if broken := entry_problems(wheel):
-        return [*problems, *broken], None
+    """The problems of the client's wheel beside those of any, and the runtime version it is pinned to."""
     contents, damaged = read_contents(wheel)
-    problems += damaged + record_problems(wheel, contents) + identity_problems(wheel) + form_problems(wheel)
+    problems = damaged + record_problems(wheel, contents)
     problems += metadata_problems(wheel.metadata, catalog.license) + project_problems(wheel, project, contents, catalog)
     if {tag.platform for tag in wheel.tags} != {"any"}:
         problems.append("it is not for any platform")
@@ -58,7 +48,7 @@ def check_client_sdist(
     path: Path, catalog: Catalog, lock: Lock | None, project: Project | None
 ) -> tuple[list[str], str | None]:
     """The problems of the client's sdist, and the runtime version it is pinned to."""
-    problems = size_problems(path, catalog.size_limits[catalog.client], catalog.client)
+    problems = size_problems(path, catalog.client, catalog)
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         try:
             found = stream(path, path.name, DirectorySink(Path(scratch)), str)

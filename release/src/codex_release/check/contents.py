@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
+    from codex_release.facts.targets import Catalog
     from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = [
@@ -132,9 +133,9 @@ def metadata_problems(metadata: Message, expression: str) -> list[str]:
     return problems
 
 
-def size_problems(path: Path, limit: int, project: str) -> list[str]:
-    """Whether a file is larger than the index takes."""
-    size = path.stat().st_size
+def size_problems(path: Path, project: str, catalog: Catalog) -> list[str]:
+    """Whether a file of a project is larger than the index takes."""
+    size, limit = path.stat().st_size, catalog.size_limits[project]
     if size <= limit:
         return []
     remedy = f"once the index has granted more, raise size_limits.{project} in release/targets.toml and say why there"

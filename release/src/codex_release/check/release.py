@@ -13,9 +13,10 @@ from packaging.version import Version
 
 from codex_release.base.errors import CheckError, ReleaseError, system_errors_as
 from codex_release.check.client import check_client_sdist, check_client_wheel
+from codex_release.check.contents import entry_problems, identity_problems, size_problems
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
-from codex_release.check.sources import Project
+from codex_release.check.sources import Project, form_problems
 from codex_release.facts.versions import identity
 from codex_release.wheels.wheel_file import WheelFile
 
@@ -194,11 +195,16 @@ class _Judge:
                 return self._sdist(path)
             with WheelFile.open(path) as wheel:
                 project = self._project(wheel.distribution)
+                problems = size_problems(path, wheel.distribution, self.catalog)
+                if broken := entry_problems(wheel):  # nothing of it is unpacked then
+                    return FileVerdict(path, (*problems, *broken))
+                problems += identity_problems(wheel) + form_problems(wheel)
                 if wheel.distribution == self.catalog.distribution:
-                    problems, coverage = check_runtime(wheel, self.catalog, self.lock, known, self.environ, project)
-                    return FileVerdict(path, tuple(problems), coverage=coverage)
-                problems, pin = check_client_wheel(wheel, self.catalog, self.lock, project)
-                return FileVerdict(path, tuple(problems), pin=pin)
+                    environ = None if problems else self.environ  # what something speaks against is not run
+                    found, coverage = check_runtime(wheel, self.catalog, self.lock, known, environ, project)
+                    return FileVerdict(path, (*problems, *found), coverage=coverage)
+                found, pin = check_client_wheel(wheel, self.catalog, self.lock, project)
+                return FileVerdict(path, (*problems, *found), pin=pin)
         except ReleaseError as error:
             return FileVerdict(path, (str(error),))
 

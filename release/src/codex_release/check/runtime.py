@@ -14,17 +14,9 @@ from typing import TYPE_CHECKING
 from codex_release.base.digests import digested
 from codex_release.base.errors import CheckError, InspectError, LockError, ReleaseError, SignatureError, UsageError
 from codex_release.base.table import read_json
-from codex_release.check.contents import (
-    Contents,
-    entry_problems,
-    identity_problems,
-    metadata_problems,
-    read_contents,
-    record_problems,
-    size_problems,
-)
+from codex_release.check.contents import Contents, metadata_problems, read_contents, record_problems
 from codex_release.check.running import run_entrypoint
-from codex_release.check.sources import form_problems, project_problems
+from codex_release.check.sources import project_problems
 from codex_release.facts.lock import compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.codesign import examine
@@ -94,7 +86,7 @@ def check_runtime(
     environ: Mapping[str, str] | None,
     project: Project | None,
 ) -> tuple[list[str], Coverage | None]:
-    """The problems of a runtime wheel, and what it contributes to its release if that can be told.
+    """The problems of a runtime wheel beside those of any, and what it contributes to its release if that can be told.
 
     Args:
         wheel: the wheel.
@@ -105,11 +97,7 @@ def check_runtime(
             proven to be the locked one; `None` runs nothing.
         project: the template that its own files and metadata must come from; `None` if that is not known.
     """
-    problems = size_problems(wheel.path, catalog.size_limits[catalog.distribution], catalog.distribution)
-    if broken := entry_problems(wheel):  # nothing of it is unpacked then
-        return [*problems, *broken], None
-    problems += identity_problems(wheel) + form_problems(wheel)
-    problems += _sbom_problems(wheel, catalog) + _mode_problems(wheel, catalog)
+    problems = _sbom_problems(wheel, catalog) + _mode_problems(wheel, catalog)
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
     run = None

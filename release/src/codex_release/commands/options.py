@@ -7,7 +7,7 @@ import contextlib
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_release.base.errors import ReleaseError
 from codex_release.runtime.tree import copy_tree
@@ -31,6 +31,7 @@ __all__ = [
     "warn_unlocked",
 ]
 
+_Number = TypeVar("_Number", int, float)
 _SHARED: Mapping[str, Mapping[str, Any]] = {
     "staging_dir": {
         "type": Path,
@@ -73,30 +74,25 @@ def add(parser: argparse.ArgumentParser, *names: str, **otherwise: Any) -> None:
         parser.add_argument(name, **{**_SHARED[name], **otherwise})
 
 
-def length_of_time(text: str) -> float:
-    """The ``type`` of an argument that says how long, in whichever unit.
+def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[str], _Number]:
+    """The ``type`` of an argument that is a finite number from `least` on; `what` is what a text is not that is none.
 
-    Raises:
-        ArgumentTypeError: if it is no length of time.
+    It raises ArgumentTypeError then.
     """
-    with contextlib.suppress(ValueError):
-        number = float(text)
-        if number >= 0 and math.isfinite(number):  # what is no number (NaN) is not greater than anything
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no length of time: a number from 0 on")
+
+    def read(text: str) -> _Number:
+        with contextlib.suppress(ValueError):
+            found = kind(text)
+            if least <= found < math.inf:  # what is no number (NaN) is not greater than anything
+                return found
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+
+    return read
 
 
-def number_of_bytes(text: str) -> int:
-    """The ``type`` of an argument that says how large something may be.
-
-    Raises:
-        ArgumentTypeError: if nothing is that large.
-    """
-    with contextlib.suppress(ValueError):
-        number = int(text)
-        if number > 0:
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes: a whole number from 1 on")
+length_of_time = number(float, 0, "length of time: a number from 0 on")
+"""In whichever unit."""
+number_of_bytes = number(int, 1, "number of bytes: a whole number from 1 on")
 
 
 def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
