@@ -52,6 +52,7 @@ def test_it_goes_at_the_end_however_that_comes(failure: type[BaseException] | No
 def test_what_a_killed_process_left_goes_when_the_next_one_comes(tmp_path: Path) -> None:
     left = left_behind(tmp_path)
     assert (left / "half").is_file()
+    (tmp_path / ".codex-release-abcdefgh").mkdir()  # as one that was killed right after it had made it
     with workplace(tmp_path) as place:
         assert list(tmp_path.iterdir()) == [place]
     assert not list(tmp_path.iterdir())
@@ -73,6 +74,7 @@ def test_what_only_has_such_a_name_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / left.name).symlink_to(elsewhere)
     (tmp_path / ".codex-release-abcdefgh").mkdir()
     (tmp_path / ".codex-release-abcdefgh" / "mine").touch()
+    (tmp_path / ".codex-release-ijklmnop").touch()
     longer = elsewhere.with_name(f"{left.name}-mine")
     longer.mkdir()
     (elsewhere / ".codex-release-held").replace(longer / ".codex-release-held")

@@ -53,7 +53,9 @@ def _sweep(directory: Path) -> None:
 
     for place in directory.glob(f"{_PREFIX}*"):
         held = place / _HELD
-        if _OURS.fullmatch(place.name) and held.is_file() and not (place.is_symlink() or held.is_symlink()):
-            with contextlib.suppress(OSError):  # among them that it is held
+        if not _OURS.fullmatch(place.name) or place.is_symlink() or not place.is_dir() or held.is_symlink():
+            continue
+        with contextlib.suppress(OSError):  # among them that it is held
+            if held.is_file() or not any(place.iterdir()):  # a killed one may not have come so far
                 FileLock(held).acquire(timeout=0).lock.release()
                 remove_tree(place)
