@@ -316,7 +316,7 @@ class TestPublishing:
             context = Context(lambda: Workspace(release.root), Settings.read({}), progress, web)
             leave_report(context, dist, lambda store: store.record_publish(VERSION, published(built)))
         (note,) = progress.notes
-        assert note.startswith(f"no whole report is left of {dist}: ")
+        assert note.startswith(f"the report in {dist} could not be written completely: ")
 
 
 class TestComparison:

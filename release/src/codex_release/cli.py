@@ -34,25 +34,25 @@ _ROAD = {
         "protocol-diff": "show what changed in the protocol, and what can break users",
         "generate-types": "write the client's typed protocol layer, or check it",
     },
-    "have its runtimes": {
-        "fetch": "bring verified runtimes here",
-        "inspect": "read executables and show what they need",
+    "get its runtimes": {
+        "fetch": "download runtimes and verify them",
+        "inspect": "show what executables are and what they need",
         "bootstrap": "install the pinned runtime into an environment",
-        "cache": "list, prune or clear the cache",
+        "cache": "list, prune or clear the download cache",
     },
     "make its wheels": {
-        "build": "build wheels, and the client pinned to them",
+        "build": "build runtime wheels, and the client pinned to them",
         "check": "check wheels and sdists, offline",
-        "stage-runtime": "make a buildable directory from a runtime",
-        "stage-sdk": "make a buildable directory of the client, pinned to a runtime",
+        "stage-runtime": "make a directory that python -m build turns into a runtime wheel",
+        "stage-sdk": "make the same of the client, pinned to a runtime",
     },
-    "bring them to users": {
-        "matrix": "list the targets and their CI runners",
+    "publish them": {
+        "matrix": "list the platforms and the CI machines that build them",
         "stage-verification": "make directories in which cibuildwheel tests finished wheels",
         "rehearse": "rehearse the whole release on this machine",
-        "publish": "upload a release, all of it or nothing",
-        "verify-index": "verify a published release from outside",
-        "report": "leave a report of finished files beside them",
+        "publish": "upload a release, runtimes first and the client last",
+        "verify-index": "check a published release as its users see it",
+        "report": "write a report about finished files beside them",
     },
 }
 """What there is, by the stations of a release. It stands here so that no command is loaded to be listed."""
@@ -163,7 +163,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version of this toolkit and exit")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="one of those below")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="one of the commands below")
     for name in _COMMANDS:
         if name != wanted:
             commands.add_parser(name)
@@ -171,15 +171,26 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
         module = _module(name)
         command = commands.add_parser(name, description=module.__doc__.partition(": ")[2])
         module.register(command)
-        command.add_argument("--json", action="store_true", help="answer in JSON")
-        command.add_argument("--repo", type=Path, metavar="DIR", help="the checkout; found by itself if not given")
-        command.add_argument("--lock-file", type=Path, metavar="FILE", help="another lock than the checkout's")
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument(
+            "--repo",
+            type=Path,
+            metavar="DIR",
+            help="the checkout to work on; if not given, the script's own or the one around the working directory",
+        )
+        command.add_argument(
+            "--lock-file",
+            type=Path,
+            metavar="FILE",
+            help="the lock file; if not given, release/runtime.lock.toml of the checkout",
+        )
         command.add_argument(
             "--source",
             action="append",
             default=[],
             metavar="S",
-            help="github, npm or a directory of archives; repeatable, asked in this order (github, npm)",
+            help="where runtimes come from: github, npm or a directory of archives; repeatable, asked in the order "
+            "given (default: CODEX_RELEASE_SOURCES, else github, npm)",
         )
     return parser
 
@@ -192,7 +203,7 @@ def _listed() -> str:
         for station, commands in _ROAD.items()
         for line in ("", f"to {station}:", *(f"  {name:{width}}{said}" for name, said in commands.items()))
     ]
-    return "\n".join([*lines[1:], "", "Each command answers --help."])
+    return "\n".join([*lines[1:], "", "codex-release COMMAND --help shows the options of a command."])
 
 
 def _module(command: str) -> Any:

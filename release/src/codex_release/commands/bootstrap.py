@@ -1,4 +1,4 @@
-"""``bootstrap``: the pinned runtime into an environment; nothing happens if it is there and whole."""
+"""``bootstrap``: Install the pinned runtime into an environment; if it is there and whole, leave it alone."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--python",
         default=sys.executable,
         metavar="PY",
-        help="the interpreter of the environment, which needs no pip; the one that runs this if not given",
+        help="the interpreter of the environment, which needs no pip; if not given, the one that runs codex-release",
     )
     parser.add_argument(
-        "--install-target", metavar="DIR", help="put it into an isolated directory instead, like pip install --target"
+        "--install-target", metavar="DIR", help="install into an isolated directory instead, like pip install --target"
     )
     parser.add_argument(
         "--runtime-version",
         dest="version",
         metavar="V",
-        help=f"the Codex release; else what {RUNTIME_VERSION_ENV_VAR} says, else the locked one",
+        help=f"the Codex release; if not given, that of {RUNTIME_VERSION_ENV_VAR}, else the locked one",
     )
 
 

@@ -1,4 +1,4 @@
-"""``build``: runtime wheels and the client pinned to them, staged, assembled and checked."""
+"""``build``: Build and check runtime wheels, and the client pinned to them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add(parser, "--target", "--all", "--runtime-version", "--unlocked", "--previous", "--out", "--sdk-version")
     part = parser.add_mutually_exclusive_group()
-    part.add_argument("--runtime-only", action="store_true", help="only runtime wheels, without the client")
-    part.add_argument("--client-only", action="store_true", help="only the client, without runtime wheels")
-    parser.add_argument("--store", action="store_true", help="do not compress: for wheels that stay on this machine")
+    part.add_argument("--runtime-only", action="store_true", help="build only runtime wheels, not the client")
+    part.add_argument("--client-only", action="store_true", help="build only the client, no runtime wheels")
+    parser.add_argument(
+        "--store", action="store_true", help="do not compress the wheels; for wheels that stay on this machine"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

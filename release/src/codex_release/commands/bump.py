@@ -1,7 +1,7 @@
-"""``bump``: move the pin to a newer Codex release: lock, protocol layer, documents, and notes of what changes.
+"""``bump``: Move the pin to a newer Codex release: lock, protocol layer, documents, and notes on what changes.
 
-The newest stable release is what the sources call their latest. Where the pin is there already, nothing is done and
-that is said. A bump that fails, or is interrupted, leaves everything as it was.
+Without --version, it is the release that the sources call their latest. If that is pinned already, nothing is changed.
+If bump fails or is interrupted, everything is as it was before.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _SCRIPT_S = 600
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--version", metavar="V", help="the Codex release; the newest stable one if not given, or empty"
+        "--version", metavar="V", help="the Codex release; if not given or empty, the newest stable one"
     )
-    parser.add_argument("--notes", type=Path, metavar="FILE", help="write what changes there, as Markdown")
-    parser.add_argument("--dry-run", action="store_true", help="only say whether there is something to do")
+    parser.add_argument("--notes", type=Path, metavar="FILE", help="write what changes into this file, as Markdown")
+    parser.add_argument("--dry-run", action="store_true", help="only say whether there is a newer release")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

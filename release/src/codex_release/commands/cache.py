@@ -1,4 +1,4 @@
-"""``cache``: what the cache holds, and making room."""
+"""``cache``: Show what is in the download cache, or make room."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=("list", "prune", "clear"),
-        help="show what is in it, delete what was not used for a while, or delete everything that is not in use",
+        help="list: show what is in it; prune: delete what was not used for --days; clear: delete what is not in use",
     )
     parser.add_argument(
-        "--days", type=length_of_time, default=30.0, metavar="N", help="prune: unused for so many days (30)"
+        "--days",
+        type=length_of_time,
+        default=30.0,
+        metavar="N",
+        help="with prune: how many days something must be unused to be deleted (default: 30)",
     )
 
 

@@ -1,4 +1,4 @@
-"""``check``: everything that is promised about finished wheels and sdists, offline; what can run here is run."""
+"""``check``: Check finished wheels and sdists, offline; run the executables that can run on this machine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="files, or a directory with a whole release"
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="wheels and sdists, or a directory that must be a complete release",
     )
-    parser.add_argument("--unlocked", action="store_true", help="judge the files by themselves, not by the lock")
+    parser.add_argument("--unlocked", action="store_true", help="do not compare with the lock, and run nothing")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -1,4 +1,4 @@
-"""``fetch``: verified runtimes, in the cache and, on request, extracted into a directory."""
+"""``fetch``: Download runtimes into the cache and verify them; with --out, also extract them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``generate-types``: regenerate the client's protocol layer from the pinned runtime's own schema."""
+"""``generate-types``: Generate the client's protocol layer from the schema that the pinned runtime prints."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail if something would change")
-    parser.add_argument("--codex", type=Path, metavar="PATH", help="the executable to ask; the pinned one if not given")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
+    parser.add_argument(
+        "--codex", type=Path, metavar="PATH", help="the Codex executable to ask; if not given, the pinned one"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -1,4 +1,4 @@
-"""``inspect``: what the executables of a package directory, an archive, a wheel or a lone file are, and their tags."""
+"""``inspect``: Show what executables are and need, and which wheel tags follow from that."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENTRYPOINT = re.compile(r"(?:^|/)bin/codex(?:\.exe)?$")
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "path", type=Path, metavar="PATH", help="an executable, a package directory, an archive or a wheel"
+        "path", type=Path, metavar="PATH", help="a package directory, an archive, a wheel or a single executable"
     )
 
 

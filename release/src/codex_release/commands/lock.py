@@ -1,4 +1,4 @@
-"""``lock``: pin a release, or check that the sources still serve exactly what is pinned."""
+"""``lock``: Pin a Codex release, or check that the sources still serve exactly what is pinned."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("version", nargs="?", metavar="VERSION", help="the release to pin; with --check the locked one")
-    parser.add_argument("--check", action="store_true", help="fetch and compare, write nothing")
+    parser.add_argument(
+        "version",
+        nargs="?",
+        metavar="VERSION",
+        help="the release to pin; not needed with --check, which takes the locked one",
+    )
+    parser.add_argument("--check", action="store_true", help="only download and compare with the lock; write nothing")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -1,8 +1,7 @@
-"""``matrix``: what CI builds, where, and what cibuildwheel calls it, from targets.toml.
+"""``matrix``: List the platforms of targets.toml, each with its CI machine and its name in cibuildwheel.
 
-With ``--sdk-version``, the version of the client or its tag, it is the first word of a release: one that does not go
-with the runtime that the lock pins, for every platform, is refused before any machine begins; each entry then says both
-versions.
+A release begins with ``--sdk-version``, the client's version or its tag: if it does not go with the runtime that the
+lock pins, or the lock lacks a platform, it is refused before any machine starts. Each entry then has both versions.
 """
 
 from __future__ import annotations

@@ -36,33 +36,38 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
     "staging_dir": {
         "type": Path,
         "metavar": "STAGING_DIR",
-        "help": "a new or empty directory, or one that this made before, which is replaced",
+        "help": "a new or empty directory, or one of an earlier run, which is replaced",
     },
     "--runtime-version": {
         "dest": "version",
         "metavar": "V",
-        "help": "the Codex release; the locked one if not given",
+        "help": "the Codex release; if not given, the locked one",
     },
     "--target": {
         "action": "append",
         "default": [],
         "metavar": "TRIPLE",
-        "help": "a platform, repeatable; this machine's if none",
+        "help": "a platform, by its Rust triple; repeatable; if not given, this machine's",
     },
     "--all": {"action": "store_true", "help": "every platform"},
-    "--out": {"type": Path, "default": Path("dist"), "metavar": "DIR", "help": "where the files go (dist)"},
+    "--out": {
+        "type": Path,
+        "default": Path("dist"),
+        "metavar": "DIR",
+        "help": "where to write the files (default: dist)",
+    },
     "--sdk-version": {
         "metavar": "S",
-        "help": "the client's version, e.g. that of a post release; the runtime's if not given",
+        "help": "the client's version, e.g. 1.2.3.post1; if not given, that of the runtime",
     },
     "--previous": {
         "type": Path,
         "metavar": "FILE",
-        "help": "the release.json or the lock of the release before, for the report to compare with",
+        "help": "the release.json or the lock of the previous release, which the report compares with",
     },
     "--unlocked": {
         "action": "store_true",
-        "help": "take what a source's published digest vouches for, without the lock; not for releases",
+        "help": "do not use the lock; trust the digest that the source publishes; never for a release",
     },
 }
 """The arguments that several commands have, as `argparse` takes them."""
@@ -90,16 +95,16 @@ def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[s
     return read
 
 
-length_of_time = number(float, 0, "length of time: a number from 0 on")
+length_of_time = number(float, 0, "length of time; give a number, 0 or more")
 """In whichever unit."""
-number_of_bytes = number(int, 1, "number of bytes: a whole number from 1 on")
+number_of_bytes = number(int, 1, "number of bytes; give a whole number, 1 or more")
 
 
 def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
     """Say loudly that the lock is not asked."""
     context.progress.note(
-        f"WARNING: UNLOCKED: {version} is not held against the lock; only its source vouches for these bytes. "
-        "Do not publish what comes of it."
+        f"WARNING: UNLOCKED: {version} is not compared with the lock; its bytes are trusted because their "
+        "source says so. Do not publish what is made from them."
     )
 
 
@@ -121,7 +126,7 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
     try:
         record(store)
     except (ReleaseError, OSError) as error:
-        context.progress.note(f"no whole report is left of {directory}: {error}")
+        context.progress.note(f"the report in {directory} could not be written completely: {error}")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
-"""``protocol-diff``: what changed in the app-server protocol from one release to another, and what can break users.
+"""``protocol-diff``: Show what changed in the app-server protocol between two releases, and what can break users.
 
-A side is a version, whose runtime is fetched and prints its schema, or a directory with what one has printed: with
-and without what is experimental, in its directories 'experimental' and 'stable'; or just once, which does not tell
-the two apart.
+OLD and NEW are versions, whose runtimes are downloaded and print their schemas, or directories with printed schemas. A
+directory has the stable schema in a folder 'stable' and the one with experimental methods in a folder 'experimental',
+or just one schema, which does not say what is experimental.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     side = "a Codex version, or a directory with its printed schema"
     parser.add_argument("old", metavar="OLD", help=side)
-    parser.add_argument("new", nargs="?", metavar="NEW", help=f"{side}; the locked version if not given")
-    parser.add_argument("--markdown", action="store_true", help="answer in Markdown")
-    parser.add_argument("--fail-on-breaking", action="store_true", help="exit with 1 if a change can break users")
+    parser.add_argument("new", nargs="?", metavar="NEW", help=f"{side}; if not given, the locked version")
+    parser.add_argument("--markdown", action="store_true", help="print the result as Markdown")
+    parser.add_argument("--fail-on-breaking", action="store_true", help="exit with code 1 if a change can break users")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

@@ -1,4 +1,4 @@
-"""``publish``: uploads a finished release, all of it or nothing that anybody could break on."""
+"""``publish``: Upload a finished release: the runtimes first, and the client when the index serves all of them."""
 
 from __future__ import annotations
 
@@ -27,26 +27,35 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the finished files (dist)"
+        "directory",
+        nargs="?",
+        type=Path,
+        default=Path("dist"),
+        metavar="DIR",
+        help="the finished files (default: dist)",
     )
-    parser.add_argument("--yes", action="store_true", help="carry out the plan; without it, it is only shown")
-    parser.add_argument("--repository", metavar="NAME", help="a section of .pypirc, as for twine")
-    parser.add_argument("--repository-url", metavar="URL", help="where to upload, as for twine")
     parser.add_argument(
-        "--index-url", metavar="URL", help="the simple API of that index, if it is not where it is with most servers"
+        "--yes", action="store_true", help="upload; without this option, only show what would be uploaded"
+    )
+    parser.add_argument("--repository", metavar="NAME", help="where to upload: a section of .pypirc, as for twine")
+    parser.add_argument("--repository-url", metavar="URL", help="where to upload: an address, as for twine")
+    parser.add_argument(
+        "--index-url",
+        metavar="URL",
+        help="the simple API of the same index; needed if it is not at the usual place below the upload address",
     )
     parser.add_argument(
         "--max-file-size",
         type=number_of_bytes,
         metavar="BYTES",
-        help="what the index takes, if not what release/targets.toml says",
+        help="the largest file that the index accepts; if not given, as in release/targets.toml",
     )
     parser.add_argument(
         "--wait",
         type=length_of_time,
         default=20.0,
         metavar="MINUTES",
-        help="how long the index may take to list files (20)",
+        help="how long to wait for the index to list new files (default: 20)",
     )
 
 

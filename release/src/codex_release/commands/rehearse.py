@@ -1,4 +1,4 @@
-"""``rehearse``: the whole release on this machine, against a package index of its own: from the lock to a turn."""
+"""``rehearse``: Do a whole release on this machine: build, check, publish to a local index, install, run a turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``report``: what lies in a directory of finished files, as ``release.json`` and ``release.html`` beside them."""
+"""``report``: Write a report about finished files beside them, as ``release.json`` and ``release.html``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="the release.json of whoever built some of the files, for their timings; repeatable",
+        help="a release.json from the machine that built some of the files, to take its timings over; repeatable",
     )
 
 

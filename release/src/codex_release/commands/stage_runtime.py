@@ -1,4 +1,4 @@
-"""``stage-runtime``: a directory that ``python -m build --wheel`` turns into a runtime wheel."""
+"""``stage-runtime``: Make a directory that ``python -m build --wheel`` turns into a runtime wheel."""
 
 from __future__ import annotations
 
@@ -39,9 +39,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="RUNTIME",
         help="an archive, a package directory, or the executable in one",
     )
-    parser.add_argument("--target", metavar="TRIPLE", help="what it is for; told from the runtime if not given")
     parser.add_argument(
-        "--platform-tag", metavar="P", help="the wheel's platform tag, if not the one its executables earn"
+        "--target", metavar="TRIPLE", help="the platform of the runtime; if not given, it is read from the runtime"
+    )
+    parser.add_argument(
+        "--platform-tag",
+        metavar="P",
+        help="the wheel's platform tag; if not given, the one that its executables support",
     )
     add(parser, "--unlocked")
 

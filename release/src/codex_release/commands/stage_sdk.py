@@ -1,4 +1,4 @@
-"""``stage-sdk``: a buildable directory of the client, pinned to exactly one runtime."""
+"""``stage-sdk``: Make a directory that ``python -m build`` turns into a client pinned to exactly one runtime."""
 
 from __future__ import annotations
 

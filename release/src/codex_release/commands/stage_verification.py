@@ -1,7 +1,7 @@
-"""``stage-verification``: directories in which cibuildwheel installs and runs finished runtime wheels, byte for byte.
+"""``stage-verification``: Make directories in which cibuildwheel installs and runs finished runtime wheels.
 
-Each wheel gets a directory of its own, named after its platform tags. Go into it and start cibuildwheel there; what
-it puts out are the same bytes.
+Each wheel gets a directory, named after its platform tags. Go there and start cibuildwheel. It changes nothing: the
+wheel that it puts out has the same bytes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "directory", type=Path, metavar="DIR", help="where the directories go; those that this made before are replaced"
+        "directory",
+        type=Path,
+        metavar="DIR",
+        help="where to make the directories; those of an earlier run are replaced",
     )
-    parser.add_argument("wheels", type=Path, nargs="+", metavar="WHEEL", help="a runtime wheel")
+    parser.add_argument("wheels", type=Path, nargs="+", metavar="WHEEL", help="a finished runtime wheel")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:

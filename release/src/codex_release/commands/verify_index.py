@@ -1,4 +1,4 @@
-"""``verify-index``: whether an index serves a whole release, seen from outside: digests, resolution, installation."""
+"""``verify-index``: Check a published release as its users see it: digests, what pip chooses, an installation."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("version", metavar="VERSION", help="the Codex release; it must be the locked one")
+    parser.add_argument("version", metavar="VERSION", help="the Codex release; it must be the one in the lock")
     parser.add_argument(
-        "--index-url", metavar="URL", help="the simple API to ask; the first that pip would if not given"
+        "--index-url", metavar="URL", help="the simple API of the index; if not given, the first that pip would ask"
     )
     parser.add_argument(
         "--dist",
         type=Path,
         metavar="DIR",
-        help="the files that were published; those it lacks are downloaded and held against the lock",
+        help="the files that were published; what is not there is downloaded and compared with the lock",
     )
     add(parser, "--sdk-version")
     parser.add_argument(
-        "--require-attestations", action="store_true", help="a file without attestations (PEP 740) is a problem"
+        "--require-attestations", action="store_true", help="report files without attestations (PEP 740) as problems"
     )
     parser.add_argument(
-        "--no-install", action="store_true", help="do not install and run it here; for an index without dependencies"
+        "--no-install",
+        action="store_true",
+        help="do not install the client and run it; for an index that does not have its dependencies",
     )
 
 
