@@ -1,9 +1,9 @@
-"""What a program has to say when the runtime asks: one function for each kind of question.
+"""How a program answers when the runtime asks: one function for each kind of question.
 
 A function may be plain or async. It gets the question as a model and returns an answer: the model of the protocol, the
-same as a mapping, or the short form that the attribute names. To a yes-no question, which an approval is, `True` and
-`False` are answers. `None` declines, and so does whatever is raised, which is logged. Whatever has no function is
-declined too: nothing is granted that nobody granted.
+same as a mapping, or the short form that the attribute names. To a yes-no question, such as an approval, `True` and
+`False` are answers too. None declines. So does whatever the function raises, which is logged. A question that has no
+function is declined too, so nothing is granted that nobody granted.
 """
 
 from __future__ import annotations
@@ -36,25 +36,32 @@ __all__ = ["Handlers", "check_function", "checked", "is_async"]
 class Handlers:
     """The functions that answer the runtime's questions; each may be left out.
 
+    A function may be plain or async. It is called with the question, as a model, and returns the protocol's answer: as
+    a model, as a mapping with the same content, or in the short form that is named below. Approvals, and what an MCP
+    server asks, may be answered with `True` and `False`. A question is declined if it has no function, or if the
+    function returns None or raises, which is logged.
+
     Attributes:
-        command_approval: whether a command may run (``item/commandExecution/requestApproval``); ``"accept"``,
-            ``"acceptForSession"``, ``"decline"`` or ``"cancel"``, which also ends the turn.
-        file_change_approval: whether files may be changed (``item/fileChange/requestApproval``); the same words.
-        permissions_approval: which of the permissions that a tool wants it gets (``item/permissions/requestApproval``);
-            `True` is all of them, until the turn ends.
-        user_input: what the person says to the tool's questions (``item/tool/requestUserInput``); or a mapping from a
-            question's id to the answer or answers.
-        mcp_elicitation: what the person says to an MCP server (``mcpServer/elicitation/request``); or the action alone.
-        tool_call: what a tool of this program gives (``item/tool/call``); or a text. The tools are announced with the
-            option ``dynamic_tools`` of `Codex.thread_start`.
+        command_approval: whether a command may run (``item/commandExecution/requestApproval``). In short:
+            ``"accept"``, ``"acceptForSession"``, ``"decline"``, or ``"cancel"``, which also ends the turn.
+        file_change_approval: whether files may be changed (``item/fileChange/requestApproval``). In short: the same
+            words.
+        permissions_approval: which of the permissions that a tool asks for it gets
+            (``item/permissions/requestApproval``). `True` is all of them, until the turn ends.
+        user_input: the person's answers to a tool's questions (``item/tool/requestUserInput``). In short: a mapping
+            from the id of a question to the answer or answers.
+        mcp_elicitation: the person's answer to an MCP server (``mcpServer/elicitation/request``). In short: the action
+            alone.
+        tool_call: the result of a tool of this program (``item/tool/call``). In short: a text. Such tools are announced
+            with the option ``dynamic_tools`` of `Codex.thread_start`.
         token_refresh: new tokens, for a program that logs in by itself (``account/chatgptAuthTokens/refresh``).
-        attestation: a token that vouches for this program (``attestation/generate``); or the token alone.
-        current_time: what time it is (``currentTime/read``); or seconds since 1970 alone.
+        attestation: a token that vouches for this program (``attestation/generate``). In short: the token alone.
+        current_time: what time it is (``currentTime/read``). In short: seconds since 1970.
         patch_approval: as `file_change_approval`, in the words of the first protocol (``applyPatchApproval``).
         exec_approval: as `command_approval`, in the words of the first protocol (``execCommandApproval``).
 
     Raises:
-        TypeError: if one of them is no function, or one that cannot be called with the question alone.
+        TypeError: if one of them is no function, or cannot be called with the question alone.
     """
 
     command_approval: (

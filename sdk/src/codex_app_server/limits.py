@@ -1,6 +1,6 @@
-"""Budgets: how much a run, a thread or a client may take, and counting it.
+"""Budgets: how much a run, a thread or a client may use, and counting that.
 
-Pure: it is told what happens and what time it is, and says what is exceeded; stopping is the drivers' business.
+Pure: it is told what happens and what time it is, and says which limit is exceeded. The drivers do the stopping.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ _TOOL_CALLS = frozenset({"mcpToolCall", _OWN_TOOL})
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much may be taken before a turn is interrupted; None is without limit.
+    """How much turns may use before they are interrupted; None is without limit.
 
-    Those of a run count what the run takes, those of a thread all turns that are begun with its handle, and those of
-    `AppServerConfig` all turns of the client. A turn is held to all of them. What has been taken is known when the
-    runtime says it: the last step may go beyond a limit, and a command or call that is one too many may have begun. If
-    it cannot be counted, the turn is interrupted too, and whoever reads it gets an `AppServerError` that says why.
+    Limits of a run count that run. Limits of a thread count all turns that are begun with its handle. Limits of
+    `AppServerConfig` count all turns of the client. All limits apply to a turn at once.
+
+    The use is known when the runtime reports it. So the last step may go beyond a limit, and a command or call that is
+    one too many may have begun. If the use cannot be counted, the turn is interrupted too, and whoever reads it gets an
+    `AppServerError` that says why.
 
     Attributes:
-        turns: how many turns may begin; a further one is refused. In a run there are several if a reply is asked for
-            again.
-        tokens: how many tokens models may read and write together, what is cached included.
-        cost: how much these may cost, in the currency of `prices`.
-        prices: what they cost.
+        turns: how many turns may begin; a further one is refused. A run has several if a reply is asked for again.
+        tokens: how many tokens models may read and write together, cached ones included.
+        cost: how much these tokens may cost, in the currency of `prices`.
+        prices: the prices of tokens.
         seconds: how long turns may take together, in seconds.
-        tool_calls: how many tools of MCP servers and of this program may be called.
+        tool_calls: how many calls of tools there may be, of MCP servers and of this program.
         commands: how many commands may be run.
         stall_timeout: how long nothing may happen in a turn, in seconds. The time in which this program is asked
-            something does not count, that in which a command says nothing does.
+            something does not count; the time in which a command writes nothing does.
 
     Raises:
         TypeError: if one is no number, or `prices` are something else.

@@ -1,11 +1,12 @@
-"""Looking on: functions that are shown what happens, and change nothing.
+"""Observers: functions that are shown what happens, and change nothing.
 
-They are called beside all else, in the order of the events: in asyncio async functions in the loop and plain ones in a
-thread, else all of them in a thread. Each `Observers` has one of its own, so a slow one is late itself and nobody else
-is; who is further behind than `AppServerConfig.max_buffered_events` misses the rest. What one raises is logged. A call
-that ends with the turn waits a second at most for its observers to see the end too; so does `close`.
+They hold nothing else up, and are called in the order of the events: with asyncio async functions in the loop and plain
+ones in a thread, otherwise all of them in a thread. Each `Observers` has a thread or a task of its own, so a slow one
+is late itself, and nothing else is. One that falls more than `AppServerConfig.max_buffered_events` behind misses the
+rest. If one raises, that is logged. A call that ends with the turn waits up to a second for its observers to see the
+end too; so does `close`.
 
-Nothing waits for what they say: they cannot stop anything. What can is an approval (`AppServerConfig.approvals`), or
+Nothing looks at what they return, so they cannot stop anything. An approval can (`AppServerConfig.approvals`), and
 `Turn.interrupt`.
 """
 
@@ -45,20 +46,23 @@ _ALIKE = 0.85
 
 @dataclass(frozen=True, kw_only=True)
 class Observers:
-    """Functions that look on; plain or async, each with one argument, and each may be left out.
+    """Functions that are shown what happens, and change nothing.
+
+    They may be plain or async. Each takes one argument, and each may be left out.
 
     Attributes:
-        on_event: is shown every event.
-        on_item: are shown what is finished, by its kind: the class of an item, as
-            `generated.CommandExecutionThreadItem`, or the protocol's word for it, as ``commandExecution``.
-        on_text: is shown the agent's words, piece by piece; a message that was not streamed, at once.
-        on_usage: is shown the tokens that were taken, whenever the runtime says it.
-        on_error: is shown what went wrong, also if the runtime tries again.
-        on_decision: is shown how an approval was decided, and by which rule.
+        on_event: is called with every event.
+        on_item: functions for finished items, by the kind of item: its class, e.g.
+            `generated.CommandExecutionThreadItem`, or the protocol's word for it, e.g. ``commandExecution``.
+        on_text: is called with the agent's words, piece by piece; with a message that was not streamed, once.
+        on_usage: is called with the tokens used so far, whenever the runtime reports them.
+        on_error: is called with what went wrong, also if the runtime tries again.
+        on_decision: is called with how an approval was decided, and by which rule.
 
     Raises:
-        TypeError: if one is no function of one argument, or `on_item` no mapping of such functions by kinds of items.
-        ValueError: if `on_item` has a word that is misspelt; one that is like no known word is left, for a newer
+        TypeError: if one is no function of one argument, or `on_item` is no mapping of such functions by kinds of
+            items.
+        ValueError: if a word in `on_item` is misspelt. A word that is like no known one is accepted, because a newer
             runtime may have it.
     """
 

@@ -58,7 +58,7 @@ class AskOnTerminal:
 
 
 ask_on_terminal = AskOnTerminal()
-"""Ask the person at the terminal of this program: on standard error, answered on standard input."""
+"""Ask the person at the terminal of this program. The question is on standard error, the answer on standard input."""
 
 
 def _shown(request: ApprovalRequest) -> tuple[str, str, list[str]]:

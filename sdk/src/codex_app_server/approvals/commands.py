@@ -144,15 +144,17 @@ def _is_at_home(program: str, names: frozenset[str]) -> bool:
 class Pattern:
     """A command that is allowed.
 
-    Words stand for themselves. ``*`` as the last word is any further words, or none. Elsewhere in the words ``*`` and
-    ``?`` are characters of a file's name: no ``/``, and neither an option's ``-`` at the beginning of a word nor a step
-    up (``..``). A word that the shell may expand matches the last ``*``, or the same word in the pattern.
+    A word stands for itself. ``*`` as the last word is any further words, or none. Elsewhere in a word, ``*`` and ``?``
+    stand for characters of a file's name: for no ``/``, no ``-`` at the beginning of a word, as options have it, and no
+    step up (``..``). A word that the shell may expand matches the last ``*``, or the same word in the pattern; if it
+    begins with what is expanded, the last ``*`` alone.
 
     Args:
-        text: as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
+        text: the pattern as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
 
     Raises:
-        ValueError: if it is empty, has an open quote, or is what no pattern matches, such as a redirection.
+        ValueError: if it is empty, has an open quote, or has something in it that no pattern matches, such as a
+            redirection.
     """
 
     def __init__(self, text: str) -> None:

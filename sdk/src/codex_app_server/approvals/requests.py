@@ -33,15 +33,15 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
-    """What all of them say.
+    """What every request for approval has.
 
     Attributes:
-        thread_id: of the thread that it is about.
-        turn_id: of the turn, if the runtime says it.
-        item_id: of the item, likewise.
-        reason: why, in the agent's words.
-        permanent: what could be granted for good; no policy of this package ever does.
-        params: all that the runtime said, as plain JSON values.
+        thread_id: the id of the thread that it is about.
+        turn_id: the id of the turn, if the runtime says it.
+        item_id: the id of the item, if the runtime says it.
+        reason: why the agent asks, in its own words.
+        permanent: what could be granted for good; no rule of this package ever does that.
+        params: everything that the runtime said, as plain JSON values.
     """
 
     thread_id: str
@@ -54,14 +54,14 @@ class _Request:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandApproval(_Request):
-    """A command is to be run; perhaps outside of the sandbox, which the runtime does not say.
+    """The agent wants to run a command. It may run outside of the sandbox; the runtime does not say whether.
 
     Attributes:
-        command: the whole of it, with the shell that runs it.
+        command: the whole command line, with the shell that runs it.
         cwd: the directory to run it in.
-        kind: ``command``; ``writeStdin`` if something is to be typed into one that runs.
-        permissions: what it is to have beyond the sandbox, as the runtime says it.
-        network: the host that it is to connect to, if that is what is asked.
+        kind: ``command``, or ``writeStdin`` if something is to be typed into a running command.
+        permissions: the permissions that it wants beyond the sandbox, as the runtime says them.
+        network: the host that it wants to connect to, if that is what is asked.
     """
 
     command: str = ""
@@ -72,13 +72,13 @@ class CommandApproval(_Request):
 
     @property
     def parts(self) -> tuple[tuple[str, ...], ...] | None:
-        """The commands in it, each as its words without quotes; None if that cannot be told for certain."""
+        """The commands of the line, each as its words without quotes; None if they cannot be told for certain."""
         words = self._words
         return None if words is None else tuple(tuple(word.text for word in part) for part in words)
 
     @property
     def runs(self) -> tuple[tuple[Word, ...], ...]:
-        """The parts, if nothing is asked for but to run them, and with what the shell may expand; else empty."""
+        """The parts as words that also say what the shell may expand; empty if more is asked than to run them."""
         is_more = self.kind != "command" or self.permissions is not None or self.network is not None
         return () if is_more else self._words or ()
 
@@ -89,13 +89,13 @@ class CommandApproval(_Request):
 
 @dataclass(frozen=True, kw_only=True)
 class FileChange:
-    """What is to become of a file.
+    """A change that the agent wants to make to a file.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
         kind: ``add``, ``update`` or ``delete``, or another word of the runtime.
-        move_to: where it is to be after that, if that is elsewhere.
-        said: what changes, in the runtime's words: of an update the hunks of a diff, else what is in the file.
+        move_to: the path that the file is to be moved to, if any.
+        said: the change as the runtime says it: the hunks of a diff for an update, else the content of the file.
     """
 
     path: str
@@ -111,11 +111,11 @@ class FileChange:
 
 @dataclass(frozen=True, kw_only=True)
 class FileChangeApproval(_Request):
-    """Files are to be changed.
+    """The agent wants to change files.
 
     Attributes:
-        changes: what is to become of which; empty if that is not known.
-        grant_root: the directory below which the agent wants to change whatever it likes.
+        changes: the change of each file; empty if they are not known.
+        grant_root: the directory below which the agent wants to change anything it likes, if it asks for that.
     """
 
     changes: tuple[FileChange, ...] = ()
@@ -129,10 +129,10 @@ class FileChangeApproval(_Request):
 
 @dataclass(frozen=True, kw_only=True)
 class PermissionsApproval(_Request):
-    """More permissions are wanted for what follows.
+    """The agent wants more permissions for what follows.
 
     Attributes:
-        permissions: which, as the runtime says it.
+        permissions: which ones, as the runtime says them.
         cwd: the directory that they are about.
     """
 
@@ -142,13 +142,13 @@ class PermissionsApproval(_Request):
 
 @dataclass(frozen=True, kw_only=True)
 class McpToolApproval(_Request):
-    """A tool of an MCP server is to be called.
+    """The agent wants to call a tool of an MCP server.
 
     Attributes:
         server: the server's name in Codex's settings.
         tool: the tool's name.
-        arguments: what it is called with.
-        can_be_remembered: whether it can be allowed for the whole session.
+        arguments: the arguments of the call.
+        can_be_remembered: whether the tool can be allowed for the whole session.
     """
 
     server: str = ""
@@ -158,8 +158,9 @@ class McpToolApproval(_Request):
 
 
 ApprovalRequest: TypeAlias = CommandApproval | FileChangeApproval | PermissionsApproval | McpToolApproval
-"""One of what is approved. Each has a `thread_id`, `turn_id` and `item_id`, the agent's `reason`, what could
-be granted for good (`permanent`), which no policy of this package does, and all that the runtime said (`params`)."""
+"""A request for approval, of one of these kinds. Each has a `thread_id`, `turn_id` and `item_id`, the agent's `reason`,
+what could be granted for good (`permanent`; no rule of this package does that), and everything that the runtime said
+(`params`)."""
 
 _COMMAND = "item/commandExecution/requestApproval"
 _FILES = "item/fileChange/requestApproval"

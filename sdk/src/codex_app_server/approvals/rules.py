@@ -1,10 +1,11 @@
-"""Policies: plain values that decide a request, or leave it to the next one.
+"""Rules: plain values that decide a request for approval, or leave it to the next rule.
 
-A rule is a function from an `ApprovalRequest` to a decision, `True` (accept), `False` (decline), or None: not my
-business. Rules stand in a list, and the first one that decides does. Those here compose with functions of one's own,
-plain or async. What none decides is declined.
+A rule is a function that is called with an `ApprovalRequest`. It returns a decision, `True` (accept), `False`
+(decline), or None, which leaves the request to the next rule. Rules are asked in the order of their list, and the first
+one that decides counts. Ready rules and functions of your own, plain or async, may stand in one list. What no rule
+decides is left to the handler for it, and otherwise declined.
 
-None of them grants anything for good.
+No rule of this module grants anything for good.
 """
 
 from __future__ import annotations
@@ -47,19 +48,19 @@ __all__ = [
 ApprovalRule: TypeAlias = (
     "Callable[[ApprovalRequest], Decision | bool | Awaitable[Decision | bool | None] | None]"  # for type checkers
 )
-"""A function that decides a request or leaves it, see the module."""
+"""A function that decides a request, or leaves it to the next rule by returning None; see the module."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalDecision:
-    """What was decided, and by whom; `Observers.on_decision` is shown it.
+    """How a request was decided, and by which rule; `Observers.on_decision` is called with it.
 
     Attributes:
         request: what was asked.
-        decision: what the runtime is told.
-        rule: who decided, e.g. ``allow_commands('git status')``, the name of a function, or of a handler, as
-            ``Handlers.command_approval``. Empty if nobody did, and it was declined.
-        error: what the rule or the handler raised, if it did; it was declined then.
+        decision: the answer that the runtime gets.
+        rule: what decided: a rule, e.g. ``allow_commands('git status')``, the name of a function, or a handler, e.g.
+            ``Handlers.command_approval``. Empty if nothing did, and the request was declined.
+        error: what the rule or the handler raised; the request was declined then. None if it raised nothing.
     """
 
     request: ApprovalRequest
@@ -103,10 +104,10 @@ def _decline(_: ApprovalRequest) -> Decision:
 
 
 approve_all = _Rule("approve_all", _accept)
-"""Accept whatever is asked, each time for this once. For runtimes that have nothing to lose, as in a container."""
+"""Accept everything, each time only for this once. For runtimes that can do no harm, as in a container."""
 
 decline_all = _Rule("decline_all", _decline)
-"""Decline whatever is asked; what no rule decides is declined anyway, so this is for emphasis."""
+"""Decline everything. What no rule decides is declined anyway, unless a handler decides it."""
 
 
 def _reads(request: ApprovalRequest) -> Decision | None:
@@ -116,26 +117,26 @@ def _reads(request: ApprovalRequest) -> Decision | None:
 
 
 read_only = _Rule("read_only", _reads)
-"""Accept commands that only read, by a list of this package's own: ``ls``, ``cat``, ``rg`` and their like, without the
-options that write or run something. It says nothing about other commands, changes of files, permissions and tools."""
+"""Accept commands that only read, by this package's own list: ``ls``, ``cat``, ``rg`` and others like them, without the
+options that write or run something. Other commands, changes of files, permissions and tools are left to the next
+rule."""
 
 
 def allow_commands(*patterns: str) -> ApprovalRule:
-    r"""Accept commands that match a pattern; of a line with several commands, all of them must.
+    r"""Accept commands that match a pattern; if a line has several commands, all of them must match one.
 
-    A pattern is words: ``git status`` is that command and nothing else, ``ls *`` is ``ls`` with any further words, and
-    elsewhere ``*`` and ``?`` stand for characters as in a file's name (see `approvals.commands.Pattern`).
+    A pattern consists of words. ``git status`` is that command and nothing else, and ``ls *`` is ``ls`` with any
+    further words. Elsewhere ``*`` and ``?`` stand for characters of a file's name (see `approvals.commands.Pattern`).
 
-    Lines with more in them than plain commands (``$(…)``, backticks, ``>``, ``&``, ``VAR=…``, keywords) match no
-    pattern. Neither does a command that wants more permissions than the sandbox gives, or that is typed into a running
-    one.
+    No pattern matches a line with more in it than plain commands (``$(…)``, backticks, ``>``, ``&``, ``VAR=…``,
+    keywords), a command that wants more permissions than the sandbox gives, or what is typed into a running command.
 
     Args:
-        *patterns: of commands, quoted as in a shell.
+        *patterns: patterns of commands, quoted as in a shell.
 
     Raises:
-        TypeError: if one is no string.
-        ValueError: if there is none, or one is empty or has in it what no pattern matches.
+        TypeError: if a pattern is no string.
+        ValueError: if there is no pattern, or one is empty, or has something in it that no pattern matches.
     """
     known = [Pattern(each) for each in _texts("allow_commands", patterns)]
     return _Rule(_written("allow_commands", patterns), partial(_commands, known))
@@ -151,15 +152,16 @@ def _commands(patterns: Sequence[Pattern], request: ApprovalRequest) -> Decision
 def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
     """Accept changes of files that all lie in these directories, or are these files, wherever links and ``..`` lead.
 
-    What is in a directory ``.git``, ``.codex`` or ``.agents`` further down is not meant: such files are run, or tell
-    agents what to do. Changes that are not known, and the wish to change a whole directory at will, are left to others.
+    Files in a directory ``.git``, ``.codex`` or ``.agents`` further down are left to the next rule, because such files
+    are run, or tell agents what to do. So are changes that are not known, and a request to change anything below a
+    directory.
 
     Args:
-        *paths: of files and directories; relative ones are in the current directory.
+        *paths: files and directories; relative ones are in the current directory.
 
     Raises:
-        TypeError: if one is no path, or one of bytes.
-        ValueError: if there is none, or one is empty; the current directory is ``.``.
+        TypeError: if one is no path, or is bytes.
+        ValueError: if there is no path, or one is empty; the current directory is ``.``.
     """
     _check_some("allow_paths", paths)
     return _Rule(_written("allow_paths", paths), partial(_changes, Places(*paths)))
@@ -176,11 +178,11 @@ def allow_mcp_tools(*tools: str) -> ApprovalRule:
     """Accept calls of tools of MCP servers.
 
     Args:
-        *tools: each ``server/tool``, where ``*`` stands for any characters: ``search/*``, ``files/read_*``.
+        *tools: each is ``server/tool``, where ``*`` stands for any characters: ``search/*``, ``files/read_*``.
 
     Raises:
         TypeError: if one is no string.
-        ValueError: if there is none, or one names no server.
+        ValueError: if there is none, or one does not name both a server and a tool.
     """
     pairs = [each.partition("/")[::2] for each in _texts("allow_mcp_tools", tools)]
     for tool, (server, name) in zip(tools, pairs, strict=True):
@@ -197,12 +199,12 @@ def _tools(pairs: Sequence[tuple[str, ...]], request: ApprovalRequest) -> Decisi
 
 
 class for_session:  # noqa: N801 - it is used like the functions above
-    """Have what another rule accepts accepted for the session: the runtime does not ask for the same again.
+    """Accept what another rule accepts, for the whole session: the runtime does not ask for the same again.
 
-    The same is the same command, the same files or the same tool; for permissions, what is granted stays.
+    "The same" means the same command, the same files or the same tool. Permissions that are granted stay granted.
 
     Args:
-        rule: the other one.
+        rule: the other rule.
 
     Raises:
         TypeError: if it is no rule.

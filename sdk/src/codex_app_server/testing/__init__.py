@@ -1,4 +1,4 @@
-"""For tests of programs that use Codex: an embedded model server, so that turns run offline and say what is scripted.
+"""For tests of programs that use Codex: an embedded model server. Turns run offline, and the model says your script.
 
     from codex_app_server.testing import ModelServer, Text
 

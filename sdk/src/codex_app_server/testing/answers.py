@@ -27,8 +27,8 @@ class Text:
     """A message.
 
     Attributes:
-        text: all of it.
-        deltas: the pieces it is streamed in; words if not given.
+        text: the whole message.
+        deltas: the pieces that it is streamed in, instead of `text`; without them it is streamed word by word.
         delay_s: how long to wait before each piece, in seconds.
     """
 
@@ -55,8 +55,8 @@ class Reasoning:
     """What the model thinks before it says or does something.
 
     Attributes:
-        summary: what it tells of its thoughts: a paragraph, or several; streamed word by word.
-        text: the thoughts themselves, which only open models tell.
+        summary: what the model shows of its thoughts: one paragraph, or several; streamed word by word.
+        text: the thoughts themselves, which only open models show.
     """
 
     summary: str | Sequence[str] = ()
@@ -76,14 +76,14 @@ class Reasoning:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """The wish to have a tool called, e.g. ``ToolCall("exec_command", {"cmd": "ls"})``.
+    """The model wants to call a tool, e.g. ``ToolCall("exec_command", {"cmd": "ls"})``.
 
-    Several in a row are called at once. In code mode the model writes JavaScript that does so.
+    Several that follow one another are called at once. In code mode the model writes JavaScript that calls them.
 
     Attributes:
-        name: of the tool.
-        arguments: for it, of JSON values.
-        namespace: where the tool belongs, e.g. ``mcp__files`` for those of an MCP server called ``files``.
+        name: the name of the tool.
+        arguments: the arguments of the call, as JSON values.
+        namespace: the namespace of the tool, e.g. ``mcp__files`` for tools of an MCP server called ``files``.
     """
 
     name: str
@@ -101,10 +101,10 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Code:
-    """The wish to have JavaScript of the model's own run, in code mode.
+    """The model wants to run JavaScript that it has written, in code mode.
 
     Attributes:
-        javascript: e.g. ``text(await tools.exec_command({cmd: "ls"}))``.
+        javascript: the program, e.g. ``text(await tools.exec_command({cmd: "ls"}))``.
     """
 
     javascript: str
@@ -120,10 +120,10 @@ class Failure:
     """An HTTP error instead of an answer.
 
     Attributes:
-        status: e.g. 429 or 500.
-        message: what its body says.
+        status: the HTTP status, e.g. 429 or 500.
+        message: the error's message in the body.
         code: the error's code in the body, e.g. ``server_overloaded``.
-        headers: sent along, e.g. ``{"Retry-After": "1"}``.
+        headers: headers of the response, e.g. ``{"Retry-After": "1"}``.
     """
 
     status: int
@@ -137,8 +137,8 @@ class Cut:
     """An answer whose stream breaks off.
 
     Attributes:
-        answer: what it begins like.
-        after: how many events are sent.
+        answer: the answer whose beginning is sent.
+        after: after how many events the stream breaks off.
     """
 
     answer: Text
@@ -149,7 +149,7 @@ Item: TypeAlias = "Text | Reasoning | ToolCall | Code"
 """A part of an answer."""
 
 Answer: TypeAlias = "Item | Failure | Cut | Sequence[Item]"
-"""One model request's answer: an item, several in a row, or a failure."""
+"""The answer to one request: an item, several items in a list, a failure, or an answer that breaks off."""
 
 
 def checked(answer: object) -> Answer:

@@ -37,25 +37,28 @@ class Cassette(ModelServer):
         with Cassette("tests/cassettes/summary.json", model="gpt-5.5") as model, Codex(model.config()) as codex:
             ...
 
-    If there is no such file, the session is recorded: its requests go to `upstream`, and when the ``with`` block ends
-    well, the file is written. Otherwise each request gets the first answer not given yet that was recorded for the
-    same model, the same words of the program and as many outputs of tools; so turns may run side by side, and what
-    tools give back may change. A request without one fails the turn, and the end of the block.
+    If there is no such file, the session is recorded: the requests go to `upstream`, and the file is written when the
+    ``with`` block ends without an error.
 
-    Headers are never written, nor is what `secrets` names, what environment variables hold that are called like keys,
-    and what looks like a key of a well-known service. Look at the file before you share it all the same.
+    If there is one, it is replayed: each request gets the first answer not given yet that was recorded for the same
+    model, the same words of the program and the same number of tool outputs. So turns may run side by side, and what
+    tools give back may change. If there is no such answer, the turn fails, and the end of the block raises.
+
+    What is never written: headers, what `secrets` names, the values of environment variables with names like those of
+    keys, and what looks like a key of a well-known service. Look at the file before you share it all the same.
 
     Args:
-        path: of the file.
-        model: which model is asked.
-        upstream: whose ``/responses`` is asked when it is recorded.
-        headers: what to send there; without them, the key in ``OPENAI_API_KEY``. The runtime never sees them.
-        record: ``"once"``, if there is no file; ``"never"``, for machines that test; ``"always"``, to begin anew.
-        secrets: texts and patterns to leave out, of what is written and of what is compared, a temporary path for one.
+        path: the path of the file.
+        model: the model that is asked.
+        upstream: the address of the API that is asked when the session is recorded, without ``/responses``.
+        headers: headers to send there; without them, the key in ``OPENAI_API_KEY``. The runtime never sees them.
+        record: when to record: ``"once"``, if there is no file; ``"never"``, e.g. on machines that only test;
+            ``"always"``, to begin anew.
+        secrets: texts and patterns, e.g. a temporary path, to leave out of what is written and of what is compared.
 
     Raises:
         FileNotFoundError: if there is no file, and it must not be recorded.
-        ValueError: if the file is no cassette, or nothing says what to record with.
+        ValueError: if the file is no cassette, or there is nothing to record with: no `headers` and no key.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Cassette(ModelServer):
         self._model = model
 
     def assert_used_up(self) -> None:
-        """Hold the test to it that every recorded answer was asked for.
+        """Check that every recorded answer was asked for.
 
         Raises:
             AssertionError: if some were not; the message says which.

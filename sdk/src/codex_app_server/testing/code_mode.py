@@ -32,7 +32,7 @@ ToolMode: TypeAlias = 'Literal["direct", "code"]'
 Offered: TypeAlias = "frozenset[tuple[str, str]]"
 
 TOOL_MODES: tuple[ToolMode, ToolMode] = ("direct", "code")
-"""How a runtime may give tools to a model: each by itself, or as functions of one that runs JavaScript."""
+"""The ways in which a runtime gives tools to a model: each by itself, or as functions of one that runs JavaScript."""
 
 MODELS: Mapping[ToolMode, str] = {"direct": "gpt-5", "code": "gpt-5.6-luna"}
 """A model of each mode: one that the runtime's catalogue does not know, and the one of it with the shortest prompt."""

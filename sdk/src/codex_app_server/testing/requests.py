@@ -29,8 +29,9 @@ class ModelRequest:
     """What the runtime asked of the model.
 
     Attributes:
-        body: the request, as plain JSON values.
-        headers: its headers, by their names in small letters. Not shown by `repr`: keys travel there.
+        body: the whole request, as plain JSON values.
+        headers: the request's headers, with names in small letters. Not shown by `repr`, because there may be keys in
+            them.
     """
 
     body: Mapping[str, Any]
@@ -48,7 +49,7 @@ class ModelRequest:
 
     @property
     def texts(self) -> list[str]:
-        """The texts of the user in it, oldest first; what the runtime adds of itself is among them."""
+        """The texts of the user, oldest first, with what the runtime adds itself among them."""
         return [
             part["text"]
             for item in self._items
@@ -59,17 +60,17 @@ class ModelRequest:
 
     @property
     def said(self) -> list[str]:
-        """What your program said in the thread, oldest first: `texts` without what the runtime adds of itself."""
+        """What your program said in the thread, oldest first: `texts` without what the runtime adds itself."""
         return [text for text in self.texts if not text.startswith(_ADDED)]
 
     @property
     def tools(self) -> frozenset[str]:
-        """The tools that the model may call: names as JavaScript has them, in either mode, like ``shop__buy``."""
+        """The names of the tools that the model may call, as JavaScript has them in either mode, e.g. ``shop__buy``."""
         return code_mode.named(self.body)
 
     @property
     def tool_outputs(self) -> dict[str, Any]:
-        """What tools gave back, by the id of their call; in code mode too."""
+        """What tools gave back, by the id of the call; in code mode too."""
         written = {item["call_id"]: item.get("input") for item in self._items if item.get("type") == "custom_tool_call"}
         found: dict[str, Any] = {}
         for item in self._items:
@@ -80,7 +81,7 @@ class ModelRequest:
         return found
 
     def outputs_of(self, tool: str) -> list[Any]:
-        """What one tool gave back, oldest first; its name as in `tools`."""
+        """What one tool gave back, oldest first; `tool` is a name as in `tools`."""
         outputs = self.tool_outputs
         return [outputs[call_id] for call_id, name in self._called if name == tool and call_id in outputs]
 

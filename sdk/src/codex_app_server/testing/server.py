@@ -66,17 +66,21 @@ _MISTAKE = 400
 class ModelServer:
     """A model that says what a test wants.
 
+        with ModelServer(Text("Hello.")) as model, Codex(model.config()) as codex:
+            ...
+
     Args:
-        *answers: what to answer, one a request; each an answer, or a function from the request to one.
-        default: what to answer when those are used up.
+        *answers: the answers, one for each request, in order. Each is an answer, or a function that is called with the
+            request and returns one.
+        default: the answer to every request after these.
         mode: how the runtime of `config` gives tools to the model: ``"direct"``, each by itself, or ``"code"``, as
-            functions of one tool that runs JavaScript, as it does for the models of its catalogue. The answers are the
-            same for both; a test may run in each of `TOOL_MODES`.
+            functions of one tool that runs JavaScript, as it does for most models of its catalogue. You script the
+            same answers for both; a test may run in each of `TOOL_MODES`.
 
     Raises:
         ValueError: if there is no such mode.
-        TypeError: if something is no answer. What a function raises, or returns that is no answer, is raised at the end
-            of the ``with`` block.
+        TypeError: if something is no answer. If a function raises, or returns something that is no answer, that is
+            raised at the end of the ``with`` block.
     """
 
     def __init__(self, *answers: Script, default: Script = _DONE, mode: ToolMode = "direct") -> None:
@@ -99,21 +103,21 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address where it listens."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def requests(self) -> list[ModelRequest]:
-        """What it was asked so far, oldest first."""
+        """All requests so far, oldest first."""
         with self._changed:
             return list(self._requests)
 
     @property
     def last(self) -> ModelRequest:
-        """What it was asked last.
+        """The last request.
 
         Raises:
-            AssertionError: if it was not asked anything.
+            AssertionError: if there was no request yet.
         """
         requests = self.requests
         if not requests:
@@ -121,7 +125,7 @@ class ModelServer:
         return requests[-1]
 
     def assert_used_up(self) -> None:
-        """Hold the test to it that every scripted answer was asked for.
+        """Check that every scripted answer was asked for.
 
         Raises:
             AssertionError: if some were not; the message says which.
@@ -133,16 +137,16 @@ class ModelServer:
             raise AssertionError(f"after {asked} requests of the runtime these answers were not asked for: {left}")
 
     def add(self, *answers: Script) -> None:
-        """Script more answers; raises as the constructor."""
+        """Add answers, behind those that are left; raises what the constructor does."""
         more = [_checked(answer) for answer in answers]
         with self._changed:
             self._answers.extend(more)
 
     def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[ModelRequest]:
-        """Wait until it was asked so often.
+        """Wait until there were `count` requests, and return all requests so far.
 
         Raises:
-            TimeoutError: if that does not happen in time.
+            TimeoutError: if that does not happen within `timeout_s` seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout_s):
@@ -152,12 +156,12 @@ class ModelServer:
     def config(self, *, env: Mapping[str, str | None] | None = None, **options: Any) -> AppServerConfig:
         """A configuration whose runtime has an empty home of its own and asks this model.
 
-        Nothing of the person's own home reaches a turn: no settings, skills, agents or ``AGENTS.md``, and no profile of
-        the shell. No other host is asked for anything, so there are no plugins, unless ``features`` says otherwise. The
-        skills that Codex brings along are left out too.
+        Each call makes a new home. Nothing of your own home reaches a turn: no settings, skills, agents or
+        ``AGENTS.md``, and no profile of the shell. The skills that Codex brings along are left out too. No other host
+        is asked for anything, so there are no plugins, unless ``features`` says otherwise.
 
         Args:
-            env: more variables for the runtime; None takes one away.
+            env: more variables for the runtime; None removes one.
             **options: other fields of `AppServerConfig`.
         """
         home = _new_home()
@@ -168,9 +172,9 @@ class ModelServer:
         return AppServerConfig(env={**person, **(env or {}), **own}, **options)
 
     def close(self) -> None:
-        """Stop, whoever is connected, and delete the homes that were made; may be called again.
+        """Stop, close all connections, and delete the homes that were made; may be called again.
 
-        In a forked child, where nobody listens, it does nothing.
+        In a forked child, where the server does not run, it does nothing.
         """
         if os.getpid() != self._process_id:
             return

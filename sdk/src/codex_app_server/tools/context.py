@@ -9,9 +9,9 @@ __all__ = ["ToolContext", "ToolError"]
 
 
 class ToolError(Exception):
-    """What a tool raises to tell the model, in these words, that it could not do what was asked.
+    """Raise this in a tool to tell the model, in these words, that the tool could not do what was asked.
 
-    Whatever else a tool raises is told to the model too, with the name of its class before it, and is logged.
+    The model is told of any other exception of a tool too, with the name of its class before it. Those are also logged.
     """
 
 
@@ -20,11 +20,11 @@ class ToolContext:
     """One call of a tool. A parameter that is annotated with this class gets it; the model does not see the parameter.
 
     Attributes:
-        thread_id: the thread it is called in; if a sub-agent calls it, that of the sub-agent.
-        turn_id: the turn.
-        call_id: of the call; its item has the same id.
+        thread_id: the id of the thread that the tool is called in; if a sub-agent calls it, of the sub-agent's thread.
+        turn_id: the id of the turn.
+        call_id: the id of the call; its item has the same id.
         tool: the name of the tool.
-        namespace: where the tool belongs, if anywhere.
+        namespace: the namespace of the tool, if it has one.
     """
 
     thread_id: str = ""
@@ -36,17 +36,17 @@ class ToolContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the result any more: the turn has ended, the time was up, or the client was closed.
+        """Whether nobody waits for the result any more: the turn has ended, the time is up, or the client is closed.
 
-        A coroutine is cancelled then. A plain function goes on, so one that takes long should look here now and then.
+        A coroutine is cancelled then. A plain function goes on, so if it takes long, it should look here now and then.
         """
         return self._over.is_set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Sleep, unless nobody waits for the result any more; for plain functions.
+        """Sleep, but only as long as somebody waits for the result; for plain functions.
 
         Args:
-            seconds: how long; None is until then.
+            seconds: how long to sleep; None is until the call is cancelled.
 
         Returns:
             whether the call is cancelled.
@@ -54,5 +54,5 @@ class ToolContext:
         return self._over.wait(seconds)
 
     def cancel(self) -> None:
-        """Say that nobody waits any more; the client does, and tests may."""
+        """Say that nobody waits any more. The client calls this, and tests may."""
         self._over.set()

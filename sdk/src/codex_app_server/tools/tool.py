@@ -34,11 +34,11 @@ _KEPT = "__codex_tool__"
 
 @dataclass(frozen=True)
 class ToolNamespace:
-    """Where tools belong together, e.g. ``ToolNamespace("shop", "What can be bought, and buying it.")``.
+    """A group of tools that belong together, e.g. ``ToolNamespace("shop", "What can be bought, and buying it.")``.
 
     Attributes:
-        name: letters, digits, _ and -, 64 at most.
-        description: what its tools are for; 1024 characters at most.
+        name: letters, digits, _ and -, at most 64 characters.
+        description: what its tools are for, in at most 1024 characters.
 
     Raises:
         ValueError: if the runtime would refuse it.
@@ -54,19 +54,19 @@ class ToolNamespace:
 
 @dataclass(frozen=True, eq=False)
 class Tool(Generic[P, R_co]):
-    """A function that the agent may call; made by `tool`. Called by the program, it is the function.
+    """A function that the agent may call; made by `tool`. If your program calls it, it is the function itself.
 
     Attributes:
-        function: plain or async.
-        name: what the model calls it.
-        description: what the model is told of it; without it, the function's docstring.
-        namespace: where it belongs, if anywhere.
-        deferred: whether the model has to look for it first.
+        function: the function, plain or async.
+        name: the name that the model calls it by.
+        description: what the model is told about it; without it, the function's docstring.
+        namespace: the group of tools that it belongs to, if any.
+        deferred: whether the model has to look for it before it is told about it.
         timeout: how long a call may take, in seconds; None is without limit, as it is in the runtime.
         concurrency: how many calls may run at once; None is as many as the client runs of all tools together.
-        on_turn_end: what becomes of a call whose turn has ended.
-        max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit. What is there by itself is
-            what the runtime lets through to a model that has its tools by themselves (0.171.0).
+        on_turn_end: what happens to a call when its turn ends.
+        max_bytes: how much text a result may have, in bytes of UTF-8; None is without limit. The default is what the
+            runtime lets through to a model whose tools come one by one (0.171.0).
     """
 
     function: Callable[P, R_co]
@@ -114,7 +114,7 @@ class Tool(Generic[P, R_co]):
 
     @property
     def definition(self) -> Definition:
-        """What the model is told of it, and how its arguments become the function's.
+        """What the model is told about it, and how its arguments become the function's.
 
         Raises:
             TypeError: if its parameters cannot be described; the message says which, and what to do.
@@ -179,29 +179,30 @@ def tool(
     on_turn_end: TurnEnd = "cancel",
     max_bytes: int | None = 12_000,
 ) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
-    """Make a function a tool, with options; a plain function that needs none can be passed as it is.
+    """Make a function a tool, with options; a function that needs no options can be passed as it is.
 
         @tool(timeout=10)
         def weather(city: str, days: Annotated[int, Field(ge=1, le=7)] = 1) -> str: ...
 
-    The model is told the name, what the docstring says of the function and its parameters, and a schema of the
-    annotations. What it passes is validated; if it does not fit, the model is told why, and the function is not called.
+    The model is told the name, what the docstring says about the function and its parameters, and a schema made from
+    the annotations. The arguments that it passes are validated; if they do not fit, the model is told why, and the
+    function is not called.
 
     Args:
-        function: plain or async. A parameter that is annotated with `ToolContext` gets that. It returns text, anything
-            that JSON can say (dataclasses and pydantic models too), an image (`ImageInput`, `LocalImageInput`, or what
-            a notebook would show as PNG), several with images among them in a list, or None.
-        name: what the model calls it, if it is not the function's name.
-        description: what the model is told of it, if it is not the docstring.
-        namespace: where it belongs.
-        deferred: whether the model has to look for it, by its namespace, before it is told of it.
-        timeout: how long a call may take, in seconds; then the model is told so. None is without limit.
-        concurrency: how many calls may run at once; the others wait. A call that was given up does not count, although
-            a plain function goes on until it returns: what must not run twice at once needs a lock of its own.
-        on_turn_end: a call whose turn has ended is to ``"cancel"``, or to ``"finish"``, for which the end of the client
-            waits some seconds.
-        max_bytes: how much text a result may have, in bytes; more is cut in its middle, and the cut says so. The
-            runtime would cut it likewise, but for models that call tools from JavaScript, which get all of it.
+        function: plain or async. A parameter that is annotated with `ToolContext` gets the context of the call. The
+            function returns text, anything that JSON can say (dataclasses and pydantic models too), an image
+            (`ImageInput`, `LocalImageInput`, or what a notebook would show as PNG), a list with images in it, or None.
+        name: the name that the model calls it by, if it is not the function's name.
+        description: what the model is told about it, if it is not the docstring.
+        namespace: the group of tools that it belongs to.
+        deferred: whether the model has to look for it, by its namespace, before it is told about it.
+        timeout: how long a call may take, in seconds; if it takes longer, the model is told so. None is without limit.
+        concurrency: how many calls may run at once; the others wait. A call that was given up does not count, but a
+            plain function goes on until it returns: if it must not run twice at once, give it a lock.
+        on_turn_end: what happens to a call when its turn ends: ``"cancel"``, or ``"finish"``, for which the end of the
+            client waits some seconds.
+        max_bytes: how much text a result may have, in bytes; a longer one is cut in its middle, and a line there says
+            so. The runtime would cut it too, except for models that call tools from JavaScript, which get all of it.
 
     Raises:
         TypeError, ValueError: if the function or an option will not do.
