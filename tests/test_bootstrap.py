@@ -471,7 +471,7 @@ class TestRefusals:
         other.mkdir()
         (other / "RECORD").write_text(f"{MODULE}/__init__.py,,\n")
         said = release.refused("bootstrap", "--python", place.python)
-        assert f"the package {MODULE} in {place.site} is that of {other.name}; uninstall that" in said
+        assert f"the package {MODULE} in {place.site} belongs to {other.name}; uninstall that" in said
         assert (place.site / MODULE / "__init__.py").read_text() == "mine"
         (other / "RECORD").write_text("other.py,,\n")
         release.ran("bootstrap", "--python", place.python)  # what is nobody's is only in the way

@@ -106,7 +106,7 @@ def test_nothing_is_done_where_the_newest_is_pinned(release: FakeRelease, monkey
         npm.tags = {}
         assert main(["bump", "--repo", str(release.root), "--source", "npm"]) == 1
         said = release.capsys.readouterr().err
-        assert f"no source tells which release is the newest: npm: the npm registry has no {PACKAGE}@latest" in said
+        assert f"no source says which release is the newest: npm: the npm registry has no {PACKAGE}@latest" in said
     assert release.lock_file.read_bytes() == before
 
 

@@ -74,7 +74,7 @@ def test_a_signature_that_does_not_hold_stops_the_lock_and_leaves_it_alone(relea
     good = executables.macho(sign=signing.mach_signature())
     serve(release, MAC, "bin/codex", good[:0x800] + b"!" + good[0x801:])
     said = release.refused("lock", archives.VERSION)
-    assert said.startswith("the code signature of bin/codex does not hold: 1 of 1 pages does not have the hash")
+    assert said.startswith("the code signature of bin/codex is not valid: 1 of 1 pages does not have the hash")
     assert release.lock_file.read_bytes() == before
 
 

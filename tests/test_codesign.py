@@ -154,7 +154,7 @@ def test_a_changed_byte_is_one_bad_page_while_the_message_still_verifies(
     place = path.stat().st_size // 2
     with pytest.raises(SignatureError) as raised:
         judged_file(path, {place: 0x10})
-    assert "does not hold: 1 of " in str(raised.value)
+    assert "is not valid: 1 of " in str(raised.value)
     assert f"the first at byte {place // 4096 * 4096}" in str(raised.value)
     assert "CMS" not in str(raised.value)
 
@@ -174,7 +174,7 @@ def test_what_was_not_signed_is_told_from_what_nobody_signed(triple: str, runtim
     }
     # Behind the signed attributes is the name of the algorithm (sha256WithRSAEncryption), then the signature.
     own = signature.index(bytes.fromhex("2a864886f70d01010b"), signature.index(b"cdhashes")) + 20
-    places["a byte of the signature"] = (own, "its CMS signature does not hold: its certificate did not sign this")
+    places["a byte of the signature"] = (own, "its CMS signature is not valid: its certificate did not sign this")
     for what, (place, expected) in places.items():
         with pytest.raises(SignatureError) as raised:
             judged_file(path, {start + place: 1})
@@ -380,7 +380,7 @@ def test_a_message_that_rests_on_sha1_is_refused() -> None:
 def test_every_slice_of_a_fat_program_counts() -> None:
     other = executables.macho("x86_64", sign=signing.mach_signature())
     assert judged(executables.fat([MACHO, other])) == GOOD
-    assert "(x86_64 slice) does not hold: 1 of 1 pages" in refusal(executables.fat([MACHO, flipped(other, 0xFF0)]))
+    assert "(x86_64 slice) is not valid: 1 of 1 pages" in refusal(executables.fat([MACHO, flipped(other, 0xFF0)]))
     assert "are signed differently: ad-hoc, adhoc; verified" in refusal(
         executables.fat([MACHO, executables.macho("x86_64")])
     )

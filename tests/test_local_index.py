@@ -91,7 +91,7 @@ def test_an_index_serves_what_its_bases_have(devpi: LocalIndex, tmp_path: Path) 
 
 def test_a_name_that_is_taken_is_refused(devpi: LocalIndex) -> None:
     devpi.stage("twice")
-    with pytest.raises(RehearsalError, match=r"does not make twice: it answered 4\d\d"):
+    with pytest.raises(RehearsalError, match=r"cannot create twice: it answered 4\d\d"):
         devpi.stage("twice")
 
 

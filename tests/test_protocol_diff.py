@@ -587,7 +587,7 @@ def test_two_directories_with_one_schema_each_are_compared(directory: Path) -> N
     [
         (("0.169", "{dir}"), "'0.169' is neither a Codex version nor a directory; write it like"),
         (("{dir}", "{dir}/.."), "holds no printed schema; print one with: codex app-server generate-json-schema"),
-        (("{dir}", "{dir}/stable"), "holds one printed schema, which does not tell what is experimental"),
+        (("{dir}", "{dir}/stable"), "holds one printed schema, which does not say what is experimental"),
         (("{dir}", "{dir}", "--json", "--markdown"), "--json and --markdown exclude each other"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_client_alone_needs_all_runtime_wheels_of_the_lock_on_the_index(
     here.ran("build", "--client-only", "--sdk-version", f"{archives.VERSION}.post1", "--out", tmp_path / "dist")
     said = here.ran("publish", tmp_path / "dist", *to(shown), "--yes", code=1)
     assert "has no wheel for" in said.err
-    assert "gets nothing of this release" in said.err.splitlines()[-1]
+    assert "nothing is uploaded to http" in said.err.splitlines()[-1]
     assert shown.proxy.diary == []
 
 
@@ -344,7 +344,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {
     "a wheel is damaged": (_damaged, "win_amd64.whl: "),
     "a file is too large": (lambda *_: ["--max-file-size", "10500"], "bytes are more than the limit of 10500"),
     "the lock knows another version": (_other_lock, "the lock knows 0.168.0, not 0.169.0"),
-    "another file is signed": (_signed(name="other.whl"), "attestation: its attestation speaks of other.whl"),
+    "another file is signed": (_signed(name="other.whl"), "attestation: its attestation is about other.whl"),
     "other bytes are signed": (_signed(sha256="b" * 64), "sha256 bbbb"),
     "a signature is none": (_badly_signed, ".tar.gz.publish.attestation: its attestation is no JSON: "),
     "not all are signed": (_half_signed, "lack the attestation that others have"),
@@ -359,7 +359,7 @@ def test_what_must_not_be_published_is_refused_before_the_first_upload(
     dist = shown.release.copy(tmp_path / "dist")
     words = harm(dist, shown.release.root)
     said = here.ran("publish", dist, *to(shown), "--yes", *words, code=1).err  # of several, each is a line
-    assert f"codex-release: {shown.index_url} gets nothing of this release: " in said
+    assert f"codex-release: nothing is uploaded to {shown.index_url}: " in said
     assert why in said
     assert shown.proxy.diary == []
 
@@ -409,7 +409,7 @@ def test_a_wrong_password_ends_it_and_is_not_shown(
     monkeypatch.setenv("TWINE_USERNAME", "me")
     monkeypatch.setenv("TWINE_PASSWORD", "s3cret")
     said = here.ran("publish", shown.release.dist, *to(shown), "--yes", code=1)
-    assert "does not take codex_cli_bin-0.169.0-py3-none-macosx_10_12_x86_64.whl: HTTPError: 403" in said.err
+    assert "does not accept codex_cli_bin-0.169.0-py3-none-macosx_10_12_x86_64.whl: HTTPError: 403" in said.err
     assert "s3cret" not in said.out + said.err
     assert shown.listed() == []
 

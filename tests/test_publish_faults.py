@@ -267,7 +267,7 @@ def test_a_file_that_changes_after_its_check_is_not_sent(shown: Window, tmp_path
 
     shown.proxy.fail(first, meanwhile)
     result = shown.publish(dist)
-    assert f"{second} has changed since it was checked, nothing of it is sent" in result.problem
+    assert f"{second} has changed since it was checked, so it is not uploaded" in result.problem
     assert [each.outcome for each in result.files][:3] == ["uploaded", "failed", "planned"]
     assert shown.listed() == [first]
 

@@ -74,7 +74,9 @@ class TestALoneExecutable:
         assert line.endswith(f"; name an archive or a package directory of Codex {VERSION}, or the executable in one")
         other.write_text("#!/bin/sh")
         line = release.refused(*words, other, "--runtime-version", VERSION, code=2)
-        assert line.endswith("does not tell its target; if it is an archive of Codex, say with --target which")
+        assert line.endswith(
+            "does not say which target it is for; if it is an archive of Codex, name its target with --target"
+        )
 
 
 class TestTheirPlace:

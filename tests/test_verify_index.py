@@ -274,7 +274,7 @@ def test_nothing_is_installed_of_what_does_not_hold(release: FakeRelease, dist: 
         words = ("--index-url", url, "--dist", dist, "--require-attestations")
         ran = release.ran("verify-index", "0.169.0", *words, code=1)
     assert "this machine  not asked" in ran.out
-    assert "nothing is installed of what does not hold" in ran.out
+    assert "nothing is installed, because of the problems above" in ran.out
 
 
 def test_what_is_tried_gets_no_secrets() -> None:
@@ -291,7 +291,7 @@ def test_attestations_can_be_required(release: FakeRelease, dist: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        (provenance("other.whl", "a" * 64), "speaks of other.whl"),
+        (provenance("other.whl", "a" * 64), "is about other.whl"),
         (provenance("a.whl", "b" * 64), "with sha256 bbbb"),
         (b'{"attestation_bundles": []}', "holds no attestation"),
         (b"<html>", "^its provenance is no JSON: "),

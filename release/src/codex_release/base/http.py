@@ -189,7 +189,7 @@ class Web:
             if not _HEADER_VALUE.fullmatch(value):  # the HTTP library would quote it in its complaint
                 raise HttpError(
                     f"the {name} header for {shown_url(url)} has characters that HTTP does not allow",
-                    remedy="look for spaces, line ends and other strays in the token or password",
+                    remedy="look for spaces, line ends and other stray characters in the token or password",
                 )
         line, patience_s = _Line(), self.policy.connect_timeout_s + self.policy.read_timeout_s
         try:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if arguments.version and not is_new and version != pinned:
         raise UsageError(
             f"{version} is older than what is pinned, {pinned}",
-            remedy="to go back, take back the commits that moved the pin (git revert)",
+            remedy="to go back, revert the commits that moved the pin (git revert)",
         )
     data: dict[str, Any] = {"pinned": pinned.codex, "version": version.codex, "is_new": is_new}
     if not is_new:
@@ -92,7 +92,7 @@ def _newest(context: Context) -> ReleaseVersion:
             failures.append(f"{source.name}: {error}")
             context.progress.note(failures[-1])
     if not found:
-        raise SourceError("no source tells which release is the newest", problems=failures)
+        raise SourceError("no source says which release is the newest", problems=failures)
     return max(found)
 
 

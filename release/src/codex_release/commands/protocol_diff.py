@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if old.tells_experimental is not new.tells_experimental:
         (once,) = (str(name) for name, side in sides.items() if not side.tells_experimental)
         raise UsageError(
-            f"{once} holds one printed schema, which does not tell what is experimental",
+            f"{once} holds one printed schema, which does not say what is experimental",
             remedy=f"print both into its directories {_STABLE} and {_EXPERIMENTAL}, the latter with --experimental",
         )
     changes = compared(old, new, rules)

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if plan.problems:
         found = first_of(plan.problems)
         result = PublishResult(index.url, "failed", untouched(plan), problem=found)
-        return _report(result, plan, f"{index.url} gets nothing of this release: {found}")
+        return _report(result, plan, f"nothing is uploaded to {index.url}: {found}")
     if not arguments.yes:
         if plan.to_upload:
             context.progress.note("nothing is uploaded without --yes")

@@ -118,8 +118,8 @@ def _target_of(runtime: Path, catalog: Catalog) -> Target:
         if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
             return target
     raise UsageError(
-        f"the name of {runtime} does not tell its target",
-        remedy="if it is an archive of Codex, say with --target which",
+        f"the name of {runtime} does not say which target it is for",
+        remedy="if it is an archive of Codex, name its target with --target",
     )
 
 

@@ -126,7 +126,7 @@ def _token(set_to: Mapping[str, str]) -> str | None:
     token = set_to.get(name, "").strip()
     if not re.fullmatch("[!-~]*", token):
         raise UsageError(
-            f"{name} has a character that no token has", remedy="look for spaces, line ends and quotes that are none"
+            f"{name} has a character that no token has", remedy="look for spaces, line ends and typographic quotes"
         )
     return token or None
 

@@ -187,7 +187,7 @@ class Fetcher:
     def _downloaded(self, archive: Archive, runtime: Runtime) -> StoredArchive:
         """An archive, held against the lock if that knows it, else against what its source publishes of it."""
         if runtime.locked is None and not archive.digests:
-            raise DownloadError(f"it publishes no digest for {archive.name}, so nothing vouches for its bytes")
+            raise DownloadError(f"it publishes no digest for {archive.name}, so its bytes cannot be verified")
         pinned = runtime.locked.archives.get(archive.source) if runtime.locked else None
         expected = pinned.digest if pinned and pinned.name == archive.name else None
         return download(archive, self.cache, self.web, expected=expected)

@@ -67,9 +67,9 @@ def _hold(attestation: Table, name: str, sha256: str) -> None:
     said = [(each.text("name"), each.table("digest").text("sha256")) for each in subjects]
     for attested, digest in said:
         if (attested, digest) != (name, sha256):
-            raise VerifyError(f"its attestation speaks of {attested} with sha256 {digest}, not of these bytes")
+            raise VerifyError(f"its attestation is about {attested} with sha256 {digest}, not about these bytes")
     if not said:
-        raise VerifyError("its attestation speaks of no file")
+        raise VerifyError("its attestation is about no file")
 
 
 def _publisher(claims: Table) -> str:

@@ -106,7 +106,9 @@ def parse_html(body: bytes, project: str, base: str) -> list[ListedFile]:
 
 def _require_known_version(version: object) -> None:
     if str(version).partition(".")[0] != "1":
-        raise PackageIndexError(f"the package index speaks version {version} of the simple API, this toolkit version 1")
+        raise PackageIndexError(
+            f"the package index has version {version} of the simple API, this toolkit knows version 1"
+        )
 
 
 def _json_file(entry: Table, base: str) -> ListedFile:

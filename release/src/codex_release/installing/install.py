@@ -60,7 +60,7 @@ def install(plan: Plan, context: Context) -> bool:
     environment, module = plan.environment, plan.catalog.module
     if environment.is_managed:
         raise RuntimeSetupError(
-            f"the packages of {environment.python} are kept by the system's package manager",
+            f"the packages of {environment.python} are managed by the system's package manager",
             remedy="make a virtual environment (python -m venv DIR) and name its interpreter with --python, or a "
             "directory with --install-target",
         )
@@ -105,7 +105,7 @@ def _refuse_foreign(plan: Plan, before: Mapping[str, str]) -> None:
     site, module = plan.environment.site, plan.catalog.module
     if not before and (site / module).exists() and (owner := owner_of(site, module)):
         raise RuntimeSetupError(
-            f"the package {module} in {site} is that of {owner}",
+            f"the package {module} in {site} belongs to {owner}",
             remedy="uninstall that, or name another environment with --python",
         )
 
@@ -118,7 +118,7 @@ def _variant(plan: Plan, tree: RuntimeTree) -> Variant:
             if platform in variant.platforms:
                 return variant
     needed = ", ".join(platform for variant in variants for platform in variant.platforms)
-    raise RuntimeSetupError(f"this system is none of those that the runtime starts on: {needed}")
+    raise RuntimeSetupError(f"the runtime does not start on this system; it needs one of: {needed}")
 
 
 def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend) -> dict[str, bytes]:

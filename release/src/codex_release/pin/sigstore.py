@@ -75,7 +75,7 @@ def verify_bundle(bundle: Bundle, path: str, digest: FileDigest, signer: Signer)
         verifier = _verifier()
     except errors.Error as error:
         raise SignatureError(
-            f"{what} cannot be judged: Sigstore's root of trust cannot be read ({_first_line(error)})",
+            f"{what} cannot be verified: Sigstore's root of trust cannot be read ({_first_line(error)})",
             remedy="install the extra anew: pip install --force-reinstall sigstore",
         ) from error
     try:
@@ -86,8 +86,8 @@ def verify_bundle(bundle: Bundle, path: str, digest: FileDigest, signer: Signer)
         )
     except (errors.Error, ValueError) as error:
         raise SignatureError(
-            f"{what} (sha256 {digest.sha256}) by {signer.identity} does not hold: {_first_line(error)}",
-            remedy="do not use this release before it is known why; an outdated sigstore is one reason "
+            f"{what} (sha256 {digest.sha256}) by {signer.identity} is not valid: {_first_line(error)}",
+            remedy="do not use this release until you know why; an outdated sigstore is one reason "
             "(pip install --upgrade sigstore)",
         ) from error
     return Signature(VERIFIED, bundle.name, signer.identity, signer.issuer)

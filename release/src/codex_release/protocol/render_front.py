@@ -48,7 +48,7 @@ class _Front:
         known = {f"{each.owner}.{each.name}" for each in rules.front}
         for name, each in rules.client_options.items():
             if unknown := set(each.methods) - known:
-                raise ProtocolError(f"the option {name} is for {unknown.pop()}, which release/protocol.toml has not")
+                raise ProtocolError(f"the option {name} is for {unknown.pop()}, which is not in release/protocol.toml")
         names = [name for owner in owners for name in (*self._bases(owner), owner)]
         classes = [self._class(name) for name in names]
         exported = ", ".join(f'"{name}"' for name in sorted(map(self._class_name, names)))

@@ -184,7 +184,7 @@ class _Publication:
         if sent.fate is Fate.TRANSIENT:
             raise TransientError(f"{file.name}: {sent.said}")
         raise PublishError(
-            f"{self._uploader.repository} does not take {file.name}: {sent.said}",
+            f"{self._uploader.repository} does not accept {file.name}: {sent.said}",
             remedy="mend that, and run again: what is there is not uploaded again",
         )
 
@@ -217,7 +217,7 @@ def _require_unchanged(file: Candidate) -> None:
         found = file_digest(file.path)
     if found != file.digest:
         raise PublishError(
-            f"{file.path} has changed since it was checked, nothing of it is sent",
+            f"{file.path} has changed since it was checked, so it is not uploaded",
             remedy="find out what wrote to it, and run again: all files are checked anew",
         )
 

@@ -93,7 +93,7 @@ class LocalIndex:
         )
         if not said.is_success:
             raise RehearsalError(
-                f"the local index does not make {name}: it answered {said.status_code} {said.text}",
+                f"the local index cannot create {name}: it answered {said.status_code} {said.text}",
                 remedy="rehearse again; if it stays so, look whether devpi-server is the pinned one",
             )
         upload = f"{self.url}/root/{name}/"

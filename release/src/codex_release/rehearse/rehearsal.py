@@ -215,7 +215,7 @@ class _Run:
             sent = uploader.send(Candidate(path, "", "", file_digest(path), is_runtime=False))
             if sent.fate is not Fate.ACCEPTED:
                 raise RehearsalError(
-                    f"the local index does not take {path.name}: {sent.said}",
+                    f"the local index does not accept {path.name}: {sent.said}",
                     remedy="look whether requirements/client.txt asks for a wheel that this devpi-server can serve",
                 )
         return len(wheels)

@@ -105,11 +105,13 @@ class Verifier:
                 ours,
             )
             findings += [finding for found in looked for finding in found]
-        progress.note(f"asking pip what it takes from {self.index.url}")
+        progress.note(f"asking pip what it chooses from {self.index.url}")
         pins = (f"{runtime}=={self.version.pep440}", f"{client}=={client_version}")
         findings += resolution_findings(ours, pins, catalog, self.index, self.settings)
         if self.installs and any(each.problem for each in findings):
-            findings.append(Finding("this machine", "not asked", note="nothing is installed of what does not hold"))
+            findings.append(
+                Finding("this machine", "not asked", note="nothing is installed, because of the problems above")
+            )
         elif self.installs:
             findings += self._installation(pins[1], ours)
         return findings

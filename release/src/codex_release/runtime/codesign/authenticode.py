@@ -46,9 +46,9 @@ def examine(image: Span) -> CodeSignature:
     signed = cms.read(_message(image, place), None, what)
     algorithm, expected = cms.authenticode_digest(signed, what)
     if _digest(image, place, algorithm) != expected:
-        raise SignatureError(f"{what} does not hold: the file's {algorithm} is not the one that was signed")
+        raise SignatureError(f"{what} is not valid: the file's {algorithm} is not the one that was signed")
     if not cms.is_vouched_for(signed):
-        raise SignatureError(f"{what} does not hold: no certificate in it vouches for {signed.certificate.name}")
+        raise SignatureError(f"{what} is not valid: no certificate in it vouches for {signed.certificate.name}")
     return CodeSignature(DIGEST_INTACT, signed.certificate.name)
 
 

@@ -178,16 +178,16 @@ def lead(signed: Signed, roots: Collection[str], what: str) -> tuple[Certificate
         last = way[-1]
         if not last.begins <= signed.moment <= last.ends:
             raise SignatureError(
-                f"{what} does not hold: the certificate of {last.name} was not valid on {signed.moment:%Y-%m-%d}"
+                f"{what} is not valid: the certificate of {last.name} was not valid on {signed.moment:%Y-%m-%d}"
             )
         if len(way) > 1 and not last.is_authority:
-            raise SignatureError(f"{what} does not hold: {last.name} is no certificate authority")
+            raise SignatureError(f"{what} is not valid: {last.name} is no certificate authority")
         if last.fingerprint in roots:
             return tuple(way)
         above = next((each for each in signed.certificates if each not in way and _did_issue(each, last)), None)
         if above is None:
             raise SignatureError(
-                f"{what} does not hold: its certificates end with {last.name} (sha256 {last.fingerprint}), which is no "
+                f"{what} is not valid: its certificates end with {last.name} (sha256 {last.fingerprint}), which is no "
                 "root that is known here",
                 remedy="if it should be, add it to code_signing.roots in targets.toml",
             )
@@ -200,7 +200,7 @@ def _judging(what: str) -> Iterator[None]:
     try:
         yield
     except _RefusalError as error:
-        raise SignatureError(f"{what} does not hold: {error}") from error
+        raise SignatureError(f"{what} is not valid: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise SignatureError(
             f"{what} cannot be understood: {' '.join(str(error).split()) or type(error).__name__}"

@@ -141,7 +141,7 @@ def _examine(image: Span, trust: CodeSigning) -> CodeSignature:
     elif not first.flags & _AD_HOC:
         problems.append("nobody signed it, though it is not marked as ad-hoc")
     if problems:
-        raise SignatureError(f"the code signature of {image.name} does not hold: {'; '.join(problems)}")
+        raise SignatureError(f"the code signature of {image.name} is not valid: {'; '.join(problems)}")
     return CodeSignature(VERIFIED if message else AD_HOC, signer, first.team, tuple(_names(first.flags)))
 
 
