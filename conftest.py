@@ -100,8 +100,7 @@ def runtime_tree(context: Context) -> Callable[[str], Path]:
     @functools.cache
     def tree(triple: str) -> Path:
         target = context.catalog.target(triple)
-        locked = context.lock.require(context.lock.version, target)
-        return context.fetcher.locked(context.lock.version, target, locked).root
+        return context.fetcher.tree(context.runtime(context.lock.version, target)).root
 
     return tree
 
