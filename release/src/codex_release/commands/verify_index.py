@@ -65,12 +65,12 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,
     ).verify()
-    failed = f"{len(found.problems)} of {counted(len(found.findings), 'question')} about Codex {version} on {index.url}"
+    failed = f"{len(found.problems)} of {counted(len(found.findings), 'check')} of Codex {version} on {index.url}"
     return Answer(
         ("subject", "asked", "seen"),
         found.rows(),
         found.data(),
         title=f"Codex {version} on {index.url}",
         ok=found.ok,
-        problem="" if found.ok else f"{failed} {by_number(len(found.problems), 'does', 'do')} not hold",
+        problem="" if found.ok else f"{failed} {by_number(len(found.problems), 'fails', 'fail')}",
     )

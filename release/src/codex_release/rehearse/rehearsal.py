@@ -243,12 +243,11 @@ class _Run:
         ).verify()
         if problems := self._verification.problems:
             raise RehearsalError(
-                f"{counted(len(problems), 'question')} about the local index "
-                f"{by_number(len(problems), 'does', 'do')} not hold",
+                f"{counted(len(problems), 'check')} of the local index {by_number(len(problems), 'fails', 'fail')}",
                 problems=[f"{each.subject}: {each.problem}" for each in problems],
             )
         held = len(self._verification.findings)
-        return f"{counted(held, 'question')} {by_number(held, 'holds', 'hold')}"
+        return f"{counted(held, 'check')} {by_number(held, 'passes', 'pass')}"
 
     def _try(self, trial: Trial, index: PackageIndex) -> None:
         """Do what a stranger does who has read one line of the client's page."""
