@@ -46,11 +46,11 @@ from rich.table import Table
 
 from codex_release.base.http import Web
 from codex_release.base.progress import Lines
+from codex_release.context import Context
 from codex_release.facts.lock import Runtime
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 from codex_release.runtime.inspection import inspect_tree
 from codex_release.wheels.stage import stage_runtime
 

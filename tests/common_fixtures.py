@@ -32,10 +32,10 @@ from rich.console import Console
 from codex_release.base.http import Web
 from codex_release.base.programs import python_argv
 from codex_release.base.progress import Lines
+from codex_release.context import Context
 from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 from codex_release.rehearse.local_index import LocalIndex, local_index
 
 ROOT = Path(__file__).resolve().parents[1]

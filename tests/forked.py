@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORKER", "Programs"]
 
-_TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.fetching.context")
+_TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.context")
 _HATCHLING = ("hatchling.build", "hatchling.builders.wheel", "hatchling.builders.sdist", "hatchling.metadata.core")
 _PIP = (
     "pip._internal.cli.main",

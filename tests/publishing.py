@@ -32,9 +32,9 @@ from until import until
 from codex_release.base.digests import file_digest
 from codex_release.base.http import Web
 from codex_release.base.patience import Clock, RetryPolicy
+from codex_release.context import Context
 from codex_release.facts.settings import Settings
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 from codex_release.index.client import PackageIndex
 from codex_release.index.repository import Repository
 from codex_release.publish.prepare import prepare

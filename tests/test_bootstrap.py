@@ -512,7 +512,7 @@ def test_the_command_that_finds_nothing_to_do_loads_neither_network_nor_display(
     code = f"import sys; from codex_release.cli import main; main({words!r}); print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
     assert "codex_release.installing.installed" in loaded
-    assert not loaded & {"httpx", "rich", "filelock", "tomlkit", "hatchling", "codex_release.fetching.context"}
+    assert not loaded & {"httpx", "rich", "filelock", "tomlkit", "hatchling", "codex_release.context"}
 
 
 def test_importing_the_public_face_loads_nothing_of_what_is_behind_it() -> None:

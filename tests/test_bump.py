@@ -27,10 +27,10 @@ from recording import RecordedProgress, connected, direct
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import SourceError
 from codex_release.cli import main
+from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
 from codex_release.facts.settings import Settings
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.fetching.context import Context
 from codex_release.pin.move import notes, with_version
 from codex_release.pin.observation import observed
 from codex_release.pin.undo import undone_on_failure

@@ -24,9 +24,9 @@ from publishing import SmallRelease
 from codex_release.base.digests import FileDigest
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, distributions_in
+from codex_release.context import open_context
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import open_context
 from codex_release.wheels import wheel_file
 from codex_release.wheels.sbom import sbom_json
 from codex_release.wheels.wheel_file import DAMAGED, WheelFile

@@ -27,7 +27,7 @@ from codex_release.runtime.headers import Span
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 MACOS = [target.triple for target in CATALOG.targets if target.format == "mach-o"]
 WINDOWS = [target.triple for target in CATALOG.targets if target.format == "pe"]

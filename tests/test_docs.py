@@ -40,7 +40,7 @@ import codex_app_server
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.testing import ModelServer, Text
 from codex_release.building.build_record import RECORD
-from codex_release.fetching.context import Context
+from codex_release.context import Context
 
 DOCUMENTS = sorted(
     ROOT / name

@@ -13,9 +13,9 @@ from rich.console import Console
 from codex_release.base.http import Web
 from codex_release.base.once import made_once
 from codex_release.base.progress import Lines
+from codex_release.context import Context
 from codex_release.facts.settings import Settings
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 
 THREADS = 8
 

@@ -16,7 +16,7 @@ from programs import PINNED as VERSION
 from programs import ROOT, codex_release, environment_with, finished
 
 from codex_release.bootstrap import ensure_runtime_package_installed
-from codex_release.fetching.context import Context
+from codex_release.context import Context
 
 pytestmark = pytest.mark.runtime
 

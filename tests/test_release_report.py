@@ -23,11 +23,11 @@ from codex_release.base.digests import file_digest
 from codex_release.base.errors import CheckError
 from codex_release.base.table import read_json
 from codex_release.commands.options import leave_report
+from codex_release.context import Context
 from codex_release.facts.lock import Lock
 from codex_release.facts.settings import Settings
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import Context
 from codex_release.publish.result import PublishResult
 from codex_release.rehearse.local_index import local_index
 from codex_release.rehearse.rehearsal import RehearsalResult

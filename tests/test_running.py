@@ -23,8 +23,8 @@ from programs import PINNED
 from codex_release.base.errors import CheckError
 from codex_release.check import running
 from codex_release.check.running import Run, run_entrypoint
+from codex_release.context import Context
 from codex_release.facts.targets import Catalog, Target
-from codex_release.fetching.context import Context
 from codex_release.runtime.tree import copy_tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its stand-ins need POSIX")

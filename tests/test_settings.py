@@ -11,10 +11,10 @@ import pytest
 from programs import ROOT, codex_release
 
 from codex_release.base.errors import ReleaseError, UsageError
+from codex_release.context import open_context
 from codex_release.facts import settings as module
 from codex_release.facts.settings import Settings
 from codex_release.facts.workspace import Workspace
-from codex_release.fetching.context import open_context
 from codex_release.index.repository import Repository
 from codex_release.installing.plan import wanted_version
 from codex_release.sources.directory import Directory
@@ -63,7 +63,7 @@ def test_whoever_looks_at_the_environment_is_named_in_the_table() -> None:
         for path in source.rglob("*.py")
         if re.search(r"os\.(environ|getenv)", path.read_text(encoding="utf-8"))
     }
-    assert {"fetching.context", "protocol.schema"} <= looking
+    assert {"context", "protocol.schema"} <= looking
     assert looking == {each for each in looking if f"`{each}`" in str(module.__doc__)}
 
 

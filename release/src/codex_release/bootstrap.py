@@ -70,7 +70,7 @@ def ensure_runtime_package_installed(
             _workspace(checkout), python_executable, runtime_version=runtime_version, install_target=install_target
         )
         if plan.whats_wrong() is not None:
-            from codex_release.fetching.context import open_context
+            from codex_release.context import open_context
             from codex_release.installing.install import install
 
             with open_context(lambda: plan.workspace) as context:

@@ -107,7 +107,7 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
     if isinstance(begun, Answer):
         report = begun
     else:
-        from codex_release.fetching.context import open_context
+        from codex_release.context import open_context
 
         names = tuple(arguments.source)
         with open_context(find_workspace, source_names=names, lock_path=arguments.lock_file) as context:

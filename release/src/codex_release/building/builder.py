@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.check.release import FileVerdict
+    from codex_release.context import Context
     from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.context import Context
     from codex_release.fetching.download import StoredArchive
 
     _Judged = Future[list[FileVerdict]]

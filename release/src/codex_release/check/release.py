@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.check.running import Run
+    from codex_release.context import Context
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.facts.workspace import Workspace
-    from codex_release.fetching.context import Context
 
 __all__ = [
     "FileVerdict",

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from codex_release.context import Context
     from codex_release.facts.workspace import Workspace
-    from codex_release.fetching.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,8 @@ from codex_release.report.store import ReportStore, read_previous
 if TYPE_CHECKING:
     import argparse
 
+    from codex_release.context import Context
     from codex_release.facts.targets import Target
-    from codex_release.fetching.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

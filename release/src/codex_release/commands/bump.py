@@ -30,8 +30,8 @@ from codex_release.protocol.schema import Side, runtime_version
 if TYPE_CHECKING:
     import argparse
 
+    from codex_release.context import Context
     from codex_release.facts.workspace import Workspace
-    from codex_release.fetching.context import Context
 
 _SCRIPTS = ("scripts/every_model.py", "scripts/api_reference.py", "sdk/notebooks/refresh.py")
 """Programs of the checkout that try the models, and write what shows client or runtime; each is run if it is there."""

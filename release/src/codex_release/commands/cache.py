@@ -12,8 +12,8 @@ from codex_release.commands.options import length_of_time
 if TYPE_CHECKING:
     import argparse
 
+    from codex_release.context import Context
     from codex_release.fetching.cache import CacheEntry
-    from codex_release.fetching.context import Context
 
 _DAY_S = 86_400
 

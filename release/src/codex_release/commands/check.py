@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from codex_release.context import Context
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

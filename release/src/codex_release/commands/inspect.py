@@ -17,8 +17,8 @@ from codex_release.runtime.tags import variants, wheel_tag
 if TYPE_CHECKING:
     import argparse
 
+    from codex_release.context import Context
     from codex_release.facts.targets import Catalog, Layout, Target
-    from codex_release.fetching.context import Context
 
 _MAGIC_BYTES = 64
 _ARCHIVES = (b"\x1f\x8b", b"PK", b"\x28\xb5\x2f\xfd")

@@ -15,7 +15,7 @@ from codex_release.facts.versions import client_version
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,9 @@ from codex_release.runtime.tree import copy_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from codex_release.context import Context
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.context import Context
     from codex_release.report.store import ReportStore
     from codex_release.runtime.tree import RuntimeTree
 

@@ -21,7 +21,7 @@ from codex_release.protocol.schema import Schema, Side
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 _EXPERIMENTAL = "experimental"
 _STABLE = "stable"

@@ -20,7 +20,7 @@ from codex_release.publish.upload import Uploader
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
     from codex_release.publish.plan import Plan
 
 
@@ -68,12 +68,13 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """
     if not arguments.directory.is_dir():
         raise UsageError(f"{arguments.directory} is no directory", remedy="build a release: codex-release build --all")
+    judged_by = context
     if arguments.max_file_size is not None:
-        context = context.replaced(catalog=context.catalog.limited(arguments.max_file_size))
+        judged_by = context.replaced(catalog=context.catalog.limited(arguments.max_file_size))
     repository = Repository.read(arguments.repository, arguments.repository_url, context.settings.environ)
     index = simple_index(repository, arguments.index_url, context.web, context.catalog.distribution)
     inventory = Inventory(index)
-    plan = prepare(arguments.directory, context, inventory)
+    plan = prepare(arguments.directory, judged_by, inventory)
     for warning in plan.warnings:
         context.progress.note(f"WARNING: {warning}")
     if plan.problems:

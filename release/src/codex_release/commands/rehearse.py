@@ -12,7 +12,7 @@ from codex_release.rehearse.rehearsal import rehearse
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from codex_release.report.store import PAGE, ReportStore, read_previous, read_re
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

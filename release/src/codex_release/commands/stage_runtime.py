@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.base.digests import FileDigest
+    from codex_release.context import Context
     from codex_release.facts.targets import Catalog, Layout, Target
-    from codex_release.fetching.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

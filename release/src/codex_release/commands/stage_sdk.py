@@ -13,7 +13,7 @@ from codex_release.wheels.stage import stage_sdk
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

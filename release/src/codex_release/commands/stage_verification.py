@@ -16,7 +16,7 @@ from codex_release.wheels.cibuildwheel_stage import stage_verification
 if TYPE_CHECKING:
     import argparse
 
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
 
 
 def register(parser: argparse.ArgumentParser) -> None:

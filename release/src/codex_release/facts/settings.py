@@ -1,4 +1,4 @@
-"""The environment, read once, by `fetching.context`: whoever else looks at variables is named here.
+"""The environment, read once, by `context`: whoever else looks at variables is named here.
 
 ================================  ===================================================================================
 ``CODEX_RELEASE_CACHE``           the cache directory; the platform's own cache directory if not set

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.switch import Item, Switch
-    from codex_release.fetching.context import Context
+    from codex_release.context import Context
     from codex_release.installing.plan import Plan
     from codex_release.runtime.tags import Variant
     from codex_release.runtime.tree import RuntimeTree

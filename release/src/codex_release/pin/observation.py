@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
+    from codex_release.context import Context
     from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.context import Context
     from codex_release.fetching.download import StoredArchive
 
 __all__ = ["hold", "observed"]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from codex_release.check.release import FileVerdict
+    from codex_release.context import Context
     from codex_release.facts.targets import Catalog
-    from codex_release.fetching.context import Context
     from codex_release.publish.plan import Candidate, Plan
     from codex_release.publish.serving import Inventory
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from codex_release.building.builder import Built
     from codex_release.check.release import FileVerdict
+    from codex_release.context import Context
     from codex_release.facts.targets import Target
-    from codex_release.fetching.context import Context
     from codex_release.publish.result import PublishResult
     from codex_release.rehearse.local_index import IndexStage
     from codex_release.verify.findings import Verification

@@ -24,8 +24,8 @@ from codex_release.verify.trial import CodexAnswer, Trial
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from codex_release.context import Context
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.context import Context
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile

@@ -104,11 +104,13 @@ class Context:
         """How many things to do at a time: one a core that this process may use."""
         return cores()
 
-    def replaced(self, *, catalog: Catalog, environ: Mapping[str, str] | None = None) -> Context:
-        """The same with other facts than the data file's, or another environment; what was made already stays."""
-        other = replace(self, settings=replace(self.settings, environ=environ or self.settings.environ))
-        made = {name: value for name, value in vars(self).items() if name not in vars(other)}
-        vars(other).update(made, catalog=catalog)
+    def replaced(self, *, catalog: Catalog | None = None, environ: Mapping[str, str] | None = None) -> Context:
+        """The same with other facts than the data file's, or another environment; sources are asked as these say."""
+        settings = self.settings if environ is None else replace(self.settings, environ=environ)
+        other = replace(self, settings=settings)
+        depends_on_neither = ("workspace", "cache", "lock_file", "lock")
+        vars(other).update({name: made for name, made in vars(self).items() if name in depends_on_neither})
+        vars(other)["catalog"] = catalog or self.catalog
         return other
 
     def version(self, text: str | None) -> ReleaseVersion:
