@@ -136,6 +136,7 @@ def test_who_waits_in_an_async_generator_is_woken_where_the_loop_is_left(codex_b
         try:
             await asyncio.Event().wait()
         finally:
+            await asyncio.sleep(0.01)
             ends.append("left")
 
     async def stays() -> AsyncGenerator[str, None]:
@@ -145,6 +146,7 @@ def test_who_waits_in_an_async_generator_is_woken_where_the_loop_is_left(codex_b
         except asyncio.CancelledError:
             yield "b"
         finally:
+            await asyncio.sleep(0.01)
             ends.append("stayed")
 
     async def complains() -> AsyncGenerator[str, None]:
@@ -172,6 +174,25 @@ def test_who_waits_in_an_async_generator_is_woken_where_the_loop_is_left(codex_b
     asyncio.run(asyncio.wait_for(scene(), 60))
 
 
+def test_an_error_of_the_prompts_is_nothing_to_whoever_has_left_before(codex_binary: Path) -> None:
+    raised = asyncio.Event()
+
+    async def prompts() -> AsyncGenerator[str, None]:
+        yield "a"
+        raised.set()
+        raise KeyError("mine")
+
+    async def scene() -> None:
+        async with opened(codex_binary) as codex, aclosing(codex.map(prompts(), concurrency=1)) as outcomes:
+            async for outcome in outcomes:
+                assert outcome.prompt == "a"
+                await raised.wait()
+                await asyncio.sleep(0)
+                break
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
 def test_what_an_async_generator_raises_ends_it(codex_binary: Path) -> None:
     async def prompts() -> AsyncGenerator[str, None]:
         yield "a"
@@ -187,16 +208,23 @@ def test_what_an_async_generator_raises_ends_it(codex_binary: Path) -> None:
 
 
 def test_the_end_of_the_connection_ends_the_wait_for_an_async_prompt(codex_binary: Path) -> None:
+    ends: list[str] = []
+
     async def prompts(codex: AsyncCodex) -> AsyncGenerator[str, None]:
         yield "a"
-        await codex.close()
-        await asyncio.Event().wait()
+        try:
+            await codex.close()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ends.append("left")
 
     async def scene() -> None:
         async with opened(codex_binary) as codex:
             with pytest.raises(TransportClosedError):
                 async for _ in codex.map(prompts(codex)):
                     pass
+            assert ends == ["left"]
             with pytest.raises(TransportClosedError, match="the prompts were not all run"):
                 async for _ in codex.map(never()):
                     pass

@@ -184,10 +184,14 @@ class _Crew:
         self._room.release()
 
     async def stop(self) -> None:
-        """End what is being done, and close the prompts; raises what they raise then."""
+        """End what is being done, and close the prompts.
+
+        Raises what they raise then. What they raised before is for whoever asks for more outcomes.
+        """
+        closes_now = not self._feeding.done()
         self._cancel()
         await asyncio.wait(self._tasks)
-        if not self._feeding.cancelled() and (error := self._feeding.exception()) is not None:
+        if closes_now and not self._feeding.cancelled() and (error := self._feeding.exception()) is not None:
             raise error
 
     async def _feed(self) -> None:
@@ -232,6 +236,8 @@ class _Crew:
         self._outcomes.put_nowait(None)
 
     def _cancel(self) -> None:
+        if self._is_over:  # to be cancelled once more would cut off what is awaited on the way out
+            return
         self._is_over = True
         for task in self._tasks:
             task.cancel()
