@@ -322,11 +322,15 @@ def _signed(**otherwise: str) -> Callable[[Path, Path], list[str]]:
     return harm
 
 
-def _badly_signed(dist: Path, root: Path) -> list[str]:
-    _signed()(dist, root)
-    (attestation,) = dist.glob("*.tar.gz.publish.attestation")
-    attestation.write_text("<html>", encoding="utf-8")
-    return []
+def _signature_replaced(by: Callable[[Path], object]) -> Callable[[Path, Path], list[str]]:
+    def harm(dist: Path, root: Path) -> list[str]:
+        _signed()(dist, root)
+        (attestation,) = dist.glob("*.tar.gz.publish.attestation")
+        attestation.unlink()
+        by(attestation)
+        return []
+
+    return harm
 
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {
@@ -346,7 +350,15 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {
     "the lock knows another version": (_other_lock, "the lock knows 0.168.0, not 0.169.0"),
     "another file is signed": (_signed(name="other.whl"), "attestation: its attestation is about other.whl"),
     "other bytes are signed": (_signed(sha256="b" * 64), "sha256 bbbb"),
-    "a signature is none": (_badly_signed, ".tar.gz.publish.attestation: its attestation is no JSON: "),
+    "a signature is none": (
+        _signature_replaced(lambda path: path.write_text("<html>", encoding="utf-8")),
+        ".tar.gz.publish.attestation: its attestation is no JSON: ",
+    ),
+    "a signature has no end": (
+        _signature_replaced(lambda path: path.write_bytes(bytes(1_100_000))),
+        ".attestation: it has more than 1.0 MB",
+    ),
+    "a signature is a directory": (_signature_replaced(Path.mkdir), ".attestation: [Errno "),
     "not all are signed": (_half_signed, "lack the attestation that others have"),
 }
 

@@ -6,6 +6,7 @@ the release is found here, before the first upload.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Candidate:
         digest: its bytes.
         is_runtime: whether it is a wheel of the runtime; the others are the client's.
         platforms: the platform tags of a runtime wheel; the client has none.
-        attestation: the file with its attestation, if there is one.
+        attestation: where its attestation is, if there is one.
     """
 
     path: Path
@@ -137,7 +138,7 @@ def candidates(
                 digest=digests[verdict.path],
                 is_runtime=known[0] == distribution,
                 platforms=tuple(sorted(verdict.coverage.platforms)) if verdict.coverage else (),
-                attestation=attestation if attestation.is_file() else None,
+                attestation=attestation if os.path.lexists(attestation) else None,
             )
         )
     return tuple(sorted(found, key=lambda each: (not each.is_runtime, each.path.suffix != ".whl", each.name)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
 from codex_release.base.errors import VerifyError
+from codex_release.base.words import byte_count
 from codex_release.check.release import check_files, distributions_in, problems_of
 from codex_release.facts.versions import identity
 from codex_release.index.attestations import hold_attestation
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from codex_release.publish.serving import Inventory
 
 __all__ = ["prepare", "prepare_checked"]
+
+_MOST_ATTESTATION = 1 << 20
+"""The largest attestation that is read, in bytes; real ones have some thousand."""
 
 
 def prepare(directory: Path, context: Context, inventory: Inventory) -> Plan:
@@ -75,6 +79,14 @@ def _attested(file: Candidate) -> Iterator[str]:
     """What is wrong with the attestation that a file is going to be uploaded with."""
     if file.attestation is not None:
         try:
-            hold_attestation(file.attestation.read_bytes(), file.name, file.digest.sha256)
+            hold_attestation(_small(file.attestation), file.name, file.digest.sha256)
         except (VerifyError, OSError) as error:
             yield f"{file.attestation.name}: {error}; sign {file.name} anew, or remove the attestations"
+
+
+def _small(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        content = opened.read(_MOST_ATTESTATION + 1)
+    if len(content) > _MOST_ATTESTATION:
+        raise VerifyError(f"it has more than {byte_count(_MOST_ATTESTATION)}")
+    return content
