@@ -233,6 +233,21 @@ def test_a_release_is_published_runtimes_first_and_once(here: FakeRelease, shown
     assert "uploading" not in again.err
 
 
+def test_a_publication_with_a_limit_of_its_own_leaves_what_the_report_says_of_the_build(
+    here: FakeRelease, shown: Window, tmp_path: Path
+) -> None:
+    for name in shown.release.names:
+        shown.seed(name)
+    dist = shown.release.copy(tmp_path / "dist")
+    report = dist / "release.json"
+    before = json.loads(report.read_text(encoding="utf-8"))
+    here.ran("publish", dist, *to(shown), "--yes", "--max-file-size", "50000000")
+    after = json.loads(report.read_text(encoding="utf-8"))
+    assert after["publish"]["outcome"] == "published"
+    assert before["build"]["seconds"] is not None
+    assert after["build"] == before["build"]
+
+
 def test_a_client_is_released_again_with_the_runtime_wheels_that_are_there(
     here: FakeRelease, shown: Window, tmp_path: Path
 ) -> None:
