@@ -184,6 +184,20 @@ def test_a_full_disk_is_the_end_of_a_step_like_any_other(
     assert not leftovers(release)
 
 
+@pytest.mark.parametrize("refused", [errno.ECONNREFUSED, errno.ENOENT])
+def test_no_room_is_asked_for_where_a_step_writes_nothing(
+    refused: int, release: FakeRelease, others: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Any:
+        raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr(rehearsal, "observed", refuse)
+    result, said = rehearsed(release, *others, code=1)
+    assert outcomes(result) == {"check the lock": "failed"}
+    what = f"the rehearsal in {release.root / 'dist'} broke off at the step 'check the lock': "
+    assert said.splitlines()[-1] == f"codex-release: {what}[Errno {refused}] {os.strerror(refused)}"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
 def test_breaking_it_off_leaves_no_server_and_no_scratch(release: FakeRelease, others: list[str]) -> None:
     words = ["rehearse", "--repo", release.root, "--source", release.archives, "--out", release.root / "dist", *others]

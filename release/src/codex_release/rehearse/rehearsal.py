@@ -138,13 +138,13 @@ class _Run:
         with self._step("check the lock") as say:
             hold(context.lock, observed(context.lock.version, self._targets, context), context.progress)
             say(f"{len(self._targets)} of {counted(len(context.catalog.targets), 'platform')} served as pinned")
-        with self._step("build") as say:
+        with self._step("build", writes=True) as say:
             say(self._build())
         with self._step("check") as say:
             verdicts = self._check()
             say(f"{counted(len(verdicts), 'file')} checked")
         self._steps.taken.extend(_runs(verdicts))
-        with self._step("start an index") as say:
+        with self._step("start an index", writes=True) as say:
             scratch = stack.enter_context(workplace(self._out))
             server = stack.enter_context(local_index(scratch / "index"))
             dependencies = server.stage("dependencies")
@@ -273,9 +273,10 @@ class _Run:
                 say(answer.text)
 
     @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[Callable[[str], None]]:
+    def _step(self, name: str, *, writes: bool = False) -> Iterator[Callable[[str], None]]:
         self._context.progress.note(f"rehearsal: {name}")
-        remedy = "make room there and let it be written, or name another directory with --out"
+        # What else the system refuses, a connection or a program, no room and no other directory would mend.
+        remedy = "make room there and let it be written, or name another directory with --out" if writes else None
         what = f"the rehearsal in {self._out} broke off at the step {name!r}"
         with self._steps.step(name) as say, system_errors_as(RehearsalError, what, remedy):
             yield say
