@@ -28,6 +28,7 @@ from until import until
 
 from codex_release import cli
 from codex_release.check.release import distributions_in
+from codex_release.commands import fetch
 from codex_release.facts.lock import Lock
 from codex_release.fetching import fetcher
 
@@ -151,6 +152,26 @@ def test_fetch_takes_what_it_made_itself_and_nothing_else(release: FakeRelease, 
     binary.symlink_to(tmp_path / "codex")
     release.refused(*words, code=2)
     assert binary.is_symlink()
+
+
+def test_fetch_says_what_it_cannot_read_in_a_directory_that_is_there(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of somebody else's; whose permissions say no, root may read all the same."""
+    tree, words = tmp_path / LINUX, ("fetch", "--target", LINUX, "--out", tmp_path)
+    release.ran(*words)
+    reason = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tree / "bin" / "codex"))
+
+    def refuse(*_: object) -> NoReturn:
+        raise reason
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetch, "file_digests", refuse)
+        line = release.refused(*words, code=2)
+        assert line == f"{tree} exists and cannot be read: {reason}; name a new directory with --out"
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: refuse() if path == tree else listed(path))
+    assert release.refused(*words, code=2) == line
 
 
 @pytest.mark.parametrize("words", [("build", "--client-only"), ("fetch", "--target", LINUX)])

@@ -16,11 +16,14 @@ from codex_release.runtime.tree import RuntimeTree, copy_tree
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from codex_release.context import Context
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
+
+_ANOTHER = "name a new directory with --out"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -62,27 +65,37 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
 
 def _is_in_use(place: Path) -> bool:
-    return place.exists() and not (place.is_dir() and not any(place.iterdir()))
+    if not place.is_dir():
+        return place.exists()
+    with _readable(place):
+        return any(place.iterdir())
+
+
+def _readable(place: Path) -> AbstractContextManager[None]:
+    """A block that reads what somebody else may have put there."""
+    return system_errors_as(UsageError, f"{place} exists and cannot be read", _ANOTHER)
 
 
 def _complete(place: Path, version: ReleaseVersion, target: Target, context: Context, *, unlocked: bool) -> RuntimeTree:
     """The tree that lies at its place already, every file of it proved, and no other.
 
     Raises:
-        UsageError: if something else is there.
+        UsageError: if something else is there, or it cannot be read.
     """
     if unlocked:  # nothing but its archive tells what has to be there
         files = fetch_one(context, version, target, unlocked=True).files
     else:
         files = context.catalog.layout.payload(context.lock.require(version, target).files)
     expected = {place / path: digest for path, digest in files.items()}
-    found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
-    are_files = all(path.is_file() and not path.is_symlink() for path in found)
-    if found == expected.keys() and are_files and file_digests(found) == expected:
+    with _readable(place):
+        found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+        are_files = all(path.is_file() and not path.is_symlink() for path in found)
+        is_complete = found == expected.keys() and are_files and file_digests(found) == expected
+    if is_complete:
         context.progress.note(f"{place} is there already and complete: {version} for {target.triple}")
         return RuntimeTree(place, files)
     what = "is not empty" if place.is_dir() else "is no directory"
-    raise UsageError(f"{place} exists and {what}", remedy="name a new directory with --out")
+    raise UsageError(f"{place} exists and {what}", remedy=_ANOTHER)
 
 
 def _extract(tree: RuntimeTree, place: Path, context: Context) -> None:
