@@ -309,6 +309,7 @@ def test_an_incomplete_release_is_refused_platform_by_platform(release: FakeRele
         f"codex-release: 1 of 7 paths does not pass: {lines[0].removeprefix('- ')} (and 4 more); publish none of it, "
         "and build what is wrong once more: codex-release build"
     )
+    assert verdicts[str(dist)]["client_alone"] is False
     assert verdicts.pop(str(dist))["problems"] == [
         "aarch64-unknown-linux-musl has no wheel for manylinux2014_aarch64",
         "aarch64-unknown-linux-musl has no wheel for manylinux_2_17_aarch64",
@@ -329,7 +330,7 @@ def test_a_post_release_of_the_client_alone_is_whole_without_runtime_wheels(
     assert json.loads(release.ran("check", dist, "--json").out)[str(dist)] == {
         "problems": [],
         "run": None,
-        "held": "the client alone, its runtime's wheels are not here",
+        "client_alone": True,
     }
     (wheel,) = dist.glob("*.whl")
     wheel.rename(tmp_path / wheel.name)

@@ -55,8 +55,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             tell(each.path, each.problems, "passes", str(each.run or ""), run=asdict(each.run) if each.run else None)
         if path.is_dir():
             alone = is_client_alone(verdicts, catalog)
-            held = "the client alone, its runtime's wheels are not here" if alone else "a whole release"
-            tell(path, check_set(verdicts, catalog.only(()) if alone else catalog), f"passes: {held}", held=held)
+            what = "the client alone, its runtime's wheels are not here" if alone else "a whole release"
+            of_set = check_set(verdicts, catalog.only(()) if alone else catalog)
+            tell(path, of_set, f"passes: {what}", client_alone=alone)
     problems = [f"{name}: {problem}" for name, each in told.items() for problem in each]
     bad = sum(map(bool, told.values()))
     return Answer(
