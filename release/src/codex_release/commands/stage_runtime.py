@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from codex_release.base.digests import FileDigest
     from codex_release.context import Context
+    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Catalog, Layout, Target
 
 
@@ -57,27 +58,27 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         ReleaseError: if the runtime is not the locked one, or its executables cannot keep the tag.
     """
     catalog, version = context.catalog, ReleaseVersion.parse(arguments.version)
-    runtime: Path = arguments.runtime
-    if not runtime.exists():
-        raise UsageError(f"{runtime} does not exist")
-    target = catalog.target(arguments.target) if arguments.target else _target_of(runtime, catalog)
+    path: Path = arguments.runtime
+    if not path.exists():
+        raise UsageError(f"{path} does not exist")
+    target = catalog.target(arguments.target) if arguments.target else _target_of(path, catalog)
     if arguments.unlocked:
         warn_unlocked(context, version)
-    known = context.runtime(version, target, unlocked=arguments.unlocked)
+    runtime = context.runtime(version, target, unlocked=arguments.unlocked)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
-        if known.locked is None:
-            tree = _tree_of(runtime, Path(scratch), target, version, catalog)
+        if runtime.locked is None:
+            tree = _tree_of(path, Path(scratch), runtime, catalog.layout)
         else:
-            payload = catalog.layout.payload(known.locked.files)
-            around = _package_around(runtime, payload, target, catalog.layout)
-            tree = around or _tree_of(runtime, Path(scratch), target, version, catalog)
+            payload = catalog.layout.payload(runtime.locked.files)
+            around = _package_around(path, payload, target, catalog.layout)
+            tree = around or _tree_of(path, Path(scratch), runtime, catalog.layout)
             try:
                 compare_files(
-                    payload, tree.files, expected_by="the lock", found_in=str(around.root if around else runtime)
+                    payload, tree.files, expected_by="the lock", found_in=str(around.root if around else path)
                 )
             except LockError as error:
                 entrypoint = target.fill(catalog.layout.entrypoint)
-                is_alone = around is None and runtime.is_file() and begins_as_executable(runtime)
+                is_alone = around is None and path.is_file() and begins_as_executable(path)
                 if is_alone and tree.files.get(entrypoint) == payload.get(entrypoint):
                     remedy = "name it where it lies in its package directory, or name the archive"
                 else:
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             arguments.staging_dir,
             tree.files,
             variant,
-            known,
+            runtime,
             catalog=catalog,
             workspace=context.workspace,
             root=tree.root,
@@ -105,45 +106,46 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     return Answer(("target", "tag", "path"), [(target.triple, tag, str(arguments.staging_dir))], data)
 
 
-def _target_of(runtime: Path, catalog: Catalog) -> Target:
+def _target_of(path: Path, catalog: Catalog) -> Target:
     """What a runtime is for: a package directory says it, an executable shows it, an archive has it in its name."""
-    if runtime.is_dir():
-        descriptor = runtime / catalog.layout.descriptor
+    if path.is_dir():
+        descriptor = path / catalog.layout.descriptor
         if not descriptor.is_file():
-            raise ArchiveError(f"{runtime} is no package directory: it has no {descriptor.name}")
+            raise ArchiveError(f"{path} is no package directory: it has no {descriptor.name}")
         return catalog.target(read_json(descriptor.read_bytes(), str(descriptor), ArchiveError).text("target"))
-    if begins_as_executable(runtime):
-        return infer_target(runtime, catalog)
+    if begins_as_executable(path):
+        return infer_target(path, catalog)
     for target in catalog.targets:
-        if target.triple in runtime.name or f"-{target.npm}." in runtime.name:
+        if target.triple in path.name or f"-{target.npm}." in path.name:
             return target
     raise UsageError(
-        f"the name of {runtime} does not say which target it is for",
+        f"the name of {path} does not say which target it is for",
         remedy="if it is an archive of Codex, name its target with --target",
     )
 
 
-def _tree_of(runtime: Path, scratch: Path, target: Target, version: ReleaseVersion, catalog: Catalog) -> RuntimeTree:
-    expected = Expected(catalog.layout, target, version)
-    if runtime.is_dir():
-        return read_tree(runtime, expected)
-    name = f"codex-{target.triple}{target.exe}" if begins_as_executable(runtime) else runtime.name
-    files = stream_tree(runtime, name, DirectorySink(scratch), expected)
-    return RuntimeTree(scratch, catalog.layout.payload(files))
+def _tree_of(path: Path, scratch: Path, runtime: Runtime, layout: Layout) -> RuntimeTree:
+    target = runtime.target
+    expected = Expected(layout, target, runtime.version)
+    if path.is_dir():
+        return read_tree(path, expected)
+    name = f"codex-{target.triple}{target.exe}" if begins_as_executable(path) else path.name
+    files = stream_tree(path, name, DirectorySink(scratch), expected)
+    return RuntimeTree(scratch, layout.payload(files))
 
 
 def _package_around(
-    runtime: Path, payload: Mapping[str, FileDigest], target: Target, layout: Layout
+    path: Path, payload: Mapping[str, FileDigest], target: Target, layout: Layout
 ) -> RuntimeTree | None:
     """What the lock knows of the package directory that a lone executable lies in; `None` if it lies in none.
 
     Other files may be there too: an installed package has its own.
     """
     entrypoint = PurePosixPath(target.fill(layout.entrypoint))
-    for place in (runtime.absolute(), runtime.resolve()):
+    for place in (path.absolute(), path.resolve()):
         root = Path(*place.parts[: -len(entrypoint.parts)])
         if place == root / entrypoint and place.is_file() and (root / layout.descriptor).is_file():
-            return RuntimeTree(root, {path: file_digest(root / path) for path in payload if (root / path).is_file()})
+            return RuntimeTree(root, {name: file_digest(root / name) for name in payload if (root / name).is_file()})
     return None
 
 

@@ -42,37 +42,38 @@ def observed(version: ReleaseVersion, targets: Sequence[Target], context: Contex
         LockError: if a target is served by nobody, or two sources disagree.
     """
     with ThreadPoolExecutor(context.jobs) as pool:
-        locked = list(pool.map(lambda target: _observe(version, target, context), targets))
+        locked = list(pool.map(lambda target: _observe(Runtime(version, target), context), targets))
     return Lock(version, dict(zip((target.triple for target in targets), locked, strict=True)))
 
 
-def _observe(version: ReleaseVersion, target: Target, context: Context) -> LockedTarget:
+def _observe(runtime: Runtime, context: Context) -> LockedTarget:
     """One target from every source; all that answer must agree about every file."""
+    triple = runtime.target.triple
     served: dict[str, tuple[StoredArchive, dict[str, FileDigest], _Judged]] = {}
     failures = []
     for source in context.sources:
         try:
-            archive = source.find(version, target)
+            archive = source.find(runtime.version, runtime.target)
             if not archive.digests:
                 context.progress.note(
                     f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now"
                 )
             sink = _Judged(context.catalog.code_signing)
-            served[source.name] = (*context.fetcher.served(archive, Runtime(version, target), sink), sink)
+            served[source.name] = (*context.fetcher.served(archive, runtime, sink), sink)
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
-            context.progress.note(f"{target.triple}: {failures[-1]}")
+            context.progress.note(f"{triple}: {failures[-1]}")
     if not served:
-        raise LockError(f"no source serves {version} for {target.triple}", problems=failures)
+        raise LockError(f"no source serves {runtime}", problems=failures)
     (first, (_, files, judged)), *others = served.items()
     for name, (_, found, _) in others:
-        compare_files(files, found, expected_by=first, found_in=f"{name}'s {target.triple}")
+        compare_files(files, found, expected_by=first, found_in=f"{name}'s {triple}")
     archives = {
         name: LockedArchive(stored.name, stored.digest) for name, (stored, *_) in served.items() if name in _PUBLISHERS
     }
     # Not before: a source whose executables are signed wrongly has not failed, it serves something that nobody may use.
     code_signatures = judged.signatures()
-    return LockedTarget(archives, files, _signed(version, target, files, served, context), code_signatures)
+    return LockedTarget(archives, files, _signed(runtime, files, served, context), code_signatures)
 
 
 class _Judged:
@@ -110,22 +111,16 @@ class _Judged:
         return self._found
 
 
-def _signed(
-    version: ReleaseVersion,
-    target: Target,
-    files: Mapping[str, FileDigest],
-    served: Collection[str],
-    context: Context,
-) -> Signature:
+def _signed(runtime: Runtime, files: Mapping[str, FileDigest], served: Collection[str], context: Context) -> Signature:
     """What can be said of the entrypoint's signature, by the first source that served the runtime and has one.
 
     Raises:
         SignatureError: if it does not hold.
     """
-    path = target.fill(context.catalog.layout.entrypoint)
+    path = runtime.target.fill(context.catalog.layout.entrypoint)
     for source in context.sources:
-        if source.name in served and (bundle := source.bundle(version, target)):
-            return verify_bundle(bundle, path, files[path], Signer.of(context.catalog.github, version))
+        if source.name in served and (bundle := source.bundle(runtime.version, runtime.target)):
+            return verify_bundle(bundle, path, files[path], Signer.of(context.catalog.github, runtime.version))
     return Signature(ABSENT)
 
 
