@@ -124,6 +124,18 @@ def test_fetch_extracts_a_runtime_that_can_run(release: FakeRelease, tmp_path: P
     assert not any("voice" in path for path in modes)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
+def test_what_fetch_extracts_may_be_entered_by_everybody_whatever_the_umask(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    umask = os.umask(0o077)
+    try:
+        release.ran("fetch", "--target", LINUX, "--out", tmp_path / "out")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "out" / LINUX).stat().st_mode & 0o777 == 0o755
+
+
 def test_fetch_takes_what_it_made_itself_and_nothing_else(release: FakeRelease, tmp_path: Path) -> None:
     out = tmp_path / "out"
     tree, words = out / LINUX, ("fetch", "--target", LINUX, "--out", out)

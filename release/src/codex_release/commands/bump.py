@@ -99,14 +99,14 @@ def _newest(context: Context) -> ReleaseVersion:
 def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
     """Do it; the notes, and what changes in the protocol in one line."""
     workspace = context.workspace
-    rules = Rules.load(workspace.protocol_file)
+    rules, host = Rules.load(workspace.protocol_file), context.catalog.host()
     before, after = context.lock, observed(version, context.catalog.targets, context)
-    with runnable(context, before.version, unlocked=False) as executable:
+    with runnable(context, context.runtime(before.version, host)) as executable:
         old = Side.printed_by(executable)
     with undone_on_failure(lambda: _written(workspace, context.lock_file)):
         write_text(context.lock_file, after.dumps())
         moved = replace(context)  # what it has read of the lock, it reads again
-        with runnable(moved, version, unlocked=False) as executable:
+        with runnable(moved, moved.runtime(version, host)) as executable:
             new, printed_version = Side.printed_by(executable), runtime_version(executable)
         known = older.lost(older.together(old, older.load(workspace.older_file)), new, rules)
         older.save(known, workspace.older_file)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import replace
 from codex_release.base.digests import file_digests
-from codex_release.base.errors import CacheError, DiskError, UsageError, system_errors_as
+from codex_release.base.errors import DiskError, UsageError, system_errors_as
 from codex_release.base.words import byte_count
 from codex_release.base.workplace import workplace
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add, fetch_one
-from codex_release.runtime.tree import RuntimeTree, copy_tree
+from codex_release.commands.options import add, warn_unlocked
+from codex_release.runtime.tree import RuntimeTree
 
 if TYPE_CHECKING:
     import argparse
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.context import Context
-    from codex_release.facts.targets import Target
-    from codex_release.facts.versions import ReleaseVersion
+    from codex_release.facts.lock import Runtime
 
 _ANOTHER = "name a new directory with --out"
 
@@ -40,25 +39,28 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     """
     targets = context.targets(arguments.target, everything=arguments.all)
     version = context.version(arguments.version)
+    if arguments.unlocked:
+        warn_unlocked(context, version)
+    runtimes = [context.runtime(version, target, unlocked=arguments.unlocked) for target in targets]
     places = {target.triple: arguments.out / target.triple for target in targets} if arguments.out else {}
     there = {
-        target.triple: _complete(places[target.triple], version, target, context, unlocked=arguments.unlocked)
-        for target in targets
-        if target.triple in places and _is_in_use(places[target.triple])
+        runtime.target.triple: _complete(place, runtime, context)
+        for runtime in runtimes
+        if (place := places.get(runtime.target.triple)) and _is_in_use(place)
     }
 
-    def fetch(target: Target) -> tuple[str, Path, int]:
-        tree = there.get(target.triple) or fetch_one(context, version, target, unlocked=arguments.unlocked)
-        place = places.get(target.triple, tree.root)
-        if tree.root != place:
-            what = f"{version} for {target.triple} cannot be extracted into {place}"
-            remedy = "make room there and let it be written, or name another directory with --out"
-            with system_errors_as(DiskError, what, remedy):
-                _extract(tree, place, context)
-        return target.triple, place, sum(digest.size for digest in tree.files.values())
+    def fetch(runtime: Runtime) -> RuntimeTree:
+        triple = runtime.target.triple
+        if triple in there:
+            return there[triple]
+        return _extracted(runtime, places[triple], context) if places else context.fetcher.tree(runtime)
 
     with ThreadPoolExecutor(context.jobs) as pool:
-        fetched = list(pool.map(fetch, targets))
+        trees = list(pool.map(fetch, runtimes))
+    fetched = [
+        (target.triple, tree.root, sum(digest.size for digest in tree.files.values()))
+        for target, tree in zip(targets, trees, strict=True)
+    ]
     rows = [(triple, byte_count(size), str(place)) for triple, place, size in fetched]
     data = [{"target": triple, "path": str(place), "size": size} for triple, place, size in fetched]
     return Answer(("target", "size", "path"), rows, data, title=f"Codex {version}")
@@ -76,38 +78,42 @@ def _readable(place: Path) -> AbstractContextManager[None]:
     return system_errors_as(UsageError, f"{place} exists and cannot be read", _ANOTHER)
 
 
-def _complete(place: Path, version: ReleaseVersion, target: Target, context: Context, *, unlocked: bool) -> RuntimeTree:
+def _complete(place: Path, runtime: Runtime, context: Context) -> RuntimeTree:
     """The tree that lies at its place already, every file of it proved, and no other.
 
     Raises:
         UsageError: if something else is there, or it cannot be read.
     """
-    if unlocked:  # nothing but its archive tells what has to be there
-        files = fetch_one(context, version, target, unlocked=True).files
+    if runtime.locked is None:  # nothing but its archive tells what has to be there
+        files = context.fetcher.tree(runtime).files
     else:
-        files = context.catalog.layout.payload(context.lock.require(version, target).files)
+        files = context.catalog.layout.payload(runtime.locked.files)
     expected = {place / path: digest for path, digest in files.items()}
     with _readable(place):
         found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
         are_files = all(path.is_file() and not path.is_symlink() for path in found)
         is_complete = found == expected.keys() and are_files and file_digests(found) == expected
     if is_complete:
-        context.progress.note(f"{place} is there already and complete: {version} for {target.triple}")
+        context.progress.note(f"{place} is there already and complete: {runtime}")
         return RuntimeTree(place, files)
     what = "is not empty" if place.is_dir() else "is no directory"
     raise UsageError(f"{place} exists and {what}", remedy=_ANOTHER)
 
 
-def _extract(tree: RuntimeTree, place: Path, context: Context) -> None:
-    """Copy a tree to its place, where it appears whole or not at all."""
-    with workplace(place.parent) as scratch:
-        copied = copy_tree(tree, scratch / place.name, context.catalog.layout)
-        if copied != tree.files:
-            raise CacheError(
-                f"what was copied from {tree.root} to {place} is not what was verified",
-                remedy="check the disks, and clear the cache with: codex-release cache clear",
-            )
-        (scratch / place.name).chmod(0o755)
+def _extracted(runtime: Runtime, place: Path, context: Context) -> RuntimeTree:
+    """A copy of a runtime at its place, where it appears whole or not at all.
+
+    Raises:
+        DiskError: if it cannot be written there.
+        ReleaseError: if no source can serve it.
+    """
+    what = f"{runtime} cannot be extracted into {place}"
+    remedy = "make room there and let it be written, or name another directory with --out"
+    with system_errors_as(DiskError, what, remedy), workplace(place.parent) as scratch:
+        made = scratch / place.name
+        tree = context.fetcher.copied(runtime, made)
+        made.chmod(0o755)
         if place.is_dir():
             place.rmdir()
-        replace(scratch / place.name, place)
+        replace(made, place)
+    return RuntimeTree(place, tree.files)

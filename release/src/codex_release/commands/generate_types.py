@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 def _executable(named: Path | None, context: Context) -> AbstractContextManager[Path]:
     """The executable that was named, or the pinned one."""
     if named is None:
-        return runnable(context, context.lock.version, unlocked=False)
+        return runnable(context, context.runtime(context.lock.version, context.catalog.host()))
     if not named.is_file():
         raise UsageError(f"{named} is no executable", remedy="name a Codex executable with --codex PATH")
     return nullcontext(named.absolute())

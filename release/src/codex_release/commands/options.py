@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codex_release.base.errors import ReleaseError
-from codex_release.runtime.tree import copy_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from codex_release.context import Context
-    from codex_release.facts.targets import Target
+    from codex_release.facts.lock import Runtime
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.report.store import ReportStore
-    from codex_release.runtime.tree import RuntimeTree
 
 __all__ = [
     "add",
-    "fetch_one",
     "leave_report",
     "length_of_time",
     "number_of_bytes",
@@ -108,13 +105,6 @@ def warn_unlocked(context: Context, version: ReleaseVersion) -> None:
     )
 
 
-def fetch_one(context: Context, version: ReleaseVersion, target: Target, *, unlocked: bool) -> RuntimeTree:
-    """A verified runtime, by the lock or by a published digest."""
-    if unlocked:
-        warn_unlocked(context, version)
-    return context.fetcher.tree(context.runtime(version, target, unlocked=unlocked))
-
-
 def leave_report(context: Context, directory: Path, record: Callable[[ReportStore], object]) -> None:
     """Note in a directory's report what was just done there.
 
@@ -130,11 +120,11 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
 
 
 @contextlib.contextmanager
-def runnable(context: Context, version: ReleaseVersion, *, unlocked: bool) -> Iterator[Path]:
-    """This machine's executable of a release, as `fetch_one` brings it, ready to run until the block ends."""
-    target = context.catalog.host()
-    tree = fetch_one(context, version, target, unlocked=unlocked)
+def runnable(context: Context, runtime: Runtime) -> Iterator[Path]:
+    """The verified executable of a runtime for this machine, ready to run until the block ends."""
+    if runtime.locked is None:
+        warn_unlocked(context, runtime.version)
     with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
         # A tree in the cache has no executable bits, and is not to get any.
-        copy_tree(tree, Path(scratch), context.catalog.layout)
-        yield Path(scratch) / target.fill(context.catalog.layout.entrypoint)
+        tree = context.fetcher.copied(runtime, Path(scratch))
+        yield tree.root / runtime.target.fill(context.catalog.layout.entrypoint)

@@ -83,7 +83,8 @@ def _side(name: ReleaseVersion | Path, context: Context) -> Side:
     """What a release, or a directory, says of the protocol."""
     if isinstance(name, Path):
         return _printed(name)
-    with runnable(context, name, unlocked=name != context.lock.version) as executable:
+    runtime = context.runtime(name, context.catalog.host(), unlocked=name != context.lock.version)
+    with runnable(context, runtime) as executable:
         return Side.printed_by(executable)
 
 
