@@ -385,7 +385,7 @@ def test_an_interrupted_build_leaves_nothing_half_written(release: FakeRelease, 
         [sys.executable, "-m", "codex_release", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         until(lambda: begun.exists() or process.poll() is not None)
-        assert list(dist.glob(f".codex-release-*/{LINUX}-0/stage"))
+        assert list(dist.glob(f".codex-release-*/work/{LINUX}-0/stage"))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and all it started
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 130

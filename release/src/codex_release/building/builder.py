@@ -16,9 +16,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import BuildError, system_errors_as
+from codex_release.base.scratch import scratch_directory
 from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
-from codex_release.base.workplace import workplace
 from codex_release.building.build_record import (
     RECORD,
     Artifact,
@@ -109,7 +109,7 @@ def build(request: BuildRequest, context: Context) -> list[Built]:
     remedy = "make room there and let it be written, or name another directory with --out"
     with contextlib.ExitStack() as stack:
         with system_errors_as(BuildError, f"{out} cannot be built into", remedy):
-            scratch = stack.enter_context(workplace(out))
+            scratch = stack.enter_context(scratch_directory(out))
             with exclusive(out, _SWITCH):
                 finish_broken_off(_SWITCH, (out,))
         record, inputs = BuildRecord.read(out), _inputs(request, context)

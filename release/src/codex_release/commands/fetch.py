@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from codex_release.base.atomic import replace
 from codex_release.base.digests import file_digests
 from codex_release.base.errors import DiskError, UsageError, system_errors_as
+from codex_release.base.scratch import scratch_directory
 from codex_release.base.words import byte_count
-from codex_release.base.workplace import workplace
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add, warn_unlocked
 from codex_release.runtime.tree import RuntimeTree
@@ -109,7 +109,7 @@ def _extracted(runtime: Runtime, place: Path, context: Context) -> RuntimeTree:
     """
     what = f"{runtime} cannot be extracted into {place}"
     remedy = "make room there and let it be written, or name another directory with --out"
-    with system_errors_as(DiskError, what, remedy), workplace(place.parent) as scratch:
+    with system_errors_as(DiskError, what, remedy), scratch_directory(place.parent) as scratch:
         made = scratch / place.name
         tree = context.fetcher.copied(runtime, made)
         made.chmod(0o755)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import RehearsalError, ReleaseError, system_errors_as
+from codex_release.base.scratch import scratch_directory
 from codex_release.base.words import by_number, byte_count, counted
-from codex_release.base.workplace import workplace
 from codex_release.building.builder import BuildRequest, build
 from codex_release.check.release import check_files, require_passed
 from codex_release.facts.versions import client_version
@@ -145,7 +145,7 @@ class _Run:
             say(f"{counted(len(verdicts), 'file')} checked")
         self._steps.taken.extend(_runs(verdicts))
         with self._step("start an index", writes=True) as say:
-            scratch = stack.enter_context(workplace(self._out))
+            scratch = stack.enter_context(scratch_directory(self._out))
             server = stack.enter_context(local_index(scratch / "index"))
             dependencies = server.stage("dependencies")
             stage = server.stage("release", bases=["dependencies"])

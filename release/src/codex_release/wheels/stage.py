@@ -19,8 +19,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from codex_release.base.errors import StageError, system_errors_as
+from codex_release.base.scratch import scratch_directory
 from codex_release.base.switch import put_together
-from codex_release.base.workplace import workplace
 from codex_release.runtime.tags import wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import sbom_json
@@ -63,7 +63,7 @@ def staging(directory: Path, command: str) -> Iterator[Path]:
     name = f"codex-release-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}"
     with system_errors_as(StageError, f"{directory} cannot be staged"):
         _refuse_foreign(place, command)
-        with workplace(place.parent) as scratch:
+        with scratch_directory(place.parent) as scratch:
             made = scratch / place.name
             made.mkdir()
             yield made
