@@ -567,7 +567,7 @@ def test_pruning_takes_the_locks_and_the_scratch_that_a_kill_left(cache: Cache) 
 def acquires(cache: Cache, name: str) -> bool:
     """Whether a lock is free."""
     lock = cache._lock(name)
-    if not cache._acquire(lock, timeout_s=0):
+    if not cache._acquire(lock, waits=False):
         return False
     lock.release()
     return True

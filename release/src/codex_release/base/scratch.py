@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree
+from codex_release.base.locking import acquire, lock_file
 from codex_release.base.switch import exclusive
 
 if TYPE_CHECKING:
@@ -36,15 +37,13 @@ def scratch_directory(directory: Path) -> Iterator[Path]:
     """A new empty directory below another one, which is made if it is not there; it goes at the end of the block.
 
     Raises:
-        OSError: if it cannot be made.
+        OSError: if it cannot be made, or its file system has no locks.
     """
-    from filelock import FileLock  # for who finds nothing to do, it takes long to load
-
     with exclusive(directory, "codex-release-scratch"):  # nobody takes a new one, not held yet, for one left behind
         _sweep(directory)
         place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=directory))
-        lock = FileLock(place / _HELD, thread_local=False, preserve_lock_file=True)
-        lock.acquire()
+        lock = lock_file(place / _HELD, stays=True)
+        acquire(lock, waits=True)
     try:
         (place / _WORK).mkdir(mode=0o700)
         yield place / _WORK
@@ -54,17 +53,15 @@ def scratch_directory(directory: Path) -> Iterator[Path]:
 
 def _sweep(directory: Path) -> None:
     """Delete the scratch directories that nobody holds, as far as that can be told and done."""
-    from filelock import FileLock
-
     for place in directory.glob(f"{_PREFIX}*"):
         held = place / _HELD
         if not _OURS.fullmatch(place.name) or place.is_symlink() or not place.is_dir() or held.is_symlink():
             continue
-        with contextlib.suppress(OSError):  # among them that it is held
+        with contextlib.suppress(OSError):
             if held.is_file() or not any(place.iterdir()):  # a killed one may not have come so far, or farther
-                lock = FileLock(held, thread_local=False, preserve_lock_file=True)
-                lock.acquire(timeout=0)
-                _remove(place, lock)
+                lock = lock_file(held, stays=True)
+                if acquire(lock, waits=False):
+                    _remove(place, lock)
 
 
 def _remove(place: Path, lock: BaseFileLock) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree, replace, write_text
+from codex_release.base.locking import acquire, lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,18 +193,14 @@ def exclusive(directory: Path, name: str, on_wait: Callable[[], None] = lambda: 
         on_wait: called once if somebody else holds it.
 
     Raises:
-        OSError: if the directory cannot be written.
+        OSError: if the directory cannot be written, or its file system has no locks.
     """
-    from filelock import FileLock, Timeout  # for who finds nothing to do, it takes long to load
-
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f".{name}.lock"
-    lock = FileLock(path, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = lock_file(path)
+    if not acquire(lock, waits=False):
         on_wait()
-        lock.acquire()
+        acquire(lock, waits=True)
     try:
         yield
     finally:

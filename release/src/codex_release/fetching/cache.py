@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from codex_release.base.atomic import remove_tree, replace, write_text
 from codex_release.base.errors import CacheError, system_errors_as
+from codex_release.base.locking import acquire, lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from filelock import BaseFileLock
 
     from codex_release.base.digests import Digest
 
@@ -171,9 +172,9 @@ class Cache:
             on_wait: called once if somebody else holds it.
         """
         lock = self._lock(name)
-        if not self._acquire(lock, timeout_s=0):
+        if not self._acquire(lock, waits=False):
             on_wait()
-            self._acquire(lock, timeout_s=-1)
+            self._acquire(lock, waits=True)
         try:
             yield
         finally:
@@ -228,9 +229,9 @@ class Cache:
         """Delete a lock file that nobody holds; who opened it just now finds that it is gone, and begins anew."""
         with self.usable(f"{path} cannot be deleted"):
             _make_way(path, stat.S_ISREG)
-        lock = FileLock(path, thread_local=False)
+        lock = lock_file(path)
         with contextlib.suppress(OSError, CacheError):
-            if self._acquire(lock, timeout_s=0):
+            if self._acquire(lock, waits=False):
                 try:
                     if sys.platform != "win32":  # there, an open file cannot be deleted
                         path.unlink(missing_ok=True)
@@ -247,7 +248,7 @@ class Cache:
     def _remove(self, path: Path, limit: float) -> bool:
         """Delete something, unless a process is filling it or used it since it was listed."""
         lock = self._lock(path.name)
-        if not self._acquire(lock, timeout_s=0):
+        if not self._acquire(lock, waits=False):
             return False
         try:
             if path.lstat().st_mtime >= limit:
@@ -264,22 +265,16 @@ class Cache:
             lock.release()
         return True
 
-    def _lock(self, name: str) -> FileLock:
+    def _lock(self, name: str) -> BaseFileLock:
         path = self._directory("locks") / f"{_safe(name)}.lock"
         if path.is_symlink():
             self.drop(path)
-        return FileLock(path, thread_local=False)
+        return lock_file(path)
 
-    def _acquire(self, lock: FileLock, *, timeout_s: float) -> bool:
-        """Whether a lock is held now; a negative time waits for ever."""
+    def _acquire(self, lock: BaseFileLock, *, waits: bool) -> bool:
+        """Whether a lock is held now."""
         with self.usable(f"{lock.lock_file} cannot be locked"):
-            try:
-                lock.acquire(timeout=timeout_s)
-            except Timeout:
-                return False
-            except NotImplementedError as error:
-                raise OSError(f"its file system has no locks: {error}") from error
-        return True
+            return acquire(lock, waits=waits)
 
     def _directory(self, kind: str) -> Path:
         """One of the directories below the root, made if it is not there.
