@@ -17,7 +17,6 @@ import archives
 import pytest
 from fake_release import FakeRelease
 from loopback import Loopback, Reply
-from packaging.version import Version
 from programs import finished
 from publishing import attestation
 from recording import Silent
@@ -26,7 +25,6 @@ from static_index import Entry, StaticIndex, listed_entry
 from codex_release.base.digests import FileDigest
 from codex_release.base.http import Web
 from codex_release.facts.targets import Catalog
-from codex_release.index import resolution
 from codex_release.index.attestations import attested_by
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
@@ -354,19 +352,6 @@ def test_the_right_wheel_is_the_one_with_the_newest_tag_that_a_system_accepts() 
 
 def test_every_target_has_systems_to_ask_about(catalog: Catalog) -> None:
     assert all(target.systems for target in catalog.targets)
-
-
-def test_an_old_pip_is_told_of_because_it_downloads_what_it_only_has_to_name(
-    release: FakeRelease, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resolution, "_FRUGAL_PIP", Version("999"))
-    with Loopback(StaticIndex(dist)) as server:
-        ran = release.ran(
-            "verify-index", "0.169.0", "--index-url", f"{server.url}/simple/", "--dist", dist, "--no-install"
-        )
-    assert re.search(
-        r"^pip [\d.]+ downloads a wheel for each of 22 questions; 999 and newer do without", ran.err, re.MULTILINE
-    )
 
 
 def test_a_catalog_without_systems_is_a_finding_for_each_target() -> None:

@@ -5,8 +5,8 @@ because starting pip takes ten times as long as its answer. Other indexes, ``fin
 configured with are left out; how it reaches an index (certificates, proxies) is kept.
 
 Where an index serves metadata beside its wheels (PEP 658), no wheel is transferred. Elsewhere pip reads the metadata
-out of the wheel with a few range requests; where those are not answered either, it downloads the wheel. A pip older
-than 25.3 downloads it always, for each question: the answers are the same, only late.
+out of the wheel with a few range requests; where those are not answered either, it downloads the wheel. The pip that is
+asked is that of this environment, which the toolkit requires.
 """
 
 from __future__ import annotations
@@ -16,18 +16,15 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from codex_release.base.errors import PackageIndexError
 from codex_release.base.shown import shown_text
 from codex_release.base.table import Table
-from codex_release.base.words import counted
 from codex_release.base.worker import Worker
 from codex_release.index.configured import pip_settings
 from codex_release.index.pip_report import reported
@@ -51,8 +48,7 @@ _PIP_ALONE = {
     "PIP_NO_CACHE_DIR": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
-_FRUGAL_PIP = Version("25.3")
-"""The first pip whose dry run does not download what it would install."""
+_OTHER_PIP = "give the toolkit's environment a pip that it works with; requirements/release.txt names one"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _REPORT = "report.json"
 _TIMEOUT_S = 300.0
@@ -144,14 +140,9 @@ def resolve(
     """
     if not questions:
         return ()
-    if slow := _slow_pip():
-        index.web.progress.note(
-            f"pip {slow} downloads a wheel for each of {counted(len(questions), 'question')}; "
-            f"{_FRUGAL_PIP} and newer do without: python -m pip install --upgrade pip"
-        )
     settings = settings or pip_settings()
     answers = list(_asked(index, questions, settings, _FROM_RANGES))
-    # A pip that does not know that feature, or an index that answers no such requests: plainly, then.
+    # An index may answer no such requests: plainly, then.
     again = [number for number, each in enumerate(answers) if each.reason and not _NOTHING_FITS.search(each.reason)]
     for number, answer in zip(again, _asked(index, [questions[each] for each in again], settings), strict=True):
         answers[number] = answer
@@ -182,15 +173,6 @@ def _asked(
     return tuple(answers)
 
 
-def _slow_pip() -> str:
-    """The version of this environment's pip, if it downloads wheels only to say which it would take; else nothing."""
-    try:
-        found = metadata.version("pip")
-    except metadata.PackageNotFoundError:
-        return ""  # that there is none is told by who starts it
-    return found if Version(found) < _FRUGAL_PIP else ""
-
-
 def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
     if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
@@ -211,14 +193,11 @@ def _resolution(question: Question, ran: dict[str, Any], report: Path) -> Resolu
     if ran["code"] == 0 and report.is_file():
         found = json.loads(report.read_text(encoding="utf-8"))
         report.unlink()
-        remedy = f"use pip {_FRUGAL_PIP} or later: python -m pip install --upgrade pip"
-        return Resolution(question, reported(Table(found, f"pip's report on {question}", PackageIndexError, remedy)))
+        table = Table(found, f"pip's report on {question}", PackageIndexError, _OTHER_PIP)
+        return Resolution(question, reported(table))
     lines = [line.strip() for line in ran["said"].splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     reason = (errors or lines or [f"pip ended with exit code {ran['code']}"])[-1]
-    if "no such option" in reason:
-        raise PackageIndexError(
-            f"this pip cannot say what it would install: {reason}",
-            remedy=f"upgrade it to {_FRUGAL_PIP} or later: python -m pip install --upgrade pip",
-        )
+    if "no such option" in reason:  # where nothing has to be found, this must not count as that
+        raise PackageIndexError(f"this pip cannot say what it would install: {reason}", remedy=_OTHER_PIP)
     return Resolution(question, reason=reason)
