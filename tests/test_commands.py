@@ -166,6 +166,34 @@ def test_fetch_takes_what_it_made_itself_and_nothing_else(release: FakeRelease, 
     assert binary.is_symlink()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
+def test_fetch_takes_no_runtime_that_cannot_run_and_follows_no_link(release: FakeRelease, tmp_path: Path) -> None:
+    tree, words = tmp_path / LINUX, ("fetch", "--target", LINUX, "--out", tmp_path)
+    release.ran(*words)
+    (tree / "bin" / "codex").chmod(0o644)
+    assert release.refused(*words, code=2) == f"{tree} exists and is not empty; name a new directory with --out"
+    for elsewhere in (tmp_path / "empty", tmp_path / "missing"):
+        elsewhere.mkdir(exist_ok=True)
+        shutil.rmtree(tree) if tree.is_dir() and not tree.is_symlink() else tree.unlink()
+        tree.symlink_to(elsewhere)
+        if elsewhere.name == "missing":
+            elsewhere.rmdir()
+        assert release.refused(*words, code=2) == f"{tree} exists and is a link; name a new directory with --out"
+
+
+def test_fetch_takes_what_another_one_has_put_there_meanwhile(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("fetch", "--target", LINUX, "--out", tmp_path / "out")
+
+    def come_late(made: Path, place: Path) -> NoReturn:
+        shutil.copytree(made, place)
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    monkeypatch.setattr(fetch, "replace", come_late)
+    assert "is there already and complete" in release.ran(*words).err
+
+
 def test_fetch_says_what_it_cannot_read_in_a_directory_that_is_there(
     release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

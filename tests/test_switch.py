@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -87,6 +88,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from codex_release.base import switch
+import errno
 count, rename = [0], switch.replace
 def kill(source, destination):
     count[0] += 1
@@ -151,3 +153,12 @@ def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
     with exclusive(tmp_path / "new", "test"):
         pass
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("filelock.BaseFileLock.acquire", refuse)
+    with pytest.raises(PermissionError, match=r"\.ours\.lock"), exclusive(tmp_path, "ours"):
+        pass

@@ -49,8 +49,7 @@ def acquire(lock: BaseFileLock, *, waits: bool) -> bool:
     except Timeout:
         return False
     except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
-        why = "its file system has no locks that end with their process"
+        no_locks = "its file system has no locks that end with their process"
+        why = no_locks if error.errno == errno.ENOSYS else error.strerror
         raise OSError(error.errno, why, lock.lock_file) from error
     return True

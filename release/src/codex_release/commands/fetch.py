@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -67,8 +70,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
 
 def _is_in_use(place: Path) -> bool:
-    if not place.is_dir():
-        return place.exists()
+    if place.is_symlink() or not place.is_dir():
+        return os.path.lexists(place)
     with _readable(place):
         return any(place.iterdir())
 
@@ -92,12 +95,22 @@ def _complete(place: Path, runtime: Runtime, context: Context) -> RuntimeTree:
     with _readable(place):
         found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
         are_files = all(path.is_file() and not path.is_symlink() for path in found)
-        is_complete = found == expected.keys() and are_files and file_digests(found) == expected
+        is_complete = (
+            found == expected.keys()
+            and are_files
+            and file_digests(found) == expected
+            and all(_has_mode(place / path, context.catalog.layout.mode(path)) for path in files)
+        )
     if is_complete:
         context.progress.note(f"{place} is there already and complete: {runtime}")
         return RuntimeTree(place, files)
-    what = "is not empty" if place.is_dir() else "is no directory"
+    what = "is a link" if place.is_symlink() else "is not empty" if place.is_dir() else "is no directory"
     raise UsageError(f"{place} exists and {what}", remedy=_ANOTHER)
+
+
+def _has_mode(path: Path, mode: int) -> bool:
+    """Whether a file has these permissions; Windows has none."""
+    return sys.platform == "win32" or stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def _extracted(runtime: Runtime, place: Path, context: Context) -> RuntimeTree:
@@ -113,7 +126,12 @@ def _extracted(runtime: Runtime, place: Path, context: Context) -> RuntimeTree:
         made = scratch / place.name
         tree = context.fetcher.copied(runtime, made)
         made.chmod(0o755)
-        if place.is_dir():
-            place.rmdir()
-        replace(made, place)
+        try:
+            if place.is_dir():
+                place.rmdir()
+            replace(made, place)
+        except OSError:
+            if not _is_in_use(place):
+                raise
+            return _complete(place, runtime, context)  # another process was faster
     return RuntimeTree(place, tree.files)
