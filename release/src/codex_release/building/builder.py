@@ -280,8 +280,8 @@ class _Build:
         def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Runtime]:
             payload.release()  # what an archive before this one left
             files = self._catalog.layout.payload(fetcher.read(stored, payload, runtime))
-            known = LockedTarget({stored.source: LockedArchive(stored.name, stored.digest)}, files)
-            return files, replace(runtime, locked=runtime.locked or known)
+            found = LockedTarget({stored.source: LockedArchive(stored.name, stored.digest)}, files)
+            return files, replace(runtime, known=runtime.known or found)
 
         return fetcher.archive(runtime, read)
 

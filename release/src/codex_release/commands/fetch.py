@@ -87,10 +87,10 @@ def _complete(place: Path, runtime: Runtime, context: Context) -> RuntimeTree:
     Raises:
         UsageError: if something else is there, or it cannot be read.
     """
-    if runtime.locked is None:  # nothing but its archive tells what has to be there
+    if runtime.known is None:  # nothing but its archive tells what has to be there
         files = context.fetcher.tree(runtime).files
     else:
-        files = context.catalog.layout.payload(runtime.locked.files)
+        files = context.catalog.layout.payload(runtime.known.files)
     expected = {place / path: digest for path, digest in files.items()}
     with _readable(place):
         found = {path for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}

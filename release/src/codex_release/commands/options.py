@@ -122,7 +122,7 @@ def leave_report(context: Context, directory: Path, record: Callable[[ReportStor
 @contextlib.contextmanager
 def runnable(context: Context, runtime: Runtime) -> Iterator[Path]:
     """The verified executable of a runtime for this machine, ready to run until the block ends."""
-    if runtime.locked is None:
+    if runtime.known is None:
         warn_unlocked(context, runtime.version)
     with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
         # A tree in the cache has no executable bits, and is not to get any.

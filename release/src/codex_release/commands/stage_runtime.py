@@ -66,10 +66,10 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         warn_unlocked(context, version)
     runtime = context.runtime(version, target, unlocked=arguments.unlocked)
     with tempfile.TemporaryDirectory(prefix="codex-stage-") as scratch:
-        if runtime.locked is None:
+        if runtime.known is None:
             tree = _tree_of(path, Path(scratch), runtime, catalog.layout)
         else:
-            payload = catalog.layout.payload(runtime.locked.files)
+            payload = catalog.layout.payload(runtime.known.files)
             around = _package_around(path, payload, target, catalog.layout)
             tree = around or _tree_of(path, Path(scratch), runtime, catalog.layout)
             try:

@@ -83,12 +83,18 @@ class Runtime:
     Attributes:
         version: the release.
         target: the platform.
-        locked: what is known of it, by the lock; `None` to take what a source's published digest vouches for.
+        known: what its bytes are: what the lock says, or without one what was found in its archive; `None` as long as
+            nothing but a source's published digest vouches for it.
     """
 
     version: ReleaseVersion
     target: Target
-    locked: LockedTarget | None = None
+    known: LockedTarget | None = None
+
+    @property
+    def archives(self) -> Mapping[str, LockedArchive]:
+        """The archives that are known to hold it, by the name of the source that serves it; none if none is."""
+        return self.known.archives if self.known else {}
 
     def __str__(self) -> str:
         """As a person says it."""

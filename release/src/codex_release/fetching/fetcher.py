@@ -94,7 +94,7 @@ class Fetcher:
             DiskError: if this machine does not let them be kept or unpacked.
             ReleaseError: if no archive can be used, with the reason of each.
         """
-        for source, pinned in runtime.locked.archives.items() if runtime.locked else ():
+        for source, pinned in runtime.archives.items():
             if path := self.cache.find_archive(pinned.digest.sha256):
                 try:
                     return use(StoredArchive(path, pinned.name, source, pinned.digest))
@@ -134,9 +134,9 @@ class Fetcher:
         # The archive's lock keeps a process that makes room from taking it away meanwhile.
         with self.cache.exclusive(stored.digest.sha256):
             files = stream_tree(stored.path, stored.name, sink, Expected(self.layout, runtime.target, runtime.version))
-        if runtime.locked is not None:
+        if runtime.known is not None:
             name = f"{stored.name} from {stored.source}"
-            compare_files(runtime.locked.files, files, expected_by="the lock", found_in=name)
+            compare_files(runtime.known.files, files, expected_by="the lock", found_in=name)
         return files
 
     def served(self, archive: Archive, runtime: Runtime, sink: Sink) -> tuple[StoredArchive, dict[str, FileDigest]]:
@@ -154,10 +154,10 @@ class Fetcher:
     @contextlib.contextmanager
     def _filling(self, runtime: Runtime) -> Iterator[Mapping[str, FileDigest] | None]:
         """The files of a locked tree, which no other process fills or takes away meanwhile; `None` of another."""
-        if runtime.locked is None:
+        if runtime.known is None:
             yield None
             return
-        files, note = self.layout.payload(runtime.locked.files), self.web.progress.note
+        files, note = self.layout.payload(runtime.known.files), self.web.progress.note
         waiting = f"{runtime}: another process is fetching it, waiting for it"
         with self.cache.exclusive(tree_key(files), on_wait=lambda: note(waiting)):
             yield files
@@ -186,9 +186,9 @@ class Fetcher:
 
     def _downloaded(self, archive: Archive, runtime: Runtime) -> StoredArchive:
         """An archive, held against the lock if that knows it, else against what its source publishes of it."""
-        if runtime.locked is None and not archive.digests:
+        if runtime.known is None and not archive.digests:
             raise DownloadError(f"it publishes no digest for {archive.name}, so its bytes cannot be verified")
-        pinned = runtime.locked.archives.get(archive.source) if runtime.locked else None
+        pinned = runtime.archives.get(archive.source)
         expected = pinned.digest if pinned and pinned.name == archive.name else None
         return download(archive, self.cache, self.web, expected=expected)
 

@@ -200,7 +200,7 @@ def _without_network(plan: Plan, context: Context) -> str:
     """Which files would do, and where to put them."""
     known = [
         f"put {archive.name} (sha256 {archive.digest.sha256}) at {context.cache.archive(archive.digest.sha256)}"
-        for archive in (plan.runtime.locked.archives.values() if plan.runtime.locked else ())
+        for archive in plan.runtime.archives.values()
     ]
     asset = plan.runtime.target.fill(plan.catalog.github.archives[0])
     return " or ".join([*known, f"name a directory that holds {asset} in CODEX_RELEASE_SOURCES"])

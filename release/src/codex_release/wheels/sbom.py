@@ -84,11 +84,11 @@ def _file(path: str, digest: FileDigest, runtime: Runtime, catalog: Catalog) -> 
     facts = {"size": str(digest.size)}
     if catalog.layout.is_executable(path):
         facts["executable"] = "true"
-    signature = runtime.locked.signature if runtime.locked else None
+    signature = runtime.known.signature if runtime.known else None
     is_entrypoint = path == runtime.target.fill(catalog.layout.entrypoint)
     if signature and signature.state == VERIFIED and is_entrypoint:
         facts |= {"sigstore-identity": signature.identity, "sigstore-issuer": signature.issuer}
-    if code := runtime.locked.code_signatures.get(path) if runtime.locked else None:
+    if code := runtime.known.code_signatures.get(path) if runtime.known else None:
         said = {"": code.state, "-signer": code.signer, "-team": code.team, "-flags": " ".join(code.flags)}
         facts |= {f"code-signature{name}": value for name, value in said.items() if value}
     component = {
@@ -114,7 +114,7 @@ def _references(runtime: Runtime, catalog: Catalog) -> list[dict[str, Any]]:
         {"type": "vcs", "url": f"https://github.com/{repository}"},
         {"type": "release-notes", "url": f"https://github.com/{repository}/releases/tag/{tag}"},
     ]
-    for source, archive in sorted(runtime.locked.archives.items() if runtime.locked else ()):
+    for source, archive in sorted(runtime.archives.items()):
         references.append(
             {
                 "type": "distribution",
