@@ -169,7 +169,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
             commands.add_parser(name)
             continue
         module = _module(name)
-        command = commands.add_parser(name, description=module.__doc__.partition(": ")[2])
+        command = commands.add_parser(name, description=module.__doc__.partition(": ")[2].replace("``", ""))
         module.register(command)
         command.add_argument("--json", action="store_true", help="print the result as JSON")
         command.add_argument(

@@ -25,7 +25,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="wheels and sdists, or a directory that must be a complete release",
+        help="wheels and sdists, or a directory that must be a complete release, or the client alone of a post release",
     )
     parser.add_argument("--unlocked", action="store_true", help="do not compare with the lock, and run nothing")
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the files (dist)")
+    parser.add_argument(
+        "directory", nargs="?", type=Path, default=Path("dist"), metavar="DIR", help="the files (default: dist)"
+    )
     add(parser, "--runtime-version", "--previous")
     parser.add_argument(
         "--with",
