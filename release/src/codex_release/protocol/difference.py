@@ -113,7 +113,7 @@ class _Comparison:
             met = replace(use, is_experimental=is_gated or self.before[one].is_experimental)
             if met not in pair.uses:
                 pair.uses.add(met)
-                pending += [(one, other, met.is_experimental or is_gated) for one, other, is_gated in pair.children]
+                pending += [(was, comes, met.is_experimental or gated) for was, comes, gated in pair.children]
 
     def pair(self, old: str, new: str) -> _Pair:
         """Two definitions, compared when they are first asked for."""

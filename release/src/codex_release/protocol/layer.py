@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from codex_release.base.once import made_once
 from codex_release.protocol.naming import room_name, snake
+from codex_release.protocol.options import Options
 from codex_release.protocol.shapes import names_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class Layer:
     rooms: Mapping[str, str]
     abouts: Mapping[str, About]
     older: Sequence[str]
+
+    @made_once
+    def options(self) -> Options:
+        """Makes options from its definitions."""
+        return Options(self.protocol, self.rules)
 
     def header(self, about: str) -> str:
         """The docstring of a generated module; `about` says what that is, in one line or more."""

@@ -94,7 +94,7 @@ def normalise(side: Side, rules: Rules) -> Protocol:
         return tuple(
             Message(
                 method,
-                _params_name(method, params, marked) if params_name(params) or not may_take_nothing else "",
+                _required_params(method, params, marked) if params_name(params) or not may_take_nothing else "",
                 gives.get(method, ""),
                 is_experimental=method not in without,
             )
@@ -110,7 +110,7 @@ def normalise(side: Side, rules: Rules) -> Protocol:
     )
 
 
-def _params_name(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
+def _required_params(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
     """The definition of a method's parameters, which must have one."""
     name = params_name(params)
     if name is None or name not in definitions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
-from codex_release.protocol.options import Option, Options
+from codex_release.protocol.options import Option
 from codex_release.protocol.render_methods import NOTES, annotation_imports, experimental_note, said_of, signature
 from codex_release.protocol.text import bracketed, call, docstring, section
 
@@ -150,7 +150,7 @@ class _Front:
     def _known(self, front: FrontMethod) -> tuple[list[Option], str]:
         """The options of a method, those that are never sent first, and what it returns; what they need is noted."""
         request = next((each for each in self.layer.protocol.client_requests if each.method == front.method), None)
-        options = Options(self.layer.protocol, self.layer.rules).of(request.params) if request else []
+        options = self.layer.options.of(request.params) if request else []
         missing = set(front.given) - {each.wire for each in options}
         if request is None or not request.params or missing:
             raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from codex_release.protocol.layer import rooms_of_methods
 from codex_release.protocol.naming import attribute, pascal
-from codex_release.protocol.options import Options
 from codex_release.protocol.spelling import words_in
 from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, imports, quoted, section
 
@@ -109,7 +108,7 @@ def _room(layer: Layer, room: str, name: str, requests: Iterable[Message], *, is
     annotations: list[str] = []
     methods = []
     for request in requests:
-        options = Options(layer.protocol, layer.rules).of(request.params)
+        options = layer.options.of(request.params)
         annotations += [*(option.annotation for option in options), request.result]
         methods.append(_method(request, options, layer.rules.prose.of_call(request.method), is_async=is_async))
     return (
