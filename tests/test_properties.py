@@ -61,6 +61,17 @@ def test_the_spellings_of_a_version_are_one_release(base: str, phase: tuple[str,
     assert str(Version(version.pep440)) == version.pep440
 
 
+@FEW
+@given(one=releases, other=releases, phase=phases, number=numbers)
+def test_versions_have_the_order_of_pep_440(one: str, other: str, phase: tuple[str, str], number: int) -> None:
+    early, late = ReleaseVersion.parse(f"{one}{phase[1]}{number}"), ReleaseVersion.parse(one)
+    assert early < late
+    assert late > early
+    assert early <= late
+    assert late >= early
+    assert (late <= ReleaseVersion.parse(other)) == (Version(one) <= Version(other))
+
+
 near_misses = st.text(alphabet="0123456789.-+!_ abcrltphuvns\n٣²", max_size=24)
 
 

@@ -9,6 +9,7 @@ where the same runtime gets a better client.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -24,9 +25,10 @@ _PHASES = {"a": "alpha", "b": "beta", "rc": "rc"}
 _SPELLING = re.compile(r"(?:rust-v|v)?N\.N\.N(?:-(?:alpha|beta|rc)\.N|(?:a|b|rc)N)?".replace("N", "[0-9]{1,18}"))
 
 
+@functools.total_ordering
 @dataclass(frozen=True)
 class ReleaseVersion:
-    """One Codex release, e.g. ``ReleaseVersion.parse("rust-v0.115.0-alpha.11")``.
+    """One Codex release, e.g. ``ReleaseVersion.parse("rust-v0.115.0-alpha.11")``; releases have an order (PEP 440).
 
     Attributes:
         pep440: the canonical version of the Python packages, e.g. ``0.115.0a11``.
