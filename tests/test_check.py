@@ -248,7 +248,7 @@ def test_damage_anywhere_is_a_finding_and_never_a_traceback(release: FakeRelease
     with open_context(lambda: Workspace(release.root)) as context:
         for position in [*range(0, len(good), len(good) // 40), *range(len(good) - 900, len(good), 30)]:
             broken.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
-            (verdict,) = check_files([broken], context, is_published=True)
+            (verdict,) = check_files([broken], context, of_this_checkout=False)
             assert verdict.path == broken
 
 

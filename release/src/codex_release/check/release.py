@@ -84,7 +84,7 @@ def check_files(
     *,
     unlocked: bool = False,
     runs: bool = False,
-    is_published: bool = False,
+    of_this_checkout: bool = True,
     known: Mapping[str, Assembled] | None = None,
     metadata: MetadataCheck | None = None,
 ) -> list[FileVerdict]:
@@ -95,7 +95,8 @@ def check_files(
         context: the catalog, the lock that payloads and pins must keep, and the checkout that all else comes from.
         unlocked: judge the files by themselves, not by the lock.
         runs: run locked runtimes, where that can be.
-        is_published: their own files and metadata may be of another state of the checkout.
+        of_this_checkout: their own files and metadata must be those of this checkout; else they may be of another
+            state of it, as those on an index are.
         known: by file name, what is in wheels that were assembled just now.
         metadata: who is asked about metadata; one of its own if not given.
     """
@@ -108,7 +109,7 @@ def check_files(
             context.catalog,
             None if unlocked else context.lock,
             context.settings.environ if runs else None,
-            None if is_published else context.workspace,
+            context.workspace if of_this_checkout else None,
         )
         said = aside.map(metadata.problems, paths)
         found = pool.map(lambda path: judge.verdict(path, (known or {}).get(path.name)), paths)

@@ -53,7 +53,7 @@ def prepare(directory: Path, context: Context, inventory: Inventory) -> Plan:
             there = index.files_of(catalog.distribution, version.pep440)
             index.web.progress.note(f"{directory} has no runtime wheels: taking those of {version} on {index.url}")
             brought = [index.download(each, Path(scratch)) for each in there if each.yanked is None]
-            verdicts += check_files(brought, context, is_published=True)
+            verdicts += check_files(brought, context, of_this_checkout=False)
         return prepare_checked(verdicts, catalog, inventory)
 
 
