@@ -45,10 +45,10 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     previous = read_previous(arguments.previous, context.catalog) if arguments.previous else None
     begun = time.monotonic()
     request = BuildRequest(
-        version,
-        _targets(arguments, context),
-        arguments.out,
-        client_version(arguments.sdk_version, version),
+        version=version,
+        targets=_targets(arguments, context),
+        out=arguments.out,
+        sdk_version=client_version(arguments.sdk_version, version),
         store=arguments.store,
         unlocked=arguments.unlocked,
         with_client=not arguments.runtime_only,

@@ -192,7 +192,9 @@ class _Run:
         return {each.artifact.name: each.artifact.sha256 for each in self._built}
 
     def _build(self) -> str:
-        request = BuildRequest(self._context.lock.version, self._targets, self._out, self._client)
+        request = BuildRequest(
+            version=self._context.lock.version, targets=self._targets, out=self._out, sdk_version=self._client
+        )
         self._built = build(request, self._context)
         reused = sum(each.reused for each in self._built)
         return counted(len(self._built), "file") + (f", {reused} of them unchanged" if reused else "")
