@@ -171,9 +171,9 @@ class TestBuild:
         assert "5 of 6 platforms not built" in parsed(tmp_path).text
 
     def test_without_the_lock_says_so_loudly(self, dist: Path) -> None:
-        assert "Held against the lock" in parsed(dist).text
+        assert "Compared with the lock" in parsed(dist).text
         store(dist).collect(VERSION)
-        assert "Not held against the lock" in parsed(dist).text
+        assert "Not compared with the lock" in parsed(dist).text
 
     def test_in_a_ci_job_appends_a_summary(
         self, release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -82,7 +82,7 @@ def states(report: ReleaseReport) -> list[tuple[str, str]]:
         else:
             found.append(("good", "Built for every platform" if report.origins else "Built"))
         locked = report.build.locked
-        found.append(("good", "Held against the lock") if locked else ("bad", "Not held against the lock"))
+        found.append(("good", "Compared with the lock") if locked else ("bad", "Not compared with the lock"))
     signatures = [each for each in report.origins if each.target in targets and each.signature]
     verified = sum(each.signature == "verified" for each in signatures)
     if verified:

@@ -202,7 +202,7 @@ def origins(report: ReleaseReport) -> Html:
         "origins",
         "Where it comes from",
         "The archives that hold exactly these files, as the lock knows them. A source is only a transport: every file "
-        "was held against the lock, whoever served it.",
+        "was compared with the lock, whoever served it.",
         table("Archives by platform", columns, groups),
     )
 
