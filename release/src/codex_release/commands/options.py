@@ -77,9 +77,15 @@ def add(parser: argparse.ArgumentParser, *names: str, **otherwise: Any) -> None:
 
 
 def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[str], _Number]:
-    """The ``type`` of an argument that is a finite number from `least` on; `what` is what a text is not that is none.
+    """The ``type`` of an argument that is a finite number.
 
-    It raises ArgumentTypeError then.
+    Args:
+        kind: what makes a number of its text, `int` or `float`.
+        least: the smallest number that it may be.
+        what: names the kind in the error: ``'7x' is no <what>``.
+
+    Returns:
+        what `argparse` reads the text with; it raises an `ArgumentTypeError` of a text that is no such number.
     """
 
     def read(text: str) -> _Number:
@@ -93,7 +99,7 @@ def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[s
 
 
 length_of_time = number(float, 0, "length of time; give a number, 0 or more")
-"""In whichever unit."""
+"""A length of time; the option says the unit."""
 number_of_bytes = number(int, 1, "number of bytes; give a whole number, 1 or more")
 
 
