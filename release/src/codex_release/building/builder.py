@@ -15,7 +15,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import BuildError, system_errors_as
+from codex_release.base.errors import BuildError, StageError, system_errors_as
 from codex_release.base.scratch import scratch_directory
 from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
@@ -35,10 +35,10 @@ from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
 from codex_release.wheels.payload import Payload
-from codex_release.wheels.stage import stage_runtime, stage_sdk
+from codex_release.wheels.stage import fill_runtime, fill_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
@@ -117,7 +117,7 @@ def build(request: BuildRequest, context: Context) -> list[Built]:
         found = pool.map(lambda part: record.unchanged(part, inputs[part], out), inputs)
         unchanged = dict(zip(inputs, found, strict=True))
         fresh = {part: digest for part, digest in inputs.items() if not unchanged[part]}
-        made = _Build(request, context, fresh, scratch).make() if fresh else {}
+        made = _made(request, context, fresh, scratch) if fresh else {}
     return [Built(artifact, reused=part not in made) for part in inputs for artifact in made.get(part, unchanged[part])]
 
 
@@ -146,6 +146,54 @@ def _inputs(request: BuildRequest, context: Context) -> dict[str, str]:
     return parts
 
 
+def _made(
+    request: BuildRequest, context: Context, inputs: Mapping[str, str], scratch: Path
+) -> dict[str, tuple[Artifact, ...]]:
+    """The parts of one build that changed, in the output once all have passed.
+
+    Args:
+        request: what is asked for.
+        context: what commands share.
+        inputs: of these parts, the digest of all that decides their bytes.
+        scratch: where the files are made.
+    """
+    with (
+        Backend(context.settings.epoch) as backend,
+        MetadataCheck(aside=True) as programs,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        made, verdicts = _Build(request, context, inputs, scratch, backend, programs, aside).make()
+    require_passed(verdicts)
+    parts: dict[str, tuple[Artifact, ...]] = {}
+    for artifact in made:
+        part = artifact.target or _CLIENT
+        parts[part] = (*parts.get(part, ()), artifact)
+    _put(parts, scratch, request.out)
+    return parts
+
+
+def _put(made: Mapping[str, tuple[Artifact, ...]], scratch: Path, out: Path) -> None:
+    """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
+    comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
+    what = f"{', '.join(comes)} cannot be moved to {out}, which is as it was"
+    remedy = "close what uses those files, look whether the directory may be written, and build again"
+    # Two builds may share a directory: each finds what the other has noted.
+    with system_errors_as(BuildError, what, remedy), exclusive(out, _SWITCH):
+        record = BuildRecord.read(out)
+        parts = {**record.parts, **made}
+        kept = {each.name for listed in parts.values() for each in listed}
+        gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
+        put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
+
+
+@contextlib.contextmanager
+def _staging(directory: Path) -> Iterator[None]:
+    """A new directory to stage in, made in its place: it lies in the scratch directory, where nobody else looks."""
+    with system_errors_as(StageError, f"{directory} cannot be staged"):
+        directory.mkdir(parents=True)
+        yield
+
+
 class _Build:
     """The parts of one build that changed, on their way.
 
@@ -154,65 +202,50 @@ class _Build:
         context: what commands share.
         inputs: of these parts, the digest of all that decides their bytes.
         scratch: where the files are made.
+        backend: builds what is staged.
+        programs: check the metadata.
+        aside: a thread beside those that compress.
     """
 
-    _backend: Backend
-    _programs: MetadataCheck
-    _aside: ThreadPoolExecutor
-
-    def __init__(self, request: BuildRequest, context: Context, inputs: Mapping[str, str], scratch: Path) -> None:
-        self._request, self._inputs, self._scratch = request, inputs, scratch
+    def __init__(
+        self,
+        request: BuildRequest,
+        context: Context,
+        inputs: Mapping[str, str],
+        scratch: Path,
+        backend: Backend,
+        programs: MetadataCheck,
+        aside: ThreadPoolExecutor,
+    ) -> None:
+        self._request, self._context, self._inputs, self._scratch = request, context, inputs, scratch
+        self._backend, self._programs, self._aside = backend, programs, aside
         # What is stored uncompressed stays on this machine, and may be larger than an index takes.
-        self._context = context.replaced(catalog=context.catalog.limited(sys.maxsize)) if request.store else context
+        unlimited = context.catalog.limited(sys.maxsize)
+        self._judging = context.replaced(catalog=unlimited) if request.store else context
         self._catalog, self._workspace = context.catalog, context.workspace
         self._lock = None if request.unlocked else context.lock
 
-    def make(self) -> dict[str, tuple[Artifact, ...]]:
-        """Make them, and move them to the output once all have passed."""
-        with (
-            Backend(self._context.settings.epoch) as self._backend,
-            MetadataCheck(aside=True) as self._programs,
-            ThreadPoolExecutor(1) as self._aside,
-        ):
-            client = self._aside.submit(self._client) if _CLIENT in self._inputs else None
-            try:
-                made = self._wheels() + (client.result() if client else [])
-                verdicts = [verdict for _, judged in made for verdict in judged.result()]
-            except BaseException:  # what waits to be judged need not be
-                self._aside.shutdown(wait=False, cancel_futures=True)
-                raise
-        require_passed(verdicts)
-        parts: dict[str, tuple[Artifact, ...]] = {}
-        for artifact, _ in made:
-            part = artifact.target or _CLIENT
-            parts[part] = (*parts.get(part, ()), artifact)
-        self._put(parts)
-        return parts
+    def make(self) -> tuple[list[Artifact], list[FileVerdict]]:
+        """Make and judge them."""
+        client = self._aside.submit(self._client) if _CLIENT in self._inputs else None
+        try:
+            made = self._wheels() + (client.result() if client else [])
+            verdicts = [verdict for _, judged in made for verdict in judged.result()]
+        except BaseException:  # what waits to be judged need not be
+            self._aside.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [artifact for artifact, _ in made], verdicts
 
     def _judge(self, path: Path, known: Assembled | None = None) -> _Judged:
         """Check a finished file aside, while others are compressed."""
         return self._aside.submit(
             check_files,
             [path],
-            self._context,
+            self._judging,
             unlocked=self._request.unlocked,
             known={path.name: known} if known else None,
             metadata=self._programs,
         )
-
-    def _put(self, made: Mapping[str, tuple[Artifact, ...]]) -> None:
-        """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
-        out = self._request.out
-        comes = {each.name: self._scratch / each.name for listed in made.values() for each in listed}
-        what = f"{', '.join(comes)} cannot be moved to {out}, which is as it was"
-        remedy = "close what uses those files, look whether the directory may be written, and build again"
-        # Two builds may share a directory: each finds what the other has noted.
-        with system_errors_as(BuildError, what, remedy), exclusive(out, _SWITCH):
-            record = BuildRecord.read(out)
-            parts = {**record.parts, **made}
-            kept = {each.name for listed in parts.values() for each in listed}
-            gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
-            put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)
 
     def _wheels(self) -> list[_Made]:
         """The changed targets' wheels: as many at a time as there are jobs, the largest first."""
@@ -257,7 +290,8 @@ class _Build:
             for number, variant in enumerate(variants):
                 work = self._scratch / f"{triple}-{number}"
                 stage = work / "stage"
-                stage_runtime(stage, files, variant, runtime, catalog=catalog, workspace=self._workspace)
+                with _staging(stage):
+                    fill_runtime(stage, files, variant, runtime, catalog=catalog, workspace=self._workspace)
                 skeleton = self._backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
@@ -288,9 +322,14 @@ class _Build:
     def _client(self) -> list[_Made]:
         """The client's wheel and sdist, pinned to the runtime."""
         request, stage = self._request, self._scratch / "stage-client"
-        stage_sdk(
-            stage, request.version, sdk_version=request.sdk_version, catalog=self._catalog, workspace=self._workspace
-        )
+        with _staging(stage):
+            fill_sdk(
+                stage,
+                request.version,
+                sdk_version=request.sdk_version,
+                catalog=self._catalog,
+                workspace=self._workspace,
+            )
         made = []
         for kind, write in (("wheel", assemble), ("sdist", repack_sdist)):
             begun = time.monotonic()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.runtime.tags import Variant
 
-__all__ = ["SBOM", "pin_runtime", "stage_runtime", "stage_sdk", "staging"]
+__all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "stage_runtime", "stage_sdk", "staging"]
 
 _IGNORED = ("__pycache__", "*.pyc", ".*")
 _LICENSES = "licenses"
@@ -114,27 +114,46 @@ def stage_runtime(
     Raises:
         StageError: if the directory is in use, or something cannot be read or written.
     """
+    with staging(directory, "stage-runtime") as scratch:
+        fill_runtime(scratch, files, variant, runtime, catalog=catalog, workspace=workspace, root=root)
+
+
+def fill_runtime(
+    directory: Path,
+    files: Mapping[str, FileDigest],
+    variant: Variant,
+    runtime: Runtime,
+    *,
+    catalog: Catalog,
+    workspace: Workspace,
+    root: Path | None = None,
+) -> None:
+    """The same in an empty directory, of one who alone knows of it: it may be half filled, and bears no stamp.
+
+    Raises:
+        StageError: if something that is copied is no project's metadata.
+        OSError: if something cannot be read or written.
+    """
     shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
     target, version = runtime.target, runtime.version
-    with staging(directory, "stage-runtime") as scratch:
-        ignored = shutil.ignore_patterns(*_IGNORED, _LICENSES)
-        shutil.copytree(workspace.runtime_template, scratch, dirs_exist_ok=True, ignore=ignored)
-        shutil.copyfile(workspace.license, scratch / "LICENSE")
-        works = catalog.works_in(shipped)
-        for work in works:
-            shutil.copyfile(workspace.runtime_template / _LICENSES / work.name, scratch / f"LICENSE.{work.name}")
-        _edit_toml(scratch / "pyproject.toml", version=version.pep440, terms=catalog.license_of(works))
-        (scratch / SBOM).write_bytes(sbom_json(runtime, shipped, catalog).encode())
-        staged = {
-            "version": version.codex,
-            "target": target.triple,
-            "tag": wheel_tag(variant.platforms),
-            "entrypoint": target.fill(catalog.layout.entrypoint),
-            "sbom": SBOM,
-        }
-        (scratch / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
-        if root is not None:
-            copy_tree(RuntimeTree(root, shipped), scratch / "src" / catalog.module, catalog.layout)
+    ignored = shutil.ignore_patterns(*_IGNORED, _LICENSES)
+    shutil.copytree(workspace.runtime_template, directory, dirs_exist_ok=True, ignore=ignored)
+    shutil.copyfile(workspace.license, directory / "LICENSE")
+    works = catalog.works_in(shipped)
+    for work in works:
+        shutil.copyfile(workspace.runtime_template / _LICENSES / work.name, directory / f"LICENSE.{work.name}")
+    _edit_toml(directory / "pyproject.toml", version=version.pep440, terms=catalog.license_of(works))
+    (directory / SBOM).write_bytes(sbom_json(runtime, shipped, catalog).encode())
+    staged = {
+        "version": version.codex,
+        "target": target.triple,
+        "tag": wheel_tag(variant.platforms),
+        "entrypoint": target.fill(catalog.layout.entrypoint),
+        "sbom": SBOM,
+    }
+    (directory / "runtime.json").write_bytes((json.dumps(staged, indent=2) + "\n").encode())
+    if root is not None:
+        copy_tree(RuntimeTree(root, shipped), directory / "src" / catalog.module, catalog.layout)
 
 
 def stage_sdk(
@@ -153,17 +172,29 @@ def stage_sdk(
         StageError: if the directory is in use, or the project's metadata cannot be pinned.
     """
     with staging(directory, "stage-sdk") as scratch:
-        for name in ("pyproject.toml", "README.md"):
-            shutil.copyfile(workspace.sdk / name, scratch / name)
-        shutil.copyfile(workspace.license, scratch / "LICENSE")
-        shutil.copytree(workspace.sdk / "src", scratch / "src", ignore=shutil.ignore_patterns(*_IGNORED))
-        # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
-        (scratch / ".gitignore").write_bytes(b"/dist/\n")
-        _edit_toml(
-            scratch / "pyproject.toml",
-            version=sdk_version,
-            pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
-        )
+        fill_sdk(scratch, version, sdk_version=sdk_version, catalog=catalog, workspace=workspace)
+
+
+def fill_sdk(
+    directory: Path, version: ReleaseVersion, *, sdk_version: str, catalog: Catalog, workspace: Workspace
+) -> None:
+    """The same in an empty directory, of one who alone knows of it: it may be half filled, and bears no stamp.
+
+    Raises:
+        StageError: if the project's metadata cannot be pinned.
+        OSError: if something cannot be read or written.
+    """
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copyfile(workspace.sdk / name, directory / name)
+    shutil.copyfile(workspace.license, directory / "LICENSE")
+    shutil.copytree(workspace.sdk / "src", directory / "src", ignore=shutil.ignore_patterns(*_IGNORED))
+    # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
+    (directory / ".gitignore").write_bytes(b"/dist/\n")
+    _edit_toml(
+        directory / "pyproject.toml",
+        version=sdk_version,
+        pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
+    )
 
 
 def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:
