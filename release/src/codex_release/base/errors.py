@@ -8,6 +8,8 @@ Anything that is not a `ReleaseError` is a bug and keeps its traceback.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,13 +76,27 @@ def system_errors_as(kind: type[ReleaseError], what: str, remedy: str | None = N
 
     Args:
         kind: the error to raise in their place.
-        what: what does not come about; the system's own words follow it.
+        what: what does not come about; the system's own words follow it, and the file if it is not named here.
         remedy: what a person can do about it.
+
+    Raises:
+        ReleaseError: of that kind, in place of an `OSError`.
     """
     try:
         yield
     except OSError as error:
-        raise kind(f"{what}: {error}", remedy=remedy) from error
+        raise kind(f"{what}: {_said(error, what)}", remedy=remedy) from error
+
+
+def _said(error: OSError, what: str) -> str:
+    """The system's words, with the files that they are about unless the sentence before names them."""
+    if not error.strerror:
+        return str(error)
+    files = [each for each in (error.filename, error.filename2) if each is not None]
+    words = re.split(r"[\s,:;]+", what)
+    if all(os.fsdecode(each) in words for each in files if not isinstance(each, int)):
+        return error.strerror
+    return f"{error.strerror}: {' -> '.join(map(repr, files))}"
 
 
 class UsageError(ReleaseError):

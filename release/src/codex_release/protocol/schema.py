@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.base.errors import ProtocolError
+from codex_release.base.errors import ProtocolError, system_errors_as
 from codex_release.base.programs import answer
 from codex_release.base.table import read_json
 from codex_release.facts.versions import printed_version
@@ -113,10 +113,8 @@ def _run(argv: Sequence[str], home: str) -> str:
 
 def _loaded(path: Path) -> Table:
     name = f"the schema that the runtime printed, {path.name}"
-    try:
+    with system_errors_as(ProtocolError, f"{name}, cannot be read"):
         return read_json(path.read_bytes(), name, ProtocolError)
-    except OSError as error:
-        raise ProtocolError(f"{name}, cannot be read: {error}") from error
 
 
 def _flattened(definitions: Table) -> dict[str, Any]:

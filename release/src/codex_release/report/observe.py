@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digest
-from codex_release.base.errors import CheckError
+from codex_release.base.errors import CheckError, system_errors_as
 from codex_release.check.release import distributions_in
 from codex_release.check.runtime import payload_paths, target_of
 from codex_release.facts.versions import identity
@@ -59,10 +59,8 @@ def built_file(
     Raises:
         CheckError: if it is neither, or cannot be read.
     """
-    try:
+    with system_errors_as(CheckError, f"{path} cannot be read"):
         sha256, size = sha256 or file_digest(path).sha256, path.stat().st_size
-    except OSError as error:
-        raise CheckError(f"{path} cannot be read: {error}") from error
     made = partial(BuiltFile, path.name, size=size, sha256=sha256, seconds=seconds, reused=reused)
     if path.suffix != ".whl":
         known = identity(path.name)

@@ -60,10 +60,8 @@ def read_report(path: Path) -> ReleaseReport:
     if path.is_dir():
         path /= DATA
     remedy = f"name a {DATA} that this toolkit wrote, or its directory"
-    try:
+    with system_errors_as(CheckError, f"the release report {path} cannot be read", remedy):
         data = read_json(path.read_bytes(), f"the release report {path}", CheckError, remedy)
-    except OSError as error:
-        raise CheckError(f"the release report {path} cannot be read: {error}", remedy=remedy) from error
     if (schema := data.get("schema")) != SCHEMA:
         raise CheckError(
             f"{path} has {'no schema' if schema is None else f'schema {schema}'}, this toolkit reads {SCHEMA}",

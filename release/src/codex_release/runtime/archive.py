@@ -24,7 +24,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from codex_release.base.digests import CHUNK, FileDigest
-from codex_release.base.errors import ArchiveError, DiskError
+from codex_release.base.errors import ArchiveError, DiskError, system_errors_as
 from codex_release.base.optional import optional
 from codex_release.runtime.entries import Entry, EntryRules, Limits
 from codex_release.runtime.headers import looks_executable
@@ -266,15 +266,8 @@ class _NewFile:
         with self._blamed():
             self._file.write(chunk)
 
-    @contextlib.contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise DiskError(
-                f"{self._path} cannot be written: {error.strerror or error}",
-                remedy="make room there, and let it be written",
-            ) from error
+    def _blamed(self) -> contextlib.AbstractContextManager[None]:
+        return system_errors_as(DiskError, f"{self._path} cannot be written", "make room there, and let it be written")
 
 
 class _ZipFile(io.FileIO):

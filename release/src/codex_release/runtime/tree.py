@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from codex_release.base.digests import CHUNK, FileDigest, digested, file_digest
-from codex_release.base.errors import ArchiveError
+from codex_release.base.errors import ArchiveError, system_errors_as
 from codex_release.base.table import read_json
 from codex_release.facts.targets import matches
 from codex_release.runtime.archive import stream
@@ -152,10 +152,8 @@ def read_tree(root: Path, expected: Expected) -> RuntimeTree:
             kind = "a special file"
         rules.admit(relative, kind, 0)
         if kind == "file" and not expected.layout.is_excluded(relative):
-            try:
+            with system_errors_as(ArchiveError, f"{path} cannot be read"):
                 files[relative] = file_digest(path)
-            except OSError as error:
-                raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
     expected.require(files, (root / expected.layout.descriptor).read_bytes, str(root))
     return RuntimeTree(root, files)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.base.digests import checksum_of
-from codex_release.base.errors import SourceError
+from codex_release.base.errors import SourceError, system_errors_as
 from codex_release.sources import Archive, Bundle, LocalFile
 
 if TYPE_CHECKING:
@@ -65,10 +65,8 @@ class Directory:
         path = self.path / target.fill(self.catalog.github.bundle)
         if not path.is_file():
             return None
-        try:
+        with system_errors_as(SourceError, f"{path} cannot be read"):
             return Bundle(path.name, path.read_bytes())
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error}") from error
 
     def _names(self, version: ReleaseVersion, target: Target) -> list[str]:
         """The names to look for: npm's carry the version and so come first; `npm pack` puts the scope in front."""
@@ -80,7 +78,5 @@ class Directory:
         sums = self.path / self.catalog.github.checksums
         if not sums.is_file():
             return None
-        try:
+        with system_errors_as(SourceError, f"{sums} cannot be read"):
             return checksum_of(sums.read_text(encoding="utf-8", errors="replace"), name)
-        except OSError as error:
-            raise SourceError(f"{sums} cannot be read: {error}") from error

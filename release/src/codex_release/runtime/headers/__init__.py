@@ -10,7 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import InspectError
+from codex_release.base.errors import InspectError, system_errors_as
 from codex_release.runtime.headers import elf, macho, pe
 from codex_release.runtime.headers.executable import Executable
 from codex_release.runtime.headers.reader import HEAD_SIZE, Span
@@ -56,11 +56,8 @@ def opened(path: Path) -> Iterator[Span]:
     Raises:
         InspectError: if it cannot be read, also inside the block.
     """
-    try:
-        with path.open("rb") as file:
-            yield Span(file, str(path), 0, file.seek(0, os.SEEK_END))
-    except OSError as error:
-        raise InspectError(f"{path} cannot be read: {error.strerror or error}") from error
+    with system_errors_as(InspectError, f"{path} cannot be read"), path.open("rb") as file:
+        yield Span(file, str(path), 0, file.seek(0, os.SEEK_END))
 
 
 def read_executable(path: Path) -> Executable:
