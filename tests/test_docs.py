@@ -378,7 +378,7 @@ def test_the_api_reference_must_follow_words_and_names(tmp_path: Path) -> None:
     for name in ("scripts", "sdk/src", "sdk/docs"):
         shutil.copytree(ROOT / name, checkout / name)
     for name, old, new in [
-        ("retry.py", "Call `op`, and again", "Call `op` once more"),
+        ("retry.py", "Call a function, and call it again", "Call a function once more"),
         ("__init__.py", '    "__version__": "_version",', '    "__version__": "_version",\n    "New": "nowhere",'),
     ]:
         path = checkout / "sdk" / "src" / "codex_app_server" / name

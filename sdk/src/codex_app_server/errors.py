@@ -76,11 +76,11 @@ class ConfigurationError(RuntimeStartError):
 
 
 class ConnectError(RuntimeStartError):
-    """There is no connection to the app-server at `AppServerConfig.url`: it is not reached, or refuses this client.
+    """The app-server at `AppServerConfig.url` cannot be reached, or refuses this client.
 
     Attributes:
-        status: what it answered, as a status of HTTP: 401 for a token that is missing, wrong or expired; None if it
-            gave no such answer.
+        status: the HTTP status of its answer, e.g. 401 if the token is missing, wrong or expired; None if there was no
+            such answer.
     """
 
     def __init__(self, what: str, *, status: int | None = None) -> None:
@@ -89,13 +89,13 @@ class ConnectError(RuntimeStartError):
 
 
 class ConnectionLostError(AppServerError, ConnectionError):
-    """The connection to a remote app-server broke while a request was under way: it may have been done, or not.
+    """The connection to a remote app-server broke during a request. The server may have done what was asked, or not.
 
-    It was not sent again. The client itself goes on, with a new connection; look at what became of it before you repeat
-    it. Requests that only read are sent again, so this is not raised for them.
+    The request was not sent again: find out whether it was done before you repeat it. The client itself goes on, with a
+    new connection. Requests that only read are sent again, so this is not raised for them.
 
     Attributes:
-        method: what was called.
+        method: the protocol's method that was called.
     """
 
     def __init__(self, what: str, *, method: str | None = None) -> None:
@@ -104,11 +104,11 @@ class ConnectionLostError(AppServerError, ConnectionError):
 
 
 class TransportClosedError(AppServerError):
-    """The connection to the runtime is over: it ended by itself, or the client was closed; nothing more can be asked.
+    """The connection to the runtime has ended: the runtime did, or the client was closed. No call is possible any more.
 
     Attributes:
-        exit_code: what the runtime's process returned, negative for the signal that ended it; None if it was `close`
-            that ended the connection.
+        exit_code: the exit code of the runtime's process, or the negative number of the signal that ended it; None if
+            `close` ended the connection.
         stderr_tail: the last lines the runtime wrote to stderr, oldest first.
     """
 
@@ -123,20 +123,20 @@ class TransportClosedError(AppServerError):
 
 
 class RuntimeLostError(TransportClosedError):
-    """The runtime of a pool, or a worker of a cluster, was lost in the midst of a turn: what it did of it is not known.
+    """The runtime of a pool, or a worker of a cluster, was lost during a turn. How much of it was done is not known.
 
-    The pool itself goes on, with another one. Where `on_crash` is ``"retry"``, this is after the last try.
+    The pool itself goes on, with another one. With ``on_crash="retry"`` this is raised after the last try.
     """
 
 
 class PoolFullError(AppServerError):
-    """All runtimes of a pool are taken, and as many wait as may; later there may be room."""
+    """All runtimes of a pool are busy, and as many callers wait for one as may; try again later."""
 
 
 class RequestTimeoutError(AppServerError, TimeoutError):
     """The runtime did not answer a request within `AppServerConfig.request_timeout_s`.
 
-    Nothing is taken back: the runtime may still do what it was asked, but its answer finds nobody.
+    The request is not cancelled: the runtime may still do what was asked, but its answer is ignored.
     """
 
 
@@ -157,15 +157,13 @@ class StartupTimeoutError(AppServerError, TimeoutError):
 
 
 class WaitTimeoutError(AppServerError, TimeoutError):
-    """What a call waits for did not come within its `timeout`: the end of a turn, a login, a free runtime."""
+    """What a call waited for, e.g. the end of a turn, a login or a free runtime, did not come within its `timeout`."""
 
 
 class EventOverflowError(AppServerError):
-    """More of a stream waited to be read than `AppServerConfig.max_buffered_events` or `max_buffered_bytes` allow.
+    """More events waited to be read than `AppServerConfig.max_buffered_events` or `max_buffered_bytes` allow.
 
-    The later events are lost.
-
-    The turn itself goes on, and so do all others.
+    The later events are lost. The turn itself goes on, and so do all others.
     """
 
 
@@ -177,7 +175,7 @@ class TurnFailedError(AppServerError):
     """A turn did not complete: it failed, or was interrupted.
 
     Attributes:
-        result: what there is of it.
+        result: the turn, as far as it came.
     """
 
     def __init__(self, result: TurnResult[Any]) -> None:
@@ -191,12 +189,12 @@ class TurnFailedError(AppServerError):
 
     @property
     def http_status(self) -> int | None:
-        """What the model's server answered, e.g. 429, if that is what went wrong."""
+        """The HTTP status that the model's server answered, e.g. 429, if that is what went wrong."""
         return self.result.failure_http_status
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same may succeed later: the model's server was busy or could not be reached."""
+        """Whether the same turn may succeed later: the model's server was busy or could not be reached."""
         return self.result.is_retryable
 
     def __str__(self) -> str:
@@ -208,8 +206,8 @@ class OutputValidationError(AppServerError):
     """A turn completed, but its reply is not what was asked for with `output_type` or `output_schema`.
 
     Attributes:
-        result: of the turn; it has no `output`.
-        reasons: what is wrong with the reply, one a fault, each with its path.
+        result: the turn, without an `output`.
+        reasons: what is wrong with the reply: one text for each fault, with its path in the reply.
     """
 
     def __init__(self, result: TurnResult[Any], reasons: Sequence[str]) -> None:
@@ -219,7 +217,7 @@ class OutputValidationError(AppServerError):
 
     @property
     def reply(self) -> str | None:
-        """What the agent answered; None if it gave no final answer."""
+        """The agent's final answer; None if it gave none."""
         return self.result.final_response
 
     def __str__(self) -> str:
@@ -230,14 +228,14 @@ class OutputValidationError(AppServerError):
 class LimitExceededError(AppServerError):
     """A turn took more than `Limits` allow, and was interrupted; or it was not begun.
 
-    That is because nothing of the limit is left, or because the runtime did not begin it within `stall_timeout`.
+    It is not begun if nothing of the limit is left, or if the runtime does not begin it within `stall_timeout`.
 
     Attributes:
         limit: the name of the limit, e.g. ``tokens``.
-        allowed: how much may be taken.
-        used: how much was, or would have been.
-        scope: whose limit it is: ``run``, ``thread`` or ``client``.
-        result: what there is of the turn; None if it was not begun.
+        allowed: how much the limit allows.
+        used: how much was used, or would have been.
+        scope: what the limit is for: one ``run``, a ``thread`` or the whole ``client``.
+        result: the turn, as far as it came; None if it was not begun.
     """
 
     def __init__(
@@ -264,16 +262,16 @@ class LimitExceededError(AppServerError):
 
 
 class LoginFailedError(AppServerError):
-    """A login ended without success: it was refused or broken off."""
+    """A login ended without success: it was refused or cancelled."""
 
 
 class JsonRpcError(AppServerError):
     """The runtime answered a request with an error.
 
     Attributes:
-        code: the JSON-RPC error code; Codex says -32600 for nearly everything, unknown methods included.
+        code: the JSON-RPC error code; Codex uses -32600 for nearly every error, unknown methods included.
         message: the runtime's own words.
-        data: whatever else it sent along, as plain JSON values.
+        data: what else the runtime sent with the error, as plain JSON values.
         method: the method that was called.
     """
 
@@ -291,7 +289,7 @@ class JsonRpcError(AppServerError):
 
 
 class AppServerRpcError(JsonRpcError):
-    """An error whose kind is known by its code: the ones below, and what Codex may add."""
+    """An error whose code says its kind: of one of the classes below, or another one of -32099 to -32000."""
 
 
 class ParseError(AppServerRpcError):
@@ -299,21 +297,21 @@ class ParseError(AppServerRpcError):
 
 
 class InvalidRequestError(AppServerRpcError):
-    """The runtime would not do it (-32600): Codex says so of most mistakes."""
+    """The runtime refused the request (-32600); Codex uses this code for most mistakes."""
 
 
 class ConfigConflictError(InvalidRequestError):
-    """Settings were not written, for the file has changed since it was read: read it again, and decide anew."""
+    """No settings were written, because the file has changed since it was read: read it again, and decide anew."""
 
 
 class ConfigValueError(InvalidRequestError):
-    """Settings were not written, none of them: there is no such setting, or it does not take the value."""
+    """No settings were written, because there is no such setting, or it does not take the value."""
 
 
 class MethodNotFoundError(AppServerRpcError):
-    """The runtime does not know the method (-32601, and what Codex says instead): it is older than the call.
+    """The runtime does not know the method, for instance because it is older than the method.
 
-    Its `message` names every method that the runtime does know.
+    The code is -32601, or the one that Codex uses instead. `message` names every method that the runtime knows.
     """
 
     def __str__(self) -> str:
@@ -327,19 +325,22 @@ class MethodNotFoundError(AppServerRpcError):
 
 
 class InvalidParamsError(AppServerRpcError):
-    """The runtime does not take these parameters (-32602)."""
+    """The runtime does not accept these parameters (-32602)."""
 
 
 class InternalRpcError(AppServerRpcError):
-    """Something failed inside of the runtime (-32603)."""
+    """Something failed inside the runtime (-32603)."""
 
 
 class ServerBusyError(AppServerRpcError):
-    """The runtime has too much to do (-32001, or another of -32099 to -32000 that says so); later it may succeed."""
+    """The runtime is overloaded; the call may succeed later.
+
+    The code is -32001, or another one of -32099 to -32000 if the error says that this is the reason.
+    """
 
 
 class RetryLimitExceededError(ServerBusyError):
-    """The runtime itself has tried as often as it may."""
+    """The runtime has itself tried as often as it may, so `retry_on_overload` does not try again."""
 
 
 def _quoting(what: str, stderr_tail: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the runtime tells, as a program gets it: events whose payload is a model, made when somebody looks at it."""
+"""What the runtime reports, as a program gets it: events whose payload is a model, made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _UNREAD: Any = object()
 
 
 class Notification(messages.Notification, Generic[Method_co, Payload_co]):
-    """Something the runtime tells.
+    """A notification of the runtime: something that happened.
 
-    Streams and subscriptions give an `Event`, the union that knows the payload of each method. Without parameters,
-    `Notification` is any of its members, with an open payload; with them it is one, as
-    ``Notification[Literal["turn/completed"], TurnCompletedNotification]``.
+    Streams and subscriptions give an `Event`, which is the union of all notifications and knows the type of each one's
+    payload. `Notification` without parameters is any of them, with a payload of any type. With parameters it is a
+    certain one, e.g. ``Notification[Literal["turn/completed"], TurnCompletedNotification]``.
 
     Attributes:
         method: the protocol's name of the event, e.g. ``turn/completed``.
-        params: what it says, as plain JSON values.
+        params: the content of the event, as plain JSON values.
     """
 
     __slots__ = ("_payload",)
@@ -51,9 +51,9 @@ class Notification(messages.Notification, Generic[Method_co, Payload_co]):
 
     @property
     def payload(self) -> Payload_co:
-        """What it says, as the model that belongs to the method; made when it is first asked for.
+        """The content of the event, as the model that belongs to the method; made when it is first asked for.
 
-        The payload of a method that this client does not know is `params`.
+        For a method that this client does not know, it is the same as `params`.
         """
         payload: Payload_co = self._payload
         if payload is _UNREAD:

@@ -1,4 +1,4 @@
-"""What a turn is asked: texts, images, skills and mentions, plain values without a model behind them."""
+"""The input of a turn: texts, images, skills and mentions, plain values without a model behind them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TextInput:
-    """Words.
+    """A text.
 
     Attributes:
-        text: all of them.
+        text: the whole text.
     """
 
     text: str
@@ -45,7 +45,7 @@ class ImageInput:
     """An image that the model fetches.
 
     Attributes:
-        url: where it is; ``data:`` carries the image itself.
+        url: the address of the image; a ``data:`` URL has the image itself in it.
     """
 
     url: str
@@ -57,10 +57,11 @@ class ImageInput:
 
 @dataclass(frozen=True, slots=True)
 class LocalImageInput:
-    """An image that the runtime reads.
+    """An image in a file, which the runtime reads.
 
     Attributes:
-        path: of the file; a relative one counts from the working directory of this program, not of the runtime.
+        path: the path of the file; a relative one is taken from the working directory of this program, not of the
+            runtime.
     """
 
     path: str | os.PathLike[str]
@@ -75,8 +76,8 @@ class SkillInput:
     """A skill to use.
 
     Attributes:
-        name: of the skill.
-        path: of its ``SKILL.md``.
+        name: the name of the skill.
+        path: the path of its ``SKILL.md``.
     """
 
     name: str
@@ -89,11 +90,11 @@ class SkillInput:
 
 @dataclass(frozen=True, slots=True)
 class MentionInput:
-    """A mention, of an app for one.
+    """A mention of something, e.g. of an app.
 
     Attributes:
-        name: what it is called.
-        path: what it stands for, e.g. ``app://<id>``.
+        name: the name of what is mentioned.
+        path: the path that identifies it, e.g. ``app://<id>``.
     """
 
     name: str
@@ -105,13 +106,13 @@ class MentionInput:
 
 
 InputItem: TypeAlias = TextInput | ImageInput | LocalImageInput | SkillInput | MentionInput
-"""One thing to say."""
+"""One part of an input."""
 
 Input: TypeAlias = InputItem | str | Sequence[InputItem | str]
-"""One thing or several; a string stands for a `TextInput`."""
+"""One part or a sequence of them; a string is short for a `TextInput`."""
 
 RunInput: TypeAlias = Input
-"""The same, under the name that it has where a turn is run at once."""
+"""Another name of `Input`, used where a turn is run at once."""
 
 _ITEMS = (TextInput, ImageInput, LocalImageInput, SkillInput, MentionInput)
 _BYTES = (bytes, bytearray, memoryview)
@@ -121,7 +122,7 @@ def input_items(given: Input) -> list[JsonValue]:
     """An input as the protocol's list of ``UserInput``.
 
     Raises:
-        TypeError: if it is something else; bytes too, though they are a sequence.
+        TypeError: if it is something else. Bytes are refused too, though they are a sequence.
     """
     if isinstance(given, Sequence) and not isinstance(given, (str, *_BYTES)):
         return [_wire(item) for item in given]

@@ -1,4 +1,4 @@
-"""The client's own options of a call, as one value: those that are no parameters of the protocol.
+"""The client's own options of a call, as one value: those that are not parameters of the protocol.
 
 What a method takes beside the protocol's options stands in ``release/protocol.toml``; the generated signatures hand it
 on as one `ClientOptions`, so that what lies between does not name each of them.
@@ -21,17 +21,17 @@ __all__ = ["NOTHING", "ClientOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class ClientOptions:
-    """What was asked of the client itself; None is what nobody said.
+    """The client's own options of a call; None for one that was not given.
 
     Attributes:
         timeout: how long a run may take, in seconds.
-        output_type: what the reply has to be.
-        retries: how often a reply that is not that is asked for again.
-        strict: whether the model is held to it, or told of it only.
+        output_type: the type that the reply has to be of.
+        retries: how often to ask again for a reply that is not of that type.
+        strict: whether the model is forced to answer in that type, or only asked to.
         tools: functions that the agent may call.
-        observers: who is shown what happens.
-        limits: how much may be taken.
-        stall_timeout: how long nothing may happen, in seconds.
+        observers: functions that are shown what happens.
+        limits: how much the turns may use.
+        stall_timeout: for how long nothing may happen in a turn, in seconds.
     """
 
     timeout: float | None = None
@@ -45,14 +45,14 @@ class ClientOptions:
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody is to look on."""
+        """Whether the turns have to be watched, for observers or limits."""
         return self.observers is not None or self.limits is not None or self.stall_timeout is not None
 
     def check_retries(self) -> None:
-        """Refuse `retries` where nothing is expected that could be asked for again.
+        """Refuse `retries` for a call that expects no type or schema, so that there is nothing to ask for again.
 
         Raises:
-            TypeError: if there are some.
+            TypeError: if `retries` is not 0.
         """
         if self.retries:
             raise TypeError(
@@ -61,7 +61,7 @@ class ClientOptions:
             )
 
     def over(self, base: ClientOptions) -> ClientOptions:
-        """These, and where they say nothing, those of the thread or client that the call is made on."""
+        """These options; for one that was not given, that of the thread or client that the call is made on."""
         if base == NOTHING:
             return self
         unsaid = [each.name for each in fields(self) if getattr(self, each.name) is None]
@@ -69,4 +69,4 @@ class ClientOptions:
 
 
 NOTHING = ClientOptions()
-"""Where nobody said anything."""
+"""No options at all."""

@@ -1,8 +1,8 @@
-"""Settings as the runtime takes them on its command line: one word of TOML for each.
+"""Settings as the runtime accepts them on its command line: one argument of TOML for each.
 
-The runtime merges tables into those of its own ``config.toml``. It splits a key at every dot, quoted or not, so a table
-is always written whole, in braces, where keys are quoted as TOML has it. A command line can be read by everybody on the
-machine, so what looks like a secret is refused.
+The runtime merges tables with those in its ``config.toml``. It splits a key at every dot, quoted or not, so a table is
+always written as a whole, in braces, with keys quoted as TOML requires it. Everybody on the machine can read a command
+line, so what looks like a secret is refused.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _VARIABLES = re.compile(_OF_VARIABLES + r"""["']?\s*=\s*\{[^}]*\}""")
 
 
 def as_overrides(settings: Mapping[str, object]) -> list[str]:
-    """Settings as words for ``--config``.
+    """Settings as arguments of ``--config``.
 
     Args:
-        settings: by their keys in ``config.toml``; tables are mappings.
+        settings: the settings, under their keys in ``config.toml``, with mappings for tables.
 
     Raises:
-        TypeError: if TOML has no such value, with the path to it.
-        ValueError: if a key is none, or something looks like a secret.
+        TypeError: if TOML has no such value; the message says where it is.
+        ValueError: if something is no key of TOML, or looks like a secret.
     """
     for key in settings:
         if not _BARE.fullmatch(key):
@@ -47,11 +47,11 @@ def as_overrides(settings: Mapping[str, object]) -> list[str]:
 
 
 def check_override(override: str, path: str) -> None:
-    """Refuse a secret in what is TOML already; its strings are found without reading all of TOML.
+    """Refuse a setting that is written in TOML and has a secret in it. Its strings are found without a parser of TOML.
 
     Args:
-        override: ``key=value``.
-        path: what it is called in messages, which do not say what is in it.
+        override: the setting, as ``key=value``.
+        path: its name in messages, which do not show its content.
 
     Raises:
         ValueError: if something looks like a secret.
@@ -71,7 +71,7 @@ def as_toml(value: object, path: str) -> str:
 
     Args:
         value: a string, number, truth value, date or time, or a sequence or mapping of those.
-        path: where it belongs, for errors.
+        path: the path of the setting, for messages.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -142,5 +142,5 @@ def _quoted(text: str, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"config: {path} has a character that is none") from None
+        raise ValueError(f"config: {path} has half of a surrogate pair in it, which is no character") from None
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

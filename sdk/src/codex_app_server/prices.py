@@ -1,4 +1,4 @@
-"""What tokens cost."""
+"""The prices of tokens."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """What a million tokens of a model cost, in a currency of your choice; each a number from 0 on.
+    """The prices of a model, each for a million tokens, in a currency of your choice.
 
     Attributes:
-        input: what the model reads.
-        output: what it writes, thinking included.
-        cached_input: what it reads from the cache; as any input if not given.
-        cache_write_input: what is put into the cache; as any input if not given.
+        input: the price of tokens that the model reads, 0 or more.
+        output: the price of tokens that the model writes, thinking included.
+        cached_input: the price of tokens that the model reads from the cache; without it, the same as `input`.
+        cache_write_input: the price of tokens that are put into the cache; without it, the same as `input`.
 
     Raises:
         TypeError: if one is no number.
@@ -48,11 +48,11 @@ class Prices:
                 raise ValueError(f"Prices.{each.name} must be a finite number from 0 on, not {value!r}")
 
     def of(self, tokens: Mapping[str, object]) -> float:
-        """What some tokens cost.
+        """The cost of a number of tokens.
 
         Args:
-            tokens: counts by the protocol's names, as in its ``TokenUsageBreakdown``: those from and for the cache are
-                part of the input.
+            tokens: numbers of tokens, under the names that they have in the protocol's ``TokenUsageBreakdown``. As
+                there, tokens that are read from the cache or put into it are counted as input, too.
         """
         count = {name: each for name, each in tokens.items() if isinstance(each, (int, float))}
         read, wrote = float(self.input), float(self.output)

@@ -1,6 +1,6 @@
-"""What to answer the runtime's questions: which function is asked, what its answer means, and what "no" is.
+"""How to answer the runtime's questions: which function is called, what it may return, and how to say "no".
 
-Pure decisions; who runs the functions, and where, is the drivers' business.
+Pure decisions; the drivers run the functions.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ __all__ = [
 ]
 
 TOOL_CALL = "item/tool/call"
-"""What the runtime asks to have a tool of the program called."""
+"""The method with which the runtime asks to call a tool of this program."""
 
 
 class _Rule(NamedTuple):
     """How one kind of question is answered.
 
     Attributes:
-        handler: the attribute of `Handlers`.
-        decline: the answer that grants nothing; None if the protocol has none.
-        short: turns a short form into the answer, and leaves an answer as it is.
-        accept: what `True` stands for, made of the question's parameters; None if it is no yes-no question. `False`
-            then declines.
-        remedy: what else to do about it that nobody answers, for the log.
+        handler: the name of the attribute of `Handlers`.
+        decline: the answer that grants nothing; None if the protocol has no such answer.
+        short: a function that makes the answer of a short form, and leaves a whole answer as it is.
+        accept: a function that makes the answer for `True` of the question's parameters; `False` declines then. None
+            if it is no yes-no question.
+        remedy: what else helps if there is no handler, for the log.
     """
 
     handler: str
@@ -114,14 +114,14 @@ _RULES = {
 
 
 def is_for_rules(request: ServerRequest, approving: Approving | None) -> bool:
-    """Whether somebody has rules for such questions, or watches how they are decided."""
+    """Whether such questions are for rules, or are shown to observers when they are decided."""
     return approving is not None and approving.read(request) is not None
 
 
 def consult(request: ServerRequest, handlers: Handlers, approving: Approving | None) -> Steps:
-    """Find an answer: gives the functions to call, one after another, each with what it is asked, and the data to send.
+    """Find an answer: yields the functions to call, one after another, with their argument; returns the data to send.
 
-    The rules of `AppServerConfig.approvals` are asked first; what none of them decides goes to the handler of its kind.
+    The rules of `AppServerConfig.approvals` are asked first. What none of them decides goes to the handler for it.
     """
     wanted = raised = None
     try:
@@ -151,7 +151,7 @@ def consult(request: ServerRequest, handlers: Handlers, approving: Approving | N
 
 
 def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str, error: BaseException | None) -> None:
-    """Show what a handler, or nobody, decided."""
+    """Show observers what a handler decided, or that nothing did."""
     import json
 
     from codex_app_server.approvals.rules import ApprovalDecision
@@ -169,7 +169,7 @@ def _tell(approving: Approving, wanted: ApprovalRequest, data: bytes, rule: str,
 def handler_of(
     request: ServerRequest, handlers: Handlers, *, has_rules: bool = False
 ) -> Callable[[Any], object] | None:
-    """The function to ask; None, with a line in the log, if there is none."""
+    """The handler to call; None, with a warning in the log, if there is none."""
     rule = _RULES.get(request.method)
     handler: Callable[[Any], object] | None = getattr(handlers, rule.handler) if rule else None
     if handler is None:
@@ -181,7 +181,7 @@ def handler_of(
 
 
 def question(request: ServerRequest) -> object:
-    """What the function is given."""
+    """The argument for the handler."""
     from codex_app_server.generated.registry import SERVER_REQUESTS
     from codex_app_server.models.model import decode
 
@@ -189,7 +189,7 @@ def question(request: ServerRequest) -> object:
 
 
 def answer(request: ServerRequest, given: object) -> bytes:
-    """What to send for what a function returned; what makes no sense declines, and is logged."""
+    """The data to send for what a handler returned. A value that is no answer declines, and is logged."""
     from codex_app_server.generated.registry import SERVER_REQUESTS
     from codex_app_server.models.model import Model, load
 
@@ -208,7 +208,7 @@ def answer(request: ServerRequest, given: object) -> bytes:
 
 
 def decline(request: ServerRequest) -> bytes:
-    """What to send when nothing is granted: the protocol's "no", else that this is not supported."""
+    """The data to send to decline: the protocol's "no", or an error (unsupported) if it has none for this question."""
     rule = _RULES.get(request.method)
     if rule is None or rule.decline is None:
         return encode_error(request.id, METHOD_NOT_FOUND, f"unsupported: this client does not handle {request.method}")
@@ -216,12 +216,12 @@ def decline(request: ServerRequest) -> bytes:
 
 
 def failed(request: ServerRequest, error: BaseException) -> bytes:
-    """What to send when a handler raised something, which is logged: the same."""
+    """The data to send when a handler raised an error, which is logged: the same as `decline`."""
     log_error(error, "the handler of %s failed: declined", request.method)
     return decline(request)
 
 
 def without_thread(request: ServerRequest) -> bytes:
-    """What to send when there is no thread to ask a handler in: the same, and a line in the log."""
+    """The data to send when no thread can be started to run a handler: the same as `decline`, and it is logged."""
     log_error(None, "no thread is to be had to ask the handler of %s in: declined", request.method)
     return decline(request)

@@ -1,4 +1,4 @@
-"""What the runtime refuses, as the error that it is: by the code and the words of an answer, or by its last words."""
+"""Which error is raised for a refusal of the runtime: by the code and message of its answer, or by its last lines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _REFUSED_KEY = re.compile(r"^in `(.+)`$|^.*unknown configuration field `(.+)`|co
 
 
 def start_error(error: TransportClosedError) -> AppServerError:
-    """Why the runtime ended before it answered: the same, or that it does not take its configuration."""
+    """Why the runtime ended before it answered: a `ConfigurationError` if it says so, else the same error."""
     for number, line in enumerate(error.stderr_tail):
         refusal = _REFUSAL.match(line)
         keys = [found for each in error.stderr_tail[number:] if (found := _REFUSED_KEY.search(each))]
@@ -58,13 +58,13 @@ def start_error(error: TransportClosedError) -> AppServerError:
 
 
 def rpc_error(code: int, message: str, data: JsonValue, *, method: str) -> JsonRpcError:
-    """The error that an answer stands for.
+    """The error to raise for an answer that is an error.
 
     Args:
-        code: of the answer.
-        message: of the answer.
-        data: of the answer.
-        method: what was called.
+        code: the answer's error code.
+        message: the answer's message.
+        data: the answer's further data.
+        method: the method that was called.
     """
     return _kind(code, message, data, method)(code, message, data, method=method)
 
@@ -83,7 +83,7 @@ def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpc
 
 
 def _says_overloaded(data: JsonValue) -> bool:
-    """Whether an error's data name the overload, at whatever depth and in whatever spelling."""
+    """Whether an error's data say that the runtime is overloaded, at any depth and in either spelling."""
     if isinstance(data, str):
         return data in _OVERLOADED
     if isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""What came of a turn, as a value: to look at, to keep as JSON, to show.
+"""The result of a turn, as a value: to look at, to keep as JSON, to show.
 
 It holds plain JSON and takes no part of it for granted, for another version of the runtime may say more or less. Models
 are made when somebody asks for them, so a program that only wants the text never loads one.
@@ -63,27 +63,28 @@ _SAID = "_said"
 
 @dataclass(eq=False, repr=False)
 class TurnResult(Generic[Output]):
-    """What came of a turn.
+    """The result of a turn.
 
     Attributes:
-        thread_id: of the thread it belongs to.
-        turn_id: its own.
-        status: how it ended: completed, interrupted or failed; a plain string if this client does not know the word.
-        error: what went wrong.
-        text: all the text that was streamed; without any, that of the completed messages.
-        items: what was done in it, in the order in which it was completed: messages, commands, file changes.
-        usage: the tokens that the thread and this turn took, if the runtime said it.
-        final_response: the last message that the agent calls its final answer, else the last one it calls nothing;
-            None if there is no such.
+        thread_id: the id of the thread that the turn belongs to.
+        turn_id: the id of the turn.
+        status: how the turn ended: completed, interrupted or failed; a plain string if this client does not know the
+            runtime's word.
+        error: the error that ended the turn; None if there was none.
+        text: all the text that was streamed; if none was, the text of the completed messages.
+        items: what was done in the turn, in the order in which it was completed: messages, commands, file changes.
+        usage: the tokens that the thread and this turn used, if the runtime said it.
+        final_response: the last message that the agent marks as its final answer; if it marks none, the last message
+            without a mark; None if there is no such message.
         id: the same as `turn_id`.
-        started_at: when it began, in seconds since 1970, if the runtime said it.
-        completed_at: when it ended, likewise.
-        duration_ms: how long it took, in milliseconds, likewise.
-        output: the reply as the type that was asked for; with a schema, as plain JSON values; else None.
-        tokens: those that this turn took, all its requests to the model together, if the runtime said it.
-        diff: all that the turn changed in files, as one diff of git; empty if it changed nothing.
-        plans: what the agent planned, each time that it said so.
-        troubles: what went wrong on the way, each time, also what was tried again.
+        started_at: when the turn began, in seconds since 1970, if the runtime said it.
+        completed_at: when the turn ended, in seconds since 1970, if the runtime said it.
+        duration_ms: how long the turn took, in milliseconds, if the runtime said it.
+        output: the reply as the type that was asked for; as plain JSON values if a schema was; else None.
+        tokens: the tokens that all requests of this turn to the model used together, if the runtime said it.
+        diff: all changes of files in the turn, as one diff of git; empty if there were none.
+        plans: the plans of the agent, one for each time that it made or changed its plan.
+        troubles: every error on the way, in order, also those after which the runtime tried again.
     """
 
     thread_id: str
@@ -109,14 +110,14 @@ class TurnResult(Generic[Output]):
         self.id = self.turn_id
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """All of it as JSON values, by the names of the attributes; further inside, as the runtime said it.
+        """The whole result as JSON values, under the names of the attributes; their content is as the runtime said it.
 
-        So it is with `output`, which is the agent's JSON; one that was put there later is as pydantic says it.
+        `output` is the agent's own JSON. If another value was assigned to it, it is what pydantic makes of that.
         """
         return {each.name: self._plain(each.name) for each in fields(self)}
 
     def to_json(self) -> str:
-        """All of it as one line of JSON."""
+        """The whole result as one line of JSON; with the same content as `to_dict`."""
         return json.dumps(self.to_dict())
 
     if TYPE_CHECKING:
@@ -130,14 +131,14 @@ class TurnResult(Generic[Output]):
 
     @classmethod
     def from_dict(cls, given: Mapping[str, JsonValue], output_type: Any = None) -> TurnResult[Any]:
-        """A result of what `to_dict` gave, of this version or another.
+        """Make a result from what `to_dict` returned, in this version of the package or another.
 
         Args:
             given: the dictionary.
-            output_type: what `output` is; without it, it stays plain JSON values.
+            output_type: the type of `output`; without it, `output` stays plain JSON values.
 
         Raises:
-            ValueError: if it is no result, or its output is not of that type.
+            ValueError: if the dictionary is no result, or its output is not of that type.
         """
         value: object = given
         if not isinstance(value, Mapping) or not {"thread_id", "turn_id"} <= value.keys():
@@ -162,43 +163,43 @@ class TurnResult(Generic[Output]):
 
     @classmethod
     def from_json(cls, text: str | bytes, output_type: Any = None) -> TurnResult[Any]:
-        """A result of what `to_json` gave; as `from_dict`."""
+        """Make a result from what `to_json` returned; the arguments and errors are those of `from_dict`."""
         return cls.from_dict(json.loads(text), output_type)
 
     def agent_messages(self) -> list[AgentMessageThreadItem]:
-        """What the agent said."""
+        """The messages of the agent."""
         return self._of_kind("agentMessage")
 
     def reasoning(self) -> list[ReasoningThreadItem]:
-        """What it thought, as far as that is told."""
+        """The agent's thoughts, as far as the model shows them."""
         return self._of_kind("reasoning")
 
     def commands(self) -> list[CommandExecutionThreadItem]:
-        """The commands that it ran."""
+        """The commands that the agent ran."""
         return self._of_kind("commandExecution")
 
     def file_changes(self) -> list[FileChangeThreadItem]:
-        """The changes of files that it made; `diff` is all of them together."""
+        """The changes of files that the agent made; `diff` is all of them together."""
         return self._of_kind("fileChange")
 
     def mcp_tool_calls(self) -> list[McpToolCallThreadItem]:
-        """Its calls of tools of MCP servers."""
+        """The agent's calls of tools of MCP servers."""
         return self._of_kind("mcpToolCall")
 
     def tool_calls(self) -> list[DynamicToolCallThreadItem]:
-        """Its calls of tools of this program."""
+        """The agent's calls of this program's own tools."""
         return self._of_kind("dynamicToolCall")
 
     def web_searches(self) -> list[WebSearchThreadItem]:
-        """Its searches of the web."""
+        """The agent's searches of the web."""
         return self._of_kind("webSearch")
 
     def todo_lists(self) -> list[TurnPlanUpdatedNotification]:
-        """What it planned, each time that it said so; the last one is how far it came."""
+        """The plans of the agent, as in `plans`; the last one shows how far it came."""
         return [*self.plans]
 
     def errors(self) -> list[TurnError]:
-        """What went wrong, also what was tried again; at last what the turn failed of."""
+        """All errors, also those after which the runtime tried again; the one that ended the turn is the last."""
         final = self.error
         return [*self.troubles, *([final] if final is not None and final not in self.troubles[-1:] else [])]
 
@@ -208,12 +209,12 @@ class TurnResult(Generic[Output]):
         return None if self.duration_ms is None else self.duration_ms / 1000
 
     def cost(self, prices: Prices) -> float | None:
-        """What the turn cost, in the currency of the prices; None if the runtime did not count its tokens."""
+        """The cost of the turn, in the currency of the prices; None if the runtime did not count its tokens."""
         tokens = self._plain("tokens")
         return prices.of(tokens) if isinstance(tokens, dict) else None
 
     def to_markdown(self) -> str:
-        """All of it to read, as Markdown: the answer, what was done for it, and what it changed."""
+        """The whole result as Markdown, for people: the answer, what was done for it, and what changed."""
         from codex_app_server.rendering import markdown
 
         return markdown(self.to_dict(), self._facts(), self.failure)
@@ -239,12 +240,12 @@ class TurnResult(Generic[Output]):
 
     @property
     def is_completed(self) -> bool:
-        """Whether it went through; if not, `failure` says more."""
+        """Whether the turn completed; if not, `failure` says why."""
         return self._plain("status") == "completed"
 
     @property
     def failure(self) -> str | None:
-        """How it ended and why, in words, also that it has not; None if it went through."""
+        """How the turn ended and why, in words, or that it has not ended; None if it completed."""
         if self.is_completed:
             return None
         error = self._plain("error")
@@ -259,12 +260,12 @@ class TurnResult(Generic[Output]):
 
     @property
     def failure_http_status(self) -> int | None:
-        """What the model's server answered, e.g. 429, if that is what went wrong."""
+        """The HTTP status that the model's server answered, e.g. 429, if that is what went wrong."""
         return failures.http_status(self._plain("error"))
 
     @property
     def is_retryable(self) -> bool:
-        """Whether it failed, and the same may succeed later: the model's server was busy or could not be reached."""
+        """Whether the turn failed and may succeed later: the model's server was busy or could not be reached."""
         return not self.is_completed and failures.is_retryable(self._plain("error"))
 
     def __repr__(self) -> str:
@@ -372,7 +373,7 @@ TurnResult.output = _Output()  # type: ignore[misc]  # of all kinds of results
 
 
 RunResult = TurnResult
-"""What `Thread.run` gives: the same."""
+"""Another name of `TurnResult`, for what `Thread.run` returns."""
 
 
 def answer_with(result: TurnResult[Any], output: object, said: JsonValue) -> None:

@@ -1,4 +1,4 @@
-"""Trying again when the runtime has too much to do: exponential backoff with jitter, for plain and for async calls."""
+"""Try again when the runtime is overloaded: exponential backoff with jitter, for plain and for async calls."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _T = TypeVar("_T")
 
 
 def is_retryable_error(error: BaseException) -> bool:
-    """Whether the same call may succeed later: the runtime was busy, and has not itself given up.
+    """Whether the same call may succeed later.
 
-    So it is with a turn that failed because the model's server was busy (429, 503, ...) or could not be reached, and
-    with a pool that is full.
+    This is so if the runtime was overloaded and has not itself given up trying (`RetryLimitExceededError`), if a turn
+    failed because the model's server was busy (429, 503, ...) or could not be reached, and if a pool was full.
     """
     if isinstance(error, TurnFailedError):
         return error.is_retryable
@@ -55,21 +55,22 @@ def retry_on_overload(
     max_delay_s: float = 2.0,
     jitter_ratio: float = 0.2,
 ) -> object:
-    """Call `op`, and again while the runtime is overloaded (`is_retryable_error`).
+    """Call a function, and call it again if it fails with an error of which `is_retryable_error` is true.
 
     Args:
-        op: what to do; if it returns an awaitable, so does this function.
+        op: the function, without arguments. If it returns an awaitable, `retry_on_overload` has to be awaited, too.
         max_attempts: how often to call it at most.
-        initial_delay_s: how long to wait after the first failure, in seconds; then twice as long each time.
-        max_delay_s: the longest wait.
-        jitter_ratio: which part of a wait is left to chance, more or less, so that many clients do not come at once.
+        initial_delay_s: how long to wait after the first failure, in seconds; twice as long after each further one.
+        max_delay_s: the longest wait, in seconds, before `jitter_ratio` is applied.
+        jitter_ratio: by which part of it a wait is made longer or shorter at random, so that many clients do not try
+            again at the same moment: with 0.2, by up to a fifth.
 
     Returns:
         what `op` returns.
 
     Raises:
         ValueError: if `max_attempts` is less than one.
-        Exception: what the last call raised; what cannot succeed later is raised at once.
+        Exception: what the last call raised. An error of any other kind is raised at once.
     """
     if max_attempts < 1:
         raise ValueError(f"max_attempts must be at least 1, not {max_attempts}")

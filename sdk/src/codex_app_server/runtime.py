@@ -1,7 +1,7 @@
 """Which program is the runtime, and how it is called.
 
-The executable is the one the configuration names, else that of the installed ``codex-cli-bin``. `PATH` is not searched:
-what happens to lie there is of any version, and this client is made for one.
+The executable is the one that the configuration names, or that of the installed ``codex-cli-bin``. `PATH` is not
+searched: a program there may be of any version, and this client is made for one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def find_executable(config: AppServerConfig) -> Path:
     """The Codex executable to run, as an absolute path.
 
     Raises:
-        RuntimeNotFoundError: if there is none, or what is named is no executable file.
+        RuntimeNotFoundError: if there is none, or `AppServerConfig.codex_bin` is no executable file.
     """
     if config.codex_bin is not None:
         return _executable(config.codex_bin, "codex_bin", _NAME_ONE)
@@ -65,7 +65,7 @@ def launch_command(config: AppServerConfig) -> list[str]:
 
 
 def launch_environment(config: AppServerConfig) -> dict[str, str] | None:
-    """The environment of the runtime; None if it is just inherited."""
+    """The environment of the runtime; None if it inherits that of this process without a change."""
     if config.inherit_env is True and not config.env and config.codex_home is None:
         return None
     changed = dict(config.env or {})

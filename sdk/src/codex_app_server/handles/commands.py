@@ -1,4 +1,4 @@
-"""What a command writes, decoded, and what came of it."""
+"""The output of a command, decoded, and its result."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class CommandOutput:
     """A piece of what a command writes.
 
     Attributes:
-        data: as it was written.
-        text: as UTF-8; a character that is cut in two comes whole, with its end. What is none is ``�``.
-        stream: to where; at a terminal, all is ``stdout``.
-        is_cut: whether nothing more of this stream comes, for it was too much.
+        data: the bytes that it wrote.
+        text: the same, decoded as UTF-8. A character that is split between two pieces is in the second one; bytes that
+            are no UTF-8 become ``�``.
+        stream: where it wrote them; at a terminal, everything is ``stdout``.
+        is_cut: whether nothing more of this stream follows, because there was too much of it.
     """
 
     data: bytes
@@ -40,12 +41,12 @@ class CommandOutput:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What came of a command.
+    """The result of a command.
 
     Attributes:
-        exit_code: what it returned; 124 if its time was up, 137 if it was terminated.
-        stdout: what it wrote there.
-        stderr: likewise.
+        exit_code: its exit code; 124 if its time was up, 137 if it was terminated.
+        stdout: the bytes that it wrote to its standard output.
+        stderr: the bytes that it wrote to its standard error.
         is_cut: whether it wrote more than is kept (see `output_limit` of `command`); the rest is lost.
     """
 
@@ -56,12 +57,12 @@ class CommandResult:
 
     @property
     def text(self) -> str:
-        """What it wrote to ``stdout``, as UTF-8; what is none is ``�``."""
+        """What it wrote to ``stdout``, decoded as UTF-8; bytes that are none become ``�``."""
         return self.stdout.decode("utf-8", "replace")
 
     @property
     def error_text(self) -> str:
-        """What it wrote to ``stderr``, likewise."""
+        """What it wrote to ``stderr``, decoded in the same way."""
         return self.stderr.decode("utf-8", "replace")
 
 
@@ -121,7 +122,7 @@ def exec_params(
     if isinstance(argv, str | bytes):
         raise TypeError(f"a command is a list of words, not {argv!r}; for a shell line, e.g. ['sh', '-c', line]")
     if not argv:
-        raise ValueError("a command has one word at least")
+        raise ValueError("a command has at least one word, its program")
     limit = seconds(timeout, "timeout")
     options = {
         "command": list(argv),

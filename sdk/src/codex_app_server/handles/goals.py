@@ -1,4 +1,4 @@
-"""How far a thread is with its goal, told by the thread's events.
+"""How far a thread is with its goal, as the thread's events say it.
 
 A goal begins turns by itself. It is over when it is not active any more, for whatever reason, and no turn is running.
 """
@@ -20,15 +20,15 @@ __all__ = ["GoalFold", "GoalResult"]
 
 @dataclass(frozen=True, eq=False)
 class GoalResult:
-    """What came of a goal.
+    """The result of a goal.
 
     Attributes:
         status: how it ended: ``complete`` if it was reached; ``blocked`` if the agent could not go on, or a turn
             failed; ``budgetLimited`` or ``usageLimited`` if there were no tokens left; ``paused`` or ``cleared`` if
             somebody stopped it.
-        tokens_used: how many tokens it took.
-        seconds_used: how long was worked on it.
-        turns: the turns that were made for it, while this handle looked.
+        tokens_used: how many tokens were used for it.
+        seconds_used: for how long the agent worked on it, in seconds.
+        turns: the turns that were run for it since this handle was made.
     """
 
     status: str
@@ -38,7 +38,7 @@ class GoalResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it was reached."""
+        """Whether the goal was reached."""
         return self.status == "complete"
 
     @property

@@ -22,11 +22,11 @@ STOPPING_S = 2.0
 
 @dataclass(frozen=True, eq=False)
 class ReviewResult:
-    """What came of a review.
+    """The result of a review.
 
     Attributes:
-        text: what was found, as Markdown.
-        turn: the turn it was made in, with its items and the tokens it took.
+        text: what the reviewer found, as Markdown.
+        turn: the turn of the review, with its items and the tokens that it used.
     """
 
     text: str

@@ -18,12 +18,12 @@ __all__ = ["Settings", "edits_of"]
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """The settings that hold, of all files and of the command line.
+    """The settings that are in force, from all files and the command line together.
 
     Attributes:
-        values: by their names in ``config.toml``; None where nothing is set.
-        version: of the person's own file, for `Codex.config_write`; None if there is none.
-        file: where that is.
+        values: the settings, under their names in ``config.toml``; None for one that is not set.
+        version: the version of the user's own file, for `Codex.config_write`; None if there is no such file.
+        file: the path of the user's own file.
     """
 
     values: Mapping[str, JsonValue]
@@ -47,10 +47,11 @@ class Settings:
         return cls(values if isinstance(values, dict) else {}, None, None)
 
     def get(self, path: str) -> JsonValue:
-        """One setting by its path, e.g. ``tui.theme``; None if it is not set.
+        """A setting by its path, e.g. ``tui.theme``; None if it is not set.
 
         Args:
-            path: its names with dots between them; one that has dots itself stands in double quotes.
+            path: the names of the tables and of the setting, with dots between them; a name with a dot in it is put in
+                double quotes.
         """
         found: JsonValue = dict(self.values)
         for name in _names(path):
@@ -59,7 +60,7 @@ class Settings:
 
     @property
     def config(self) -> Config:
-        """The same as a model, made anew each time."""
+        """The settings as a model of the protocol; a new one each time."""
         from codex_app_server.generated import Config
         from codex_app_server.models.model import decode
 

@@ -1,4 +1,4 @@
-"""What came of one prompt of many, and how far all of them are."""
+"""The outcome of one prompt of many, and the progress of all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["MapOutcome", "MapProgress"]
 
 @dataclass(frozen=True)
 class MapOutcome(Generic[Output]):
-    """What came of one prompt.
+    """The outcome of one prompt of a `map`.
 
     Attributes:
-        index: its number among the prompts, from 0.
-        prompt: what was said.
-        result: what came of it, if it succeeded.
-        error: why it did not.
-        attempts: how often it was tried; 0 if the journal had it.
+        index: the number of the prompt, from 0.
+        prompt: the prompt.
+        result: the result of its turn, if it succeeded.
+        error: the error, if it failed.
+        attempts: how often it was tried; 0 if the result is from the journal.
     """
 
     index: int
@@ -34,11 +34,11 @@ class MapOutcome(Generic[Output]):
 
     @property
     def is_reused(self) -> bool:
-        """Whether it was in the journal, and was not run again."""
+        """Whether the result is from the journal, so that the prompt was not run again."""
         return self.attempts == 0
 
     def unwrap(self) -> RunResult[Output]:
-        """The result; raises the error if there is none."""
+        """The result of a prompt that succeeded; for one that failed, its error is raised."""
         if self.error is not None:
             raise self.error
         if self.result is None:
@@ -48,12 +48,12 @@ class MapOutcome(Generic[Output]):
 
 @dataclass(frozen=True)
 class MapProgress:
-    """How far all of them are.
+    """How far a `map` has come.
 
     Attributes:
-        done: how many have ended, those of the journal too.
+        done: how many prompts have an outcome, those from the journal included.
         failed: how many of these failed.
-        total: how many there are, if that is known.
+        total: how many prompts there are, if that is known.
     """
 
     done: int

@@ -1,4 +1,4 @@
-"""One question for structured output: what is said at first, and what is said again while the reply does not fit."""
+"""One request for structured output: what is said at first, and what is said again if the reply does not fit."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _ONCE = {"clientUserMessageId", "toolOutput"}
 
 
 class Asking:
-    """Goes from question to question until a reply fits.
+    """Makes the input of one turn after another, until a reply fits.
 
     Args:
-        given: what the caller says.
-        options: of the turn, by their wire names.
-        own: what is expected, and how often it may be asked for again.
+        given: the caller's input.
+        options: the options of the turn, under their names in the protocol.
+        own: the client's own options: which type is expected, and how often to ask again.
 
     Attributes:
-        given: what to say next.
-        options: of the next turn.
+        given: the input of the next turn.
+        options: the options of the next turn.
 
     Raises:
-        TypeError: if there is no telling a model what is expected.
-        ValueError: if it should be asked for again less than never.
+        TypeError: if a model cannot be told what is expected, or `retries` is no whole number.
+        ValueError: if `retries` is negative.
     """
 
     def __init__(self, given: Input, options: Mapping[str, object], own: ClientOptions) -> None:
@@ -60,10 +60,10 @@ class Asking:
         self.options = {**options, "outputSchema": self._expected.schema}
 
     def fits(self, result: TurnResult[Any]) -> bool:
-        """Whether a turn's reply is what was expected, which is then the result's `output`; if not, ask again.
+        """Whether a turn's reply fits. If so, it becomes the result's `output`; if not, `given` asks for it again.
 
         Raises:
-            OutputValidationError: if it has been asked for often enough.
+            OutputValidationError: if it does not fit, and was asked for as often as it may.
         """
         try:
             answer_with(result, *self._expected.read_both(result.final_response or ""))

@@ -1,4 +1,4 @@
-"""What a reply is expected to be, beside a value of a type: JSON."""
+"""What a reply is expected to be, if it is not a value of a type: JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MisfitError(ValueError):
     """A reply is not what was expected.
 
     Attributes:
-        reasons: why, one a fault, each with its path.
+        reasons: what is wrong with it: one text for each fault, with its path in the reply.
     """
 
     def __init__(self, *reasons: str) -> None:
@@ -26,21 +26,21 @@ class MisfitError(ValueError):
 
 
 class Expected:
-    """JSON.
+    """JSON as the expected reply.
 
     Attributes:
-        schema: what the model is held to, if this knows it.
-        instruction: what the model is told of it, if it is not held to it.
+        schema: the schema that the model is forced to follow, if it is made here.
+        instruction: the words that ask the model for it, if it is not forced.
     """
 
     schema: Mapping[str, object] | None = None
     instruction: str | None = None
 
     def read(self, reply: str) -> Any:
-        """The value that a reply is.
+        """Read the value from a reply.
 
         Raises:
-            MisfitError: if it is none.
+            MisfitError: if the reply does not fit.
         """
         try:
             return json.loads(reply)
@@ -48,6 +48,6 @@ class Expected:
             raise MisfitError(f"it is not JSON: {error}") from error
 
     def read_both(self, reply: str) -> tuple[Any, JsonValue]:
-        """The value that a reply is, and the JSON that it was read from; raises as `read`."""
+        """Read the value from a reply, and the JSON that it was made of; raises as `read`."""
         value: Any = self.read(reply)
         return value, value

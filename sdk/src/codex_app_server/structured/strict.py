@@ -1,8 +1,8 @@
-"""From a JSON schema, as pydantic makes it of a type, to one that a model can be held to.
+"""Makes of a JSON schema, as pydantic has it for a type, a strict one, which a model can be forced to follow.
 
-Strict schemas know objects whose every property is named and required, typed arrays, and unions by ``anyOf``; the
-outermost is an object and no union. What they cannot say is moved into descriptions, where the model reads it, if
-validation holds the reply to it anyway. What would change the meaning is refused, with its path and a remedy.
+A strict schema has objects whose every property is named and required, typed arrays, and unions as ``anyOf``; its
+outermost part is an object and no union. What it cannot say is moved into descriptions, where the model reads it, if
+the reply is validated for it anyway. What would change the meaning is refused, with its path and a remedy.
 
 Pure: dictionaries in, dictionaries out. It knows neither pydantic nor the protocol.
 """
@@ -56,8 +56,8 @@ class NotStrictError(ValueError):
     """A schema cannot be made strict.
 
     Attributes:
-        path: where, e.g. ``prices`` or ``people[].address``.
-        reason: what it is there that cannot be said, and what to write instead.
+        path: the path of the part that cannot, e.g. ``prices`` or ``people[].address``.
+        reason: what a strict schema cannot say there, and what to write instead.
     """
 
     def __init__(self, path: str, reason: str) -> None:
@@ -68,12 +68,12 @@ class NotStrictError(ValueError):
 
 @dataclass(frozen=True)
 class Strict:
-    """What came of it.
+    """A strict schema, and how a reply to it becomes a value of the type.
 
     Attributes:
-        schema: the strict one.
+        schema: the strict schema.
         is_wrapped: whether the value is the property ``result`` of an object.
-        absent: by the id of an object in it, the properties that are null where the type has none.
+        absent: for the id of an object in the schema, the properties that are null where the type has none.
     """
 
     schema: Schema
@@ -81,7 +81,7 @@ class Strict:
     absent: Mapping[int, frozenset[str]]
 
     def restored(self, value: Any) -> Any:
-        """A reply as the type has it: out of its wrapping, and without the nulls that say that there is nothing."""
+        """A reply as the type has it: without the object around it, and without the nulls of absent properties."""
         if self.absent:
             value = self._without(value, self.schema)
         return value[RESULT] if self.is_wrapped and isinstance(value, dict) and RESULT in value else value

@@ -1,6 +1,6 @@
-"""A value of a Python type as the reply: adapter, schema and words for it, made once for each type.
+"""A value of a Python type as the expected reply: its adapter, schema and instruction, made once for each type.
 
-Only who asks for a type gets here, so that pydantic is loaded for those alone.
+This module is imported only if a call asks for a type, because it loads pydantic.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _KEPT_TYPES = 256
 
 
 class ExpectedType(Expected):
-    """A value of a type.
+    """A value of a type as the expected reply.
 
     Args:
         kind: the type.
-        is_strict: whether the model is held to its schema, or told of it only.
+        is_strict: whether the model is forced to follow the type's schema, or only asked to.
 
     Attributes:
-        schema: to send; None if it is told.
-        instruction: what to tell the model of it; None if it is held to it.
+        schema: the schema that the model is forced to follow; None if it is only asked to.
+        instruction: the words that ask the model for it; None if it is forced.
 
     Raises:
-        TypeError: if there is no schema of it, or none that is strict.
+        TypeError: if the type has no JSON schema, or `is_strict` and no strict one.
     """
 
     def __init__(self, kind: object, *, is_strict: bool) -> None:
@@ -65,16 +65,16 @@ class ExpectedType(Expected):
             self.instruction = f"Answer with JSON alone, without any words around it. It has to fit this schema: {told}"
 
     def read(self, reply: str) -> Any:
-        """The value that a reply stands for; raises as for any JSON, and where it is no such value."""
+        """Read the value from a reply; a reply that is not JSON, or no such value, raises `MisfitError`."""
         return self._value(self._unwrapped(reply))
 
     def read_both(self, reply: str) -> tuple[Any, JsonValue]:
-        """The value that a reply stands for, and the JSON of it alone; raises as `read`."""
+        """Read the value from a reply, and its JSON without anything around it; raises as `read`."""
         text = self._unwrapped(reply)
         return self._value(text), super().read(text)
 
     def _unwrapped(self, reply: str) -> str:
-        """What of a reply is the value's."""
+        """The part of a reply that is the value."""
         plan = self._strict
         if plan is None:
             fenced = _FENCE.fullmatch(reply)
@@ -91,7 +91,7 @@ class ExpectedType(Expected):
 
 
 def expected_type(kind: object, *, is_strict: bool) -> ExpectedType:
-    """What to expect for a type; the same for the same type. Raises as `ExpectedType`."""
+    """The `ExpectedType` of a type, always the same one for the same type; raises as that does."""
     try:
         hash(kind)
     except TypeError:  # of an annotation that cannot be looked up

@@ -1,4 +1,4 @@
-"""How a description says what a JSON schema loses on its way to a model: as text behind it, in brackets.
+"""How the parts of a JSON schema that a strict one cannot have are said in descriptions: as text in brackets.
 
 Pure: it knows neither pydantic nor the protocol.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["CONSTRAINTS", "described"]
 
 _PLAIN = frozenset({"format", "pattern"})
-"""Of these the value is no JSON, which would double the backslashes of a pattern."""
+"""Keywords whose value is not said as JSON, because that would double the backslashes of a pattern."""
 
 CONSTRAINTS = {
     "default": "default {}",
@@ -35,7 +35,7 @@ CONSTRAINTS = {
 
 
 def described(description: str | None, lost: Mapping[str, Any]) -> str:
-    """A description with the keywords, one at least, and their values, that a schema loses."""
+    """A description, with the keywords that a schema loses, at least one, and their values."""
     words = [CONSTRAINTS.get(name, f"{name}: {{}}").format(_said(name, value)) for name, value in lost.items()]
     return " ".join(filter(None, [description, f"({'; '.join(words)})"]))
 
