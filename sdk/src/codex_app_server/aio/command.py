@@ -1,4 +1,4 @@
-"""A command that runs in the runtime, without a thread, for asyncio: what it writes as it writes it, and its end."""
+"""A command that runs in the runtime, without a thread, for asyncio: its output as it is written, and its end."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class AsyncCommand:
             async for piece in command.stream():
                 print(piece.text, end="")
 
-    The end of an ``async with`` block ends the command too, if it still runs. One task at a time may stream it or wait
-    for it.
+    At the end of an ``async with`` block the command is terminated, if it still runs. One task at a time may stream its
+    output or wait for it.
     """
 
     def __init__(self, driver: AsyncDriver, params: Mapping[str, JsonValue]) -> None:
@@ -48,19 +48,19 @@ class AsyncCommand:
 
     @property
     def exit_code(self) -> int | None:
-        """What it has returned; None while it runs."""
+        """The command's exit code; None while it runs."""
         answer = self._request.answer
         return exit_code_of(answer.result) if isinstance(answer, Response) else None
 
     async def stream(self) -> AsyncGenerator[CommandOutput, None]:
-        """What it writes, as it writes it, to its end.
+        """The command's output as it is written, up to the command's end.
 
-        Leaving the loop early does not end the command; a later one goes on from there.
+        To leave the loop early does not end the command; a later loop goes on from there.
 
         Raises:
-            EventOverflowError: if it was not read in time, and was too much.
-            JsonRpcError: if the runtime would not run it.
-            TransportClosedError: if the connection ends before it does.
+            EventOverflowError: if too much output waited to be read.
+            JsonRpcError: if the runtime refused to run the command.
+            TransportClosedError: if the connection ends before the command does.
         """
         while self._pieces or await self._read(None):
             while self._pieces:
@@ -68,16 +68,17 @@ class AsyncCommand:
         self._ended()
 
     async def wait(self, *, timeout: float | None = None) -> CommandResult:
-        """Wait for its end.
+        """Wait for the command to end.
 
         Args:
-            timeout: how long, in seconds; then the command is terminated. It is too when the wait is broken off.
+            timeout: how long to wait, in seconds; then the command is terminated. It is also terminated when the wait
+                is cancelled, e.g. by Ctrl-C, or fails.
 
         Returns:
-            its exit code, and all that it wrote, streamed before or not.
+            the command's exit code and its whole output, also what was streamed before.
 
         Raises:
-            WaitTimeoutError: if it takes longer.
+            WaitTimeoutError: if the command takes longer than `timeout`.
             EventOverflowError, JsonRpcError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
@@ -94,32 +95,32 @@ class AsyncCommand:
         return self._ended()
 
     async def write(self, data: bytes | str, *, is_last: bool = False) -> None:
-        """Write to its input; it must have one: ``stdin=True``, or ``tty=True``.
+        """Write to the command's input. It has one if it was started with `stdin` or `tty`.
 
         Args:
-            data: what; of text, its UTF-8.
-            is_last: whether its input ends then.
+            data: the bytes to write; a string is written as UTF-8.
+            is_last: whether to close the input after that.
 
         Raises:
-            JsonRpcError: if it has no input, or has ended.
+            JsonRpcError: if the command has no input, or has ended.
         """
         await self._driver.call("command/exec/write", write_params(self._id, data, is_last=is_last))
 
     async def close_stdin(self) -> None:
-        """Let its input end; raises as `write`."""
+        """Close the command's input; raises as `write`."""
         await self.write(b"", is_last=True)
 
     async def resize(self, columns: int, lines: int) -> None:
-        """Tell its terminal its new size.
+        """Set the size of the command's terminal.
 
         Raises:
-            ValueError: if that is no size.
-            JsonRpcError: if it has no terminal, or has ended.
+            ValueError: if a number is not from 1 to 65535.
+            JsonRpcError: if the command has no terminal, or has ended.
         """
         await self._driver.call("command/exec/resize", {"processId": self._id, "size": size_of(columns, lines)})
 
     async def terminate(self) -> None:
-        """End it, if it still runs; its exit code is 137 then."""
+        """End the command, if it still runs; its exit code is 137 then."""
         if not self._cursor.log.is_complete:
             with suppress(InvalidRequestError):  # it has just ended
                 await self._driver.call("command/exec/terminate", {"processId": self._id})

@@ -31,11 +31,11 @@ class AsyncLogin:
             print("Open", login.url)
             await login.wait(timeout=300)
 
-    The end of an ``async with`` block breaks it off, if it has not ended.
+    At the end of an ``async with`` block the login is cancelled, if it has not ended.
 
     Attributes:
-        url: what to open in a browser.
-        code: what to type there, if it asks for one.
+        url: the address to open in a browser.
+        code: the code to type there; None if none is needed.
     """
 
     def __init__(self, driver: AsyncDriver, server: str | None = None) -> None:
@@ -52,11 +52,12 @@ class AsyncLogin:
         """Wait until the person is logged in.
 
         Args:
-            timeout: how long, in seconds; then the login is broken off. It is too when the wait is.
+            timeout: how long to wait, in seconds; then the login is cancelled. It is also cancelled when the wait is,
+                e.g. by Ctrl-C, or when the wait fails.
 
         Raises:
-            LoginFailedError: if it ends without success.
-            WaitTimeoutError: if it takes longer.
+            LoginFailedError: if the login ends without success.
+            WaitTimeoutError: if the login takes longer than `timeout`.
             TransportClosedError: if the connection ends first.
         """
         limit = seconds(timeout, "timeout")
@@ -71,10 +72,13 @@ class AsyncLogin:
             raise
         self._driver.drop(self._cursor)
         if said.get("success") is not True:
-            raise LoginFailedError(f"the login did not succeed: {said.get('error') or 'it was broken off'}")
+            raise LoginFailedError(f"the login did not succeed: {said.get('error') or 'it was cancelled'}")
 
     async def cancel(self) -> None:
-        """Break it off; who waits gets `LoginFailedError`. A login at an MCP server ends by itself some time later."""
+        """Cancel the login; a `wait` for it raises `LoginFailedError`.
+
+        A login at an MCP server cannot be cancelled in the runtime, where it ends by itself some time later.
+        """
         if self._server is None:
             await self._driver.call("account/login/cancel", {"loginId": self._id})
         else:

@@ -1,4 +1,4 @@
-"""One turn as a block of a program, for asyncio: inside, it is followed; where the block is left, it is over."""
+"""One turn as a block of a program, for asyncio: it is read inside the block, and over when the block is left."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class AsyncTurnStream(Generic[Output]):
                 print(words, end="")
         print(stream.result.usage)
 
-    It iterates over the events of the turn, up to ``turn/completed``; `text` and `items` take from the same stream what
-    they are called after. To leave the block before its end, however that comes, interrupts the turn, unless somebody
-    else is at it too.
+    To iterate over it gives the events of the turn, up to ``turn/completed``. `text` and `items` read the same events,
+    and give only the agent's words or only the finished items. If the block is left before the turn has ended, for
+    whatever reason, the turn is interrupted, unless somebody else reads it, too.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class AsyncTurnStream(Generic[Output]):
         """The turn itself, to `steer` and to `interrupt` it.
 
         Raises:
-            RuntimeError: before the block.
+            RuntimeError: before the block has begun.
         """
         return self._opened()[0]
 
     @property
     def result(self) -> TurnResult[Output]:
-        """What came of the turn; before it has ended, and if it was left early, what there is so far.
+        """The result of the turn. Before it has ended, and if it was left early, this is the turn as far as it came.
 
         Raises:
-            OutputValidationError: if it ended, and its reply is not what was asked for.
-            RuntimeError: before the block.
+            OutputValidationError: if the turn has ended, and its reply is not what was asked for.
+            RuntimeError: before the block has begun.
         """
         turn, _ = self._opened()
         if self._result is None:
@@ -95,11 +95,11 @@ class AsyncTurnStream(Generic[Output]):
         return self._result
 
     def text(self) -> AsyncGenerator[str, None]:
-        """The agent's words alone, as they come."""
+        """Only the agent's words, piece by piece as they come."""
         return self._text()
 
     def items(self) -> AsyncGenerator[ThreadItem, None]:
-        """What was done alone, each when it is finished: messages, commands, file changes."""
+        """Only the items of the turn, each when it is finished: messages, commands, file changes."""
         return self._items()
 
     async def __aenter__(self) -> Self:
@@ -132,9 +132,9 @@ class AsyncTurnStream(Generic[Output]):
         """The next event.
 
         Raises:
-            EventOverflowError: if events were not read in time, and there were too many.
+            EventOverflowError: if too many events waited to be read.
             LimitExceededError: at the end, if the turn was interrupted because it took more than `Limits` allow.
-            WaitTimeoutError: if the turn takes longer than it may.
+            WaitTimeoutError: if the turn takes longer than its `timeout`.
             TransportClosedError: if the connection ends before the turn does.
             RuntimeError: outside of the block.
         """

@@ -1,4 +1,4 @@
-"""Listening to what the runtime tells about one thing, or to everything, for asyncio."""
+"""Subscriptions to the events of one thing, or to all events, for asyncio."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["AsyncSubscription", "topic_of"]
 
 
 class AsyncSubscription:
-    """What is told from its creation on, to be iterated over once; `AsyncAppServerClient.subscribe` makes it.
+    """The events from its creation on, to be iterated over once; `AsyncAppServerClient.subscribe` makes it.
 
-    Iterating raises `EventOverflowError` if events were not read in time and there were too many, and
-    `TransportClosedError` if the connection ends first.
+    The iteration raises `EventOverflowError` if too many events waited to be read, and `TransportClosedError` if the
+    connection ends first.
     """
 
     def __init__(self, driver: AsyncDriver, cursor: Cursor) -> None:
@@ -32,7 +32,7 @@ class AsyncSubscription:
         self._cursor = cursor
 
     def close(self) -> None:
-        """Listen no longer; whoever iterates comes to the end."""
+        """End the subscription; a loop over it ends, too."""
         self._driver.drop(self._cursor)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
@@ -51,7 +51,7 @@ class AsyncSubscription:
 
 
 def topic_of(**ids: str | None) -> Topic:
-    """What to listen to, from at most one id by its kind.
+    """The topic for a subscription, from at most one id, which is named after its kind.
 
     Raises:
         ValueError: if there are several.

@@ -51,14 +51,14 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
 
     @property
     def id(self) -> str:
-        """The thread's id; `thread_resume` takes it, in another process too."""
+        """The thread's id. `thread_resume` continues the thread by it, also in another process."""
         return self._id
 
     async def read(self, *, include_turns: bool = False) -> ThreadReadResponse:
-        """What the runtime has stored of the thread.
+        """Read what the runtime has stored of the thread.
 
         Args:
-            include_turns: with all its turns and their items.
+            include_turns: whether to read all turns and their items, too.
         """
         from codex_app_server.generated import ThreadReadResponse
         from codex_app_server.models.model import decode
@@ -68,7 +68,7 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
         return decode(ThreadReadResponse, answer)
 
     async def set_name(self, name: str) -> ThreadSetNameResponse:
-        """Give the thread a name, for lists."""
+        """Give the thread a name, which lists of threads show."""
         answer = await self._driver.call("thread/name/set", {"threadId": self._id, "name": name})
         self._known = {**self._known, "name": name}
         from codex_app_server.generated import ThreadSetNameResponse
@@ -79,8 +79,9 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
     async def compact(self) -> ThreadCompactStartResponse:
         """Have the runtime shorten what the model is told of the thread so far.
 
-        It does so in a turn of its own, which has just begun when this returns. Until that ends, with a
-        ``turn/completed`` in the thread's subscriptions, the runtime refuses another one (`InternalRpcError`).
+        The runtime does this in a turn of its own, which has only begun when this method returns. Until that turn has
+        ended, which a subscription to the thread shows as ``turn/completed``, the runtime refuses to begin another one
+        (`InternalRpcError`).
         """
         await self._load()
         answer = await self._driver.call("thread/compact/start", {"threadId": self._id})

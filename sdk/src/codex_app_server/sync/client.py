@@ -1,4 +1,4 @@
-"""Every method of the protocol, and whatever the runtime tells: the layer below `Codex`."""
+"""Every method of the protocol, and every event: the layer below `Codex`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["AppServerClient"]
 
 
 class AppServerClient(Methods):
-    """A running Codex app-server, with one method for each of the protocol's.
+    """A running Codex app-server, with a method for each method of the protocol.
 
     Its constructor starts it; `close`, or the end of a ``with`` block, stops it. Any thread may call it.
 
@@ -56,12 +56,12 @@ class AppServerClient(Methods):
 
     @property
     def metadata(self) -> InitializeResult:
-        """What the runtime said of itself in the handshake."""
+        """What the runtime said about itself in the handshake."""
         return self._driver.metadata
 
     @property
     def skipped_lines(self) -> int:
-        """How many lines of the runtime's output made no sense; each is in the log."""
+        """How many lines of the runtime's output could not be understood; each is in the log."""
         return self._driver.skipped_lines
 
     @property
@@ -77,15 +77,16 @@ class AppServerClient(Methods):
         """Call a protocol method by its name, and wait for the result.
 
         Args:
-            method: e.g. ``model/list``; one that this client does not know will do.
-            params: its parameters, of JSON values, or a model of them; with None none are sent, which most methods do
-                not take: where all of them are optional, that is ``{}``.
+            method: the name, e.g. ``model/list``. Methods that this client does not know are possible, too.
+            params: the parameters, as JSON values or as a model. With None, no parameters are sent at all, which most
+                methods refuse; for a method whose parameters are all optional, give ``{}``.
 
         Raises:
             JsonRpcError: if the runtime answers with an error.
-            RequestTimeoutError: if `AppServerConfig.request_timeout_s` passes; it is a `TimeoutError` too.
-            TransportClosedError: if the runtime ends, or the client is or gets closed.
-            TypeError, ValueError: if `method` is no string, or JSON cannot say `params`; nothing is sent then.
+            RequestTimeoutError: if there is no answer within `AppServerConfig.request_timeout_s`; this is a
+                `TimeoutError`, too.
+            TransportClosedError: if the runtime ends, or the client is closed before or meanwhile.
+            TypeError, ValueError: if `method` is no string, or `params` cannot be JSON; nothing is sent then.
         """
         if params is not None and not isinstance(params, Mapping):
             params = encode_options(params)
@@ -99,17 +100,17 @@ class AppServerClient(Methods):
         login_id: str | None = None,
         process_id: str | None = None,
     ) -> Subscription:
-        """Listen, from now on, to what the runtime tells about one thing, or to everything.
+        """Subscribe to the events of one thing, or without an id to all events, from now on.
 
         Args:
-            turn_id: a turn; the subscription ends with ``turn/completed``.
-            thread_id: a thread and its turns; ends with ``thread/closed``.
-            login_id: a login; ends with ``account/login/completed``.
-            process_id: a process, under the name it was given when it was started; ends with ``process/exited``, or
-                with the answer to the ``command/exec`` that started it.
+            turn_id: the id of a turn; the subscription ends with ``turn/completed``.
+            thread_id: the id of a thread, for its events and those of its turns; ends with ``thread/closed``.
+            login_id: the id of a login; ends with ``account/login/completed``.
+            process_id: the name that a process was given when it was started; ends with ``process/exited``, or with the
+                answer to the ``command/exec`` that started it.
 
         Raises:
-            ValueError: if several are given.
+            ValueError: if several ids are given.
         """
         topic = topic_of(turn=turn_id, thread=thread_id, login=login_id, process=process_id)
         return Subscription(self._driver, self._driver.listen(topic))

@@ -31,9 +31,9 @@ class Goal:
         with thread.goal("Make all tests pass.", token_budget=200_000) as goal:
             print((goal.wait(timeout=3600)).status)
 
-    The runtime begins turns for it, one after another, until it is reached, paused or cleared, or no tokens are left;
-    closing this handle does not change that, but leaving a ``with`` block does: it pauses a goal that is still
-    active, and interrupts its turn. One thread at a time may stream it or wait for it.
+    The runtime begins turns for the goal, one after another, until it is reached, paused or cleared, or no tokens are
+    left. It goes on if this handle is dropped. But when a ``with`` block is left while the goal is still active,
+    the goal is paused, and its turn interrupted. One thread at a time may stream the goal or wait for it.
     """
 
     def __init__(self, driver: Driver, thread_id: str) -> None:
@@ -46,16 +46,16 @@ class Goal:
 
     @property
     def status(self) -> str:
-        """How it is, as far as was streamed, waited or asked for: a word of `GoalResult.status`, or ``active``."""
+        """The goal's state: one of `GoalResult.status`, or ``active``; as of the last event or answer that was read."""
         return self._fold.status
 
     def stream(self) -> Generator[Event, None, None]:
-        """What happens in the thread, as it happens, until the goal is over and its last turn has ended.
+        """The events of the thread as they happen, until the goal is over and its last turn has ended.
 
-        Leaving the loop early does not stop the goal, `pause` does; a later loop goes on from there.
+        To leave the loop early does not stop the goal; `pause` does. A later loop goes on from there.
 
         Raises:
-            EventOverflowError: if events were not read in time, and there were too many.
+            EventOverflowError: if too many events waited to be read.
             TransportClosedError: if the connection ends before the goal does.
         """
         while self._events or (not self._is_over(None) and self._read(None)):
@@ -66,15 +66,15 @@ class Goal:
         """Wait until the goal is over, and its last turn has ended.
 
         Args:
-            timeout: how long, in seconds; then the goal is paused, and its turn interrupted. It is too when the wait is
-                broken off.
+            timeout: how long to wait, in seconds; then the goal is paused, and its turn interrupted. The same happens
+                when the wait is cancelled, e.g. by Ctrl-C, or fails.
 
         Returns:
-            how it ended, and the turns that were made for it.
+            how the goal ended, and the turns that were run for it.
 
         Raises:
-            WaitTimeoutError: if it takes longer.
-            RequestTimeoutError: if the runtime does not say how it is.
+            WaitTimeoutError: if the goal takes longer than `timeout`.
+            RequestTimeoutError: if the runtime does not answer when it is asked for the goal's state.
             EventOverflowError, TransportClosedError: as `stream`.
         """
         limit = seconds(timeout, "timeout")
@@ -90,7 +90,7 @@ class Goal:
         return self._fold.result()
 
     def pause(self) -> None:
-        """Begin no further turns for it; one that is under way goes on to its end.
+        """Have no further turns begun for the goal; one that is running goes on to its end.
 
         Raises:
             JsonRpcError: if there is no goal any more.
@@ -98,11 +98,11 @@ class Goal:
         self._set({"status": "paused"})
 
     def resume(self) -> None:
-        """Go on with it; raises as `pause`."""
+        """Go on with a paused goal; raises as `pause`."""
         self._set({"status": "active"})
 
     def clear(self) -> None:
-        """Take it away; a turn that is under way goes on to its end."""
+        """Remove the goal; a turn that is running goes on to its end."""
         self._driver.call("thread/goal/clear", {"threadId": self._thread_id})
         self._fold.learn(None)
 

@@ -1,4 +1,4 @@
-"""What a thread's handle knows of it, and what is done with it beside turns."""
+"""What a handle knows of its thread, and what it does with it beside turns."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ __all__ = ["Handle"]
 class Handle:
     """What a `Thread` has beside turns that it runs.
 
-    Its properties are what the runtime said when the thread was started, resumed, forked, listed or read. To look at
-    them asks the runtime nothing.
+    Its properties are what the runtime said when the thread was last started, resumed, forked, listed or read. To look
+    at them asks the runtime nothing.
     """
 
     _driver: Driver
@@ -45,57 +45,62 @@ class Handle:
 
     @property
     def name(self) -> str | None:
-        """What a person calls it, as of when it was last asked about."""
+        """The thread's name, if somebody gave it one; as the runtime said it last."""
         return text_of(self._known, "name")
 
     @property
     def cwd(self) -> str | None:
-        """The directory it works in, likewise."""
+        """The directory that the thread works in, as the runtime said it last."""
         return text_of(self._known, "cwd")
 
     @property
     def model(self) -> str | None:
-        """Which model it asks, likewise."""
+        """The model that the thread uses, as the runtime said it last."""
         return text_of(self._known, "model")
 
     @property
     def preview(self) -> str:
-        """How it begins, for lists, likewise; empty if nothing was said yet."""
+        """The beginning of the conversation, for lists, as the runtime said it last; empty before the first turn."""
         return text_of(self._known, "preview") or ""
 
     @property
     def status(self) -> str | None:
-        """How it is, likewise: ``idle``, ``active``, ``systemError``, or ``notLoaded``, until it is spoken to."""
+        """The thread's state, as the runtime said it last: ``idle``, ``active``, ``systemError`` or ``notLoaded``.
+
+        A thread of a list may be ``notLoaded``: it is stored, and is loaded for its next turn.
+        """
         return state_of(self._known)
 
     @property
     def info(self) -> ThreadInfo:
-        """All that was said of it, as the protocol's model."""
+        """Everything that the runtime said of the thread, as the protocol's model."""
         from codex_app_server.models.model import decode
         from codex_app_server.models.renamed import ThreadInfo
 
         return decode(ThreadInfo, {"id": self._id, **self._known})
 
     def archive(self) -> None:
-        """Put it away: lists leave it out; `thread_unarchive` of the client brings it back."""
+        """Archive the thread: lists leave it out. The client's `thread_unarchive` brings it back."""
         self._driver.call("thread/archive", {"threadId": self._id})
 
     def delete(self) -> None:
-        """Delete it, and all that was said in it, for good.
+        """Delete the thread and everything in it, for good.
 
         Raises:
-            JsonRpcError: if it is not stored: an ephemeral one ends with the runtime.
+            JsonRpcError: if the thread is not stored. An ephemeral one is not; it ends with the runtime.
         """
         self._driver.call("thread/delete", {"threadId": self._id})
 
     def revert(self, *, before: str | HasId) -> None:
-        """Forget a turn and all that came after it; a turn that is under way is interrupted. Files stay as they are.
+        """Remove a turn, and all turns after it, from the thread. Files stay as they are.
+
+        A turn that is running is interrupted.
 
         Args:
-            before: the turn, or its id.
+            before: the first turn to remove, or its id.
 
         Raises:
-            JsonRpcError: if it has no such turn.
+            JsonRpcError: if the thread has no such turn.
         """
         self._load()
         self._known = known_from(
@@ -103,13 +108,13 @@ class Handle:
         )
 
     def turns(self, *, newest_first: bool = False) -> Generator[TurnInfo, None, None]:
-        """Its turns with their items, oldest first; they are asked for as they are iterated over, some at a time.
+        """The thread's turns with their items, oldest first. The iteration reads them from the runtime page by page.
 
         Args:
-            newest_first: begin with the last one.
+            newest_first: whether to begin with the last turn instead.
 
         Raises:
-            JsonRpcError: if it is not stored, as an ephemeral one.
+            JsonRpcError: if the thread is not stored; an ephemeral one is not.
         """
         from codex_app_server.models.model import decode
         from codex_app_server.models.renamed import TurnInfo
@@ -137,13 +142,14 @@ class Handle:
         """Have changes reviewed, in a turn of this thread.
 
         Args:
-            target: what: a `BaseBranchReviewTarget` or `CommitReviewTarget`, or words that say it; without it, what is
-                not committed.
-            timeout: how long it may take, in seconds; then it is interrupted. It is too when the wait is broken off.
+            target: what to review: a `BaseBranchReviewTarget`, a `CommitReviewTarget`, or a description in words;
+                without it, the changes that are not committed.
+            timeout: how long the review may take, in seconds; then it is interrupted. It is also interrupted when the
+                wait for it is cancelled, e.g. by Ctrl-C, or fails.
 
         Raises:
-            TurnFailedError: if it failed or was interrupted; it carries what there is of the turn.
-            WaitTimeoutError: if it takes longer.
+            TurnFailedError: if the review failed or was interrupted; its `result` is the turn, as far as it came.
+            WaitTimeoutError: if the review takes longer than `timeout`.
             JsonRpcError: if the runtime refuses.
             TransportClosedError: if the connection ends.
         """
@@ -158,16 +164,16 @@ class Handle:
         return result
 
     def goal(self, objective: str, *, token_budget: int | None = None) -> Goal:
-        """Set a goal: turns begin by themselves until it is reached.
+        """Set a goal: the runtime begins turns by itself until the goal is reached.
 
         Args:
-            objective: what is to be reached.
-            token_budget: after how many tokens it ends unreached.
+            objective: what to reach.
+            token_budget: how many tokens may be used; after that, the goal ends without being reached.
 
         Raises:
             JsonRpcError: if the runtime refuses.
-            RequestTimeoutError: if it does not answer within `AppServerConfig.request_timeout_s`; a time that `wait` of
-                the goal is given begins there.
+            RequestTimeoutError: if the runtime does not answer within `AppServerConfig.request_timeout_s`. The time for
+                that is not part of the `timeout` of the goal's `wait`.
             TransportClosedError: if the connection ends.
         """
         from codex_app_server.sync.goal import Goal
@@ -186,10 +192,10 @@ class Handle:
         Args:
             server: the server's name in the settings.
             tool: the tool's own name.
-            arguments: of JSON values.
+            arguments: the arguments of the call, as JSON values.
 
         Returns:
-            what it gave; `is_error` says whether the tool itself failed.
+            the answer of the tool; its `is_error` says whether the tool itself failed.
 
         Raises:
             JsonRpcError: if there is no such server or tool, or the call cannot be made.
@@ -203,11 +209,11 @@ class Handle:
         return decode(McpServerToolCallResponse, self._driver.call("mcpServer/tool/call", params))
 
     def _load(self, timeout: float | None = None, watching: Watching | None = None) -> None:
-        """Have the runtime take up a thread that it has only stored: it speaks in no other.
+        """Have the runtime load the thread if it is only stored, because a turn needs a loaded one.
 
         Args:
             timeout: how long that may take, in seconds.
-            watching: who watches the turn that it is for; no longer than its limits leave either.
+            watching: what watches the turn that the thread is loaded for; its limits count for the loading, too.
         """
         if state_of(self._known) != "notLoaded":
             return

@@ -27,7 +27,7 @@ __all__ = ["Services"]
 
 
 class Services:
-    """The part of `Codex` that is about other things than one thread."""
+    """The part of `Codex` that is about anything else than a single thread."""
 
     _driver: Driver
 
@@ -38,15 +38,15 @@ class Services:
         archived: bool = False,
         search: str | None = None,
     ) -> Generator[Thread, None, None]:
-        """The threads that are stored, those that were worked with last first.
+        """The stored threads, those that were used last first.
 
-        They are asked for as they are iterated over, some at a time. What a handle knows is what the list said of it;
-        its thread is resumed when it is first spoken to.
+        The iteration reads them from the runtime page by page. The properties of each handle are what the list says;
+        its thread is resumed for its first turn.
 
         Args:
-            cwd: only those of this directory.
-            archived: the archived ones instead of the others.
-            search: only those whose beginning or name has these words.
+            cwd: only threads that work in this directory.
+            archived: whether to list the archived threads instead of the others.
+            search: only threads whose beginning or name has these words in it.
 
         Raises:
             JsonRpcError: if the runtime refuses.
@@ -69,10 +69,10 @@ class Services:
                     yield thread
 
     def thread_last(self, *, cwd: str | os.PathLike[str] | None = None) -> Thread | None:
-        """The thread that was worked with last, to go on with; None if there is none.
+        """The thread that was used last, to continue it; None if there is none.
 
         Args:
-            cwd: of those only that work in this directory.
+            cwd: only threads that work in this directory.
 
         Raises:
             JsonRpcError: if the runtime refuses.
@@ -100,17 +100,18 @@ class Services:
 
         Args:
             argv: the program and its arguments.
-            cwd: the directory to work in.
-            env: variables to set; None takes one away.
-            sandbox_policy: what it may do, if not what the settings say.
-            stdin: whether it gets an input, for `write`; else that is empty.
-            tty: whether it runs at a terminal; or the columns and lines of that, as `os.get_terminal_size` gives them.
-            timeout: after how long the runtime ends it, in seconds; its exit code is 124 then.
-            output_limit: how much of each stream is kept, in bytes; what it writes beyond that is lost. Without it,
-                what the runtime thinks right (1 MiB).
+            cwd: the directory that it runs in.
+            env: environment variables to set; None removes one.
+            sandbox_policy: what it may do; without it, what the settings allow.
+            stdin: whether it gets an input to `write` to; otherwise its input is empty.
+            tty: whether it runs at a terminal; or the columns and lines of the terminal, in the order of
+                `os.get_terminal_size`.
+            timeout: after how many seconds the runtime ends it; its exit code is 124 then.
+            output_limit: how many bytes of each output stream are kept; what it writes beyond that is lost. Without it,
+                the runtime's own limit (1 MiB).
 
         Raises:
-            TypeError, ValueError: if an argument makes no sense; nothing is started then.
+            TypeError, ValueError: if an argument is of another type, or out of range; nothing is started then.
             TransportClosedError: if the connection ends.
         """
         from codex_app_server.handles.commands import exec_params
@@ -129,7 +130,7 @@ class Services:
         return Command(self._driver, params)._start()  # noqa: SLF001 - a twin's constructor cannot wait
 
     def login_api_key(self, api_key: str) -> None:
-        """Log in with a key, which the runtime stores in its home.
+        """Log in with an API key, which the runtime stores in its home.
 
         Raises:
             JsonRpcError: if the runtime refuses.
@@ -147,18 +148,18 @@ class Services:
         return self._login({"type": "chatgpt"})
 
     def login_chatgpt_device_code(self) -> Login:
-        """Begin a login in a browser on any machine, where a code is typed; raises as `login_chatgpt`."""
+        """Begin a login in a browser on any machine, where the person types a code; raises as `login_chatgpt`."""
         return self._login({"type": "chatgptDeviceCode"})
 
     def logout(self) -> None:
-        """Forget the login."""
+        """Log out: the runtime forgets the stored login."""
         self._driver.call("account/logout")
 
     def account(self, *, refresh_token: bool = False) -> GetAccountResponse:
         """Who is logged in, and how.
 
         Args:
-            refresh_token: whether the token is refreshed before.
+            refresh_token: whether to refresh the login's token first.
         """
         from codex_app_server.generated import GetAccountResponse
         from codex_app_server.models.model import decode
@@ -166,10 +167,10 @@ class Services:
         return decode(GetAccountResponse, self._driver.call("account/read", {"refreshToken": refresh_token}))
 
     def rate_limits(self) -> GetAccountRateLimitsResponse:
-        """How much of the account's limits is used.
+        """How much of the account's rate limits is used.
 
         Raises:
-            JsonRpcError: if nobody is logged in by ChatGPT, for only such accounts have limits that the runtime knows.
+            JsonRpcError: if the login is not one with ChatGPT: only of such accounts the runtime knows the limits.
         """
         from codex_app_server.generated import GetAccountRateLimitsResponse
         from codex_app_server.models.model import decode
@@ -177,10 +178,10 @@ class Services:
         return decode(GetAccountRateLimitsResponse, self._driver.call("account/rateLimits/read", {}))
 
     def config_read(self, *, cwd: str | os.PathLike[str] | None = None) -> Settings:
-        """The settings that hold.
+        """Read the settings that are in force.
 
         Args:
-            cwd: a directory whose own settings count too.
+            cwd: a directory whose own settings count, too.
         """
         from codex_app_server.handles.settings import Settings
         from codex_app_server.models.encoding import encode_options
@@ -189,18 +190,18 @@ class Services:
         return Settings.from_answer(self._driver.call("config/read", params))
 
     def config_write(self, values: Mapping[str, object], *, version: str | None = None) -> ConfigWriteResponse:
-        """Change settings in the person's own file, all of them or none; loaded threads take them up.
+        """Change settings in the user's own file, either all of them or none. Loaded threads use them from then on.
 
         Args:
-            values: by their paths; a name that has dots itself stands in double quotes. Tables are merged into what is
-                there; None takes a setting away.
-            version: what the file must still be, of `config_read`.
+            values: the new values, under the paths of their settings, e.g. ``tui.theme``; a name with a dot in it is
+                put in double quotes. A table is merged with the one in the file; None removes a setting.
+            version: the `version` that `config_read` gave, if the file must not have changed since.
 
         Raises:
-            ConfigConflictError: if the file is not what it was.
+            ConfigConflictError: if the file has another version.
             ConfigValueError: if there is no such setting, or it does not take the value.
             JsonRpcError: if the runtime refuses for another reason.
-            TypeError: if JSON cannot say a value.
+            TypeError: if a value cannot be JSON.
         """
         from codex_app_server.generated import ConfigWriteResponse
         from codex_app_server.handles.settings import edits_of
@@ -215,11 +216,11 @@ class Services:
         """The skills that the agent can use, and those that cannot be read.
 
         Args:
-            cwd: in this directory; without it, in the runtime's own.
-            reload: whether the files are looked at again.
+            cwd: the directory that the agent works in; without it, the runtime's own.
+            reload: whether to read the files again.
 
         Raises:
-            AppServerError: if the runtime says nothing of it.
+            AppServerError: if the runtime's answer says nothing of that directory.
         """
         from codex_app_server.errors import AppServerError
         from codex_app_server.generated import SkillsListEntry
@@ -234,9 +235,9 @@ class Services:
         return decode(SkillsListEntry, found[0])
 
     def mcp_servers(self) -> list[McpServerStatus]:
-        """The MCP servers of the settings, each with its tools, its resources, and whether it wants a login.
+        """The MCP servers in the settings, each with its tools, its resources, and whether it needs a login.
 
-        Those that do not run are started for that, and one that cannot be says why in `tools_error`.
+        Servers that are not running are started for this; `tools_error` of one that cannot be says why.
         """
         from codex_app_server.generated import McpServerStatus
         from codex_app_server.handles.threads import page_of
@@ -255,11 +256,11 @@ class Services:
         """Begin a login at an MCP server, in a browser on this machine.
 
         Args:
-            server: its name in the settings.
-            scopes: what to ask for, if not what the settings say.
+            server: the server's name in the settings.
+            scopes: the OAuth scopes to ask for; without them, those in the settings.
 
         Raises:
-            JsonRpcError: if there is no such server, or it takes no logins.
+            JsonRpcError: if there is no such server, or it has no login.
             TransportClosedError: if the connection ends.
         """
         from codex_app_server.models.encoding import encode_options

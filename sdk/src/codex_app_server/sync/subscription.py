@@ -1,4 +1,4 @@
-"""Listening to what the runtime tells about one thing, or to everything."""
+"""Subscriptions to the events of one thing, or to all events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["Subscription", "topic_of"]
 
 
 class Subscription:
-    """What is told from its creation on, to be iterated over once; `AppServerClient.subscribe` makes it.
+    """The events from its creation on, to be iterated over once; `AppServerClient.subscribe` makes it.
 
-    Iterating raises `EventOverflowError` if events were not read in time and there were too many, and
-    `TransportClosedError` if the connection ends first.
+    The iteration raises `EventOverflowError` if too many events waited to be read, and `TransportClosedError` if the
+    connection ends first.
     """
 
     def __init__(self, driver: Driver, cursor: Cursor) -> None:
@@ -32,7 +32,7 @@ class Subscription:
         self._cursor = cursor
 
     def close(self) -> None:
-        """Listen no longer; whoever iterates comes to the end."""
+        """End the subscription; a loop over it ends, too."""
         self._driver.drop(self._cursor)
 
     def __iter__(self) -> Iterator[Event]:
@@ -51,7 +51,7 @@ class Subscription:
 
 
 def topic_of(**ids: str | None) -> Topic:
-    """What to listen to, from at most one id by its kind.
+    """The topic for a subscription, from at most one id, which is named after its kind.
 
     Raises:
         ValueError: if there are several.

@@ -1,4 +1,4 @@
-"""One turn: its events as they happen, its result, and the two ways to meddle."""
+"""One turn: its events as they happen, its result, and the two ways to change its course."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class Turn:
 
     @property
     def thread_id(self) -> str:
-        """The id of the thread it belongs to."""
+        """The id of the thread that the turn belongs to."""
         return self._thread_id
 
     def stream(self) -> Generator[Event, None, None]:
-        """What happens in the turn, as it happens, from its beginning to ``turn/completed``, that included.
+        """The events of the turn as they happen, from its beginning up to and with ``turn/completed``.
 
-        Leaving the loop early does not stop the turn; `interrupt` does.
+        To leave the loop early does not stop the turn; `interrupt` does.
 
         Raises:
-            EventOverflowError: if events were not read in time, and there were too many; or if others have read so much
-                already that the beginning is not kept any more.
+            EventOverflowError: if too many events waited to be read; or if others have read the turn already, and its
+                beginning is not kept any more.
             LimitExceededError: at the end, if the turn was interrupted because it took more than `Limits` allow.
             TransportClosedError: if the connection ends before the turn does.
         """
@@ -68,35 +68,35 @@ class Turn:
         """Wait for the turn to end.
 
         Args:
-            timeout: how long, in seconds; then the turn is interrupted, unless somebody else still reads it. The same
-                goes for a wait that is broken off.
+            timeout: how long to wait, in seconds; then the turn is interrupted, unless somebody else still reads it.
+                The same happens when the wait is cancelled, e.g. by Ctrl-C.
 
         Returns:
-            what came of it; a turn that failed says so in its `status` and `error`.
+            the result of the turn; a turn that failed says so in its `status` and `error`.
 
         Raises:
-            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
-            WaitTimeoutError: if it takes longer.
+            LimitExceededError: if the turn was interrupted because it took more than `Limits` allow.
+            WaitTimeoutError: if the turn takes longer than `timeout`.
             TransportClosedError: if the connection ends before the turn does.
         """
         return self._run(timeout, None)
 
     def result(self, *, timeout: float | None = None) -> TurnResult[None]:
-        """Wait for the end of the turn, and say what came of it; whoever reads its `stream` misses nothing by that.
+        """Wait for the end of the turn, and give its result; no event is taken away from those who read its `stream`.
 
         Args:
-            timeout: how long to wait for that, in seconds. The turn goes on.
+            timeout: how long to wait, in seconds; the turn goes on after that.
 
         Raises:
-            LimitExceededError: if it was interrupted because it took more than `Limits` allow.
-            WaitTimeoutError: if it takes longer.
+            LimitExceededError: if the turn was interrupted because it took more than `Limits` allow.
+            WaitTimeoutError: if the turn takes longer than `timeout`.
             TransportClosedError: if the connection ends before the turn does.
         """
         self._driver.wait(self._log, seconds(timeout, "timeout"), self._watch)
         return self._settled(self._folded())
 
     def _run(self, timeout: float | None, watch: Callable[[TurnFold], None] | None) -> TurnResult[None]:
-        """As `run`; `watch` is shown what there is, whenever more has come."""
+        """As `run`; `watch` is called with the turn so far whenever more events have come."""
         limit = seconds(timeout, "timeout")
         cursor = self._cursor()
         fold = TurnFold()
@@ -118,10 +118,10 @@ class Turn:
         return self._settled(fold if is_whole else self._folded())
 
     def steer(self, input: Input) -> TurnSteerResponse:  # noqa: A002 - the protocol's word
-        """Say more to the turn while it goes on.
+        """Give the turn more input while it is running.
 
         Raises:
-            JsonRpcError: if it has ended, or is of a kind that does not listen.
+            JsonRpcError: if the turn has ended, or is of a kind that accepts no more input.
         """
         params = {"threadId": self._thread_id, "expectedTurnId": self.id, "input": input_items(input)}
         answer = self._driver.call("turn/steer", params)
@@ -134,7 +134,7 @@ class Turn:
         """Stop the turn; it then ends with the status ``interrupted``.
 
         Raises:
-            JsonRpcError: if it has ended already.
+            JsonRpcError: if the turn has ended already.
         """
         answer = self._driver.interrupt(self._log, self._thread_id)
         from codex_app_server.generated import TurnInterruptResponse
@@ -151,7 +151,7 @@ class Turn:
         return f"**turn** `{self.id}` of **thread** `{self._thread_id}`"
 
     def _reader(self) -> TurnReader:
-        """One more consumer."""
+        """One more reader of the turn."""
         return TurnReader(self._driver, self._thread_id, self._cursor())
 
     def _cursor(self) -> Cursor:
@@ -164,10 +164,10 @@ class Turn:
         return cursor
 
     def _settled(self, fold: TurnFold) -> TurnResult[Any]:
-        """What came of the turn, now that it has ended, and everybody who watches it has seen that.
+        """The result of the turn, once it has ended and its observers have been shown all of it.
 
         Raises:
-            LimitExceededError: if that is why.
+            LimitExceededError: if the turn was interrupted because it took more than `Limits` allow.
         """
         result: TurnResult[Any] = fold.result(self._thread_id, self.id)
         if self._watch is not None and (excess := self._watch.settle()) is not None:
@@ -187,7 +187,7 @@ class Turn:
             cursor.close()
 
     def _folded(self) -> TurnFold:
-        """What came of the turn, of all that is kept: everything, or without what was streamed on the way."""
+        """The turn from all events that are kept: all that there were, or all but those streamed on the way."""
         cursor = self._log.cursor()
         fold = TurnFold()
         if cursor.is_late:
@@ -201,7 +201,7 @@ class Turn:
 
 
 class TurnReader:
-    """One consumer of a turn, for those who take its events in their own time."""
+    """One reader of a turn, for code that takes the turn's events when it wants them."""
 
     def __init__(self, driver: Driver, thread_id: str, cursor: Cursor) -> None:
         self._driver = driver
@@ -210,20 +210,20 @@ class TurnReader:
         cursor.is_active = True
 
     def take(self, timeout: float | None) -> list[Event]:
-        """The next events, one at least; none at the end. Raises as the driver's `take`."""
+        """The next events, at least one; none at the end of the turn. Raises as the driver's `take`."""
         return self._driver.take(self._cursor, timeout)
 
     def close(self) -> None:
-        """Take no more; the turn goes on."""
+        """Stop reading; the turn goes on."""
         self._cursor.close()
 
     def leave(self) -> None:
-        """The same, and have the turn stopped, unless it is over or somebody else is at it."""
+        """Stop reading, and interrupt the turn, unless it has ended or somebody else reads it."""
         self._driver.leave(self._cursor, self._thread_id)
 
 
 def begin_turn(driver: Driver, request: Request, limit: float | None, watching: Watching | None) -> Cursor:
-    """Begin a turn: where to read it; within the limits of who watches it, if anybody does."""
+    """Begin a turn, within the limits that it is watched for, if any, and return where to read it."""
     if watching is not None:
         return watching.start(request, limit)
     _, cursor = driver.begin(request, limit)
