@@ -308,15 +308,15 @@ def test_a_server_that_takes_anybody_in_is_named(
     with AppServer(model.config(codex_bin=codex_binary), "ws://127.0.0.1:0", None) as server:
         plays(kind, AppServerConfig(url=server.url), runs_a_turn)
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert f"{server.url} takes anybody in" in record.getMessage()
+    assert f"{server.url} lets anybody in" in record.getMessage()
 
 
 @pytest.mark.parametrize(
     ("url", "has_token", "warning"),
     [
-        ("ws://10.0.0.1:1", False, "whoever reaches it may run commands there"),
-        ("wss://agents.example", False, "whoever reaches it"),
-        ("ws://localhost:1", False, "whoever has a login on this machine"),
+        ("ws://10.0.0.1:1", False, "everybody who can reach it may run commands there"),
+        ("wss://agents.example", False, "everybody who can reach it"),
+        ("ws://localhost:1", False, "every user of this machine"),
         ("ws://agents.example:1", True, "not encrypted"),
         ("ws://[::1]:1", True, None),
         ("wss://agents.example", True, None),

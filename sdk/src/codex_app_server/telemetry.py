@@ -1,8 +1,8 @@
-"""What a client tells whoever measures it: the seam that `AppServerConfig.telemetry` fills.
+"""The calls that a client makes to be measured: the interface of `AppServerConfig.telemetry`.
 
-A `Tracing` is told of what begins and ends, on the spot, where it happens: it must not block, and not raise. Of events
-it sees those that have to be parsed in any case, so what is streamed piece by piece passes by it. A client without
-telemetry asks nothing of this.
+The methods of a `Tracing` are called when something begins or ends, in the middle of the client's work: they must not
+block, and must not raise. They get only the events that the client has to parse anyway, so not those of text that is
+streamed piece by piece. A client without telemetry does none of this.
 """
 
 from __future__ import annotations
@@ -24,42 +24,43 @@ class Telemetry(Protocol):
     """Where measurements go, for any number of clients."""
 
     def tracing(self) -> Tracing:
-        """What a new client is to tell."""
+        """The measurements for a new client, which calls this."""
 
 
 class Tracing(Protocol):
     """The measurements of one client.
 
-    `on_start`, `on_request` and `on_give_up` are called where the program calls, the others by whoever reads, but for
-    `on_call`, `on_call_error` and what `wrap_send` gives, which are called wherever a question is answered.
+    `on_start`, `on_request` and `on_give_up` are called in the thread or task of the program that makes a call.
+    `on_call`, `on_call_error` and the function that `wrap_send` returns are called where a question is answered. All
+    others are called where the runtime's messages are read.
     """
 
     def on_start(self) -> None:
         """The runtime is about to be started."""
 
     def on_request(self, request: Request) -> None:
-        """A request is about to be made; what is set as its `trace` goes along with it."""
+        """A request is about to be sent; a trace context that is set as its `trace` is sent with it."""
 
     def on_response(self, request: Request) -> None:
-        """It has its answer."""
+        """A request has its answer."""
 
     def on_give_up(self, request: Request) -> None:
-        """Nobody waits for it any more, because of the exception that is being handled, or for it took too long."""
+        """Nobody waits for a request any more, because of the exception being handled, or because it took too long."""
 
     def on_event(self, event: Notification, turn_id: str | None) -> None:
-        """There was an event, perhaps of a turn."""
+        """An event has come; `turn_id` is None if it belongs to no turn."""
 
     def on_server_request(self, request: ServerRequest) -> Context:
-        """The runtime asks something; in which context it is to be answered."""
+        """The runtime asks a question; returns the context in which the question is answered."""
 
     def on_call(self, request: ServerRequest) -> None:
-        """The function that it asks for is called only now."""
+        """The function that answers a question is called now, which may be later than the question came."""
 
     def on_call_error(self, request: ServerRequest, error: BaseException) -> None:
-        """That function has raised something."""
+        """The function that answers a question has raised an error."""
 
     def wrap_send(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """The way of answers, which is to see them."""
+        """Returns a function to send answers with in place of `send`, which it calls; so it sees every answer."""
 
     def on_end(self, ending: Ending) -> None:
-        """The connection is over; may be said again."""
+        """The connection has ended; this may be called more than once."""

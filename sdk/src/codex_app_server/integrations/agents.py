@@ -49,22 +49,22 @@ def codex_tool(
 
         agent = Agent("Lead", tools=[codex_tool(codex, thread={"cwd": "app"}, timeout=300)])
 
-    The agent is told, as JSON, Codex's answer, what it did in short, and if it came to nothing, why. The SDK has no
-    events for what goes on inside of a tool: `observers` are shown it.
+    The result of the tool, as JSON, has Codex's answer, a short list of what it did, and the reason if the task failed.
+    The SDK has no events for what happens inside a tool; use `observers` to see it.
 
     Args:
-        codex: which; it stays open, and belongs to one event loop.
-        name: what the agent calls the tool.
-        description: what the agent is told of it.
+        codex: the client that runs the tasks. It is not closed, and belongs to one event loop.
+        name: the tool's name for the agent.
+        description: the tool's description for the agent.
         thread: options for `AsyncCodex.thread_start`: where Codex works, and what it may do there.
-        persistent: whether all tasks are of one thread, one after another, and know of each other; otherwise each has
-            an ephemeral thread of its own, and they may run at once.
-        limits: how much a task may take; then it is interrupted.
+        persistent: whether all tasks run in one thread, one after another, so that each knows those before it.
+            Otherwise each has an ephemeral thread of its own, and several may run at once.
+        limits: how much a task may use; beyond that it is interrupted.
         timeout: how long a task may take, in seconds; then it is interrupted. None is without limit.
-        observers: functions that are shown what happens meanwhile.
+        observers: functions that are shown what happens during a task.
 
     Raises:
-        TypeError, ValueError: if `codex` or `timeout` will not do.
+        TypeError, ValueError: if `codex` is no client for asyncio, or `timeout` is no number of seconds.
     """
     delegate = Delegate(
         codex, thread=thread, persistent=persistent, limits=limits, timeout=timeout, observers=observers

@@ -1,4 +1,4 @@
-"""A task that somebody else's agent hands to Codex: a turn within bounds, and a report that a model can read."""
+"""A task that another agent gives to Codex: a turn with limits, and a report that the other agent's model can read."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _MOST_BYTES = 12_000
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
-        answer: what Codex says of it; empty if it says nothing.
-        items: what it did, in short, the last 50 at most.
-        failure: why it came to nothing, if it did.
-        result: all there is of the turn.
+        answer: Codex's answer; empty if it gave none.
+        items: what Codex did, in short; the last 50 items at most.
+        failure: why the task failed; None if it did not.
+        result: the whole turn; None if there was none.
     """
 
     answer: str
@@ -67,7 +67,7 @@ class Report:
     result: RunResult[Any] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """What a model is told, as JSON values."""
+        """The report for a model, as JSON values."""
         said = {"answer": cut(self.answer, _MOST_BYTES), "items": self.items}
         return said if self.failure is None else {**said, "failure": self.failure}
 
@@ -77,19 +77,19 @@ class Report:
 
 
 class Delegate:
-    """Hands tasks to Codex.
+    """Gives tasks to Codex.
 
     Args:
-        codex: which; it stays open, and belongs to one event loop.
+        codex: the client that runs the tasks. It is not closed, and belongs to one event loop.
         thread: options for `AsyncCodex.thread_start`.
-        persistent: whether all tasks are of one thread, one after another, and know of each other; otherwise each has
-            an ephemeral thread of its own.
-        limits: how much a task may take.
-        timeout: how long a task may take, with waiting for those before it, in seconds; None is without limit.
+        persistent: whether all tasks run in one thread, one after another, so that each knows those before it.
+            Otherwise each has an ephemeral thread of its own.
+        limits: how much a task may use.
+        timeout: how long a task may take, in seconds, the wait for those before it included; None is without limit.
         observers: functions that are shown what happens.
 
     Raises:
-        TypeError, ValueError: if `codex` or `timeout` will not do.
+        TypeError, ValueError: if `codex` is no client for asyncio, or `timeout` is no number of seconds.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class Delegate:
         self._turns = asyncio.Lock()  # a second turn of a thread would only join the first
 
     async def run(self, task: str) -> Report:
-        """Have a task done; where it is broken off, the turn is interrupted.
+        """Have a task done. If the wait for it is cancelled, its turn is interrupted.
 
         Raises:
-            AppServerError: if nothing can be asked of Codex at all.
+            AppServerError: if Codex cannot be asked at all.
         """
         end = end_after(self._timeout)
         try:

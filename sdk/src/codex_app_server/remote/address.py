@@ -1,4 +1,4 @@
-"""Where an app-server listens: `AppServerConfig.url`, read once."""
+"""The address of an app-server: `AppServerConfig.url`, read once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Address(NamedTuple):
     """An address, in parts.
 
     Attributes:
-        url: the whole.
-        host: the host to reach; empty for a socket in the file system.
-        port: its port; 0 is a free one, where a server is to listen.
-        path: of the socket in the file system; empty for a host.
-        is_secure: whether TLS is spoken there.
+        url: the whole address.
+        host: the host; empty for a socket in the file system.
+        port: the port; for a server that is started, 0 is any free one.
+        path: the path of the socket in the file system; empty for a host.
+        is_secure: whether the connection uses TLS.
     """
 
     url: str
@@ -35,7 +35,7 @@ class Address(NamedTuple):
         """Read a URL.
 
         Raises:
-            ValueError: if it is none of the forms that an app-server listens at.
+            ValueError: if it has none of the forms of an app-server's address.
         """
         # What is refused is not shown: there may be a secret in it.
         scheme, _, path = url.partition("://")
@@ -48,7 +48,9 @@ class Address(NamedTuple):
         except ValueError:
             raise ValueError(f"url: it is not of the form {_FORMS}") from None
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            raise ValueError("url: a name, a password or a query is in it; what proves who you are is `token`")
+            raise ValueError(
+                "url: it has a name, a password, a query or a fragment in it; what proves who you are is `token`"
+            )
         try:
             port = parts.port
         except ValueError as error:
@@ -70,18 +72,18 @@ class Address(NamedTuple):
 
     @property
     def websocket_url(self) -> str:
-        """What the handshake names; in the file system it has to name some host."""
+        """The URL for the handshake, which has to name a host also for a socket in the file system."""
         return "ws://localhost/" if self.path else self.url
 
     def warning(self, *, has_token: bool) -> str | None:
-        """What to say of a server that took this client in, if anything."""
+        """A warning about how a server let this client in; None if there is nothing to warn of."""
         if self.path:  # its permissions say who may
             return None
         if not has_token:
-            who = "whoever has a login on this machine" if self.is_of_this_machine else "whoever reaches it"
+            who = "every user of this machine" if self.is_of_this_machine else "everybody who can reach it"
             return (
-                f"{self.url} takes anybody in: {who} may run commands there; start it with --ws-auth, and pass `token`"
+                f"{self.url} lets anybody in: {who} may run commands there; start it with --ws-auth, and pass `token`"
             )
         if not self.is_secure and not self.is_of_this_machine:
-            return f"{self.url} is not encrypted: whoever listens on the way gets the token; use wss://"
+            return f"{self.url} is not encrypted: whoever listens on the way can read the token; use wss://"
         return None

@@ -1,4 +1,4 @@
-"""What a client shows to be let in: a token, fixed or made anew for each connection."""
+"""The token with which a server lets a client in: a fixed one, or a new one for each connection."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ _LEAST_BYTES = 32
 
 
 def current_token(token: str | Callable[[], str] | None) -> str | None:
-    """The token for a connection that is to be made now.
+    """The token for a new connection.
 
     Raises:
-        TypeError, ValueError: if it is none: empty, or nothing that a header may carry. What a function raises comes
-            through.
+        TypeError, ValueError: if it is no string, is empty, or has a character in it that a header cannot have. An
+            error of the function that gives it is not caught.
     """
     if token is None:
         return None
     text = token if isinstance(token, str) else token()
     # Never shown, whatever is wrong with it.
     if not isinstance(text, str):
-        raise TypeError(f"token: the function gave {type(text).__name__}, not a string")
+        raise TypeError(f"token: the function returned {type(text).__name__}, not a string")
     text = text.strip()  # files end with a line break
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("token: it is empty, or has something in it that no header may carry")
+        raise ValueError("token: it is empty, or has a character in it that a header cannot have")
     return text
 
 
 def jwt_token(
     secret: str | bytes, *, issuer: str | None = None, audience: str | None = None, lifetime_s: float = 300.0
 ) -> Callable[[], str]:
-    """A `token` for an app-server that runs with ``--ws-auth signed-bearer-token``: signed anew for each connection.
+    """A function for `AppServerConfig.token`, if the app-server runs with ``--ws-auth signed-bearer-token``.
+
+    It signs a new token for each connection.
 
     Args:
         secret: the content of the server's ``--ws-shared-secret-file``; white space at its ends does not count.
-        issuer: what the server was given as ``--ws-issuer``, if it was.
-        audience: what it was given as ``--ws-audience``, if it was.
-        lifetime_s: how long a token is valid, in seconds. It is looked at when a connection is made, not later.
+        issuer: the server's ``--ws-issuer``, if it was started with one.
+        audience: the server's ``--ws-audience``, if it was started with one.
+        lifetime_s: how long a token is valid, in seconds. The server checks this only when a connection is made.
 
     Raises:
         ValueError: if the secret is shorter than 32 bytes, which the server refuses, or `lifetime_s` is not positive.

@@ -53,14 +53,14 @@ class CodexAgent:
         async with CodexAgent() as agent:
             await acp.run_agent(agent, use_unstable_protocol=True)
 
-    What Codex wants to do beyond its sandbox, the editor's person is asked about, unless a rule of the configuration
-    has decided it. A person who rejects, or an editor that is gone, grants nothing.
+    If Codex wants to do something beyond its sandbox, the editor asks its user, unless a rule of the configuration
+    decides. It is declined if the user rejects it, or if the editor is gone.
 
     Args:
         config: how to start Codex; without it, the installed runtime with its own settings.
-        modes: those of ``read-only``, ``auto`` and ``full-access`` that an editor is offered, beside ``default``, which
-            is what the configuration says. In ``full-access``, Codex asks nobody, not even a rule. A thread that is
-            opened again in one that is not offered goes on in the first of these.
+        modes: those of ``read-only``, ``auto`` and ``full-access`` that the editor may choose, beside ``default``,
+            which is what the configuration says. In ``full-access``, nothing is asked, not even a rule. A thread that
+            was in a mode which is not offered goes on in the first of `modes` when it is opened again.
 
     Raises:
         ValueError: if there is no such mode.
@@ -83,7 +83,7 @@ class CodexAgent:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop Codex."""
         await self._codex.__aexit__(kind, error, traceback)
 
     def on_connect(self, conn: acp.Client) -> None:
@@ -97,7 +97,7 @@ class CodexAgent:
         client_info: schema.Implementation | None = None,
         **more: Any,
     ) -> schema.InitializeResponse:
-        """What this agent is and can do."""
+        """Say what this agent is, and what it can do."""
         version = self._codex.metadata.server_version or ""
         return schema.InitializeResponse(
             protocol_version=min(protocol_version, acp.PROTOCOL_VERSION),

@@ -6,8 +6,8 @@
     with Codex(AppServerConfig(telemetry=OpenTelemetry())) as codex:
         ...
 
-It stands on ``opentelemetry-api`` alone, the extra ``otel``. Where spans go is the program's business: it sets up the
-SDK, or what brings one, as Logfire.
+It needs only ``opentelemetry-api``, which is the extra ``otel``. The program decides where spans go: it sets up the SDK
+of OpenTelemetry, or something that brings one, such as Logfire.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = ["OpenTelemetry"]
 class OpenTelemetry:
     """Spans and metrics of a client, for `AppServerConfig.telemetry`; one may serve any number of clients.
 
-    Each turn is a span ``invoke_agent codex`` below the current span of whoever began it, and below it are its request,
-    its items, the calls of its tools, and the questions that the runtime asks. The function of a tool, and whoever
-    answers a question, runs within its span. With each request goes its trace context, so that the runtime's own spans
-    and its requests to the model are below it too.
+    Each turn is a span ``invoke_agent codex``. Its parent is the span that is current where the turn is begun; its
+    children are its request, its items, the calls of its tools, and the questions that the runtime asks. The function
+    of a tool, or the handler of a question, runs inside the span of that call or question. Each request carries its
+    trace context, so that the runtime's own spans and its requests to the model are below it, too.
 
     Attributes:
-        content: whether what is said goes along: prompts, replies, the arguments and results of tools, and the words of
-            exceptions.
-        tracer_provider: who makes spans; without it, the global one, whenever that is set.
-        meter_provider: who makes metrics, likewise.
+        content: whether spans have the content, too: prompts, replies, the arguments and results of tools, and the
+            messages of exceptions.
+        tracer_provider: the provider of tracers; without it, the global one, which may also be set later.
+        meter_provider: the provider of meters; without it, the global one, which may also be set later.
     """
 
     content: bool = False
@@ -52,7 +52,7 @@ class OpenTelemetry:
     meter_provider: MeterProvider | None = field(default=None, repr=False)
 
     def tracing(self) -> Tracing:
-        """What a new client tells; the client calls this."""
+        """The measurements of a new client, which calls this."""
         from codex_app_server._version import __version__
         from codex_app_server.integrations.otel.meters import Meters
         from codex_app_server.integrations.otel.spans import Spans

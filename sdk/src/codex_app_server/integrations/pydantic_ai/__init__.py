@@ -7,8 +7,8 @@
         agent = Agent(CodexAgentModel(codex), tools=[weather])
         print((await agent.run("Do I need an umbrella in Bergen?")).output)
 
-What is said to a thread and what it has said is `history`, a thread with its turn is `conversation`, what the turn
-tells becomes parts of a response in `streaming`; `model` brings them together, and `tool` is the other way round.
+`history` translates messages between PydanticAI and a thread, `conversation` is a thread with its turn, and `streaming`
+makes the parts of a response from the turn's events; `model` brings them together. `tool` is the other way round.
 """
 
 from codex_app_server.extras import lacking

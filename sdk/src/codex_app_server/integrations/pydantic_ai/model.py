@@ -1,4 +1,4 @@
-"""Codex as the model of a PydanticAI agent: its tools go out as real tools, its history is a thread."""
+"""Codex as the model of a PydanticAI agent: the agent's tools are tools of Codex, and its history is a thread."""
 
 from __future__ import annotations
 
@@ -67,22 +67,23 @@ class CodexAgentModel(Model["AsyncCodex"]):
             agent = Agent(CodexAgentModel(codex), output_type=Forecast, tools=[weather])
             print((await agent.run("How will the weather be in Bergen?")).output)
 
-    The agent's tools are tools of Codex, beside those that it has itself. A call is held open until PydanticAI has run
-    the tool. A history that a thread gave goes on in that thread, or in a fork where it has moved on; any other is put
-    into a new one.
+    Codex can use the agent's tools beside its own. A call of such a tool stays open until PydanticAI has run it. If the
+    message history comes from a thread, the conversation goes on in that thread, or in a fork of it if the thread has
+    gone on meanwhile. Any other history is put into a new thread.
 
     Args:
-        codex: which Codex, with `AppServerConfig.experimental_api`; it stays open, and belongs to one event loop.
-        model: which model it asks; without it, the one of its own settings.
-        thread: options for `AsyncCodex.thread_start`: where it works, and what it may do there.
-        tool_timeout: how long a tool may take, in seconds; then the agent is told that it gave no result. None is
-            without limit.
-        settings: as of any model. `thinking` is the effort, and `timeout` how long a response may take; the others can
-            only be ignored, with a warning.
-        profile: as of any model.
+        codex: the client, with `AppServerConfig.experimental_api`. It stays open, and belongs to one event loop.
+        model: the model that Codex uses; without it, the one in Codex's settings.
+        thread: options for `AsyncCodex.thread_start`: where Codex works, and what it may do there.
+        tool_timeout: how long a tool may take, in seconds; then Codex is told that it gave no result. None is without
+            limit.
+        settings: the settings of any PydanticAI model. `thinking` is the effort, and `timeout` how long a response may
+            take; others are ignored, with a warning.
+        profile: the profile of any PydanticAI model.
 
     Raises:
-        ValueError, TypeError: if `codex` or `tool_timeout` will not do.
+        ValueError, TypeError: if `codex` is no client for asyncio, or `tool_timeout` is no number of
+            seconds.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
 
     @property
     def model_name(self) -> str:
-        """Which model is asked, if that was said."""
+        """The name of the model that Codex uses, if one was given."""
         return self._model or PROVIDER
 
     @property

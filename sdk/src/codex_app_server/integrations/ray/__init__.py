@@ -1,8 +1,9 @@
 """The same `map` over a Ray cluster: actors with a pool of runtimes each, and prompts that are run until they are done.
 
-What is to be done, in which order it is told, and the journal are `map`'s own, here, in the program that drives. Where
-actors live, and that they live again, is Ray's. What is between: who gets which prompt, and that it goes to another one
-when its actor cannot be reached. So a prompt may run twice, never not at all; its key is the same then.
+The prompts, the order of their outcomes and the journal are handled by `map` itself, in the program that calls it. Ray
+decides where actors run, and restarts them. These modules are between the two: they decide which actor gets which
+prompt, and give it to another one when its actor cannot be reached. So a prompt may run twice, but always runs; its key
+is the same then.
 """
 
 from __future__ import annotations

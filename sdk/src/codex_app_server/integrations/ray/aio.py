@@ -37,15 +37,15 @@ class AsyncRayPool:
             async for outcome in pool.map(prompts, journal="s3://bucket/run.jsonl"):
                 print(outcome.index, outcome.unwrap().final_response)
 
-    Every worker is an actor with a `CodexPool` of one runtime, whose home is on the worker's own disk, private and
-    temporary. Ray decides where workers are, and restarts those that are lost. They need the client and the runtime in
-    their environment. What is in `config` goes to them through Ray, keys too.
+    Every worker is an actor of Ray with a `CodexPool` of one runtime. The runtime's home is on the worker's own disk,
+    private and temporary. Ray decides where workers run, and restarts those that are lost. Their environment needs this
+    package and the runtime. `config` is sent to them through Ray, with the keys in it.
 
     Args:
         config: how each runtime is started; paths in it are those of the worker's machine.
         workers: how many actors there are.
-        pool: options of each worker's pool, as `CodexPool` takes them, e.g. ``{"size": 2}``; turns whose runtime
-            ends are run again unless they say otherwise.
+        pool: options of each worker's pool, as `CodexPool` takes them, e.g. ``{"size": 2}``. A turn whose runtime
+            ends is run again, unless these say otherwise.
         actor_options: options of Ray's actors, e.g. ``{"num_cpus": 1, "runtime_env": {...}}``.
 
     Raises:
@@ -124,11 +124,12 @@ class AsyncRayPool:
         journal: str | os.PathLike[str] | None = None,
         progress: Callable[[MapProgress], object] | bool | None = None,
     ) -> AsyncGenerator[MapOutcome[Any], None]:
-        """Run many prompts, each in a thread of its own, and give each outcome as soon as it is there, as a client's.
+        """Run many prompts, each in a thread of its own, and give each outcome as soon as it is there.
 
-        A prompt whose worker is lost is given to another one, after growing waits, for about a minute; then it is an
-        outcome with a `RuntimeLostError`. It may have run by then: its key, which the journal has too, is the
-        `client_id` of its first item, and to be told apart by whatever it changes elsewhere.
+        It is used like `map` of a client. A prompt whose worker is lost is given to another worker, for about a minute,
+        with longer and longer waits; then its outcome has a `RuntimeLostError`. The prompt may have run all the same,
+        even more than once. What it changes elsewhere can tell this by its key: the `client_id` of its first item,
+        which is in the journal, too.
 
         Args:
             prompts: what to say; taken one by one, as there is room, never two at once. A client for threads takes them
