@@ -27,6 +27,7 @@ from publishing import SmallRelease
 from until import until
 
 from codex_release import cli
+from codex_release.building import builder
 from codex_release.check.release import distributions_in
 from codex_release.commands import fetch
 from codex_release.facts.lock import Lock
@@ -754,6 +755,19 @@ def test_an_output_path_that_is_a_file_is_one_line(release: FakeRelease, tmp_pat
     line = release.refused("fetch", "--target", LINUX, "--out", tmp_path, code=2)
     assert line == f"{tmp_path / LINUX} exists and is no directory; name a new directory with --out"
     assert (tmp_path / "file").read_text() == (tmp_path / LINUX).read_text() == "mine"
+
+
+def test_a_disk_that_is_full_in_the_midst_of_a_build_is_told_with_what_to_do(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(builder, "assemble", refuse)
+    out = tmp_path / "out"
+    line = release.refused("build", "--runtime-only", "--target", LINUX, "--out", out)
+    assert line.startswith(f"{out} cannot be built into: {os.strerror(errno.ENOSPC)}; make room there")
+    assert not list(out.iterdir())
 
 
 def test_an_output_directory_that_cannot_be_written_is_named_with_what_to_do(

@@ -107,11 +107,10 @@ def build(request: BuildRequest, context: Context) -> list[Built]:
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is no directory", remedy="name one to build into with --out")
     remedy = "make room there and let it be written, or name another directory with --out"
-    with contextlib.ExitStack() as stack:
-        with system_errors_as(BuildError, f"{out} cannot be built into", remedy):
-            scratch = stack.enter_context(scratch_directory(out))
-            with exclusive(out, _SWITCH):
-                finish_broken_off(_SWITCH, (out,))
+    with system_errors_as(BuildError, f"{out} cannot be built into", remedy), contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(scratch_directory(out))
+        with exclusive(out, _SWITCH):
+            finish_broken_off(_SWITCH, (out,))
         record, inputs = BuildRecord.read(out), _inputs(request, context)
         pool = stack.enter_context(ThreadPoolExecutor(context.jobs))
         found = pool.map(lambda part: record.unchanged(part, inputs[part], out), inputs)
