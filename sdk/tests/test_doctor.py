@@ -72,7 +72,7 @@ def test_broken_settings_are_a_warning(codex_binary: Path, home: dict[str, str])
     (line,) = (line for line in ran.stdout.splitlines() if line.startswith("warning: the settings"))
     assert line.startswith("warning: the settings cannot be read: ")
     assert str(config) in line
-    assert line.endswith("; mend them; until then Codex uses its defaults")
+    assert line.endswith("; correct them; until then Codex uses its defaults")
 
 
 @pytest.mark.parametrize("as_json", [False, True])

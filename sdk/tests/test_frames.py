@@ -83,7 +83,7 @@ def test_what_is_no_websocket_ends_it(data: bytes) -> None:
 
     assert websocket.receive(data) == []
     assert websocket.is_ending
-    assert "what the server sent is no WebSocket" in websocket.end()
+    assert "what the server sent breaks the rules of WebSocket" in websocket.end()
 
 
 def test_a_message_that_says_it_is_too_long_is_not_waited_for() -> None:

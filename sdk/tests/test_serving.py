@@ -93,7 +93,7 @@ def test_a_socket_in_the_file_system_needs_no_token(codex_binary: Path, tmp_path
         with Codex(AppServerConfig(url=url)) as codex:
             assert codex.metadata.server_version
         more = said("serve", "--codex-bin", codex_binary, "--listen", url, env=home_of(model), code=1)
-        assert (more.stdout, more.stderr) == ("", f"error: somebody listens at {url} already\n")
+        assert (more.stdout, more.stderr) == ("", f"error: another program listens at {url} already\n")
         (server,) = psutil.Process(process.pid).children()
         process.kill()  # the socket stays
         server.kill()

@@ -1,8 +1,8 @@
-"""The commands of ``codex-app-server-sdk``: the words they take, and what becomes of what goes wrong.
+"""The commands of ``codex-app-server-sdk``: their arguments, and how failures are reported.
 
-They exit with 0, with 1 if it did not work, with 2 for words that make no sense, and with 130 after Ctrl-C; ``exec``
-exits with what its command returned, and ``serve`` with 0 after Ctrl-C, which is how it ends. A failure that can be
-expected is one line on stderr.
+They exit with 0, with 1 if something failed, with 2 for arguments that make no sense, and with 130 after Ctrl-C;
+``exec`` exits with the exit code of its command, and ``serve`` with 0 after Ctrl-C, which is how it ends. A failure
+that can be expected is one line on stderr.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        words: of the command line, without the program; those of this process if not given.
+        words: the arguments, without the program; those of this process if not given.
 
     Returns:
         the exit code.
@@ -183,62 +183,67 @@ _COMMANDS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="codex-app-server-sdk", description="Drives Codex from a terminal.")
+    parser = argparse.ArgumentParser(prog="codex-app-server-sdk", description="Use Codex from a terminal.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    doctor = commands.add_parser("doctor", help="say what is installed, and what is wrong with it")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor = commands.add_parser("doctor", help="show what is installed, and what is wrong with it")
+    doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
 
-    run = commands.add_parser("run", help="have Codex do something, and watch it")
-    run.add_argument("prompt", help="what to do; - reads it from standard input")
-    resume = commands.add_parser("resume", help="go on with a thread, and watch it")
-    resume.add_argument("thread", help="its id; may be left out: then it is the last one of this directory")
-    resume.add_argument("prompt", nargs="?", help="what to do; - reads it from standard input")
+    run = commands.add_parser("run", help="have Codex do something, and show how it does it")
+    run.add_argument("prompt", help="what to do; with - it is read from standard input")
+    resume = commands.add_parser("resume", help="have Codex do something more in a thread")
+    resume.add_argument("thread", help="the id of the thread; without it, the last thread of this directory")
+    resume.add_argument("prompt", nargs="?", help="what to do; with - it is read from standard input")
     for command in (run, resume):
         command.add_argument("--json", action="store_true", help="print every event as a line of JSON")
-        command.add_argument("--output-schema", type=_schema, metavar="FILE", help="a JSON schema for the answer")
+        command.add_argument(
+            "--output-schema", type=_schema, metavar="FILE", help="a JSON schema that the answer has to fit"
+        )
 
-    threads = commands.add_parser("threads", help="list the threads that are stored, the last one first")
-    threads.add_argument("--json", action="store_true", help="print each as a line of JSON")
-    threads.add_argument("--archived", action="store_true", help="the archived ones")
-    threads.add_argument("--search", metavar="WORDS", help="those with these words in their beginning or name")
-    threads.add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most, 50 if not given")
+    threads = commands.add_parser("threads", help="list the stored threads, the last one first")
+    threads.add_argument("--json", action="store_true", help="print each thread as a line of JSON")
+    threads.add_argument("--archived", action="store_true", help="list the archived threads instead of the others")
+    found = "list only threads whose beginning or name has these words in it"
+    threads.add_argument("--search", metavar="WORDS", help=found)
+    threads.add_argument("--limit", type=_count, default=50, metavar="N", help="list at most N; 50 if not given")
 
-    review = commands.add_parser("review", help="have changes reviewed; what is not committed if nothing is named")
+    review = commands.add_parser("review", help="have changes reviewed: without an argument, those not committed")
     what = review.add_mutually_exclusive_group()
     what.add_argument("prompt", nargs="?", help="what to review, in words")
-    what.add_argument("--base", metavar="BRANCH", help="the changes against a branch")
-    what.add_argument("--commit", metavar="SHA", help="those of a commit")
+    what.add_argument("--base", metavar="BRANCH", help="review the changes against this branch")
+    what.add_argument("--commit", metavar="SHA", help="review the changes of this commit")
 
-    execute = commands.add_parser("exec", help="run a command in the sandbox of Codex, without a model")
+    execute = commands.add_parser("exec", help="run a command in Codex's sandbox, without a model")
     execute.add_argument("--timeout", type=_seconds, metavar="S", help="end it after S seconds, with exit code 124")
-    execute.add_argument("argv", nargs="+", metavar="WORD", help="the command, after --")
+    execute.add_argument("argv", nargs="+", metavar="WORD", help="the command and its arguments, after --")
 
-    commands.add_parser("acp", help="be an agent that an editor drives, over the Agent Client Protocol")
+    commands.add_parser("acp", help="serve an editor as its agent, over the Agent Client Protocol")
 
     serve = commands.add_parser("serve", help="start an app-server that other programs connect to, until Ctrl-C")
-    where = "ws://IP:PORT, with port 0 for a free one, or unix:///PATH; ws://127.0.0.1:0 if not given"
+    where = "its address: ws://IP:PORT, where port 0 is any free one, or unix:///PATH; ws://127.0.0.1:0 if not given"
     serve.add_argument("--listen", default="ws://127.0.0.1:0", type=_address, metavar="URL", help=where)
-    shown = "where the token is, or is to be, that clients show; in a directory of its own if not given"
+    shown = "the file with the token that clients need; made if it does not exist; a temporary file if not given"
     serve.add_argument("--token-file", type=Path, metavar="FILE", help=shown)
 
     for command in (run, resume, review):
-        command.add_argument("--embedded", action="store_true", help="with a scripted model: no account, no network")
-        command.add_argument("--model", help="which model; that of Codex's settings if not given")
+        command.add_argument("--embedded", action="store_true", help="use a scripted model: no account, no network")
+        command.add_argument("--model", help="the model to use; the one in Codex's settings if not given")
     for command in (run, resume, execute):
         command.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
     for command in (run, resume, threads, review, execute, serve):
-        about = "those of this directory" if command is threads else "where to work; here if not given"
+        about = (
+            "only threads of this directory" if command is threads else "where to work; the current one if not given"
+        )
         command.add_argument("-C", dest="directory", type=_directory, metavar="DIR", help=about)
     for command in commands.choices.values():
-        command.add_argument("--codex-bin", metavar="PATH", help="another Codex executable than the installed one")
+        command.add_argument("--codex-bin", metavar="PATH", help="the Codex executable, if not the installed one")
     return parser
 
 
 def _count(word: str) -> int:
     if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word} is no number of things")
+        raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 on")
     return int(word)
 
 
@@ -257,7 +262,7 @@ def _address(word: str) -> str:
             return word
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error).removeprefix("url: ")) from None
-    raise argparse.ArgumentTypeError("an app-server speaks no TLS itself: put it behind something that does")
+    raise argparse.ArgumentTypeError("an app-server speaks no TLS itself: use ws://, behind a proxy that speaks TLS")
 
 
 def _schema(word: str) -> object:

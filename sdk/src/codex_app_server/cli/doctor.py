@@ -237,12 +237,12 @@ def _asked(config: AppServerConfig) -> Runtime:
         try:
             login = _login(driver.call("account/read", {}))
         except (JsonRpcError, RequestTimeoutError) as error:
-            problems.append(Problem(f"who is logged in cannot be said: {line_of(error)}"))
+            problems.append(Problem(f"it is not known who is logged in: {line_of(error)}"))
         try:
             driver.call("config/read", {})
         except (JsonRpcError, RequestTimeoutError) as error:
             what = f"the settings cannot be read: {line_of(error)}"
-            problems.append(Problem(what, "mend them; until then Codex uses its defaults"))
+            problems.append(Problem(what, "correct them; until then Codex uses its defaults"))
         return Runtime(version, login, tuple(problems))
     finally:
         driver.close()

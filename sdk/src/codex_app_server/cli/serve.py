@@ -21,14 +21,14 @@ _ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
-    """Start it, say where it is, and wait for its end, Ctrl-C, or another signal to end; returns the exit code.
+    """Start an app-server, print its address, and wait for its end, Ctrl-C, or a signal to end; returns the exit code.
 
-    Two lines are printed: where it listens, and the file with the token. A socket in the file system has no token: who
-    may use it is said by its permissions.
+    Two lines are printed: its address, and the file with the token. A socket in the file system has no token: its
+    permissions say who may use it.
 
     Raises:
-        RuntimeStartError: if it does not start, or the token's file will not do.
-        TransportClosedError: if it ends by itself.
+        RuntimeStartError: if the server does not start, or there is something wrong with the token's file.
+        TransportClosedError: if the server ends by itself.
     """
     with ExitStack() as stack:
         # Any of them ends it as Ctrl-C does, by the way of the `with` blocks.

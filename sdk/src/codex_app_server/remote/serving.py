@@ -39,17 +39,17 @@ _KEPT_BYTES = 8 * 1024
 
 
 def write_token(path: Path) -> None:
-    """Make a token, in a file that nobody else may read; one that is there stays.
+    """Write a new token to a file that nobody else may read; a file that exists is kept as it is.
 
     Raises:
-        OSError: if it cannot be written.
-        ValueError: if others may read the one that is there.
+        OSError: if the file cannot be written.
+        ValueError: if the file exists, and others may read it.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         if os.name != "nt" and path.stat().st_mode & 0o077:
-            raise ValueError(f"{path} may be read by others: chmod 600, or name a file that is not there yet") from None
+            raise ValueError(f"{path} may be read by others: chmod 600, or name one that does not exist yet") from None
         return
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
@@ -60,16 +60,16 @@ class AppServer:
 
     Args:
         config: how to start it.
-        listen: where: ``ws://IP:PORT``, with port 0 for a free one, or ``unix:///PATH``.
-        token_file: the file with the token that it wants to see; None for a socket in the file system, whose
-            permissions say who may.
-        more: words for its command line.
-        is_tied: whether it ends even if this process is killed, where the system can do that; this thread must be one
-            that lives as long as the process.
+        listen: its address: ``ws://IP:PORT``, where port 0 is any free one, or ``unix:///PATH``.
+        token_file: the file with the token that clients need; None for a socket in the file system, whose permissions
+            say who may use it.
+        more: further arguments for its command line.
+        is_tied: whether it ends even if this process is killed, on systems that can do that. The thread that calls
+            this must then live as long as the process.
 
     Attributes:
-        url: where it listens.
-        process: the process.
+        url: its address.
+        process: its process.
 
     Raises:
         RuntimeStartError: if it does not start.
@@ -91,7 +91,7 @@ class AppServer:
         command = [str(find_executable(config)), *overrides, "app-server", *words]
         path = Address.read(listen).path
         if path and _is_listened_at(path):
-            raise RuntimeStartError(f"somebody listens at {listen} already")
+            raise RuntimeStartError(f"another program listens at {listen} already")
         before = _socket_at(path)
         self.url = listen
         self._stderr = b""
@@ -160,7 +160,7 @@ class AppServer:
                 return self.url
             with contextlib.suppress(Empty):
                 return self._found.get(timeout=_POLL_S)
-        raise RuntimeStartError(f"the app-server does not listen within {timeout:g} s")
+        raise RuntimeStartError(f"the app-server did not begin to listen within {timeout:g} s")
 
     def _drain(self) -> None:
         with self.process.stderr as pipe:  # type: ignore[union-attr]  # it is a pipe

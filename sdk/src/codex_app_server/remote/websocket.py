@@ -109,8 +109,8 @@ class WebSocket:
         if (said := self._protocol.close_rcvd) is not None:
             return f"it was closed by the server ({said})"
         if (wrong := self._protocol.parser_exc) is not None and not isinstance(wrong, EOFError):
-            return f"it was closed, for what the server sent is no WebSocket: {wrong}"
-        return "the server hung up"
+            return f"it was closed, because what the server sent breaks the rules of WebSocket: {wrong}"
+        return "the server closed it, and did not say why"
 
     def outgoing(self) -> bytes:
         """What has to be sent now, besides messages."""
