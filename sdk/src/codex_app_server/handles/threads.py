@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "MOST_PAGES",
     "NOTHING_KNOWN",
     "PAGE",
     "has_no_turns_yet",
@@ -38,9 +37,6 @@ NOTHING_KNOWN: Known = {}
 
 PAGE = 50
 """How many threads or turns are asked for at a time."""
-
-MOST_PAGES = 100
-"""How many pages of a list are gathered; a runtime that has more repeats itself."""
 
 _SETTINGS = ("cwd", "model", "reasoningEffort", "approvalPolicy", "sandbox")
 """What the answers that open a thread say beside it, of the settings that it has."""

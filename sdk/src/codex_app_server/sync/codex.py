@@ -113,23 +113,14 @@ class Codex(CodexOptions, Services):
             TransportClosedError: if the connection ends.
             AppServerError: also if the pages do not end.
         """
-        from codex_app_server.errors import AppServerError
         from codex_app_server.generated import ModelListResponse
-        from codex_app_server.handles.threads import MOST_PAGES, page_of
+        from codex_app_server.handles.models import ModelPages
         from codex_app_server.models.model import decode
 
-        params: dict[str, JsonValue] = {"includeHidden": include_hidden}
-        models: list[JsonValue] = []
-        for _ in range(MOST_PAGES):
-            answer = self._driver.call("model/list", params)
-            found, cursor = page_of(answer)
-            models += found
-            if cursor is None:
-                if isinstance(answer, dict) and len(models) > len(found):
-                    answer = {**answer, "data": models}
-                return decode(ModelListResponse, answer)
-            params["cursor"] = cursor
-        raise AppServerError(f"the answer to model/list has more than {MOST_PAGES} pages")
+        pages = ModelPages(include_hidden)
+        while not pages.is_whole:
+            pages = pages.with_page(self._driver.call("model/list", pages.params))
+        return decode(ModelListResponse, pages.answer)
 
     if TYPE_CHECKING:
 
