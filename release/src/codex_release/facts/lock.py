@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import FileDigest
-from codex_release.base.errors import LockError, UsageError
+from codex_release.base.errors import LockError, UsageError, system_errors_as
 from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
 from codex_release.facts.signatures import CODE_STATES, STATES, CodeSignature, Signature
 from codex_release.facts.toml import parse_toml
@@ -188,19 +188,16 @@ class Lock:
         Raises:
             LockError: if it is missing or not a lock.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise LockError(
-                f"there is no lock {path}",
-                remedy="write it with: codex-release lock VERSION; or name the one that is meant with --lock-file",
-            ) from error
-        except OSError as error:
-            raise LockError(
-                f"the lock {path} cannot be read: {error}", remedy="name a file that can be read"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise LockError(f"the lock {path} cannot be read: {error}", remedy=_REMEDY) from error
+        with system_errors_as(LockError, f"the lock {path} cannot be read", "name a file that can be read"):
+            try:
+                text = path.read_text(encoding="utf-8")
+            except FileNotFoundError as error:
+                raise LockError(
+                    f"there is no lock {path}",
+                    remedy="write it with: codex-release lock VERSION; or name the one that is meant with --lock-file",
+                ) from error
+            except UnicodeDecodeError as error:
+                raise LockError(f"the lock {path} cannot be read: {error}", remedy=_REMEDY) from error
         return cls.loads(text, str(path))
 
     def write(self, path: Path) -> None:
