@@ -112,11 +112,11 @@ class AsyncThreadStartOptions(Suggesting, ABC):
         `multi_agent_mode`, `permissions`, `project_id`, `runtime_workspace_roots`, `selected_capability_roots`.
 
         Args:
-            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
-                started with: a thread that is resumed or forked needs the same functions again, to have its calls
-                answered.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            tools: functions of your program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: pass the same functions when you resume or fork it, so that its calls are answered.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
+                interrupted.
             allow_provider_model_fallback: whether another model of the provider will do.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -311,11 +311,11 @@ class AsyncCodexOptions(AsyncThreadStartOptions):
 
         Args:
             thread_id: its id.
-            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
-                started with: a thread that is resumed or forked needs the same functions again, to have its calls
-                answered.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            tools: functions of your program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: pass the same functions when you resume or fork it, so that its calls are answered.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
+                interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             base_instructions: replaces the instructions that Codex gives the model.
@@ -413,11 +413,11 @@ class AsyncCodexOptions(AsyncThreadStartOptions):
 
         Args:
             thread_id: the other one's id.
-            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
-                started with: a thread that is resumed or forked needs the same functions again, to have its calls
-                answered.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            tools: functions of your program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: pass the same functions when you resume or fork it, so that its calls are answered.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
+                interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -522,11 +522,11 @@ class AsyncThreadOptions(Suggesting, ABC):
         `permissions`, `runtime_workspace_roots`.
 
         Args:
-            tools: functions of this program that the agent may call; see `tool`. A thread keeps the tools that it was
-                started with: a thread that is resumed or forked needs the same functions again, to have its calls
-                answered.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
+            tools: functions of your program that the agent may call; see `tool`. A thread keeps the tools that it was
+                started with: pass the same functions when you resume or fork it, so that its calls are answered.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
+                interrupted.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
             attach_to_source: whether the new thread stays tied to the other one.
@@ -632,10 +632,11 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say: words, one item, or several.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
-            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
                 interrupted.
+            stall_timeout: for how many seconds nothing may happen in a turn, as `Limits.stall_timeout`; after that it
+                is interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -917,17 +918,19 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say, as `turn` takes it.
-            output_type: what the reply has to be: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list
-                or any other type that pydantic knows. It is the `output` of the result, validated.
-            retries: how often a reply that does not fit is asked for again, in a further turn that tells the model why.
-            strict: whether the model is held to the type's schema. If not, it is told of it in words, for types that no
-                strict schema can say; the reply is validated all the same.
-            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
-                off.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
-            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+            output_type: the type of the reply: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list or
+                any other type that pydantic knows. The reply is validated, and is the `output` of the result.
+            retries: how often to ask again when a reply does not fit `output_type`, each time in a further turn that
+                tells the model why.
+            strict: whether the model is bound to the schema of the type. If not, the schema is only described to it in
+                words, for types that no strict schema can express; the reply is validated all the same.
+            timeout: how long it may take, in seconds; after that the turn is interrupted. So it is when the call ends
+                early, by Ctrl-C or a cancelled task.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
                 interrupted.
+            stall_timeout: for how many seconds nothing may happen in a turn, as `Limits.stall_timeout`; after that it
+                is interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
@@ -1217,16 +1220,17 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         Args:
             input: what to say, as `turn` takes it.
-            output_type: what the reply has to be: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list
-                or any other type that pydantic knows. It is the `output` of the result, validated.
-            strict: whether the model is held to the type's schema. If not, it is told of it in words, for types that no
-                strict schema can say; the reply is validated all the same.
-            timeout: how long it may take, in seconds; then the turn is interrupted. It is too when the wait is broken
-                off.
-            observers: functions that are shown what happens in it, and change nothing.
-            limits: how much it may take, beside what its thread and client allow; beyond that it is interrupted.
-            stall_timeout: how long nothing may happen in a turn, in seconds, as `Limits.stall_timeout`; then it is
+            output_type: the type of the reply: a Pydantic model, a dataclass, a TypedDict, an enum, a union, a list or
+                any other type that pydantic knows. The reply is validated, and is the `output` of the result.
+            strict: whether the model is bound to the schema of the type. If not, the schema is only described to it in
+                words, for types that no strict schema can express; the reply is validated all the same.
+            timeout: how long it may take, in seconds; after that the turn is interrupted. So it is when the call ends
+                early, by Ctrl-C or a cancelled task.
+            observers: functions that are called with what happens in it; they change nothing.
+            limits: limits of its own, in addition to those of its thread and client; a turn that exceeds one is
                 interrupted.
+            stall_timeout: for how many seconds nothing may happen in a turn, as `Limits.stall_timeout`; after that it
+                is interrupted.
             additional_context: what the agent should know besides, by names of your own.
             approval_policy: when a person is asked before something is done.
             approvals_reviewer: who is asked: the user, or an automatic reviewer.
