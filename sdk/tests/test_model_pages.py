@@ -24,7 +24,12 @@ def test_each_page_asks_for_the_next_one_and_the_last_says_all() -> None:
 
 
 def test_a_single_page_is_the_answer_as_it_came() -> None:
-    answers: list[JsonValue] = [{"data": ["a"], "nextCursor": None}, {"data": "?"}, None]
+    answers: list[JsonValue] = [
+        {"data": ["a"], "nextCursor": None},
+        {"data": ["a"], "nextCursor": ""},
+        {"data": "?"},
+        None,
+    ]
     for answer in answers:
         pages = ModelPages(include_hidden=False).with_page(answer)
         assert pages.is_whole

@@ -82,7 +82,7 @@ def page_of(answer: JsonValue) -> tuple[Sequence[JsonValue], str | None]:
     """What a page of a list has, and the cursor of the next one."""
     if not isinstance(answer, dict) or not isinstance(data := answer.get("data"), list):
         return [], None
-    return data, text_of(answer, "nextCursor")
+    return data, text_of(answer, "nextCursor") or None  # an empty one would ask for the first page again
 
 
 def has_no_turns_yet(refusal: str) -> bool:
