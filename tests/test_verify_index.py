@@ -262,7 +262,7 @@ def test_attestations_are_reported_where_they_are(dist: Path) -> None:
     app.served["/provenance"] = provenance(CLIENT, listed_entry(dist / CLIENT)["hashes"]["sha256"])
     assert looked(dist, app, required=True)["attestations"].note == "attested by GitHub owner/name release.yml"
     app.served["/provenance"] = provenance(CLIENT, "a" * 64)
-    assert "not of these bytes" in looked(dist, app)["attestations"].problem
+    assert "not about these bytes" in looked(dist, app)["attestations"].problem
     assert looked(dist, StaticIndex(dist))["attestations"] == Finding(CLIENT, "attestations", "no attestations")
 
 
