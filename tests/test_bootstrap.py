@@ -428,7 +428,7 @@ class TestRefusals:
         (tmp_path / "python").write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")
         (tmp_path / "python").chmod(0o755)
         said = release.refused("bootstrap", "--python", tmp_path / "python")
-        assert "kept by the system's package manager; make a virtual environment" in said
+        assert "managed by the system's package manager; make a virtual environment" in said
         assert not (tmp_path / "site").exists()
         release.ran("bootstrap", "--python", tmp_path / "python", "--install-target", tmp_path / "own")
 
