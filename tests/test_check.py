@@ -237,7 +237,7 @@ def test_a_full_disk_is_no_damage(
     else:
         line = release.refused("check", wheel)
         assert line.startswith("metadata cannot be copied to ")
-        assert line.endswith(f"{full}; make room there")
+        assert line.endswith(f": {full.strerror}; make room there")
 
 
 @pytest.mark.usefixtures("reader")

@@ -209,7 +209,8 @@ def test_fetch_says_what_it_cannot_read_in_a_directory_that_is_there(
     with monkeypatch.context() as patched:
         patched.setattr(fetch, "file_digests", refuse)
         line = release.refused(*words, code=2)
-        assert line == f"{tree} exists and cannot be read: {reason}; name a new directory with --out"
+        said = f"{reason.strerror}: {reason.filename!r}"
+        assert line == f"{tree} exists and cannot be read: {said}; name a new directory with --out"
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda path: refuse() if path == tree else listed(path))
     assert release.refused(*words, code=2) == line

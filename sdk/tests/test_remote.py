@@ -107,7 +107,7 @@ def test_the_socket_of_another_server_is_not_taken_for_its_own(
     url = f"unix://{tmp_path}/s"
     with (
         AppServer(model.config(codex_bin=codex_binary), url, None),
-        pytest.raises(RuntimeStartError, match="somebody listens"),
+        pytest.raises(RuntimeStartError, match="another program listens"),
     ):
         AppServer(model.config(codex_bin=codex_binary), url, None)
 
