@@ -333,6 +333,10 @@ def test_a_post_release_of_the_client_alone_is_whole_without_runtime_wheels(
         "client_alone": True,
     }
     (wheel,) = dist.glob("*.whl")
+    stranger = dist / wheel.name.replace("codex_app_server_sdk", "somebody_elses")
+    shutil.copyfile(wheel, stranger)
+    assert json.loads(release.ran("check", dist, "--json", code=1).out)[str(dist)]["client_alone"] is False
+    stranger.unlink()
     wheel.rename(tmp_path / wheel.name)
     assert f"{dist}: there are 0 pinned wheels of the client, not one" in release.refused("check", dist)
     release.ran(*words, f"{VERSION}.post2")

@@ -152,7 +152,7 @@ def check_set(verdicts: Sequence[FileVerdict], catalog: Catalog) -> list[str]:
 def is_client_alone(verdicts: Sequence[FileVerdict], catalog: Catalog) -> bool:
     """Whether files are a post release of the client, whose runtime was released before it."""
     known = [identity(each.path.name) for each in verdicts]
-    return all(each and each[0] != catalog.distribution and Version(each[1]).is_postrelease for each in known)
+    return all(each and each[0] == catalog.client and Version(each[1]).is_postrelease for each in known)
 
 
 def problems_of(verdicts: Sequence[FileVerdict], catalog: Catalog | None = None) -> list[str]:
