@@ -155,21 +155,16 @@ def test_plain_and_async_functions_are_called_with_what_the_model_passes(stage: 
 
 
 def test_a_call_costs_little_of_the_runtimes_time(stage: Stage) -> None:
-    async def is_quick(call: ToolCall) -> bool:
+    async def durations(call: ToolCall) -> list[int]:
         await stage.outputs([weather, buy], *[call] * 24)
         assert len(stage.calls) == 24
-        durations: list[int] = sorted(item.duration_ms for item in stage.calls)
-        return durations[7] <= MOST_MS
+        return [item.duration_ms for item in stage.calls]
 
     async def scene() -> None:
         for call in (ToolCall("weather", {"city": "Rome"}), ToolCall("buy", {"what": "tea"}, namespace="shop")):
-            # The machine may be busy with something else for two thirds of a turn, and for two turns of four.
-            quick = 0
-            for _ in range(4):
-                quick += await is_quick(call)
-                if quick == 2:
-                    break
-            assert quick == 2, f"{call.name} takes longer than {MOST_MS} ms"
+            # The machine may be busy with something else, but hardly for two thirds of two turns.
+            calls = sorted([each for _ in range(2) for each in await durations(call)])
+            assert calls[len(calls) // 3 - 1] <= MOST_MS
 
     stage.play(scene())
 
