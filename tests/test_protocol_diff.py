@@ -424,7 +424,7 @@ def test_what_can_break_comes_first_and_what_is_experimental_after_what_is_stabl
     document = as_markdown("1", "2", shown)
     assert document.startswith("# Codex app-server protocol: 1 to 2\n\n3 changes, ")
     assert (
-        "| field removed | `C.d` | `list[str] \\| null` | received: x, y and 1 more | who reads it finds nothing |"
+        "| field removed | `C.d` | `list[str] \\| null` | received: x, y and 1 more | reading it finds nothing |"
         in document
     )
     assert document.index("## Can break users") < document.index("## Harmless")
@@ -556,7 +556,7 @@ def directory(codex_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_an_older_release_is_fetched_without_the_lock_and_compared_with_the_pinned_one(directory: Path) -> None:
     ended = codex_release("protocol-diff", "0.163.0", "--fail-on-breaking", code=1)
     assert "WARNING: UNLOCKED: 0.163.0" in ended.stderr
-    assert 'breaking  value removed  ReviewDelivery  "detached"  sent: review/start  who passes it is refused' in (
+    assert 'breaking  value removed  ReviewDelivery  "detached"  sent: review/start  passing it is refused' in (
         ended.stdout.splitlines()
     )
     assert codex_release("protocol-diff", "0.163.0", directory).stdout == ended.stdout

@@ -48,7 +48,7 @@ def _harmless(why: str) -> Verdict:
 
 _GATE = "it is refused now unless experimental things are allowed"
 _NO_GATE = "it needs no permission any more"
-_PASSED_OVER = _harmless("who does not know it passes over it")
+_PASSED_OVER = _harmless("a client that does not know it ignores it")
 
 
 class What(Enum):
@@ -61,23 +61,23 @@ class What(Enum):
     """
 
     METHOD_ADDED = "method added", _harmless("nobody calls it yet"), None
-    METHOD_REMOVED = "method removed", _breaks("a call is answered with: method not found"), None
+    METHOD_REMOVED = "method removed", _breaks("calling it fails: method not found"), None
     METHOD_STABLE = "method became stable", _harmless(_NO_GATE), None
     METHOD_EXPERIMENTAL = "method became experimental", _breaks(_GATE), None
     SERVER_REQUEST_ADDED = "server request added", None, _harmless("it is declined until somebody handles it")
     SERVER_REQUEST_REMOVED = "server request removed", None, _breaks("its handler is never called again")
     NOTIFICATION_ADDED = "notification added", None, _PASSED_OVER
-    NOTIFICATION_REMOVED = "notification removed", None, _breaks("who waits for it waits in vain")
+    NOTIFICATION_REMOVED = "notification removed", None, _breaks("it never arrives any more")
     FIELD_ADDED = "optional field added", _harmless("it need not be passed"), _PASSED_OVER
     FIELD_ADDED_REQUIRED = "required field added", _breaks("what is passed today lacks it"), _PASSED_OVER
     FIELD_REMOVED = (
         "field removed",
-        _breaks("who passes it is ignored or refused"),
-        _breaks("who reads it finds nothing"),
+        _breaks("passing it is ignored or refused"),
+        _breaks("reading it finds nothing"),
     )
     FIELD_REQUIRED = (
         "field became required",
-        _breaks("who does not pass it is refused"),
+        _breaks("a call without it is refused"),
         _harmless("it is always there now"),
     )
     FIELD_OPTIONAL = "field became optional", _harmless("it need not be passed any more"), _breaks("it can be None now")
@@ -88,7 +88,7 @@ class What(Enum):
     )
     FIELD_DEFAULT = (
         "default changed",
-        _breaks("who does not pass it gets something else"),
+        _breaks("a call without it gets another value"),
         _harmless("the model fills in what its absence means now"),
     )
     FIELD_STABLE = "field became stable", _harmless(_NO_GATE), _harmless(_NO_GATE)
@@ -100,12 +100,12 @@ class What(Enum):
     TYPE_WIDER = (
         "type widened",
         _harmless("what is passed today still fits"),
-        _breaks("it can be what its readers do not expect"),
+        _breaks("it can be something that its readers do not expect"),
     )
     TYPE_NARROWER = (
         "type narrowed",
         _breaks("some of what could be passed is refused"),
-        _harmless("it is nothing that it could not be before"),
+        _harmless("it is always something that it could be before"),
     )
     TYPE_ANOTHER = (
         "type changed",
@@ -114,24 +114,28 @@ class What(Enum):
     )
     TYPE_RENAMED = (
         "type renamed",
-        _breaks("who imports the model does not find it"),
-        _breaks("who imports the model does not find it"),
+        _breaks("importing the model by its old name fails"),
+        _breaks("importing the model by its old name fails"),
     )
-    VALUE_ADDED = "value added", _harmless("nobody passes it yet"), _harmless("who does not know it gets the string")
+    VALUE_ADDED = (
+        "value added",
+        _harmless("nobody passes it yet"),
+        _harmless("a client that does not know it gets the string"),
+    )
     VALUE_REMOVED = (
         "value removed",
-        _breaks("who passes it is refused"),
-        _breaks("who waits for it waits in vain, and its name in Python is gone"),
+        _breaks("passing it is refused"),
+        _breaks("it never arrives any more, and its name in Python is gone"),
     )
     VARIANT_ADDED = (
         "variant added",
         _harmless("nobody passes it yet"),
-        _harmless("who does not know it gets the raw object"),
+        _harmless("a client that does not know it gets the raw object"),
     )
     VARIANT_REMOVED = (
         "variant removed",
-        _breaks("who passes it is refused"),
-        _breaks("who waits for it waits in vain, and its model is gone"),
+        _breaks("passing it is refused"),
+        _breaks("it never arrives any more, and its model is gone"),
     )
 
     def __init__(self, words: str, sent: Verdict | None, received: Verdict | None) -> None:
