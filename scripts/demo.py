@@ -59,8 +59,9 @@ def install(built: list[dict[str, Any]]) -> Path:
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted:
         return python
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(ENVIRONMENT)
-    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    venv.EnvBuilder(symlinks=os.name != "nt").create(ENVIRONMENT)
+    # The pip that is here already: to put one there takes longer than all that it installs.
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "client.txt")], check=True)
     # Where a target has two wheels, pip chooses. No index is asked: only what was just built can come in.
     subprocess.run([*pip, "--no-index", "--find-links", str(DIST), "codex-app-server-sdk"], check=True)

@@ -29,6 +29,8 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+DEV = ("rehearse", "dev")
+"""What our own programs need, and then what tests and linters need beside it."""
 FAST = "not runtime and not index and not emulator and not network and not slow"
 # One more than cores, for tests wait for programs, and programs for each other. Each has its share of the files, so
 # little of what those share is made twice.
@@ -142,7 +144,7 @@ COMMANDS = {
     ),
     "test": Command(
         "linters, type checks and tests; with words for pytest, only those tests",
-        ("dev",),
+        DEV,
         run_tests,
         {
             "--fast": "only the tests that are quick and need neither a runtime, nor an index, nor the network",
@@ -150,8 +152,8 @@ COMMANDS = {
         },
         passes_on=True,
     ),
-    "lint": Command("linters and type checks alone", ("dev",), lambda python, *_: run_checks(python)),
-    "fmt": Command("mend what the linter can, and format the code", ("dev",), write_code_well),
+    "lint": Command("linters and type checks alone", DEV, lambda python, *_: run_checks(python)),
+    "fmt": Command("mend what the linter can, and format the code", DEV, write_code_well),
     "rehearse": Command(
         "rehearse a release on an index of its own; takes codex-release's options",
         ("rehearse",),
@@ -160,13 +162,13 @@ COMMANDS = {
     ),
     "bench": Command(
         "measure against the plain way; takes the options of benchmarks/wheels.py",
-        ("dev",),
+        DEV,
         program("benchmarks/wheels.py"),
         passes_on=True,
     ),
     "bench-client": Command(
         "measure the client against its peer; takes benchmarks/client's options",
-        ("dev",),
+        DEV,
         program("-m", "benchmarks.client"),
         passes_on=True,
     ),
@@ -181,5 +183,5 @@ COMMANDS = {
         renew_requirements,
         {"--upgrade": "take the newest versions; without it, what is pinned stays where it can"},
     ),
-    "setup": Command("only make .venv", ("dev",), lambda *_: 0),
+    "setup": Command("only make .venv", DEV, lambda *_: 0),
 }

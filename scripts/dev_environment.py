@@ -111,8 +111,7 @@ def _complete(*requirements: str) -> None:
         if done.get(what) == wanted:
             return
         quiet = [] if sys.stderr.isatty() else ["--quiet"]
-        # As pip does: where no bytecode may be written later, every start of a program would compile it all again.
-        command = [str(UV), "pip", "install", "--compile-bytecode", *quiet, "--python", str(PYTHON), *words]
+        command = [str(UV), "pip", "install", *quiet, "--python", str(PYTHON), *words]
         subprocess.run(command, cwd=ROOT, env=environ(), check=True)
         _record(done, what, wanted)
 
@@ -129,7 +128,10 @@ def _complete(*requirements: str) -> None:
         wanted = _digest(_file(each))
         if done.get(each) != wanted:
             _say(f"installing {_name(each)}")
-        install(each, wanted, "--require-hashes", "-r", _name(each))
+        # Where no bytecode may be written later, every start of a program would compile all that it imports. The tests
+        # keep theirs themselves, and import a tenth of what is there for them.
+        compiled = ["--compile-bytecode"] if sys.dont_write_bytecode and each != "dev" else []
+        install(each, wanted, *compiled, "--require-hashes", "-r", _name(each))
     if set(requirements) - {"docs"}:
         projects = _digest(ROOT / "release" / "pyproject.toml", ROOT / "sdk" / "pyproject.toml")
         install("projects", projects, "--no-deps", "--no-build-isolation", "-e", "release", "-e", "sdk")

@@ -46,7 +46,8 @@ def checkout(tmp_path: Path) -> Path:
         )
     pins = read((directory / "requirements" / "release.txt").read_text(encoding="utf-8"))
     few = [str(pin) for pin in pins if pin.requirement.name in BUILDING]
-    (directory / "requirements" / "dev.txt").write_text("\n".join(few) + "\n", encoding="utf-8")
+    for name in dev.DEV:
+        (directory / "requirements" / f"{name}.txt").write_text("\n".join(few) + "\n", encoding="utf-8")
     return directory
 
 
@@ -69,11 +70,13 @@ def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Pat
     # Where pip and uv are to put things, and which ones they are to take, is nobody's to say here.
     astray = {"PIP_TARGET": "astray", "PIP_DRY_RUN": "1", "PIP_USER": "1", "PIP_NO_BINARY": ":all:"}
     astray |= {"PIP_PREFIX": "astray", "UV_EXCLUDE_NEWER": "2020-01-01", "UV_INDEX": "https://nowhere.invalid/simple"}
-    said = ran(checkout, "setup", env=astray).stderr
-    lines = ("making .*", "installing requirements/installer.txt", "installing requirements/dev.txt")
+    said = ran(checkout, "setup", env={**astray, "PYTHONDONTWRITEBYTECODE": "1"}).stderr
+    lines = ("making .*", *(f"installing requirements/{name}.txt" for name in ("installer", *dev.DEV)))
     assert re.fullmatch("".join(f"{line}\n" for line in lines), said)
     python = python_of(checkout / ".venv")
-    finished(python, "-c", "import release_package, sdk_package, hatchling")
+    # What nobody may compile later is compiled now.
+    ours = "import release_package, sdk_package, hatchling, os; assert os.path.exists(hatchling.__cached__)"
+    finished(python, "-c", ours, env={"PYTHONDONTWRITEBYTECODE": "1"})
     (checkout / ".venv" / "mine").touch()
     assert ran(checkout, "setup").stderr == ""
     with (checkout / "requirements" / "dev.txt").open("a", encoding="utf-8") as file:
