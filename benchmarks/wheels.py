@@ -52,7 +52,7 @@ from codex_release.facts.settings import Settings
 from codex_release.facts.targets import Catalog
 from codex_release.facts.workspace import Workspace
 from codex_release.runtime.inspection import inspect_tree
-from codex_release.wheels.stage import stage_runtime
+from codex_release.wheels.stage import fill_runtime
 
 if TYPE_CHECKING:
     from codex_release.facts.targets import Target
@@ -179,7 +179,8 @@ def fetch_archives(directory: Path) -> dict[str, Plain]:
 def _template(directory: Path, context: Context, tree: RuntimeTree, variant: Variant, target: Target) -> Path:
     stage = directory / f"template-{target.triple}"
     runtime = Runtime(context.lock.version, target)
-    stage_runtime(stage, tree.files, variant, runtime, catalog=context.catalog, workspace=context.workspace)
+    stage.mkdir()
+    fill_runtime(stage, tree.files, variant, runtime, catalog=context.catalog, workspace=context.workspace)
     return stage
 
 

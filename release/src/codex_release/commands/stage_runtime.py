@@ -18,7 +18,7 @@ from codex_release.runtime.headers import begins_as_executable
 from codex_release.runtime.inspection import Inspection, infer_target, inspect_tree
 from codex_release.runtime.tags import Variant, broken_promise, wheel_tag
 from codex_release.runtime.tree import Expected, RuntimeTree, read_tree, stream_tree
-from codex_release.wheels.stage import stage_runtime
+from codex_release.wheels.stage import fill_runtime, staging
 
 if TYPE_CHECKING:
     import argparse
@@ -86,15 +86,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
                 raise LockError(error.what, remedy=remedy) from error
         inspection = inspect_tree(tree, target, catalog.layout)
         variant = _variant(inspection, target, arguments.platform_tag)
-        stage_runtime(
-            arguments.staging_dir,
-            tree.files,
-            variant,
-            runtime,
-            catalog=catalog,
-            workspace=context.workspace,
-            root=tree.root,
-        )
+        with staging(arguments.staging_dir, "stage-runtime") as stage:
+            workspace = context.workspace
+            fill_runtime(stage, tree.files, variant, runtime, catalog=catalog, workspace=workspace, root=tree.root)
     for other in inspection.variants:
         if not arguments.platform_tag and other != variant:
             context.progress.note(

@@ -8,7 +8,7 @@ from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add
 from codex_release.facts.versions import ReleaseVersion, client_version
-from codex_release.wheels.stage import stage_sdk
+from codex_release.wheels.stage import fill_sdk, staging
 
 if TYPE_CHECKING:
     import argparse
@@ -38,13 +38,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             remedy=f"pin it with: codex-release lock {version}",
         )
     own_version = client_version(arguments.sdk_version, version)
-    stage_sdk(
-        arguments.staging_dir,
-        version,
-        sdk_version=own_version,
-        catalog=context.catalog,
-        workspace=context.workspace,
-    )
+    with staging(arguments.staging_dir, "stage-sdk") as stage:
+        fill_sdk(stage, version, sdk_version=own_version, catalog=context.catalog, workspace=context.workspace)
     pin = f"{context.catalog.distribution}=={version.pep440}"
     data = {"path": str(arguments.staging_dir), "version": own_version, "pin": pin}
     return Answer(("version", "pin", "path"), [(own_version, pin, str(arguments.staging_dir))], data)

@@ -26,7 +26,7 @@ from codex_release.runtime.inspection import inspect_tree
 from codex_release.wheels.assembler import skeleton_files
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.record import record_text
-from codex_release.wheels.stage import stage_runtime
+from codex_release.wheels.stage import fill_runtime
 from codex_release.wheels.wheel_file import read_entry_points
 
 if TYPE_CHECKING:
@@ -123,15 +123,10 @@ def _variant(plan: Plan, tree: RuntimeTree) -> Variant:
 
 def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend) -> dict[str, bytes]:
     """What the wheel would hold beside the payload."""
-    stage_runtime(
-        scratch / "stage",
-        shipped.files,
-        variant,
-        plan.runtime,
-        catalog=plan.catalog,
-        workspace=plan.workspace,
-    )
-    return skeleton_files(backend.build("wheel", scratch / "stage", scratch / "skeleton", {"payload": "omit"}))
+    stage = scratch / "stage"
+    stage.mkdir()
+    fill_runtime(stage, shipped.files, variant, plan.runtime, catalog=plan.catalog, workspace=plan.workspace)
+    return skeleton_files(backend.build("wheel", stage, scratch / "skeleton", {"payload": "omit"}))
 
 
 def _write_package(plan: Plan, shipped: RuntimeTree, skeleton: Mapping[str, bytes], stage: Switch) -> tuple[str, str]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.runtime.tags import Variant
 
-__all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "stage_runtime", "stage_sdk", "staging"]
+__all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "staging"]
 
 _IGNORED = ("__pycache__", "*.pyc", ".*")
 _LICENSES = "licenses"
@@ -90,34 +90,6 @@ def _refuse_foreign(place: Path, command: str) -> None:
     )
 
 
-def stage_runtime(
-    directory: Path,
-    files: Mapping[str, FileDigest],
-    variant: Variant,
-    runtime: Runtime,
-    *,
-    catalog: Catalog,
-    workspace: Workspace,
-    root: Path | None = None,
-) -> None:
-    """Make the build directory of one runtime wheel.
-
-    Args:
-        directory: see `staging`; it appears whole or not at all.
-        files: what the runtime's files are.
-        variant: the wheel's tags, and what is left out of it.
-        runtime: where they come from, for the bill of materials.
-        catalog: the data file.
-        workspace: where template and licence are.
-        root: the runtime's tree, to be copied in; without it only a tool that adds the payload can use the stage.
-
-    Raises:
-        StageError: if the directory is in use, or something cannot be read or written.
-    """
-    with staging(directory, "stage-runtime") as scratch:
-        fill_runtime(scratch, files, variant, runtime, catalog=catalog, workspace=workspace, root=root)
-
-
 def fill_runtime(
     directory: Path,
     files: Mapping[str, FileDigest],
@@ -128,7 +100,16 @@ def fill_runtime(
     workspace: Workspace,
     root: Path | None = None,
 ) -> None:
-    """The same in an empty directory, of one who alone knows of it: it may be half filled, and bears no stamp.
+    """Make an empty directory the build directory of one runtime wheel.
+
+    Args:
+        directory: of `staging`, or one that nobody else knows of: a failure leaves it half filled.
+        files: what the runtime's files are.
+        variant: the wheel's tags, and what is left out of it.
+        runtime: where they come from, for the bill of materials.
+        catalog: the data file.
+        workspace: where template and licence are.
+        root: the runtime's tree, to be copied in; without it only a tool that adds the payload can use the stage.
 
     Raises:
         StageError: if something that is copied is no project's metadata.
@@ -156,29 +137,17 @@ def fill_runtime(
         copy_tree(RuntimeTree(root, shipped), directory / "src" / catalog.module, catalog.layout)
 
 
-def stage_sdk(
+def fill_sdk(
     directory: Path, version: ReleaseVersion, *, sdk_version: str, catalog: Catalog, workspace: Workspace
 ) -> None:
-    """Make the build directory of the client, pinned to exactly one runtime.
+    """Make an empty directory the build directory of the client, pinned to exactly one runtime.
 
     Args:
-        directory: see `staging`; it appears whole or not at all.
+        directory: see `fill_runtime`.
         version: the runtime.
         sdk_version: the client's own version (PEP 440).
         catalog: the data file.
         workspace: where the client's project is.
-
-    Raises:
-        StageError: if the directory is in use, or the project's metadata cannot be pinned.
-    """
-    with staging(directory, "stage-sdk") as scratch:
-        fill_sdk(scratch, version, sdk_version=sdk_version, catalog=catalog, workspace=workspace)
-
-
-def fill_sdk(
-    directory: Path, version: ReleaseVersion, *, sdk_version: str, catalog: Catalog, workspace: Workspace
-) -> None:
-    """The same in an empty directory, of one who alone knows of it: it may be half filled, and bears no stamp.
 
     Raises:
         StageError: if the project's metadata cannot be pinned.
