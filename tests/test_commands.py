@@ -9,6 +9,7 @@ import importlib.metadata
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import archives
 import pytest
 import tomlkit
 from fake_release import FakeRelease
-from programs import finished
+from programs import ROOT, finished
 from publishing import SmallRelease
 from until import until
 
@@ -527,6 +528,19 @@ def test_stage_sdk_pins_exactly_whatever_was_there_before(
     others = [each for each in before if each.startswith("rich")]
     assert staged["dependencies"] == [*others, f"codex-cli-bin=={VERSION}"]
     assert staged["version"] == f"{VERSION}.post3"
+
+
+def test_what_an_index_shows_of_the_client_links_to_nothing_that_is_not_there(
+    release: FakeRelease, tmp_path: Path
+) -> None:
+    page = (ROOT / "sdk" / "README.md").read_text(encoding="utf-8")
+    assert "[approvals](docs/approvals.md)" in page
+    (release.root / "sdk" / "README.md").write_text(f"{page}[Codex](https://github.com/openai/codex/x.md)")
+    release.ran("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION)
+    staged = (tmp_path / "stage" / "README.md").read_text(encoding="utf-8")
+    assert "See\napprovals." in staged
+    assert staged.endswith("[Codex](https://github.com/openai/codex/x.md)")
+    assert re.findall(r"\]\((?!https://)[^)]*\)", staged) == []
 
 
 def test_stage_sdk_refuses_what_cannot_be_pinned(release: FakeRelease, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ __all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "staging"]
 
 _IGNORED = ("__pycache__", "*.pyc", ".*")
 _LICENSES = "licenses"
+_TO_DOCUMENT = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)\s]+\.md(?:#[\w-]*)?\)")
+"""A link to another document of the repository, which would lead nowhere from the page that an index shows."""
 SBOM = "codex-cli-bin.cdx.json"
 """What the bill of materials of a runtime wheel is called."""
 _STAMP = ".codex-release-stage"
@@ -153,8 +156,9 @@ def fill_sdk(
         StageError: if the project's metadata cannot be pinned.
         OSError: if something cannot be read or written.
     """
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copyfile(workspace.sdk / name, directory / name)
+    shutil.copyfile(workspace.sdk / "pyproject.toml", directory / "pyproject.toml")
+    readme = (workspace.sdk / "README.md").read_text(encoding="utf-8")
+    (directory / "README.md").write_bytes(_TO_DOCUMENT.sub(r"\1", readme).encode())
     shutil.copyfile(workspace.license, directory / "LICENSE")
     shutil.copytree(workspace.sdk / "src", directory / "src", ignore=shutil.ignore_patterns(*_IGNORED))
     # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
