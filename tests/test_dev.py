@@ -201,6 +201,7 @@ def test_an_environment_of_anothers_making_is_refused_and_left_alone(checkout: P
     assert sorted(theirs.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_setting_of_pip_is_one_of_the_installer_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_"))]:
         monkeypatch.delenv(name)

@@ -422,6 +422,7 @@ class TestNotebook:
     def test_it_runs_from_anywhere_and_shows_what_is_stored(self, python: Path, elsewhere: Path) -> None:
         finished(python, SDK / "notebooks" / "refresh.py", "--check", cwd=elsewhere)
 
+    @pytest.mark.slow
     def test_what_is_stored_has_run_in_order_and_without_errors(self) -> None:
         import nbformat  # which compiles two seconds of grammars, in every worker if it stood above
 

@@ -38,6 +38,7 @@ def test_with_a_fixture_that_needs_it(allowed):
 """
 
 
+@pytest.mark.slow
 def test_only_a_test_that_says_so_reaches_another_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

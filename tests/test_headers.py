@@ -453,6 +453,7 @@ MAGICS = [data[:8] for data in SAMPLES.values()] + [bytes.fromhex("cafebabf00000
 NOISE = st.builds(bytes.__add__, st.sampled_from([b"", *MAGICS]), st.binary(max_size=600))
 
 
+@pytest.mark.slow
 @given(data=MUTANTS | NOISE)
 @example(data=b"MZ" + bytes(62))
 @settings(max_examples=500, deadline=timedelta(seconds=1))

@@ -429,6 +429,7 @@ def dripping(begin: bytes, drop: bytes) -> Callable[[socket.socket], None]:
     return serve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "begin", "drop"),
     [

@@ -144,12 +144,14 @@ class TestAnswers:
         with pytest.raises(SourceError, match="failed with exit code 3: it does not say why"):
             answer([sys.executable, "-c", "raise SystemExit(3)"], timeout_s=20)
 
+    @pytest.mark.slow
     def test_what_a_program_said_before_it_was_ended_is_told(self) -> None:
         code = "import sys, time; sys.stderr.write('waiting for a lock'); sys.stderr.flush(); time.sleep(60)"
         ran = run([sys.executable, "-c", code], timeout_s=3, name="the backend")
         assert ran.code is None
         assert ran.failure == "the backend gave no answer for 3 s: waiting for a lock"
 
+    @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="it needs a program with a #! line")
     def test_a_program_is_ended_with_what_it_has_started_where_a_shell_stands_before_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -171,6 +173,7 @@ class TestAnswers:
         (words,) = calls_of(taskkill)
         assert words[:3] == ["/T", "/F", "/PID"]
 
+    @pytest.mark.slow
     def test_a_child_that_keeps_the_pipes_open_does_not_keep_us(self) -> None:
         code = (
             "import subprocess, sys, time; print('half', flush=True)\n"

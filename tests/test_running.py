@@ -220,6 +220,7 @@ sys.exit(0 if sys.stdin.buffer.raw.readline() == b"" else 1)"""
     assert run_entrypoint(tree(tmp_path, catalog, target), target, catalog, VERSION, on_path(tmp_path)).asked == BOTH
 
 
+@pytest.mark.slow
 def test_what_never_answers_is_ended(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = foreign(catalog, ARM)
     emulator(tmp_path, "qemu-aarch64", "qemu-aarch64 version 7.2.22", "import time; time.sleep(600)")
@@ -233,6 +234,7 @@ def test_what_never_answers_is_ended(catalog: Catalog, tmp_path: Path, monkeypat
 # --- In a command
 
 
+@pytest.mark.slow
 @linux
 def test_check_runs_what_is_locked_and_nothing_else(release: FakeRelease, host: Target, tmp_path: Path) -> None:
     """The small executable of a fake runtime says nothing, which is seen only where it is run."""

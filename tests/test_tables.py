@@ -66,6 +66,7 @@ def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
             yield path, changed(document, path, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "read", "remedy"),
     [

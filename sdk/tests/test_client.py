@@ -329,6 +329,7 @@ def test_a_request_that_waits_too_long_is_given_up(peer: Peer, caplog: pytest.Lo
     assert not caplog.records  # its answer was expected, only not any more
 
 
+@pytest.mark.slow
 def test_a_runtime_that_does_not_read_costs_a_caller_no_more_than_its_timeout(peer: Peer) -> None:
     config = peer("greet(); time.sleep(1.5); wait_for_end()", request_timeout_s=0.2)
     with AppServerClient(config) as client:
@@ -471,6 +472,7 @@ def test_a_runtime_that_closes_its_input_is_ended(peer: Peer) -> None:
         client.request("m", {"text": "x" * 1_000_000})
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_dead_runtime_is_noticed_though_a_stranger_holds_the_pipes(peer: Peer) -> None:
     """A grandchild has inherited stdout and stderr: there is no end of file to notice."""
@@ -610,6 +612,7 @@ def test_an_interrupted_close_kills_the_runtime(peer: Peer, monkeypatch: pytest.
     assert bare(client)._driver._transport._process.returncode != 0
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.usefixtures("impatient")
 def test_closing_does_not_wait_for_a_stranger_that_holds_the_pipes(peer: Peer) -> None:

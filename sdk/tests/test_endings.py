@@ -611,6 +611,7 @@ print("fine")
 """
 
 
+@pytest.mark.slow
 def test_a_loop_ends_in_the_midst_of_a_start_that_nobody_waits_for(peer: Peer) -> None:
     ran = child(ENDED_LOOP, *command_of(peer("greet(); wait_for_end()")))
 

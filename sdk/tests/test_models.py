@@ -214,6 +214,7 @@ def messages(draw: st.DrawFn) -> tuple[str, object]:
     return name, draw(st.dictionaries(st.sampled_from(wires) | st.text(max_size=8), values, max_size=8))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
 def test_whatever_the_runtime_says_is_decoded_and_kept(message: tuple[str, object]) -> None:

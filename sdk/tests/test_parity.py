@@ -94,6 +94,7 @@ def test_every_public_method_says_what_it_does() -> None:
             assert name.startswith("__") or inspect.getdoc(member), f"{kind.__name__}.{name}"
 
 
+@pytest.mark.slow
 def test_the_fronts_for_threads_are_what_those_for_asyncio_say() -> None:
     twins = Path(__file__).resolve().parents[2] / "scripts" / "twins.py"
     ran = subprocess.run([sys.executable, str(twins), "--check"], capture_output=True, text=True, check=False)

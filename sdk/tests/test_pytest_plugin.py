@@ -61,6 +61,7 @@ def pytest_says(python: str | Path, project: Path, *words: str, code: int = 0) -
     return finished(python, "-m", "pytest", *words, cwd=project, env=env, code=code).stdout
 
 
+@pytest.mark.slow
 def test_it_is_there_without_a_word(project: Path) -> None:
     assert "5 passed" in pytest_says(sys.executable, project)
     assert "codex_model_server" in pytest_says(sys.executable, project, "--fixtures")

@@ -123,6 +123,7 @@ WORDS = st.lists(st.sampled_from(["a", "bc", 'quote" ', "ü\n"]), max_size=3)
 SHAPES = st.lists(st.tuples(st.sampled_from([*PIECE, "question"]), WORDS), max_size=4)
 
 
+@pytest.mark.slow
 @both
 @settings(deadline=None, max_examples=25)
 @given(shape=SHAPES, cuts=st.lists(st.integers(min_value=1, max_value=2_500), max_size=4))

@@ -69,6 +69,7 @@ def test_sleep_has_an_end() -> None:
     assert 0.05 <= time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_a_time_that_is_up_at_once_is_up() -> None:
     """What a `SimpleQueue` does not promise: it waits for ever where the time is up before it looks a second time."""
 
