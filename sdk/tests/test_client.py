@@ -472,6 +472,31 @@ def test_a_runtime_that_closes_its_input_is_ended(peer: Peer) -> None:
         client.request("m", {"text": "x" * 1_000_000})
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("greet(); call = read(); os.close(0); write({'id': call['id'], 'result': {}}); time.sleep(60)", "its input"),
+        (
+            "greet(); call = read(); write({'id': call['id'], 'result': {}}); read(); os.close(0); os.close(1)",
+            "its output",
+        ),
+    ],
+    ids=["input", "both"],
+)
+def test_a_runtime_that_closes_its_pipes_between_two_calls_is_ended(
+    scripted: Callable[..., None], script: str, reason: str
+) -> None:
+    """Nothing is on its way to it when it does: asyncio takes that for no error."""
+
+    async def scene(codex: Any) -> None:
+        client = awaited(bare(codex).client)
+        await client.request("m")
+        with pytest.raises(TransportClosedError, match=f"m got no answer: the runtime closed {reason}"):
+            await client.request("m")
+
+    scripted(scene, f"{script}; time.sleep(60)", request_timeout_s=5)
+
+
 @pytest.mark.slow
 @posix_only
 def test_a_dead_runtime_is_noticed_though_a_stranger_holds_the_pipes(peer: Peer) -> None:

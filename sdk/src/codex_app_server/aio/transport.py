@@ -68,6 +68,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         self._dismissal: str | None = None
         self._failure: BaseException | None = None
         self._is_paused = False
+        self._is_deaf = False
         self._has_reported = False
         self._timers: list[asyncio.TimerHandle] = []
         self._gone = asyncio.Event()
@@ -117,9 +118,14 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
     def send(self, data: bytes) -> None:
         """Send, some time. After the end it does nothing."""
-        pipe = self._pipe(_STDIN)
-        if pipe is not None and not pipe.is_closing():
+        if (pipe := self._pipe(_STDIN)) is None:
+            return
+        if not pipe.is_closing():
             cast("asyncio.WriteTransport", pipe).write(data)
+        elif not (self._is_closing or self._is_deaf):
+            # asyncio saw the runtime close it while nothing was on its way there, which is no error to it.
+            self._is_deaf = True
+            self._dismiss("the runtime closed its input", grace=MOMENT)
 
     def pause(self) -> None:
         """Let the runtime wait with its output until `resume`."""
@@ -279,12 +285,8 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         """End a process that can no longer be talked to, unless it is on its way out."""
 
         def end() -> None:
-            if (
-                self._process is None
-                or self._gone.is_set()
-                or (pipe := self._pipe(_STDIN)) is None
-                or pipe.is_closing()
-            ):
+            # Not whether stdin is closed: the runtime may have done that, too.
+            if self._process is None or self._gone.is_set() or self._is_closing:
                 return
             self._dismissal = reason
             _terminate(self._process)
@@ -294,8 +296,8 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
     def _later(self, delay: float, step: Callable[..., object], *arguments: object) -> None:
         """Do something some seconds later, unless all is over before."""
-        if not self._has_reported:
-            self._timers.append(asyncio.get_running_loop().call_later(delay, step, *arguments))
+        if not self._has_reported and self._loop is not None and not self._loop.is_closed():
+            self._timers.append(self._loop.call_later(delay, step, *arguments))
 
     def _pipe(self, fd: int) -> asyncio.BaseTransport | None:
         return self._process.get_pipe_transport(fd) if self._process else None
