@@ -108,6 +108,19 @@ def test_what_was_busy_is_tried_again_and_what_fails_is_an_outcome(play: Callabl
     play(scene, default=answer)
 
 
+def test_a_prompt_that_cannot_be_sent_is_an_outcome_and_the_others_go_on(
+    play: Callable[..., None], tmp_path: Path
+) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        prompts = ["a", "b\ud800", "c"]
+        outcomes = [outcome async for outcome in each(codex, prompts, in_order=True, journal=tmp_path / "done.jsonl")]
+        assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+        with pytest.raises(ValueError, match="which is no Unicode"):
+            outcomes[1].unwrap()
+
+    play(scene, default=echo)
+
+
 def test_outputs_are_of_the_type_that_is_asked_for(play: Callable[..., None]) -> None:
     def answer(request: Any) -> Text:
         return Text('{"value": "x"}' if "bad" in request.texts[-1] or "bad" in request.texts[0] else '{"value": 7}')

@@ -253,8 +253,8 @@ async def done(runner: Runner, plan: Plan, job: Job) -> MapOutcome[Any]:
     delays = plan.delays()
     for attempt in count(1):
         try:
-            return plan.succeeded(job, await runner.run(plan, job), attempt)
-        except RuntimeLostError as error:
+            result = await runner.run(plan, job)
+        except (RuntimeLostError, ValueError) as error:  # what cannot be said, as text that is no Unicode, is not sent
             return plan.failed(job, error, attempt)
         except (TransportClosedError, RuntimeStartError):
             raise
@@ -263,4 +263,6 @@ async def done(runner: Runner, plan: Plan, job: Job) -> MapOutcome[Any]:
             if delay is None:
                 return plan.failed(job, error, attempt)
             await asyncio.sleep(delay)
+        else:
+            return plan.succeeded(job, result, attempt)  # what the journal raises is no failure of the prompt
     raise AssertionError

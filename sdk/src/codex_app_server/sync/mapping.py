@@ -290,8 +290,8 @@ def done(
     delays = plan.delays()
     for attempt in count(1):
         try:
-            return plan.succeeded(job, runner.run(plan, job, began), attempt)
-        except RuntimeLostError as error:
+            result = runner.run(plan, job, began)
+        except (RuntimeLostError, ValueError) as error:  # what cannot be said, as text that is no Unicode, is not sent
             return plan.failed(job, error, attempt)
         except (TransportClosedError, RuntimeStartError):
             raise
@@ -303,4 +303,6 @@ def done(
                 return plan.failed(job, error, attempt)
             if stopped.wait(delay):
                 raise
+        else:
+            return plan.succeeded(job, result, attempt)  # what the journal raises is no failure of the prompt
     raise AssertionError
