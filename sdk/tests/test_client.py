@@ -26,6 +26,7 @@ from codex_app_server import (
     RuntimeStartError,
     StartupTimeoutError,
     TransportClosedError,
+    allow_paths,
 )
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.sync import transport as stdio
@@ -287,6 +288,29 @@ def test_an_answer_that_was_cut_off_by_the_end_is_none(scripted: Callable[..., N
         assert caught.value.exit_code == 3
 
     scripted(scene, script)
+
+
+def test_a_change_of_files_with_an_odd_name_is_no_end_and_its_question_is_left_to_others(
+    scripted: Callable[..., None],
+) -> None:
+    script = """
+    greet()
+    call = read()
+    for name in (["i"], {"i": 1}, 5, None):
+        item = {"type": "fileChange", "id": name, "changes": [{"path": "x", "kind": {"type": "add"}, "diff": ""}]}
+        write({"method": "item/started", "params": {"threadId": "t", "turnId": "u", "item": item}})
+        asked = {"threadId": "t", "turnId": "u", "itemId": name}
+        write({"id": 1, "method": "item/fileChange/requestApproval", "params": asked})
+        answer = read()["result"]
+        assert answer == {"decision": "decline"}, answer
+    write({"id": call["id"], "result": {}})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        assert await awaited(bare(codex).client).request("m") == {}
+
+    scripted(scene, script, approvals=[allow_paths(".")])
 
 
 def test_large_messages_go_through_both_ways(peer: Peer) -> None:

@@ -44,27 +44,33 @@ class Approving:
     def __init__(self, rules: Sequence[ApprovalRule] = ()) -> None:
         self.rules = rules
         self.watchers: list[Callable[[ApprovalDecision], None]] = []
-        self._changes: OrderedDict[tuple[object, object], JsonValue] = OrderedDict()
+        self._changes: OrderedDict[tuple[str, str] | None, JsonValue] = OrderedDict()
 
     def note(self, params: JsonValue) -> None:
         """An item has begun: keep what it changes, for the question about it does not say it again."""
         item = params.get("item") if isinstance(params, dict) else None
         if isinstance(params, dict) and isinstance(item, dict) and item.get("type") == "fileChange":
-            self._changes[params.get("turnId"), item.get("id")] = item.get("changes")
+            if (named := _named(params.get("turnId"), item.get("id"))) is not None:
+                self._changes[named] = item.get("changes")
             if len(self._changes) > _MOST_KEPT:
                 self._changes.popitem(last=False)
 
     def read(self, asked: ServerRequest) -> ApprovalRequest | None:
         """The request for approval that a question is, if it is one."""
         params = asked.params if isinstance(asked.params, dict) else {}
-        return request_of(asked, self._changes.get((params.get("turnId"), params.get("itemId"))))
+        return request_of(asked, self._changes.get(_named(params.get("turnId"), params.get("itemId"))))
 
     def tell(self, decision: ApprovalDecision) -> None:
         """Show everybody what was decided."""
         if isinstance(decision.request, FileChangeApproval):
-            self._changes.pop((decision.request.turn_id, decision.request.item_id), None)
+            self._changes.pop(_named(decision.request.turn_id, decision.request.item_id), None)
         for watcher in list(self.watchers):
             watcher(decision)
+
+
+def _named(turn_id: JsonValue, item_id: JsonValue) -> tuple[str, str] | None:
+    """What an item is known by; nothing if the runtime says no names, which must not end who reads that."""
+    return (turn_id, item_id) if isinstance(turn_id, str) and isinstance(item_id, str) else None
 
 
 def decide(request: ApprovalRequest, rules: Sequence[ApprovalRule]) -> Steps:
