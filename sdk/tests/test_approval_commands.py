@@ -202,6 +202,10 @@ class TestPatterns:
             {"kind": "writeStdin"},
             {"additionalPermissions": {"network": {"enabled": True}}},
             {"networkApprovalContext": {"host": "example.com", "protocol": "https"}},
+            # What this client cannot read is more all the same.
+            {"kind": {"type": "writeStdin"}},
+            {"additionalPermissions": ["network"]},
+            {"networkApprovalContext": "example.com"},
         ],
     )
     def test_more_than_to_run_it_is_left_to_others(self, params: dict[str, JsonValue]) -> None:

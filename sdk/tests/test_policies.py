@@ -263,6 +263,18 @@ class TestPaths:
         )
         assert rule(FileChangeApproval(thread_id="t", changes=moved)) is None
 
+    def test_a_move_to_what_cannot_be_read_makes_all_changes_unknown(self, tmp_path: Path) -> None:
+        known: JsonValue = {"path": str(tmp_path / "x"), "kind": {"type": "add"}, "diff": ""}
+        kind: JsonValue = {"type": "update", "move_path": {"to": "/etc/x"}}
+        rule = allow_paths(tmp_path)
+        assert rule(FileChangeApproval(thread_id="t", changes=changes_of([known]))) == "accept"
+        odd: list[JsonValue] = [{"path": str(tmp_path / "y"), "kind": kind}, {"path": ["x"]}, 5]
+        for each in odd:
+            assert rule(FileChangeApproval(thread_id="t", changes=changes_of([known, each]))) is None
+
+    def test_a_root_that_cannot_be_read_is_asked_for_all_the_same(self, tmp_path: Path) -> None:
+        assert allow_paths(tmp_path)(self.asked(tmp_path / "x", grantRoot={"path": str(tmp_path)})) is None
+
     @pytest.mark.parametrize("guarded", [".git/hooks/pre-commit", ".GIT/config", "sub/.codex/config.toml", ".agents/x"])
     def test_files_that_are_run_or_tell_agents_what_to_do_are_not_meant(self, tmp_path: Path, guarded: str) -> None:
         assert allow_paths(tmp_path)(self.asked(tmp_path / guarded)) is None

@@ -181,7 +181,7 @@ def request_of(asked: ServerRequest, changes: JsonValue = None) -> ApprovalReque
     if asked.method == _COMMAND:
         return _command(params)
     if asked.method == _FILES:
-        root = _text(params, "grantRoot")
+        root = _said(params, "grantRoot")
         return FileChangeApproval(
             **_common(params),
             permanent=(f"changes below {root}",) if root else (),
@@ -196,7 +196,9 @@ def request_of(asked: ServerRequest, changes: JsonValue = None) -> ApprovalReque
 
 
 def _command(params: Mapping[str, JsonValue]) -> CommandApproval:
-    host = _object(params, "networkApprovalContext")
+    context = params.get("networkApprovalContext")
+    host = context.get("host") if isinstance(context, dict) else context
+    more = params.get("additionalPermissions")
     prefix = params.get("proposedExecpolicyAmendment")
     hosts = params.get("proposedNetworkPolicyAmendments")
     return CommandApproval(
@@ -207,9 +209,9 @@ def _command(params: Mapping[str, JsonValue]) -> CommandApproval:
         ),
         command=_text(params, "command") or "",
         cwd=_text(params, "cwd"),
-        kind=_text(params, "kind") or "command",
-        permissions=_object(params, "additionalPermissions"),
-        network=None if host is None else str(host.get("host")),
+        kind=_said(params, "kind") or "command",
+        permissions=more if isinstance(more, dict) or more is None else {"additionalPermissions": more},
+        network=None if context is None else str(host),
     )
 
 
@@ -243,19 +245,19 @@ def _tool(params: Mapping[str, JsonValue]) -> McpToolApproval | None:
 
 
 def changes_of(changes: JsonValue) -> tuple[FileChange, ...]:
-    """The changes of a ``fileChange`` item."""
-    return tuple(_change(each) for each in changes) if isinstance(changes, list) else ()
+    """The changes of a ``fileChange`` item; none if it cannot be said of each which files it touches."""
+    read = [_change(each) for each in changes] if isinstance(changes, list) else []
+    known = tuple(each for each in read if each is not None)
+    return known if len(known) == len(read) else ()
 
 
-def _change(change: JsonValue) -> FileChange:
+def _change(change: JsonValue) -> FileChange | None:
     fields = change if isinstance(change, dict) else {}
     kind = _object(fields, "kind") or {}
-    return FileChange(
-        path=str(fields.get("path")),
-        kind=str(kind.get("type") or "change"),
-        move_to=_text(kind, "move_path"),
-        said=str(fields.get("diff") or ""),
-    )
+    path, to = fields.get("path"), kind.get("move_path")
+    if not isinstance(path, str) or not (to is None or isinstance(to, str)):
+        return None
+    return FileChange(path=path, kind=str(kind.get("type") or "change"), move_to=to, said=str(fields.get("diff") or ""))
 
 
 def _unified(path: str, kind: str, to: str | None, said: str) -> str:
@@ -289,6 +291,12 @@ def _common(params: Mapping[str, JsonValue]) -> dict[str, Any]:
 def _text(params: Mapping[str, JsonValue], name: str) -> str | None:
     found = params.get(name)
     return found if isinstance(found, str) else None
+
+
+def _said(params: Mapping[str, JsonValue], name: str) -> str | None:
+    """As `_text`, but what is there and is no text is not nothing: more is asked then than this client can read."""
+    found = params.get(name)
+    return found if isinstance(found, str) or found is None else repr(found)
 
 
 def _object(params: Mapping[str, JsonValue], name: str) -> dict[str, JsonValue] | None:
