@@ -341,3 +341,43 @@ def test_a_thread_that_reads_oddly_is_joined_all_the_same(told: Any) -> None:
     client.settle()
     assert client.session.is_settled
     assert client.events[-1]["method"] == "turn/completed"
+
+
+@pytest.mark.parametrize("odd", [["x"], {"x": 1}, None, 5])
+def test_what_is_of_an_odd_type_ends_nothing(odd: Any) -> None:
+    """Who reads must not fail: that is the end of the client."""
+    server, client = begun([[]])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    client.take(2)
+    about = {"threadId": "t0", "turnId": "t0-0", "itemId": "i"}
+    for params in ({"delta": odd, "summaryIndex": 0}, {"delta": "x", "summaryIndex": odd}):
+        server.say("t0", "item/reasoning/summaryTextDelta", **about, **params)
+    client.take(2)
+    items = server.threads["t0"]["turns"][0]["items"]
+    items += [{"type": odd, "id": "j"}, {"type": "reasoning", "id": "i", "summary": ["xy"]}]
+    client.breaks()
+    client.settle()
+    completed = [event["params"]["item"] for event in client.events if event["method"] == "item/completed"]
+    assert completed == items
+    assert client.events[-1]["method"] == "turn/completed"
+
+
+def test_what_a_question_is_settled_with_may_have_any_members() -> None:
+    server, client = begun([])
+    client.breaks()
+    client.settle()
+    server.put(
+        {"method": "item/commandExecution/requestApproval", "id": 0, "params": {"threadId": "t0", "command": "x"}}
+    )
+    server.put({"method": "serverRequest/resolved", "params": {"threadId": "t0", "requestId": 0, "method": "x"}})
+    client.take(2)
+    assert client.events[-1]["params"] == {"threadId": "t0", "requestId": "1/0", "method": "x"}
+
+
+def test_a_review_in_a_thread_without_a_readable_name_is_begun_all_the_same() -> None:
+    server, client = begun([])
+    client.call("review/start", threadId="t0")
+    server.put({"id": client.calls, "result": {"reviewThreadId": ["x"]}})
+    client.take()
+    assert client.answers[client.calls]["result"] == {"reviewThreadId": ["x"]}

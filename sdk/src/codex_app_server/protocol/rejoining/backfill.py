@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from codex_app_server.protocol.rejoining.progress import STREAMED
+from codex_app_server.protocol.rejoining.progress import streamed
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.rejoining.progress import Turn
@@ -15,7 +15,7 @@ __all__ = ["completed", "event", "fill", "stopped"]
 _RUNS = "inProgress"
 
 
-def event(method: str, **params: object) -> bytes:
+def event(method: str, /, **params: object) -> bytes:
     """An event, as a line."""
     message = {"method": method, "params": params}
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
@@ -64,7 +64,7 @@ def completed(thread_id: str, turn: Turn, item: dict[str, Any], line: bytes | No
         return [line]
     lines = [_started(thread_id, turn, item)] if is_new else []
     seen = {pieces.method: pieces.texts() for pieces in turn.pieces.get(item_id, ())}
-    for method, member, number in STREAMED.get(item.get("type", ""), ()):
+    for method, member, number in streamed(item):
         whole = item.get(member)
         for index, text in enumerate(whole if isinstance(whole, list) else [whole]):
             before = seen.get(method, {}).get(index, "")
@@ -85,7 +85,7 @@ def stopped(thread_id: str, turn_id: str, reason: str) -> bytes:
 def _started(thread_id: str, turn: Turn, item: dict[str, Any]) -> bytes:
     """The beginning of an item that is known by its end only."""
     begun = dict(item)
-    for _, member, _ in STREAMED.get(item.get("type", ""), ()):
+    for _, member, _ in streamed(item):
         if member in begun:
             begun[member] = [] if isinstance(begun[member], list) else "" if member == "text" else None
     if "status" in begun:

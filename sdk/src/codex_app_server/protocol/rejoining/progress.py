@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from codex_app_server.protocol.messages import Notification, parse_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from codex_app_server.protocol.messages import JsonValue
 
-__all__ = ["STREAMED", "Pieces", "Thread", "Turn", "piece_head"]
+__all__ = ["Pieces", "Thread", "Turn", "piece_head", "streamed"]
 
-STREAMED: dict[str, tuple[tuple[str, str, str | None], ...]] = {
+_STREAMED: dict[str, tuple[tuple[str, str, str | None], ...]] = {
     "agentMessage": (("item/agentMessage/delta", "text", None),),
     "plan": (("item/plan/delta", "text", None),),
     "commandExecution": (("item/commandExecution/outputDelta", "aggregatedOutput", None),),
@@ -30,10 +30,16 @@ STREAMED: dict[str, tuple[tuple[str, str, str | None], ...]] = {
 }
 """By the type of an item: the events that give pieces of it, its member that has the whole, and which of several."""
 
-_METHODS = b"|".join(re.escape(method.encode()) for kinds in STREAMED.values() for method, _, _ in kinds)
+_METHODS = b"|".join(re.escape(method.encode()) for kinds in _STREAMED.values() for method, _, _ in kinds)
 _PIECE = re.compile(rb'\{"method":"(?:' + _METHODS + rb')","params":\{[^{}]{0,400}?"itemId":"[^"\\]*"')
 _MANY = 512
 _FEW_ENDED = 64
+
+
+def streamed(item: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str | None], ...]:
+    """What gives pieces of an item, as in the table; nothing for one of a type that is not known, or is no text."""
+    kind = item.get("type")
+    return _STREAMED.get(kind, ()) if isinstance(kind, str) else ()
 
 
 def piece_head(line: bytes) -> bytes:
@@ -77,11 +83,13 @@ class Pieces:
 
     def _read(self) -> None:
         lines, self.lines = self.lines, []
-        number = next((number for kind in STREAMED.values() for name, _, number in kind if name == self.method), None)
+        number = next((number for kind in _STREAMED.values() for name, _, number in kind if name == self.method), None)
         said: dict[int, list[str]] = {}
         for message in parse_all(lines):
             params: Any = message.params if isinstance(message, Notification) else {}
-            said.setdefault(params.get(number, 0) if number else 0, []).append(params.get("delta") or "")
+            index, delta = params.get(number, 0) if number else 0, params.get("delta")
+            if isinstance(index, int) and isinstance(delta, str):
+                said.setdefault(index, []).append(delta)
         for index, parts in said.items():
             self._texts.setdefault(index, []).append("".join(parts))
 

@@ -229,7 +229,8 @@ class Session:
         elif call.method in _LEAVES and thread_id is not None:
             self._forget(thread_id)
         elif call.method in _BEGINS:
-            thread = self._known.thread(result.get("reviewThreadId") or thread_id or "")
+            review = result.get("reviewThreadId")
+            thread = self._known.thread(review if review and isinstance(review, str) else thread_id or "")
             if (turn_id := turn_of(result)) is not None:
                 thread.turn(turn_id)
             if thread.id in self._apart and thread.id not in self._joins:
