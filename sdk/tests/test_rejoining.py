@@ -381,3 +381,22 @@ def test_a_review_in_a_thread_without_a_readable_name_is_begun_all_the_same() ->
     server.put({"id": client.calls, "result": {"reviewThreadId": ["x"]}})
     client.take()
     assert client.answers[client.calls]["result"] == {"reviewThreadId": ["x"]}
+
+
+def test_what_was_missed_can_be_read_though_half_a_character_is_in_it() -> None:
+    server, client = begun([scripted([("agentMessage", ["a\ud800"])], "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    client.take(2)
+    client.breaks()
+    while server.running:
+        server.step()
+    client.reconnects()
+    for _ in range(4):
+        server.take()
+        step = client.session.incoming(list(server.to_client))
+        server.to_client.clear()
+        client.post(step.send)
+        client.heard([line.decode().encode() for line in step.deliver])
+    assert client.events[-1]["method"] == "turn/completed"
+    assert client.events[-1]["params"]["turn"]["items"][0]["text"] == "a\ud800"

@@ -18,7 +18,10 @@ _RUNS = "inProgress"
 def event(method: str, /, **params: object) -> bytes:
     """An event, as a line."""
     message = {"method": method, "params": params}
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+    try:
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a character, which a server can say by its number alone: so is it said here
+        return json.dumps(message, separators=(",", ":")).encode()
 
 
 def fill(thread_id: str, turn: Turn, now: dict[str, Any]) -> list[bytes]:
