@@ -344,6 +344,8 @@ def test_a_token_with_strays_is_refused_and_not_shown(
         "http://[::1",
         f"http://u:{SECRET}#@h/",
         "http://",
+        "http://example.invalid:99999/",
+        "http://example.invalid/\ud800",
     ],
 )
 def test_what_is_no_web_address_is_refused_at_once(web: Web, clock: RecordedClock, url: str) -> None:

@@ -116,6 +116,17 @@ def test_the_html_form_says_the_same() -> None:
     assert second == ListedFile("thing-2.0.tar.gz", "https://files.example/x/thing-2.0.tar.gz", yanked="")
 
 
+@pytest.mark.parametrize("link", ["http://127.0.0.1:99999/x", "http://127.0.0.1:abc/x", "\ud800"])
+def test_a_link_that_leads_nowhere_is_an_error_of_one_line(link: str) -> None:
+    """A port that is none, or half of a surrogate pair, which JSON can hold."""
+    for more in ({"url": link}, {"url": "a", "provenance": link}):
+        with pytest.raises(PackageIndexError, match=r"the listing of thing: files\[0\]\.\w+ is no URL"):
+            parse_json(page({"filename": "a", "hashes": {}, **more}), "thing", BASE)
+    if link.isascii():
+        with pytest.raises(PackageIndexError, match="the listing of thing has a link that is none"):
+            parse_html(f'<a href="{link}">thing-1.0.tar.gz</a>'.encode(), "thing", BASE)
+
+
 def test_a_later_major_version_is_not_guessed_at() -> None:
     with pytest.raises(PackageIndexError, match=r"version 2\.0"):
         parse_json(page(version="2.0"), "thing", BASE)
@@ -294,6 +305,10 @@ def test_a_netrc_file_has_credentials_too(web: Web, tmp_path: Path, monkeypatch:
     with Loopback(lambda _: Reply(404)) as server:
         PackageIndex(server.url, web).listing("thing")
         assert server.requests[0].headers["authorization"] == "Basic bWU6cHc="
+        (tmp_path / ".netrc").write_bytes(b"machine 127.0.0.1 login m\xe9 password pw\n")
+        PackageIndex(server.url, web).listing("thing")
+        if sys.version_info >= (3, 11):  # before, the system's encoding may have that
+            assert "authorization" not in server.requests[1].headers
 
 
 # --- Which index

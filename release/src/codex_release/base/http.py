@@ -21,7 +21,7 @@ from codex_release.base.digests import digested
 from codex_release.base.errors import DownloadError
 from codex_release.base.once import made_once
 from codex_release.base.patience import Clock, RetryPolicy, TransientError, asked_wait, moment
-from codex_release.base.shown import shown_text, shown_url
+from codex_release.base.shown import is_web_url, shown_text, shown_url
 from codex_release.base.watch import watching
 
 if TYPE_CHECKING:
@@ -185,6 +185,8 @@ class Web:
         """
         import httpx  # a tenth of a second, which no command takes that finds all it needs on this machine
 
+        if not is_web_url(url):  # the HTTP library fails in more than one way then
+            raise HttpError(f"{shown_url(url)} is not an http or https URL")
         for name, value in headers.items():
             if not _HEADER_VALUE.fullmatch(value):  # the HTTP library would quote it in its complaint
                 raise HttpError(

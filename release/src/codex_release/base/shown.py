@@ -16,6 +16,7 @@ def is_web_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         _ = parts.port
+        text.encode()  # half of a surrogate pair, which JSON can hold, or a byte of a command line that is no UTF-8
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname)

@@ -192,7 +192,8 @@ def _authorization(parts: SplitResult) -> dict[str, str]:
     """The credentials of HTTP's Basic scheme for a URL: those that stand in it, else the netrc file's."""
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.username is None:
-        with contextlib.suppress(OSError, netrc.NetrcParseError):  # without such a file, without credentials
+        # Without such a file, or with one that nobody can read, without credentials.
+        with contextlib.suppress(OSError, UnicodeDecodeError, netrc.NetrcParseError):
             found = netrc.netrc().authenticators(parts.hostname or "")
             user, password = (found[0], found[2] or "") if found else ("", "")
     if not user and not password:

@@ -115,25 +115,29 @@ def _json_file(entry: Table, base: str) -> ListedFile:
     metadata = entry.get("core-metadata" if "core-metadata" in entry else "dist-info-metadata")
     yanked, size = entry.get("yanked"), entry.get("size")
     hashes = entry.table("hashes") if "hashes" in entry else None
-    provenance = entry.text("provenance") if entry.get("provenance") else None
+    return ListedFile(
+        name=entry.text("filename"),
+        url=_linked(entry, "url", base),
+        sha256=_sha256(hashes.get("sha256")) if hashes else None,
+        size=size if type(size) is int else None,
+        requires_python=entry.text("requires-python") if entry.get("requires-python") else None,
+        core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
+        provenance=_linked(entry, "provenance", base) if entry.get("provenance") else None,
+        # An empty text means no here, as to pip; as an attribute in HTML it means yes.
+        yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
+    )
+
+
+def _linked(entry: Table, key: str, base: str) -> str:
+    """Where a text leads."""
     try:
-        return ListedFile(
-            name=entry.text("filename"),
-            url=urljoin(base, entry.text("url")),
-            sha256=_sha256(hashes.get("sha256")) if hashes else None,
-            size=size if type(size) is int else None,
-            requires_python=entry.text("requires-python") if entry.get("requires-python") else None,
-            core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
-            provenance=urljoin(base, provenance) if provenance else None,
-            # An empty text means no here, as to pip; as an attribute in HTML it means yes.
-            yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
-        )
+        return _joined(base, entry.text(key))
     except ValueError as error:
-        entry.refuse("url", f"is no URL: {error}")
+        entry.refuse(key, f"is no URL: {error}")
 
 
 def _html_file(anchor: Mapping[str, str], base: str) -> ListedFile:
-    url, fragment = urldefrag(urljoin(base, anchor["href"]))
+    url, fragment = urldefrag(_joined(base, anchor["href"]))
     algorithm, _, value = fragment.partition("=")
     provenance = anchor.get("data-provenance")
     metadata = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata", "false"))
@@ -144,9 +148,21 @@ def _html_file(anchor: Mapping[str, str], base: str) -> ListedFile:
         sha256=_sha256(value) if algorithm == "sha256" else None,
         requires_python=anchor.get("data-requires-python") or None,
         core_metadata=metadata != "false",
-        provenance=urljoin(base, provenance) if provenance else None,
+        provenance=_joined(base, provenance) if provenance else None,
         yanked=anchor.get("data-yanked"),
     )
+
+
+def _joined(base: str, link: str) -> str:
+    """Where a link leads.
+
+    Raises:
+        ValueError: if that is nowhere: its host or port is none, or it has half of a character.
+    """
+    url = urljoin(base, link)
+    _ = urlsplit(url).port
+    url.encode()
+    return url
 
 
 def _sha256(value: object) -> str | None:
