@@ -762,6 +762,37 @@ def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that are no text")
+def test_a_path_that_the_output_cannot_show_is_written_as_an_escape(
+    small_release: SmallRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte that is no UTF-8, or a letter that a log of another encoding does not have."""
+    odd = tmp_path / os.fsdecode(b"\xc5\x91\xff")
+    odd.mkdir()
+    shutil.copyfile(small_release.dist / small_release.client[0], odd / small_release.client[0])
+    for encoding, shown in (("utf-8", b"\xc5\x91\\udcff"), ("cp1252", b"\\u0151\\udcff")):
+        printed = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
+        assert cli.main(["check", str(odd), "--repo", str(small_release.root)]) == 1
+        sys.stdout.flush()
+        assert shown in printed.getvalue()
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
+def test_a_stream_that_is_closed_leads_nowhere(
+    closed: str, release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert cli.main(["matrix", "--json", "--repo", str(release.root)]) == 0
+    assert cli.main(["fetch", "--target", "none", "--repo", str(release.root)]) == 2
+    getattr(sys, closed).close()
+
+
+def test_the_program_needs_no_docstrings() -> None:
+    said = finished(sys.executable, "-OO", "-m", "codex_release", "matrix", "--help").stdout
+    assert "list the platforms and the CI machines that build them" in said
+
+
 def test_an_output_path_that_is_a_file_is_one_line(release: FakeRelease, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     line = release.refused("build", "--target", LINUX, "--out", tmp_path / "file")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     Returns:
         the exit code.
     """
+    _make_streams_writable()
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser(words[0] if words else "").parse_args(words)
     try:
@@ -91,6 +93,21 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
         number = error.args[0] if error.args else signal.SIGINT
         sys.stderr.write(f"codex-release: {'interrupted' if number == signal.SIGINT else f'ended by {number.name}'}\n")
         return int(128 + number)
+
+
+def _make_streams_writable() -> None:
+    """Let an answer be written wherever it goes: what a reader cannot show must not end the work with a traceback.
+
+    A stream that was closed (``>&-``, a service without a console) leads nowhere then. What its encoding does not have,
+    a byte in a path or a letter that is none on a Windows console, is written as an escape.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # in this order each gets its own number, so that no file that is opened later does
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - no path on Windows
+        elif name != "stdin" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: argparse.Namespace, script: Path | None) -> int:
@@ -164,12 +181,13 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version of this toolkit and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="one of the commands below")
-    for name in _COMMANDS:
+    for name, said in _COMMANDS.items():
         if name != wanted:
             commands.add_parser(name)
             continue
         module = _module(name)
-        command = commands.add_parser(name, description=module.__doc__.partition(": ")[2].replace("``", ""))
+        about = (module.__doc__ or "").partition(": ")[2].replace("``", "")  # python -OO leaves no docstrings
+        command = commands.add_parser(name, description=about or said)
         module.register(command)
         command.add_argument("--json", action="store_true", help="print the result as JSON")
         command.add_argument(
