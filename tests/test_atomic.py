@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -76,6 +77,19 @@ def test_a_failure_is_told_even_if_the_scratch_file_cannot_be_removed(
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(ValueError, match="the reason"), scratch_file(tmp_path / "text"):
         raise ValueError("the reason")
+
+
+def test_a_disk_that_is_full_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which the system does not name where something is written into an open file."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OSError, match="file") as raised:
+        write_text(tmp_path / "file", "text")
+    assert raised.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scratch_file_that_its_user_moved_away_is_an_error(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from programs import PINNED, ROOT, codex_release, finished
 from recording import RecordedProgress, connected, direct
 
 from codex_release.base.digests import FileDigest
-from codex_release.base.errors import SourceError
+from codex_release.base.errors import DiskError, SourceError
 from codex_release.cli import main
 from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
@@ -215,6 +216,36 @@ def test_what_a_block_wrote_is_undone_if_it_fails(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_file_that_cannot_be_undone_keeps_no_other_from_it_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full: what is there stays whole, whatever it is."""
+    first, second = tmp_path / "a", tmp_path / "b"
+
+    def work() -> None:
+        for path in (first, second):
+            path.write_text("new", encoding="utf-8")
+        (tmp_path / "made").touch()
+        real = Path.write_bytes
+
+        def write_bytes(path: Path, content: bytes) -> int:
+            if path.name.startswith(".a."):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(path, content)
+
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        raise KeyError("why")
+
+    for path in (first, second):
+        path.write_text("old", encoding="utf-8")
+    told = (
+        rf"^{re.escape(str(first))} cannot be written: .*, so not everything is as it was before \('why'\); make room"
+    )
+    with pytest.raises(DiskError, match=told), undone_on_failure(lambda: list(tmp_path.iterdir())):
+        work()
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {"a": "new", "b": "old"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C can be sent to a single process there")
 def test_a_second_interrupt_does_not_keep_it_from_undoing(tmp_path: Path) -> None:
     path = tmp_path / "file"
@@ -296,6 +327,9 @@ def test_the_pin_moves_from_an_older_release_to_this_one_with_all_that_follows(
     assert "every_model.py failed with exit code 1: " in said
     assert "not today" in said
     entries.write_bytes(before[entries])
+    assert contents(checkout) == before
+    said = codex_release(*words[:3], "--notes", tmp_path, *words[5:], code=1).stderr
+    assert f"the notes {tmp_path} cannot be written: " in said
     assert contents(checkout) == before
     if sys.platform != "win32":  # no Ctrl-C can be sent to a single process there
         script.write_text("import pathlib, time\npathlib.Path('asked').touch()\ntime.sleep(600)\n", "utf-8")

@@ -673,6 +673,17 @@ def test_a_missing_lock_says_how_to_write_one(release: FakeRelease, tmp_path: Pa
     assert line.startswith(f"there is no lock {tmp_path / 'no.toml'}; ")
     assert line.endswith("or name the one that is meant with --lock-file")
     assert "name a file that can be read" in release.refused("fetch", "--lock-file", tmp_path)
+    shutil.rmtree(release.archives)  # nothing is downloaded to be held against a lock that is not there
+    release.archives.mkdir()
+    assert release.refused("lock", VERSION, "--check", "--lock-file", tmp_path / "no.toml") == line
+
+
+def test_a_lock_that_cannot_be_written_is_named_with_what_to_do(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "file" / "lock.toml"
+    line = release.refused("lock", VERSION, "--lock-file", path)
+    assert line.startswith(f"the lock {path} cannot be written: ")
+    assert line.endswith("; make room there and let it be written, or name another file with --lock-file")
 
 
 def test_a_lock_that_says_no_schema_lacks_it(release: FakeRelease) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,3 +33,18 @@ def test_a_file_is_named_once(tmp_path: Path) -> None:
     moved = OSError(errno.EXDEV, "Invalid link", str(file), None, str(tmp_path))
     assert said(moved, f"{file} cannot be moved").endswith(f"moved: Invalid link: {str(file)!r} -> {str(tmp_path)!r}")
     assert said(OSError("it is a link"), "no use") == "no use: it is a link"
+
+
+def test_of_a_tree_that_cannot_be_copied_the_first_file_is_named(tmp_path: Path) -> None:
+    """The standard library tells of all of them at once, in one list."""
+    (tmp_path / "tree").mkdir()
+    for name in "ab":
+        (tmp_path / "tree" / name).touch()
+
+    def refuse(source: str, copy: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left", source, None, copy)
+
+    with pytest.raises(shutil.Error) as raised:
+        shutil.copytree(tmp_path / "tree", tmp_path / "copy", copy_function=refuse)
+    told = re.escape(f"no use: [Errno {errno.ENOSPC}] No space left: ") + r"'[^']+' -> '[^']+' \(and 1 more\)"
+    assert re.fullmatch(told, said(raised.value, "no use"))

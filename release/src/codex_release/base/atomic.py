@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["remove_tree", "replace", "scratch_file", "write_text"]
+__all__ = ["remove_tree", "replace", "scratch_file", "write_bytes", "write_text"]
 
 _WINDOWS_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -40,8 +40,13 @@ def replace(source: Path, destination: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file with LF line ends."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file."""
     with scratch_file(path) as scratch:
-        scratch.write_bytes(text.encode("utf-8"))
+        scratch.write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -55,7 +60,9 @@ def scratch_file(path: Path) -> Iterator[Path]:
         yield scratch
         scratch.chmod(0o644)
         replace(scratch, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it has no room for
         with contextlib.suppress(OSError):  # Windows keeps a file that is still open; the reason it failed says more
             scratch.unlink()
         raise

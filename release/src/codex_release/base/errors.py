@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def system_errors_as(kind: type[ReleaseError], what: str, remedy: str | None = N
 
 def _said(error: OSError, what: str) -> str:
     """The system's words, with the files that they are about unless the sentence before names them."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of each file of a tree, in its own words
+        return first_of([str(why) for _, _, why in error.args[0]])
     if not error.strerror:
         return str(error)
     files = [each for each in (error.filename, error.filename2) if each is not None]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.atomic import write_text
-from codex_release.base.errors import ProtocolError, ReleaseError, SourceError, UsageError
+from codex_release.base.errors import DiskError, ProtocolError, ReleaseError, SourceError, UsageError, system_errors_as
 from codex_release.base.programs import answer
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
@@ -71,9 +71,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         return Answer(("state", "because"), [row], data)
     if arguments.dry_run:
         return Answer(("state", "version"), [(f"{pinned} is pinned", f"{version} would be")], data)
-    text, summary = _bump(version, context)
-    if arguments.notes:
-        write_text(arguments.notes, text)
+    summary = _bump(version, context, arguments.notes)
     rows = [(f"{pinned} -> {version}", summary, str(arguments.notes or ""))]
     return Answer(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
 
@@ -96,8 +94,8 @@ def _newest(context: Context) -> ReleaseVersion:
     return max(found)
 
 
-def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
-    """Do it; the notes, and what changes in the protocol in one line."""
+def _bump(version: ReleaseVersion, context: Context, notes_file: Path | None) -> str:
+    """Do it, and write the notes if they are asked for; what changes in the protocol, in one line."""
     workspace = context.workspace
     rules, host = Rules.load(workspace.protocol_file), context.catalog.host()
     before, after = context.lock, observed(version, context.catalog.targets, context)
@@ -121,15 +119,21 @@ def _bump(version: ReleaseVersion, context: Context) -> tuple[str, str]:
                 write_text(document, changed)
         for script in _SCRIPTS:
             _run_script(workspace.root / script, context)
-    remarks = [
-        f"Nothing but the names says that `{method}` gives a `{result}`: look at the entry in `release/protocol.toml`."
-        for method, result in guesses.items()
-    ]
+        remarks = [
+            f"Nothing but the names says that `{method}` gives a `{result}`: "
+            "look at the entry in `release/protocol.toml`."
+            for method, result in guesses.items()
+        ]
+        changes = compared(old, new, rules)
+        if notes_file:  # of a pin that has moved already, nobody could get them any more
+            protocol = as_markdown(before.version.codex, version.codex, changes)
+            text = notes(before, after, protocol, context.catalog.layout, remarks)
+            remedy = "make room there and let it be written, or name another file with --notes"
+            with system_errors_as(DiskError, f"the notes {notes_file} cannot be written", remedy):
+                write_text(notes_file, text)
     for remark in remarks:
         context.progress.note(remark)
-    changes = compared(old, new, rules)
-    protocol = as_markdown(before.version.codex, version.codex, changes)
-    return notes(before, after, protocol, context.catalog.layout, remarks), headline(changes)
+    return headline(changes)
 
 
 def _written(workspace: Workspace, lock_file: Path) -> list[Path]:

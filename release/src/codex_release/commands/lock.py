@@ -37,12 +37,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     if not arguments.version and not arguments.check:
         raise UsageError("which version should be locked?", remedy="name one, e.g.: codex-release lock 0.169.0")
     version = context.version(arguments.version)
+    # Before gigabytes are downloaded to be held against it.
+    before = context.lock if arguments.check or context.lock_file.is_file() else None
     fresh = observed(version, context.catalog.targets, context)
     if arguments.check:
         hold(context.lock, fresh, context.progress)
     else:
-        if context.lock_file.is_file():
-            fresh = fresh.merged(context.lock)
+        if before is not None:
+            fresh = fresh.merged(before)
         fresh.write(context.lock_file)
     rows = []
     for triple, locked in fresh.targets.items():

@@ -201,10 +201,16 @@ class Lock:
         return cls.loads(text, str(path))
 
     def write(self, path: Path) -> None:
-        """Write the lock file, whole or not at all."""
+        """Write the lock file, whole or not at all.
+
+        Raises:
+            LockError: if it cannot be written.
+        """
         from codex_release.base.atomic import write_text
 
-        write_text(path, self.dumps())
+        remedy = "make room there and let it be written, or name another file with --lock-file"
+        with system_errors_as(LockError, f"the lock {path} cannot be written", remedy):
+            write_text(path, self.dumps())
 
 
 def compare_files(

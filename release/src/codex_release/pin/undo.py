@@ -7,8 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from codex_release.base.atomic import write_bytes
+from codex_release.base.errors import DiskError, first_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["undone_on_failure"]
@@ -20,19 +23,35 @@ def undone_on_failure(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
 
     Args:
         files: all that there are now, of those that the block may write, make and delete.
+
+    Raises:
+        DiskError: if a file cannot be made as it was; all others are.
     """
     with _interrupted_once():
         before = {path: path.read_bytes() for path in files()}
         try:
             yield
-        except BaseException:
-            for path in {*before, *files()}:
-                if path not in before:
-                    path.unlink()
-                elif not path.is_file() or path.read_bytes() != before[path]:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(before[path])
+        except BaseException as error:
+            if failures := _undo(before, files()):
+                raise DiskError(
+                    f"{first_of(failures)}, so not everything is as it was before ({error})",
+                    remedy="make room there, and bring back what git status shows as changed: git restore FILE",
+                ) from error
             raise
+
+
+def _undo(before: Mapping[Path, bytes], now: Iterable[Path]) -> list[str]:
+    """Make files what they were; why some are not."""
+    failures = []
+    for path in {*now} - before.keys():
+        path.unlink()  # first: if the disk is full, that makes room for the others
+    for path, content in before.items():
+        try:
+            if not path.is_file() or path.read_bytes() != content:
+                write_bytes(path, content)
+        except OSError as error:
+            failures.append(f"{path} cannot be written: {error.strerror}")
+    return failures
 
 
 @contextlib.contextmanager
