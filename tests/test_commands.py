@@ -764,13 +764,48 @@ def test_the_list_of_commands_and_the_version_cost_next_to_nothing() -> None:
         assert not {"httpx", "rich", "hatchling", "codex_release.commands.build"} & set(printed.split("\n"))
 
 
-def test_a_reader_that_leaves_early_is_no_error(release: FakeRelease) -> None:
-    command = [sys.executable, "-m", "codex_release", "matrix", "--repo", str(release.root)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["matrix"], ["matrix", "--json"], ["--help"]])
+def test_a_reader_that_leaves_early_is_no_error(words: list[str], unbuffered: str, release: FakeRelease) -> None:
+    """Whether it is noticed when a line is written, or only when all of them are."""
+    command = [sys.executable, "-m", "codex_release", *words]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        cwd=release.root,
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read() == b""
+    if words != ["--help"] or not unbuffered:  # argparse writes it, and does not say whether it could
+        assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_written_is_a_failure_and_a_complaint_is_one_all_the_same(
+    unbuffered: str, release: FakeRelease
+) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "codex_release"]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        ran = subprocess.run(
+            [*command, "matrix", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environ,
+            cwd=release.root,
+            check=False,
+        )
+        assert ran.returncode == 1
+        said = f"the answer cannot be written to standard output: {os.strerror(errno.ENOSPC)}"
+        remedy = "make room where it leads to, and run this again"
+        assert ran.stderr.decode() == f"codex-release: {said}; {remedy}\n"
+        command += ["matrix", "--sdk-version", "x"]
+        assert subprocess.run(command, stderr=full, env=environ, cwd=release.root, check=False).returncode == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names that are no text")

@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_release.base.errors import ReleaseError
+from codex_release.base.errors import DiskError, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 
 __all__ = ["main"]
 
@@ -75,23 +75,25 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     """
     _make_streams_writable()
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser(words[0] if words else "").parse_args(words)
     try:
         with _ended_in_order():
+            with _answering():  # --help
+                arguments = _parser(words[0] if words else "").parse_args(words)
             return _run(arguments, script)
     except ReleaseError as error:
         _complain(str(error), error.problems)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our answer has left; the interpreter must not complain about it while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of(sys.stdout)
+        _let_go_of(sys.stderr)
         return 1
     except OSError as error:  # a full disk, a directory that is not ours: the machine's word, not a bug
-        sys.stderr.write(f"codex-release: {_one_line(str(error))}\n")
+        _complain(str(error), ())
         return 1
     except KeyboardInterrupt as error:
         number = error.args[0] if error.args else signal.SIGINT
-        sys.stderr.write(f"codex-release: {'interrupted' if number == signal.SIGINT else f'ended by {number.name}'}\n")
+        _complain("interrupted" if number == signal.SIGINT else f"ended by {number.name}", ())
         return int(128 + number)
 
 
@@ -129,10 +131,39 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
         names = tuple(arguments.source)
         with open_context(find_workspace, source_names=names, lock_path=arguments.lock_file) as context:
             report = begun(context)
-    show(report, as_json=arguments.json)
+    with _answering():
+        show(report, as_json=arguments.json)
     if report.problem:
         _complain(report.problem, report.problems)
     return 0 if report.ok else 1
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """A block that writes to standard output; at its end all of it is there, which nobody is told of later.
+
+    Raises:
+        BrokenPipeError: if nobody reads it any more.
+        DiskError: if it cannot be written.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_go_of(sys.stdout)
+        raise DiskError(
+            f"the answer cannot be written to standard output: {error.strerror or error}",
+            remedy="make room where it leads to, and run this again",
+        ) from error
+
+
+def _let_go_of(stream: TextIO) -> None:
+    """Have the interpreter not try once more, when it ends, to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
@@ -229,10 +260,13 @@ def _module(command: str) -> Any:
 
 
 def _complain(text: str, problems: Sequence[str]) -> None:
-    """One line, below those of several problems."""
-    if len(problems) > 1:
-        sys.stderr.writelines(f"- {_one_line(each)}\n" for each in problems)
-    sys.stderr.write(f"codex-release: {_one_line(text)}\n")
+    """One line, below those of several problems; where nobody can be told, the exit code still says it."""
+    try:
+        if len(problems) > 1:
+            sys.stderr.writelines(f"- {_one_line(each)}\n" for each in problems)
+        sys.stderr.write(f"codex-release: {_one_line(text)}\n")
+    except OSError:
+        _let_go_of(sys.stderr)
 
 
 def _one_line(text: str) -> str:
