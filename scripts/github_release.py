@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,11 @@ REPORT = ("release.html", "release.json")
 PREVIOUS = "release.json"
 SUMS = "SHA256SUMS"
 CLIENT = "codex_app_server_sdk-"
+SPELLING = re.compile(
+    r"v(?:rust-v)?(?P<release>\d+\.\d+\.\d+)(?:-?(?P<phase>alpha|beta|rc|a|b)\.?(?P<number>\d+))?(?P<post>(?:\.post\d+)?)",
+    re.ASCII,
+)
+"""A version of the client as people write it, behind the tag's letter."""
 TIMEOUT_S = 1200
 FAILED = {
     "begin": "the release does not begin: {}",
@@ -80,8 +86,21 @@ def begin(tag: str, ref: str, default: str) -> None:
     """
     if ref not in {default, f"refs/tags/{tag}"}:
         raise ValueError(f"{tag} is released from its tag or from {default}, not from {ref}")
-    _require_untagged_elsewhere(tag, "HEAD")
+    for each in dict.fromkeys((tag, as_published(tag))):
+        _require_untagged_elsewhere(each, "HEAD")
     print(f"{tag} may begin on {ref}")
+
+
+def as_published(tag: str) -> str:
+    """The tag that `publish` makes, for one that spells the version otherwise: ``v1.2.0a3`` for ``v1.2.0-alpha.3``.
+
+    Without this, that it is at another commit would be found when everything is on the index.
+    """
+    found = SPELLING.fullmatch(tag)
+    if not found:
+        return tag
+    phase = f"{found['phase'][:1].replace('r', 'rc')}{found['number']}" if found["phase"] else ""
+    return f"v{found['release']}{phase}{found['post']}"
 
 
 def collected(dist: Path, scratch: Path) -> list[Path]:
@@ -167,7 +186,10 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
     release = _release(tag)
     if release is None:
         notes = f"{SUMS} has the digests of all files, release.html the report."
-        _ran("gh", "release", "create", tag, "--draft", "--target", sha, "--title", tag, "--notes", notes)
+        words = ("--draft", "--target", sha, "--title", tag, "--notes", notes)
+        found = SPELLING.fullmatch(tag)
+        # Else GitHub would show it as the latest.
+        _ran("gh", "release", "create", tag, *words, *(["--prerelease"] if found and found["phase"] else []))
         release = {"assets": [], "isDraft": True}
     there = {asset["name"]: asset for asset in release["assets"] if asset.get("state", "uploaded") == "uploaded"}
     for path in files:

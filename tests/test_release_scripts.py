@@ -44,7 +44,8 @@ def option(name):
     return words[words.index(name) + 1]
 if words[:2] == ["release", "list"]:
     hidden = "--exclude-drafts" in words
-    shown = [tag for tag, each in known["releases"].items() if not (hidden and each["isDraft"])]
+    stable = "--exclude-pre-releases" in words
+    shown = [t for t, r in known["releases"].items() if not (hidden and r["isDraft"] or stable and r["isPrerelease"])]
     print(json.dumps([{"tagName": tag} for tag in reversed(shown)]))  # the newest first
 elif words[:2] == ["release", "download"]:
     pathlib.Path(option("--dir"), option("--pattern")).write_text(words[2])
@@ -52,6 +53,7 @@ elif words[:2] == ["release", "view"]:
     print(json.dumps(known["releases"][words[2]]))
 elif words[:2] == ["release", "create"]:
     known["releases"][words[2]] = {"assets": [], "isDraft": "--draft" in words, "target": option("--target")}
+    known["releases"][words[2]]["isPrerelease"] = "--prerelease" in words
 elif words[:2] == ["release", "upload"]:
     path = pathlib.Path(words[3])
     if path.name == os.environ.get("GH_FAILS_ON"):
@@ -214,6 +216,15 @@ def test_the_report_of_the_release_before_is_that_of_another_version(gh: Path, d
     assert (into / "release.json").read_text(encoding="utf-8") == TAG
 
 
+def test_a_pre_release_is_never_shown_as_the_latest(gh: Path, dist: Path, tmp_path: Path) -> None:
+    for path in list(dist.iterdir()):
+        path.rename(dist / path.name.replace("0.169.0", "0.170.0a1"))
+    released(dist)
+    assert json.loads(gh.with_name("gh-state.json").read_text("utf-8"))["releases"]["v0.170.0a1"]["isPrerelease"]
+    words = (sys.executable, RELEASE, "previous", tmp_path, "--version", "0.170.0")
+    assert finished(*words, cwd=ROOT).stdout == "there is no release before\n"
+
+
 def tagged(gh: Path, **tags: str) -> None:
     """A GitHub that has these tags, and nothing else."""
     known = {"releases": {}, "tags": {name.replace("_", "."): sha for name, sha in tags.items()}, "pulls": []}
@@ -248,6 +259,18 @@ def test_a_release_begins_on_the_default_branch_or_its_own_tag(gh: Path) -> None
             )
     tagged(gh, v0_169_0="0" * 40)
     assert f"the tag {TAG} is at {'0' * 40}" in begun(TAG, "refs/heads/main", code=1)
+    # Under whichever name somebody starts it, its tag is the one that is made at the end.
+    assert f"the tag {TAG} is at {'0' * 40}" in begun("rust-v0.169.0", "refs/heads/main", code=1)
+    tagged(gh, v0_170_0a1="0" * 40, v0_170_0rc2_post3="0" * 40)
+    for version, tag in (
+        ("0.170.0-alpha.1", "v0.170.0a1"),
+        ("v0.170.0a1", "v0.170.0a1"),
+        ("0.170.0-rc.2.post3", "v0.170.0rc2.post3"),
+    ):
+        assert f"the tag {tag} is at {'0' * 40}" in begun(version, "refs/heads/main", code=1)
+    assert begun("0.170.0-beta.1", "refs/heads/main") == ""
+    tagged(gh, **{"v0_170_0-beta_1": "0" * 40})
+    assert "the tag v0.170.0-beta.1 is at " in begun("0.170.0-beta.1", "refs/heads/main", code=1)
 
 
 # --- the proposal
