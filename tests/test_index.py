@@ -116,6 +116,12 @@ def test_the_html_form_says_the_same() -> None:
     assert second == ListedFile("thing-2.0.tar.gz", "https://files.example/x/thing-2.0.tar.gz", yanked="")
 
 
+@pytest.mark.parametrize("size", [10**400, -1, True, "12", 1.5])
+def test_a_size_that_is_none_is_not_believed(size: object) -> None:
+    (file,) = parse_json(page({"filename": "a", "url": "a", "hashes": {}, "size": size}), "a", BASE)
+    assert file.size is None
+
+
 @pytest.mark.parametrize("link", ["http://127.0.0.1:99999/x", "http://127.0.0.1:abc/x", "\ud800"])
 def test_a_link_that_leads_nowhere_is_an_error_of_one_line(link: str) -> None:
     """A port that is none, or half of a surrogate pair, which JSON can hold."""

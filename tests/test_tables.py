@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from programs import ROOT
 
-from codex_release.base.errors import ReleaseError, SourceError
-from codex_release.base.table import read_json
+from codex_release.base.errors import LockError, ReleaseError, SourceError
+from codex_release.base.table import Table, read_json
 from codex_release.facts import toml
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
@@ -124,3 +124,13 @@ def test_a_spoiled_listing_is_read_or_refused_by_index_key_and_remedy() -> None:
 def test_what_is_no_json_says_so_without_a_traceback(text: str) -> None:
     with pytest.raises(SourceError, match=r"^the answer(?:: the whole of it| is no JSON|: name is missing)"):
         read_json(text, "the answer", SourceError, "ask another").text("name")
+
+
+def test_a_number_that_is_no_size_of_anything_is_refused() -> None:
+    """JSON has no bound, and what is beyond a float ended the display of a download with a traceback."""
+    table = Table({"size": 1 << 63, "most": (1 << 63) - 1, "less": -1}, "the answer", LockError)
+    assert table.number("most") == (1 << 63) - 1
+    with pytest.raises(LockError, match=r"^the answer: size is larger than any size or count$"):
+        table.number("size")
+    with pytest.raises(LockError, match=r"^the answer: less is -1, which is negative$"):
+        table.number("less")

@@ -23,6 +23,8 @@ __all__ = ["Table", "read_json"]
 T = TypeVar("T")
 _SHOWN = 60
 """How much of a wrong value a message holds, in characters."""
+_TOO_LARGE = 1 << 63
+"""No file has so many bytes; JSON has no bound, and what is beyond a float can be neither timed nor shown."""
 _KINDS = {dict: "a table", list: "an array", str: "a text", bool: "a truth value", int: "a number", float: "a fraction"}
 
 
@@ -71,6 +73,8 @@ class Table:
         value = self._of(key, int)
         if value < 0:
             self.refuse(key, f"is {value}, which is negative")
+        if value >= _TOO_LARGE:
+            self.refuse(key, "is larger than any size or count")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
