@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+
+from packaging.version import InvalidVersion, Version
 
 __all__ = ["main", "sboms", "sums"]
 
@@ -31,11 +32,6 @@ REPORT = ("release.html", "release.json")
 PREVIOUS = "release.json"
 SUMS = "SHA256SUMS"
 CLIENT = "codex_app_server_sdk-"
-SPELLING = re.compile(
-    r"v(?:rust-v)?(?P<release>\d+\.\d+\.\d+)(?:-?(?P<phase>alpha|beta|rc|a|b)\.?(?P<number>\d+))?(?P<post>(?:\.post\d+)?)",
-    re.ASCII,
-)
-"""A version of the client as people write it, behind the tag's letter."""
 TIMEOUT_S = 1200
 FAILED = {
     "begin": "the release does not begin: {}",
@@ -96,11 +92,10 @@ def as_published(tag: str) -> str:
 
     Without this, that it is at another commit would be found when everything is on the index.
     """
-    found = SPELLING.fullmatch(tag)
-    if not found:
+    try:
+        return f"v{Version(tag.replace('rust-v', ''))}"
+    except InvalidVersion:  # the lock refuses it in a better sentence
         return tag
-    phase = f"{found['phase'][:1].replace('r', 'rc')}{found['number']}" if found["phase"] else ""
-    return f"v{found['release']}{phase}{found['post']}"
 
 
 def collected(dist: Path, scratch: Path) -> list[Path]:
@@ -186,10 +181,10 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
     release = _release(tag)
     if release is None:
         notes = f"{SUMS} has the digests of all files, release.html the report."
-        words = ("--draft", "--target", sha, "--title", tag, "--notes", notes)
-        found = SPELLING.fullmatch(tag)
-        # Else GitHub would show it as the latest.
-        _ran("gh", "release", "create", tag, *words, *(["--prerelease"] if found and found["phase"] else []))
+        words = ["--draft", "--target", sha, "--title", tag, "--notes", notes]
+        if Version(tag).is_prerelease:  # else GitHub would show it as the latest
+            words.append("--prerelease")
+        _ran("gh", "release", "create", tag, *words)
         release = {"assets": [], "isDraft": True}
     there = {asset["name"]: asset for asset in release["assets"] if asset.get("state", "uploaded") == "uploaded"}
     for path in files:

@@ -358,7 +358,8 @@ def test_a_release_builds_and_verifies_each_target_on_its_own_machine() -> None:
 
 def test_the_first_thing_a_release_does_is_to_look_where_it_begins() -> None:
     plan = RELEASE.jobs["plan"]
-    first = next(step for step in plan.steps if step.script)
+    install, first = [step for step in plan.steps if step.script][:2]
+    assert all(command[:4] == ["python", "-m", "pip", "install"] for command in install.commands)
     assert first.commands == [
         ["python", "scripts/github_release.py", "begin", "$VERSION", "--ref", "$REF", "--default", "$DEFAULT"]
     ]
