@@ -338,7 +338,7 @@ def _address(alias: Path) -> str | None:
 
 
 def _is_used(path: Path) -> bool:
-    """Note that an entry is used now; `False` if it has just been deleted. A cache that is read-only still serves."""
+    """Note that an entry is used now; `False` if it has just been deleted. One that belongs to others serves, too."""
     try:
         os.utime(path)  # not touch(): that would make an empty file where the entry vanished
     except FileNotFoundError:
