@@ -159,15 +159,17 @@ class Server:
             return {"error": {"code": -32600, "message": f"no rollout found for thread id {threadId}"}}
         self.joined.add(threadId)
         self.loaded.add(threadId)
-        self.put({"id": call_id, "result": {"thread": {"id": threadId, "turns": []}}})
+        self.put({"id": call_id, "result": {"thread": {"id": threadId, "turns": [], "status": self._status(threadId)}}})
         for number, (thread_id, _) in self.questions.items():
             if thread_id == threadId:
                 self.ask(number)
         return None
 
     def thread_read(self, _: object, threadId: str, **__: object) -> dict[str, Any]:  # noqa: N803
-        status = {"type": "active" if threadId in self.running else "idle"}
-        return {"result": {"thread": {**self.threads[threadId], "status": status}}}
+        return {"result": {"thread": {**self.threads[threadId], "status": self._status(threadId)}}}
+
+    def _status(self, thread_id: str) -> dict[str, Any]:
+        return {"type": "active" if thread_id in self.running else "idle"}
 
 
 def _blank(item: dict[str, Any]) -> dict[str, Any]:

@@ -299,6 +299,22 @@ def test_of_turns_that_no_server_ended_few_are_kept() -> None:
     assert len(known._closed) <= 1_000
 
 
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_turn_of_a_thread_that_cannot_be_read_ends_all_the_same(is_over: bool) -> None:
+    server, client = begun([scripted([("agentMessage", ["a"])], "s")])
+    client.call("turn/start", threadId="t0", input="go")
+    server.take()
+    client.take(2)
+    server.thread_read = lambda *_, **__: {"error": {"code": -32603, "message": "no"}}  # type: ignore[method-assign]  # that is the test
+    client.breaks()
+    while is_over and server.running:
+        server.step()
+    client.settle()
+    assert client.events[-1]["method"] == "turn/completed"
+    assert client.events[-1]["params"]["turn"]["status"] == ("failed" if is_over else "completed")
+    assert not client.session._known.thread("t0").turns
+
+
 ODD = [
     None,
     1,

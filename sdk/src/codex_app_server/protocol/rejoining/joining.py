@@ -25,6 +25,7 @@ class Join:
     Attributes:
         is_begun: whether that was asked for.
         tries: how often.
+        is_active: whether something runs in the thread, as far as the server has said.
         backlog: what came of it meanwhile.
         held: what is to be said in it afterwards.
         usage: by turn, the line that says how many tokens it took.
@@ -34,6 +35,7 @@ class Join:
     def __init__(self) -> None:
         self.is_begun = False
         self.tries = 0
+        self.is_active = True
         self.backlog: list[bytes] = []
         self.held: list[bytes] = []
         self.usage: dict[str, bytes] = {}

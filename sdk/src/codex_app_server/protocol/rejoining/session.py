@@ -323,6 +323,7 @@ class Session:
             self._joined(thread_id, step)
         elif isinstance(message, Response):
             if method == "thread/resume":
+                join.is_active = _is_active(message.result) is not False
                 self._read(thread, step)
             elif method == "thread/read":
                 self._apart.discard(thread_id)
@@ -336,8 +337,7 @@ class Session:
                 self._resume(thread, step)
         elif method == "thread/read":  # there is nothing to read
             self._apart.discard(thread_id)
-            for turn in thread.turns.values():
-                turn.break_off()
+            self._not_told(thread, join, set(thread.turns), "the server does not say what came of the turn", step)
             self._joined(thread_id, step)
         else:
             self._cannot(thread, message.message, step)
@@ -356,8 +356,7 @@ class Session:
         """Hand on what was missed of a thread."""
         told: Any = result.get("thread") if isinstance(result, dict) else None
         turns = with_ids(told.get("turns")) if isinstance(told, dict) else []
-        status = told.get("status") if isinstance(told, dict) else None
-        is_active = isinstance(status, dict) and status.get("type") == "active"
+        join.is_active = _is_active(result) is True
         for now in thread.missed(turns):
             if (turn := thread.turn(now["id"])) is None:
                 continue
@@ -366,20 +365,22 @@ class Session:
             step.deliver.extend(fill(thread.id, turn, now))
             self._known.drop_complete(turn)
             runs = now.get("status") == "inProgress"
-            if (runs and is_active) or turn.id in join.ended:
+            if (runs and join.is_active) or turn.id in join.ended:
                 continue
             if (usage := join.usage.get(turn.id)) is not None:
                 step.deliver.append(usage)
             end = {**now, "status": "interrupted"} if runs else now
             step.deliver.append(event("turn/completed", threadId=thread.id, turn=end))
             self._end(thread, turn.id)
-        known = {turn["id"] for turn in turns}
-        for turn_id, turn in list(thread.turns.items()):
-            if turn_id in known:
-                continue
-            turn.break_off()
-            if not is_active and turn_id not in join.ended:
-                step.deliver.append(stopped(thread.id, turn_id, "the server does not know the turn any more"))
+        unknown = thread.turns.keys() - {turn["id"] for turn in turns}
+        self._not_told(thread, join, unknown, "the server does not know the turn any more", step)
+
+    def _not_told(self, thread: Thread, join: Join, turn_ids: set[str], why: str, step: Step) -> None:
+        """Nothing is known of what was missed of some turns; they are over, unless more of them can come."""
+        for turn_id in sorted(turn_ids):
+            thread.turns[turn_id].break_off()
+            if not join.is_active and turn_id not in join.ended:
+                step.deliver.append(stopped(thread.id, turn_id, why))
                 self._end(thread, turn_id)
 
     def _joined(self, thread_id: str, step: Step) -> None:
@@ -399,6 +400,13 @@ class Session:
         """A turn is over, as nobody but this session says."""
         self._questions.turn_ended(turn_id)
         self._known.made_up(thread, turn_id)
+
+
+def _is_active(result: JsonValue) -> bool | None:
+    """Whether something runs in the thread that an answer tells of; None if it does not say that."""
+    told = result.get("thread") if isinstance(result, dict) else None
+    status = told.get("status") if isinstance(told, dict) else None
+    return status.get("type") == "active" if isinstance(status, dict) else None
 
 
 def _thread_of(params: dict[str, Any]) -> str:
