@@ -414,12 +414,12 @@ def test_a_signature_must_be_there_to_count(read: Callable[[bytes], Executable])
 def test_the_longest_headers_are_read_in_reasonable_time(read: Callable[[bytes], Executable]) -> None:
     commands = pack("<II", 0x1B, 24).ljust(24, b"\0") * MOST
     thin = executables.macho(minos=None)[:16] + pack("<IIII", MOST, len(commands), 0, 0) + commands
-    start = time.perf_counter()
+    start = time.process_time()
     for count in (1, 44):
         data = _with(executables.fat([thin]), 4, pack(">I", count))
         entry = data[8:28]
         assert read(_with(data, 8, entry * count)).machines == ("aarch64",) * count
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_symbol_versions_without_end_are_refused(read: Callable[[bytes], Executable]) -> None:
