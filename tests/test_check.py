@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from packageurl import PackageURL
 from publishing import SmallRelease
 
 from codex_release.base.digests import FileDigest
+from codex_release.check.contents import entry_problems, read_contents
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.release import check_files, distributions_in
 from codex_release.context import open_context
@@ -180,11 +183,11 @@ def test_a_missing_bill_of_materials(release: FakeRelease, wheel: Path) -> None:
     assert f"has no {DIST_INFO}/sboms/codex-cli-bin.cdx.json" in problems(release, bare)
 
 
-@pytest.fixture(params=["isal", "zipfile"])
+@pytest.fixture(params=["isal", "zlib"])
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What is deflated, read in each of the ways there are."""
-    if request.param == "zipfile":
-        monkeypatch.setattr(wheel_file, "igzip_lib", None)
+    if request.param == "zlib":
+        monkeypatch.setattr(wheel_file, "isal_zlib", None)
     return str(request.param)
 
 
@@ -205,6 +208,74 @@ def test_an_entry_is_what_the_directory_says_or_damaged(method: int, tmp_path: P
             setattr(info, name, wrong)
             with pytest.raises(DAMAGED):
                 b"".join(wheel.chunks(info))
+
+
+def zipped(
+    place: Path,
+    *,
+    own: dict[int, int] | None = None,
+    extra: bytes = b"",
+    listed_extra: bytes = b"",
+    comment: bytes = b"",
+    behind: bytes = b"",
+    end: dict[int, int] | None = None,
+    beside: bytes = b"",
+) -> Path:
+    """A wheel of one deflated file, written byte by byte, with bytes where none belong or fields that are not true."""
+    name, data = b"payload", b"of it " * 1000
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = deflater.compress(data) + deflater.flush() + behind
+    # version, flags, method, time, date, checksum, sizes, and the lengths of name and extra field
+    fields = [20, 0, 8, 0, 33, zlib.crc32(data), len(packed), len(data), len(name)]
+    mine = {**dict(enumerate(fields)), **(own or {})}
+    entry = struct.pack("<4s5H3I2H", b"PK\3\4", *mine.values(), len(extra)) + name + extra + packed
+    lengths = (len(listed_extra), len(comment), 0, 0, 0o100644 << 16, 0)
+    directory = struct.pack("<4s6H3I5H2I", b"PK\1\2", 3 << 8 | 20, *fields, *lengths) + name + listed_extra + comment
+    last = {**dict(enumerate([0, 0, 1, 1, len(directory + beside), len(entry), 0])), **(end or {})}
+    path = place / "some-1-py3-none-any.whl"
+    path.write_bytes(entry + directory + beside + struct.pack("<4s4H2IH", b"PK\5\6", *last.values()))
+    return path
+
+
+def test_bytes_that_no_file_holds_are_found_wherever_a_zip_has_room(tmp_path: Path) -> None:
+    def found(**odd: bytes | dict[int, int]) -> list[str]:
+        with WheelFile.open(zipped(tmp_path, **odd)) as wheel:  # type: ignore[arg-type]  # of each its own kind
+            return entry_problems(wheel) or read_contents(wheel)[1]
+
+    field = struct.pack("<HH", 0xCAFE, 7) + b"smuggle"
+    hidden = ["it holds bytes that belong to none of its files"]
+    assert found() == []
+    assert found(extra=field) == hidden
+    assert found(listed_extra=field) == hidden
+    assert found(comment=b"smuggle") == hidden
+    assert found(end={2: 0}) == hidden  # who counts by that sees an empty zip
+    assert found(behind=b"smuggle") == ["payload is damaged: there are bytes behind its end"]
+
+
+@pytest.mark.parametrize("field", [0, 1, 2, 5, 6, 7])
+def test_an_entry_of_which_its_own_header_and_the_directory_tell_two_things_is_refused(
+    field: int, tmp_path: Path
+) -> None:
+    with WheelFile.open(zipped(tmp_path, own={field: 10})) as wheel:
+        assert entry_problems(wheel) == ["payload's own header says otherwise than the directory"]
+
+
+def test_a_stored_entry_has_as_many_bytes_as_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "some-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("payload", b"data")
+    with WheelFile.open(path) as wheel:
+        wheel.zip.getinfo("payload").file_size = 3
+        wheel.zip.getinfo("payload").CRC = zlib.crc32(b"dat")
+        with pytest.raises(zipfile.BadZipFile, match="is stored, and has 4 bytes, not 3"):
+            b"".join(wheel.chunks(wheel.zip.getinfo("payload")))
+
+
+def test_a_method_that_not_every_installer_knows_is_refused(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_BZIP2) as made:
+        made.writestr("payload", b"data")
+    with WheelFile.open(wheel) as opened:
+        assert "payload is compressed by method 12, which few can read" in entry_problems(opened)
 
 
 @pytest.mark.usefixtures("reader")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+import zipfile
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -17,7 +18,6 @@ from codex_release.wheels.record import record_hash
 from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
-    import zipfile
     from email.message import Message
     from pathlib import Path
 
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _UNIX = 3
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _METADATA = "2.4"
 """The first version of core metadata with license expressions; some indexes know none beyond it."""
 
@@ -52,8 +53,11 @@ def entry_problems(wheel: WheelFile) -> list[str]:
             rules.grow(info.file_size)
             if info.create_system != _UNIX:
                 problems.append(f"{info.filename} was not written with Unix modes")
+            if info.compress_type not in _METHODS:
+                problems.append(f"{info.filename} is compressed by method {info.compress_type}, which few can read")
         if wheel.has_gaps:
             problems.append("it holds bytes that belong to none of its files")
+        problems += [f"{name}'s own header says otherwise than the directory" for name in wheel.contradictions]
     except ArchiveError as error:
         problems.append(str(error))
     except DAMAGED as error:

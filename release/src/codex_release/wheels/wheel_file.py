@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from email.message import Message
     from pathlib import Path
-    from types import ModuleType
 
     from packaging.tags import Tag
     from packaging.utils import BuildTag
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DAMAGED", "WheelFile", "read_entry_points", "read_headers", "told"]
 
 # Windows on ARM has no wheel of isal.
-igzip_lib, isal_zlib = optional("isal.igzip_lib"), optional("isal.isal_zlib")
+isal_zlib = optional("isal.isal_zlib")
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -45,17 +44,19 @@ DAMAGED = (
     NotImplementedError,  # a method or a version that zipfile does not know
     RuntimeError,  # an entry that says it is encrypted
     ValueError,  # names that are no text
-    *((igzip_lib.error,) if igzip_lib else ()),
+    *((isal_zlib.error,) if isal_zlib else ()),
 )
 """What `zipfile` and isal raise for a zip that is no longer what was written, or that cannot be read here."""
 
 
-_LENGTHS_AT, _LENGTHS = 26, struct.Struct("<HH")
-"""Where an entry's own header says how long the name and the extra field behind it are (APPNOTE 4.3.7)."""
-_HEADER = 30
-"""How long that header is without them, in bytes."""
-_END, _END_MARK = struct.Struct("<4s8xIIH"), b"PK\5\6"
-"""The end of the directory: its mark, the directory's size and place, and the length of a comment (APPNOTE 4.3.16)."""
+_HEADER = struct.Struct("<4s3H4x3I2H")
+"""An entry's own header but for its date: its mark, the version to read it with, flags, method, checksum, both sizes,
+and how long the name and the extra field behind it are (APPNOTE 4.3.7)."""
+_IN_DIRECTORY = 46
+"""How long an entry of the directory is without its name, in bytes (APPNOTE 4.3.12)."""
+_END = struct.Struct("<4s4H2IH")
+"""The end of the directory: its mark, two numbers of disks, how many entries there are here and altogether, the
+directory's size and place, and the length of a comment (APPNOTE 4.3.16)."""
 _MOST_METADATA = 32 << 20
 """The largest file that is read at once, in bytes; the client's RECORD has some 20 kB."""
 
@@ -139,19 +140,32 @@ class WheelFile:
     def has_gaps(self) -> bool:
         """Whether it holds bytes that are neither an entry nor the directory of all, which zip tools pass over.
 
+        Those may stand between the entries, in fields that a zip has for what is not known yet, or in comments.
+
         Raises:
             Exception: one of `DAMAGED`.
         """
-        end = 0
+        end = directory = 0
         with self.path.open("rb") as file:
             for info in sorted(self.zip.infolist(), key=lambda each: each.header_offset):
-                if info.header_offset != end:
+                *_, name, extra = self._header(info, file)
+                if info.header_offset != end or extra or info.extra or info.comment:
                     return True
-                file.seek(end + _LENGTHS_AT)
-                end += _HEADER + sum(_LENGTHS.unpack(file.read(_LENGTHS.size))) + info.compress_size
-            file.seek(-_END.size, os.SEEK_END)
-            mark, size, start, comment = _END.unpack(file.read(_END.size))
-            return (mark, start, start + size, comment) != (_END_MARK, end, file.tell() - _END.size, 0)
+                end += _HEADER.size + name + info.compress_size
+                directory += _IN_DIRECTORY + name
+            count = len(self.zip.infolist())
+            file.seek(end + directory)
+            return file.read(_END.size + 1) != _END.pack(b"PK\5\6", 0, 0, count, count, directory, end, 0)
+
+    @property
+    def contradictions(self) -> list[str]:
+        """The entries whose own headers say otherwise than the directory: installers go by the one or by the other.
+
+        Raises:
+            Exception: one of `DAMAGED`.
+        """
+        with self.path.open("rb") as file:
+            return [info.orig_filename for info in self.zip.infolist() if self._header(info, file)[:7] != _listed(info)]
 
     def chunks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """The bytes of an entry, one piece after another, held to its size and checksum.
@@ -163,10 +177,12 @@ class WheelFile:
         """
         size = 0
         with self.zip.open(info) as source:  # which looks whether the entry's own header says the same
-            if igzip_lib is None or isal_zlib is None or info.compress_type != zipfile.ZIP_DEFLATED:
-                pieces = iter(partial(source.read, CHUNK), b"")
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                pieces = self._inflated(info)
+            elif info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+                raise zipfile.BadZipFile(f"it is stored, and has {info.compress_size} bytes, not {info.file_size}")
             else:
-                pieces = self._inflated(info, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE), isal_zlib)
+                pieces = iter(partial(source.read, CHUNK), b"")
             for piece in pieces:
                 size += len(piece)
                 if size > info.file_size:
@@ -175,23 +191,32 @@ class WheelFile:
         if size != info.file_size:
             raise zipfile.BadZipFile(f"it is not the {info.file_size} bytes that it is said to be")
 
-    def _inflated(self, info: zipfile.ZipInfo, inflater: Any, library: ModuleType) -> Iterator[bytes]:
-        """A deflated entry, held to its checksum."""
-        crc32 = 0
+    def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """A deflated entry, held to its checksum; `zipfile` would pass over bytes behind its end."""
+        library = isal_zlib or zlib
+        inflater, crc32, left = library.decompressobj(-zlib.MAX_WBITS), 0, info.compress_size
         with self.path.open("rb") as file:
-            file.seek(info.header_offset + _LENGTHS_AT)
-            file.seek(sum(_LENGTHS.unpack(file.read(_LENGTHS.size))), os.SEEK_CUR)
-            left = info.compress_size
+            *_, name, extra = self._header(info, file)
+            file.seek(name + extra, os.SEEK_CUR)
             while not inflater.eof:
-                data = file.read(min(left, CHUNK)) if inflater.needs_input else b""
-                left -= len(data)
-                if inflater.needs_input and not data:
-                    raise EOFError("it ends too early")
+                data = inflater.unconsumed_tail
+                if not data:
+                    data = file.read(min(left, CHUNK))
+                    left -= len(data)
                 if piece := inflater.decompress(data, CHUNK):
                     crc32 = library.crc32(piece, crc32)
                     yield piece
+                elif not data and not inflater.eof:
+                    raise EOFError("it ends too early")
+        if left or inflater.unused_data:
+            raise zipfile.BadZipFile("there are bytes behind its end")
         if crc32 != info.CRC:
             raise zipfile.BadZipFile(f"its checksum is not {info.CRC:08x}")
+
+    def _header(self, info: zipfile.ZipInfo, file: IO[bytes]) -> tuple[Any, ...]:
+        """An entry's own header; what is read next from the file is its name."""
+        file.seek(info.header_offset)
+        return _HEADER.unpack(file.read(_HEADER.size))
 
     def read(self, name: str) -> bytes:
         """One small file.
@@ -207,6 +232,12 @@ class WheelFile:
             raise CheckError(f"{self.path.name} has no {name}") from None
         except DAMAGED as error:
             raise CheckError(f"{name} of {self.path.name} cannot be read: {error}") from error
+
+
+def _listed(info: zipfile.ZipInfo) -> tuple[object, ...]:
+    """What the directory says of an entry, as the entry's own header should."""
+    sizes = (info.compress_size, info.file_size)
+    return (b"PK\3\4", info.extract_version, info.flag_bits, info.compress_type, info.CRC, *sizes)
 
 
 def told(error: Exception) -> str:
