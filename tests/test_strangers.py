@@ -73,6 +73,27 @@ RUNTIMES: dict[str, tuple[Edit, str]] = {
         added(f"{RUNTIME}.dist-info/entry_points.txt", b"\n[pytest11]\nevil = evil\n"),
         "entry_points.txt is not what the checkout's project leads to",
     ),
+    "another license": (
+        added(f"{RUNTIME}.dist-info/licenses/LICENSE", b"but not for you\n"),
+        "licenses/LICENSE is not what it is in the checkout",
+    ),
+    "another license of a part": (
+        added(f"{RUNTIME}.dist-info/licenses/LICENSE.ripgrep", b"but not for you\n"),
+        "licenses/LICENSE.ripgrep is not what it is in the checkout",
+    ),
+    "no license": (without(f"{RUNTIME}.dist-info/licenses/LICENSE"), "licenses/LICENSE is missing"),
+    "a license that is not named": (
+        replaced(f"{RUNTIME}.dist-info/METADATA", b"License-File: LICENSE\n", b""),
+        "its metadata names the license files LICENSE.bubblewrap, LICENSE.ripgrep, not LICENSE, LICENSE.bubblewrap,",
+    ),
+    "an extra": (
+        replaced(f"{RUNTIME}.dist-info/METADATA", b"Requires-Python:", b"Provides-Extra: evil\nRequires-Python:"),
+        "its metadata provides the extras evil, the checkout's project none",
+    ),
+    "two formats": (
+        replaced(f"{RUNTIME}.dist-info/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: 1.0\nWheel-Version: 2.0"),
+        "WHEEL says Wheel-Version more than once",
+    ),
     "a license less": (without(f"{RUNTIME}.dist-info/licenses/LICENSE.ripgrep"), "licenses/LICENSE.ripgrep is missing"),
     "a dependency": (
         replaced(f"{RUNTIME}.dist-info/METADATA", b"Requires-Python:", b"Requires-Dist: evil\nRequires-Python:"),
@@ -170,6 +191,19 @@ CLIENTS: dict[str, tuple[Edit, str]] = {
         replaced(f"{CLIENT}.dist-info/METADATA", b"Requires-Dist: docstring-parser<1,>=0.16\n", b""),
         "its metadata lacks docstring-parser<1,>=0.16, unlike the checkout's project",
     ),
+    "an extra less": (
+        replaced(f"{CLIENT}.dist-info/METADATA", b"Provides-Extra: ws\n", b""),
+        "its metadata provides the extras acp, agents, otel, pydantic-ai, ray, the checkout's project acp, agents,",
+    ),
+    "an extra of the runtime": (
+        replaced(f"{CLIENT}.dist-info/METADATA", b"codex-cli-bin==", b"codex-cli-bin[evil]=="),
+        "it must depend on codex-cli-bin==VERSION and nothing else of it",
+    ),
+    "no license": (without(f"{CLIENT}.dist-info/licenses/LICENSE"), "licenses/LICENSE is missing"),
+    "the place of compiled code": (
+        replaced(f"{CLIENT}.dist-info/WHEEL", b"Purelib: true", b"Purelib: false"),
+        "WHEEL does not say Root-Is-Purelib: true",
+    ),
 }
 
 
@@ -235,6 +269,52 @@ def test_the_clients_sdist_holds_nothing_that_is_not_known(release: FakeRelease,
     name, content, said = SDISTS[case]
     (sdist,) = dist.glob("codex_app_server_sdk*.tar.gz")
     assert said in problems(release, repacked(sdist, lambda members: members.update({name: content})))
+
+
+CHANGES: dict[str, tuple[str, bytes, bytes, str]] = {
+    "a dependency": ("pyproject.toml", b"dependencies = [", b'dependencies = ["evil", ', "pyproject.toml is not what"),
+    "another runtime": ("pyproject.toml", b"codex-cli-bin==", b"codex-cli-bin==9", "pyproject.toml is not what"),
+    "a hook's dependency": (
+        "pyproject.toml",
+        b"[build-system]",
+        b'[tool.hatch.build]\ndependencies = ["evil"]\n\n[build-system]',
+        "pyproject.toml is not what the checkout's project leads to",
+    ),
+    "a wheel without code": (
+        ".gitignore",
+        b"/dist/",
+        b"*.py",
+        ".gitignore is not what the checkout's project leads to",
+    ),
+    "another license": ("LICENSE", b"Apache", b"Apaches'", "LICENSE is not what the checkout's project leads to"),
+    "another text": ("README.md", b"Codex", b"Kodex", "README.md is not what the checkout's project leads to"),
+    "another project": (
+        "PKG-INFO",
+        b"Name: codex",
+        b"Name: kodex",
+        "PKG-INFO says the project is kodex-app-server-sdk",
+    ),
+    "another version": ("PKG-INFO", b"\nVersion: ", b"\nVersion: 1", "PKG-INFO says the version is 10.169.0"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_the_clients_sdist_builds_what_the_checkout_leads_to(release: FakeRelease, dist: Path, case: str) -> None:
+    name, old, new, said = CHANGES[case]
+    (sdist,) = dist.glob("codex_app_server_sdk*.tar.gz")
+
+    def change(members: dict[str, bytes | tarfile.TarInfo]) -> None:
+        content = members[f"{CLIENT}/{name}"]
+        assert isinstance(content, bytes)
+        assert old in content
+        members[f"{CLIENT}/{name}"] = content.replace(old, new)
+
+    assert said in problems(release, repacked(sdist, change))
+
+
+def test_the_clients_sdist_passes_as_it_was_built(release: FakeRelease, dist: Path) -> None:
+    (sdist,) = dist.glob("codex_app_server_sdk*.tar.gz")
+    release.ran("check", repacked(sdist, lambda members: None))
 
 
 def test_a_project_of_the_checkout_that_cannot_be_read_is_named(release: FakeRelease, dist: Path) -> None:

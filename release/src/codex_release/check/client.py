@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
-from codex_release.base.errors import ArchiveError, WorkspaceError
-from codex_release.check.contents import metadata_problems, read_contents, record_problems, size_problems
+from codex_release.base.digests import digested
+from codex_release.base.errors import ArchiveError, CheckError, WorkspaceError, system_errors_as
+from codex_release.check.contents import (
+    metadata_problems,
+    name_problems,
+    read_contents,
+    record_problems,
+    size_problems,
+)
 from codex_release.check.sources import project_problems
 from codex_release.facts.toml import read_toml
 from codex_release.runtime.archive import DirectorySink, stream
+from codex_release.wheels.stage import sdk_texts
 from codex_release.wheels.wheel_file import read_headers
 
 if TYPE_CHECKING:
@@ -24,12 +32,15 @@ if TYPE_CHECKING:
     from codex_release.check.sources import Project
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
+    from codex_release.facts.workspace import Workspace
     from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["check_client_sdist", "check_client_wheel"]
 
 _SDIST = ("LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore")
 """What the client's sdist has beside its sources."""
+_LICENSES = ("LICENSE",)
+"""The names of the files with its license's text."""
 
 
 def check_client_wheel(
@@ -38,16 +49,35 @@ def check_client_wheel(
     """The problems of the client's wheel beside those of any, and the runtime version it is pinned to."""
     contents, damaged = read_contents(wheel)
     problems = damaged + record_problems(wheel, contents)
-    problems += metadata_problems(wheel.metadata, catalog.license) + project_problems(wheel, project, contents, catalog)
+    problems += metadata_problems(wheel.metadata, catalog.license, _LICENSES)
+    problems += project_problems(wheel, project, contents, catalog, _LICENSES)
+    if wheel.wheel.get("Root-Is-Purelib") != "true":
+        problems.append("WHEEL does not say Root-Is-Purelib: true, though it is for any platform")
     if {tag.platform for tag in wheel.tags} != {"any"}:
         problems.append("it is not for any platform")
     return _with_pin(problems, wheel.metadata, catalog, lock)
 
 
 def check_client_sdist(
-    path: Path, catalog: Catalog, lock: Lock | None, project: Project | None
+    path: Path, catalog: Catalog, lock: Lock | None, project: Project | None, workspace: Workspace | None
 ) -> tuple[list[str], str | None]:
-    """The problems of the client's sdist, and the runtime version it is pinned to."""
+    """The problems of the client's sdist, and the runtime version it is pinned to.
+
+    Args:
+        path: the sdist.
+        catalog: the data file.
+        lock: what the pin must be; `None` to judge the sdist by itself.
+        project: the checkout's, if it must be of this one.
+        workspace: the checkout, likewise.
+
+    Raises:
+        CheckError: if the file's name is no sdist's.
+        StageError: if the checkout's project cannot be staged.
+    """
+    try:
+        name, version = parse_sdist_filename(path.name)
+    except InvalidSdistFilename as error:
+        raise CheckError(f"{path} does not have an sdist's name: {error}") from error
     problems = size_problems(path, catalog.client, catalog)
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         try:
@@ -59,11 +89,22 @@ def check_client_sdist(
         if f"{top}/PKG-INFO" not in found:
             return [*problems, f"it has no {top}/PKG-INFO"], None
         metadata = read_headers((Path(scratch) / top / "PKG-INFO").read_bytes())
-        problems += metadata_problems(metadata, catalog.license)
+        problems += name_problems("PKG-INFO", metadata, name, version)
+        problems += metadata_problems(metadata, catalog.license, _LICENSES)
         if project is not None:
             problems += _sdist_problems(Path(scratch) / top, found, project)
             problems += project.metadata_problems(metadata, catalog.distribution)
-    return _with_pin(problems, metadata, catalog, lock)
+    problems, pinned = _with_pin(problems, metadata, catalog, lock)
+    if workspace is not None and pinned is not None:
+        # What is built from it follows from these, whatever PKG-INFO says.
+        with system_errors_as(CheckError, f"{workspace.sdk} cannot be read", "let it be read"):
+            texts = sdk_texts(pinned, str(version), catalog, workspace)
+        problems += [
+            f"{text} is not what the checkout's project leads to"
+            for text, content in texts.items()
+            if found.get(f"{top}/{text}") != digested([content])
+        ]
+    return problems, pinned
 
 
 def _sdist_problems(directory: Path, found: Mapping[str, FileDigest], project: Project) -> list[str]:
@@ -94,7 +135,8 @@ def _with_pin(
     project = catalog.distribution
     pins = [each for each in requirements if canonicalize_name(each.name) == project]
     specifiers = list(pins[0].specifier) if len(pins) == 1 else []
-    if len(specifiers) != 1 or specifiers[0].operator != "==" or pins[0].marker or "*" in specifiers[0].version:
+    odd = len(specifiers) != 1 or specifiers[0].operator != "==" or "*" in specifiers[0].version
+    if odd or pins[0].marker or pins[0].extras:
         found = ", ".join(map(str, pins)) or "nothing"
         return [*problems, f"it must depend on {project}==VERSION and nothing else of it, found: {found}"], None
     pinned = specifiers[0].version

@@ -18,6 +18,7 @@ from codex_release.wheels.record import record_hash
 from codex_release.wheels.wheel_file import DAMAGED, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from email.message import Message
     from pathlib import Path
 
@@ -29,6 +30,7 @@ __all__ = [
     "entry_problems",
     "identity_problems",
     "metadata_problems",
+    "name_problems",
     "read_contents",
     "record_problems",
     "size_problems",
@@ -115,25 +117,47 @@ def identity_problems(wheel: WheelFile) -> list[str]:
     stated = frozenset(tag for value in wheel.wheel.get_all("Tag", []) for tag in parse_tag(value))
     if stated != wheel.tags:
         problems.append(f"WHEEL says {_joined(stated)}, the file's name {_joined(wheel.tags)}")
-    name = wheel.metadata.get("Name", "")
-    if canonicalize_name(name) != wheel.distribution:
-        problems.append(f"METADATA says the project is {name or 'nothing'}, the file's name {wheel.distribution}")
+    return problems + name_problems("METADATA", wheel.metadata, wheel.distribution, wheel.version)
+
+
+def name_problems(where: str, metadata: Message, project: str, version: Version) -> list[str]:
+    """Where metadata and the file's name disagree about the project and its version.
+
+    Args:
+        where: what the metadata is called.
+        metadata: of the distribution.
+        project: the project's normalized name, by the file's name.
+        version: its version, by the same.
+    """
+    problems = []
+    name = metadata.get("Name", "")
+    if canonicalize_name(name) != project:
+        problems.append(f"{where} says the project is {name or 'nothing'}, the file's name {project}")
     try:
-        version: object = Version(wheel.metadata.get("Version", ""))
+        stated: object = Version(metadata.get("Version", ""))
     except InvalidVersion as error:
-        version = error
-    if version != wheel.version:
-        problems.append(f"METADATA says the version is {version}, the file's name {wheel.version}")
+        stated = error
+    if stated != version:
+        problems.append(f"{where} says the version is {stated}, the file's name {version}")
     return problems
 
 
-def metadata_problems(metadata: Message, expression: str) -> list[str]:
-    """Where a distribution's metadata is not of the version that indexes take, or does not name the license."""
+def metadata_problems(metadata: Message, expression: str, texts: Iterable[str]) -> list[str]:
+    """Where a distribution's metadata is not of the version that indexes take, or does not name the license.
+
+    Args:
+        metadata: of the distribution.
+        expression: its license (an SPDX expression).
+        texts: the names of the files with the license's texts.
+    """
     problems = []
     if (version := metadata.get("Metadata-Version")) != _METADATA:
         problems.append(f"its metadata is of version {version or 'nothing'}, but {_METADATA} is what every index takes")
     if (stated := metadata.get("License-Expression")) != expression:
         problems.append(f"its metadata has the license expression {stated or 'none'}, not {expression} (PEP 639)")
+    named, wanted = sorted(metadata.get_all("License-File", [])), sorted(texts)
+    if named != wanted:
+        problems.append(f"its metadata names the license files {', '.join(named) or 'none'}, not {', '.join(wanted)}")
     return problems
 
 

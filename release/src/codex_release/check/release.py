@@ -216,7 +216,7 @@ class _Judge:
             raise CheckError(f"{path} does not have an sdist's name: {error}") from error
         if name == self.catalog.distribution:
             raise CheckError(f"{name} is wheels only: an sdist of it would hold the executables of one platform")
-        problems, pin = check_client_sdist(path, self.catalog, self.lock, self._project(name))
+        problems, pin = check_client_sdist(path, self.catalog, self.lock, self._project(name), self.workspace)
         return FileVerdict(path, tuple(problems), pin=pin)
 
     def _project(self, name: str) -> Project | None:
@@ -227,5 +227,8 @@ class _Judge:
             )
         if self.workspace is None:
             return None
-        is_runtime = name == self.catalog.distribution
-        return Project.read(self.workspace.runtime_template if is_runtime else self.workspace.sdk)
+        licenses = {"LICENSE": self.workspace.license}
+        if name != self.catalog.distribution:
+            return Project.read(self.workspace.sdk, licenses)
+        licenses |= {f"LICENSE.{work.name}": self.workspace.license_of(work.name) for work in self.catalog.works}
+        return Project.read(self.workspace.runtime_template, licenses)

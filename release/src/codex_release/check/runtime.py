@@ -114,11 +114,10 @@ def check_runtime(
             problems += record_problems(wheel, contents) + _tag_problems(wheel, target, inspection)
             paths = payload_paths(wheel, catalog)
             works = catalog.works_in(paths)
-            texts = [f"{wheel.dist_info}licenses/LICENSE.{work.name}" for work in works]
-            problems += metadata_problems(wheel.metadata, catalog.license_of(works))
-            problems += [f"{name} is missing" for name in texts if name not in contents]
-            others = [*paths.values(), *texts, f"{wheel.dist_info}sboms/{SBOM}"]
-            problems += project_problems(wheel, project, contents, catalog, *others)
+            texts = ["LICENSE", *(f"LICENSE.{work.name}" for work in works)]
+            problems += metadata_problems(wheel.metadata, catalog.license_of(works), texts)
+            others = [*paths.values(), f"{wheel.dist_info}sboms/{SBOM}"]
+            problems += project_problems(wheel, project, contents, catalog, texts, *others)
             if lock is not None:
                 problems += _lock_problems(wheel, target, catalog, lock, contents)
                 if environ is not None and known is None and catalog.asks and not problems:

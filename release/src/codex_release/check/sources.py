@@ -20,7 +20,7 @@ from codex_release.facts.workspace import package_files
 from codex_release.wheels.wheel_file import read_entry_points
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from email.message import Message
     from pathlib import Path
 
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Project", "form_problems", "project_problems"]
 
-_METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-"""What each wheel's metadata directory has; a runtime's has a bill of materials too."""
+_METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt")
+"""What each wheel's metadata directory has beside its license; a runtime's has a bill of materials too."""
+
+_ONCE = ("Wheel-Version", "Root-Is-Purelib")
+"""What WHEEL must say once: who reads it twice may believe the other line."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,28 @@ class Project:
     Attributes:
         files: its package's own files, by their names in the wheel.
         dependencies: what it requires, as metadata states it.
+        extras: the normalized names of its extras.
         requires_python: which Pythons it is for.
         entry_points: by group and name.
         build_system: its ``[build-system]``, which an sdist of it must have.
+        licenses: the texts of the licenses that its wheels may have, by the names that they have there.
     """
 
     files: Mapping[str, FileDigest]
     dependencies: frozenset[str]
+    extras: frozenset[str]
     requires_python: str
     entry_points: Mapping[str, Mapping[str, str]]
     build_system: Mapping[str, object]
+    licenses: Mapping[str, FileDigest]
 
     @classmethod
-    def read(cls, directory: Path) -> Project:
+    def read(cls, directory: Path, licenses: Mapping[str, Path]) -> Project:
         """Read a project directory, which has a ``pyproject.toml``, and its package below ``src``.
+
+        Args:
+            directory: where it is.
+            licenses: the texts of the licenses that its wheels may have, by the names that they have there.
 
         Raises:
             WorkspaceError: if it is none.
@@ -77,9 +88,11 @@ class Project:
         return cls(
             files={name: file_digest(path) for name, path in package_files(directory).items()},
             dependencies=frozenset(map(str, required)),
+            extras=frozenset(canonicalize_name(extra) for extra, _ in _arrays(project, "optional-dependencies")),
             requires_python=project.text("requires-python"),
             entry_points=groups,
             build_system={key: data.table("build-system").get(key) for key in data.table("build-system")},
+            licenses={name: file_digest(path) for name, path in licenses.items()},
         )
 
     def differing(self, contents: Mapping[str, FileDigest]) -> list[str]:
@@ -98,6 +111,10 @@ class Project:
             return [f"a dependency cannot be understood: {error}"]
         for word, requirements in (("requires", stated - self.dependencies), ("lacks", self.dependencies - stated)):
             problems += [f"its metadata {word} {each}, unlike the checkout's project" for each in sorted(requirements)]
+        extras = frozenset(map(canonicalize_name, metadata.get_all("Provides-Extra", [])))
+        if extras != self.extras:
+            named, wanted = ", ".join(sorted(extras)) or "none", ", ".join(sorted(self.extras)) or "none"
+            problems.append(f"its metadata provides the extras {named}, the checkout's project {wanted}")
         if (python := metadata.get("Requires-Python")) != self.requires_python:
             problems.append(f"its metadata is for Python {python}, the checkout's project for {self.requires_python}")
         return problems
@@ -112,7 +129,12 @@ class Project:
 
 
 def project_problems(
-    wheel: WheelFile, project: Project | None, contents: Mapping[str, FileDigest], catalog: Catalog, *others: str
+    wheel: WheelFile,
+    project: Project | None,
+    contents: Mapping[str, FileDigest],
+    catalog: Catalog,
+    texts: Iterable[str],
+    *others: str,
 ) -> list[str]:
     """What a wheel has that does not belong there, and where it is not what the checkout's project leads to.
 
@@ -121,14 +143,22 @@ def project_problems(
         project: the checkout's; without it, what lies in a package passes.
         contents: what each file of the wheel is.
         catalog: the data file.
-        others: what it has beside the project's own files and `_METADATA`.
+        texts: the names of the files with the texts of its licenses, all of which it must have.
+        others: what it has beside those, the project's own files and `_METADATA`.
     """
-    known = {*others, *(wheel.dist_info + name for name in _METADATA), *(project.files if project else ())}
+    licenses = {f"{wheel.dist_info}licenses/{name}": name for name in texts}
+    known = {*others, *licenses, *(wheel.dist_info + name for name in _METADATA), *(project.files if project else ())}
+    missing = [f"{name} is missing" for name in licenses if name not in contents]
     unknown = [name for name in wheel.names if name not in known]
     if project is None:
         # What is neither in a package nor metadata would go anywhere: to the top level, or by .data to scripts.
-        return [f"{name} does not belong there" for name in unknown if not _is_packaged(name)]
-    found = [f"{name} does not belong there" for name in unknown]
+        return [*missing, *(f"{name} does not belong there" for name in unknown if not _is_packaged(name))]
+    found = [*missing, *(f"{name} does not belong there" for name in unknown)]
+    found += [
+        f"{path} is not what it is in the checkout"
+        for path, name in licenses.items()
+        if path in contents and contents[path] != project.licenses.get(name)
+    ]
     entry_points = wheel.read(f"{wheel.dist_info}entry_points.txt").decode("utf-8", "replace")
     return [
         *found,
@@ -145,6 +175,7 @@ def form_problems(wheel: WheelFile) -> list[str]:
         problems.append(f"WHEEL is of version {version}, not 1.0")
     if wheel.build or wheel.wheel.get("Build"):
         problems.append("it has a build number, and installers would prefer it to the same wheel without")
+    problems += [f"WHEEL says {name} more than once" for name in _ONCE if len(wheel.wheel.get_all(name, [])) > 1]
     odd = sorted({f"{tag.interpreter}-{tag.abi}" for tag in wheel.tags} - {"py3-none"})
     return problems + [f"it is for {each}, not for py3-none" for each in odd]
 

@@ -97,6 +97,10 @@ class Workspace:
         """The licence text that every distribution carries."""
         return self.root / "LICENSE"
 
+    def license_of(self, work: str) -> Path:
+        """The licence text of a work of others that a runtime may have."""
+        return self.runtime_template / "licenses" / work
+
 
 def package_files(project: Path) -> dict[str, Path]:
     """The files of a project's own package, as stages take them over, by their names in its wheel."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from codex_release.facts.workspace import Workspace
     from codex_release.runtime.tags import Variant
 
-__all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "staging"]
+__all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "sdk_texts", "staging"]
 
 _IGNORED = ("__pycache__", "*.pyc", ".*")
 _LICENSES = "licenses"
@@ -125,8 +125,9 @@ def fill_runtime(
     shutil.copyfile(workspace.license, directory / "LICENSE")
     works = catalog.works_in(shipped)
     for work in works:
-        shutil.copyfile(workspace.runtime_template / _LICENSES / work.name, directory / f"LICENSE.{work.name}")
-    _edit_toml(directory / "pyproject.toml", version=version.pep440, terms=catalog.license_of(works))
+        shutil.copyfile(workspace.license_of(work.name), directory / f"LICENSE.{work.name}")
+    project = directory / "pyproject.toml"
+    project.write_bytes(_edited_toml(project, version=version.pep440, terms=catalog.license_of(works)))
     (directory / SBOM).write_bytes(sbom_json(runtime, shipped, catalog).encode())
     staged = {
         "version": version.codex,
@@ -156,18 +157,33 @@ def fill_sdk(
         StageError: if the project's metadata cannot be pinned.
         OSError: if something cannot be read or written.
     """
-    shutil.copyfile(workspace.sdk / "pyproject.toml", directory / "pyproject.toml")
-    readme = (workspace.sdk / "README.md").read_text(encoding="utf-8")
-    (directory / "README.md").write_bytes(_TO_DOCUMENT.sub(r"\1", readme).encode())
-    shutil.copyfile(workspace.license, directory / "LICENSE")
+    for name, content in sdk_texts(version.pep440, sdk_version, catalog, workspace).items():
+        (directory / name).write_bytes(content)
     shutil.copytree(workspace.sdk / "src", directory / "src", ignore=shutil.ignore_patterns(*_IGNORED))
-    # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
-    (directory / ".gitignore").write_bytes(b"/dist/\n")
-    _edit_toml(
-        directory / "pyproject.toml",
-        version=sdk_version,
-        pin=Requirement(f"{catalog.distribution}=={version.pep440}"),
-    )
+
+
+def sdk_texts(pinned: str, sdk_version: str, catalog: Catalog, workspace: Workspace) -> dict[str, bytes]:
+    """What the client's build directory has beside its sources, and so has its sdist, by name.
+
+    Args:
+        pinned: the version of the runtime (PEP 440).
+        sdk_version: the client's own version (PEP 440).
+        catalog: the data file.
+        workspace: where the client's project is.
+
+    Raises:
+        StageError: if the project's metadata cannot be pinned.
+        OSError: if something cannot be read.
+    """
+    pin = Requirement(f"{catalog.distribution}=={pinned}")
+    readme = (workspace.sdk / "README.md").read_text(encoding="utf-8")
+    return {
+        "pyproject.toml": _edited_toml(workspace.sdk / "pyproject.toml", version=sdk_version, pin=pin),
+        "README.md": _TO_DOCUMENT.sub(r"\1", readme).encode(),
+        "LICENSE": workspace.license.read_bytes(),
+        # hatchling puts the nearest one into the sdist, of whatever repository is around; so there is one here.
+        ".gitignore": b"/dist/\n",
+    }
 
 
 def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:
@@ -187,8 +203,8 @@ def pin_runtime(dependencies: list[str], pin: Requirement) -> list[str]:
     return [*kept, str(pin)]
 
 
-def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None, terms: str = "") -> None:
-    """Write version, pin and license terms into a project's metadata (PEP 621), leaving the rest as it is."""
+def _edited_toml(path: Path, *, version: str, pin: Requirement | None = None, terms: str = "") -> bytes:
+    """A project's metadata (PEP 621) with version, pin and license terms, and the rest as it is."""
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
         project = document["project"]
@@ -204,4 +220,4 @@ def _edit_toml(path: Path, *, version: str, pin: Requirement | None = None, term
         raise StageError(f"{path} is not a project's metadata: it has no [{error.args[0]}]") from error
     except (OSError, ValueError, AttributeError) as error:  # what tomlkit raises is a ValueError
         raise StageError(f"{path} is not a project's metadata: {error}") from error
-    path.write_bytes(tomlkit.dumps(document).encode())
+    return tomlkit.dumps(document).encode()
