@@ -407,6 +407,13 @@ class TestJson:
         with pytest.raises(CheckError, match="schema 7, this toolkit reads 1"):
             read_report(tmp_path)
 
+    @pytest.mark.parametrize("odd", ["NaN", "Infinity", "1e999", '"\\ud800"'])
+    def test_what_no_page_could_show_is_refused(self, odd: str, tmp_path: Path) -> None:
+        text = f'{{"schema": 1, "version": "1", "tag": "t", "python_version": "1", "repository": "r", "odd": {odd}}}'
+        (tmp_path / "release.json").write_text(text, encoding="utf-8")
+        with pytest.raises(CheckError, match=r"is no JSON: .* is no number|has text that cannot be written"):
+            read_report(tmp_path)
+
 
 def read(data: object) -> ReleaseReport:
     return read_json(json.dumps(data), "it", CheckError).filled(ReleaseReport, is_open=True)

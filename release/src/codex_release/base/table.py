@@ -7,6 +7,7 @@ is of the kind that suits who reads.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
@@ -170,9 +171,17 @@ def read_json(text: str | bytes, name: str, error: type[ReleaseError], remedy: s
         ReleaseError: of the kind `error`, if it is no JSON.
     """
     try:
-        return Table(json.loads(text), name, error, remedy)
+        return Table(json.loads(text, parse_float=_finite, parse_constant=_finite), name, error, remedy)
     except (ValueError, RecursionError) as problem:
         raise error(f"{name} is no JSON: {problem}", remedy=remedy) from problem
+
+
+def _finite(text: str) -> float:
+    """A number that can be reckoned with; Python would read ``NaN``, and take ``1e999`` for infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:_SHOWN]} is no number")
+    return number
 
 
 @cache

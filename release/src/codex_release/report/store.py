@@ -67,6 +67,10 @@ def read_report(path: Path) -> ReleaseReport:
             f"{path} has {'no schema' if schema is None else f'schema {schema}'}, this toolkit reads {SCHEMA}",
             remedy="make it anew with this toolkit: codex-release report DIR",
         )
+    try:
+        json.dumps(data.values, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON can hold and no file
+        raise CheckError(f"{path} has text that cannot be written: {error.reason}", remedy=remedy) from error
     return data.filled(ReleaseReport, is_open=True)
 
 
