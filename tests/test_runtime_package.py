@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import zipapp
 from pathlib import Path
@@ -70,6 +71,13 @@ class TestRefusals:
         binary.write_bytes(b"\x7fELF of some other machine")
         for said in run_both(place, 126):
             assert said == f"codex: {binary} cannot be run: Exec format error\n"
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+    def test_the_code_is_the_same_where_the_line_finds_no_room(self, place: Place) -> None:
+        (place.site / MODULE / "bin" / "codex").chmod(0o644)
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - no file
+            words = [str(place.python), "-m", MODULE]
+            assert subprocess.run(words, stderr=full, timeout=60, check=False).returncode == 126
 
     def test_a_zipapp_says_that_it_cannot_run_from_there(self, place: Place, tmp_path: Path) -> None:
         (tmp_path / "app").mkdir()

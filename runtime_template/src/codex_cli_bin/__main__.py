@@ -41,7 +41,10 @@ def _run(argv: list[str]) -> NoReturn:
 
 
 def _refuse(line: str, code: int) -> NoReturn:
-    print(f"codex: {line}", file=sys.stderr)
+    try:
+        print(f"codex: {line}", file=sys.stderr, flush=True)
+    except OSError:  # on a full disk, say: the code tells it too
+        sys.stderr = None
     sys.exit(code)
 
 
