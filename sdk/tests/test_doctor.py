@@ -11,7 +11,7 @@ import pytest
 from command_line import home_of, running, said
 from programs import PINNED
 
-from codex_app_server.cli.doctor import _pep440
+from codex_app_server.cli.doctor import _pep440, as_text, examine
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, OLDER
 from codex_app_server.testing import ModelServer
 
@@ -136,3 +136,14 @@ def test_the_pin_of_a_release_is_held_to_the_runtime(
 )
 def test_versions_are_compared_as_packages_have_them(version: str, expected: str) -> None:
     assert _pep440(version) == expected
+
+
+def test_a_user_without_a_home_is_examined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    findings = examine("nowhere")
+    assert findings.home is None
+    assert "home      unknown" in as_text(findings)

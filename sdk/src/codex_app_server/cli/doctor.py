@@ -139,7 +139,7 @@ class Findings:
     fits_pin: bool | None
     protocol: ProtocolLevel | None
     login: Login | None
-    home: str
+    home: str | None
     problems: tuple[Problem, ...]
 
     @property
@@ -180,7 +180,7 @@ def examine(codex_bin: str | None) -> Findings:
         fits_pin=None if pin is None or runtime.version is None else _pep440(runtime.version) == pin,
         protocol=protocol,
         login=runtime.login,
-        home=os.environ.get("CODEX_HOME") or str(Path.home() / ".codex"),
+        home=os.environ.get("CODEX_HOME") or _home(),
         problems=tuple(problems),
     )
 
@@ -198,7 +198,7 @@ def as_text(findings: Findings) -> str:
         ("runtime", f"{findings.runtime_version or 'of an unknown version'}, {findings.runtime_path or 'not found'}"),
         ("protocol", _protocol_in_words(findings.protocol)),
         ("login", _login_in_words(findings.login)),
-        ("home", findings.home),
+        ("home", findings.home or "unknown"),
     ]
     said = [f"{name:<9} {text}" for name, text in lines]
     said += [""] if findings.problems else ["", "Everything fits."]
@@ -206,6 +206,14 @@ def as_text(findings: Findings) -> str:
         level = "error" if problem.is_fatal else "warning"
         said.append(f"{level}: {problem.what}" + (f"; {problem.remedy}" if problem.remedy else ""))
     return "\n".join(map(visible, said))
+
+
+def _home() -> str | None:
+    """Where Codex keeps things if nothing else is said; None for a user without a home, as there are in containers."""
+    try:
+        return str(Path.home() / ".codex")
+    except RuntimeError:
+        return None
 
 
 def _pin() -> str | None:
