@@ -18,6 +18,7 @@ from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
 
 UNSANDBOXED = 'sandbox_mode = "danger-full-access"\napproval_policy = "never"'
 NEVER_ENDING = Text("word " * 600, delay_s=0.1)
+UNBOXED = ("--sandbox", "danger-full-access")
 
 
 def escalated(line: str) -> ToolCall:
@@ -65,6 +66,26 @@ def test_a_prompt_from_standard_input(codex_binary: Path, codex_model_server: Mo
     env = home_of(codex_model_server)
     said("run", "-", "--codex-bin", codex_binary, env=env, stdin="from a pipe\nand more ✓\n")
     assert "from a pipe\nand more ✓" in codex_model_server.requests[0].texts
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipe there is non-blocking for who reads it")
+@pytest.mark.parametrize("words", [["run", "-", "--embedded"], ["exec", *UNBOXED, "--", "cat"]])
+def test_a_pipe_that_somebody_has_set_to_non_blocking_is_read_to_its_end(codex_binary: Path, words: list[str]) -> None:
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    with subprocess.Popen(
+        command(*words[:1], "--codex-bin", codex_binary, *words[1:]),
+        stdin=ours,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as ran:
+        os.close(ours)
+        with pytest.raises(subprocess.TimeoutExpired):
+            ran.wait(0.5)  # there is nothing yet
+        os.write(theirs, b"from a pipe")
+        os.close(theirs)
+        out, complaints = ran.communicate(timeout=TIMEOUT_S)
+    assert (ran.returncode, b"from a pipe" in out) == (0, True), complaints
 
 
 def test_options_reach_the_turn(codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path) -> None:
@@ -235,6 +256,7 @@ def test_importing_the_commands_loads_no_model() -> None:
         (["run", "x", "--embedded", "--json"], "<&- >&- 2>&-", 0),
         (["run", "-", "--embedded"], "<&-", 2),
         (["run", "-", "--embedded"], "0> /dev/null", 1),
+        (["exec", *UNBOXED, "--", "cat"], "0> /dev/null", 0),
         (["doctor"], ">&- 2>&-", 0),
         (["frobnicate"], "2>&-", 2),
         (["run", "x", "--embedded"], "> /dev/full", 1),
@@ -245,7 +267,7 @@ def test_a_missing_stream_is_no_traceback(codex_binary: Path, words: list[str], 
     if "/dev/full" in closed and not Path("/dev/full").exists():
         return  # only Linux has it
     binary = [] if words[0] == "frobnicate" else ["--codex-bin", str(codex_binary)]
-    line = f"{shlex.join(command(*words, *binary))} {closed}"
+    line = f"{shlex.join(command(*words[:1], *binary, *words[1:]))} {closed}"
     ran = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert ran.returncode == code, ran.stderr
     assert "Traceback" not in ran.stderr + ran.stdout

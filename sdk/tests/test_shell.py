@@ -134,3 +134,33 @@ class TestExec:
 )
 def test_words_that_make_no_sense_are_refused(words: tuple[str, ...]) -> None:
     assert "usage: " in said(*words, code=2).stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="words are Unicode there")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--model", b"\xff", "go"),
+        ("threads", "--search", b"\xff"),
+        ("review", "--base", b"\xff"),
+        ("review", "--commit", b"\xff"),
+        ("exec", "--", "echo", b"\xff"),
+    ],
+)
+def test_words_that_the_runtime_cannot_be_told_are_refused(words: tuple[str | bytes, ...]) -> None:
+    ran = said(*map(os.fsdecode, words), code=2)
+    assert r"'\udcff' is no Unicode" in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_directory_that_the_runtime_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"\xff")
+    try:
+        directory.mkdir()
+    except OSError:
+        return  # names are Unicode on this system too
+    assert "is no Unicode" in said("threads", "-C", directory, code=2).stderr
+
+
+def test_a_limit_may_be_beyond_all_numbers_of_threads(model: ModelServer, codex_binary: Path) -> None:
+    assert said("threads", "--limit", "9" * 30, "--codex-bin", codex_binary, env=home_of(model)).stdout == ""

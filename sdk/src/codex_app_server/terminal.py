@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 import threading
 from itertools import groupby
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING
 from codex_app_server.errors import AppServerError, StartupTimeoutError, TransportClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
-__all__ = ["Terminal", "line_of", "lines_of", "shortened", "visible"]
+__all__ = ["Terminal", "line_of", "lines_of", "pieces_of", "shortened", "visible"]
 
 _CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What moves the cursor, or turns the direction of writing."""
@@ -33,7 +34,7 @@ _UNSEEN = re.compile(
 _BLANKS = re.compile(r" {40,}")
 _SHORT = 100
 _FEW_BLANK = 3
-_ANSWER_BYTES = 1024
+_PIECE_BYTES = 1 << 16
 
 
 class Terminal:
@@ -94,7 +95,7 @@ class Terminal:
             self._stderr.flush()
             try:
                 # Not by way of `stdin`: a thread that waits in there when the program ends makes Python abort.
-                typed = os.read(self._stdin.fileno(), _ANSWER_BYTES)
+                typed = next(pieces_of(self._stdin), b"")
             except OSError:  # the terminal is gone
                 typed = b""
             if not typed.endswith(b"\n"):
@@ -116,6 +117,28 @@ class Terminal:
                 raise BrokenPipeError from error  # Windows calls it an invalid argument
             raise
         self._is_in_line = not text.endswith("\n")
+
+
+def pieces_of(stream: TextIO) -> Iterator[bytes]:
+    """What comes in, as it comes, up to its end.
+
+    Whoever shares a pipe with this program may have set it to non-blocking, and so for everybody: that there is nothing
+    yet is not the end.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    descriptor = stream.fileno()
+    while True:
+        try:
+            # Not by way of the stream, whose lock would be held when the program ends first.
+            data = os.read(descriptor, _PIECE_BYTES)
+        except BlockingIOError:
+            select.select([descriptor], [], [])
+            continue
+        if not data:
+            return
+        yield data
 
 
 def visible(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from codex_app_server._version import __version__
 from codex_app_server.cli import interrupts
 from codex_app_server.errors import AppServerError
-from codex_app_server.terminal import line_of, visible
+from codex_app_server.terminal import line_of, pieces_of, visible
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.command == "resume" and options.prompt is None:
         options.thread, options.prompt = "", options.thread  # one word: the last thread of this directory
-    given = sys.stdin.buffer.read() if options.prompt == "-" else options.prompt.encode(errors="replace")
+    given = _all_of_stdin() if options.prompt == "-" else options.prompt.encode(errors="replace")
     options.prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
     if not options.prompt:
         sys.stderr.write("error: the prompt is empty\n")
@@ -99,8 +99,19 @@ def _run_options(options: argparse.Namespace) -> RunOptions:
         sandbox=getattr(options, "sandbox", None),
         codex_bin=options.codex_bin,
         schema=getattr(options, "output_schema", None),
-        thread_id=getattr(options, "thread", None),
+        thread_id=_replaced(getattr(options, "thread", None)),
     )
+
+
+def _all_of_stdin() -> bytes:
+    if sys.stdin.isatty():  # on Windows only the stream knows how to read a terminal
+        return sys.stdin.buffer.read()
+    return b"".join(pieces_of(sys.stdin))
+
+
+def _replaced(word: str | None) -> str | None:
+    """The same in Unicode, which is all that can be sent."""
+    return None if word is None else word.encode(errors="replace").decode()
 
 
 def _threads(options: argparse.Namespace) -> int:
@@ -123,6 +134,7 @@ def _review(options: argparse.Namespace) -> int:
     from codex_app_server.generated import BaseBranchReviewTarget, CommitReviewTarget, ReviewTarget
     from codex_app_server.terminal import Terminal
 
+    options.prompt = _replaced(options.prompt)
     target: ReviewTarget | str | None = options.prompt
     if options.base is not None:
         target = BaseBranchReviewTarget(branch=options.base)
@@ -140,7 +152,7 @@ def _exec(options: argparse.Namespace) -> int:
         cwd=options.directory,
         sandbox=options.sandbox,
         timeout=options.timeout,
-        stdin=None if sys.stdin.isatty() else sys.stdin.buffer,
+        stdin=None if sys.stdin.isatty() else sys.stdin,
         stdout=sys.stdout.buffer,
         stderr=sys.stderr.buffer,
     )
@@ -205,18 +217,19 @@ def _parser() -> argparse.ArgumentParser:
     threads.add_argument("--json", action="store_true", help="print each thread as a line of JSON")
     threads.add_argument("--archived", action="store_true", help="list the archived threads instead of the others")
     found = "list only threads whose beginning or name has these words in it"
-    threads.add_argument("--search", metavar="WORDS", help=found)
+    threads.add_argument("--search", type=_unicode, metavar="WORDS", help=found)
     threads.add_argument("--limit", type=_count, default=50, metavar="N", help="list at most N; 50 if not given")
 
     review = commands.add_parser("review", help="have changes reviewed: without an argument, those not committed")
     what = review.add_mutually_exclusive_group()
     what.add_argument("prompt", nargs="?", help="what to review, in words")
-    what.add_argument("--base", metavar="BRANCH", help="review the changes against this branch")
-    what.add_argument("--commit", metavar="SHA", help="review the changes of this commit")
+    what.add_argument("--base", type=_unicode, metavar="BRANCH", help="review the changes against this branch")
+    what.add_argument("--commit", type=_unicode, metavar="SHA", help="review the changes of this commit")
 
     execute = commands.add_parser("exec", help="run a command in Codex's sandbox, without a model")
     execute.add_argument("--timeout", type=_seconds, metavar="S", help="end it after S seconds, with exit code 124")
-    execute.add_argument("argv", nargs="+", metavar="WORD", help="the command and its arguments, after --")
+    words = "the command and its arguments, after --"
+    execute.add_argument("argv", nargs="+", type=_unicode, metavar="WORD", help=words)
 
     commands.add_parser("acp", help="serve an editor as its agent, over the Agent Client Protocol")
 
@@ -228,14 +241,17 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (run, resume, review):
         command.add_argument("--embedded", action="store_true", help="use a scripted model: no account, no network")
-        command.add_argument("--model", help="the model to use; the one in Codex's settings if not given")
+        which = "the model to use; the one in Codex's settings if not given"
+        command.add_argument("--model", type=_unicode, help=which)
     for command in (run, resume, execute):
         command.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
     for command in (run, resume, threads, review, execute, serve):
         about = (
             "only threads of this directory" if command is threads else "where to work; the current one if not given"
         )
-        command.add_argument("-C", dest="directory", type=_directory, metavar="DIR", help=about)
+        # Only the server begins there itself; to the others' runtime it is said.
+        kind = _directory if command is serve else _directory_in_unicode
+        command.add_argument("-C", dest="directory", type=kind, metavar="DIR", help=about)
     for command in commands.choices.values():
         command.add_argument("--codex-bin", metavar="PATH", help="the Codex executable, if not the installed one")
     return parser
@@ -244,7 +260,16 @@ def _parser() -> argparse.ArgumentParser:
 def _count(word: str) -> int:
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f"{word} is no whole number from 0 on")
-    return int(word)
+    return min(int(word), sys.maxsize)
+
+
+def _unicode(word: str) -> str:
+    """The same, if the runtime can be told it."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{word!a} is no Unicode, which is all that Codex takes") from None
+    return word
 
 
 def _seconds(word: str) -> float:
@@ -282,6 +307,10 @@ def _directory(word: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{word} is not a directory")
     return path
+
+
+def _directory_in_unicode(word: str) -> Path:
+    return _directory(_unicode(word))
 
 
 def _complete_streams() -> None:

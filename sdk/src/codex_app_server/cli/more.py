@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from codex_app_server.cli.run import RunOptions, configured
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError, TurnFailedError
 from codex_app_server.sync.codex import Codex
-from codex_app_server.terminal import shortened
+from codex_app_server.terminal import pieces_of, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,6 @@ _POLICIES = {
     "danger-full-access": {"type": "dangerFullAccess"},
 }
 _NO_LIMIT = 1 << 40
-_PIECE = 1 << 16
 
 
 def show_threads(
@@ -77,7 +75,7 @@ def execute(
     cwd: Path | None,
     sandbox: str | None,
     timeout: float | None,
-    stdin: BinaryIO | None,
+    stdin: TextIO | None,
     stdout: BinaryIO,
     stderr: BinaryIO,
 ) -> int:
@@ -110,10 +108,10 @@ def _policy(sandbox: str | None) -> SandboxPolicy | None:
     return SandboxPolicy.model_validate(_POLICIES[sandbox])
 
 
-def _feed(command: Command, stdin: BinaryIO) -> None:
-    """Hand on what comes in; the command may end before it does."""
-    with suppress(AppServerError, OSError, ValueError, RuntimeError):
-        # Not by way of the stream, whose lock would be held when the program ends first.
-        while data := os.read(stdin.fileno(), _PIECE):
-            command.write(data)
+def _feed(command: Command, stdin: TextIO) -> None:
+    """Hand on what comes in, and that it ends; the command may end before it does."""
+    with suppress(AppServerError, ValueError, RuntimeError):
+        with suppress(OSError):  # what cannot be read has ended
+            for data in pieces_of(stdin):
+                command.write(data)
         command.close_stdin()
