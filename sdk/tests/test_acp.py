@@ -31,7 +31,7 @@ from codex_app_server.integrations.acp.agent import run_stdio
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
 from codex_app_server.integrations.acp.settings import Settings, servers_of
-from codex_app_server.integrations.acp.updates import Updates
+from codex_app_server.integrations.acp.updates import Updates, changed
 from codex_app_server.testing import Failure, ModelServer, Reasoning, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -413,6 +413,13 @@ def test_a_tool_a_plan_and_a_name_have_their_updates() -> None:
     assert [each.content.text for each in over.content] == ["4"]
     assert (plan.entries[0].content, plan.entries[0].status) == ("Look", "in_progress")
     assert name.title == "Tea"
+
+
+def test_a_line_of_a_change_ends_at_a_line_feed_alone() -> None:
+    hunk = "@@ -1,2 +1,2 @@\n-a\x0cb\u2028c\r\n+a\x0cB\x85C\r\n same\n"
+    (update,) = changes_of([{"path": "/a", "kind": {"type": "update"}, "diff": hunk}])
+    (piece,) = changed(update)
+    assert (piece.old_text, piece.new_text) == ("a\x0cb\u2028c\r\nsame\n", "a\x0cB\x85C\r\nsame\n")
 
 
 @pytest.mark.parametrize("said", [None, 1, [], {"item": 3}, {"plan": 3}, {"tokenUsage": []}, {"item": {"type": "new"}}])

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import acp
@@ -172,7 +173,7 @@ def changed(change: FileChange) -> Iterator[schema.FileEditToolCallContent]:
 
 def _hunks(said: str) -> list[list[str]]:
     hunks: list[list[str]] = []
-    for line in said.splitlines(keepends=True):
+    for line in io.StringIO(said):  # which parts lines at line feeds alone, as a diff does
         if line.startswith("@@"):
             hunks.append([])
         elif hunks and line[:1] != "\\":
