@@ -10,7 +10,7 @@ import pytest
 
 from codex_app_server import Codex, TurnFailedError
 from codex_app_server.testing import Cassette, Failure, ModelServer, Reasoning, Text, ToolCall
-from codex_app_server.testing.recording import SCRUBBED, events_in, packed, scrubber
+from codex_app_server.testing.recording import SCRUBBED, Exchange, events_in, packed, read, scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +182,25 @@ def test_what_repeats_the_request_is_not_kept() -> None:
         {"type": "a", "response": {"id": "r", "usage": {}}},
         {"type": "b", "item": {"type": "reasoning", "summary": []}},
     ]
+
+
+def test_lines_end_where_those_of_events_do() -> None:
+    stream = 'data: {"delta": "a\u2028b\x85c\x0cd"}\r\n\r\ndata: {"delta": "e"}\n\n'
+    stream = stream.replace("\x0c", "\\f")  # which JSON escapes, as it does all below a space
+    assert events_in(stream.encode()) == [{"delta": "a\u2028b\x85c\x0cd"}, {"delta": "e"}]
+
+
+def test_halves_of_a_character_are_kept(path: Path) -> None:
+    with cassette(path, record="always") as model:
+        model._exchanges.append(Exchange({"said": []}, 200, [{"delta": "\ud83d\ude00"}, {"delta": "a\ud83d"}]))
+    assert [each.events for each in read(path.read_text(encoding="utf-8"))] == [[{"delta": "😀"}, {"delta": "a\ud83d"}]]
+
+
+def test_a_cassette_that_cannot_be_written_leaves_the_one_before(real: ModelServer, path: Path) -> None:
+    with cassette(path, real):
+        pass
+    before = path.read_bytes()
+    with pytest.raises(TypeError), cassette(path, real, record="always") as model:
+        model._exchanges.append(Exchange({}, 200, [object()]))
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ class Cassette(ModelServer):
         super().__exit__(kind, error, traceback)
         if self.is_recording and error is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(written(self._exchanges), encoding="utf-8", newline="\n")
+            _replace(self._path, written(self._exchanges))
 
     def _reply(self, request: ModelRequest, *_: object) -> Failure | list[bytes | Pause]:
         asked = Exchange.of(request, self._scrub)
@@ -164,6 +165,17 @@ def _read(path: Path) -> list[Exchange]:
         raise FileNotFoundError(f'{path} is missing, and must not be recorded: record it with record="once"') from None
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is no cassette: {error}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all: a part of one would be taken for the cassette from then on."""
+    path = path.resolve()  # behind a link, which stays
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _failure(exchange: Exchange) -> Failure:

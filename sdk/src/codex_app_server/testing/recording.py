@@ -76,7 +76,8 @@ def scrubber(secrets: Iterable[str | re.Pattern[str]], environment: Mapping[str,
 
 def events_in(stream: bytes) -> list[Any]:
     """The events of a stream of server-sent ones."""
-    lines = stream.decode("utf-8", errors="replace").splitlines()
+    # Of bytes: in a text there are more ends of a line, some of which may stand in JSON as themselves.
+    lines = [line.decode("utf-8", errors="replace") for line in stream.splitlines()]
     found = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
     return [json.loads(each) for each in found if each and each != "[DONE]"]
 
@@ -113,10 +114,12 @@ def read(text: str) -> list[Exchange]:
     return [Exchange(**each) for each in data["exchanges"]]
 
 
-def written(exchanges: Iterable[Exchange]) -> str:
+def written(exchanges: Iterable[Exchange]) -> bytes:
     """The exchanges as a file: for people too, who look at what changed."""
     data = {"version": _VERSION, "exchanges": [vars(each) for each in exchanges]}
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    # A half of a character, as a model may send it, is an escape of JSON and so of Python.
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def _without_delta(event: Mapping[str, Any]) -> dict[str, Any] | None:
