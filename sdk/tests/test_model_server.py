@@ -34,6 +34,8 @@ from codex_app_server.testing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_app_server.protocol.messages import Notification
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
@@ -165,6 +167,37 @@ model.wait_for_requests(1)
             Code(5)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="delay_s"):
             Text("a", delay_s=-1)
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            ToolCall("x", {"a": float("nan")})
+
+    @pytest.mark.parametrize("make", [Text, Reasoning, ToolCall, Code, lambda text: Text(deltas=["a", text])])
+    def test_what_is_no_unicode_is_refused(self, make: Callable[[str], object]) -> None:
+        with pytest.raises(ValueError, match=r"'a\\ud83d' has '\\ud83d' in it, which is no Unicode"):
+            make("a\ud83d")
+
+    @pytest.mark.parametrize(
+        ("wrong", "error", "words"),
+        [
+            ({"status": "500"}, TypeError, "is an int, not '500'"),
+            ({"status": True}, TypeError, "is an int, not True"),
+            ({"status": 200}, ValueError, "from 300 to 599, not 200"),
+            ({"status": 99999}, ValueError, "from 300 to 599, not 99999"),
+            ({"status": 500, "message": 5}, TypeError, "are a str, not 5 and None"),
+            ({"status": 500, "code": 5}, TypeError, "are a str, not .* and 5"),
+            ({"status": 500, "headers": ["a"]}, TypeError, r"a mapping by name, not \['a'\]"),
+            ({"status": 500, "headers": {"a": "b\r\nc: d"}}, ValueError, r"'a: b\\r\\nc: d'"),
+            ({"status": 500, "headers": {"a": "€"}}, ValueError, "'a: €'"),
+        ],
+    )
+    def test_what_no_server_can_answer_is_refused(self, wrong: Any, error: type[Exception], words: str) -> None:
+        with pytest.raises(error, match=words):
+            Failure(**wrong)
+
+    def test_an_answer_breaks_off_after_a_number_of_events(self) -> None:
+        with pytest.raises(TypeError, match="not '3'"):
+            Cut(Text("a"), after="3")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="not -1"):
+            Cut(Text("a"), after=-1)
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns of a fork beside threads

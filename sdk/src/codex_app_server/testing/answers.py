@@ -21,6 +21,9 @@ __all__ = ["Answer", "Code", "Cut", "Failure", "Pause", "Reasoning", "Text", "To
 
 Event: TypeAlias = "dict[str, object]"
 
+_FAILURES = range(300, 600)
+_LATIN = 256  # of whose characters headers are
+
 
 @dataclass(frozen=True)
 class Text:
@@ -42,6 +45,7 @@ class Text:
         for piece in (self.text, *deltas):
             if not isinstance(piece, str):
                 raise TypeError(f"a text is a str, not {piece!r}")
+            _check_unicode(piece)
         seconds(self.delay_s, "delay_s")
 
     @property
@@ -67,6 +71,7 @@ class Reasoning:
         for each in (*self.paragraphs, self.text):
             if not isinstance(each, str):
                 raise TypeError(f"reasoning is a str, not {each!r}")
+            _check_unicode(each)
 
     @property
     def paragraphs(self) -> list[str]:
@@ -94,9 +99,10 @@ class ToolCall:
         """Refuse what a model cannot say."""
         if not isinstance(self.name, str):
             raise TypeError(f"the name of a tool is a str, not {self.name!r}")
+        _check_unicode(self.name)
         if not isinstance(self.arguments, Mapping):
             raise TypeError(f"the arguments of {self.name} are a mapping by name, not {self.arguments!r}")
-        json.dumps(dict(self.arguments))  # raises if JSON cannot say them
+        json.dumps(dict(self.arguments), allow_nan=False)  # raises if JSON cannot say them
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Code:
         """Refuse what a model cannot say."""
         if not isinstance(self.javascript, str):
             raise TypeError(f"code is a str, not {self.javascript!r}")
+        _check_unicode(self.javascript)
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Failure:
     """An HTTP error instead of an answer.
 
     Attributes:
-        status: the HTTP status, e.g. 429 or 500.
+        status: the HTTP status, e.g. 429 or 500; from 300 to 599, the others are no failures.
         message: the error's message in the body.
         code: the error's code in the body, e.g. ``server_overloaded``.
         headers: headers of the response, e.g. ``{"Retry-After": "1"}``.
@@ -130,6 +137,21 @@ class Failure:
     message: str = "the test wants it so"
     code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no server can answer."""
+        if type(self.status) is not int:
+            raise TypeError(f"the status of a failure is an int, not {self.status!r}")
+        if self.status not in _FAILURES:
+            raise ValueError(f"the status of a failure is from 300 to 599, not {self.status}")
+        said: tuple[object, object] = (self.message, "" if self.code is None else self.code)
+        if not all(isinstance(each, str) for each in said):
+            raise TypeError(f"message and code of a failure are a str, not {self.message!r} and {self.code!r}")
+        if not isinstance(self.headers, Mapping):
+            raise TypeError(f"the headers of a failure are a mapping by name, not {self.headers!r}")
+        for line in (f"{name}: {text}" for name, text in self.headers.items()):
+            if not line.isprintable() or not _is_latin(line):
+                raise ValueError(f"no header of a failure can be {line!r}")
 
 
 @dataclass(frozen=True)
@@ -143,6 +165,13 @@ class Cut:
 
     answer: Text
     after: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of events."""
+        if type(self.after) is not int:
+            raise TypeError(f"an answer breaks off after an int of events, not {self.after!r}")
+        if self.after < 0:
+            raise ValueError(f"an answer breaks off after 0 events or more, not {self.after}")
 
 
 Item: TypeAlias = "Text | Reasoning | ToolCall | Code"
@@ -173,6 +202,18 @@ def checked(answer: object) -> Answer:
 
 def _is_item(value: object) -> bool:
     return isinstance(value, Text | Reasoning | ToolCall | Code)
+
+
+def _check_unicode(text: str) -> None:
+    """Refuse halves of characters: the runtime would pass over the event that has one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{text!r} has {error.object[error.start]!r} in it, which is no Unicode") from None
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(char) < _LATIN for char in text)
 
 
 def _words(text: str) -> list[str]:
