@@ -614,7 +614,26 @@ def test_images_are_seen_and_sounds_are_refused(stage: Stage) -> None:
     stage.play(scene(), Text("A dot."))
 
 
+def test_what_cannot_be_sent_is_the_callers_mistake(stage: Stage) -> None:
+    async def scene() -> None:
+        agent = Agent(model_of(stage))
+        with pytest.raises(UserError, match=r"has '\\ud800' in it, which is no Unicode"):
+            await agent.run("\ud800")
+        assert (await agent.run("Go")).output == "Fine."
+
+    stage.play(scene(), Text("Fine."))
+
+
 # Settings and failures.
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "soon"])
+def test_a_timeout_that_makes_no_sense_is_the_callers_mistake(stage: Stage, timeout: Any) -> None:
+    async def scene() -> None:
+        with pytest.raises(UserError, match=r"the setting timeout .* number of seconds"):
+            await Agent(model_of(stage, settings={"timeout": timeout})).run("Go")
+
+    stage.play(scene())
 
 
 def test_settings_are_heeded_or_it_is_said_that_they_are_not(stage: Stage) -> None:

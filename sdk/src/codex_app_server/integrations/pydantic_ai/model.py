@@ -181,6 +181,8 @@ class CodexAgentModel(Model["AsyncCodex"]):
             raise UserError(str(error)) from error
         except (AppServerError, TimeoutError, asyncio.TimeoutError) as error:
             raise ModelAPIError(self.model_name, str(error) or "Codex began no turn in time") from error
+        except ValueError as error:  # it cannot even be sent
+            raise UserError(str(error)) from error
         stream = CodexStreamedResponse(
             parameters,
             conversation=conversation,
@@ -301,7 +303,10 @@ class CodexAgentModel(Model["AsyncCodex"]):
                 _Ignored,
                 stacklevel=2,
             )
-        return seconds(timeout, "timeout")
+        try:
+            return seconds(timeout, "timeout")
+        except ValueError as error:
+            raise UserError(f"the setting {error}") from error
 
 
 def _strict(parameters: ModelRequestParameters) -> Strict | None:
