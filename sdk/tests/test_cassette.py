@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -192,15 +193,67 @@ def test_lines_end_where_those_of_events_do() -> None:
 
 def test_halves_of_a_character_are_kept(path: Path) -> None:
     with cassette(path, record="always") as model:
-        model._exchanges.append(Exchange({"said": []}, 200, [{"delta": "\ud83d\ude00"}, {"delta": "a\ud83d"}]))
-    assert [each.events for each in read(path.read_text(encoding="utf-8"))] == [[{"delta": "😀"}, {"delta": "a\ud83d"}]]
+        said = [{"type": "a", "delta": "\ud83d\ude00"}, {"type": "a", "delta": "a\ud83d"}]
+        model._exchanges.append(Exchange({"said": []}, 200, said))
+    (exchange,) = read(path.read_text(encoding="utf-8"))
+    assert [each["delta"] for each in exchange.events] == ["😀", "a\ud83d"]
 
 
-def test_a_cassette_that_cannot_be_written_leaves_the_one_before(real: ModelServer, path: Path) -> None:
+def test_a_cassette_that_cannot_be_written_leaves_the_one_before(
+    real: ModelServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cassette(path, real):
         pass
     before = path.read_bytes()
-    with pytest.raises(TypeError), cassette(path, real, record="always") as model:
-        model._exchanges.append(Exchange({}, 200, [object()]))
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"), cassette(path, real, record="always"):
+        pass
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"events": None}, "no list of objects in events"),
+        ({"events": [5]}, "no list of objects in events"),
+        ({"events": [{}]}, "an event without a type"),
+        ({"asked": 5}, "no object in asked"),
+        ({"status": "500"}, "no number in status"),
+        ({"status": 500}, "no message of an error"),
+        ({"status": 500, "events": [{"error": "no"}]}, "no message of an error"),
+        ({"more": 1}, "none of asked, status, events"),
+    ],
+)
+def test_a_damaged_cassette_is_refused_before_anything_is_asked(
+    path: Path, changes: dict[str, object], words: str
+) -> None:
+    sound = {"asked": {}, "status": 200, "events": []}
+    path.parent.mkdir()
+    path.write_text(json.dumps({"version": 1, "exchanges": [sound, {**sound, **changes}]}))
+    with pytest.raises(ValueError, match=rf"session.json is no cassette: exchange 1, .*{words}"):
+        cassette(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[" * 100_000, "too deep"), ('{"version": 1}', "no list"), ("", "Expecting value"), ("[]", "no version 1")],
+)
+def test_what_is_no_cassette_is_refused(path: Path, text: str, words: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"session.json is no cassette: .*{words}"):
+        cassette(path)
+
+
+@pytest.mark.parametrize("secrets", ["hunter2", [5], [re.compile(b"a")], re.compile("a")])
+def test_secrets_are_a_list_of_texts_and_patterns(path: Path, real: ModelServer, secrets: Any) -> None:
+    with pytest.raises(TypeError, match="secret") as caught:
+        cassette(path, real, secrets=secrets)
+    assert "hunter2" not in str(caught.value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.testing.answers import Failure
-from codex_app_server.testing.recording import Exchange, events_in, packed, read, scrubber, written
+from codex_app_server.testing.recording import Exchange, events_in, named, packed, read, scrubber, written
 from codex_app_server.testing.server import ModelServer, said
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Cassette(ModelServer):
     Raises:
         FileNotFoundError: if there is no file, and it must not be recorded.
         ValueError: if the file is no cassette, or there is nothing to record with: no `headers` and no key.
+        TypeError: if `secrets` is a single text, or one of them is neither a text nor a pattern.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Cassette(ModelServer):
     ) -> None:
         if record not in ("once", "never", "always"):
             raise ValueError(f"record must be 'once', 'never' or 'always', not {record!r}")
+        secrets = named(secrets)
         self._path = Path(path)
         self.is_recording = record == "always" or (record == "once" and not self._path.exists())
         self._exchanges: list[Exchange] = []
@@ -163,7 +165,7 @@ def _read(path: Path) -> list[Exchange]:
         return read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} is missing, and must not be recorded: record it with record="once"') from None
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is no cassette: {error}") from error
 
 

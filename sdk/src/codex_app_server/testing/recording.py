@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from codex_app_server.testing.requests import ModelRequest
 
-__all__ = ["SCRUBBED", "Exchange", "events_in", "packed", "read", "scrubber", "written"]
+__all__ = ["SCRUBBED", "Exchange", "events_in", "named", "packed", "read", "scrubber", "written"]
 
 SCRUBBED = "[scrubbed]"
 """What stands where a secret was."""
 
 _VERSION = 1
+_OK = 200
 
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SHORTEST_SECRET = 8
@@ -49,6 +50,22 @@ class Exchange:
         """What tells a request from others: the model, what the program said, and how many tools have answered."""
         said = [scrub(text) for text in request.said]
         return {"model": request.model, "said": said, "tool_outputs": len(request.tool_outputs)}
+
+
+def named(secrets: Iterable[str | re.Pattern[str]]) -> list[str | re.Pattern[str]]:
+    """The same as a list.
+
+    Raises:
+        TypeError: if they are a single one, or one of them is neither a text nor a pattern; it does not say what it is.
+    """
+    given: object = secrets
+    if isinstance(given, str | bytes | re.Pattern):  # a text would be taken for a list of its characters
+        raise TypeError("secrets are a list of texts and patterns, not a single one: put it into [...]")
+    found = [*secrets]
+    for each in found:
+        if not isinstance(each if isinstance(each, str) else getattr(each, "pattern", None), str):
+            raise TypeError(f"a secret is a str or a pattern of one, not of the type {type(each).__name__}")
+    return found
 
 
 def scrubber(secrets: Iterable[str | re.Pattern[str]], environment: Mapping[str, str]) -> Callable[[str], str]:
@@ -108,10 +125,38 @@ def read(text: str) -> list[Exchange]:
     Raises:
         ValueError: if it is none of ours.
     """
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if not isinstance(data, dict) or data.get("version") != _VERSION:
         raise ValueError(f"it has no version {_VERSION} of exchanges")
-    return [Exchange(**each) for each in data["exchanges"]]
+    exchanges = data.get("exchanges")
+    if not isinstance(exchanges, list):
+        raise ValueError("its exchanges are no list")  # noqa: TRY004 - of a file, not of an argument
+    return [_exchange(each, number) for number, each in enumerate(exchanges)]
+
+
+def _exchange(value: Any, number: int) -> Exchange:
+    """One of a file, with all that replaying it takes.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    wrong = f"exchange {number}, counted from 0,"
+    if not isinstance(value, dict) or value.keys() != Exchange.__dataclass_fields__.keys():
+        raise ValueError(f"{wrong} is none of {', '.join(Exchange.__dataclass_fields__)}")
+    asked, status, events = value["asked"], value["status"], value["events"]
+    if not isinstance(asked, dict) or type(status) is not int:
+        raise ValueError(f"{wrong} has no object in asked, or no number in status")
+    if not isinstance(events, list) or not all(isinstance(each, dict) for each in events):
+        raise ValueError(f"{wrong} has no list of objects in events")
+    if status == _OK and not all(isinstance(each.get("type"), str) for each in events):
+        raise ValueError(f"{wrong} has an event without a type")
+    error = events[0].get("error") if status != _OK and events else None
+    if status != _OK and not (isinstance(error, dict) and isinstance(error.get("message"), str)):
+        raise ValueError(f"{wrong} has the status {status}, and no message of an error in its events")
+    return Exchange(asked, status, events)
 
 
 def written(exchanges: Iterable[Exchange]) -> bytes:
