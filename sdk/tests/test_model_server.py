@@ -91,6 +91,11 @@ class TestServer:
         with ModelServer() as model, pytest.raises(TimeoutError, match="there were 0 requests"):
             model.wait_for_requests(1, 0.05)
 
+    @pytest.mark.parametrize("limit", [-1, float("nan")])
+    def test_a_limit_that_is_no_time_is_refused(self, limit: float) -> None:
+        with ModelServer() as model, pytest.raises(ValueError, match="timeout_s must be a number of seconds from 0 on"):
+            model.wait_for_requests(1, limit)
+
     def test_a_long_answer_does_not_hold_up_the_end(self) -> None:
         began = time.monotonic()
         with ModelServer(Text(deltas=["a"] * 100, delay_s=10)) as model:
@@ -214,6 +219,12 @@ model.wait_for_requests(1)
     def test_there_are_two_modes(self) -> None:
         with pytest.raises(ValueError, match="one of direct, code, not 'both'"):
             ModelServer(mode="both")  # type: ignore[arg-type]
+
+    def test_once_closed_it_gives_no_configuration(self) -> None:
+        with ModelServer() as model:
+            pass
+        with pytest.raises(RuntimeError, match="within its `with` block"):
+            model.config()
 
     def test_its_homes_vanish_with_it(self) -> None:
         with ModelServer() as model:

@@ -24,6 +24,7 @@ from codex_app_server.config import AppServerConfig
 from codex_app_server.testing import code_mode
 from codex_app_server.testing.answers import Failure, Pause, Text, checked, events_of
 from codex_app_server.testing.requests import ModelRequest
+from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,7 +148,9 @@ class ModelServer:
 
         Raises:
             TimeoutError: if that does not happen within `timeout_s` seconds.
+            ValueError, TypeError: if `timeout_s` is no number of seconds from 0 on.
         """
+        timeout_s = seconds(timeout_s, "timeout_s")
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout_s):
                 raise TimeoutError(f"there were {len(self._requests)} requests within {timeout_s:g} s, not {count}")
@@ -163,7 +166,12 @@ class ModelServer:
         Args:
             env: more variables for the runtime; None removes one.
             **options: other fields of `AppServerConfig`.
+
+        Raises:
+            RuntimeError: if the server is closed: a turn would wait for it in vain, and nobody would delete the home.
         """
+        if self._stopping.is_set():
+            raise RuntimeError("the ModelServer is closed: ask for a configuration within its `with` block")
         home = _new_home()
         self._homes.append(home)
         (home / "config.toml").write_text(_CONFIG.format(url=self.url, model=self._model), encoding="utf-8")
