@@ -1,8 +1,8 @@
 """The commands of ``codex-app-server-sdk``: their arguments, and how failures are reported.
 
-They exit with 0, with 1 if something failed, with 2 for arguments that make no sense, and with 130 after Ctrl-C;
-``exec`` exits with the exit code of its command, and ``serve`` with 0 after Ctrl-C, which is how it ends. A failure
-that can be expected is one line on stderr.
+They exit with 0, with 1 if something failed, with 2 for arguments that make no sense, with 130 after Ctrl-C, and with
+128 and its number after a signal to end; ``exec`` exits with the exit code of its command, and ``serve`` with 0 after
+Ctrl-C, which is how it ends. A failure that can be expected is one line on stderr.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED, _SIGNALLED = 1, 128
 _STDERR = 2
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
@@ -46,8 +47,9 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # What a model says need not be sayable in the terminal's encoding.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text files here
+    ended: list[signal.Signals] = []
     try:
-        with interrupts.heeded():
+        with interrupts.heeded(ended):
             return _COMMANDS[options.command](options)
     except AppServerError as error:
         sys.stderr.write(f"error: {line_of(error)}\n")
@@ -61,8 +63,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return _FAILED
     except KeyboardInterrupt:
         # Not by way of the `Terminal`: a question that is still open there holds its lock.
-        sys.stderr.write("\ninterrupted\n" if sys.stderr.isatty() else "interrupted\n")
-        return _INTERRUPTED
+        said, number = (f"ended by {ended[0].name}", ended[0]) if ended else ("interrupted", signal.SIGINT)
+        sys.stderr.write(f"\n{said}\n" if sys.stderr.isatty() else f"{said}\n")
+        return _SIGNALLED + number
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 Python drops what is raised in a finalizer or in a callback of a weak reference, and an import that is broken off in
 such a callback, which are many, leaves the import system's lock taken. A program would go on as if nobody had said
 anything: here it is told again. Raised amid the work of an event loop it may leave that in pieces, and who waits for
-it waiting: there it cancels.
+it waiting: there it cancels. What else ends a program from outside goes the same way, so that nothing is left behind.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = ["heeded", "run"]
 
+_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
 _AGAIN_S = 0.02
 _takers: list[Callable[[], object]] = []
 """Who takes the next Ctrl-C in place of what would be raised."""
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def heeded(ended: list[signal.Signals] | None = None) -> Iterator[None]:
     """Within this block Ctrl-C raises `KeyboardInterrupt` as ever, but once an import is done, and where it is seen.
 
-    In what is `run` within it, the first one cancels instead.
+    In what is `run` within it, the first one cancels instead. A signal to end does the same, if nobody said otherwise.
 
     It changes nothing where Ctrl-C means something else, and in other threads than the main one.
+
+    Args:
+        ended: gets the signals to end that come.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -60,6 +64,11 @@ def heeded() -> Iterator[None]:
         elif not (is_importing(frame, here) and is_told_again()):
             signal.default_int_handler(number, frame)
 
+    def told_to_end(number: int, frame: FrameType | None) -> None:
+        if ended is not None:
+            ended.append(signal.Signals(number))
+        interrupted(signal.SIGINT, frame)
+
     def dropped(what: sys.UnraisableHookArgs) -> None:
         if not (issubclass(what.exc_type, KeyboardInterrupt) and is_told_again()):
             shown(what)
@@ -67,12 +76,27 @@ def heeded() -> Iterator[None]:
     signal.signal(signal.SIGINT, interrupted)
     sys.unraisablehook = dropped
     try:
-        yield
+        with _ending_by(told_to_end):
+            yield
     finally:
         for teller in tellers:
             teller.cancel()
         sys.unraisablehook = shown
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _ending_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within this block the signals to end are handled, but for those that mean something else: `nohup` ignores one."""
+    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
