@@ -189,18 +189,19 @@ class TestSignals:
         self._interrupt(ran)
         assert not running(codex_binary)
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+    @pytest.mark.usefixtures("usual_signals")
     def test_so_does_what_ends_a_program_from_outside(
-        self, codex_binary: Path, codex_model_server: ModelServer, number: signal.Signals
+        self, codex_binary: Path, codex_model_server: ModelServer, name: str
     ) -> None:
         codex_model_server.add(NEVER_ENDING)
         ran = self._started(codex_binary, home_of(codex_model_server))
         assert ran.stdout is not None
         assert ran.stdout.read(5) == b"word "
-        ran.send_signal(number)
+        ran.send_signal(signal.Signals[name])
         _, complaint = ran.communicate(timeout=TIMEOUT_S)
-        assert ran.returncode == 128 + number, complaint
-        assert complaint == f"ended by {number.name}\n".encode()
+        assert ran.returncode == 128 + signal.Signals[name], complaint
+        assert complaint == f"ended by {name}\n".encode()
         assert not running(codex_binary)
 
     def test_and_what_the_turn_had_started(
