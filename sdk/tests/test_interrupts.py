@@ -158,3 +158,17 @@ def test_who_has_other_plans_for_it_keeps_them(monkeypatch: pytest.MonkeyPatch) 
     in_thread.start()
     in_thread.join()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_a_signal_to_end_is_heeded_where_ctrl_c_is_ignored() -> None:
+    """As it is in a job that a script starts in the background."""
+    before, ended = signal.signal(signal.SIGINT, signal.SIG_IGN), list[signal.Signals]()
+    try:
+        with pytest.raises(KeyboardInterrupt), heeded(ended):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

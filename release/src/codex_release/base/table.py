@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from codex_release.base.errors import ReleaseError
 
-__all__ = ["Table", "read_json"]
+__all__ = ["TOO_LARGE", "Table", "read_json"]
 
 T = TypeVar("T")
 _SHOWN = 60
 """How much of a wrong value a message holds, in characters."""
-_TOO_LARGE = 1 << 63
+TOO_LARGE = 1 << 63
 """No file has so many bytes; JSON has no bound, and what is beyond a float can be neither timed nor shown."""
 _KINDS = {dict: "a table", list: "an array", str: "a text", bool: "a truth value", int: "a number", float: "a fraction"}
 
@@ -74,7 +74,7 @@ class Table:
         value = self._of(key, int)
         if value < 0:
             self.refuse(key, f"is {value}, which is negative")
-        if value >= _TOO_LARGE:
+        if value >= TOO_LARGE:
             self.refuse(key, "is larger than any size or count")
         return value
 

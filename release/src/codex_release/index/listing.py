@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from codex_release.base.errors import PackageIndexError
-from codex_release.base.table import read_json
+from codex_release.base.table import TOO_LARGE, read_json
 from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ __all__ = ["ListedFile", "parse_html", "parse_json"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REMEDY = "look whether the index's URL leads to the root of a simple API, with --index-url for another"
-_TOO_LARGE = 1 << 63
-"""No file has so many bytes, whatever an index says."""
 _TAG = re.compile(r"<([A-Za-z][^\s/>]*)")
 _ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=]*)(?:[ \t\r\n\f]*=[ \t\r\n\f]*(["']|[^\s>"']*))?""")
 """A name, and the value or the quotation mark that opens it."""
@@ -121,7 +119,7 @@ def _json_file(entry: Table, base: str) -> ListedFile:
         name=entry.text("filename"),
         url=_linked(entry, "url", base),
         sha256=_sha256(hashes.get("sha256")) if hashes else None,
-        size=size if type(size) is int and 0 <= size < _TOO_LARGE else None,
+        size=size if type(size) is int and 0 <= size < TOO_LARGE else None,
         requires_python=entry.text("requires-python") if entry.get("requires-python") else None,
         core_metadata=bool(metadata) or metadata == {},  # an object of digests, maybe an empty one, says yes
         provenance=_linked(entry, "provenance", base) if entry.get("provenance") else None,

@@ -33,23 +33,24 @@ _takers: list[Callable[[], object]] = []
 def heeded(ended: list[signal.Signals] | None = None) -> Iterator[None]:
     """Within this block Ctrl-C raises `KeyboardInterrupt` as ever, but once an import is done, and where it is seen.
 
-    In what is `run` within it, the first one cancels instead. A signal to end does the same, if nobody said otherwise.
+    In what is `run` within it, the first one cancels instead. A signal to end does the same.
 
-    It changes nothing where Ctrl-C means something else, and in other threads than the main one.
+    Of these it changes none that means something else already, as Ctrl-C in a background job of a script, or what
+    `nohup` ignores, and in other threads than the main one nothing.
 
     Args:
         ended: gets the signals to end that come.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     here = sys._getframe()  # noqa: SLF001 - imports further out are not this block's
     shown = sys.unraisablehook
     tellers: list[threading.Timer] = []
+    latest: int = signal.SIGINT
 
     def is_told_again() -> bool:
-        teller = threading.Timer(_AGAIN_S, _interrupt_main)
+        teller = threading.Timer(_AGAIN_S, _interrupt_main, (latest,))
         teller.daemon = True
         try:
             teller.start()
@@ -59,44 +60,41 @@ def heeded(ended: list[signal.Signals] | None = None) -> Iterator[None]:
         return True
 
     def interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal latest
+        latest = number
+        if number != signal.SIGINT and ended is not None:
+            ended.append(signal.Signals(number))
         if _takers:
             _takers.pop()()
         elif not (is_importing(frame, here) and is_told_again()):
             signal.default_int_handler(number, frame)
 
-    def told_to_end(number: int, frame: FrameType | None) -> None:
-        if ended is not None:
-            ended.append(signal.Signals(number))
-        interrupted(signal.SIGINT, frame)
-
     def dropped(what: sys.UnraisableHookArgs) -> None:
         if not (issubclass(what.exc_type, KeyboardInterrupt) and is_told_again()):
             shown(what)
 
-    signal.signal(signal.SIGINT, interrupted)
     sys.unraisablehook = dropped
     try:
-        with _ending_by(told_to_end):
+        with _handled_by(interrupted):
             yield
     finally:
         for teller in tellers:
             teller.cancel()
         sys.unraisablehook = shown
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
-def _ending_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Within this block the signals to end are handled, but for those that mean something else: `nohup` ignores one."""
-    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in numbers:
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    usual = {signal.SIGINT: signal.default_int_handler}
+    usual |= {getattr(signal, name): signal.SIG_DFL for name in _ENDING if hasattr(signal, name)}
+    before = {number: usual[number] for number in usual if signal.getsignal(number) is usual[number]}
+    for number in before:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        for number, was in before.items():
+            signal.signal(number, was)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -139,8 +137,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt_main() -> None:
+def _interrupt_main(number: int) -> None:
     if sys.platform == "win32":
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
     else:  # that thread itself, so that what it waits in ends
-        signal.pthread_kill(cast("int", threading.main_thread().ident), signal.SIGINT)
+        signal.pthread_kill(cast("int", threading.main_thread().ident), number)

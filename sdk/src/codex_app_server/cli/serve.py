@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -17,11 +16,9 @@ from codex_app_server.remote.serving import AppServer, write_token
 
 __all__ = ["serve"]
 
-_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
-
 
 def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: Path | None, out: TextIO) -> int:
-    """Start an app-server, print its address, and wait for its end, Ctrl-C, or a signal to end; returns the exit code.
+    """Start an app-server, print its address, and wait for its end, or for `KeyboardInterrupt`; returns the exit code.
 
     Two lines are printed: its address, and the file with the token. A socket in the file system has no token: its
     permissions say who may use it.
@@ -31,11 +28,6 @@ def serve(listen: str, *, token_file: Path | None, codex_bin: str | None, cwd: P
         TransportClosedError: if the server ends by itself.
     """
     with ExitStack() as stack:
-        # Any of them ends it as Ctrl-C does, by the way of the `with` blocks.
-        for number in (getattr(signal, name) for name in _ENDING if hasattr(signal, name)):
-            if (before := signal.getsignal(number)) is not signal.SIG_IGN:  # as `nohup` has it
-                signal.signal(number, signal.default_int_handler)
-                stack.callback(signal.signal, number, before)
         try:
             if Address.read(listen).path:
                 if token_file is not None:
