@@ -40,6 +40,7 @@ FRONTS = (
 
 _STARTS = """\
     Raises:
+        TypeError: if `config` is something else.
         RuntimeNotFoundError: if there is no runtime.
         RuntimeStartError: if it cannot be started.
         StartupTimeoutError: if it does not answer ``initialize`` in time.

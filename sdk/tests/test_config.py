@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_app_server import AppServerConfig
+from codex_app_server import AppServerClient, AppServerConfig, AsyncAppServerClient, AsyncCodex, Codex, read_only
 
 
 @pytest.mark.parametrize("name", ["launch_args_override", "config_overrides"])
@@ -14,6 +14,21 @@ def test_one_string_is_no_list_of_strings(name: str) -> None:
     wrong: dict[str, Any] = {name: "model=x"}
     with pytest.raises(TypeError, match=f"{name} must be a sequence"):
         AppServerConfig(**wrong)
+
+
+def test_one_rule_is_no_list_of_rules() -> None:
+    with pytest.raises(TypeError, match=r"approvals must be a list of rules, not read_only; write \[read_only\]"):
+        AppServerConfig(approvals=read_only)  # type: ignore[arg-type]  # the point of the test
+    with pytest.raises(TypeError, match=r"approvals must be a list of rules, not True$"):
+        AppServerConfig(approvals=True)  # type: ignore[arg-type]  # likewise
+
+
+@pytest.mark.parametrize("client", [Codex, AsyncCodex, AppServerClient, AsyncAppServerClient])
+@pytest.mark.parametrize("wrong", ["sk-key", {}, AppServerConfig])
+def test_a_client_takes_nothing_else_and_does_not_show_it(client: Any, wrong: object) -> None:
+    with pytest.raises(TypeError, match=r"config must be an AppServerConfig, e\.g\. .*, not ") as caught:
+        client(wrong)
+    assert "sk-key" not in str(caught.value)
 
 
 def test_an_override_has_a_key_and_a_value() -> None:

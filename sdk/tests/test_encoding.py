@@ -132,6 +132,12 @@ def test_the_message_names_the_option(value: object, complaint: str) -> None:
         encode_options({"a": value})
 
 
+@pytest.mark.parametrize("word", ["read-only", SandboxMode.read_only])
+def test_a_word_for_a_sandbox_is_no_policy(word: object) -> None:
+    with pytest.raises(TypeError, match=r"sandbox_policy: .*read.only.* sandbox= .*ReadOnlySandboxPolicy\(\)"):
+        encode_options({"sandboxPolicy": word})
+
+
 def test_plain_values_need_no_pydantic() -> None:
     source = str(Path(codex_app_server.__file__).parents[1])
     program = (

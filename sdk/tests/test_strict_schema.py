@@ -210,6 +210,11 @@ def test_what_has_no_schema_is_a_type_error() -> None:
             expected_type(kind, is_strict=True)
 
 
+def test_a_schema_is_no_type() -> None:
+    with pytest.raises(TypeError, match="output_type= takes a type, not a dict; output_schema= takes a JSON schema"):
+        expected_type({"type": "object"}, is_strict=True)
+
+
 def test_what_need_not_be_there_is_null_and_is_not_there() -> None:
     expected = expected_type(list[Point], is_strict=True)
     assert result_of(list[Point])["items"] == {"$ref": "#/$defs/Point"}

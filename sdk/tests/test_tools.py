@@ -452,6 +452,11 @@ def test_what_is_no_tool(wrong: Any, words: str) -> None:
         tools_of([wrong])
 
 
+def test_a_name_is_no_function() -> None:
+    with pytest.raises(TypeError, match=r"a name is given as tool\(name='shop'\)"):
+        tool("shop")  # type: ignore[call-overload]  # the point of the test
+
+
 def test_one_function_is_no_list() -> None:
     with pytest.raises(TypeError, match="tools is a list of functions"):
         tools_of(test_one_function_is_no_list)  # type: ignore[arg-type]

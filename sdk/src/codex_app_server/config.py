@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codex_app_server.observers import Observers
     from codex_app_server.telemetry import Telemetry
 
-__all__ = ["AppServerConfig"]
+__all__ = ["AppServerConfig", "config_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "client_version": (str, _NONE),
     "experimental_api": (bool,),
     "handlers": (Handlers, _NONE),
-    "approvals": (Sequence,),
     "max_buffered_events": (int,),
     "max_buffered_bytes": (int,),
     "max_line_bytes": (int,),
@@ -239,6 +238,23 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "reconnect_timeout_s": (int, float),
     "startup_timeout_s": (int, float),
 }
+
+
+def config_of(given: AppServerConfig | None) -> AppServerConfig:
+    """The configuration that a client was given; without one, that of the installed runtime with its own settings.
+
+    Raises:
+        TypeError: if it is something else; what it is stays unsaid, for it may be a key.
+    """
+    if given is None:
+        return AppServerConfig()
+    if not isinstance(given, AppServerConfig):
+        raise TypeError(f"config must be an AppServerConfig, e.g. Codex(AppServerConfig(...)), not {_kind(given)}")
+    return given
+
+
+def _kind(given: object) -> str:
+    return f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
 
 
 def _check_words(name: str, words: object) -> None:
@@ -259,7 +275,10 @@ def _check_overrides(overrides: Sequence[str]) -> None:
             check_override(override, f"config_overrides[{number}]")
 
 
-def _check_rules(rules: Sequence[object]) -> None:
+def _check_rules(rules: object) -> None:
+    if not isinstance(rules, Sequence):
+        one = f"; write [{rules!r}]" if callable(rules) else ""
+        raise TypeError(f"approvals must be a list of rules, not {rules!r}{one}")
     if rules:
         from codex_app_server.approvals.rules import check_rule
 

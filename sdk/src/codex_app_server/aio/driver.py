@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from codex_app_server.aio.reader import AsyncReader
 from codex_app_server.aio.waiting import new_sleeper, sleep, wake
-from codex_app_server.config import AppServerConfig
+from codex_app_server.config import config_of
 from codex_app_server.driving import (
     HURRY_S,
     OBSERVING_S,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from codex_app_server.aio.tools import ToolCaller
     from codex_app_server.aio.transport import AsyncStdioTransport
     from codex_app_server.aio.watching import AsyncObserving, AsyncTurnWatch
+    from codex_app_server.config import AppServerConfig
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue
@@ -64,13 +65,16 @@ class AsyncDriver(BaseDriver):
 
     Args:
         config: how to start it; without it, the installed runtime with its own settings.
+
+    Raises:
+        TypeError: if `config` is something else.
     """
 
     _reader: AsyncReader
     _transport: AsyncStdioTransport | AsyncRemoteTransport
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
-        config = config or AppServerConfig()
+        config = config_of(config)
         super().__init__(config, AsyncReader(config))
         self._metadata: InitializeResult | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_options", "encode_value"]
 
+_POLICIES = "a policy is a model of codex_app_server.generated, e.g. ReadOnlySandboxPolicy()"
+
 
 def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValue]:
     """The parameters of a call.
@@ -33,6 +35,8 @@ def encode_options(options: Mapping[str, object] | object) -> dict[str, JsonValu
     """
     try:
         if isinstance(options, Mapping):
+            if isinstance(policy := options.get("sandboxPolicy"), str):
+                raise TypeError(f"sandbox_policy: {policy!r} is a word for sandbox= of a thread; {_POLICIES}")
             return {name: encode_value(value, name) for name, value in options.items() if value is not None}
         encoded = encode_value(options, "params")
     except RecursionError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ from codex_app_server.structured.expected import Expected, MisfitError
 from codex_app_server.structured.strict import NotStrictError, strict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from codex_app_server.protocol.messages import JsonValue
     from codex_app_server.structured.strict import Strict
 
@@ -107,6 +106,8 @@ def _known(kind: object, is_strict: bool) -> ExpectedType:
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     if isinstance(kind, TypeAdapter):
         return kind
+    if isinstance(kind, Mapping):  # pydantic would read it as a schema of its own
+        raise TypeError(f"output_type= takes a type, not a {type(kind).__name__}; output_schema= takes a JSON schema")
     if isinstance(kind, FunctionType):  # pydantic would call it
         raise TypeError(f"output_type={_named(kind)} is a function, not a type")
     try:

@@ -45,6 +45,7 @@ class Codex(CodexOptions, Services):
         config: how to start it; without it, the installed runtime with its own settings.
 
     Raises:
+        TypeError: if `config` is something else.
         RuntimeNotFoundError: if there is no runtime.
         RuntimeStartError: if it cannot be started.
         StartupTimeoutError: if it does not answer ``initialize`` in time.

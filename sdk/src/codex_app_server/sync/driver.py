@@ -14,7 +14,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from codex_app_server.config import AppServerConfig
+from codex_app_server.config import config_of
 from codex_app_server.driving import (
     HURRY_S,
     OBSERVING_S,
@@ -43,6 +43,7 @@ from codex_app_server.timeouts import end_after
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_app_server.config import AppServerConfig
     from codex_app_server.generated.events import Event
     from codex_app_server.protocol.log import Cursor, Log, Topic
     from codex_app_server.protocol.messages import JsonValue
@@ -63,6 +64,7 @@ class Driver(BaseDriver):
         config: how to start it; without it, the installed runtime with its own settings.
 
     Raises:
+        TypeError: if `config` is something else.
         RuntimeNotFoundError: if there is no runtime.
         RuntimeStartError: if it cannot be started.
         StartupTimeoutError: if it does not answer ``initialize`` in time.
@@ -77,7 +79,7 @@ class Driver(BaseDriver):
 
     def __init__(self, config: AppServerConfig | None = None) -> None:
         _refuse_green_threads()
-        config = config or AppServerConfig()
+        config = config_of(config)
         super().__init__(config, Reader(config))
         self._is_open = True
         if self._reader.tracing is not None:

@@ -225,14 +225,15 @@ def tool(
     return made if function is None else made(function)
 
 
-def name_of(function: Callable[..., object]) -> str:
+def name_of(function: object) -> str:
     """What a function is called.
 
     Raises:
         TypeError: if it is no function, or has no name of its own.
     """
     if not callable(function):
-        raise TypeError(f"a tool is a function, not {function!r}")
+        named = f"; a name is given as tool(name={function!r})" if isinstance(function, str) else ""
+        raise TypeError(f"a tool is a function, not {function!r}{named}")
     name = getattr(function, "__name__", None)
     if not isinstance(name, str) or name == "<lambda>":
         raise TypeError(f"{function!r} has no name that a model could call it by: tool(name=...)({function!r})")

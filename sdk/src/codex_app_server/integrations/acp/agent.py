@@ -16,7 +16,7 @@ import acp
 from acp import schema
 
 from codex_app_server.aio.codex import AsyncCodex
-from codex_app_server.config import AppServerConfig
+from codex_app_server.config import config_of
 from codex_app_server.errors import AppServerError
 from codex_app_server.integrations.acp.permissions import decided, options, wanted
 from codex_app_server.integrations.acp.prompts import asked
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.aio.thread import AsyncThread
     from codex_app_server.approvals.requests import ApprovalRequest
+    from codex_app_server.config import AppServerConfig
     from codex_app_server.generated import Model
     from codex_app_server.handlers import Decision
     from codex_app_server.integrations.acp.prompts import Block
@@ -63,12 +64,13 @@ class CodexAgent:
             was in a mode which is not offered goes on in the first of `modes` when it is opened again.
 
     Raises:
+        TypeError: if `config` is something else.
         ValueError: if there is no such mode.
     """
 
     def __init__(self, config: AppServerConfig | None = None, *, modes: Sequence[str] = MODES) -> None:
         self._modes = offered(modes)
-        config = config or AppServerConfig()
+        config = config_of(config)
         self._codex = AsyncCodex(replace(config, approvals=(*config.approvals, self._asked)))
         self._has_roots = config.experimental_api
         self._editor: acp.Client | None = None
