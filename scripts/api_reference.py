@@ -285,8 +285,9 @@ def _options(
     """The options of a method, or the fields of a model, which are the same."""
     rows = []
     for each in options:
-        words = ["*Experimental:*"] if each.name in experimental else []
-        words.append(said.get(each.name, ""))
+        about = said.get(each.name, "")
+        words = [f"*Experimental{':' if about else '.'}*"] if each.name in experimental else []
+        words.append(about)
         if what == "option" and each.default not in _UNSAID:
             words.append(f"Without it {code(each.default)}.")
         rows.append(

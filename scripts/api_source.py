@@ -162,7 +162,10 @@ class Source:
             if isinstance(node, ast.AnnAssign | ast.Assign) and _name_of(node) == name and node.value is not None:
                 # The docstring of an alias is a string that stands on its own below it.
                 below = _text(following.value) if isinstance(following, ast.Expr) else ""
-                return Alias(name, _text(node.value) or ast.unparse(node.value), below)
+                stands_for = node.value
+                if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call):
+                    stands_for = node.annotation  # how it is made says nothing to users
+                return Alias(name, _text(stands_for) or ast.unparse(stands_for), below)
         if union:
             return self._class(module, union)
         raise LookupError(f"{module} does not define {name}")

@@ -366,6 +366,12 @@ def test_the_api_reference_says_what_the_code_says() -> None:
     finished(sys.executable, "scripts/api_reference.py", "--check", cwd=ROOT)
 
 
+def test_the_api_reference_says_what_a_name_is_and_what_an_event_tells() -> None:
+    page = (ROOT / "sdk" / "docs" / "api-reference.md").read_text(encoding="utf-8")
+    assert not re.findall(r"^`_[A-Za-z].*", page, re.MULTILINE)  # how a rule is made, by a class of nobody's concern
+    assert not re.findall(r".*\| The event .*", page)  # what is said of a model without words of its own
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.10", "3.13"])
 def test_the_api_reference_is_the_same_whichever_python_writes_it(version: str) -> None:

@@ -56,7 +56,7 @@ class AppServerError(Exception):
 
 
 class RuntimeStartError(AppServerError):
-    """The operating system would not start the runtime."""
+    """The runtime cannot be started: the system refuses, or a subclass says why."""
 
 
 class RuntimeNotFoundError(RuntimeStartError):
@@ -289,7 +289,7 @@ class JsonRpcError(AppServerError):
 
 
 class AppServerRpcError(JsonRpcError):
-    """An error whose code says its kind: of one of the classes below, or another one of -32099 to -32000."""
+    """An error whose code says its kind: of a subclass, or another one of -32099 to -32000."""
 
 
 class ParseError(AppServerRpcError):

@@ -29,7 +29,8 @@ class AsyncGoal:
     """A goal that `AsyncThread.goal` has set.
 
         async with await thread.goal("Make all tests pass.", token_budget=200_000) as goal:
-            print((await goal.wait(timeout=3600)).status)
+            result = await goal.wait(timeout=3600)
+        print(result.status)
 
     The runtime begins turns for the goal, one after another, until it is reached, paused or cleared, or no tokens are
     left. It goes on if this handle is dropped. But when an ``async with`` block is left while the goal is still active,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_app_server.approvals.requests import ApprovalRequest, FileChange
+    from codex_app_server.approvals.rules import ApprovalRule
     from codex_app_server.handlers import Decision
     from codex_app_server.protocol.messages import JsonValue
 
@@ -57,7 +58,7 @@ class AskOnTerminal:
         return "ask_on_terminal"
 
 
-ask_on_terminal = AskOnTerminal()
+ask_on_terminal: ApprovalRule = AskOnTerminal()
 """Ask the person at the terminal of this program. The question is on standard error, the answer on standard input."""
 
 

@@ -48,7 +48,8 @@ __all__ = [
 ApprovalRule: TypeAlias = (
     "Callable[[ApprovalRequest], Decision | bool | Awaitable[Decision | bool | None] | None]"  # for type checkers
 )
-"""A function that decides a request, or leaves it to the next rule by returning None; see the module."""
+"""A function, plain or async, that decides a request, as `True`, ``"accept"`` or ``"acceptForSession"``, `False`,
+``"decline"`` or ``"cancel"``; None leaves it to the next rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +104,10 @@ def _decline(_: ApprovalRequest) -> Decision:
     return "decline"
 
 
-approve_all = _Rule("approve_all", _accept)
+approve_all: ApprovalRule = _Rule("approve_all", _accept)
 """Accept everything, each time only for this once. For runtimes that can do no harm, as in a container."""
 
-decline_all = _Rule("decline_all", _decline)
+decline_all: ApprovalRule = _Rule("decline_all", _decline)
 """Decline everything. What no rule decides is declined anyway, unless a handler decides it."""
 
 
@@ -116,7 +117,7 @@ def _reads(request: ApprovalRequest) -> Decision | None:
     return "accept" if all(map(only_reads, request.runs)) else None
 
 
-read_only = _Rule("read_only", _reads)
+read_only: ApprovalRule = _Rule("read_only", _reads)
 """Accept commands that only read, by this package's own list: ``ls``, ``cat``, ``rg`` and others like them, without the
 options that write or run something. Other commands, changes of files, permissions and tools are left to the next
 rule."""

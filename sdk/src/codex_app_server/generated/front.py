@@ -652,7 +652,7 @@ class ThreadOptions(Suggesting, ABC):
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
             runtime_workspace_roots: the directories that are the workspace.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             service_tier_for_turn: the provider's level of service, in this turn alone.
             summary: whether, and how fully, the model sums up what it thinks.
@@ -946,7 +946,7 @@ class ThreadOptions(Suggesting, ABC):
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
             runtime_workspace_roots: the directories that are the workspace.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             service_tier_for_turn: the provider's level of service, in this turn alone.
             summary: whether, and how fully, the model sums up what it thinks.
@@ -955,6 +955,7 @@ class ThreadOptions(Suggesting, ABC):
 
         Raises:
             TurnFailedError: if the turn failed or was interrupted; it carries what there is of the result.
+            LimitExceededError: if it took more than `Limits` allow, or nothing was left of them; likewise.
             OutputValidationError: if the reply is not what was asked for; it carries the reply and what is wrong with it.
             TimeoutError: if it takes longer.
             TypeError: if the input is something else, or no strict schema can say the type.
@@ -1246,7 +1247,7 @@ class ThreadOptions(Suggesting, ABC):
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
             runtime_workspace_roots: the directories that are the workspace.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             service_tier_for_turn: the provider's level of service, in this turn alone.
             summary: whether, and how fully, the model sums up what it thinks.

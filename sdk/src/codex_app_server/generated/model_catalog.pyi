@@ -13,7 +13,7 @@ from codex_app_server.models.model import TaggedModel as _TaggedModel
 from codex_app_server.models.variants import Word as _Word
 
 class AuthRecoveryNotification(_Model):
-    """The event ``modelProvider/authRecoveryCompleted`` and ``modelProvider/authRecoveryStarted``.
+    """Logging in again at a provider has begun, or has ended.
 
     Attributes:
         thread_id: the id of the thread.

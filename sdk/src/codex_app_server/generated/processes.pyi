@@ -35,7 +35,7 @@ class CommandExecParams(_Model):
 
     Attributes:
         cwd: the directory to work in.
-        sandbox_policy: what commands may do without asking, in every detail.
+        sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
     """
 
     command: list[str]

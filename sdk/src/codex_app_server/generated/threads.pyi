@@ -89,7 +89,7 @@ class EnvironmentCapabilityRootLocation(_TaggedModel):
     type: Literal["environment"] = ...
 
 class EnvironmentConnectionNotification(_Model):
-    """The event ``thread/environment/connected`` and ``thread/environment/disconnected``.
+    """A thread's environment can be reached, or cannot be reached any more.
 
     Attributes:
         environment_id: the environment that it is about.
@@ -1910,7 +1910,7 @@ class ThreadSettings(_Model):
         model_provider: who serves the model.
         multi_agent_mode: whether the agent may start others by itself.
         personality: the tone in which the agent speaks.
-        sandbox_policy: what commands may do without asking, in every detail.
+        sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
         service_tier: the provider's level of service.
         summary: whether, and how fully, the model sums up what it thinks.
     """
@@ -1948,7 +1948,7 @@ class ThreadSettingsUpdateParams(_Model):
         multi_agent_mode: whether the agent may start others by itself.
         permissions: the name of a profile of permissions, instead of a sandbox.
         personality: the tone in which the agent speaks.
-        sandbox_policy: what commands may do without asking, in every detail.
+        sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
         service_tier: the provider's level of service.
         summary: whether, and how fully, the model sums up what it thinks.
         thread_id: the id of the thread.

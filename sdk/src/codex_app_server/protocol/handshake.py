@@ -20,7 +20,7 @@ class InitializeResult:
 
     Attributes:
         server_name: the product name: that of ``serverInfo`` if the runtime sends one, else the first one in its user
-            agent. Codex (0.115 to 0.169 at least) sends no ``serverInfo`` and puts the *client's* name there.
+            agent. Codex (0.115 to 0.171 at least) sends no ``serverInfo`` and puts the *client's* name there.
         server_version: the runtime's version, e.g. ``0.169.0``, from the same place.
         user_agent: the runtime's user agent as it sent it, e.g. ``my_client/0.169.0 (Debian 12.0.0; x86_64) xterm
             (my_client; 1.0)``.

@@ -29,7 +29,8 @@ class Goal:
     """A goal that `Thread.goal` has set.
 
         with thread.goal("Make all tests pass.", token_budget=200_000) as goal:
-            print((goal.wait(timeout=3600)).status)
+            result = goal.wait(timeout=3600)
+        print(result.status)
 
     The runtime begins turns for the goal, one after another, until it is reached, paused or cleared, or no tokens are
     left. It goes on if this handle is dropped. But when a ``with`` block is left while the goal is still active,

@@ -64,7 +64,7 @@ class ProcessesMethods(Calls):
 
         Args:
             cwd: the directory to work in.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
         """
         return self._call(
             "command/exec",

@@ -1197,7 +1197,7 @@ class ThreadsMethods(Calls):
             multi_agent_mode: whether the agent may start others by itself.
             permissions: the name of a profile of permissions, instead of a sandbox.
             personality: the tone in which the agent speaks.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             summary: whether, and how fully, the model sums up what it thinks.
             thread_id: the id of the thread.

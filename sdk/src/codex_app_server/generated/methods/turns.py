@@ -177,7 +177,7 @@ class TurnsMethods(Calls):
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
             runtime_workspace_roots: the directories that are the workspace.
-            sandbox_policy: what commands may do without asking, in every detail.
+            sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             service_tier_for_turn: the provider's level of service, in this turn alone.
             summary: whether, and how fully, the model sums up what it thinks.
