@@ -136,6 +136,24 @@ def test_words_that_make_no_sense_are_refused(words: tuple[str, ...]) -> None:
     assert "usage: " in said(*words, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("run", ["Have Codex do something, and show how it does it."]),
+        ("resume", ["[OPTION ...] [thread] prompt", "Have Codex do something more in a thread."]),
+        ("exec", ["[OPTION ...] -- WORD [WORD ...]", "Run a command in Codex's sandbox, without a model."]),
+        ("acp", ["needs the extra acp."]),
+    ],
+)
+def test_help_says_what_a_command_is_for_and_how_its_words_stand(
+    command: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(each in shown for each in words), shown
+
+
 @pytest.mark.skipif(os.name == "nt", reason="words are Unicode there")
 @pytest.mark.parametrize(
     "words",

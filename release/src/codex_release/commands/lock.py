@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         ReleaseError: if a target is served by nobody, two sources disagree, or the lock does not hold.
     """
     if not arguments.version and not arguments.check:
-        raise UsageError("which version should be locked?", remedy="name one, e.g.: codex-release lock 0.169.0")
+        raise UsageError("there is no version to lock", remedy="name one, e.g.: codex-release lock 0.169.0")
     version = context.version(arguments.version)
     # Before gigabytes are downloaded to be held against it.
     before = context.lock if arguments.check or context.lock_file.is_file() else None

@@ -202,41 +202,47 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    doctor = commands.add_parser("doctor", help="show what is installed, and what is wrong with it")
+    def added(name: str, about: str, usage: str | None = None) -> argparse.ArgumentParser:
+        words = f"{about[0].upper()}{about[1:]}."
+        return commands.add_parser(name, help=about, description=words, usage=usage and f"%(prog)s [-h] {usage}")
+
+    doctor = added("doctor", "show what is installed, and what is wrong with it")
     doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
 
-    run = commands.add_parser("run", help="have Codex do something, and show how it does it")
+    run = added("run", "have Codex do something, and show how it does it")
     run.add_argument("prompt", help="what to do; with - it is read from standard input")
-    resume = commands.add_parser("resume", help="have Codex do something more in a thread")
-    resume.add_argument("thread", help="the id of the thread; without it, the last thread of this directory")
-    resume.add_argument("prompt", nargs="?", help="what to do; with - it is read from standard input")
+    more = "[thread] prompt"  # the words as they are read: of one alone, the first is the prompt
+    resume = added("resume", "have Codex do something more in a thread", f"[OPTION ...] {more}")
+    what = "what to do, in the thread of that id, or else in the last one of this directory; - reads it from stdin"
+    resume.add_argument("thread", metavar=more, help=what)
+    resume.add_argument("prompt", nargs="?", help=argparse.SUPPRESS)
     for command in (run, resume):
         command.add_argument("--json", action="store_true", help="print every event as a line of JSON")
         command.add_argument(
             "--output-schema", type=_schema, metavar="FILE", help="a JSON schema that the answer has to fit"
         )
 
-    threads = commands.add_parser("threads", help="list the stored threads, the last one first")
+    threads = added("threads", "list the stored threads, the last one first")
     threads.add_argument("--json", action="store_true", help="print each thread as a line of JSON")
     threads.add_argument("--archived", action="store_true", help="list the archived threads instead of the others")
     found = "list only threads whose beginning or name has these words in it"
     threads.add_argument("--search", type=_unicode, metavar="WORDS", help=found)
     threads.add_argument("--limit", type=_count, default=50, metavar="N", help="list at most N; 50 if not given")
 
-    review = commands.add_parser("review", help="have changes reviewed: without an argument, those not committed")
-    what = review.add_mutually_exclusive_group()
-    what.add_argument("prompt", nargs="?", help="what to review, in words")
-    what.add_argument("--base", type=_unicode, metavar="BRANCH", help="review the changes against this branch")
-    what.add_argument("--commit", type=_unicode, metavar="SHA", help="review the changes of this commit")
+    review = added("review", "have changes reviewed: without an argument, those not committed")
+    target = review.add_mutually_exclusive_group()
+    target.add_argument("prompt", nargs="?", help="what to review, in words")
+    target.add_argument("--base", type=_unicode, metavar="BRANCH", help="review the changes against this branch")
+    target.add_argument("--commit", type=_unicode, metavar="SHA", help="review the changes of this commit")
 
-    execute = commands.add_parser("exec", help="run a command in Codex's sandbox, without a model")
+    execute = added("exec", "run a command in Codex's sandbox, without a model", "[OPTION ...] -- WORD [WORD ...]")
     execute.add_argument("--timeout", type=_seconds, metavar="S", help="end it after S seconds, with exit code 124")
     words = "the command and its arguments, after --"
     execute.add_argument("argv", nargs="+", type=_unicode, metavar="WORD", help=words)
 
-    commands.add_parser("acp", help="serve an editor as its agent, over the Agent Client Protocol")
+    added("acp", "serve an editor as its agent, over the Agent Client Protocol; needs the extra acp")
 
-    serve = commands.add_parser("serve", help="start an app-server that other programs connect to, until Ctrl-C")
+    serve = added("serve", "start an app-server that other programs connect to, until Ctrl-C")
     where = "its address: ws://IP:PORT, where port 0 is any free one, or unix:///PATH; ws://127.0.0.1:0 if not given"
     serve.add_argument("--listen", default="ws://127.0.0.1:0", type=_address, metavar="URL", help=where)
     shown = "the file with the token that clients need; made if it does not exist; a temporary file if not given"
@@ -246,8 +252,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--embedded", action="store_true", help="use a scripted model: no account, no network")
         which = "the model to use; the one in Codex's settings if not given"
         command.add_argument("--model", type=_unicode, help=which)
+    allowed = "what commands may do without asking; as in Codex's settings if not given"
     for command in (run, resume, execute):
-        command.add_argument("--sandbox", choices=_SANDBOXES, help="what commands may do without asking")
+        command.add_argument("--sandbox", choices=_SANDBOXES, help=allowed)
     for command in (run, resume, threads, review, execute, serve):
         about = (
             "only threads of this directory" if command is threads else "where to work; the current one if not given"
