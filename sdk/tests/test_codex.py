@@ -111,6 +111,20 @@ class TestTurns:
 
         play(scene, Text("a b c"))
 
+    def test_what_the_options_of_a_turn_set_stays_set_but_for_its_schema(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+            await thread.run("go", model="another", effort="low", output_schema=schema)
+            await thread.run("on")
+            one, two = (request.body for request in model.requests)
+            assert one["model"] == two["model"] == "another"
+            assert one["reasoning"]["effort"] == two["reasoning"]["effort"] == "low"
+            assert "format" in one["text"]
+            assert "format" not in two.get("text", {})
+
+        play(scene, Text("{}"), Text("Done."))
+
     def test_a_turn_may_have_any_number_of_consumers(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
             turn = await (await codex.thread_start()).turn(TextInput("go"))

@@ -33,7 +33,7 @@ async def main(config: AppServerConfig) -> None:
                 effort="low",  # how hard to think; a model's `supported_reasoning_efforts` lists the words
                 model="gpt-5.5",  # one of `codex.models()` (example 13)
                 output_schema=SCHEMA,  # the final answer is JSON of this shape
-                personality="pragmatic",
+                personality="pragmatic",  # newer runtimes take no notice of it
                 sandbox_policy=ReadOnlySandboxPolicy(network_access=False),  # what commands may touch
                 service_tier=None,  # one of the model's `service_tiers`; as with every option, None is left unsaid
                 summary="concise",  # of its thoughts, as items of type "reasoning"

@@ -133,9 +133,10 @@ class AsyncThreadStartOptions(Suggesting, ABC):
             mock_experimental_field: does nothing; tests of the protocol use it.
             model: which model.
             model_provider: who serves the model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             project_id: the project that it belongs to.
             runtime_workspace_roots: the directories that are the workspace.
             sandbox: what commands may do without asking.
@@ -329,7 +330,7 @@ class AsyncCodexOptions(AsyncThreadStartOptions):
             model_provider: who serves the model.
             path: the file of the stored thread, instead of its id.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             runtime_workspace_roots: the directories that are the workspace.
             sandbox: what commands may do without asking.
             service_tier: the provider's level of service.
@@ -624,6 +625,9 @@ class AsyncThreadOptions(Suggesting, ABC):
     ) -> AsyncTurn:
         """Begin a turn: say something, and get a `Turn` to follow it with, by `stream` or by `run`.
 
+        What its options set (the model, the sandbox, approvals and the like) stays set for later turns of the thread;
+        `output_schema` is for this turn alone.
+
         The options are those of ``turn/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
@@ -648,11 +652,12 @@ class AsyncThreadOptions(Suggesting, ABC):
             effort: how much the model thinks before it answers.
             environments: where commands run, if not only on this machine.
             model: which model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             output_schema: the JSON schema that the final answer has to fit.
             parent_turn_id: the turn that this one was started from.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             responsesapi_client_metadata: what is sent to the model's provider besides.
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
@@ -910,6 +915,9 @@ class AsyncThreadOptions(Suggesting, ABC):
     ) -> RunResult[Any]:
         """Say something, and wait until the turn has ended.
 
+        What its options set (the model, the sandbox, approvals and the like) stays set for later turns of the thread;
+        `output_schema` is for this turn alone.
+
         The options are those of ``turn/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
@@ -942,11 +950,12 @@ class AsyncThreadOptions(Suggesting, ABC):
             effort: how much the model thinks before it answers.
             environments: where commands run, if not only on this machine.
             model: which model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             output_schema: the JSON schema that the final answer has to fit.
             parent_turn_id: the turn that this one was started from.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             responsesapi_client_metadata: what is sent to the model's provider besides.
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.
@@ -1213,6 +1222,9 @@ class AsyncThreadOptions(Suggesting, ABC):
 
         The turn begins with the block. To leave the block early interrupts it.
 
+        What its options set (the model, the sandbox, approvals and the like) stays set for later turns of the thread;
+        `output_schema` is for this turn alone.
+
         The options are those of ``turn/start``.
 
         Experimental, need `AppServerConfig.experimental_api`: `additional_context`, `collaboration_mode`,
@@ -1243,11 +1255,12 @@ class AsyncThreadOptions(Suggesting, ABC):
             effort: how much the model thinks before it answers.
             environments: where commands run, if not only on this machine.
             model: which model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             output_schema: the JSON schema that the final answer has to fit.
             parent_turn_id: the turn that this one was started from.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             responsesapi_client_metadata: what is sent to the model's provider besides.
             responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
             root_turn_id: the turn that began the whole tree.

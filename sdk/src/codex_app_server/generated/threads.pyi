@@ -731,7 +731,8 @@ class ThreadForkResponse(_Model):
         disabled_plugin_ids: plugins that are not used.
         model: which model.
         model_provider: who serves the model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         reasoning_effort: how much the model thinks before it answers.
         runtime_workspace_roots: the directories that are the workspace.
         sandbox: what commands may do without asking.
@@ -1497,7 +1498,7 @@ class ThreadResumeParams(_Model):
         model_provider: who serves the model.
         path: the file of the stored thread, instead of its id.
         permissions: the name of a profile of permissions, instead of a sandbox.
-        personality: the tone in which the agent speaks.
+        personality: the tone in which the agent speaks; newer runtimes take no notice of it.
         runtime_workspace_roots: the directories that are the workspace.
         sandbox: what commands may do without asking.
         service_tier: the provider's level of service.
@@ -1537,7 +1538,8 @@ class ThreadResumeResponse(_Model):
         initial_turns_page: which page of turns the answer has.
         model: which model.
         model_provider: who serves the model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         reasoning_effort: how much the model thinks before it answers.
         runtime_workspace_roots: the directories that are the workspace.
         sandbox: what commands may do without asking.
@@ -1908,8 +1910,9 @@ class ThreadSettings(_Model):
         environments: where commands run, if not only on this machine.
         model: which model.
         model_provider: who serves the model.
-        multi_agent_mode: whether the agent may start others by itself.
-        personality: the tone in which the agent speaks.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
+        personality: the tone in which the agent speaks; newer runtimes take no notice of it.
         sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
         service_tier: the provider's level of service.
         summary: whether, and how fully, the model sums up what it thinks.
@@ -1945,9 +1948,10 @@ class ThreadSettingsUpdateParams(_Model):
         effort: how much the model thinks before it answers.
         environments: where commands run, if not only on this machine.
         model: which model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         permissions: the name of a profile of permissions, instead of a sandbox.
-        personality: the tone in which the agent speaks.
+        personality: the tone in which the agent speaks; newer runtimes take no notice of it.
         sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
         service_tier: the provider's level of service.
         summary: whether, and how fully, the model sums up what it thinks.
@@ -2073,9 +2077,10 @@ class ThreadStartParams(_Model):
         mock_experimental_field: does nothing; tests of the protocol use it.
         model: which model.
         model_provider: who serves the model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         permissions: the name of a profile of permissions, instead of a sandbox.
-        personality: the tone in which the agent speaks.
+        personality: the tone in which the agent speaks; newer runtimes take no notice of it.
         project_id: the project that it belongs to.
         runtime_workspace_roots: the directories that are the workspace.
         sandbox: what commands may do without asking.
@@ -2126,7 +2131,8 @@ class ThreadStartResponse(_Model):
         disabled_plugin_ids: plugins that are not used.
         model: which model.
         model_provider: who serves the model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         reasoning_effort: how much the model thinks before it answers.
         runtime_workspace_roots: the directories that are the workspace.
         sandbox: what commands may do without asking.

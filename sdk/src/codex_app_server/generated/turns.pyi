@@ -188,7 +188,7 @@ class NonSteerableTurnKind(_Word, Enum):
     compact = "compact"
 
 class Personality(_Word, Enum):
-    """The tone in which the agent speaks."""
+    """The tone in which the agent speaks; newer runtimes take no notice of it."""
 
     none = "none"
     friendly = "friendly"
@@ -462,11 +462,12 @@ class TurnStartParams(_Model):
         environments: where commands run, if not only on this machine.
         input: what to say, item by item.
         model: which model.
-        multi_agent_mode: whether the agent may start others by itself.
+        multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+            instead.
         output_schema: the JSON schema that the final answer has to fit.
         parent_turn_id: the turn that this one was started from.
         permissions: the name of a profile of permissions, instead of a sandbox.
-        personality: the tone in which the agent speaks.
+        personality: the tone in which the agent speaks; newer runtimes take no notice of it.
         responsesapi_client_metadata: what is sent to the model's provider besides.
         responsesapi_client_metadata_patch: changes of what is sent to the model's provider besides.
         root_turn_id: the turn that began the whole tree.

@@ -923,7 +923,7 @@ class ThreadsMethods(Calls):
             model_provider: who serves the model.
             path: the file of the stored thread, instead of its id.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             runtime_workspace_roots: the directories that are the workspace.
             sandbox: what commands may do without asking.
             service_tier: the provider's level of service.
@@ -1194,9 +1194,10 @@ class ThreadsMethods(Calls):
             effort: how much the model thinks before it answers.
             environments: where commands run, if not only on this machine.
             model: which model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             sandbox_policy: what commands may do without asking, in every detail, e.g. `ReadOnlySandboxPolicy()`.
             service_tier: the provider's level of service.
             summary: whether, and how fully, the model sums up what it thinks.
@@ -1296,9 +1297,10 @@ class ThreadsMethods(Calls):
             mock_experimental_field: does nothing; tests of the protocol use it.
             model: which model.
             model_provider: who serves the model.
-            multi_agent_mode: whether the agent may start others by itself.
+            multi_agent_mode: whether the agent may start others by itself; newer runtimes go by the effort, `ultra`,
+                instead.
             permissions: the name of a profile of permissions, instead of a sandbox.
-            personality: the tone in which the agent speaks.
+            personality: the tone in which the agent speaks; newer runtimes take no notice of it.
             project_id: the project that it belongs to.
             runtime_workspace_roots: the directories that are the workspace.
             sandbox: what commands may do without asking.
