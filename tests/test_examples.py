@@ -333,6 +333,17 @@ class TestBootstrap:
         assert "python3 scripts/dev.py setup" in ran.stderr
         assert ran.stderr.count("\n") == 1
 
+    def test_so_it_is_if_a_requirement_is_missed_on_the_way(self, python: Path, elsewhere: Path) -> None:
+        script = EXAMPLES / "20_tools" / "sync.py"
+        program = (
+            f"import runpy, sys; sys.modules['docstring_parser'] = None; sys.argv = [{str(script)!r}, '--embedded']; "
+            f"runpy.run_path({str(script)!r}, run_name='__main__')"
+        )
+        ran = finished(python, "-c", program, cwd=elsewhere, code=1)
+        assert "docstring_parser" in ran.stderr
+        assert "python3 scripts/dev.py setup" in ran.stderr
+        assert "Traceback" not in ran.stderr
+
     @pytest.mark.index
     def test_a_python_without_the_toolkits_requirements_is_told_too(self, tmp_path: Path) -> None:
         client = environment(tmp_path / "env", "-r", "requirements/client.txt")

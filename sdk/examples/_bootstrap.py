@@ -59,6 +59,8 @@ def example_config(script: str) -> Iterator[AppServerConfig]:
             yield model.config()
     except AppServerError as error:
         sys.exit(str(error))
+    except ImportError as error:  # a demo's environment has what the toolkit needs, and not all that the client does
+        sys.exit(f"{error}: {SETUP}")
     except KeyboardInterrupt:
         sys.exit(130)
 
