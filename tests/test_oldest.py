@@ -13,7 +13,7 @@ from packaging.version import Version
 from programs import ROOT, environment_with, finished, uv_pip_install
 from resolve_requirements import APART, DIRECTORY, read
 
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 
 EXTRAS = {"release": ("rehearse", "sigstore"), "sdk": ("ws",)}
 """Those that can stand beside the oldest of all else; what frameworks need in turn is newer than that."""

@@ -28,7 +28,7 @@ from packaging.utils import canonicalize_name
 from programs import ROOT, environment_with, finished, uv_pip_install
 from resolve_requirements import APART, ENVIRONMENTS, NOT_ASKED_FOR, Pin, problems, read, written
 
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 
 DIRECTORY = ROOT / "requirements"
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.in"))

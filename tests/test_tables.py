@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from programs import ROOT
 
+from codex_release.base import table
 from codex_release.base.errors import LockError, ReleaseError, SourceError
-from codex_release.base.table import Table, read_json
-from codex_release.facts import toml
+from codex_release.base.table import Table, read_json, read_toml
 from codex_release.facts.lock import Lock
 from codex_release.facts.targets import Catalog
-from codex_release.facts.toml import read_toml
 from codex_release.index.listing import parse_json
 from codex_release.protocol.prose import Prose
 from codex_release.protocol.rules import Rules
@@ -87,7 +86,7 @@ def test_a_spoiled_file_is_read_or_refused_by_file_key_and_remedy(
         prose = Prose.load(ROOT / "release" / "protocol.prose.toml")
         monkeypatch.setattr(Prose, "load", lambda _: prose)
     # TOML takes a hundred times as long to write and to parse, and what was parsed is what this is about.
-    monkeypatch.setattr(toml, "tomllib", json)
+    monkeypatch.setattr(table, "tomllib", json)
     refusals = 0
     for place, other in spoiled(document):
         path.write_text(json.dumps(other), encoding="utf-8")

@@ -16,7 +16,7 @@ from publishing import SmallRelease
 
 from codex_release.base.digests import file_digest
 from codex_release.base.errors import StageError
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 from codex_release.wheels.cibuildwheel_stage import narrowed
 
 pytestmark = pytest.mark.slow

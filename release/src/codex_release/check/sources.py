@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import file_digest
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 from codex_release.facts.workspace import package_files
 from codex_release.wheels.wheel_file import read_entry_points
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import LockError, UsageError, system_errors_as
 from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
+from codex_release.base.table import parse_toml
 from codex_release.facts.signatures import CODE_STATES, STATES, CodeSignature, Signature
-from codex_release.facts.toml import parse_toml
 from codex_release.facts.versions import ReleaseVersion
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.base.errors import UsageError
+from codex_release.base.table import read_toml
 from codex_release.facts.target_rules import require_rules
-from codex_release.facts.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

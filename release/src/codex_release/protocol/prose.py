@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 from codex_release.protocol.naming import snake
 from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, names_in, names_of
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 from codex_release.protocol.naming import room_name
 from codex_release.protocol.prose import Prose, require_words
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from codex_release.base.errors import StageError
-from codex_release.facts.toml import read_toml
+from codex_release.base.table import read_toml
 from codex_release.wheels.stage import staging
 from codex_release.wheels.wheel_file import WheelFile
 
