@@ -32,8 +32,7 @@ from codex_release.rehearse.local_index import IndexStage, LocalIndex
 from codex_release.verify import trial
 from codex_release.verify.files import OurFile, file_findings
 from codex_release.verify.findings import Finding
-from codex_release.verify.resolution import resolution_findings
-from codex_release.verify.systems import accepted, right_wheel
+from codex_release.verify.resolution import accepted, resolution_findings, right_wheel
 
 WINDOWS = "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
 CLIENT = "codex_app_server_sdk-0.169.0-py3-none-any.whl"

@@ -13,7 +13,7 @@ from codex_release.commands.options import add
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import pip_settings
-from codex_release.verify.index import Verifier
+from codex_release.verify.index import verify
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     version = context.version(arguments.version)
     settings = pip_settings()
     index = PackageIndex(arguments.index_url or settings.first_index(context.catalog.distribution), context.web)
-    found = Verifier(
+    found = verify(
         context,
         version,
         client_version(arguments.sdk_version, version),
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         files=distributions_in(arguments.dist) if arguments.dist else (),
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,
-    ).verify()
+    )
     failed = f"{len(found.problems)} of {counted(len(found.findings), 'check')} of Codex {version} on {index.url}"
     return Answer(
         ("subject", "asked", "seen"),

@@ -32,7 +32,7 @@ from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
 from codex_release.rehearse.local_index import local_index
 from codex_release.verify.files import installed_problem
-from codex_release.verify.index import Verifier
+from codex_release.verify.index import verify
 from codex_release.verify.trial import Trial
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class _Run:
         )
 
     def _verify(self, index: PackageIndex, verdicts: Sequence[FileVerdict]) -> str:
-        self._verification = Verifier(
+        self._verification = verify(
             self._narrowed,
             self._context.lock.version,
             self._client,
@@ -242,7 +242,7 @@ class _Run:
             files=[each.path for each in verdicts],
             are_checked=True,
             installs=False,  # what follows does so, as a user would
-        ).verify()
+        )
         if problems := self._verification.problems:
             raise RehearsalError(
                 f"{counted(len(problems), 'check')} of the local index {by_number(len(problems), 'fails', 'fail')}",

@@ -15,7 +15,7 @@ from codex_release.verify.findings import Finding
 from codex_release.wheels.wheel_file import WheelFile, read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.index.client import PackageIndex
@@ -85,13 +85,12 @@ def file_findings(
     return found
 
 
-def stray_findings(listed: Iterable[ListedFile], ours: Iterable[Path]) -> list[Finding]:
-    """Files of the same version on the index that are none of ours."""
-    known = {each.name for each in ours}
+def stray_findings(listed: Iterable[ListedFile], ours: Collection[str]) -> list[Finding]:
+    """Files of the same version on the index that are none of ours, which are known by their names."""
     return [
         Finding(each.name, "ours", problem="the index has it, but it is none of the published files")
         for each in listed
-        if each.name not in known
+        if each.name not in ours
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,17 +30,27 @@ if TYPE_CHECKING:
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
 
-__all__ = ["Verifier"]
+__all__ = ["verify"]
 
 _ASKED_AT_A_TIME = 4
 """How many small questions an index gets at once."""
 
 
-@dataclass(frozen=True)
-class Verifier:
-    """Verifies a release on one index.
+def verify(
+    context: Context,
+    version: ReleaseVersion,
+    client_version: str,
+    index: PackageIndex,
+    settings: PipSettings,
+    *,
+    files: Sequence[Path] = (),
+    are_checked: bool = False,
+    attestations_required: bool = False,
+    installs: bool = True,
+) -> Verification:
+    """Ask everything about a release on one index.
 
-    Attributes:
+    Args:
         context: the catalog, for whose targets exactly the release must have wheels, the lock that payloads and the pin
             must keep, and the environment of what is installed and run.
         version: the runtime.
@@ -52,130 +62,114 @@ class Verifier:
         are_checked: whether `check` has passed these files already.
         attestations_required: whether a file without attestations is a problem.
         installs: whether to install it on this machine, if it is one of the targets.
+
+    Raises:
+        LockError: if the lock does not know the version.
+        HttpError: if the index cannot be reached.
+        PackageIndexError: if it, or pip, does not answer as one.
     """
-
-    context: Context
-    version: ReleaseVersion
-    client_version: str
-    index: PackageIndex
-    settings: PipSettings
-    files: Sequence[Path] = ()
-    are_checked: bool = False
-    attestations_required: bool = False
-    installs: bool = True
-
-    def verify(self) -> Verification:
-        """Ask everything.
-
-        Raises:
-            LockError: if the lock does not know the version.
-            HttpError: if the index cannot be reached.
-            PackageIndexError: if it, or pip, does not answer as one.
-        """
-        begun = time.monotonic()
-        for target in self.context.catalog.targets:
-            self.context.lock.require(self.version, target)
-        with tempfile.TemporaryDirectory(prefix="codex-verify-") as scratch:
-            findings = self._findings(Path(scratch))
-        return Verification(self.version.codex, self.index.url, tuple(findings), time.monotonic() - begun)
-
-    def _findings(self, scratch: Path) -> list[Finding]:
-        catalog, progress = self.context.catalog, self.context.progress
-        runtime, client = catalog.distribution, catalog.client
-        given = dict(filter(None, (identity(path.name) for path in self.files)))
-        client_version = given.get(canonicalize_name(client), self.client_version)
-        listed = {
-            each.name: each
-            for project, version in ((runtime, self.version.pep440), (client, client_version))
-            for each in self.index.files_of(project, version)
-        }
-        findings: list[Finding] = []
-        lacking = [each for name, each in sorted(listed.items()) if not ((of := identity(name)) and of[0] in given)]
-        brought = self._download(lacking, scratch, findings)
-        paths = [*self.files, *brought]
-        ours = self._read(paths, findings)
-        if brought or not self.are_checked:
-            findings += self._content(paths)
-        findings += stray_findings(listed.values(), [*paths, *(scratch / each.name for each in lacking)])
+    begun, catalog = time.monotonic(), context.catalog
+    for target in catalog.targets:
+        context.lock.require(version, target)
+    runtime, client = catalog.distribution, catalog.client
+    given = dict(filter(None, (identity(path.name) for path in files)))
+    pins = {runtime: version.pep440, client: given.get(canonicalize_name(client), client_version)}
+    listed = {each.name: each for project in pins for each in index.files_of(project, pins[project])}
+    findings: list[Finding] = []
+    lacking = [each for name, each in sorted(listed.items()) if not ((of := identity(name)) and of[0] in given)]
+    with tempfile.TemporaryDirectory(prefix="codex-verify-") as scratch:
+        brought = _downloaded(lacking, index, context.jobs, Path(scratch), findings)
+        paths = [*files, *brought]
+        ours = _read(paths, findings)
+        if brought or not are_checked:
+            findings += _content(paths, context, version)
+        findings += stray_findings(listed.values(), {path.name for path in paths} | {each.name for each in lacking})
+        looks = partial(file_findings, index=index, attestations_required=attestations_required)
         with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
-            looked = pool.map(
-                lambda each: file_findings(
-                    each, listed.get(each.name), self.index, attestations_required=self.attestations_required
-                ),
-                ours,
-            )
+            looked = pool.map(lambda each: looks(each, listed.get(each.name)), ours)
             findings += [finding for found in looked for finding in found]
-        progress.note(f"asking pip what it chooses from {self.index.url}")
-        pins = (f"{runtime}=={self.version.pep440}", f"{client}=={client_version}")
-        findings += resolution_findings(ours, pins, catalog, self.index, self.settings)
-        if self.installs and any(each.problem for each in findings):
-            findings.append(
-                Finding("this machine", "not asked", note="nothing is installed, because of the problems above")
-            )
-        elif self.installs:
-            findings += self._installation(pins[1], ours)
-        return findings
+    context.progress.note(f"asking pip what it chooses from {index.url}")
+    runtime_pin, client_pin = (f"{project}=={pinned}" for project, pinned in pins.items())
+    findings += resolution_findings(ours, (runtime_pin, client_pin), catalog, index, settings)
+    if installs and any(each.problem for each in findings):
+        why = "nothing is installed, because of the problems above"
+        findings.append(Finding("this machine", "not asked", note=why))
+    elif installs:
+        findings += _installation(client_pin, ours, context, version, index, settings)
+    return Verification(version.codex, index.url, tuple(findings), time.monotonic() - begun)
 
-    def _download(self, listed: Sequence[ListedFile], scratch: Path, findings: list[Finding]) -> list[Path]:
-        """Bring everything here; what does not come is a finding."""
 
-        def bring(each: ListedFile) -> Path | Finding:
-            try:
-                return self.index.download(each, scratch)
-            except DownloadError as error:
-                return Finding(each.name, "served", problem=str(error))
+def _downloaded(
+    listed: Sequence[ListedFile], index: PackageIndex, jobs: int, scratch: Path, findings: list[Finding]
+) -> list[Path]:
+    """Bring everything here; what does not come is a finding."""
 
-        with ThreadPoolExecutor(self.context.jobs) as pool:
-            came = list(pool.map(bring, listed))
-        findings += [each for each in came if isinstance(each, Finding)]
-        return [each for each in came if isinstance(each, Path)]
-
-    def _read(self, paths: Sequence[Path], findings: list[Finding]) -> list[OurFile]:
-        ours = []
-        for path in paths:
-            try:
-                ours.append(OurFile.of(path))
-            except ReleaseError as error:
-                findings.append(Finding(path.name, "content", problem=str(error)))
-        return ours
-
-    def _content(self, paths: Sequence[Path]) -> list[Finding]:
-        """What `check` says of the files, one by one and as a set."""
-        self.context.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
-        verdicts = check_files(paths, self.context)
-        found = [
-            Finding(each.path.name, "content", problem=problem)
-            for each in verdicts
-            for problem in each.problems or ("",)
-        ]
-        missing = check_set(verdicts, self.context.catalog)
-        return [*found, *(Finding(f"Codex {self.version}", "complete", problem=each) for each in missing)]
-
-    def _installation(self, requirement: str, ours: Sequence[OurFile]) -> list[Finding]:
-        """Install the client into a fresh environment, and ask it and its runtime who they are."""
+    def bring(each: ListedFile) -> Path | Finding:
         try:
-            target = self.context.catalog.host()
-        except UsageError as error:
-            return [Finding("this machine", "not asked", note=error.what)]
-        self.context.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
-        with tempfile.TemporaryDirectory(prefix="codex-verify-", ignore_cleanup_errors=True) as scratch:
-            try:
-                trial = Trial.begin(Path(scratch, "env"), self.context.settings.environ)
-                installed = trial.install([requirement], pip_environ(self.index, self.settings))
-            except TrialError as error:
-                return [Finding("this machine", "installs", problem=str(error))]
-            note = ", ".join(f"{each.project} {each.version}" for each in installed)
-            problem = installed_problem(installed, {each.name: each.digest.sha256 for each in ours})
-            return [
-                Finding("this machine", "installs", note, problem),
-                self._answered("codex --version", trial.codex_version),
-                self._answered("initialize", trial.handshake),
-            ]
+            return index.download(each, scratch)
+        except DownloadError as error:
+            return Finding(each.name, "served", problem=str(error))
 
-    def _answered(self, subject: str, ask: Callable[[], CodexAnswer]) -> Finding:
+    with ThreadPoolExecutor(jobs) as pool:
+        came = list(pool.map(bring, listed))
+    findings += [each for each in came if isinstance(each, Finding)]
+    return [each for each in came if isinstance(each, Path)]
+
+
+def _read(paths: Sequence[Path], findings: list[Finding]) -> list[OurFile]:
+    ours = []
+    for path in paths:
         try:
-            answer = ask()
+            ours.append(OurFile.of(path))
+        except ReleaseError as error:
+            findings.append(Finding(path.name, "content", problem=str(error)))
+    return ours
+
+
+def _content(paths: Sequence[Path], context: Context, version: ReleaseVersion) -> list[Finding]:
+    """What `check` says of the files, one by one and as a set."""
+    context.progress.note(f"checking {counted(len(paths), 'file')} against the lock")
+    verdicts = check_files(paths, context)
+    found = [
+        Finding(each.path.name, "content", problem=problem) for each in verdicts for problem in each.problems or ("",)
+    ]
+    missing = check_set(verdicts, context.catalog)
+    return [*found, *(Finding(f"Codex {version}", "complete", problem=each) for each in missing)]
+
+
+def _installation(
+    requirement: str,
+    ours: Sequence[OurFile],
+    context: Context,
+    version: ReleaseVersion,
+    index: PackageIndex,
+    settings: PipSettings,
+) -> list[Finding]:
+    """Install the client into a fresh environment, and ask it and its runtime who they are."""
+    try:
+        target = context.catalog.host()
+    except UsageError as error:
+        return [Finding("this machine", "not asked", note=error.what)]
+    context.progress.note(f"installing {requirement} for {target.triple} into a fresh environment")
+    with tempfile.TemporaryDirectory(prefix="codex-verify-", ignore_cleanup_errors=True) as scratch:
+        try:
+            trial = Trial.begin(Path(scratch, "env"), context.settings.environ)
+            installed = trial.install([requirement], pip_environ(index, settings))
         except TrialError as error:
-            return Finding(subject, "answers", problem=str(error))
-        problem = "" if answer.version == self.version.codex else f"it says it is {answer.version}, not {self.version}"
-        return Finding(subject, "answers", answer.text, problem)
+            return [Finding("this machine", "installs", problem=str(error))]
+        note = ", ".join(f"{each.project} {each.version}" for each in installed)
+        problem = installed_problem(installed, {each.name: each.digest.sha256 for each in ours})
+        return [
+            Finding("this machine", "installs", note, problem),
+            _answered("codex --version", trial.codex_version, version),
+            _answered("initialize", trial.handshake, version),
+        ]
+
+
+def _answered(subject: str, ask: Callable[[], CodexAnswer], version: ReleaseVersion) -> Finding:
+    try:
+        answer = ask()
+    except TrialError as error:
+        return Finding(subject, "answers", problem=str(error))
+    problem = "" if answer.version == version.codex else f"it says it is {answer.version}, not {version}"
+    return Finding(subject, "answers", answer.text, problem)

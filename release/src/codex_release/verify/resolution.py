@@ -1,25 +1,37 @@
-"""Whether pip takes the right file from an index, on every system and with every Python, and none where none is."""
+"""Whether pip takes the right file from an index, on every system and with every Python, and none where none is.
+
+A system is named by the newest platform tag that it accepts (PEP 425), e.g. ``manylinux_2_41_x86_64``; it accepts older
+ones too, and prefers newer ones (PEP 600, 656).
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from packaging.tags import mac_platforms
 from packaging.utils import parse_wheel_filename
 
 from codex_release.index.pip_report import ResolvedFile
 from codex_release.index.resolution import Expectation, Question, resolve
 from codex_release.verify.findings import Finding
-from codex_release.verify.systems import accepted, right_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codex_release.facts.targets import Catalog
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.verify.files import OurFile
 
-__all__ = ["resolution_findings"]
+__all__ = ["accepted", "resolution_findings", "right_wheel"]
+
+_OLDEST_GLIBC = 17
+"""The minor version below which no tag is asked for: nothing of ours, and no supported Python, runs on older ones."""
+_ALIASES = {17: "manylinux2014"}
+"""The names of before PEP 600, by glibc's minor version."""
+_LINUX = re.compile(r"(?P<libc>manylinux_2|musllinux_1)_(?P<minor>[0-9]+)_(?P<arch>\w+)")
+_MACOS = re.compile(r"macosx_(?P<major>[0-9]+)_(?P<minor>[0-9]+)_(?P<arch>x86_64|arm64)")
 
 
 def resolution_findings(
@@ -86,3 +98,38 @@ def _problems(said: Mapping[str, str]) -> list[str]:
         problem if len(found) == len(said) else f"Python {', '.join(found)}: {problem}"
         for problem, found in pythons.items()
     ]
+
+
+def accepted(system: str) -> tuple[str, ...]:
+    """The platform tags that a system accepts, best first.
+
+    >>> accepted("manylinux_2_18_x86_64")
+    ('manylinux_2_18_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64')
+    """
+    if linux := _LINUX.fullmatch(system):
+        return tuple(_linux(linux["libc"], int(linux["minor"]), linux["arch"]))
+    if macos := _MACOS.fullmatch(system):
+        return tuple(mac_platforms((int(macos["major"]), int(macos["minor"])), macos["arch"]))
+    return (system,)
+
+
+def right_wheel(system: str, wheels: Mapping[str, frozenset[str]]) -> str | None:
+    """The wheel that a system should get, `None` if there is none for it.
+
+    Args:
+        system: by its newest platform tag.
+        wheels: the platform tags of each wheel, by its file name.
+    """
+    for tag in accepted(system):
+        for name, platforms in sorted(wheels.items()):
+            if tag in platforms:
+                return name
+    return None
+
+
+def _linux(libc: str, newest: int, arch: str) -> Iterator[str]:
+    oldest = min(newest, _OLDEST_GLIBC) if libc.startswith("many") else 0
+    for minor in range(newest, oldest - 1, -1):
+        yield f"{libc}_{minor}_{arch}"
+        if libc.startswith("many") and minor in _ALIASES:
+            yield f"{_ALIASES[minor]}_{arch}"
