@@ -8,8 +8,8 @@ own login.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from codex_release.base.digests import Digest, checksum_of, published_digest
@@ -30,14 +30,6 @@ _GH_TIMEOUT_S = 60
 _JSON = "application/vnd.github+json"
 
 
-@dataclass(frozen=True)
-class _Asset:
-    name: str
-    size: int | None
-    digest: Digest | None
-    origin: WebFile | Program
-
-
 @dataclass
 class GitHub:
     """The source ``github``.
@@ -54,7 +46,7 @@ class GitHub:
     api: str
     token: str | None = field(default=None, repr=False)
     name: str = "github"
-    _answers: dict[str, dict[str, _Asset] | SourceError] = field(default_factory=dict, repr=False)
+    _answers: dict[str, dict[str, Archive] | SourceError] = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def find(self, version: ReleaseVersion, target: Target) -> Archive:
@@ -65,10 +57,8 @@ class GitHub:
         """
         assets = self._release(version)
         for pattern in self.facts.archives:
-            asset = assets.get(target.fill(pattern))
-            if asset:
-                digest = asset.digest or self._checksum(assets, asset.name)
-                return Archive(self.name, asset.name, asset.origin, asset.size, (digest,) if digest else ())
+            if asset := assets.get(target.fill(pattern)):
+                return asset if asset.digests else replace(asset, digests=self._checksums(assets, asset.name))
         raise SourceError(f"release {version.tag} of {self.facts.repository} has no archive for {target.triple}")
 
     def latest(self) -> ReleaseVersion:
@@ -99,16 +89,9 @@ class GitHub:
             SourceError: if the release or the bundle cannot be read.
         """
         asset = self._release(version).get(target.fill(self.facts.bundle))
-        if asset is None:
-            return None
-        try:
-            if isinstance(asset.origin, Program):
-                return Bundle(asset.name, answer(list(asset.origin.argv), timeout_s=_GH_TIMEOUT_S).encode())
-            return Bundle(asset.name, self.web.body(asset.origin.url, asset.origin.headers))
-        except HttpError as error:
-            raise SourceError(f"{asset.name} cannot be read: {error}") from error
+        return Bundle(asset.name, self._read(asset)) if asset else None
 
-    def _release(self, version: ReleaseVersion) -> dict[str, _Asset]:
+    def _release(self, version: ReleaseVersion) -> dict[str, Archive]:
         """The assets of a release by name; asked once, a failure is remembered too."""
         with self._guard:
             if version.tag not in self._answers:
@@ -121,7 +104,7 @@ class GitHub:
             raise answer
         return answer
 
-    def _ask(self, tag: str) -> dict[str, _Asset]:
+    def _ask(self, tag: str) -> dict[str, Archive]:
         url = f"{self.api}/repos/{self.facts.repository}/releases/tags/{tag}"
         try:
             release = _table(self.web.json(url, self._headers(_JSON)), tag)
@@ -141,34 +124,46 @@ class GitHub:
         except SourceError as error:
             raise SourceError(f"{problem}; and {error}") from problem
 
-    def _asset(self, asset: Table) -> _Asset:
+    def _asset(self, asset: Table) -> Archive:
         # The token is for the API alone.
         if self.token and urlsplit(web_url(asset, "url"))[:2] == urlsplit(self.api)[:2]:
             origin = WebFile(asset.text("url"), self._headers("application/octet-stream"))
         else:
             origin = WebFile(web_url(asset, "browser_download_url"))
-        return _described(asset, origin)
+        return self._described(asset, origin)
 
-    def _ask_gh(self, gh: str, tag: str) -> dict[str, _Asset]:
+    def _ask_gh(self, gh: str, tag: str) -> dict[str, Archive]:
         there = (tag, "--repo", self.facts.repository)
         said = answer([gh, "release", "view", *there, "--json", "assets"], timeout_s=_GH_TIMEOUT_S)
         found = {}
         for asset in _uploaded(_told(said, tag)):
             name = asset.text("name")
             origin = Program((gh, "release", "download", *there, "--pattern", name, "--output", "-"))
-            found[name] = _described(asset, origin)
+            found[name] = self._described(asset, origin)
         return found
 
-    def _checksum(self, assets: dict[str, _Asset], name: str) -> Digest | None:
+    def _described(self, asset: Table, origin: WebFile | Program) -> Archive:
+        size = None if asset.get("size") is None else asset.number("size")
+        digest = published_digest(asset.get("digest"))
+        return Archive(self.name, asset.text("name"), origin, size, (digest,) if digest else ())
+
+    def _read(self, asset: Archive) -> bytes:
+        """The content of a small asset."""
+        if isinstance(asset.origin, Program):
+            return answer(asset.origin.argv, timeout_s=_GH_TIMEOUT_S).encode()
+        origin = cast("WebFile", asset.origin)
+        try:
+            return self.web.body(origin.url, origin.headers)
+        except HttpError as error:
+            raise SourceError(f"{asset.name} cannot be read: {error}") from error
+
+    def _checksums(self, assets: dict[str, Archive], name: str) -> tuple[Digest, ...]:
         """An asset's digest from the release's checksum file; assets of before mid-2025 carry none themselves."""
         sums = assets.get(self.facts.checksums)
         if sums is None or not isinstance(sums.origin, WebFile):
-            return None
-        try:
-            text = self.web.body(sums.origin.url, sums.origin.headers).decode("utf-8", "replace")
-        except HttpError as error:
-            raise SourceError(f"{self.facts.checksums} cannot be read: {error}") from error
-        return checksum_of(text, name)
+            return ()
+        digest = checksum_of(self._read(sums).decode("utf-8", "replace"), name)
+        return (digest,) if digest else ()
 
     def _headers(self, accept: str) -> dict[str, str]:
         headers = {"Accept": accept, "X-GitHub-Api-Version": "2022-11-28"}
@@ -203,8 +198,3 @@ def _told(said: str, about: str) -> Table:
 def _uploaded(release: Table) -> list[Table]:
     """The assets of a release as the API and ``gh`` list them, without those whose upload was broken off."""
     return [asset for asset in release.tables("assets") if asset.get("state") in (None, "uploaded")]
-
-
-def _described(asset: Table, origin: WebFile | Program) -> _Asset:
-    size = None if asset.get("size") is None else asset.number("size")
-    return _Asset(asset.text("name"), size, published_digest(asset.get("digest")), origin)
