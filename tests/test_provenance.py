@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import archives
 import pytest
@@ -28,7 +29,7 @@ from codex_release.facts.lock import Lock
 from codex_release.facts.signatures import Signature
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.pin import sigstore as signatures
-from codex_release.pin.sigstore import Signer, verify_bundle
+from codex_release.pin.sigstore import verify_bundle
 from codex_release.report.store import read_report
 from codex_release.sources import Bundle
 
@@ -37,7 +38,14 @@ pytestmark = pytest.mark.slow
 VERSION = ReleaseVersion.parse(archives.VERSION)
 LINUX = archives.CATALOG.target("x86_64-unknown-linux-musl")
 MAC = archives.CATALOG.target("aarch64-apple-darwin")
-SIGNER = Signer.of(archives.CATALOG.github, VERSION)
+
+
+class Signer(NamedTuple):
+    identity: str
+    issuer: str
+
+
+SIGNER = Signer(archives.CATALOG.github.signer.replace("{tag}", VERSION.tag), archives.CATALOG.github.issuer)
 EXECUTABLE = archives.runtime(LINUX)["bin/codex"]
 BUNDLE = "codex-x86_64-unknown-linux-musl.sigstore"
 
@@ -244,11 +252,11 @@ def entrypoint_properties(wheel: Path) -> dict[str, str]:
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"{}", b'{"mediaType": 3}', b"[" * 100_000])
 def test_what_is_no_bundle_is_one_line(content: bytes, trusted: None) -> None:
     with pytest.raises(SignatureError) as caught:
-        verify_bundle(Bundle(BUNDLE, content), "bin/codex", digest_of(EXECUTABLE), SIGNER)
+        verify_bundle(Bundle(BUNDLE, content), "bin/codex", digest_of(EXECUTABLE), *SIGNER)
     assert BUNDLE in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_public_instance_does_not_vouch_for_anybodys_signature(instance: SigstoreInstance) -> None:
     with pytest.raises(SignatureError, match="is not valid"):
-        verify_bundle(Bundle(BUNDLE, signed(instance)), "bin/codex", digest_of(EXECUTABLE), SIGNER)
+        verify_bundle(Bundle(BUNDLE, signed(instance)), "bin/codex", digest_of(EXECUTABLE), *SIGNER)

@@ -139,18 +139,6 @@ class Fetcher:
             compare_files(runtime.known.files, files, expected_by="the lock", found_in=name)
         return files
 
-    def served(self, archive: Archive, runtime: Runtime, sink: Sink) -> tuple[StoredArchive, dict[str, FileDigest]]:
-        """What is in one particular archive as it is served now, held against what its source publishes of it.
-
-        Returns:
-            the archive, which is in the cache then, and what every file in it is; they went into the sink.
-
-        Raises:
-            ReleaseError: if it cannot be had, or is not that runtime.
-        """
-        stored = download(archive, self.cache, self.web)
-        return stored, self.read(stored, sink, runtime)
-
     @contextlib.contextmanager
     def _filling(self, runtime: Runtime) -> Iterator[Mapping[str, FileDigest] | None]:
         """The files of a locked tree, which no other process fills or takes away meanwhile; `None` of another."""

@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING
 from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime, compare_files
 from codex_release.facts.signatures import ABSENT, VERIFIED, Signature
-from codex_release.pin.sigstore import Signer, verify_bundle
+from codex_release.fetching.download import StoredArchive, download
+from codex_release.pin.sigstore import verify_bundle
 from codex_release.runtime.codesign import examine
 from codex_release.runtime.headers import Span
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.fetching.download import StoredArchive
 
 __all__ = ["hold", "observed"]
 
@@ -59,7 +59,8 @@ def _observe(runtime: Runtime, context: Context) -> LockedTarget:
                     f"{source.name} publishes no digest for {archive.name}; it is pinned as it is served now"
                 )
             sink = _Judged(context.catalog.code_signing)
-            served[source.name] = (*context.fetcher.served(archive, runtime, sink), sink)
+            stored = download(archive, context.cache, context.web)
+            served[source.name] = stored, context.fetcher.read(stored, sink, runtime), sink
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{triple}: {failures[-1]}")
@@ -117,10 +118,11 @@ def _signed(runtime: Runtime, files: Mapping[str, FileDigest], served: Collectio
     Raises:
         SignatureError: if it does not hold.
     """
-    path = runtime.target.fill(context.catalog.layout.entrypoint)
+    path, facts = runtime.target.fill(context.catalog.layout.entrypoint), context.catalog.github
+    identity = facts.signer.replace("{tag}", runtime.version.tag)
     for source in context.sources:
         if source.name in served and (bundle := source.bundle(runtime.version, runtime.target)):
-            return verify_bundle(bundle, path, files[path], Signer.of(context.catalog.github, runtime.version))
+            return verify_bundle(bundle, path, files[path], identity, facts.issuer)
     return Signature(ABSENT)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import SignatureError
@@ -18,42 +17,24 @@ from codex_release.facts.signatures import UNCHECKED, UNSUPPORTED, VERIFIED, Sig
 
 if TYPE_CHECKING:
     from codex_release.base.digests import FileDigest
-    from codex_release.facts.targets import GitHubFacts
-    from codex_release.facts.versions import ReleaseVersion
     from codex_release.sources import Bundle
 
-__all__ = ["Signer", "verify_bundle"]
+__all__ = ["verify_bundle"]
 
 _LEGACY = frozenset({"base64Signature", "rekorBundle"})
 """What cosign wrote before there were bundles."""
 
 
-@dataclass(frozen=True)
-class Signer:
-    """Who should have signed.
-
-    Attributes:
-        identity: in the certificate (its subject alternative name): for GitHub Actions the workflow and its git ref.
-        issuer: the OIDC issuer that vouched for the identity.
-    """
-
-    identity: str
-    issuer: str
-
-    @classmethod
-    def of(cls, facts: GitHubFacts, version: ReleaseVersion) -> Signer:
-        """Who signs a release."""
-        return cls(facts.signer.replace("{tag}", version.tag), facts.issuer)
-
-
-def verify_bundle(bundle: Bundle, path: str, digest: FileDigest, signer: Signer) -> Signature:
+def verify_bundle(bundle: Bundle, path: str, digest: FileDigest, identity: str, issuer: str) -> Signature:
     """Judge a bundle; nothing is asked of the network.
 
     Args:
         bundle: as a source served it.
         path: the file that should be signed, for messages.
         digest: what that file is.
-        signer: who should have signed it.
+        identity: who should have signed it, as the certificate names them (its subject alternative name): for GitHub
+            Actions the workflow and its git ref.
+        issuer: the OIDC issuer that vouches for the identity.
 
     Returns:
         what can be said of it.
@@ -82,15 +63,15 @@ def verify_bundle(bundle: Bundle, path: str, digest: FileDigest, signer: Signer)
         verifier.verify_artifact(
             hashes.Hashed(algorithm=HashAlgorithm.SHA2_256, digest=bytes.fromhex(digest.sha256)),
             models.Bundle.from_json(bundle.content),
-            verify.policy.Identity(identity=signer.identity, issuer=signer.issuer),
+            verify.policy.Identity(identity=identity, issuer=issuer),
         )
     except (errors.Error, ValueError) as error:
         raise SignatureError(
-            f"{what} (sha256 {digest.sha256}) by {signer.identity} is not valid: {_first_line(error)}",
+            f"{what} (sha256 {digest.sha256}) by {identity} is not valid: {_first_line(error)}",
             remedy="do not use this release until you know why; an outdated sigstore is one reason "
             "(pip install --upgrade sigstore)",
         ) from error
-    return Signature(VERIFIED, bundle.name, signer.identity, signer.issuer)
+    return Signature(VERIFIED, bundle.name, identity, issuer)
 
 
 def _is_legacy(content: bytes, digest: FileDigest, what: str) -> bool:
