@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import BuildError, StageError, system_errors_as
+from codex_release.base.once import made_once
 from codex_release.base.scratch import scratch_directory
 from codex_release.base.switch import exclusive, finish_broken_off, put_alone
 from codex_release.base.words import counted
@@ -148,14 +149,7 @@ def _inputs(request: BuildRequest, context: Context) -> dict[str, str]:
 def _made(
     request: BuildRequest, context: Context, inputs: Mapping[str, str], scratch: Path
 ) -> dict[str, tuple[Artifact, ...]]:
-    """The parts of one build that changed, in the output once all have passed.
-
-    Args:
-        request: what is asked for.
-        context: what commands share.
-        inputs: of these parts, the digest of all that decides their bytes.
-        scratch: where the files are made.
-    """
+    """The parts of one build that changed, in the output once all have passed."""
     with (
         Backend(context.settings.epoch) as backend,
         MetadataCheck(aside=True) as programs,
@@ -193,71 +187,65 @@ def _staging(directory: Path) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
 class _Build:
     """The parts of one build that changed, on their way.
 
-    Args:
-        request: what is asked for.
-        context: what commands share.
+    Attributes:
         inputs: of these parts, the digest of all that decides their bytes.
         scratch: where the files are made.
-        backend: builds what is staged.
         programs: check the metadata.
         aside: a thread beside those that compress.
     """
 
-    def __init__(
-        self,
-        request: BuildRequest,
-        context: Context,
-        inputs: Mapping[str, str],
-        scratch: Path,
-        backend: Backend,
-        programs: MetadataCheck,
-        aside: ThreadPoolExecutor,
-    ) -> None:
-        self._request, self._context, self._inputs, self._scratch = request, context, inputs, scratch
-        self._backend, self._programs, self._aside = backend, programs, aside
-        # What is stored uncompressed stays on this machine, and may be larger than an index takes.
-        unlimited = context.catalog.limited(sys.maxsize)
-        self._judging = context.replaced(catalog=unlimited) if request.store else context
-        self._catalog, self._workspace = context.catalog, context.workspace
-        self._lock = None if request.unlocked else context.lock
+    request: BuildRequest
+    context: Context
+    inputs: Mapping[str, str]
+    scratch: Path
+    backend: Backend
+    programs: MetadataCheck
+    aside: ThreadPoolExecutor
+
+    @made_once
+    def judging(self) -> Context:
+        """What files are held against: what is not compressed stays here, and may be larger than an index takes."""
+        unlimited = self.context.catalog.limited(sys.maxsize)
+        return self.context.replaced(catalog=unlimited) if self.request.store else self.context
 
     def make(self) -> tuple[list[Artifact], list[FileVerdict]]:
         """Make and judge them."""
-        client = self._aside.submit(self._client) if _CLIENT in self._inputs else None
+        client = self.aside.submit(self._client) if _CLIENT in self.inputs else None
         try:
             made = self._wheels() + (client.result() if client else [])
             verdicts = [verdict for _, judged in made for verdict in judged.result()]
         except BaseException:  # what waits to be judged need not be
-            self._aside.shutdown(wait=False, cancel_futures=True)
+            self.aside.shutdown(wait=False, cancel_futures=True)
             raise
         return [artifact for artifact, _ in made], verdicts
 
     def _judge(self, path: Path, known: Assembled | None = None) -> _Judged:
         """Check a finished file aside, while others are compressed."""
-        return self._aside.submit(
+        return self.aside.submit(
             check_files,
             [path],
-            self._judging,
-            unlocked=self._request.unlocked,
+            self.judging,
+            unlocked=self.request.unlocked,
             known={path.name: known} if known else None,
-            metadata=self._programs,
+            metadata=self.programs,
         )
 
     def _wheels(self) -> list[_Made]:
         """The changed targets' wheels: as many at a time as there are jobs, the largest first."""
-        targets = [target for target in self._request.targets if target.triple in self._inputs]
+        targets = [target for target in self.request.targets if target.triple in self.inputs]
         if not targets:
             return []
-        jobs = self._context.jobs
-        self._context.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
+        jobs = self.context.jobs
+        self.context.progress.note(f"building the wheels of {counted(len(targets), 'platform')}")
         # The outer pool is left last: closing the deflater first ends whoever still waits for it.
         with ThreadPoolExecutor(jobs) as pool, Deflater(jobs) as deflater:
             begun = {}
             for turn, target in enumerate(self._in_turn(targets)):
-                payload = Payload(target, self._catalog.layout, deflater, store=self._request.store, turn=turn)
+                payload = Payload(target, self.context.catalog.layout, deflater, store=self.request.store, turn=turn)
                 begun[target.triple] = pool.submit(self._wheels_of, payload)
             try:
                 return [wheel for target in targets for wheel in begun[target.triple].result()]
@@ -270,9 +258,9 @@ class _Build:
 
         The two largest together would not fit into the memory there is, and one core would have nothing to do.
         """
-        if self._lock is None:
+        if self.request.unlocked:
             return list(targets)
-        locked = self._lock.targets
+        locked = self.context.lock.targets
         size = {target: sum(each.size for each in locked[target.triple].files.values()) for target in targets}
         order = sorted(targets, key=lambda target: -size[target])
         if len(order) > _APART:
@@ -281,21 +269,21 @@ class _Build:
 
     def _wheels_of(self, payload: Payload) -> list[_Made]:
         """One target's wheels: read the archive into memory, verify, compress, assemble."""
-        begun, triple, catalog = time.monotonic(), payload.target.triple, self._catalog
+        begun, triple, catalog = time.monotonic(), payload.target.triple, self.context.catalog
         try:
             files, runtime = self._read(payload)
             wheels = []
             variants = payload.inspection().variants
             for number, variant in enumerate(variants):
-                work = self._scratch / f"{triple}-{number}"
+                work = self.scratch / f"{triple}-{number}"
                 stage = work / "stage"
                 with _staging(stage):
-                    fill_runtime(stage, files, variant, runtime, catalog=catalog, workspace=self._workspace)
-                skeleton = self._backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
+                    fill_runtime(stage, files, variant, runtime, catalog=catalog, workspace=self.context.workspace)
+                skeleton = self.backend.build("wheel", stage, work / "skeleton", {"payload": "omit"})
                 shipped = {path: digest for path, digest in files.items() if path not in variant.left_out}
                 entry = partial(payload.entry, keep=variant != variants[-1])
                 shipment = Shipment(shipped, entry, catalog.module, catalog.layout)
-                path, digest = assemble(skeleton, self._scratch, epoch=self._context.settings.epoch, shipment=shipment)
+                path, digest = assemble(skeleton, self.scratch, epoch=self.context.settings.epoch, shipment=shipment)
                 known = Assembled(shipped, payload.inspection(variant.left_out))
                 wheels.append((self._artifact(path, digest, triple, begun), self._judge(path, known)))
             return wheels
@@ -307,12 +295,12 @@ class _Build:
 
         With a lock that is what the lock says, whoever served the bytes today: so they give the same wheel.
         """
-        unlocked, fetcher = self._request.unlocked, self._context.fetcher
-        runtime = self._context.runtime(self._request.version, payload.target, unlocked=unlocked)
+        unlocked, fetcher = self.request.unlocked, self.context.fetcher
+        runtime = self.context.runtime(self.request.version, payload.target, unlocked=unlocked)
 
         def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Runtime]:
             payload.release()  # what an archive before this one left
-            files = self._catalog.layout.payload(fetcher.read(stored, payload, runtime))
+            files = self.context.catalog.layout.payload(fetcher.read(stored, payload, runtime))
             found = LockedTarget({stored.source: LockedArchive(stored.name, stored.digest)}, files)
             return files, replace(runtime, known=runtime.known or found)
 
@@ -320,25 +308,25 @@ class _Build:
 
     def _client(self) -> list[_Made]:
         """The client's wheel and sdist, pinned to the runtime."""
-        request, stage = self._request, self._scratch / "stage-client"
+        request, stage = self.request, self.scratch / "stage-client"
         with _staging(stage):
             fill_sdk(
                 stage,
                 request.version,
                 sdk_version=request.sdk_version,
-                catalog=self._catalog,
-                workspace=self._workspace,
+                catalog=self.context.catalog,
+                workspace=self.context.workspace,
             )
         made = []
         for kind, write in (("wheel", assemble), ("sdist", repack_sdist)):
             begun = time.monotonic()
-            built = self._backend.build(kind, stage, self._scratch / "client")
-            path, digest = write(built, self._scratch, epoch=self._context.settings.epoch)
+            built = self.backend.build(kind, stage, self.scratch / "client")
+            path, digest = write(built, self.scratch, epoch=self.context.settings.epoch)
             made.append((self._artifact(path, digest, "", begun), self._judge(path)))
         return made
 
     def _artifact(self, path: Path, digest: FileDigest, target: str, begun: float) -> Artifact:
         kind = "wheel" if path.suffix == ".whl" else "sdist"
         tag = path.stem.split("-", 2)[2] if kind == "wheel" else ""
-        inputs, seconds = self._inputs[target or _CLIENT], round(time.monotonic() - begun, 2)
+        inputs, seconds = self.inputs[target or _CLIENT], round(time.monotonic() - begun, 2)
         return Artifact(path.name, kind, tag, target, digest.size, digest.sha256, inputs, seconds)

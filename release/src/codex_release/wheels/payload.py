@@ -6,6 +6,7 @@ Each file is read into a buffer, looked at, and handed to the compressing thread
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Payload"]
 
 
+@dataclass(frozen=True)
 class Payload:
     """Takes in a runtime's files (`archive.Sink`), and gives what they are and what they compress to.
 
-    Args:
+    Attributes:
         target: what they should be for.
         layout: where executables lie.
         deflater: the pool that compresses them.
@@ -37,29 +39,26 @@ class Payload:
         turn: see `Deflater.buffer`.
     """
 
-    def __init__(
-        self, target: Target, layout: Layout, deflater: Deflater, *, store: bool = False, turn: int = 0
-    ) -> None:
-        self.target = target
-        self._layout = layout
-        self._deflater = deflater
-        self._store = store
-        self._turn = turn
-        self._executables: dict[str, Executable] = {}
-        self._refusals: list[InspectError] = []
-        self._entries: dict[str, Future[Compressed]] = {}
+    target: Target
+    layout: Layout
+    deflater: Deflater
+    store: bool = False
+    turn: int = 0
+    _executables: dict[str, Executable] = field(default_factory=dict, init=False)
+    _refusals: list[InspectError] = field(default_factory=list, init=False)
+    _entries: dict[str, Future[Compressed]] = field(default_factory=dict, init=False)
 
     @contextlib.contextmanager
     def create(self, path: str, size: int | None) -> Iterator[Buffer]:
         """Take in one file; waits until it is its turn."""
-        buffer = self._deflater.buffer(size, self._turn)
+        buffer = self.deflater.buffer(size, self.turn)
         try:
             yield buffer
             self._inspect(path, buffer)
         except BaseException:
-            self._deflater.discard(buffer)
+            self.deflater.discard(buffer)
             raise
-        self._entries[path] = self._deflater.submit(buffer, store=self._store)
+        self._entries[path] = self.deflater.submit(buffer, store=self.store)
 
     def inspection(self, left_out: frozenset[str] = frozenset()) -> Inspection:
         """What the executables are, without some of them, and the wheels that follow.
@@ -70,7 +69,7 @@ class Payload:
         if self._refusals:
             raise self._refusals[0]
         shipped = {path: each for path, each in self._executables.items() if path not in left_out}
-        return Inspection(shipped, variants(self.target, shipped, self._layout.is_optional))
+        return Inspection(shipped, variants(self.target, shipped, self.layout.is_optional))
 
     @contextlib.contextmanager
     def entry(self, path: str, *, keep: bool = False) -> Iterator[Compressed]:
@@ -82,12 +81,12 @@ class Payload:
         """
         yield self._entries[path].result()
         if not keep:
-            self._deflater.release(self._entries.pop(path))
+            self.deflater.release(self._entries.pop(path))
 
     def release(self) -> None:
         """Forget everything; the memory of the results is given back."""
         for entry in self._entries.values():
-            self._deflater.release(entry)
+            self.deflater.release(entry)
         self._entries.clear()
         self._executables.clear()
         self._refusals.clear()
@@ -95,7 +94,7 @@ class Payload:
     def _inspect(self, path: str, buffer: Buffer) -> None:
         # Whether these are the right bytes at all is found out later, and then comes first: so nothing is raised here.
         try:
-            found = inspect_file(Span(buffer, path, 0, buffer.size), path, self.target, self._layout)
+            found = inspect_file(Span(buffer, path, 0, buffer.size), path, self.target, self.layout)
         except InspectError as error:
             self._refusals.append(error)
         else:
