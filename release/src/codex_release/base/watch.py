@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,30 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "watching"]
 
 
+@dataclass
 class Watch:
-    """Ends what is silent for too long.
+    """What is known of something that may fall silent.
 
     Attributes:
         heard: to be set when there was a sign of life.
         is_lost: whether it was ended.
-        is_over: to be set when there is nothing more to watch.
     """
 
-    def __init__(self, silence_s: float, end: Callable[[], None]) -> None:
-        self.heard = threading.Event()
-        self.is_lost = False
-        self.is_over = False
-        self._silence_s = silence_s
-        self._end = end
-
-    def run(self) -> None:
-        """Watch until it is over."""
-        while not self.is_over:
-            if not self.heard.wait(self._silence_s):
-                self.is_lost = True
-                self._end()
-                return
-            self.heard.clear()
+    heard: threading.Event = field(default_factory=threading.Event)
+    is_lost: bool = False
 
 
 @contextlib.contextmanager
@@ -46,12 +34,21 @@ def watching(silence_s: float, end: Callable[[], None]) -> Iterator[Watch]:
         silence_s: how long nothing may be heard, in seconds.
         end: ends it; called from another thread, once.
     """
-    watch = Watch(silence_s, end)
-    thread = threading.Thread(target=watch.run, name="silence watch", daemon=True)
+    watch, is_over = Watch(), False
+
+    def run() -> None:
+        while not is_over:
+            if not watch.heard.wait(silence_s):
+                watch.is_lost = True
+                end()
+                return
+            watch.heard.clear()
+
+    thread = threading.Thread(target=run, name="silence watch", daemon=True)
     thread.start()
     try:
         yield watch
     finally:
-        watch.is_over = True
+        is_over = True
         watch.heard.set()
         thread.join()
