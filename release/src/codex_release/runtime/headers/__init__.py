@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, system_errors_as
 from codex_release.runtime.headers import elf, macho, pe
-from codex_release.runtime.headers.executable import Executable
-from codex_release.runtime.headers.reader import HEAD_SIZE, Span
+from codex_release.runtime.headers.reader import HEAD_SIZE, Executable, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,10 @@ import re
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from codex_release.runtime.headers.executable import Executable, machine_name
-from codex_release.runtime.headers.reader import MOST
+from codex_release.runtime.headers.reader import MOST, Executable, Span, machine_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from codex_release.runtime.headers.reader import Span
 
 __all__ = ["read", "recognizes"]
 

@@ -10,13 +10,10 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from codex_release.base.words import counted
-from codex_release.runtime.headers.executable import Executable, machine_name
-from codex_release.runtime.headers.reader import MOST
+from codex_release.runtime.headers.reader import MOST, Executable, Span, machine_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from codex_release.runtime.headers.reader import Span
 
 __all__ = ["code_signature", "read", "recognizes", "slices"]
 
@@ -65,10 +62,7 @@ def read(image: Span) -> Executable:
     Raises:
         InspectError: if it or a slice is damaged, truncated, not 64-bit, or neither program nor library.
     """
-    parts = slices(image)
-    if parts == [image]:
-        return _thin(image)
-    read_parts = [_thin(part) for part in parts]
+    read_parts = [_thin(part) for part in slices(image)]
     return Executable(
         format="mach-o",
         machines=tuple(machine for one in read_parts for machine in one.machines),

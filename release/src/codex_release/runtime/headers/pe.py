@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import TYPE_CHECKING
 
-from codex_release.runtime.headers.executable import Executable, machine_name
-
-if TYPE_CHECKING:
-    from codex_release.runtime.headers.reader import Span
+from codex_release.runtime.headers.reader import Executable, Span, machine_name
 
 __all__ = ["Certificates", "certificates", "read", "recognizes"]
 

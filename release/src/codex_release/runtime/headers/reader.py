@@ -1,7 +1,8 @@
 """Bounds-checked reading of an open file, by seeking: what lies outside a span, or is too much of it, is refused.
 
 The formats' modules read through a `Span` alone, so no offset or count of a damaged file can lead them out of it, make
-them loop for long or allocate much, whatever the bytes are. Nothing here knows a format.
+them loop for long or allocate much, whatever the bytes are. What they find they say in the same words, as an
+`Executable`. Nothing here knows a format.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from struct import Struct
 
-__all__ = ["HEAD_SIZE", "MOST", "Image", "Span"]
+__all__ = ["HEAD_SIZE", "MOST", "Executable", "Image", "Span", "machine_name"]
 
 MOST = 4096
 """No table that is read has more entries (Codex's own have some tens), and no string more bytes (Linux's PATH_MAX)."""
@@ -115,3 +116,35 @@ class Span:
         if not end:
             raise self.damage(f"its {what} has no end")
         return text.decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Executable:
+    """The facts of one executable (or shared library) that decide where it runs.
+
+    Attributes:
+        format: ``elf``, ``mach-o`` or ``pe``.
+        machines: the instruction sets it holds code for, ``x86_64``, ``aarch64`` or another's name; a fat Mach-O has
+            several, everything else has one.
+        static: ELF: it asks for neither an interpreter nor a library, so any Linux of its machine runs it.
+        interpreter: ELF: the dynamic linker it asks for, e.g. ``/lib64/ld-linux-x86-64.so.2``.
+        glibc: ELF: the largest version of glibc whose symbols it binds to.
+        needed: ELF: the libraries it asks for, in its own order.
+        minos: Mach-O: the oldest macOS that runs it; of several slices' the newest.
+        signed: Mach-O: every slice has a code signature, be it only an ad-hoc one; PE: there are certificates. Whether
+            they are valid is not asked.
+    """
+
+    format: str
+    machines: tuple[str, ...]
+    static: bool | None = None
+    interpreter: str | None = None
+    glibc: tuple[int, int] | None = None
+    needed: tuple[str, ...] = ()
+    minos: tuple[int, int] | None = None
+    signed: bool = False
+
+
+def machine_name(number: int, names: dict[int, str]) -> str:
+    """The name of a format's machine number; one that has none stays a number."""
+    return names.get(number, f"unknown ({number:#06x})")
