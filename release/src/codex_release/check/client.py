@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.utils import canonicalize_name
 
 from codex_release.base.digests import digested
 from codex_release.base.errors import ArchiveError, CheckError, WorkspaceError, system_errors_as
@@ -27,6 +27,8 @@ from codex_release.wheels.wheel_file import read_headers
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
+
+    from packaging.version import Version
 
     from codex_release.base.digests import FileDigest
     from codex_release.check.sources import Project
@@ -59,25 +61,27 @@ def check_client_wheel(
 
 
 def check_client_sdist(
-    path: Path, catalog: Catalog, lock: Lock | None, project: Project | None, workspace: Workspace | None
+    path: Path,
+    version: Version,
+    catalog: Catalog,
+    lock: Lock | None,
+    project: Project | None,
+    workspace: Workspace | None,
 ) -> tuple[list[str], str | None]:
     """The problems of the client's sdist, and the runtime version it is pinned to.
 
     Args:
         path: the sdist.
+        version: what its name says.
         catalog: the data file.
         lock: what the pin must be; `None` to judge the sdist by itself.
         project: the checkout's, if it must be of this one.
         workspace: the checkout, likewise.
 
     Raises:
-        CheckError: if the file's name is no sdist's.
-        StageError: if the checkout's project cannot be staged.
+        CheckError: if the checkout's project cannot be read.
+        StageError: if it cannot be staged.
     """
-    try:
-        name, version = parse_sdist_filename(path.name)
-    except InvalidSdistFilename as error:
-        raise CheckError(f"{path} does not have an sdist's name: {error}") from error
     problems = size_problems(path, catalog.client, catalog)
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         try:
@@ -89,7 +93,7 @@ def check_client_sdist(
         if f"{top}/PKG-INFO" not in found:
             return [*problems, f"it has no {top}/PKG-INFO"], None
         metadata = read_headers((Path(scratch) / top / "PKG-INFO").read_bytes())
-        problems += name_problems("PKG-INFO", metadata, name, version)
+        problems += name_problems("PKG-INFO", metadata, catalog.client, version)
         problems += metadata_problems(metadata, catalog.license, _LICENSES)
         if project is not None:
             problems += _sdist_problems(Path(scratch) / top, found, project)

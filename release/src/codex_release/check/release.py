@@ -211,12 +211,13 @@ class _Judge:
 
     def _sdist(self, path: Path) -> FileVerdict:
         try:
-            name, _ = parse_sdist_filename(path.name)
+            name, version = parse_sdist_filename(path.name)
         except InvalidSdistFilename as error:
             raise CheckError(f"{path} does not have an sdist's name: {error}") from error
         if name == self.catalog.distribution:
             raise CheckError(f"{name} is wheels only: an sdist of it would hold the executables of one platform")
-        problems, pin = check_client_sdist(path, self.catalog, self.lock, self._project(name), self.workspace)
+        project = self._project(name)
+        problems, pin = check_client_sdist(path, version, self.catalog, self.lock, project, self.workspace)
         return FileVerdict(path, tuple(problems), pin=pin)
 
     def _project(self, name: str) -> Project | None:
