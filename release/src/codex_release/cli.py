@@ -17,14 +17,13 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from codex_release.base.errors import DiskError, ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
-    from typing import NoReturn, TextIO
 
 __all__ = ["main"]
 

@@ -14,11 +14,11 @@ from codex_release.base.errors import UsageError
 from codex_release.base.http import Web
 from codex_release.base.machine import cores
 from codex_release.base.once import made_once
-from codex_release.base.progress import progress_for
+from codex_release.base.progress import Progress, progress_for
 from codex_release.base.shown import shown_text
 from codex_release.facts.lock import Lock, Runtime
 from codex_release.facts.settings import Settings
-from codex_release.facts.targets import Catalog
+from codex_release.facts.targets import Catalog, Target
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching.cache import Cache
 from codex_release.fetching.fetcher import Fetcher
@@ -30,8 +30,6 @@ from codex_release.sources.npm_config import NpmConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from codex_release.base.progress import Progress
-    from codex_release.facts.targets import Target
     from codex_release.facts.workspace import Workspace
     from codex_release.sources import Source
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codex_release.base.digests import digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import DownloadError
 from codex_release.base.once import made_once
 from codex_release.base.patience import Clock, RetryPolicy, TransientError, asked_wait, moment
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
 
 __all__ = ["MOST_FILE", "HttpError", "Web", "WebAnswer"]

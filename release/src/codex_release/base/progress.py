@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +14,6 @@ from rich import progress as shown
 from codex_release.base.words import byte_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
 
 __all__ = ["Advance", "Bars", "Lines", "Progress", "progress_for"]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from codex_release.base.errors import WorkspaceError
+from codex_release.base.errors import ReleaseError, WorkspaceError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,10 +23,8 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from codex_release.base.errors import ReleaseError
 
 __all__ = ["TOO_LARGE", "Table", "parse_toml", "read_json", "read_toml"]
 

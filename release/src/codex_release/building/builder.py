@@ -29,9 +29,9 @@ from codex_release.building.build_record import (
     toolkit_fingerprint,
 )
 from codex_release.check.metadata import MetadataCheck
-from codex_release.check.release import check_files, require_passed
+from codex_release.check.release import FileVerdict, check_files, require_passed
 from codex_release.check.runtime import Assembled
-from codex_release.facts.lock import LockedArchive, LockedTarget
+from codex_release.facts.lock import LockedArchive, LockedTarget, Runtime
 from codex_release.wheels.assembler import Shipment, assemble, repack_sdist
 from codex_release.wheels.backend import Backend
 from codex_release.wheels.deflater import Deflater
@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
-    from codex_release.check.release import FileVerdict
     from codex_release.context import Context
-    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Target
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.fetching.download import StoredArchive

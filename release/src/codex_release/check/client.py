@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from codex_release.base.digests import digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import ArchiveError, CheckError, WorkspaceError, system_errors_as
 from codex_release.base.table import read_toml
 from codex_release.check.contents import (
@@ -19,10 +19,10 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
-from codex_release.check.sources import project_problems
+from codex_release.check.sources import Project, project_problems
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.wheels.stage import sdk_texts
-from codex_release.wheels.wheel_file import read_headers
+from codex_release.wheels.wheel_file import WheelFile, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,12 +30,9 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.check.sources import Project
     from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
     from codex_release.facts.workspace import Workspace
-    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["check_client_sdist", "check_client_wheel"]
 

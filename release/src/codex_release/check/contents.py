@@ -15,7 +15,7 @@ from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import ArchiveError
 from codex_release.runtime.entries import EntryRules
 from codex_release.wheels.record import record_hash
-from codex_release.wheels.wheel_file import DAMAGED, told
+from codex_release.wheels.wheel_file import DAMAGED, WheelFile, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.facts.targets import Catalog
-    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = [
     "Contents",

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import CheckError, InspectError, LockError, ReleaseError, SignatureError, UsageError
 from codex_release.base.table import read_json
 from codex_release.check.contents import Contents, metadata_problems, read_contents, record_problems
-from codex_release.check.running import run_entrypoint
-from codex_release.check.sources import project_problems
-from codex_release.facts.lock import compare_files
+from codex_release.check.running import Run, run_entrypoint
+from codex_release.check.sources import Project, project_problems
+from codex_release.facts.lock import Lock, LockedTarget, compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.codesign import examine
 from codex_release.runtime.headers import opened
-from codex_release.runtime.inspection import inspect_tree
+from codex_release.runtime.inspection import Inspection, inspect_tree
 from codex_release.runtime.tags import broken_promise
 from codex_release.runtime.tree import RuntimeTree
 from codex_release.wheels.record import record_hash
@@ -30,12 +30,7 @@ from codex_release.wheels.stage import SBOM
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.check.running import Run
-    from codex_release.check.sources import Project
-    from codex_release.facts.lock import Lock, LockedTarget
     from codex_release.facts.targets import Catalog, Target
-    from codex_release.runtime.inspection import Inspection
     from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["Assembled", "Coverage", "check_runtime", "payload_paths", "target_of"]

@@ -14,20 +14,17 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from codex_release.base.digests import file_digest
-from codex_release.base.table import read_toml
+from codex_release.base.digests import FileDigest, file_digest
+from codex_release.base.table import Table, read_toml
 from codex_release.facts.workspace import package_files
-from codex_release.wheels.wheel_file import read_entry_points
+from codex_release.wheels.wheel_file import WheelFile, read_entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from email.message import Message
     from pathlib import Path
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.base.table import Table
     from codex_release.facts.targets import Catalog
-    from codex_release.wheels.wheel_file import WheelFile
 
 __all__ = ["Project", "form_problems", "project_problems"]
 

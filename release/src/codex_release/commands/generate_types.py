@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from codex_release.protocol.schema import Side, runtime_version
 
 if TYPE_CHECKING:
     import argparse
-    from contextlib import AbstractContextManager
 
     from codex_release.context import Context
 

@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import file_digest
+from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
 from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add, warn_unlocked
-from codex_release.facts.lock import compare_files
+from codex_release.facts.lock import Runtime, compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.archive import DirectorySink
 from codex_release.runtime.headers import begins_as_executable
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from codex_release.base.digests import FileDigest
     from codex_release.context import Context
-    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Catalog, Layout, Target
 
 

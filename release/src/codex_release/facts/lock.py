@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import LockError, UsageError, system_errors_as
 from codex_release.base.paths import path_parts, unsafe_name, whats_unsafe
-from codex_release.base.table import parse_toml
+from codex_release.base.table import Table, parse_toml
 from codex_release.facts.signatures import CODE_STATES, STATES, CodeSignature, Signature
 from codex_release.facts.versions import ReleaseVersion
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from tomlkit.items import InlineTable
 
-    from codex_release.base.table import Table
     from codex_release.facts.targets import Target
 
 __all__ = ["Lock", "LockedArchive", "LockedTarget", "Runtime", "compare_files"]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.digests import Digest, FileDigest, hash_file
 from codex_release.base.errors import DownloadError, system_errors_as
-from codex_release.base.http import MOST_FILE, HttpError
+from codex_release.base.http import MOST_FILE, HttpError, Web
 from codex_release.base.patience import TransientError
 from codex_release.base.programs import printed
-from codex_release.sources import LocalFile, Program, WebFile
+from codex_release.sources import Archive, LocalFile, Program, WebFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from codex_release.base.http import Web
     from codex_release.fetching.cache import Cache
-    from codex_release.sources import Archive
 
 __all__ = ["StoredArchive", "download"]
 

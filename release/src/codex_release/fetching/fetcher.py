@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from codex_release.base.digests import FileDigest, file_digest, file_digests
 from codex_release.base.errors import CacheError, DiskError, DownloadError, ReleaseError, SourceError
-from codex_release.facts.lock import compare_files
+from codex_release.facts.lock import Runtime, compare_files
 from codex_release.fetching.download import StoredArchive, download
-from codex_release.runtime.archive import DirectorySink
+from codex_release.runtime.archive import DirectorySink, Sink
 from codex_release.runtime.tree import Expected, RuntimeTree, copy_tree, stream_tree, tree_key
 
 if TYPE_CHECKING:
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.base.http import Web
-    from codex_release.facts.lock import Runtime
     from codex_release.facts.targets import Layout
     from codex_release.fetching.cache import Cache
-    from codex_release.runtime.archive import Sink
     from codex_release.sources import Archive, Source
 
 __all__ = ["Fetcher"]

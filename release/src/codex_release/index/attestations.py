@@ -7,13 +7,9 @@ This reads what they say; their signatures are verified by the index when it tak
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 
 from codex_release.base.errors import VerifyError
-from codex_release.base.table import read_json
-
-if TYPE_CHECKING:
-    from codex_release.base.table import Table
+from codex_release.base.table import Table, read_json
 
 __all__ = ["attested_by", "hold_attestation"]
 

@@ -11,21 +11,18 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
-from codex_release.base.digests import file_digest
+from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import DiskError, DownloadError, PackageIndexError, system_errors_as
-from codex_release.base.http import MOST_FILE, HttpError
+from codex_release.base.http import MOST_FILE, HttpError, Web
 from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
 from codex_release.facts.versions import identity
-from codex_release.index.listing import parse_html, parse_json
+from codex_release.index.listing import ListedFile, parse_html, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.base.http import Web
-    from codex_release.index.listing import ListedFile
 
 __all__ = ["PackageIndex"]
 

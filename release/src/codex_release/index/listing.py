@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from codex_release.base.errors import PackageIndexError
-from codex_release.base.table import TOO_LARGE, read_json
+from codex_release.base.table import TOO_LARGE, Table, read_json
 from codex_release.facts.versions import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codex_release.base.table import Table
 
 __all__ = ["ListedFile", "parse_html", "parse_json"]
 

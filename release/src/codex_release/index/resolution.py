@@ -26,15 +26,13 @@ from codex_release.base.errors import PackageIndexError
 from codex_release.base.shown import shown_text
 from codex_release.base.table import Table
 from codex_release.base.worker import Worker
-from codex_release.index.configured import pip_settings
-from codex_release.index.pip_report import reported
+from codex_release.index.configured import PipSettings, pip_settings
+from codex_release.index.pip_report import ResolvedFile, reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_release.index.client import PackageIndex
-    from codex_release.index.configured import PipSettings
-    from codex_release.index.pip_report import ResolvedFile
 
 __all__ = ["Expectation", "Question", "Resolution", "pip_environ", "resolve"]
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import platform_tags
 
-from codex_release.base.digests import digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import RuntimeSetupError, SourceError
-from codex_release.base.switch import exclusive, finish_broken_off, staged
+from codex_release.base.switch import Item, Switch, exclusive, finish_broken_off, staged
 from codex_release.base.words import byte_count
 from codex_release.installing.console_script import console_script
 from codex_release.installing.installed import dist_infos, owner_of, whats_wrong
@@ -32,8 +32,6 @@ from codex_release.wheels.wheel_file import read_entry_points
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.base.switch import Item, Switch
     from codex_release.context import Context
     from codex_release.installing.plan import Plan
     from codex_release.runtime.tags import Variant

@@ -14,14 +14,13 @@ from codex_release.base.digests import FileDigest, file_digests
 from codex_release.base.errors import LockError
 from codex_release.base.words import by_number
 from codex_release.facts.lock import compare_files
-from codex_release.wheels.record import parse_record, record_hash
+from codex_release.wheels.record import RecordRow, parse_record, record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from codex_release.facts.targets import Catalog
-    from codex_release.wheels.record import RecordRow
 
 __all__ = ["dist_infos", "owner_of", "whats_wrong"]
 

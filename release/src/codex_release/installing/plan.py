@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import file_digest
+from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import RuntimeSetupError, UsageError
 from codex_release.facts.lock import Lock, Runtime
-from codex_release.facts.targets import Catalog
+from codex_release.facts.targets import Catalog, Target
 from codex_release.facts.versions import ReleaseVersion
-from codex_release.facts.workspace import package_files
+from codex_release.facts.workspace import Workspace, package_files
 from codex_release.installing.environment import Environment
 from codex_release.installing.installed import whats_wrong
 from codex_release.installing.wanted import RUNTIME_VERSION_ENV_VAR, configured_runtime_version
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.base.digests import FileDigest
-    from codex_release.facts.targets import Target
-    from codex_release.facts.workspace import Workspace
 
 __all__ = ["Plan", "host_target", "plan_installation", "wanted_version"]
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime, compare_files
-from codex_release.facts.signatures import ABSENT, VERIFIED, Signature
+from codex_release.facts.signatures import ABSENT, VERIFIED, CodeSignature, Signature
 from codex_release.fetching.download import StoredArchive, download
 from codex_release.pin.sigstore import verify_bundle
 from codex_release.runtime.codesign import examine
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from codex_release.base.digests import FileDigest
     from codex_release.base.progress import Progress
     from codex_release.context import Context
-    from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
 

@@ -13,10 +13,13 @@ from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import member
 from codex_release.protocol.shapes import (
     Alias,
+    Definition,
     Enumeration,
+    Field,
     KeyedUnion,
     Named,
     Nullable,
+    Protocol,
     Scalar,
     Struct,
     TaggedUnion,
@@ -24,7 +27,6 @@ from codex_release.protocol.shapes import (
 
 if TYPE_CHECKING:
     from codex_release.protocol.rules import Rules, WordsRule
-    from codex_release.protocol.shapes import Definition, Field, Protocol
 
 __all__ = ["with_choices"]
 

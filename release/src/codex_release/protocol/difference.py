@@ -14,14 +14,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.changes import Change, Way, What
-from codex_release.protocol.fitting import align, choices, fits, in_words, stands_for
-from codex_release.protocol.shapes import Literals, Named, Nullable, OneOf, Struct
+from codex_release.protocol.fitting import Definitions, align, choices, fits, in_words, stands_for
+from codex_release.protocol.shapes import (
+    Field,
+    Literals,
+    Message,
+    Named,
+    Nullable,
+    OneOf,
+    Protocol,
+    Struct,
+    Type,
+    Value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from codex_release.protocol.fitting import Definitions
-    from codex_release.protocol.shapes import Field, Message, Protocol, Type, Value
 
 __all__ = ["differences"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from codex_release.protocol.shapes import (
     Alias,
+    Definition,
     Enumeration,
     KeyedUnion,
     ListOf,
@@ -24,6 +25,8 @@ from codex_release.protocol.shapes import (
     ShapeUnion,
     Struct,
     TaggedUnion,
+    Type,
+    Value,
     names_in,
     parts_of,
 )
@@ -32,7 +35,6 @@ from codex_release.protocol.spelling import Spelling, in_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from codex_release.protocol.shapes import Definition, Type, Value
 
 __all__ = ["Alignment", "Definitions", "align", "choices", "fits", "in_words", "stands_for"]
 

@@ -18,13 +18,12 @@ from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_tables import render_prose, render_registry
-from codex_release.protocol.rules import result_lines
+from codex_release.protocol.rules import Rules, result_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Side
 
 __all__ = ["differing", "files_for", "write"]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from codex_release.base.once import made_once
 from codex_release.protocol.naming import room_name, snake
 from codex_release.protocol.options import Options
-from codex_release.protocol.shapes import names_of
+from codex_release.protocol.shapes import Definition, Protocol, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from codex_release.protocol.prose import About
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.shapes import Definition, Protocol
 
 __all__ = ["Layer", "rooms_of_definitions", "rooms_of_methods"]
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import attribute, member, pascal
 from codex_release.protocol.results import guess, params_name, result_names
-from codex_release.protocol.schema import name_in
+from codex_release.protocol.schema import Schema, Side, name_in
 from codex_release.protocol.shapes import (
     Alias,
     Definition,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.schema import Schema, Side
 
 __all__ = ["normalise"]
 

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
+    Field,
     KeyedUnion,
     Literals,
     Named,
+    Protocol,
     Scalar,
     Struct,
+    Type,
 )
 from codex_release.protocol.spelling import Spelling, in_python, words_in
 
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.shapes import Field, Protocol, Type
 
 __all__ = ["Option", "Options", "with_value_aliases"]
 

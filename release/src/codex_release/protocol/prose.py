@@ -11,16 +11,23 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.base.table import read_toml
+from codex_release.base.table import Table, read_toml
 from codex_release.protocol.naming import snake
-from codex_release.protocol.shapes import Enumeration, KeyedUnion, Struct, TaggedUnion, names_in, names_of
+from codex_release.protocol.shapes import (
+    Definition,
+    Enumeration,
+    KeyedUnion,
+    Protocol,
+    Struct,
+    TaggedUnion,
+    names_in,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from codex_release.base.table import Table
-    from codex_release.protocol.shapes import Definition, Protocol
 
 __all__ = ["About", "Prose", "abouts_of", "require_words"]
 

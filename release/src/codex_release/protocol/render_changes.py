@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.changes import Way
+from codex_release.protocol.changes import Change, Way
 from codex_release.protocol.difference import differences
 from codex_release.protocol.normalise import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from codex_release.protocol.changes import Change
     from codex_release.protocol.rules import Rules
     from codex_release.protocol.schema import Side
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.layer import rooms_of_methods
+from codex_release.protocol.layer import Layer, rooms_of_methods
 from codex_release.protocol.naming import attribute, pascal
 from codex_release.protocol.spelling import words_in
 from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, imports, quoted, section
@@ -16,7 +16,6 @@ from codex_release.protocol.text import PACKAGE, bracketed, call, docstring, imp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from codex_release.protocol.layer import Layer
     from codex_release.protocol.options import Option
     from codex_release.protocol.shapes import Message
 

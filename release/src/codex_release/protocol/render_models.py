@@ -28,10 +28,13 @@ from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import member
 from codex_release.protocol.shapes import (
     Alias,
+    Definition,
     Enumeration,
+    Field,
     KeyedUnion,
     Literals,
     OneOf,
+    Protocol,
     ShapeUnion,
     Struct,
     TaggedUnion,
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from codex_release.protocol.layer import Layer
-    from codex_release.protocol.shapes import Definition, Field, Protocol
 
 __all__ = ["render_names", "render_rooms"]
 

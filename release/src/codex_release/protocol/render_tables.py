@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.shapes import Struct
+from codex_release.protocol.shapes import Message, Protocol, Struct
 from codex_release.protocol.text import WIDTH, bracketed, filled, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_release.protocol.layer import Layer
-    from codex_release.protocol.shapes import Message, Protocol
 
 __all__ = ["render_prose", "render_registry"]
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import pascal, snake
-from codex_release.protocol.schema import name_in
+from codex_release.protocol.schema import Schema, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from codex_release.protocol.rules import Rules
-    from codex_release.protocol.schema import Schema
 
 __all__ = ["guess", "params_name", "result_names"]
 

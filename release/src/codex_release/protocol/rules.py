@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.base.table import read_toml
+from codex_release.base.table import Table, read_toml
 from codex_release.protocol.naming import room_name
 from codex_release.protocol.prose import Prose, require_words
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codex_release.base.table import Table
 
 __all__ = ["ClientOption", "FrontMethod", "Overload", "RoomRule", "Rules", "WordsRule", "result_lines", "with_results"]
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from codex_release.base.errors import ProtocolError, system_errors_as
 from codex_release.base.programs import answer
-from codex_release.base.table import read_json
+from codex_release.base.table import Table, read_json
 from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from codex_release.base.table import Table
 
 __all__ = ["Schema", "Side", "bare", "name_in", "read_schema", "runtime_version"]
 

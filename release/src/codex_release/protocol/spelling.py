@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codex_release.protocol.shapes import ListOf, Literals, MapOf, Named, Nullable, OneOf, Scalar
+from codex_release.protocol.shapes import ListOf, Literals, MapOf, Named, Nullable, OneOf, Scalar, Type, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from codex_release.protocol.shapes import Type, Value
 
 __all__ = ["Spelling", "in_json", "in_python", "literal", "words_in"]
 

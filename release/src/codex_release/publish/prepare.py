@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from codex_release.base.digests import file_digests
 from codex_release.base.errors import VerifyError
 from codex_release.base.words import byte_count
-from codex_release.check.release import check_files, distributions_in, problems_of
+from codex_release.check.release import FileVerdict, check_files, distributions_in, problems_of
 from codex_release.facts.versions import identity
 from codex_release.index.attestations import hold_attestation
-from codex_release.publish.plan import candidates, make_plan
+from codex_release.publish.plan import Candidate, Plan, candidates, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codex_release.check.release import FileVerdict
     from codex_release.context import Context
     from codex_release.facts.targets import Catalog
-    from codex_release.publish.plan import Candidate, Plan
     from codex_release.publish.serving import Inventory
 
 __all__ = ["prepare", "prepare_checked"]

@@ -15,23 +15,21 @@ from codex_release.base.errors import PackageIndexError, PublishError, ReleaseEr
 from codex_release.base.http import HttpError
 from codex_release.base.patience import RetryPolicy, TransientError
 from codex_release.base.words import byte_count, counted
-from codex_release.publish.plan import CLASH, PRESENT, UPLOAD
+from codex_release.publish.plan import CLASH, PRESENT, UPLOAD, Candidate, Plan, PlannedFile
 from codex_release.publish.result import PublishedFile, PublishResult, Steps
 from codex_release.publish.serving import (
+    Inventory,
     Waiting,
     client_expectations,
     runtime_expectations,
     wait_until_served,
 )
-from codex_release.publish.upload import Fate
+from codex_release.publish.upload import Fate, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_release.index.resolution import Expectation
-    from codex_release.publish.plan import Candidate, Plan, PlannedFile
-    from codex_release.publish.serving import Inventory
-    from codex_release.publish.upload import Uploader
 
 __all__ = ["UPLOAD_POLICY", "publish", "untouched"]
 

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 from codex_release.base.errors import PackageIndexError, PublishError
 from codex_release.base.http import HttpError
 from codex_release.base.words import counted
-from codex_release.index.configured import pip_settings
+from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.pip_report import ResolvedFile
 from codex_release.index.resolution import Expectation, Question, resolve
-from codex_release.publish.plan import CLASH, PRESENT, PlannedFile, planned_file
+from codex_release.publish.plan import CLASH, PRESENT, Candidate, PlannedFile, planned_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.index.client import PackageIndex
-    from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
-    from codex_release.publish.plan import Candidate
 
 __all__ = ["Inventory", "Waiting", "client_expectations", "runtime_expectations", "wait_until_served"]
 

@@ -16,8 +16,8 @@ from codex_release.base.digests import file_digest
 from codex_release.base.errors import RehearsalError, ReleaseError, system_errors_as
 from codex_release.base.scratch import scratch_directory
 from codex_release.base.words import by_number, byte_count, counted
-from codex_release.building.builder import BuildRequest, build
-from codex_release.check.release import check_files, require_passed
+from codex_release.building.builder import BuildRequest, Built, build
+from codex_release.check.release import FileVerdict, check_files, require_passed
 from codex_release.facts.versions import client_version
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings
@@ -27,10 +27,10 @@ from codex_release.pin.observation import hold, observed
 from codex_release.publish.plan import Candidate
 from codex_release.publish.prepare import prepare_checked
 from codex_release.publish.publication import publish
-from codex_release.publish.result import Step, Steps
+from codex_release.publish.result import PublishResult, Step, Steps
 from codex_release.publish.serving import Inventory, Waiting
 from codex_release.publish.upload import Fate, Uploader
-from codex_release.rehearse.local_index import local_index
+from codex_release.rehearse.local_index import IndexStage, local_index
 from codex_release.verify.files import installed_problem
 from codex_release.verify.index import verify
 from codex_release.verify.trial import Trial
@@ -39,12 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from codex_release.building.builder import Built
-    from codex_release.check.release import FileVerdict
     from codex_release.context import Context
     from codex_release.facts.targets import Target
-    from codex_release.publish.result import PublishResult
-    from codex_release.rehearse.local_index import IndexStage
     from codex_release.verify.findings import Verification
 
 __all__ = ["RehearsalResult", "rehearse"]

@@ -18,10 +18,11 @@ from codex_release.base.switch import put_together
 from codex_release.base.table import read_json
 from codex_release.building.build_record import BuildRecord
 from codex_release.facts.lock import Lock
-from codex_release.facts.versions import identity
+from codex_release.facts.versions import ReleaseVersion, identity
 from codex_release.report.model import (
     SCHEMA,
     BuildSection,
+    BuiltFile,
     Previous,
     PublishSection,
     RehearseSection,
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.facts.targets import Catalog
-    from codex_release.facts.versions import ReleaseVersion
     from codex_release.publish.result import PublishResult
     from codex_release.rehearse.rehearsal import RehearsalResult
-    from codex_release.report.model import BuiltFile
 
 __all__ = ["DATA", "PAGE", "ReportStore", "now", "read_previous", "read_report"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
-from codex_release.runtime.headers import Executable, looks_executable, opened, read_executable, read_image
+from codex_release.runtime.headers import Executable, Span, looks_executable, opened, read_executable, read_image
 from codex_release.runtime.tags import Variant, variants
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_release.facts.targets import Catalog, Layout, Target
-    from codex_release.runtime.headers import Span
     from codex_release.runtime.tree import RuntimeTree
 
 __all__ = ["Inspection", "infer_target", "inspect_file", "inspect_tree"]

@@ -11,25 +11,22 @@ import errno
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from codex_release.base.digests import CHUNK, FileDigest, digested, file_digest
 from codex_release.base.errors import ArchiveError, system_errors_as
 from codex_release.base.table import read_json
-from codex_release.facts.targets import matches
-from codex_release.runtime.archive import stream
+from codex_release.facts.targets import Layout, Target, matches
+from codex_release.runtime.archive import Sink, Writer, stream
 from codex_release.runtime.entries import EntryRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from concurrent.futures import Future
     from pathlib import Path
 
-    from codex_release.facts.targets import Layout, Target
     from codex_release.facts.versions import ReleaseVersion
-    from codex_release.runtime.archive import Sink, Writer
 
 __all__ = ["Expected", "RuntimeTree", "copy_tree", "read_tree", "stream_tree", "tree_key"]
 

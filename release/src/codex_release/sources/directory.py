@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codex_release.base.digests import checksum_of
+from codex_release.base.digests import Digest, checksum_of
 from codex_release.base.errors import SourceError, system_errors_as
 from codex_release.sources import Archive, Bundle, LocalFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_release.base.digests import Digest
     from codex_release.facts.targets import Catalog, Target
     from codex_release.facts.versions import ReleaseVersion
 

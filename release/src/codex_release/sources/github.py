@@ -14,14 +14,13 @@ from urllib.parse import urlsplit
 
 from codex_release.base.digests import Digest, checksum_of, published_digest
 from codex_release.base.errors import SourceError, UsageError
-from codex_release.base.http import HttpError
+from codex_release.base.http import HttpError, Web
 from codex_release.base.programs import answer, found
 from codex_release.base.table import Table, read_json
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources import Archive, Bundle, Program, WebFile, web_url
 
 if TYPE_CHECKING:
-    from codex_release.base.http import Web
     from codex_release.facts.targets import GitHubFacts, Target
 
 __all__ = ["GitHub"]

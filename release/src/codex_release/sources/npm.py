@@ -12,13 +12,12 @@ from urllib.parse import quote
 
 from codex_release.base.digests import parse_integrity
 from codex_release.base.errors import SourceError, UsageError
-from codex_release.base.http import HttpError
+from codex_release.base.http import HttpError, Web
 from codex_release.base.table import Table
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.sources import Archive, Bundle, WebFile, web_url
 
 if TYPE_CHECKING:
-    from codex_release.base.http import Web
     from codex_release.facts.targets import NpmFacts, Target
     from codex_release.sources.npm_config import NpmConfig
 

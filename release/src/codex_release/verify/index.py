@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from codex_release.base.errors import DownloadError, ReleaseError, TrialError, UsageError
 from codex_release.base.words import counted
 from codex_release.check.release import check_files, check_set
-from codex_release.facts.versions import identity
+from codex_release.facts.versions import ReleaseVersion, identity
 from codex_release.index.resolution import pip_environ
 from codex_release.verify.files import OurFile, file_findings, installed_problem, stray_findings
 from codex_release.verify.findings import Finding, Verification
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codex_release.context import Context
-    from codex_release.facts.versions import ReleaseVersion
     from codex_release.index.client import PackageIndex
     from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile

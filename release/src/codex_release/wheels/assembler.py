@@ -17,20 +17,18 @@ from typing import TYPE_CHECKING
 import deflate
 
 from codex_release.base.atomic import scratch_file
-from codex_release.base.digests import digested
+from codex_release.base.digests import FileDigest, digested
 from codex_release.base.errors import BuildError
 from codex_release.wheels.deflater import LEVEL, compress
 from codex_release.wheels.record import record_text
-from codex_release.wheels.zipwriter import ZipWriter
+from codex_release.wheels.zipwriter import Compressed, ZipWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from codex_release.base.digests import FileDigest
     from codex_release.facts.targets import Layout
-    from codex_release.wheels.zipwriter import Compressed
 
 __all__ = ["Shipment", "assemble", "repack_sdist", "skeleton_files"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import InspectError
-from codex_release.runtime.headers import Span
+from codex_release.runtime.headers import Executable, Span
 from codex_release.runtime.inspection import Inspection, inspect_file
 from codex_release.runtime.tags import variants
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from codex_release.facts.targets import Layout, Target
-    from codex_release.runtime.headers import Executable
     from codex_release.wheels.buffer import Buffer
     from codex_release.wheels.deflater import Deflater
     from codex_release.wheels.zipwriter import Compressed

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from codex_release.base.errors import StageError, system_errors_as
 from codex_release.base.scratch import scratch_directory
 from codex_release.base.switch import put_together
-from codex_release.runtime.tags import wheel_tag
+from codex_release.runtime.tags import Variant, wheel_tag
 from codex_release.runtime.tree import RuntimeTree, copy_tree
 from codex_release.wheels.sbom import sbom_json
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Catalog
     from codex_release.facts.versions import ReleaseVersion
     from codex_release.facts.workspace import Workspace
-    from codex_release.runtime.tags import Variant
 
 __all__ = ["SBOM", "fill_runtime", "fill_sdk", "pin_runtime", "sdk_texts", "staging"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import BuildTag, InvalidWheelFilename, parse_wheel_filename
 
 from codex_release.base.digests import CHUNK
 from codex_release.base.errors import CheckError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.tags import Tag
-    from packaging.utils import BuildTag
     from packaging.version import Version
     from typing_extensions import Self
 

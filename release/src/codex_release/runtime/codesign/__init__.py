@@ -13,12 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_release.runtime.codesign import authenticode, mach
-from codex_release.runtime.headers import macho, pe
+from codex_release.runtime.headers import Span, macho, pe
 
 if TYPE_CHECKING:
     from codex_release.facts.signatures import CodeSignature
     from codex_release.facts.targets import CodeSigning
-    from codex_release.runtime.headers import Span
 
 __all__ = ["examine"]
 

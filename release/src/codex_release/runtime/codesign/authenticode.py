@@ -12,15 +12,11 @@ from __future__ import annotations
 
 import hashlib
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from codex_release.base.errors import SignatureError
 from codex_release.facts.signatures import DIGEST_INTACT, UNSIGNED, CodeSignature
 from codex_release.runtime.codesign import cms
-from codex_release.runtime.headers import pe
-
-if TYPE_CHECKING:
-    from codex_release.runtime.headers import Span
+from codex_release.runtime.headers import Span, pe
 
 __all__ = ["examine"]
 

@@ -21,13 +21,12 @@ from codex_release.base.errors import SignatureError
 from codex_release.base.words import by_number
 from codex_release.facts.signatures import AD_HOC, UNSIGNED, VERIFIED, CodeSignature
 from codex_release.runtime.codesign import cms
-from codex_release.runtime.headers import macho
+from codex_release.runtime.headers import Span, macho
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from codex_release.facts.targets import CodeSigning
-    from codex_release.runtime.headers import Span
 
 __all__ = ["examine"]
 
