@@ -51,8 +51,8 @@ _TWINE = ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._e
 _PRELOADED: dict[str, tuple[str, ...]] = {
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
-    "codex_release.base.program_worker": ("codex_release.base.program_worker", *_PIP, *_CONTENTS, *_TWINE),
-    "codex_release.wheels.backend_worker": ("codex_release.wheels.backend_worker", *_HATCHLING),
+    "codex_release.base.worker": ("codex_release.base.worker", *_PIP, *_CONTENTS, *_TWINE),
+    "codex_release.wheels.backend": ("codex_release.wheels.backend", "build", *_HATCHLING),
     "pip": _PIP,
     "twine": _TWINE,
 }

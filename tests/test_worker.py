@@ -41,7 +41,7 @@ def asked(worker: Worker, program: str, word: str) -> dict[str, Any]:
 
 
 def test_a_program_is_run_as_often_as_wanted(program: str) -> None:
-    with Worker("codex_release.base.program_worker", timeout_s=20) as worker:
+    with Worker("codex_release.base.worker", timeout_s=20) as worker:
         assert asked(worker, program, "one") == {"code": 0, "said": "one 2\naside\n"}
         assert asked(worker, program, "fails") == {"code": 3, "said": "fails 2\naside\n"}
         assert asked(worker, program, "complains") == {"code": 1, "said": "complains 2\naside\na reason"}
@@ -55,7 +55,7 @@ def test_a_program_is_run_as_often_as_wanted(program: str) -> None:
 
 @pytest.mark.usefixtures("started_from_nothing")
 def test_one_that_does_not_end_with_its_input_is_ended(program: str) -> None:
-    with Worker("codex_release.base.program_worker", timeout_s=1) as worker:
+    with Worker("codex_release.base.worker", timeout_s=1) as worker:
         assert asked(worker, program, "lingers") == {"code": 0, "said": "lingers 2\naside\n"}
     assert worker.start().returncode
 
@@ -68,28 +68,28 @@ def test_what_is_no_answer_is_none(program: str, tmp_path: Path) -> None:
 
 
 def test_one_that_dies_is_told_and_stays_dead(program: str) -> None:
-    with Worker("codex_release.base.program_worker", timeout_s=20) as worker:
+    with Worker("codex_release.base.worker", timeout_s=20) as worker:
         for word in ("dies", "one"):
             said = asked(worker, program, word)
             assert said == {"error": "its process died with exit code 4: it does not say why"}
 
 
 def test_one_that_hangs_is_ended(program: str) -> None:
-    with Worker("codex_release.base.program_worker", timeout_s=0.5) as worker:
+    with Worker("codex_release.base.worker", timeout_s=0.5) as worker:
         for word in ("hangs", "one"):
             assert asked(worker, program, word) == {"error": "its process gave no answer for 0 s"}
 
 
 def test_one_that_cannot_start_says_so(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codex_release.base.worker.python_argv", lambda *_: [os.devnull])
-    with Worker("codex_release.base.program_worker", timeout_s=20) as worker:
+    with Worker("codex_release.base.worker", timeout_s=20) as worker:
         assert "its process cannot be started: " in str(asked(worker, program, "one"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all processes compete")
 @pytest.mark.usefixtures("started_from_nothing")
 def test_one_aside_leaves_the_processors_to_others(program: str) -> None:
-    with Worker("codex_release.base.program_worker", "aside", timeout_s=20) as worker:
+    with Worker("codex_release.base.worker", "aside", timeout_s=20) as worker:
         asked(worker, program, "one")
         process = worker.start()
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 10

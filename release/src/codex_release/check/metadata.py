@@ -46,7 +46,7 @@ class MetadataCheck(Worker):
 
     def __init__(self, *, aside: bool = False) -> None:
         super().__init__(
-            "codex_release.base.program_worker",
+            "codex_release.base.worker",
             *(("aside",) if aside else ()),
             timeout_s=_TIMEOUT_S,
             environ={**os.environ, **_SETTINGS},

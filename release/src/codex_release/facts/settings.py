@@ -19,7 +19,7 @@
 Proxies and certificates (``HTTPS_PROXY``, ``SSL_CERT_FILE`` and the like) are read by httpx. Programs that are started
 inherit all of it; `protocol.schema` gives a runtime a ``CODEX_HOME`` of its own beside it, `check.metadata` lets no
 plugin into the programs it asks and gives them wide lines, `index.configured` has pip speak UTF-8, `index.resolution`
-leaves pip none of its own settings but the means of transport, and `wheels.backend_worker`, a program of its own, sets
+leaves pip none of its own settings but the means of transport, and `wheels.backend` sets, in a process of its own,
 what hatchling is to see.
 """
 

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -27,14 +27,13 @@ from codex_release.base.shown import shown_text
 from codex_release.base.table import Table
 from codex_release.base.worker import Worker
 from codex_release.index.configured import PipSettings, pip_settings
-from codex_release.index.pip_report import ResolvedFile, reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codex_release.index.client import PackageIndex
 
-__all__ = ["Expectation", "Question", "Resolution", "pip_environ", "resolve"]
+__all__ = ["Expectation", "Question", "Resolution", "ResolvedFile", "pip_environ", "reported", "resolve"]
 
 _FROM_RANGES = "--use-feature=fast-deps"
 """pip reads the metadata of a wheel through range requests where the index does not serve it beside the wheel."""
@@ -71,6 +70,25 @@ class Question:
     def __str__(self) -> str:
         """As a person says it."""
         return f"{' '.join(self.requirements)} on {self.platforms[0]} with Python {self.python}"
+
+
+@dataclass(frozen=True)
+class ResolvedFile:
+    """A file that pip installs.
+
+    Attributes:
+        project: whose it is, normalized.
+        version: as its metadata has it.
+        name: its file name.
+        sha256: as the index states it, or as it was found; `None` if neither.
+        url: where it comes from; empty if that is no matter.
+    """
+
+    project: str
+    version: str
+    name: str
+    sha256: str | None
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +175,7 @@ def _asked(
     environ |= pip_environ(index, settings)
     with (
         tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch,
-        Worker("codex_release.base.program_worker", timeout_s=_TIMEOUT_S, environ=environ) as pip,
+        Worker("codex_release.base.worker", timeout_s=_TIMEOUT_S, environ=environ) as pip,
     ):
         for question in questions:
             order = {"module": "pip", "words": [*_words(question, Path(scratch)), *features]}
@@ -199,3 +217,20 @@ def _resolution(question: Question, ran: dict[str, Any], report: Path) -> Resolu
     if "no such option" in reason:  # where nothing has to be found, this must not count as that
         raise PackageIndexError(f"this pip cannot say what it would install: {reason}", remedy=_OTHER_PIP)
     return Resolution(question, reason=reason)
+
+
+def reported(report: Table) -> tuple[ResolvedFile, ...]:
+    """The files in a report of pip's (``--report``, version 1), dependencies too."""
+    return tuple(_file(entry) for entry in report.tables("install"))
+
+
+def _file(entry: Table) -> ResolvedFile:
+    download, metadata = entry.table("download_info"), entry.table("metadata")
+    archive, url = download.table("archive_info"), download.text("url")
+    return ResolvedFile(
+        project=canonicalize_name(metadata.text("name")),
+        version=metadata.text("version"),
+        name=unquote(urlsplit(url).path.rpartition("/")[2]),
+        sha256=archive.table("hashes").get("sha256") if "hashes" in archive else None,
+        url=url,
+    )

@@ -13,8 +13,7 @@ from codex_release.base.errors import PackageIndexError, PublishError
 from codex_release.base.http import HttpError
 from codex_release.base.words import counted
 from codex_release.index.configured import PipSettings, pip_settings
-from codex_release.index.pip_report import ResolvedFile
-from codex_release.index.resolution import Expectation, Question, resolve
+from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
 from codex_release.publish.plan import CLASH, PRESENT, Candidate, PlannedFile, planned_file
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codex_release.index.client import PackageIndex
     from codex_release.index.listing import ListedFile
-    from codex_release.index.pip_report import ResolvedFile
+    from codex_release.index.resolution import ResolvedFile
 
 __all__ = ["OurFile", "file_findings", "installed_problem", "stray_findings"]
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.tags import mac_platforms
 from packaging.utils import parse_wheel_filename
 
-from codex_release.index.pip_report import ResolvedFile
-from codex_release.index.resolution import Expectation, Question, resolve
+from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
 from codex_release.verify.findings import Finding
 
 if TYPE_CHECKING:

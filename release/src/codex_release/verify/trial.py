@@ -24,7 +24,7 @@ from codex_release.base.programs import answer, found, said_last
 from codex_release.base.table import read_json
 from codex_release.base.words import counted
 from codex_release.facts.versions import printed_version
-from codex_release.index.pip_report import ResolvedFile, reported
+from codex_release.index.resolution import ResolvedFile, reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
