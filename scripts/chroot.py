@@ -198,11 +198,7 @@ def _copy_checkout(place: Path) -> None:
 
 
 def _run(*argv: str | Path, quiet: bool = False) -> None:
-    """Run a program; what it prints is shown if it fails, or at once if it is not quiet.
-
-    Raises:
-        subprocess.CalledProcessError: if it fails.
-    """
+    """Run a program; what it prints is shown if it fails, or at once if it is not quiet."""
     ran = subprocess.run(
         argv, stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None, check=False
     )

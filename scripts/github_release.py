@@ -203,12 +203,7 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
 
 
 def _require_untagged_elsewhere(tag: str, commit: str) -> str:
-    """The sha of a commit, which is where the tag is if there is one.
-
-    Raises:
-        ValueError: if it is elsewhere.
-        subprocess.SubprocessError: if ``gh`` cannot do something.
-    """
+    """The sha of a commit, which is where the tag is if there is one."""
     sha = _ran("git", "rev-parse", f"{commit}^{{commit}}").strip()
     refs = json.loads(_ran("gh", "api", f"repos/{{owner}}/{{repo}}/git/matching-refs/tags/{tag}"))
     if f"refs/tags/{tag}" in [each["ref"] for each in refs]:  # others may begin with it

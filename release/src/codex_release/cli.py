@@ -139,12 +139,7 @@ def _run(arguments: argparse.Namespace, script: Path | None) -> int:
 
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
-    """A block that writes to standard output; at its end all of it is there, which nobody is told of later.
-
-    Raises:
-        BrokenPipeError: if nobody reads it any more.
-        DiskError: if it cannot be written.
-    """
+    """A block that writes to standard output; at its end all of it is there, which nobody is told of later."""
     try:
         try:
             yield

@@ -77,11 +77,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
 
 def _newest(context: Context) -> ReleaseVersion:
-    """The newest release that a source knows; one that cannot be asked is named.
-
-    Raises:
-        SourceError: if none can.
-    """
+    """The newest release that a source knows; one that cannot be asked is named."""
     found, failures = [], []
     for source in context.sources:
         try:
@@ -149,11 +145,7 @@ def _documents(root: Path) -> list[Path]:
 
 
 def _run_script(script: Path, context: Context) -> None:
-    """Let a program of the checkout write its files, in the environment this one runs in.
-
-    Raises:
-        ProtocolError: if it fails.
-    """
+    """Let a program of the checkout write its files, in the environment this one runs in."""
     if not script.is_file():
         return
     context.progress.note(f"running {script.name}")

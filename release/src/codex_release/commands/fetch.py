@@ -82,11 +82,7 @@ def _readable(place: Path) -> AbstractContextManager[None]:
 
 
 def _complete(place: Path, runtime: Runtime, context: Context) -> RuntimeTree:
-    """The tree that lies at its place already, every file of it proved, and no other.
-
-    Raises:
-        UsageError: if something else is there, or it cannot be read.
-    """
+    """The tree that lies at its place already, every file of it proved, and no other."""
     if runtime.known is None:  # nothing but its archive tells what has to be there
         files = context.fetcher.tree(runtime).files
     else:
@@ -114,12 +110,7 @@ def _has_mode(path: Path, mode: int) -> bool:
 
 
 def _extracted(runtime: Runtime, place: Path, context: Context) -> RuntimeTree:
-    """A copy of a runtime at its place, where it appears whole or not at all.
-
-    Raises:
-        DiskError: if it cannot be written there.
-        ReleaseError: if no source can serve it.
-    """
+    """A copy of a runtime at its place, where it appears whole or not at all."""
     what = f"{runtime} cannot be extracted into {place}"
     remedy = "make room there and let it be written, or name another directory with --out"
     with system_errors_as(DiskError, what, remedy), scratch_directory(place.parent) as scratch:

@@ -142,11 +142,7 @@ def _package_around(
 
 
 def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -> Variant:
-    """The wheel to stage: the one with everything, or the fullest that keeps the tag that was asked for.
-
-    Raises:
-        InspectError: if none keeps it.
-    """
+    """The wheel to stage: the one with everything, or the fullest that keeps the tag that was asked for."""
     if platform_tag is None:
         return inspection.variants[0]
     platforms = tuple(sorted(platform_tag.split(".")))

@@ -101,22 +101,14 @@ class _Judged:
                 self._found |= {path: found} if found else {}
 
     def signatures(self) -> Mapping[str, CodeSignature]:
-        """What can be said of each executable, by its path.
-
-        Raises:
-            ReleaseError: if a signature does not hold.
-        """
+        """What can be said of each executable, by its path."""
         if self._refusals:
             raise self._refusals[0]
         return self._found
 
 
 def _signed(runtime: Runtime, files: Mapping[str, FileDigest], served: Collection[str], context: Context) -> Signature:
-    """What can be said of the entrypoint's signature, by the first source that served the runtime and has one.
-
-    Raises:
-        SignatureError: if it does not hold.
-    """
+    """What can be said of the entrypoint's signature, by the first source that served the runtime and has one."""
     path, facts = runtime.target.fill(context.catalog.layout.entrypoint), context.catalog.github
     identity = facts.signer.replace("{tag}", runtime.version.tag)
     for source in context.sources:

@@ -134,11 +134,7 @@ def _field_line(field: Field, words: Spelling) -> str:
 
 
 def _plain(value: str, without: str = "") -> str:
-    """A string that stands in the table without quotes.
-
-    Raises:
-        ProtocolError: if it cannot.
-    """
+    """A string that stands in the table without quotes."""
     if value != value.strip() or not value.isprintable() or '"' in value or (without and without in value):
         raise ProtocolError(f"the tables of the models cannot hold the string {json.dumps(value)}")
     return value

@@ -202,11 +202,7 @@ class _Run:
         return verdicts
 
     def _bring_dependencies(self, trial: Trial, stage: IndexStage, directory: Path) -> int:
-        """Put what the client depends on beside the release, so that its index alone is enough.
-
-        Raises:
-            RehearsalError: if the index does not take one of them.
-        """
+        """Put what the client depends on beside the release, so that its index alone is enough."""
         uploader = self._uploader(stage)
         wheels = trial.download(self._context.workspace.client_requirements, directory)
         for path in wheels:

@@ -145,11 +145,7 @@ def _examine(image: Span, trust: CodeSigning) -> CodeSignature:
 
 
 def _blobs(signature: Span) -> dict[int, Span]:
-    """The blobs of a superblob by slot, the first CodeDirectory before its alternates; zero bytes may follow.
-
-    Raises:
-        InspectError: if that is not so.
-    """
+    """The blobs of a superblob by slot, the first CodeDirectory before its alternates; zero bytes may follow."""
     magic, length, count = signature.unpack(_SUPERBLOB, 0, "code signature")
     if magic != _SUPERBLOB_MAGIC or signature.size > _MOST_BYTES:
         raise signature.damage(f"its code signature begins with {magic:#x} and has {signature.size} bytes")
@@ -169,11 +165,7 @@ def _blobs(signature: Span) -> dict[int, Span]:
 
 
 def _code_directory(blob: Span, signature: int) -> _CodeDirectory:
-    """Read a CodeDirectory, and hold it to cover all of the file up to its signature.
-
-    Raises:
-        InspectError: if it contradicts itself or the file.
-    """
+    """Read a CodeDirectory, and hold it to cover all of the file up to its signature."""
     what = "CodeDirectory"
     magic, _, version, flags, hashes, _, special, count, limit, size, kind, bits = blob.unpack(_DIRECTORY, 0, what)
     if magic != _DIRECTORY_MAGIC or _HASHES.get(kind, ("", 0))[1] != size or bits not in _PAGE_BITS:
@@ -240,11 +232,7 @@ def _message(blobs: Mapping[int, Span]) -> bytes:
 
 
 def _signer(message: bytes, directories: Sequence[_CodeDirectory], trust: CodeSigning) -> str:
-    """Who signed the first CodeDirectory, and with it the others.
-
-    Raises:
-        SignatureError: if that does not hold, or it is nobody who may.
-    """
+    """Who signed the first CodeDirectory, and with it the others."""
     what = "its CMS signature"
     signed = cms.read(message, directories[0].blob, what)
     hashes = signed.attributes.get(_CDHASHES, b"")
