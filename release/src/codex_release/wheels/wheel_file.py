@@ -17,7 +17,7 @@ from packaging.utils import BuildTag, InvalidWheelFilename, parse_wheel_filename
 
 from codex_release.base.digests import CHUNK
 from codex_release.base.errors import CheckError
-from codex_release.base.optional import optional
+from codex_release.runtime.archive import isal_zlib
 from codex_release.wheels.record import RecordRow, parse_record
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["DAMAGED", "WheelFile", "read_entry_points", "read_headers", "told"]
-
-# Windows on ARM has no wheel of isal.
-isal_zlib = optional("isal.isal_zlib")
 
 DAMAGED = (
     zipfile.BadZipFile,
