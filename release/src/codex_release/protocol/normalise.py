@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codex_release.base.errors import ProtocolError
 from codex_release.protocol.naming import attribute, member, pascal
-from codex_release.protocol.results import guess, params_name, result_names
+from codex_release.protocol.rules import Rules, guess, params_name, result_names
 from codex_release.protocol.schema import Schema, Side, name_in
 from codex_release.protocol.shapes import (
     Alias,
@@ -47,7 +47,6 @@ from codex_release.protocol.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from codex_release.protocol.rules import Rules
 
 __all__ = ["normalise"]
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.atomic import write_text
 from codex_release.base.errors import WorkspaceError
 from codex_release.base.table import Table, read_json
-from codex_release.protocol.results import result_names
+from codex_release.protocol.rules import Rules, result_names
 from codex_release.protocol.schema import Schema, Side, bare, name_in, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from codex_release.protocol.rules import Rules
 
 __all__ = ["load", "lost", "only_here", "save", "together"]
 
