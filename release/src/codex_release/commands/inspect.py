@@ -12,7 +12,7 @@ from codex_release.base.errors import InspectError, UsageError
 from codex_release.commands.answer import Answer
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.headers import Executable, begins_as_executable, read_executable
-from codex_release.runtime.tags import variants, wheel_tag
+from codex_release.runtime.tags import dotted, variants, wheel_tag
 
 if TYPE_CHECKING:
     import argparse
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
             found.format,
             "+".join(found.machines),
             _linking(found),
-            _dotted(found.glibc),
-            _dotted(found.minos),
+            dotted(found.glibc) if found.glibc else "-",
+            dotted(found.minos) if found.minos else "-",
             "yes" if found.signed else "no",
         )
         for name, found in executables.items()
@@ -109,7 +109,3 @@ def _linking(found: Executable) -> str:
     if found.static is None:
         return "-"
     return "static" if found.static else found.interpreter or "dynamic"
-
-
-def _dotted(version: tuple[int, int] | None) -> str:
-    return f"{version[0]}.{version[1]}" if version else "-"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codex_release.facts.targets import Target
     from codex_release.runtime.headers import Executable
 
-__all__ = ["Variant", "broken_promise", "variants", "wheel_tag"]
+__all__ = ["Variant", "broken_promise", "dotted", "variants", "wheel_tag"]
 
 _GLIBC_FLOOR = (2, 17)
 """The oldest glibc a tag is written for; older systems have no Python that the wheels support."""
@@ -107,7 +107,7 @@ def _manylinux(promised: tuple[int, int], executable: Executable) -> str | None:
     needed = _glibc_needed(executable)
     if needed is None:
         return f"it needs the interpreter {executable.interpreter}"
-    return f"it needs glibc {_dotted(needed)}" if needed > promised else None
+    return f"it needs glibc {dotted(needed)}" if needed > promised else None
 
 
 def _musllinux(_: tuple[int, int], executable: Executable) -> str | None:
@@ -117,7 +117,7 @@ def _musllinux(_: tuple[int, int], executable: Executable) -> str | None:
 def _macos(promised: tuple[int, int], executable: Executable) -> str | None:
     if executable.minos is None:
         return "it names no oldest macOS"
-    return f"it needs macOS {_dotted(executable.minos)}" if executable.minos > promised else None
+    return f"it needs macOS {dotted(executable.minos)}" if executable.minos > promised else None
 
 
 _VERSION = r"(?P<major>[0-9]{1,4})_(?P<minor>[0-9]{1,4})"
@@ -186,5 +186,6 @@ def _glibc_needed(executable: Executable) -> tuple[int, int] | None:
     return executable.glibc or (0, 0)
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def dotted(version: tuple[int, int]) -> str:
+    """A version as people write it."""
     return f"{version[0]}.{version[1]}"
