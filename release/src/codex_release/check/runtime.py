@@ -121,9 +121,8 @@ def check_runtime(
         return [*problems, str(error)], None
     platforms = frozenset(tag.platform for tag in wheel.tags)
     expected = frozenset(platform for variant in inspection.variants for platform in variant.platforms)
-    shipped = payload_paths(wheel, catalog)
     optional = filter(catalog.layout.is_optional, catalog.layout.payload(locked.files) if locked else ())
-    left_out = frozenset(path for path in optional if path not in shipped)
+    left_out = frozenset(path for path in optional if path not in paths)
     return problems, Coverage(str(wheel.version), target.triple, platforms, expected, left_out, run)
 
 

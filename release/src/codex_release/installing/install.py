@@ -137,18 +137,13 @@ def _write_package(plan: Plan, shipped: RuntimeTree, skeleton: Mapping[str, byte
     rows: dict[str, FileDigest] = {f"{module}/{path}": digest for path, digest in shipped.files.items()}
     for name, content in small.items():
         rows[name] = _write(stage.new((_PACKAGES, name)), content, 0o644)
-    name, entry_point = _entry_point(small[f"{dist_info}/entry_points.txt"])
+    programs = read_entry_points(small[f"{dist_info}/entry_points.txt"].decode("utf-8"))["console_scripts"]
+    ((name, entry_point),) = programs.items()
     script, content = console_script(name, entry_point, environment, plan.runtime.target)
     digest = _write(stage.new((_SCRIPTS, script)), content, 0o755)
     rows[_from_site(environment.site, environment.scripts / script)] = digest
     _write(stage.new((_PACKAGES, record)), record_text(rows, record).encode(), 0o644)
     return dist_info, script
-
-
-def _entry_point(content: bytes) -> tuple[str, str]:
-    """The one console script (the entry points specification)."""
-    ((name, entry_point),) = read_entry_points(content.decode("utf-8"))["console_scripts"].items()
-    return name, entry_point
 
 
 def _from_site(site: Path, file: Path) -> str:

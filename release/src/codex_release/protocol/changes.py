@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,14 +39,7 @@ class Verdict:
     why: str
 
 
-def _breaks(why: str) -> Verdict:
-    return Verdict(is_breaking=True, why=why)
-
-
-def _harmless(why: str) -> Verdict:
-    return Verdict(is_breaking=False, why=why)
-
-
+_breaks, _harmless = partial(Verdict, True), partial(Verdict, False)
 _GATE = "it is refused now unless experimental things are allowed"
 _NO_GATE = "it needs no permission any more"
 _PASSED_OVER = _harmless("a client that does not know it ignores it")
