@@ -159,19 +159,14 @@ class Web:
 
         return self._read(url, headers, read)
 
-    def digest(self, url: str, headers: Mapping[str, str] | None = None, most: int = MOST_FILE) -> FileDigest:
+    def digest(self, url: str, headers: Mapping[str, str]) -> FileDigest:
         """What the file behind a URL is, as it is sent; nothing of it is kept.
 
-        Args:
-            url: where it is.
-            headers: what to ask with.
-            most: how many bytes it may have.
-
         Raises:
-            HttpError: if the server refuses, cannot be reached, or does not come to an end.
+            HttpError: if the server refuses, cannot be reached, or sends more than `MOST_FILE` bytes.
         """
         return self._read(
-            url, headers, lambda response: digested(self.bounded(shown_url(url), response.iter_raw(), most))
+            url, headers, lambda response: digested(self.bounded(shown_url(url), response.iter_raw(), MOST_FILE))
         )
 
     @contextlib.contextmanager

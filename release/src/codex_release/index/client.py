@@ -155,17 +155,13 @@ class PackageIndex:
             )
         return path
 
-    def digest(self, url: str, most: int = MOST_FILE) -> FileDigest:
+    def digest(self, url: str) -> FileDigest:
         """What a file on the index is, by reading all of it.
 
-        Args:
-            url: where it is.
-            most: how many bytes it may have.
-
         Raises:
-            HttpError: if the index refuses, cannot be reached, or serves more.
+            HttpError: if the index refuses, cannot be reached, or serves more than any file has.
         """
-        return self.web.digest(url, {**_FRESH, **self.headers(url)}, most)
+        return self.web.digest(url, {**_FRESH, **self.headers(url)})
 
     def body(self, url: str) -> bytes:
         """A small file on the index, such as the metadata of a wheel.
