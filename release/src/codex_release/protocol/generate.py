@@ -13,11 +13,10 @@ from codex_release.protocol.normalise import normalise
 from codex_release.protocol.older import only_here, together
 from codex_release.protocol.options import with_value_aliases
 from codex_release.protocol.prose import abouts_of
-from codex_release.protocol.render_events import render_events
 from codex_release.protocol.render_front import render_front
 from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
-from codex_release.protocol.render_tables import render_prose, render_registry
+from codex_release.protocol.render_tables import render_events, render_prose, render_registry
 from codex_release.protocol.rules import Rules, result_lines
 
 if TYPE_CHECKING:

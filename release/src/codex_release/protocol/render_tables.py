@@ -1,22 +1,28 @@
-"""``generated/registry.py`` and ``generated/prose.py``: what is data alone, cheap to import or read late.
+"""``generated/registry.py``, ``prose.py`` and ``events``: what is data alone, cheap to import or read late.
 
 The registry says which methods there are and what they carry; the prose is what the client reads when somebody asks a
 model for its docstring, and not before.
+
+Every event with what it says is for type checkers; at run time it is only a name. The union has a member for each
+method, so that a comparison of the method tells which payload it is. A method that the client does not know has a
+member too, whose method is a literal that no runtime says: were it any string, every comparison could mean it, and
+neither a typo nor a payload would be found out.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from codex_release.protocol.shapes import Message, Protocol, Struct
-from codex_release.protocol.text import WIDTH, bracketed, filled, quoted
+from codex_release.protocol.text import PACKAGE, WIDTH, alternatives, bracketed, filled, imports, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_release.protocol.layer import Layer
 
-__all__ = ["render_prose", "render_registry"]
+__all__ = ["render_events", "render_prose", "render_registry"]
 
 _INDENT = " " * 8
 _FUTURE = "\nfrom __future__ import annotations\n"
@@ -41,6 +47,23 @@ CLIENT_REQUESTS: dict[str, tuple[str | None, str, bool, frozenset[str]]] = {
 _PROSE_ABOUT = "What the models and their fields are for; read when somebody asks for it."
 _MODELS_ABOUT = "Name of a model to its docstring, but for the fields."
 _FIELDS_ABOUT = "Name of a field, or of a model and its field, to what it is; the second goes first."
+
+_EVENTS_ABOUT = "What the runtime tells: every event, and what it says."
+_UNION_ABOUT = '''\
+"""Any event: comparing its `method` tells type checkers what its `payload` is.
+
+What only a newer runtime tells is one of them too; its payload is plain JSON.
+"""
+'''
+_EVENTS = '''
+from __future__ import annotations
+
+from codex_app_server.events import Notification
+
+Event = Notification
+"""Any event; which there are is for type checkers to know."""
+'''
+_UNKNOWN = "(unknown)"
 
 
 def render_registry(layer: Layer) -> dict[str, str]:
@@ -73,6 +96,23 @@ def render_prose(layer: Layer) -> dict[str, str]:
     models = {name: "\n\n".join(about.paragraphs) for name, about in abouts.items()}
     tables = _texts("MODELS", models, _MODELS_ABOUT) + _texts("FIELDS", fields, _FIELDS_ABOUT)
     return {"prose.py": layer.header(_PROSE_ABOUT) + _FUTURE + tables}
+
+
+def render_events(layer: Layer) -> dict[str, str]:
+    """The module and its stub, by their paths within the generated package."""
+    events = layer.protocol.notifications
+    homes = defaultdict(list)
+    for event in events:
+        homes[f"{PACKAGE}.{layer.rooms[event.params]}"].append(event.params)
+    homes["codex_app_server.events"] = ["Notification"]
+    homes["codex_app_server.protocol.messages"] = ["JsonValue"]
+    members = [(event.method, event.params) for event in events] + [(_UNKNOWN, "JsonValue")]
+    union = alternatives(
+        "Event", [f"Notification[Literal[{quoted(method)}], {payload}]\n" for method, payload in members]
+    )
+    stub = f"\nfrom typing import Literal, TypeAlias\n\n{imports(homes)}\n{union}{_UNION_ABOUT}"
+    about = layer.header(_EVENTS_ABOUT)
+    return {"events.py": about + _EVENTS, "events.pyi": about + stub}
 
 
 def _names(layer: Layer) -> str:
