@@ -78,7 +78,6 @@ def begin(tag: str, ref: str, default: str) -> None:
 
     Raises:
         ValueError: if it may not begin.
-        subprocess.SubprocessError: if ``gh`` cannot do something.
     """
     if ref not in {default, f"refs/tags/{tag}"}:
         raise ValueError(f"{tag} is released from its tag or from {default}, not from {ref}")
@@ -118,11 +117,7 @@ def collected(dist: Path, scratch: Path) -> list[Path]:
 
 
 def get_previous(directory: Path, version: str) -> None:
-    """Get the report of the newest release other than a version's; nothing if there is none, or it has no report.
-
-    Raises:
-        subprocess.SubprocessError: if ``gh`` cannot do something.
-    """
+    """Get the report of the newest release other than a version's; nothing if there is none, or it has no report."""
     directory.mkdir(parents=True, exist_ok=True)
     words = ("--exclude-drafts", "--exclude-pre-releases", "--limit", "20", "--json", "tagName")
     tags = [each["tagName"] for each in json.loads(_ran("gh", "release", "list", *words))]
@@ -175,7 +170,6 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
 
     Raises:
         ValueError: if it has a file with other bytes, or its tag is at another commit.
-        subprocess.SubprocessError: if ``gh`` cannot do something.
     """
     sha = _require_untagged_elsewhere(tag, commit)
     release = _release(tag)
@@ -224,7 +218,7 @@ def _release(tag: str) -> dict[str, Any] | None:
 
 
 def _ran(*argv: str) -> str:
-    """What a program prints, which must end well."""
+    """What a program prints, which must end well; a `subprocess.SubprocessError` says that it did not."""
     return subprocess.run(
         argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S
     ).stdout

@@ -82,11 +82,7 @@ def looked_at(path: Path) -> tuple[str, bool]:
 
 
 def is_proposed(version: str) -> bool:
-    """Whether there is, or ever was, a pull request for a version; a branch alone is what a broken-off run left.
-
-    Raises:
-        subprocess.SubprocessError: if ``gh`` cannot be asked.
-    """
+    """Whether there is, or ever was, a pull request for a version; a branch alone is what a broken-off run left."""
     return bool(json.loads(_ran("gh", "pr", "list", "--head", branch(version), "--state", "all", "--json", "number")))
 
 
@@ -100,7 +96,6 @@ def propose(version: str, patch: Path, notes: str, *, is_tested: bool) -> None:
 
     Raises:
         ValueError: if the patch changes something that no bump writes; nothing is pushed then.
-        subprocess.SubprocessError: if ``git`` or ``gh`` cannot do something.
     """
     title, name = f"Move the pin to Codex {version}", branch(version)
     _ran("git", "switch", "--create", name)
@@ -143,7 +138,7 @@ def body(notes: str, *, is_tested: bool) -> str:
 
 
 def _ran(*argv: str) -> str:
-    """What a program prints, which must end well."""
+    """What a program prints, which must end well; a `subprocess.SubprocessError` says that it did not."""
     return subprocess.run(
         argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S
     ).stdout

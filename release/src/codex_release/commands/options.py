@@ -77,16 +77,7 @@ def add(parser: argparse.ArgumentParser, *names: str, **otherwise: Any) -> None:
 
 
 def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[str], _Number]:
-    """The ``type`` of an argument that is a finite number.
-
-    Args:
-        kind: what makes a number of its text, `int` or `float`.
-        least: the smallest number that it may be.
-        what: names the kind in the error: ``'7x' is no <what>``.
-
-    Returns:
-        what `argparse` reads the text with; it raises an `ArgumentTypeError` of a text that is no such number.
-    """
+    """The ``type`` of an argument that is a finite number, `least` or more: ``'7x' is no <what>``."""
 
     def read(text: str) -> _Number:
         with contextlib.suppress(ValueError):
