@@ -246,6 +246,29 @@ def test_a_file_that_cannot_be_undone_keeps_no_other_from_it_and_is_told(
     assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {"a": "new", "b": "old"}
 
 
+def test_a_new_file_that_cannot_be_deleted_keeps_no_other_from_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows deletes no file that somebody has open, a virus scanner for one."""
+    old, made = tmp_path / "old", tmp_path / "made"
+
+    def work() -> None:
+        old.write_text("new", encoding="utf-8")
+        made.touch()
+
+        def unlink(path: Path, missing_ok: bool = False) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+        monkeypatch.setattr(Path, "unlink", unlink)
+        raise KeyError("why")
+
+    old.write_text("old", encoding="utf-8")
+    told = rf"^{re.escape(str(made))} cannot be deleted: .*, so not everything is as it was before \('why'\)"
+    with pytest.raises(DiskError, match=told), undone_on_failure(lambda: list(tmp_path.iterdir())):
+        work()
+    assert old.read_text("utf-8") == "old"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C can be sent to a single process there")
 def test_a_second_interrupt_does_not_keep_it_from_undoing(tmp_path: Path) -> None:
     path = tmp_path / "file"

@@ -43,14 +43,15 @@ def undone_on_failure(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
 def _undo(before: Mapping[Path, bytes], now: Iterable[Path]) -> list[str]:
     """Make files what they were; why some are not."""
     failures = []
-    for path in {*now} - before.keys():
-        path.unlink()  # first: if the disk is full, that makes room for the others
-    for path, content in before.items():
+    # What is new goes first: if the disk is full, that makes room for the others.
+    for path in (*({*now} - before.keys()), *before):
         try:
-            if not path.is_file() or path.read_bytes() != content:
-                write_bytes(path, content)
+            if path not in before:
+                path.unlink()
+            elif not path.is_file() or path.read_bytes() != before[path]:
+                write_bytes(path, before[path])
         except OSError as error:
-            failures.append(f"{path} cannot be written: {error.strerror}")
+            failures.append(f"{path} cannot be {'written' if path in before else 'deleted'}: {error.strerror}")
     return failures
 
 
