@@ -652,8 +652,12 @@ def test_a_second_event_loop_is_refused_at_once_and_may_close(peer: Peer) -> Non
 
 
 def test_without_an_event_loop_of_asyncio_there_is_a_reason(peer: Peer) -> None:
-    with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
-        AsyncCodex(peer(TALKER)).models().send(None)
+    codex = AsyncCodex(peer(TALKER))
+    for call in (codex.models, codex.__aenter__):
+        with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
+            call().send(None)
+    with pytest.raises(StopIteration):  # there is nothing to wait for
+        codex.close().send(None)
 
 
 def test_where_gevent_has_patched_threads_there_is_a_reason(peer: Peer) -> None:

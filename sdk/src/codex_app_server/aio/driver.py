@@ -277,7 +277,9 @@ class AsyncDriver(BaseDriver):
         release_imports()
         self._is_open = False
         self._reader.ending = self._reader.ending or Ending("the client was closed")
-        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+        if self._loop is None:  # it was never started
+            return
+        if self._loop is not asyncio.get_running_loop():
             if self._reader.questions is not None:
                 self._reader.questions.close()
             await self._transport.close_from_elsewhere(self._loop)
