@@ -681,6 +681,17 @@ def test_where_gevent_has_patched_threads_there_is_a_reason(peer: Peer) -> None:
 # What is said, kept and copied.
 
 
+def test_what_belongs_to_a_process_is_not_pickled(peer: Peer) -> None:
+    with Codex(peer(TALKER)) as codex:
+        thread = codex.thread_start()
+        for live in (codex, codex.client, thread, thread.turn(TextInput("1 1"))):
+            for put in (pickle.dumps, copy.deepcopy):
+                with pytest.raises(TypeError, match="pass its configuration, or the id of a thread"):
+                    put(live)
+    with pytest.raises(TypeError, match="pass its configuration"):
+        pickle.dumps(AsyncCodex(peer(TALKER)))
+
+
 def test_copies_of_events_keep_what_they_say(peer: Peer) -> None:
     with Codex(peer(TALKER)) as codex:
         (event, *_) = codex.thread_start().turn(TextInput("1 1 off")).stream()

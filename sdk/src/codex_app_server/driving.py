@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from codex_app_server._log import log_skipped
 from codex_app_server.errors import (
@@ -262,6 +262,13 @@ class BaseDriver(ABC):
                 self._reader.questions.close()
             self._transport.let_go()
             warnings.warn("a Codex client was not closed", ResourceWarning, source=self, stacklevel=2)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, or copied with all that it has."""
+        raise TypeError(
+            "a client cannot be pickled or copied, for a connection belongs to the process that opened it: pass its "
+            "configuration, or the id of a thread, and make a client there"
+        )
 
     @property
     def handlers(self) -> Handlers:
