@@ -220,6 +220,13 @@ model.wait_for_requests(1)
         with pytest.raises(ValueError, match="one of direct, code, not 'both'"):
             ModelServer(mode="both")  # type: ignore[arg-type]
 
+    def test_a_key_does_not_lead_to_another_model(self) -> None:
+        with ModelServer() as model:
+            given = model.config(api_key="k", config={"model": "gpt-5.5"})
+            assert given.overrides()[-2:] == ['model_provider="embedded"', 'model="gpt-5.5"']
+            assert given.config == {"model_provider": "embedded", "model": "gpt-5.5"}
+            assert model.config(api_key="k", base_url=f"{model.url}/v1").config is None
+
     def test_once_closed_it_gives_no_configuration(self) -> None:
         with ModelServer() as model:
             pass

@@ -165,13 +165,17 @@ class ModelServer:
 
         Args:
             env: more variables for the runtime; None removes one.
-            **options: other fields of `AppServerConfig`.
+            **options: other fields of `AppServerConfig`. An ``api_key`` is sent to nobody, unless there is a
+                ``base_url``.
 
         Raises:
             RuntimeError: if the server is closed: a turn would wait for it in vain, and nobody would delete the home.
         """
         if self._stopping.is_set():
             raise RuntimeError("the ModelServer is closed: ask for a configuration within its `with` block")
+        if options.get("api_key") is not None and options.get("base_url") is None:
+            # A key is one for OpenAI, who would be asked.
+            options["config"] = {"model_provider": "embedded", **(options.get("config") or {})}
         home = _new_home()
         self._homes.append(home)
         (home / "config.toml").write_text(_CONFIG.format(url=self.url, model=self._model), encoding="utf-8")
