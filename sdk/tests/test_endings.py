@@ -420,6 +420,46 @@ def test_what_ctrl_c_left_of_an_import_holds_up_nobody(peer: Peer, then: str) ->
     assert (ran.stdout, ran.returncode) == ("fine\n", 0), ran.stderr
 
 
+LATE = """
+import sys, time
+from codex_app_server import AppServerConfig, Codex
+from codex_app_server.testing import ModelServer
+
+def model():
+    with ModelServer():
+        yield
+
+class Late:
+    def __init__(self):
+        self.codex = Codex(AppServerConfig(launch_args_override=sys.argv[1:]))
+        self.model = model()
+        next(self.model)
+        print(self.codex._driver._transport._process.pid)
+
+    def __del__(self):
+        assert sys.is_finalizing()
+        began = time.monotonic()
+        try:
+            self.codex.thread_archive("t")  # which imports nothing before
+        except RuntimeError as error:
+            print(error)
+        self.codex.close()
+        self.model.close()
+        print(time.monotonic() - began < 2)
+
+late = Late()
+"""
+
+
+def test_a_finalizer_that_runs_when_the_interpreter_ends_waits_for_nobody(peer: Peer) -> None:
+    ran = child(LATE, *command_of(peer(TALKER)))
+
+    process, *said = ran.stdout.splitlines()
+    assert said == ["nothing can be waited for any more: the interpreter is ending", "True"], ran.stderr
+    assert (ran.stderr, ran.returncode) == ("", 0)
+    until(lambda: not psutil.pid_exists(int(process)), 5)
+
+
 def test_the_interpreter_ends_when_what_is_loaded_ahead_is_loaded() -> None:
     program = (
         "import atexit, sys, codex_app_server\n"
@@ -429,6 +469,31 @@ def test_the_interpreter_ends_when_what_is_loaded_ahead_is_loaded() -> None:
     )
 
     assert child(program).stdout == "True\n"
+
+
+LATE_POOL = """
+import atexit, sys
+from codex_app_server import AppServerConfig, CodexPool
+
+class Late:
+    def __init__(self):
+        self.pool = CodexPool(AppServerConfig(launch_args_override=sys.argv[1:]), size=1)
+        self.pool.run("1 1")
+
+    def close(self):
+        self.pool.close()
+        print("closed")
+
+late = Late()
+{then}
+"""
+
+
+@pytest.mark.parametrize("then", ["atexit.register(late.close)", "Late.__del__ = Late.close"])
+def test_a_pool_is_closed_where_no_thread_can_be_begun_any_more(peer: Peer, then: str) -> None:
+    ran = child(LATE_POOL.format(then=then), *command_of(peer(TALKER)))
+
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("closed\n", "", 0)
 
 
 @posix_only

@@ -30,9 +30,16 @@ class Aside:
     Args:
         work: what is done; what it raises is logged.
         name: for the log.
+        is_short: as for threads; a task can always be begun.
     """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    def __init__(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        name: str,
+        *,
+        is_short: bool = False,  # noqa: ARG002 - the twin has it
+    ) -> None:
         self._task = asyncio.create_task(self._do(work, name))
         _going.add(self._task)
         self._task.add_done_callback(_going.discard)

@@ -238,7 +238,8 @@ class Leasing:
         for member in members:
             codex, member.codex = member.codex, None
             if codex is not None:
-                self._closing[codex] = (member.name, Aside(partial(self._close, codex), "closing a runtime"))
+                closing = Aside(partial(self._close, codex), "closing a runtime", is_short=True)
+                self._closing[codex] = (member.name, closing)
 
     async def _close(self, codex: AsyncCodex) -> None:
         try:

@@ -5,6 +5,7 @@ The threads are daemons: a function that never returns does not keep a program f
 
 from __future__ import annotations
 
+import sys
 import threading
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,21 @@ class Aside:
     Args:
         work: what is done; what it raises is logged.
         name: of its thread.
+        is_short: whether it is done here and now where no thread can be begun.
 
     Raises:
-        RuntimeError: if the system has no more threads.
+        RuntimeError: if the system has no more threads, or the interpreter is ending.
     """
 
-    def __init__(self, work: Callable[[], None], name: str) -> None:
+    def __init__(self, work: Callable[[], None], name: str, *, is_short: bool = False) -> None:
         self._done = Latch()
-        threading.Thread(target=self._do, args=(work, name), name=f"codex-app-server {name}", daemon=True).start()
+        thread = threading.Thread(target=self._do, args=(work, name), name=f"codex-app-server {name}", daemon=True)
+        try:
+            _begin(thread)
+        except RuntimeError:
+            if not is_short:
+                raise
+            self._do(work, name)
 
     def wait(self, timeout: float) -> bool:
         """Wait for the end; whether it came within so many seconds."""
@@ -47,6 +55,12 @@ class Aside:
             log_error(error, f"{name} failed")
         finally:
             self._done.set()
+
+
+def _begin(thread: threading.Thread) -> None:
+    if sys.is_finalizing():  # until Python 3.12 this would wait for ever
+        raise RuntimeError("no thread can be begun any more: the interpreter is ending")
+    thread.start()
 
 
 class Caller:

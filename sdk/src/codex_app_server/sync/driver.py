@@ -119,7 +119,7 @@ class Driver(BaseDriver):
 
     def finish(self) -> None:
         """Wait some seconds for calls of tools that are to finish."""
-        if self._reader.tools is not None:
+        if self._reader.tools is not None and not sys.is_finalizing():
             self._reader.tools.finish()
 
     def call(self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None) -> JsonValue:
@@ -318,9 +318,11 @@ class Driver(BaseDriver):
         """Refuse to wait where nothing could come of it.
 
         Raises:
-            RuntimeError: in a forked child, and in the threads that move bytes.
+            RuntimeError: in a forked child, in the threads that move bytes, and when the interpreter is ending.
         """
         self._check_process()
+        if sys.is_finalizing():
+            raise RuntimeError("nothing can be waited for any more: the interpreter is ending")
         if self._transport.is_own_thread():
             raise RuntimeError(
                 "nothing can be waited for here: this thread, where a finalizer runs, is the client's own"

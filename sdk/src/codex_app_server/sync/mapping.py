@@ -15,7 +15,7 @@ from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
 from codex_app_server.sync.opening import Starting
-from codex_app_server.sync.waiting import Latch, new_sleeper, sleep, wake
+from codex_app_server.sync.waiting import Latch, ends_within, new_sleeper, sleep, wake
 from codex_app_server.timeouts import end_after, left_until
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class _Crew:
                 stop()
         end = time.monotonic() + _GRACE_S
         for thread in self._at_work - {threading.current_thread()}:  # where nobody closed it, anybody may collect it
-            thread.join(max(0.0, end - time.monotonic()))
+            ends_within(thread, max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         try:

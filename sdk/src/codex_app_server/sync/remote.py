@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 import time
 from queue import SimpleQueue
@@ -111,7 +112,7 @@ class RemoteTransport:
     def close(self) -> None:
         """Hang up. May be called again, by several threads, and in the midst of itself; returns when that is done."""
         self.let_go()
-        if self.is_own_thread() or not self._threads:
+        if self.is_own_thread() or sys.is_finalizing() or not self._threads:
             return
         try:
             self._gone.wait(MOMENT)

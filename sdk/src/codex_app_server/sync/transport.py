@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 import threading
 import time
 from queue import SimpleQueue
@@ -37,7 +38,7 @@ from codex_app_server.ending import (
 from codex_app_server.errors import RuntimeStartError
 from codex_app_server.forking import open_here
 from codex_app_server.runtime import launch_command, launch_environment
-from codex_app_server.sync.waiting import Latch
+from codex_app_server.sync.waiting import Latch, ends_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,12 +150,13 @@ class StdioTransport:
         """Close stdin, and see that the runtime leaves: by itself, or by a signal it may handle, or by one it cannot.
 
         May be called again, by several threads, and in the midst of itself; each returns when everything is done. One
-        of the threads that move bytes, in which a finalizer may run, does not wait.
+        of the threads that move bytes, in which a finalizer may run, does not wait, and nobody does once the
+        interpreter is ending, which closes stdin.
         """
         self._is_closing = True
         if not self._threads:
             return
-        if self.is_own_thread():
+        if self.is_own_thread() or sys.is_finalizing():
             self.let_go()
             return
         self._outbox.put(None)
@@ -190,13 +192,13 @@ class StdioTransport:
 
     def _clean_up(self) -> None:
         process = self._process
-        _join(self._watcher, 3 * MOMENT)
+        ends_within(self._watcher, 3 * MOMENT)
         for thread, pipe in (
             (self._reader, process.stdout),
             (self._writer, process.stdin),
             (self._drainer, process.stderr),
         ):
-            if not _join(thread, MOMENT):
+            if not ends_within(thread, MOMENT):
                 # Its thread stays until then, and closes the pipe.
                 logger().warning("%s is still open: another process has inherited it", thread.name)
             elif pipe is not None:
@@ -206,8 +208,8 @@ class StdioTransport:
         exit_code = self._process.wait()
         self._exited.set()
         self._leaving()
-        _join(self._reader, MOMENT)
-        _join(self._drainer, MOMENT)
+        ends_within(self._reader, MOMENT)
+        ends_within(self._drainer, MOMENT)
         reason = self._dismissal or describe_exit(exit_code)
         if self._failure is not None:  # it may have gone because nobody read any more
             reason = _failed(self._failure)
@@ -279,10 +281,3 @@ def _is_readable(pipe: IO[bytes], seconds: float) -> bool:
     poll = select.poll()  # not `select.select`, which refuses descriptors from 1024 on
     poll.register(pipe, select.POLLIN)
     return bool(poll.poll(seconds * 1_000))
-
-
-def _join(thread: threading.Thread, timeout: float) -> bool:
-    """Wait for a thread; whether it has ended or never began."""
-    if thread.ident is not None:
-        thread.join(timeout)
-    return not thread.is_alive()

@@ -4,11 +4,15 @@ A thread may be interrupted between any two steps, by Ctrl-C, by a signal handle
 itself. So everything here is made of what does its work in one step, and who waits has a lock of his own, which is
 taken until he is woken. A `SimpleQueue` would not do: until Python 3.12, where the time is up by the moment it looks
 again, it waits for ever.
+
+Once the interpreter is ending, which has a finalizer run that late, its other threads are gone, and nobody is woken any
+more: nothing is waited for then.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -17,7 +21,7 @@ from typing import TypeAlias
 
 from codex_app_server.preloading import release_imports
 
-__all__ = ["Latch", "Relay", "Sleeper", "guard", "new_sleeper", "sleep", "wake"]
+__all__ = ["Latch", "Relay", "Sleeper", "ends_within", "guard", "new_sleeper", "sleep", "wake"]
 
 Sleeper: TypeAlias = "threading.Lock"
 """One thread that waits, once."""
@@ -47,6 +51,8 @@ def wake(sleeper: Sleeper) -> None:
 def sleep(sleeper: Sleeper, timeout: float | None) -> bool:
     """Wait to be woken; whether that happened within so many seconds."""
     release_imports()
+    if sys.is_finalizing():
+        return sleeper.acquire(blocking=False)
     if os.name == "nt":
         return _slept_in_slices(sleeper, timeout)
     return sleeper.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
@@ -61,6 +67,13 @@ def _slept_in_slices(sleeper: Sleeper, timeout: float | None) -> bool:
             return True
         if end is not None and time.monotonic() >= end:
             return False
+
+
+def ends_within(thread: threading.Thread, timeout: float) -> bool:
+    """Wait for a thread, so many seconds; whether it has ended, or never began."""
+    if thread.ident is not None and not sys.is_finalizing():
+        thread.join(timeout)
+    return not thread.is_alive()
 
 
 class Latch:

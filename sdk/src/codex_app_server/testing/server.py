@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import traceback
@@ -191,10 +192,11 @@ class ModelServer:
         if os.getpid() != self._process_id:
             return
         self._stopping.set()
-        self._server.shutdown()
-        self._server.hang_up()
-        self._server.server_close()
-        self._thread.join()
+        if not sys.is_finalizing():  # then its threads are gone, and nobody would answer
+            self._server.shutdown()
+            self._server.hang_up()
+            self._server.server_close()
+            self._thread.join()
         for home in self._homes:
             shutil.rmtree(home, ignore_errors=True)
 
