@@ -280,6 +280,10 @@ class TestPaths:
         assert allow_paths(tmp_path)(self.asked(tmp_path / guarded)) is None
         assert allow_paths((tmp_path / guarded).parent)(self.asked(tmp_path / guarded)) == "accept"
 
+    @pytest.mark.parametrize("name", [".git.", ".codex ", ".codex . .", ".git::$INDEX_ALLOCATION"])
+    def test_nor_is_what_windows_takes_for_one_of_these(self, tmp_path: Path, name: str) -> None:
+        assert allow_paths(tmp_path)(self.asked(tmp_path / name / "config")) is None
+
 
 class TestMistakes:
     def test_an_empty_path_is_not_the_current_directory(self) -> None:

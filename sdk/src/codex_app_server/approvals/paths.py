@@ -55,4 +55,9 @@ def _is_in(path: str, root: str) -> bool:
         inside = Path(path).relative_to(root)
     except ValueError:
         return False
-    return _GUARDED.isdisjoint(part.lower() for part in inside.parts)
+    return _GUARDED.isdisjoint(map(_plain, inside.parts))
+
+
+def _plain(name: str) -> str:
+    """The name of the file that Windows makes of a name: without dots and spaces at its end, and a stream of it."""
+    return name.lower().partition(":")[0].rstrip(". ")
