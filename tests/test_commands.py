@@ -678,6 +678,19 @@ def test_a_missing_lock_says_how_to_write_one(release: FakeRelease, tmp_path: Pa
     assert release.refused("lock", VERSION, "--check", "--lock-file", tmp_path / "no.toml") == line
 
 
+def test_a_lock_that_a_merge_left_in_pieces_says_what_writes_another(release: FakeRelease) -> None:
+    before = Lock.read(release.lock_file)
+    release.lock_file.write_text(f"<<<<<<< HEAD\n{release.lock_file.read_text('utf-8')}", encoding="utf-8")
+    # It may be some other file, so even `lock` does not write over it.
+    for words in (("fetch",), ("lock", VERSION), ("lock", "--check")):
+        assert release.refused(*words).endswith(
+            "; take it from the version control, or delete it and write it anew with: codex-release lock VERSION"
+        )
+    release.lock_file.unlink()
+    release.ran("lock", VERSION)
+    assert Lock.read(release.lock_file) == before
+
+
 def test_a_lock_that_cannot_be_written_is_named_with_what_to_do(release: FakeRelease, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / "lock.toml"

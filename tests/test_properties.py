@@ -228,7 +228,7 @@ def test_an_edited_lock_is_a_lock_or_a_lock_error(edits: list[tuple[int, int, st
 )
 def test_a_lock_with_a_wrong_fact_is_refused(old: str, new: str) -> None:
     assert old in SMALL_LOCK
-    with pytest.raises(LockError, match=r"the lock.*; write it anew with: codex-release lock VERSION"):
+    with pytest.raises(LockError, match=r"the lock.*, or delete it and write it anew with: codex-release lock VERSION"):
         Lock.loads(SMALL_LOCK.replace(old, new), "the lock")
 
 

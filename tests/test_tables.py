@@ -70,7 +70,11 @@ def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
     ("name", "read", "remedy"),
     [
         ("targets.toml", Catalog.load, "mend it there; git diff shows what was changed"),
-        ("runtime.lock.toml", Lock.read, "write it anew with: codex-release lock VERSION"),
+        (
+            "runtime.lock.toml",
+            Lock.read,
+            "take it from the version control, or delete it and write it anew with: codex-release lock VERSION",
+        ),
         ("protocol.prose.toml", Prose.load, "mend it there; git diff shows what was changed"),
         ("protocol.toml", Rules.load, "mend it there; git diff shows what was changed"),
     ],
