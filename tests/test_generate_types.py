@@ -332,6 +332,10 @@ def obj(required: str = "", **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required.split()}
 
 
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/definitions/v2/{name}"}
+
+
 def test_strings_in_several_parts_are_one_enum(rules: Rules) -> None:
     found = read(rules, Kind={"oneOf": [string("aB", "c"), string("d")]})
     assert found == {"Kind": Enumeration("Kind", (("a_b", "aB"), ("c", "c"), ("d", "d")))}
@@ -445,11 +449,64 @@ def test_what_the_stable_schema_lacks_is_experimental(rules: Rules) -> None:
         (obj("", aB=True, a_b=True), "two members of Thing would have the same name"),
         (string("a-b", "a_b"), "two members of Thing would have the same name"),
         (obj("", a=True) | {"oneOf": [obj("", b=True), obj("", c=True)]}, "nothing that tells the options apart"),
+        ({"allOf": [obj("", a=True), obj("", b=True)]}, r"Thing has to be several things at once \(allOf\)"),
+        (obj("", a={"allOf": [{"type": "string"}, {"enum": ["b"]}]}), "ThingA has to be several things at once"),
+        (obj("", a=True) | {"allOf": [obj("", b=True)]}, "Thing has to be several things at once"),
+        (
+            {"oneOf": [obj("t", t=string("a")) | {"allOf": [obj("", b=True)]}, obj("t", t=string("b"))]},
+            "Thing has to be several things at once",
+        ),
+        ({"anyOf": [ref("Thing"), {"type": "string"}]}, "Thing is a union that is one of its own options"),
     ],
 )
 def test_an_unknown_idiom_is_an_error(rules: Rules, definition: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint):
         read(rules, Thing=definition)
+
+
+def test_a_definition_can_be_anything_at_all(rules: Rules) -> None:
+    assert read(rules, Thing=True)["Thing"] == Alias("Thing", Scalar("json"))
+
+
+def test_two_unions_that_are_options_of_each_other_are_an_error(rules: Rules) -> None:
+    one, other = ({"anyOf": [{"type": "string"}, ref(name)]} for name in ("Other", "One"))
+    with pytest.raises(ProtocolError, match=r"^One is a union that is one of its own options; look at "):
+        read(rules, One=one, Other=other)
+
+
+@pytest.mark.parametrize(
+    ("definitions", "complaint"),
+    [
+        ({"Tree": {"type": "array", "items": ref("Tree")}}, "Tree refers to Tree, without an object in between"),
+        (
+            {"Json": {"anyOf": [{"type": "null"}, {"type": "object", "additionalProperties": ref("List")}]}}
+            | {"List": {"type": "array", "items": ref("Json")}},
+            "(Json refers to List refers to Json|List refers to Json refers to List), without",
+        ),
+    ],
+)
+def test_an_alias_without_an_end_is_refused(rules: Rules, definitions: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=rf"^{complaint}"):
+        files_for(alone(Schema(definitions, {}, {}, {})), NOTHING, without_front(rules), "1")
+
+
+def test_two_methods_of_one_name_are_refused(rules: Rules) -> None:
+    side = alone(Schema({"DoResponse": obj("")}, {"do/itNow": None, "do/it/now": None}, {}, {}))
+    known = replace(
+        without_front(rules), client_options={}, results=dict.fromkeys(side.schema.client_requests, "DoResponse")
+    )
+    with pytest.raises(
+        ProtocolError, match=r"do/it/now and do/itNow would both be called do_it_now in Python; put one"
+    ):
+        files_for(side, NOTHING, known, "1")
+
+
+def test_a_name_for_the_strings_of_an_enum_takes_none_of_the_schemas(rules: Rules) -> None:
+    long = string(*(f"as_long_as_it_takes_{number}" for number in range(9)))
+    definitions = {"How": long, "HowValue": obj("", a=True), "DoParams": obj("", how=ref("How")), "DoResponse": obj("")}
+    side = alone(Schema(definitions, {"do": ref("DoParams")}, {}, {}))
+    with pytest.raises(ProtocolError, match=r"^HowValue is in the schema, but would be the name of the strings of How"):
+        files_for(side, NOTHING, replace(without_front(rules), client_options={}), "1")
 
 
 def test_two_classes_of_one_name_are_an_error(rules: Rules) -> None:
@@ -493,10 +550,6 @@ def test_a_number_cannot_be_a_tag_but_is_part_of_a_shape_and_of_its_name(rules: 
 
 
 # --- what the schema does not say
-
-
-def ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/definitions/v2/{name}"}
 
 
 def without_front(rules: Rules) -> Rules:
@@ -724,7 +777,8 @@ def test_a_schema_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
         "{": r"is no JSON: ",
         "{}": r"oneOf is missing$",
         json.dumps(messages).replace("method", "name"): r"oneOf\[0\]\.properties\.method is missing$",
-        json.dumps(messages).replace('["a"]', "[]"): r"oneOf\[0\]\.properties\.method has no name$",
+        json.dumps(messages).replace('["a"]', "[]"): r"oneOf\[0\]\.properties\.method has 0 names instead of one$",
+        json.dumps(messages).replace('["a"]', '["a", "b"]'): r"properties\.method has 2 names instead of one$",
     }.items():
         (tmp_path / "ServerRequest.json").write_text(odd, encoding="utf-8")
         with pytest.raises(ProtocolError, match=rf"^{told}ServerRequest\.json:? .*{problem}"):

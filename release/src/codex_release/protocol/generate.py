@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import ProtocolError
@@ -18,12 +19,14 @@ from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_tables import render_events, render_prose, render_registry
 from codex_release.protocol.rules import Rules, result_lines
+from codex_release.protocol.shapes import Alias, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from codex_release.protocol.schema import Side
+    from codex_release.protocol.shapes import Definition
 
 __all__ = ["differing", "files_for", "write"]
 
@@ -49,6 +52,7 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
             problems=result_lines(plain.guesses),
             remedy="if it is right, put it under [results] in release/protocol.toml, a line each",
         )
+    _require_ends(plain.definitions)
     chosen = with_choices(plain, rules)
     protocol, rooms = with_value_aliases(chosen, rules, rooms_of_definitions(chosen, rules))
     layer = Layer(version, protocol, rules, rooms, abouts_of(protocol, rules.prose), only_here(older, side))
@@ -62,6 +66,18 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
     return dict(sorted(files.items()))
 
 
+def _require_ends(definitions: Mapping[str, Definition]) -> None:
+    """Refuse aliases that lead back to themselves: what they stand for is written out, and would have no end."""
+    aliases = {name: set(names_of(each)) for name, each in definitions.items() if isinstance(each, Alias)}
+    try:
+        TopologicalSorter({name: names & aliases.keys() for name, names in aliases.items()}).prepare()
+    except CycleError as error:
+        raise ProtocolError(
+            f"{' refers to '.join(reversed(error.args[1]))}, without an object in between, which has no end in Python",
+            remedy="look at the schema that the runtime prints; the generator has to learn it",
+        ) from error
+
+
 def _require_python(path: str, text: str) -> None:
     """Refuse what nothing could import: a word of the rules' files, or of the schema, cannot stand where it is put."""
     try:
@@ -70,7 +86,8 @@ def _require_python(path: str, text: str) -> None:
         line = text.splitlines()[(getattr(error, "lineno", None) or 1) - 1].strip()
         raise ProtocolError(
             f"{path} would be no Python ({error}): {line[:80]}",
-            remedy="look for what stands there in release/protocol.toml and release/protocol.prose.toml",
+            remedy="look for what stands there in release/protocol.toml, in release/protocol.prose.toml, and in the "
+            "schema that the runtime prints",
         ) from error
 
 

@@ -139,8 +139,11 @@ class _Reader:
         self.found[definition.name] = definition
         return Named(definition.name)
 
-    def definition(self, name: str, schema: _Schema) -> Definition:
+    def definition(self, name: str, schema: _Schema | bool) -> Definition:
         """What a named schema is."""
+        if isinstance(schema, bool):
+            return Alias(name, self.type(schema, name))
+        _require_one_of(name, schema)
         options = schema.get("oneOf") or schema.get("anyOf")
         if options:
             return self.union(name, schema, options)
@@ -173,6 +176,7 @@ class _Reader:
         """A union of objects with a tag."""
         variants: dict[str, str] = {}
         for each in objects:
+            _require_one_of(name, each)
             value = each["properties"][tag]["enum"][0]
             alike = sum(pascal(other) == pascal(value) for other in variants)  # ``openai/form`` and ``openaiForm``
             variant = f"{pascal(value)}{alike + 1 if alike else ''}{name}"
@@ -228,6 +232,7 @@ class _Reader:
         if schema is False:
             raise ProtocolError(f"{name} can be nothing at all", remedy=_REMEDY)
         body = {} if schema is True else {key: value for key, value in schema.items() if key not in _PROSE}
+        _require_one_of(name, body)
         options = body.get("allOf") or body.get("oneOf") or body.get("anyOf")
         if not body:
             return _JSON
@@ -255,6 +260,13 @@ class _Reader:
         if kind is None or kind not in _SCALARS:
             raise ProtocolError(f"{name} is of a type that the generator does not know: {kind}")
         return Scalar(_SCALARS[kind])
+
+
+def _require_one_of(name: str, schema: _Schema) -> None:
+    """Refuse what has to be several things at once: one of them would be taken for the whole."""
+    parts = schema.get("allOf", ())
+    if len(parts) > 1 or (parts and schema.keys() & {"properties", "oneOf", "anyOf"}):
+        raise ProtocolError(f"{name} has to be several things at once (allOf)", remedy=_REMEDY)
 
 
 def _literals(name: str, values: Sequence[object]) -> Type:
@@ -320,15 +332,19 @@ def _nullable(kind: Type) -> Nullable:
     return kind if isinstance(kind, Nullable) else Nullable(kind)
 
 
-def _flattened(definition: Definition, all_of_them: Mapping[str, Definition]) -> Definition:
+def _flattened(
+    definition: Definition, all_of_them: Mapping[str, Definition], within: frozenset[str] = frozenset()
+) -> Definition:
     """A union by shape with the options of those among its options; if no class is among them, just an alias."""
     if not isinstance(definition, ShapeUnion):
         return definition
+    if definition.name in within:
+        raise ProtocolError(f"{definition.name} is a union that is one of its own options", remedy=_REMEDY)
     options: list[Type] = []
     for option in definition.options:
         inner = all_of_them.get(option.name) if isinstance(option, Named) else None
         if isinstance(inner, ShapeUnion):
-            flat = _flattened(inner, all_of_them)
+            flat = _flattened(inner, all_of_them, within | {definition.name})
             options.extend(flat.options if isinstance(flat, ShapeUnion) else [option])
         else:
             options.append(option)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.shapes import (
     Alias,
     Enumeration,
@@ -117,7 +118,11 @@ class Options:
 
 
 def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str]) -> tuple[Protocol, dict[str, str]]:
-    """The protocol and its rooms with a name for the strings of each long enum, or class, that is an option."""
+    """The protocol and its rooms with a name for the strings of each long enum, or class, that is an option.
+
+    Raises:
+        ProtocolError: if the schema has a definition of such a name.
+    """
     options = Options(protocol, rules)
     wanted = words_in(
         option.annotation for request in protocol.client_requests for option in options.of(request.params)
@@ -127,6 +132,9 @@ def with_value_aliases(protocol: Protocol, rules: Rules, rooms: Mapping[str, str
         for name, definition in protocol.definitions.items()
         if isinstance(definition, (Enumeration, KeyedUnion)) and _value_alias(name) in wanted
     }
+    for name, alias in added.items():
+        if alias.name in protocol.definitions:
+            raise ProtocolError(f"{alias.name} is in the schema, but would be the name of the strings of {name} too")
     definitions = {**protocol.definitions, **{alias.name: alias for alias in added.values()}}
     homes = {**rooms, **{alias.name: rooms[name] for name, alias in added.items()}}
     return replace(protocol, definitions=dict(sorted(definitions.items()))), homes

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import ProtocolError
 from codex_release.protocol.layer import Layer, rooms_of_methods
 from codex_release.protocol.naming import attribute, pascal
 from codex_release.protocol.spelling import words_in
@@ -35,13 +36,24 @@ NOTES = (
 
 
 def render_methods(layer: Layer, *, is_async: bool) -> dict[str, str]:
-    """The modules of one of the twins, by their paths within the generated package."""
+    """The modules of one of the twins, by their paths within the generated package.
+
+    Raises:
+        ProtocolError: if two methods would have the same name.
+    """
     package, prefix = ("amethods", "Async") if is_async else ("methods", "")
     by_room = defaultdict(list)
     homes = rooms_of_methods(layer.protocol, layer.rules)
+    named: dict[str, str] = {}
     for request in layer.protocol.client_requests:
         if request.method not in layer.rules.left_out_methods:
             by_room[homes[request.method]].append(request)
+            name = attribute(request.method)
+            if (other := named.setdefault(name, request.method)) != request.method:
+                raise ProtocolError(
+                    f"the methods {other} and {request.method} would both be called {name} in Python",
+                    remedy="put one of them under [left_out] in release/protocol.toml",
+                )
     classes = {room: f"{prefix}{pascal(room)}Methods" for room in sorted(by_room)}
     files = {f"{package}/__init__.py": _together(package, prefix, classes, layer)}
     for room, name in classes.items():

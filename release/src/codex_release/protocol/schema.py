@@ -139,8 +139,8 @@ def _methods(schema: Table) -> dict[str, Any]:
     for message in schema.tables("oneOf"):
         properties = message.table("properties")
         names = properties.table("method").texts("enum")
-        if not names:
-            properties.refuse("method", "has no name")
+        if len(names) != 1:
+            properties.refuse("method", f"has {len(names)} names instead of one")
         found[names[0]] = None if properties.get("params") is None else read_schema(properties, "params")
     return found
 
