@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -19,8 +20,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["VENV", "RefusedError", "installer_settings", "set_up"]
 
@@ -88,7 +94,8 @@ def set_up(*requirements: str) -> Path:
     """
     try:
         _ = str(VENV).encode(sys.getfilesystemencoding())  # some Pythons would get further, and fail without a word
-        _complete(*requirements)
+        with _alone():
+            _complete(*requirements)
     except UnicodeError as error:
         raise RefusedError(
             f"{VENV} cannot be made: {sys.getfilesystemencoding()} has not all characters of its path; "
@@ -97,6 +104,39 @@ def set_up(*requirements: str) -> Path:
     except OSError as error:
         raise RefusedError(f"{VENV} cannot be made: {error}; have the checkout where you may write") from error
     return PYTHON
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """A block that only one process of this checkout is in; the others wait, and where there are no locks, do not."""
+    with Path(__file__).open("rb") as file:
+        is_told = False
+        while not _is_locked(file.fileno()):
+            if not is_told:
+                _say(f"another dev.py is at work on {VENV}, waiting for it")
+                is_told = True
+            time.sleep(0.1)
+        yield
+
+
+def _is_locked(file: int) -> bool:
+    """Whether a file is locked for us now, or cannot be; the system frees it with the process."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(file, 1 << 30, os.SEEK_SET)  # behind its end: nobody else reads what is locked there
+        lock = functools.partial(msvcrt.locking, file, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        lock = functools.partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        lock()
+    except (BlockingIOError, PermissionError):  # what POSIX and Windows say of one that is held
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def _complete(*requirements: str) -> None:

@@ -95,6 +95,29 @@ def test_an_environment_is_made_once_and_follows_what_is_asked_for(checkout: Pat
     assert finished(python, "--version").stdout.startswith(f"Python {other}.")
 
 
+def test_who_comes_second_waits_for_the_first_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_told, is_in = threading.Event(), threading.Event()
+    said: list[str] = []
+
+    def say(words: str) -> None:
+        said.append(words)
+        is_told.set()
+
+    def second() -> None:
+        with dev_environment._alone():
+            is_in.set()
+
+    monkeypatch.setattr(dev_environment, "_say", say)
+    thread = threading.Thread(target=second)
+    with dev_environment._alone():
+        thread.start()
+        assert is_told.wait(60)
+        assert not is_in.is_set()
+    assert is_in.wait(60)
+    thread.join()
+    assert said == [f"another dev.py is at work on {dev_environment.VENV}, waiting for it"]
+
+
 @pytest.fixture
 def here(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The environment of the copied checkout, for the module in this process; pip, which takes seconds, is left out."""
