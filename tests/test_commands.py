@@ -491,7 +491,9 @@ def test_staging_keeps_to_a_narrower_tag_and_refuses_a_wider_one(release: FakeRe
     said = release.ran("stage-runtime", tmp_path / "whole", *words)
     assert "--platform-tag manylinux2014_aarch64" in said.err
     assert (tmp_path / "whole" / "src" / "codex_cli_bin" / "codex-path" / "rg").is_file()
-    release.ran("stage-runtime", tmp_path / "narrow", *words, "--platform-tag", "musllinux_1_2_aarch64")
+    twice = "musllinux_1_2_aarch64.musllinux_1_2_aarch64"
+    said = release.ran("stage-runtime", tmp_path / "narrow", *words, "--platform-tag", twice)
+    assert "py3-none-musllinux_1_2_aarch64 " in said.out
     assert not (tmp_path / "narrow" / "src" / "codex_cli_bin" / "codex-path").exists()
     line = release.refused("stage-runtime", tmp_path / "wide", *words, "--platform-tag", "manylinux_2_17_x86_64")
     assert "breaks the promise of manylinux_2_17_x86_64" in line

@@ -489,6 +489,8 @@ def test_an_executable_of_another_platform_earns_no_tag(alien: str, path: str) -
         "linux_x86_64",
         "manylinux1_x86_64",
         "manylinux_2_x86_64",
+        "manylinux_02_17_x86_64",
+        "manylinux_2_017_x86_64",
         "manylinux_2_17_x86_64\n",
         "manylinux_\u0662_\u0661_x86_64",
         f"manylinux_2_{'1' * 5_000}_x86_64",

@@ -145,7 +145,7 @@ def _variant(inspection: Inspection, target: Target, platform_tag: str | None) -
     """The wheel to stage: the one with everything, or the fullest that keeps the tag that was asked for."""
     if platform_tag is None:
         return inspection.variants[0]
-    platforms = tuple(sorted(platform_tag.split(".")))
+    platforms = tuple(sorted(set(platform_tag.split("."))))
     reasons: list[str] = []
     for variant in inspection.variants:
         reasons = [

@@ -120,7 +120,7 @@ def _macos(promised: tuple[int, int], executable: Executable) -> str | None:
     return f"it needs macOS {dotted(executable.minos)}" if executable.minos > promised else None
 
 
-_VERSION = r"(?P<major>[0-9]{1,4})_(?P<minor>[0-9]{1,4})"
+_VERSION = r"(?P<major>0|[1-9][0-9]{0,3})_(?P<minor>0|[1-9][0-9]{0,3})"  # with zeros in front, no installer knows it
 
 _JUDGES: dict[str, tuple[str, Callable[[tuple[int, int], Executable], str | None]]] = {
     rf"manylinux_{_VERSION}_(?P<arch>\w+)": ("elf", _manylinux),
