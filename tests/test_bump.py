@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from recording import RecordedProgress, connected, direct
 from codex_release.base.digests import FileDigest
 from codex_release.base.errors import DiskError, SourceError
 from codex_release.cli import main
+from codex_release.commands import bump
 from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
 from codex_release.facts.settings import Settings
@@ -109,6 +111,23 @@ def test_nothing_is_done_where_the_newest_is_pinned(release: FakeRelease, monkey
         said = release.capsys.readouterr().err
         assert f"no source says which release is the newest: npm: the npm registry has no {PACKAGE}@latest" in said
     assert release.lock_file.read_bytes() == before
+
+
+def test_a_pin_that_another_process_moved_meanwhile_is_left_alone(
+    release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = release.lock_file.read_text("utf-8").replace(f'version = "{archives.VERSION}"', 'version = "0.998.0"')
+
+    @contextlib.contextmanager
+    def exclusive(directory: Path, *_: object) -> Iterator[None]:
+        assert directory == release.root
+        release.lock_file.write_text(moved, encoding="utf-8")  # by whom it waited for
+        yield
+
+    monkeypatch.setattr(bump, "exclusive", exclusive)
+    line = release.refused("bump", "--version", "0.999.0")
+    assert line.startswith(f"{release.lock_file} was changed by another process meanwhile; look at what is pinned now")
+    assert release.lock_file.read_text("utf-8") == moved
 
 
 def bumped(release: FakeRelease, *words: str) -> dict[str, object]:

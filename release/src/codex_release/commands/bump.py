@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_release.base.atomic import write_text
-from codex_release.base.errors import DiskError, ProtocolError, ReleaseError, SourceError, UsageError, system_errors_as
+from codex_release.base.errors import (
+    DiskError,
+    LockError,
+    ProtocolError,
+    ReleaseError,
+    SourceError,
+    UsageError,
+    system_errors_as,
+)
 from codex_release.base.programs import answer
+from codex_release.base.switch import exclusive
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
+from codex_release.facts.lock import Lock
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.pin.move import notes, with_version
 from codex_release.pin.observation import observed
@@ -56,6 +66,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         ReleaseError: if no source tells which is the newest, the release is not there for every platform, or its
             protocol is not understood; everything is as it was then.
         UsageError: if the release that is asked for is older than the pinned one.
+        LockError: if another process has moved the pin meanwhile.
     """
     pinned = context.lock.version
     version = ReleaseVersion.parse(arguments.version) if arguments.version else _newest(context)
@@ -71,7 +82,15 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         return Answer(("state", "because"), [row], data)
     if arguments.dry_run:
         return Answer(("state", "version"), [(f"{pinned} is pinned", f"{version} would be")], data)
-    summary = _bump(version, context, arguments.notes)
+    waiting = "another bump is at work in this checkout, waiting for it"
+    # What one undoes, another has perhaps just done.
+    with exclusive(context.workspace.root, "codex-release-bump", lambda: context.progress.note(waiting)):
+        if Lock.read(context.lock_file) != context.lock:
+            raise LockError(
+                f"{context.lock_file} was changed by another process meanwhile",
+                remedy="look at what is pinned now (git diff), and run this again if need be",
+            )
+        summary = _bump(version, context, arguments.notes)
     rows = [(f"{pinned} -> {version}", summary, str(arguments.notes or ""))]
     return Answer(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
 
