@@ -6,7 +6,9 @@ there are. Killed runs are whole processes, killed with their twine; the others 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import shutil
 import signal
 import zipfile
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from faulty_index import (
     Fault,
@@ -26,7 +29,6 @@ from faulty_index import (
     reset_halfway,
     status,
 )
-from programs import finished
 from publishing import SmallRelease, Window, pypi_server_window, stage_window
 from until import until
 from verdicts import praised_once
@@ -314,6 +316,14 @@ def test_a_client_that_is_public_too_early_is_said_loudly_and_the_runtime_comes_
     assert shown.proxy.stored == [*shown.release.runtime[5:], shown.release.client[1]]
 
 
+def living_in(group: int) -> Iterator[psutil.Process]:
+    """The processes of a group, without those that have ended and that nobody has asked about yet."""
+    for each in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(each.pid) == group and each.status() != psutil.STATUS_ZOMBIE:
+                yield each
+
+
 @pytest.mark.parametrize(
     ("name", "word"), [("SIGINT", "interrupted"), ("SIGTERM", "ended by SIGTERM"), ("SIGHUP", "ended by SIGHUP")]
 )
@@ -337,9 +347,7 @@ def test_what_ends_a_run_ends_its_twine_and_says_what_is_there(
     assert process.returncode == 128 + number
     assert "Traceback" not in err
     assert err.splitlines()[-1] == f"codex-release: {word}"
-    ps = finished("ps", "-A", "-o", "pgid=,stat=,args=").stdout.splitlines()
-    group = [each for each in map(str.split, ps) if each[0] == str(process.pid) and not each[1].startswith("Z")]
-    assert group == []  # twine was in it
+    assert list(living_in(process.pid)) == []  # twine was in it
     assert list(tmp_path.iterdir()) == []
     said = next(line for line in err.splitlines() if line.startswith("interrupted: "))
     assert f"{names[0]}, {names[1]}, {names[3]}" in said

@@ -232,7 +232,7 @@ def tagged(gh: Path, **tags: str) -> None:
 
 
 def test_a_release_whose_tag_is_at_another_commit_is_refused(gh: Path, dist: Path) -> None:
-    before = finished("git", "rev-parse", "HEAD^", cwd=ROOT).stdout.strip()
+    before = "0" * 40
     tagged(gh, v0_169_0_post1=before)
     released(dist)  # a tag that only begins like it
     tagged(gh, v0_169_0=before)

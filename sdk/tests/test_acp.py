@@ -481,7 +481,9 @@ def test_the_command_is_an_agent(codex_binary: Path, codex_model_server: ModelSe
         editor = Editor()
         program, *words = command("acp", "--codex-bin", str(codex_binary))
         env = home_of(codex_model_server, "")
-        async with acp.spawn_agent_process(editor, program, *words, env=env) as (agent, process):  # type: ignore[arg-type]
+        patient = {"shutdown_timeout": 30.0}
+        spawned = acp.spawn_agent_process(editor, program, *words, env=env, transport_kwargs=patient)  # type: ignore[arg-type]
+        async with spawned as (agent, process):
             session = await begun(agent, tmp_path)
             assert (await prompted(agent, session)).stop_reason == "end_turn"
             assert editor.words() == "Done."
