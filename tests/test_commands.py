@@ -686,7 +686,7 @@ def test_a_lock_that_a_merge_left_in_pieces_says_what_writes_another(release: Fa
     # It may be some other file, so even `lock` does not write over it.
     for words in (("fetch",), ("lock", VERSION), ("lock", "--check")):
         assert release.refused(*words).endswith(
-            "; take it from the version control, or delete it and write it anew with: codex-release lock VERSION"
+            "; restore it from version control, or delete it and write it anew with: codex-release lock VERSION"
         )
     release.lock_file.unlink()
     release.ran("lock", VERSION)

@@ -657,7 +657,7 @@ def test_what_older_runtimes_ask_stays_answerable_over_any_number_of_moves(rules
 def test_a_file_of_older_messages_with_a_mistake_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "older.json"
     path.write_text('{"stable": {}}', encoding="utf-8")
-    with pytest.raises(WorkspaceError, match=r"older\.json: experimental is missing; take it from the version control"):
+    with pytest.raises(WorkspaceError, match=r"older\.json: experimental is missing; restore it from version control"):
         older.load(path)
 
 
@@ -685,7 +685,7 @@ def test_an_older_definition_that_is_no_schema_is_refused_with_its_place(
             continue  # of a message without parameters
         sides = {"experimental": empty | {kind: {"X": json.loads(schema)}}, "stable": empty}
         path.write_text(json.dumps(sides), encoding="utf-8")
-        with pytest.raises(WorkspaceError, match=rf"older\.json: experimental\.{kind}\.{complaint}; take it from"):
+        with pytest.raises(WorkspaceError, match=rf"older\.json: experimental\.{kind}\.{complaint}; restore it from"):
             older.load(path)
 
 

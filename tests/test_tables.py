@@ -73,7 +73,7 @@ def spoiled(document: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
         (
             "runtime.lock.toml",
             Lock.read,
-            "take it from the version control, or delete it and write it anew with: codex-release lock VERSION",
+            "restore it from version control, or delete it and write it anew with: codex-release lock VERSION",
         ),
         ("protocol.prose.toml", Prose.load, "mend it there; git diff shows what was changed"),
         ("protocol.toml", Rules.load, "mend it there; git diff shows what was changed"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Lock", "LockedArchive", "LockedTarget", "Runtime", "compare_files"]
 
 _SCHEMA = 1
-_REMEDY = "take it from the version control, or delete it and write it anew with: codex-release lock VERSION"
+_REMEDY = "restore it from version control, or delete it and write it anew with: codex-release lock VERSION"
 _HEADER = """\
 # The pinned runtime: what every byte of it must be. Written by `codex-release lock VERSION`, checked by
 # `codex-release lock --check`; not meant to be edited.

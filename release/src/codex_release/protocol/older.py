@@ -32,7 +32,7 @@ def load(path: Path) -> Side:
     """
     if not path.is_file():
         return Side(Schema({}, {}, {}, {}), Schema({}, {}, {}, {}))
-    sides = read_json(path.read_bytes(), str(path), WorkspaceError, "take it from the version control")
+    sides = read_json(path.read_bytes(), str(path), WorkspaceError, "restore it from version control")
     return Side(*(_kept(sides.table(name)) for name in ("experimental", "stable")))
 
 
