@@ -577,6 +577,12 @@ def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: P
     assert "does not exist" in release.refused("inspect", tmp_path / "missing", code=2)
 
 
+def test_what_may_be_waited_for_for_ever_is_not_opened(release: FakeRelease, tmp_path: Path) -> None:
+    assert "is neither a file nor a directory" in release.refused("inspect", os.devnull, code=2)
+    words = ("stage-runtime", tmp_path / "stage", os.devnull, "--runtime-version", VERSION)
+    assert "is neither a file nor a directory" in release.refused(*words, code=2)
+
+
 def test_matrix_is_what_github_actions_reads(release: FakeRelease) -> None:
     matrix = json.loads(release.ran("matrix", "--json").out)
     assert [each["target"] for each in matrix["include"]] == list(TRIPLES)

@@ -673,6 +673,8 @@ def test_a_file_of_older_messages_with_a_mistake_is_refused(tmp_path: Path) -> N
         ('{"enum": [{}]}', r"X\.enum is no array of words and numbers"),
         ('{"$ref": 1}', r"X\.\$ref is 1, not a text"),
         ('{"type": [1]}', r"X\.type\[0\] is 1, not a text"),
+        ('{"anyOf": [{"const": "a"}]}', r"X\.anyOf\[0\]\.const is nothing that is known of schemas.*"),
+        ('{"patternProperties": {}}', r"X\.patternProperties is nothing that is known of schemas.*"),
     ],
 )
 def test_an_older_definition_that_is_no_schema_is_refused_with_its_place(

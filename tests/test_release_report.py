@@ -222,6 +222,9 @@ class TestReportCommand:
     def test_refuses_what_is_no_release_and_what_is_no_report(self, release: FakeRelease, tmp_path: Path) -> None:
         assert "holds no wheel" in release.refused("report", tmp_path)
         broken = tmp_path / "codex_cli_bin-0.169.0-py3-none-win_amd64.whl"
+        broken.mkdir()
+        assert f"{broken} is no file; take it out" in release.refused("report", tmp_path)
+        broken.rmdir()
         broken.write_bytes(b"PK")
         assert broken.name in release.refused("report", tmp_path)
         assert "is no JSON" in release.refused("report", tmp_path, "--with", broken)

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import InspectError, UsageError
+from codex_release.base.errors import InspectError
 from codex_release.commands.answer import Answer
+from codex_release.commands.options import readable
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.headers import Executable, begins_as_executable, read_executable
 from codex_release.runtime.tags import dotted, variants, wheel_tag
@@ -38,11 +39,9 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     Raises:
         InspectError: if a file cannot be read as an executable, or there is none.
         ArchiveError: if an archive cannot be extracted.
-        UsageError: if the path does not exist.
+        UsageError: if the path does not exist, or is a pipe or the like.
     """
-    path: Path = arguments.path
-    if not path.exists():
-        raise UsageError(f"{path} does not exist")
+    path = readable(arguments.path)
     with tempfile.TemporaryDirectory(prefix="codex-inspect-") as scratch:
         root = _directory(path, Path(scratch))
         executables = _executables(root) if root else {path.name: read_executable(path)}

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codex_release.base.errors import ReleaseError
+from codex_release.base.errors import ReleaseError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +24,7 @@ __all__ = [
     "leave_report",
     "length_of_time",
     "number_of_bytes",
+    "readable",
     "runnable",
     "warn_unlocked",
 ]
@@ -92,6 +93,17 @@ def number(kind: Callable[[str], _Number], least: int, what: str) -> Callable[[s
 length_of_time = number(float, 0, "length of time; give a number, 0 or more")
 """A length of time; the option says the unit."""
 number_of_bytes = number(int, 1, "number of bytes; give a whole number, 1 or more")
+
+
+def readable(path: Path) -> Path:
+    """A file or directory that somebody named; a pipe would be waited for, perhaps for ever.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{path} {'is neither a file nor a directory' if path.exists() else 'does not exist'}")
+    return path
 
 
 def warn_unlocked(context: Context, version: ReleaseVersion) -> None:

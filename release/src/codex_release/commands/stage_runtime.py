@@ -10,7 +10,7 @@ from codex_release.base.digests import FileDigest, file_digest
 from codex_release.base.errors import ArchiveError, InspectError, LockError, UsageError
 from codex_release.base.table import read_json
 from codex_release.commands.answer import Answer
-from codex_release.commands.options import add, warn_unlocked
+from codex_release.commands.options import add, readable, warn_unlocked
 from codex_release.facts.lock import Runtime, compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.archive import DirectorySink
@@ -56,9 +56,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         ReleaseError: if the runtime is not the locked one, or its executables cannot keep the tag.
     """
     catalog, version = context.catalog, ReleaseVersion.parse(arguments.version)
-    path: Path = arguments.runtime
-    if not path.exists():
-        raise UsageError(f"{path} does not exist")
+    path = readable(arguments.runtime)
     target = catalog.target(arguments.target) if arguments.target else _target_of(path, catalog)
     if arguments.unlocked:
         warn_unlocked(context, version)

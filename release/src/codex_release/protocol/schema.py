@@ -23,6 +23,8 @@ _DEFINITIONS = "codex_app_server_protocol.schemas.json"
 _MESSAGES = ("ClientRequest", "ServerRequest", "ServerNotification")
 _V2 = "v2"
 _PROSE = frozenset({"$schema", "title", "description"})
+_UNKNOWN = ("const", "not", "if", "patternProperties", "prefixItems", "dependentSchemas", "unevaluatedProperties")
+"""What JSON schemas may say beside what is read here, and what they would be taken for less than they are without."""
 _TIMEOUT_S = 120.0
 
 
@@ -165,7 +167,10 @@ def read_schema(table: Table, key: str) -> Any:
 
 
 def _require_parts(schema: Table) -> None:
-    """Refuse a schema with a part of another kind than it has to be."""
+    """Refuse a schema with a part of another kind than it has to be, or that nobody here knows."""
+    for key in _UNKNOWN:
+        if key in schema:
+            schema.refuse(key, "is nothing that is known of schemas; the generator has to learn it")
     for key in ("oneOf", "anyOf", "allOf"):
         for each in schema.tables(key) if key in schema else ():
             _require_parts(each)

@@ -59,6 +59,8 @@ def built_file(
     Raises:
         CheckError: if it is neither, or cannot be read.
     """
+    if not path.is_file():
+        raise CheckError(f"{path} is no file", remedy="take it out of the directory")
     with system_errors_as(CheckError, f"{path} cannot be read"):
         sha256, size = sha256 or file_digest(path).sha256, path.stat().st_size
     made = partial(BuiltFile, path.name, size=size, sha256=sha256, seconds=seconds, reused=reused)
