@@ -104,10 +104,14 @@ class ArchiveOrigin:
 
 @dataclass(frozen=True)
 class SignedCode:
-    """What executables' own signatures prove (see `CodeSignature`), of those that are signed alike.
+    """What executables' own signatures prove, of those that are signed alike.
 
     Attributes:
+        state: ``verified``, ``digest-intact``, ``ad-hoc`` or ``unsigned``, see `facts.signatures`.
         files: the executables, by their places in the runtime tree.
+        signer: whom the certificate names, if there is one.
+        team: macOS: the developer team.
+        flags: macOS: what the signature asks of the system, e.g. ``runtime``.
     """
 
     state: str
@@ -179,10 +183,16 @@ class PublishSection(PublishResult):
 
 @dataclass(frozen=True)
 class RehearseSection:
-    """What ``rehearse`` did, see `RehearsalResult`.
+    """What ``rehearse`` did.
 
     Attributes:
         finished: when.
+        outcome: ``passed`` or ``failed``.
+        targets: the triples that were rehearsed.
+        files: the sha256 of each file that was rehearsed, by its name.
+        steps: from the lock to the turn.
+        seconds: how long all of it took.
+        problem: why it failed, as one line.
     """
 
     finished: str
