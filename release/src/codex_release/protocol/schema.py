@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codex_release.base.errors import ProtocolError, system_errors_as
 from codex_release.base.programs import answer
 from codex_release.base.table import Table, read_json
+from codex_release.base.words import counted
 from codex_release.facts.versions import printed_version
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _methods(schema: Table) -> dict[str, Any]:
         properties = message.table("properties")
         names = properties.table("method").texts("enum")
         if len(names) != 1:
-            properties.refuse("method", f"has {len(names)} names instead of one")
+            properties.refuse("method", f"has {counted(len(names), 'name')} instead of one")
         found[names[0]] = None if properties.get("params") is None else read_schema(properties, "params")
     return found
 
