@@ -14,6 +14,7 @@ from codex_app_server import AppServerConfig, AppServerError, EventOverflowError
 from codex_app_server.aio.driver import AsyncDriver
 from codex_app_server.driving import FEW
 from codex_app_server.protocol.allowance import READ_AHEAD
+from codex_app_server.protocol.request import Request
 from codex_app_server.sync.driver import Driver
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class Threaded:
         return await asyncio.to_thread(self.client.call, method, params)
 
     async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Cursor]:
-        return await asyncio.to_thread(self.client.start_turn, method, params)
+        request = Request(method, params, announces_turn=True)
+        return await asyncio.to_thread(self.client.begin, request, None)
 
     async def take(self, cursor: Cursor, timeout: float | None = None) -> Sequence[Notification]:
         return await asyncio.to_thread(self.client.take, cursor, timeout)
@@ -88,6 +90,9 @@ class Threaded:
 
 class Async(AsyncDriver):
     """The driver for asyncio."""
+
+    async def start_turn(self, method: str, params: Mapping[str, object] | None = None) -> tuple[JsonValue, Cursor]:
+        return await self.begin(Request(method, params, announces_turn=True), None)
 
     @property
     def unread(self) -> int:
@@ -391,7 +396,7 @@ wait_for_end()
 
 def test_a_cancelled_task_leaves_the_client_usable(peer: Peer) -> None:
     async def run() -> None:
-        client = AsyncDriver(peer(TURNS + lines))
+        client = Async(peer(TURNS + lines))
         try:
             _, stream = await client.start_turn("turn/start", {})
             for waiting in (client.take(stream), client.call("never answered")):

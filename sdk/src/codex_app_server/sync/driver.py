@@ -139,14 +139,11 @@ class Driver(BaseDriver):
         """
         return self._answer(Request(method, params), self.longest(timeout)).result
 
-    def start_turn(
-        self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
-    ) -> tuple[JsonValue, Cursor]:
+    def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
         """Call a protocol method that begins a turn, and keep what happens in it.
 
         Args:
-            method: ``turn/start``, or another one whose answer names a turn.
-            params: its parameters.
+            request: which method; the caller can `give_up` it, whatever interrupts it in between.
             timeout: how long to wait for the answer, in seconds; None is as long as for any call.
 
         Returns:
@@ -156,10 +153,6 @@ class Driver(BaseDriver):
         Raises:
             AppServerError: as `call`; also if the answer names no turn.
         """
-        return self.begin(Request(method, params, announces_turn=True), timeout)
-
-    def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
-        """As `start_turn`, for a request that the caller can `give_up`, whatever interrupts it in between."""
         response = self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
         if response.cursor is None:
             raise AppServerError(f"the answer to {request.method} names no turn")
@@ -189,7 +182,7 @@ class Driver(BaseDriver):
         """The next events of a log, one at least; none when all were taken.
 
         Args:
-            cursor: of `start_turn` or `listen`; one thread at a time may wait for it.
+            cursor: of `begin` or `listen`; one thread at a time may wait for it.
             timeout: how long to wait, in seconds; None is without limit.
 
         Raises:
