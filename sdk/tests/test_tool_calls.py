@@ -414,7 +414,7 @@ def test_a_thread_that_is_resumed_or_forked_needs_its_tools_again(
 
 def test_a_thread_that_is_gone_keeps_no_tools(stage: Stage) -> None:
     async def scene() -> None:
-        toolbox = bare(stage.codex)._driver.tools.toolbox
+        toolbox = bare(stage.codex)._driver.toolbox
         threads = [await stage.thread([weather]) for _ in range(2)]
         assert toolbox.of("") is None
         for thread, leave in zip(threads, ("archive", "delete"), strict=True):
@@ -433,7 +433,7 @@ def test_a_thread_that_cannot_be_resumed_gets_no_tools(stage: Stage) -> None:
         nobody = "01a21d19-8ca0-76a2-ad07-3074f5705bf5"
         with pytest.raises(Exception, match="thread/resume failed"):
             await stage.codex.thread_resume(nobody, tools=[weather])
-        assert bare(stage.codex)._driver.tools.toolbox.of(nobody) is None
+        assert bare(stage.codex)._driver.toolbox.of(nobody) is None
 
     stage.play(scene())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from codex_app_server.errors import (
     ConnectionLostError,
     EventOverflowError,
     RequestTimeoutError,
+    StartupTimeoutError,
     TransportClosedError,
 )
 from codex_app_server.events import Notification, read_events
@@ -24,7 +26,7 @@ from codex_app_server.protocol.handshake import initialize_params
 from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 from codex_app_server.protocol.request import Request
-from codex_app_server.refusals import rpc_error
+from codex_app_server.refusals import rpc_error, start_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import ServerRequest
     from codex_app_server.telemetry import Tracing
+    from codex_app_server.tools.toolbox import Toolbox
 
 __all__ = [
     "CALM_S",
@@ -243,6 +246,7 @@ class BaseDriver(ABC):
         reader: who owns what is received.
     """
 
+    call: Any
     _is_open = False
     _reader: Any
     _transport: Any
@@ -295,6 +299,18 @@ class BaseDriver(ABC):
         """How many lines of the runtime's output made no sense."""
         return self._connection.skipped_lines
 
+    @property
+    def toolbox(self) -> Toolbox:
+        """Which threads have which of the program's own tools; who calls these is there from then on."""
+        reader = self._reader
+        if (found := reader.tools) is None:
+            send, call = reader.replying(reader.transport.send), weakref.WeakMethod(self.call)
+            made = self._tool_caller()(send, lambda: reader.handlers, call, reader.tracing)
+            found = vars(reader).setdefault("tools", made)  # one step, so that two threads get the same
+            reader.connection.streams.gone = found.toolbox.forget
+        toolbox: Toolbox = found.toolbox
+        return toolbox
+
     def give_up(self, request: Request) -> None:
         """Nobody waits for a request any more; a turn that it began is interrupted, unless somebody else has it."""
         if (data := self._connection.give_up(request)) is not None:
@@ -330,6 +346,19 @@ class BaseDriver(ABC):
             experimental_api=config.experimental_api,
         )
         return Request("initialize", params)
+
+    def _start_failure(self, error: RequestTimeoutError | TransportClosedError) -> AppServerError:
+        """Why there was no answer to the handshake."""
+        if isinstance(error, TransportClosedError):
+            return start_error(error)
+        return StartupTimeoutError(
+            f"the runtime did not answer initialize within {self._config.startup_timeout_s:g} s",
+            stderr_tail=self._transport.stderr_tail,
+        )
+
+    @abstractmethod
+    def _tool_caller(self) -> Any:
+        """The class of who calls tools."""
 
     @abstractmethod
     def _send(self, data: bytes) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,11 @@ from codex_app_server.driving import (
     over,
 )
 from codex_app_server.ending import Ending
-from codex_app_server.errors import (
-    AppServerError,
-    RequestTimeoutError,
-    StartupTimeoutError,
-    TransportClosedError,
-    WaitTimeoutError,
-)
+from codex_app_server.errors import AppServerError, RequestTimeoutError, TransportClosedError, WaitTimeoutError
 from codex_app_server.preloading import release_imports
 from codex_app_server.protocol.handshake import InitializeResult
 from codex_app_server.protocol.messages import Response, encode_notification
 from codex_app_server.protocol.request import Request
-from codex_app_server.refusals import start_error
 from codex_app_server.timeouts import end_after
 
 if TYPE_CHECKING:
@@ -124,23 +116,6 @@ class AsyncDriver(BaseDriver):
         except BaseException:
             await self.close()
             raise
-
-    @property
-    def tools(self) -> ToolCaller:
-        """Who calls the program's own tools."""
-        reader = self._reader
-        if (found := reader.tools) is None:
-            from codex_app_server.aio.tools import ToolCaller
-
-            made = ToolCaller(
-                reader.replying(reader.transport.send),
-                lambda: reader.handlers,
-                weakref.WeakMethod(self.call),
-                reader.tracing,
-            )
-            found = vars(reader).setdefault("tools", made)  # one step, so that two threads get the same
-            reader.connection.streams.gone = found.toolbox.forget
-        return found
 
     async def finish(self) -> None:
         """Wait some seconds for calls of tools that are to finish."""
@@ -331,13 +306,8 @@ class AsyncDriver(BaseDriver):
         config = self._config
         try:
             answer = (await self._answer(self._greeting(), config.startup_timeout_s)).result
-        except RequestTimeoutError:
-            raise StartupTimeoutError(
-                f"the runtime did not answer initialize within {config.startup_timeout_s:g} s",
-                stderr_tail=self._transport.stderr_tail,
-            ) from None
-        except TransportClosedError as error:
-            raise start_error(error) from error.__cause__
+        except (RequestTimeoutError, TransportClosedError) as error:
+            raise self._start_failure(error) from error.__cause__
         self._send(encode_notification("initialized"))
         if config.api_key is not None:
             login = {"type": "apiKey", "apiKey": config.api_key}
@@ -388,6 +358,11 @@ class AsyncDriver(BaseDriver):
             with suppress(ValueError):
                 log.waiting.remove(sleeper)
         raise WaitTimeoutError(f"nothing happened in {log.topic} within {timeout:g} s")
+
+    def _tool_caller(self) -> type[ToolCaller]:
+        from codex_app_server.aio.tools import ToolCaller
+
+        return ToolCaller
 
     def _send(self, data: bytes) -> None:
         self._transport.send(data)

@@ -50,7 +50,7 @@ def opened(
     tools = tools_of(own.tools)
     if method == "thread/start":
         options = announced(tools, options, experimental_api=driver.config.experimental_api)
-    toolbox = driver.tools.toolbox
+    toolbox = driver.toolbox
     # Before it is resumed, for a goal of its own may set it off at once.
     resumed = str(options["threadId"]) if method == "thread/resume" else None
     before = None if resumed is None else toolbox.put(resumed, tools)
