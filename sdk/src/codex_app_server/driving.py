@@ -203,7 +203,7 @@ class Reading(ABC):
 
     def _ask(self, request: ServerRequest) -> None:
         if self.questions is None:
-            self.questions = self._new_questions(self.replying(self.transport.send))
+            self.questions = self._new_questions()
             if self.ending is not None:  # it may have come before this was there
                 self.questions.close()
         if self.tracing is None:
@@ -220,8 +220,8 @@ class Reading(ABC):
         """Wake those who wait for events of these."""
 
     @abstractmethod
-    def _new_questions(self, send: Callable[[bytes], None]) -> Any:
-        """Who has questions answered; `send` takes the answers."""
+    def _new_questions(self) -> Any:
+        """Who has questions answered."""
 
     def _is_awaited(self) -> bool:
         """Whether anybody waits for anything."""

@@ -24,11 +24,8 @@ from codex_app_server.questions import (
 from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from codex_app_server.aio.tools import ToolCaller
-    from codex_app_server.approvals.deciding import Approving, Steps
-    from codex_app_server.handlers import Handlers
+    from codex_app_server.approvals.deciding import Steps
+    from codex_app_server.driving import Reading
     from codex_app_server.protocol.messages import ServerRequest
 
 __all__ = ["Questions"]
@@ -38,26 +35,15 @@ class Questions:
     """Has the runtime's questions answered, each in a task of the running loop.
 
     Args:
-        handlers: gives those who may answer; looked at for each question.
-        send: takes an answer, whenever there is one, on the loop.
-        tools: gives who calls the program's own tools, if it has any.
-        approving: gives the rules for approvals, if there are any; looked at for each question.
+        reading: who has received them; looked at for each are its handlers, its rules, and who calls tools.
 
     Attributes:
         open: the questions that wait for an answer of this program.
     """
 
-    def __init__(
-        self,
-        handlers: Callable[[], Handlers],
-        send: Callable[[bytes], None],
-        tools: Callable[[], ToolCaller | None] = lambda: None,
-        approving: Callable[[], Approving | None] = lambda: None,
-    ) -> None:
-        self._handlers = handlers
-        self._tools = tools
-        self._send = send
-        self._approving = approving
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._send = reading.replying(reading.transport.send)
         self.open: dict[int | str, ServerRequest] = {}
         self._workers = Workers("codex-app-server handler")
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
@@ -69,10 +55,10 @@ class Questions:
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
         try:
-            if request.method == TOOL_CALL and (tools := self._tools()) is not None:
-                tools.ask(request)
+            if request.method == TOOL_CALL and self._reading.tools is not None:
+                self._reading.tools.ask(request)
                 return
-            handlers, approving = self._handlers(), self._approving()
+            handlers, approving = self._reading.handlers, self._reading.approving
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 self._send(decline(request))
                 return
@@ -92,8 +78,8 @@ class Questions:
         """
         self._is_closed = True
         self._workers.close()
-        if (tools := self._tools()) is not None:
-            tools.close()
+        if self._reading.tools is not None:
+            self._reading.tools.close()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # not in a loop
                 self._closer = self._closer or asyncio.current_task()

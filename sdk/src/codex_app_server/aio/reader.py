@@ -15,7 +15,7 @@ from codex_app_server.driving import CALM_S, FEW, GATHERED, GATHERING_S, Reading
 from codex_app_server.protocol.allowance import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from codex_app_server.aio.questions import Questions
     from codex_app_server.aio.remote import AsyncRemoteTransport
@@ -108,7 +108,7 @@ class AsyncReader(Reading):
     def _wake(self, waiter: Sleeper) -> None:
         wake(waiter)
 
-    def _new_questions(self, send: Callable[[bytes], None]) -> Questions:
+    def _new_questions(self) -> Questions:
         from codex_app_server.aio.questions import Questions
 
-        return Questions(lambda: self.handlers, send, lambda: self.tools, lambda: self.approving)
+        return Questions(self)

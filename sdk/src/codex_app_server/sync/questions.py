@@ -24,10 +24,9 @@ from codex_app_server.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from codex_app_server.approvals.deciding import Approving, Steps
-    from codex_app_server.handlers import Handlers
+    from codex_app_server.approvals.deciding import Steps
+    from codex_app_server.driving import Reading
     from codex_app_server.protocol.messages import ServerRequest
-    from codex_app_server.sync.tools import ToolCaller
 
 __all__ = ["Questions"]
 
@@ -36,35 +35,24 @@ class Questions:
     """Has the runtime's questions answered, each in a thread of a bounded pool.
 
     Args:
-        handlers: gives those who may answer; looked at for each question.
-        send: takes an answer, whenever there is one, from any thread.
-        tools: gives who calls the program's own tools, if it has any.
-        approving: gives the rules for approvals, if there are any; likewise.
+        reading: who has received them; looked at for each are its handlers, its rules, and who calls tools.
 
     Attributes:
         open: the questions that wait for an answer of this program.
     """
 
-    def __init__(
-        self,
-        handlers: Callable[[], Handlers],
-        send: Callable[[bytes], None],
-        tools: Callable[[], ToolCaller | None] = lambda: None,
-        approving: Callable[[], Approving | None] = lambda: None,
-    ) -> None:
-        self._handlers = handlers
-        self._tools = tools
-        self._send = send
-        self._approving = approving
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._send = reading.replying(reading.transport.send)
         self._workers = Workers("codex-app-server handler")
         self.open: dict[int | str, ServerRequest] = {}
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
-        send, handlers, approving, open_ = self._send, self._handlers(), self._approving(), self.open
+        send, handlers, approving, open_ = self._send, self._reading.handlers, self._reading.approving, self.open
         try:
-            if request.method == TOOL_CALL and (tools := self._tools()) is not None:
-                tools.ask(request)
+            if request.method == TOOL_CALL and self._reading.tools is not None:
+                self._reading.tools.ask(request)
                 return
             if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
                 send(decline(request))
@@ -82,8 +70,8 @@ class Questions:
         Never blocks and takes no lock. May be called again, and from anywhere.
         """
         self._workers.close()
-        if (tools := self._tools()) is not None:
-            tools.close()
+        if self._reading.tools is not None:
+            self._reading.tools.close()
 
 
 def _consult(

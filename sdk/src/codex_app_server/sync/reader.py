@@ -18,7 +18,7 @@ from codex_app_server.sync.transport import StdioTransport
 from codex_app_server.sync.waiting import Relay, Sleeper, new_sleeper, sleep, wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from codex_app_server.config import AppServerConfig
     from codex_app_server.ending import Ending
@@ -120,10 +120,10 @@ class Reader(Reading):
     def _wake(self, waiter: Sleeper) -> None:
         wake(waiter)
 
-    def _new_questions(self, send: Callable[[bytes], None]) -> Questions:
+    def _new_questions(self) -> Questions:
         from codex_app_server.sync.questions import Questions
 
-        return Questions(lambda: self.handlers, send, lambda: self.tools, lambda: self.approving)
+        return Questions(self)
 
     def _pass_on(self) -> None:
         self._nudge_at = time.monotonic() + _NUDGE_S
