@@ -1,4 +1,4 @@
-"""What may be said for a number of seconds."""
+"""What may be said for a number: of seconds, or of things."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import overload
 
 from codex_app_server.errors import WaitTimeoutError
 
-__all__ = ["LONGEST_S", "end_after", "left_until", "seconds"]
+__all__ = ["LONGEST_S", "check_count", "end_after", "left_until", "seconds"]
 
 LONGEST_S = 4_000_000.0
 """The longest wait that every system can count, in seconds: some 46 days; Windows counts milliseconds in 32 bits."""
@@ -40,6 +40,19 @@ def seconds(value: float | None, name: str) -> float | None:
     if not value >= 0:  # so is NaN
         raise ValueError(f"{name} must be a number of seconds from 0 on, not {value!r}")
     return float(min(value, LONGEST_S))
+
+
+def check_count(value: object, name: str, least: int) -> None:
+    """Refuse what is no whole number, and what is less than it may be.
+
+    Raises:
+        TypeError: if it is no whole number; `True` is none either.
+        ValueError: if it is less.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be {least} or more, not {value}")
 
 
 def end_after(limit: float | None) -> float | None:

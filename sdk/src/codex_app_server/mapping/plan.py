@@ -10,7 +10,7 @@ from codex_app_server.mapping.journal import Journal, Keys
 from codex_app_server.mapping.outcomes import MapOutcome, MapProgress
 from codex_app_server.options import ClientOptions
 from codex_app_server.retry import backoff
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import check_count, seconds
 
 if TYPE_CHECKING:
     import os
@@ -86,15 +86,9 @@ class Plan:
             raise TypeError("prompts must be several, not one string")
         self.run = dict(run or {})
         asked_again = self.run.get("retries", 0)
-        for name, value, least in (
-            ("concurrency", concurrency, 1),
-            ("retries", retries, 0),
-            ("retries of run", asked_again, 0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be a whole number, not {value!r}")
-            if value < least:
-                raise ValueError(f"{name} must be {least} or more, not {value}")
+        check_count(concurrency, "concurrency", 1)
+        check_count(retries, "retries", 0)
+        check_count(asked_again, "retries of run", 0)
         self.concurrency = concurrency
         self.ahead = concurrency * (_AHEAD_IN_ORDER if in_order else _AHEAD)
         self.thread = {"ephemeral": True, **(thread or {})}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from codex_app_server.config import AppServerConfig
 from codex_app_server.pooling.desk import Desk, Member
 from codex_app_server.pooling.homes import Homes, distinct, named_home
-from codex_app_server.timeouts import seconds
+from codex_app_server.timeouts import check_count, seconds
 
 if TYPE_CHECKING:
     import os
@@ -71,17 +71,11 @@ class PoolOptions:
         max_tenants: int,
         idle_timeout: float | None,
     ) -> None:
-        least = {
-            "size": (_SIZE if size is None else size, 1),
-            "per_runtime": (per_runtime, 1),
-            "max_waiting": (max_waiting, 0),
-        }
-        least |= {"restarts": (restarts, 0), "max_tenants": (max_tenants, 1)}
-        for name, (value, lowest) in least.items():
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be a whole number, not {value!r}")
-            if value < lowest:
-                raise ValueError(f"{name} must be {lowest} or more, not {value}")
+        check_count(_SIZE if size is None else size, "size", 1)
+        check_count(per_runtime, "per_runtime", 1)
+        check_count(max_waiting, "max_waiting", 0)
+        check_count(restarts, "restarts", 0)
+        check_count(max_tenants, "max_tenants", 1)
         if on_crash not in {"fail", "retry"}:
             raise ValueError(f"on_crash must be 'fail' or 'retry', not {on_crash!r}")
         self.homes = Homes(homes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codex_app_server.errors import OutputValidationError
 from codex_app_server.results import answer_with
 from codex_app_server.structured.expected import Expected, MisfitError
+from codex_app_server.timeouts import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,10 +41,7 @@ class Asking:
     """
 
     def __init__(self, given: Input, options: Mapping[str, object], own: ClientOptions) -> None:
-        if isinstance(own.retries, bool) or not isinstance(own.retries, int):
-            raise TypeError(f"retries must be a whole number, not {own.retries!r}")
-        if own.retries < 0:
-            raise ValueError(f"retries must be 0 or more, not {own.retries}")
+        check_count(own.retries, "retries", 0)
         self.given: Input = given
         self.options: Mapping[str, object] = options
         self._expected = Expected()

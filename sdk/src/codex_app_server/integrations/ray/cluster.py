@@ -17,6 +17,7 @@ from codex_app_server.mapping.plan import Plan
 from codex_app_server.results import RunResult
 from codex_app_server.retry import backoff
 from codex_app_server.sync.waiting import guard
+from codex_app_server.timeouts import check_count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
@@ -65,10 +66,7 @@ class Cluster:
         pool: Mapping[str, Any] | None = None,
         actor_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if isinstance(workers, bool) or not isinstance(workers, int):
-            raise TypeError(f"workers must be a whole number, not {workers!r}")
-        if workers < 1:
-            raise ValueError(f"workers must be 1 or more, not {workers}")
+        check_count(workers, "workers", 1)
         options = {"scheduling_strategy": "SPREAD", "max_restarts": -1, **(actor_options or {})}
         self._made = ray.remote(Worker).options(**options)
         self._arguments = (config, {"size": 1, "per_runtime": 1000, "on_crash": "retry", **(pool or {})})
