@@ -47,13 +47,7 @@ def suggesting(function: _Function) -> _Function:
 
     @wraps(function)
     async def call_later(*values: Any, **options: Any) -> Any:
-        try:
-            outcome = function(*values, **options)
-        except TypeError as error:
-            if (better := suggestion(error)) is None:
-                raise
-            raise better from None
-        return await outcome
+        return await call(*values, **options)
 
     return cast("_Function", call_later if iscoroutinefunction(function) else call)
 
