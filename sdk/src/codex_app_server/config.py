@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_app_server.handlers import Handlers
 from codex_app_server.secrecy import hidden, is_secret
-from codex_app_server.suggesting import suggesting
+from codex_app_server.suggesting import checked, suggesting
 from codex_app_server.timeouts import seconds
 
 if TYPE_CHECKING:
@@ -137,9 +137,8 @@ class AppServerConfig:
         for name in ("max_buffered_events", "max_buffered_bytes", "max_line_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        object.__setattr__(self, "reconnect_timeout_s", seconds(self.reconnect_timeout_s, "reconnect_timeout_s"))
-        object.__setattr__(self, "startup_timeout_s", seconds(self.startup_timeout_s, "startup_timeout_s"))
-        object.__setattr__(self, "request_timeout_s", seconds(self.request_timeout_s, "request_timeout_s"))
+        for name in ("reconnect_timeout_s", "startup_timeout_s", "request_timeout_s"):
+            object.__setattr__(self, name, seconds(getattr(self, name), name))
 
     def _check_remote(self) -> None:
         if self.url is not None:
@@ -289,13 +288,13 @@ def _check_rules(rules: object) -> None:
 def _check_watching(observers: Observers | None, limits: Limits | None) -> None:
     # They are imported where there are some.
     if observers is not None:
-        from codex_app_server.observers import checked as checked_observers
+        from codex_app_server.observers import Observers
 
-        checked_observers(observers)
+        checked(Observers, observers)
     if limits is not None:
-        from codex_app_server.limits import checked as checked_limits
+        from codex_app_server.limits import Limits
 
-        checked_limits(limits)
+        checked(Limits, limits)
 
 
 def _check_variables(variables: Mapping[Any, object]) -> None:

@@ -18,7 +18,7 @@ from codex_app_server.errors import (
     TransportClosedError,
 )
 from codex_app_server.events import Notification, read_events
-from codex_app_server.handlers import Handlers, checked
+from codex_app_server.handlers import Handlers
 from codex_app_server.protocol.allowance import Allowance
 from codex_app_server.protocol.connection import Connection
 from codex_app_server.protocol.framing import MOST_BYTES
@@ -27,6 +27,7 @@ from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 from codex_app_server.protocol.request import Request
 from codex_app_server.refusals import rpc_error, start_error
+from codex_app_server.suggesting import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -281,7 +282,7 @@ class BaseDriver(ABC):
 
     @handlers.setter
     def handlers(self, handlers: Handlers) -> None:
-        self._reader.handlers = checked(handlers)
+        self._reader.handlers = checked(Handlers, handlers)
 
     @property
     def reading(self) -> Reading:

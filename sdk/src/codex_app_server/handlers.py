@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
     Legacy: TypeAlias = Literal["approved", "approved_for_session", "abort"]
 
-__all__ = ["Handlers", "check_function", "checked", "is_async"]
+__all__ = ["Handlers", "check_function", "is_async"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +103,6 @@ class Handlers:
 
 # A misspelt name is answered with the one that was probably meant.
 Handlers.__init__ = suggesting(Handlers.__init__)  # type: ignore[method-assign]
-
-
-def checked(handlers: Handlers) -> Handlers:
-    """The same; `TypeError` if it is something else."""
-    if not isinstance(handlers, Handlers):
-        raise TypeError(f"handlers must be Handlers, not {handlers!r}")
-    return handlers
 
 
 def check_function(name: str, function: object, takes: str) -> None:

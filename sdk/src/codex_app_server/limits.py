@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
-from codex_app_server.suggesting import suggesting
+from codex_app_server.suggesting import checked, suggesting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codex_app_server.prices import Prices
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["Excess", "Limits", "Meter", "TurnMeter", "admit", "checked"]
+__all__ = ["Excess", "Limits", "Meter", "TurnMeter", "admit"]
 
 _OWN_TOOL = "dynamicToolCall"
 _TOOL_CALLS = frozenset({"mcpToolCall", _OWN_TOOL})
@@ -83,13 +83,6 @@ class Limits:
 Limits.__init__ = suggesting(Limits.__init__)  # type: ignore[method-assign]
 
 
-def checked(limits: Limits) -> Limits:
-    """The same; `TypeError` if it is something else."""
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits must be Limits, not {limits!r}")
-    return limits
-
-
 class Excess(NamedTuple):
     """Which limit is exceeded.
 
@@ -115,7 +108,7 @@ class Meter:
     """
 
     def __init__(self, limits: Limits, scope: str) -> None:
-        self.limits = checked(limits)
+        self.limits = checked(Limits, limits)
         self.scope = scope
         self._used = dict.fromkeys(("turns", "tokens", "cost", "tool_calls", "commands"), 0.0)
         self._seconds = 0.0  # of turns that have ended

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codex_app_server.generated.events import Event
     from codex_app_server.streaming import Words
 
-__all__ = ["Call", "Observers", "calls", "checked"]
+__all__ = ["Call", "Observers", "calls"]
 
 _WORDS = (
     *("userMessage", "hookPrompt", "agentMessage", "functionCallOutput", "plan", "reasoning", "commandExecution"),
@@ -91,13 +91,6 @@ class Observers:
 
 # A misspelt name is answered with the one that was probably meant.
 Observers.__init__ = suggesting(Observers.__init__)  # type: ignore[method-assign]
-
-
-def checked(observers: Observers) -> Observers:
-    """The same; `TypeError` if it is something else."""
-    if not isinstance(observers, Observers):
-        raise TypeError(f"observers must be Observers, not {observers!r}")
-    return observers
 
 
 def _check_kind(kind: type[Any] | str) -> None:

@@ -1,4 +1,4 @@
-"""A misspelt name, and the one that was meant."""
+"""Options that are misspelt, with the name that was meant; and those of another type than their own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Suggesting", "nearest", "suggesting"]
+__all__ = ["Suggesting", "checked", "nearest", "suggesting"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
+_Kind = TypeVar("_Kind")
 _UNEXPECTED = "unexpected keyword argument '"
+
+
+def checked(kind: type[_Kind], given: _Kind) -> _Kind:
+    """An option that is called like its class; `TypeError` if it is something else."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{kind.__name__.lower()} must be {kind.__name__}, not {given!r}")
+    return given
 
 
 def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:

@@ -16,9 +16,10 @@ from codex_app_server.aio.aside import Aside, Caller
 from codex_app_server.driving import OBSERVING_S
 from codex_app_server.errors import AppServerError, EventOverflowError, LimitExceededError, TransportClosedError
 from codex_app_server.limits import Limits, Meter, TurnMeter, admit
-from codex_app_server.observers import Call, calls, checked
+from codex_app_server.observers import Call, Observers, calls
 from codex_app_server.protocol.streams import EVERYTHING
 from codex_app_server.streaming import Words
+from codex_app_server.suggesting import checked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from codex_app_server.approvals.rules import ApprovalDecision
     from codex_app_server.generated.events import Event
     from codex_app_server.limits import Excess
-    from codex_app_server.observers import Observers
     from codex_app_server.options import ClientOptions
     from codex_app_server.protocol.log import Cursor, Log
     from codex_app_server.protocol.messages import Notification
@@ -61,7 +61,7 @@ class AsyncWatching:
     ) -> None:
         self._driver = driver
         self._thread_id = thread_id
-        self._observers = [checked(each.observers) for each in (base, own) if each.observers is not None]
+        self._observers = [checked(Observers, each.observers) for each in (base, own) if each.observers is not None]
         meters = [driver.reading.meter, meter]
         if own.limits is not None:
             meters.append(Meter(own.limits, "run"))
