@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_app_server.models import payloads
+from codex_app_server.events import faster_lists
 from codex_app_server.protocol import messages
 from codex_app_server.protocol.messages import (
     ErrorResponse,
@@ -138,7 +138,7 @@ def test_text_that_is_no_unicode_is_named_by_its_option() -> None:
     b'{"method":"tell","params":{"a":"\\ud800"}}', b"", b" ", b"{}", b"[", b"]", b"1],[2", b'{"a":1},{"b":2}',
     b'{"a":"', b'"}', b"\xff", b"garbage", b'{"method":"tell"}\r', b"[" * 5_000, b'{"method":"x","params":NaN}',
 ]), max_size=8))  # fmt: skip
-@pytest.mark.parametrize("read_list", [messages._scan_list, payloads.json_list])
+@pytest.mark.parametrize("read_list", [messages._scan_list, faster_lists()])
 def test_many_lines_are_read_as_each_is_alone(
     read_list: Callable[[bytes], list[JsonValue]], lines: list[bytes]
 ) -> None:

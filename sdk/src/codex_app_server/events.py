@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from codex_app_server.protocol import messages
@@ -22,7 +23,7 @@ else:  # before Python 3.13 they have no defaults, and importing what gives them
 
     Method_co, Payload_co = TypeVar("Method_co"), TypeVar("Payload_co")
 
-__all__ = ["Notification", "read_events"]
+__all__ = ["Notification", "faster_lists", "read_events"]
 
 _UNREAD: Any = object()
 
@@ -87,11 +88,21 @@ _readers: dict[str, Callable[[JsonValue], Any]] = {}
 
 def _reader_of(method: str) -> Callable[[JsonValue], Any]:
     """What makes the payloads of a method; the models are only loaded when there is one to make."""
-    from codex_app_server.models.payloads import json_list, reader_of
+    from codex_app_server.generated.registry import NOTIFICATIONS
+    from codex_app_server.models.model import decoder
 
-    messages.read_lists_with(json_list)  # once pydantic is loaded anyway, its parser does the same in less time
-    reader = reader_of(method)
-    if reader is None:
+    messages.read_lists_with(faster_lists())
+    if method not in NOTIFICATIONS:
         return lambda params: params
-    _readers[method] = reader
+    reader = _readers[method] = decoder(NOTIFICATIONS[method])
     return reader
+
+
+def faster_lists() -> Callable[[bytes], list[JsonValue]]:
+    """Pydantic's parser of JSON lists, which takes less time where pydantic is loaded anyway.
+
+    It is stricter than `json` with surrogates and depth, and raises `ValueError` for what is no JSON.
+    """
+    from pydantic_core import from_json
+
+    return partial(from_json, cache_strings="keys")
