@@ -1,45 +1,59 @@
-"""The pages of ``model/list``, gathered without a runtime."""
+"""The pages of ``model/list``, gathered to one answer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codex_app_server import AppServerError
-from codex_app_server.handles.models import ModelPages
 
 if TYPE_CHECKING:
-    from codex_app_server.protocol.messages import JsonValue
+    from collections.abc import Callable
+
+PAGES = """
+greet()
+
+def answer(result, **params):
+    request = read()
+    assert (request["method"], request["params"]) == ("model/list", {"includeHidden": True, **params}), request
+    write({"id": request["id"], "result": result})
+"""
 
 
-def test_each_page_asks_for_the_next_one_and_the_last_says_all() -> None:
-    none = ModelPages(include_hidden=True)
-    assert (none.params, none.is_whole) == ({"includeHidden": True}, False)
-    one = none.with_page({"data": ["a"], "nextCursor": "1"})
-    assert (one.params, one.is_whole) == ({"includeHidden": True, "cursor": "1"}, False)
-    both = one.with_page({"data": ["b"], "etag": 7})
-    assert both.is_whole
-    assert both.answer == {"data": ["a", "b"], "etag": 7}
+def test_each_page_asks_for_the_next_one_and_the_last_says_all(scripted: Callable[..., None]) -> None:
+    async def scene(codex: Any) -> None:
+        listed = await codex.models(include_hidden=True)
+        assert listed.model_dump(by_alias=True, exclude_unset=True) == {"data": ["a", "b"], "etag": 7}
+
+    script = 'answer({"data": ["a"], "nextCursor": "1"})\nanswer({"data": ["b"], "etag": 7}, cursor="1")'
+    scripted(scene, PAGES + script + "\nwait_for_end()")
 
 
-def test_a_single_page_is_the_answer_as_it_came() -> None:
-    answers: list[JsonValue] = [
-        {"data": ["a"], "nextCursor": None},
-        {"data": ["a"], "nextCursor": ""},
-        {"data": "?"},
-        None,
-    ]
-    for answer in answers:
-        pages = ModelPages(include_hidden=False).with_page(answer)
-        assert pages.is_whole
-        assert pages.answer is answer
+def test_a_single_page_is_the_answer_as_it_came(scripted: Callable[..., None]) -> None:
+    answers = [{"data": ["a"], "nextCursor": None}, {"data": ["a"], "nextCursor": ""}, {"data": "?"}]
+
+    async def scene(codex: Any) -> None:
+        for answer in answers:
+            listed = await codex.models(include_hidden=True)
+            assert listed.model_dump(by_alias=True, exclude_unset=True, warnings=False) == answer
+        assert await codex.models(include_hidden=True) is None
+
+    scripted(scene, PAGES + f"for each in {[*answers, None]}:\n    answer(each)\nwait_for_end()")
 
 
-def test_pages_that_do_not_end_are_an_error() -> None:
-    pages = ModelPages(include_hidden=False)
-    for number in range(99):
-        pages = pages.with_page({"data": [], "nextCursor": str(number)})
-    assert pages.with_page({"data": []}).is_whole
-    with pytest.raises(AppServerError, match="the answer to model/list has more than 100 pages"):
-        pages.with_page({"data": [], "nextCursor": "99"})
+def test_pages_that_do_not_end_are_an_error(scripted: Callable[..., None]) -> None:
+    async def scene(codex: Any) -> None:
+        assert (await codex.models(include_hidden=True)).data == ["a"]
+        with pytest.raises(AppServerError, match="the answer to model/list has more than 100 pages"):
+            await codex.models(include_hidden=True)
+
+    script = """
+for last in ({"data": ["a"]}, {"data": [], "nextCursor": "99"}):
+    answer({"data": [], "nextCursor": "0"})
+    for number in range(98):
+        answer({"data": [], "nextCursor": str(number + 1)}, cursor=str(number))
+    answer(last, cursor="98")
+wait_for_end()
+"""
+    scripted(scene, PAGES + script)

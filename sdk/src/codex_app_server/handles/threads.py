@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "MOST_PAGES",
     "NOTHING_KNOWN",
     "PAGE",
     "has_no_turns_yet",
@@ -31,12 +32,16 @@ __all__ = [
     "page_of",
     "state_of",
     "text_of",
+    "with_all",
 ]
 
 NOTHING_KNOWN: Known = {}
 
 PAGE = 50
 """How many threads or turns are asked for at a time."""
+
+MOST_PAGES = 100
+"""How many pages of models are gathered; more is taken for a runtime that repeats itself."""
 
 _SETTINGS = ("cwd", "model", "reasoningEffort", "approvalPolicy", "sandbox")
 """What the answers that open a thread say beside it, of the settings that it has."""
@@ -83,6 +88,11 @@ def page_of(answer: JsonValue) -> tuple[Sequence[JsonValue], str | None]:
     if not isinstance(answer, dict) or not isinstance(data := answer.get("data"), list):
         return [], None
     return data, text_of(answer, "nextCursor") or None  # an empty one would ask for the first page again
+
+
+def with_all(answer: JsonValue, found: list[JsonValue]) -> JsonValue:
+    """The last page of a list, with what all its pages have; one that has nothing as it came."""
+    return {**answer, "data": found} if found and isinstance(answer, dict) else answer
 
 
 def has_no_turns_yet(refusal: str) -> bool:

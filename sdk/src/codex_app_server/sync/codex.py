@@ -114,14 +114,21 @@ class Codex(CodexOptions, Services):
             TransportClosedError: if the connection ends.
             AppServerError: also if the pages do not end.
         """
+        from codex_app_server.errors import AppServerError
         from codex_app_server.generated import ModelListResponse
-        from codex_app_server.handles.models import ModelPages
+        from codex_app_server.handles.threads import MOST_PAGES, page_of, with_all
         from codex_app_server.models.model import decode
 
-        pages = ModelPages(include_hidden)
-        while not pages.is_whole:
-            pages = pages.with_page(self._driver.call("model/list", pages.params))
-        return decode(ModelListResponse, pages.answer)
+        models: list[JsonValue] = []
+        params: dict[str, JsonValue] = {"includeHidden": include_hidden}
+        for _ in range(MOST_PAGES):
+            answer = self._driver.call("model/list", params)
+            found, cursor = page_of(answer)
+            models += found
+            if cursor is None:
+                return decode(ModelListResponse, with_all(answer, models))
+            params["cursor"] = cursor
+        raise AppServerError(f"the answer to model/list has more than {MOST_PAGES} pages")
 
     if TYPE_CHECKING:
 
