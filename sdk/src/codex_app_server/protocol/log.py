@@ -88,6 +88,7 @@ class Log:
 
     Attributes:
         is_complete: whether the last entry was published; no other follows.
+        is_ending: whether the last entry was appended.
         is_begun: whether anything was said but that it failed.
         is_left: whether a consumer gave up before that.
         waiting: who is to be woken when there is more; how, the drivers know.
@@ -100,7 +101,6 @@ class Log:
         "_bounds",
         "_count",
         "_cursors",
-        "_ends",
         "_fresh",
         "_fresh_size",
         "_head",
@@ -112,6 +112,7 @@ class Log:
         "heads",
         "is_begun",
         "is_complete",
+        "is_ending",
         "is_left",
         "told",
         "topic",
@@ -132,7 +133,7 @@ class Log:
         self._low = Bounds(0, 0)  # no cursor was behind this when it was looked at last
         self._fresh: list[Entry] = []
         self._fresh_size = 0
-        self._ends = False
+        self.is_ending = False
         self._tail = _Node([], 0, 0, 0)
         self._head = self._tail if kept else None
         self._numbers = itertools.count()
@@ -142,11 +143,6 @@ class Log:
     def is_ready(self) -> bool:
         """Whether there is nothing to wait for."""
         return self.is_complete
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether the last entry was appended."""
-        return self._ends
 
     @property
     def is_followed(self) -> bool:
@@ -168,7 +164,7 @@ class Log:
 
     def add_line(self, line: bytes) -> bool:
         """Append a line as it is, unless the last entry is there; whether it is the first since the last `publish`."""
-        if self._ends:
+        if self.is_ending:
             return False
         fresh = self._fresh
         fresh.append(line)
@@ -176,10 +172,10 @@ class Log:
 
     def add(self, event: Notification, size: int, *, is_last: bool = False) -> bool:
         """Append an event whose line has so many bytes; as `add_line`."""
-        if self._ends:
+        if self.is_ending:
             return False
         self._fresh_size += size
-        self._ends = is_last
+        self.is_ending = is_last
         self._fresh.append(event)
         return len(self._fresh) == 1
 
@@ -201,12 +197,12 @@ class Log:
             bounds, low = self._bounds, self._low
             if node.count - low.events > bounds.events or node.size - low.size > bounds.size:
                 self._cut_off(node)
-        if self._ends:
+        if self.is_ending:
             self.is_complete = True
 
     def complete(self) -> None:
         """Nothing more will come."""
-        self._ends = True
+        self.is_ending = True
         self.publish()
 
     def _living(self) -> list[Cursor | None]:

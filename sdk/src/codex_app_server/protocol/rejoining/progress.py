@@ -156,10 +156,6 @@ class Thread:
             self.last_turn = turn_id
         return found
 
-    def has_ended(self, turn_id: str) -> bool:
-        """Whether a turn is known to be over."""
-        return turn_id in self._ended
-
     def end(self, turn_id: str) -> Turn | None:
         """A turn is over."""
         self.last_turn = self.last_turn if turn_id in self.turns else turn_id
@@ -171,7 +167,7 @@ class Thread:
         found: list[dict[str, Any]] = []
         is_later = self.last_turn is None and self.is_known_from_its_beginning
         for turn in turns:
-            if turn["id"] in self.turns or (is_later and not self.has_ended(turn["id"])):
+            if turn["id"] in self.turns or (is_later and turn["id"] not in self._ended):
                 found.append(turn)
             is_later = is_later or turn["id"] == self.last_turn
         return found

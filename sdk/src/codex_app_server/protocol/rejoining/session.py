@@ -3,14 +3,15 @@
 The rules:
 
 - The first connection is handed through; only what a break would lose is noted on the way.
-- When one breaks, who waits for an answer that may have an effect is told so (`calls`); what is said meanwhile is held
-  back. On the next one the handshake is repeated, and every thread is joined again, those with running turns first.
+- When one breaks, who waits for an answer that may have an effect is told so (`unanswered`); what is said meanwhile is
+  held back. On the next one the handshake is repeated, and every thread is joined again, those with running turns
+  first.
 - Joining is: resume the thread, from when on its events come; keep these back; read the thread, and hand on what of it
-  was missed (`filling`); then those events, but for what is known by then. What is to be said in it waits for that.
+  was missed (`backfill`); then those events, but for what is known by then. What is to be said in it waits for that.
 - The pieces of an item that was under way are not handed on any more: how many were missed is only known when it is
   complete. Then comes what is missing of it, at once.
 - A thread that cannot be joined, for it is stored nowhere, ends its turns as failed, and they are interrupted.
-- A question is asked once and answered once (`asked`); what lives no longer than its connection ends (`ties`).
+- A question is asked once and answered once (`questions`); what lives no longer than its connection ends (`ties`).
 
 One thread at a time may call this.
 """
@@ -36,7 +37,7 @@ from codex_app_server.protocol.rejoining.joining import MOST_TRIES, SETTINGS, WI
 from codex_app_server.protocol.rejoining.known import Known
 from codex_app_server.protocol.rejoining.progress import piece_head
 from codex_app_server.protocol.rejoining.questions import Questions
-from codex_app_server.protocol.rejoining.unanswered import Call, Unanswered
+from codex_app_server.protocol.rejoining.unanswered import Call, unknown
 from codex_app_server.protocol.streams import GONE, turn_of
 
 if TYPE_CHECKING:
@@ -70,15 +71,16 @@ class Session:
 
     Attributes:
         is_greeted: whether the first handshake was answered: before that a break is the end.
+        is_open: whether the handshake was answered on this connection.
         refusal: what a server said to a later handshake, if it refused; that is the end too.
     """
 
     def __init__(self) -> None:
         self.is_greeted = False
         self.refusal: str | None = None
-        self._is_open = True
+        self.is_open = True
         self._greeting: Call | None = None
-        self._unanswered = Unanswered()
+        self._unanswered: dict[bytes, Call] = {}
         self._questions = Questions()
         self._ties = ties.Ties()
         self._known = Known()
@@ -89,14 +91,9 @@ class Session:
         self._asked: dict[str, tuple[str, str]] = {}  # by the ids of this session's own requests: method and thread
 
     @property
-    def is_open(self) -> bool:
-        """Whether the handshake was answered on this connection."""
-        return self._is_open
-
-    @property
     def is_settled(self) -> bool:
         """Whether nothing is left to be done of the last break."""
-        return self._is_open and not self._joins
+        return self.is_open and not self._joins
 
     # What this client says.
 
@@ -108,7 +105,7 @@ class Session:
             if call is not None:
                 self._call(call, send)
             elif (answer := self._questions.answered(line)) is None:
-                if self._is_open:  # a notification
+                if self.is_open:  # a notification
                     send.append(line)
             elif answer:
                 send.append(answer)
@@ -117,20 +114,21 @@ class Session:
     def _call(self, call: Call, send: list[bytes]) -> None:
         if self._greeting is None and call.method == "initialize":
             self._greeting = call
-        if not self._is_open:
+        if not self.is_open:
             self._held.append(call.line)
         elif self._joins and (join := self._joins.get(call.thread_id or "")) is not None:
             join.held.append(call.line)
         else:
-            self._unanswered.sent(call)
+            self._unanswered[call.id] = call
             send.append(call.line)
 
     # What becomes of the connection.
 
     def lost(self) -> list[bytes]:
         """It broke: the lines to hand on."""
-        self._is_open = False
-        again, answers = self._unanswered.lost()
+        self.is_open = False
+        calls, self._unanswered = list(self._unanswered.values()), {}
+        again = [call.line for call in calls if call.may_be_repeated]
         held = [line for join in self._joins.values() for line in join.held]
         self._held = [*again, *held, *self._held]
         self._joins.clear()
@@ -141,7 +139,7 @@ class Session:
             self._apart.add(thread.id)
             for turn in thread.turns.values():
                 turn.is_rejoined = True
-        return [*answers, *self._ties.lost()]
+        return [*(unknown(call) for call in calls if not call.may_be_repeated), *self._ties.lost()]
 
     def reopened(self) -> list[bytes]:
         """There is another one: the lines to send."""
@@ -149,7 +147,7 @@ class Session:
 
     def _greeted(self, step: Step) -> None:
         step.send.append(encode_notification("initialized")[:-1])
-        self._is_open = True
+        self.is_open = True
         for thread in sorted(self._known.threads.values(), key=lambda thread: not thread.turns):
             self._joins[thread.id] = Join()
         self._go_on(step)
@@ -183,9 +181,9 @@ class Session:
             step.deliver.extend(self._known.piece(line, head))
             return
         found = _ANSWER.match(line)
-        call = None if found is None else self._unanswered.open.get(found[1])
+        call = None if found is None else self._unanswered.get(found[1])
         if call is not None and call.method not in _TELLING and call is not self._greeting:
-            self._unanswered.answered(call.id)  # its answer may be large, and need not be read
+            del self._unanswered[call.id]  # its answer may be large, and need not be read
             step.deliver.append(line)
             return
         message = parse(line)
@@ -204,13 +202,13 @@ class Session:
             return
         call_id = json.dumps(message.id).encode()
         greeting = self._greeting
-        if greeting is not None and call_id == greeting.id and self.is_greeted and not self._is_open:
+        if greeting is not None and call_id == greeting.id and self.is_greeted and not self.is_open:
             if isinstance(message, ErrorResponse):
                 self.refusal = message.message
             else:
                 self._greeted(step)
             return
-        call = self._unanswered.answered(call_id)
+        call = self._unanswered.pop(call_id, None)
         step.deliver.append(line)
         if call is None or isinstance(message, ErrorResponse):
             return

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from codex_app_server.protocol.messages import LOST, LOST_DATA
 
-__all__ = ["Call", "Unanswered"]
+__all__ = ["Call", "unknown"]
 
 _CALL = re.compile(rb'\{"id":(-?\d+|"[^"\\]*"),"method":"([^"\\]*)"')
 _THREAD = re.compile(rb'"threadId":"([^"\\]*)"')
@@ -55,38 +55,8 @@ class Call(NamedTuple):
         return self.method in _SAME_TWICE or self.method.rpartition("/")[2] in _READS
 
 
-class Unanswered:
-    """The requests that are under way.
-
-    Attributes:
-        open: by their ids.
-    """
-
-    def __init__(self) -> None:
-        self.open: dict[bytes, Call] = {}
-
-    def sent(self, call: Call) -> None:
-        """One goes out."""
-        self.open[call.id] = call
-
-    def answered(self, call_id: bytes) -> Call | None:
-        """One has its answer; None if it is none of these."""
-        return self.open.pop(call_id, None)
-
-    def lost(self) -> tuple[list[bytes], list[bytes]]:
-        """The connection broke.
-
-        Returns:
-            the lines to send again, and answers for the others.
-        """
-        calls, self.open = list(self.open.values()), {}
-        return (
-            [call.line for call in calls if call.may_be_repeated],
-            [_unknown(call) for call in calls if not call.may_be_repeated],
-        )
-
-
-def _unknown(call: Call) -> bytes:
+def unknown(call: Call) -> bytes:
+    """The answer to a request that may have been done, and is not sent again."""
     what = "the connection broke before its answer came: it may have been done, and was not sent again"
     error = {"code": LOST, "message": what, "data": LOST_DATA}
     return b'{"id":' + call.id + b',"error":' + json.dumps(error).encode() + b"}"
