@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from codex_app_server.approvals.asking import AskOnTerminal, told_changes
 from codex_app_server.approvals.requests import changes_of
 from codex_app_server.config import AppServerConfig
 from codex_app_server.errors import AppServerError
 from codex_app_server.inputs import TextInput
+from codex_app_server.streaming import Words
 from codex_app_server.sync.codex import Codex
 from codex_app_server.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from codex_app_server.events import Notification
     from codex_app_server.protocol.messages import JsonValue
@@ -70,14 +72,14 @@ def run(options: RunOptions, terminal: Terminal) -> int:
         AppServerError: if there is no turn to show, or the connection ends before it does.
         BrokenPipeError: if nobody reads the output any more; the turn is interrupted then, as with Ctrl-C.
     """
-    view: _View = _Json(terminal) if options.is_json else _Text(terminal)
+    show: Callable[[Notification], None] = partial(_show_as_json, terminal) if options.is_json else _Text(terminal).show
     with ExitStack() as stack:
         codex = stack.enter_context(Codex(configured(options, terminal, stack)))
         thread = _thread(codex, options)
         if thread is None:
             terminal.note("error: no thread was begun in this directory")
             return 1
-        result = _watched(thread.turn(TextInput(options.prompt), output_schema=options.schema), view)
+        result = _watched(thread.turn(TextInput(options.prompt), output_schema=options.schema), show)
     if not result.is_completed:
         terminal.note(f"error: the turn {shortened(result.failure or '')}")
         return 1
@@ -125,11 +127,11 @@ def configured(options: RunOptions, terminal: Terminal, stack: ExitStack) -> App
     return model.config(codex_bin=options.codex_bin, approvals=approvals)
 
 
-def _watched(turn: Turn, view: _View) -> TurnResult[None]:
+def _watched(turn: Turn, show: Callable[[Notification], None]) -> TurnResult[None]:
     """Show a turn to its end; if that is broken off, the turn is interrupted."""
     try:
         for event in turn.stream():
-            view.show(event)
+            show(event)
     except BaseException:
         with suppress(AppServerError):  # it may have ended, and the runtime too
             turn.interrupt()
@@ -137,21 +139,8 @@ def _watched(turn: Turn, view: _View) -> TurnResult[None]:
     return turn.result()
 
 
-class _View(Protocol):
-    """How a turn is shown."""
-
-    def show(self, event: Notification) -> None:
-        """The next event."""
-
-
-class _Json:
-    """Every event as a line of JSON."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def show(self, event: Notification) -> None:
-        self._terminal.say(json.dumps({"method": event.method, "params": event.params}) + "\n")
+def _show_as_json(terminal: Terminal, event: Notification) -> None:
+    terminal.say(json.dumps({"method": event.method, "params": event.params}) + "\n")
 
 
 class _Text:
@@ -159,15 +148,13 @@ class _Text:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._streamed: set[str] = set()
+        self._words = Words()
         self._trouble = ""
 
     def show(self, event: Notification) -> None:
+        """The next event."""
+        self._terminal.say(self._words.of(event))
         params = event.params if isinstance(event.params, dict) else {}
-        if event.method == "item/agentMessage/delta":
-            self._streamed.add(str(params.get("itemId")))
-            self._terminal.say(str(params.get("delta") or ""))
-            return
         item = params.get("item")
         if event.method == "item/started" and isinstance(item, dict):
             self._began(item)
@@ -186,8 +173,6 @@ class _Text:
     def _ended(self, item: dict[str, JsonValue]) -> None:
         kind, status = item.get("type"), item.get("status")
         if kind == "agentMessage":
-            if item.get("id") not in self._streamed:
-                self._terminal.say(str(item.get("text") or ""))
             self._terminal.end_line()
         elif kind in {"commandExecution", "fileChange"} and status != "completed":
             code = item.get("exitCode")
