@@ -97,21 +97,6 @@ class Login:
     is_needed: bool
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """What the runtime said of itself.
-
-    Attributes:
-        version: its version, e.g. ``0.169.0``.
-        login: who it works as; None if it would not say.
-        problems: what is wrong with its login and settings.
-    """
-
-    version: str | None
-    login: Login | None
-    problems: tuple[Problem, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What there is; None is what could not be found out.
@@ -156,30 +141,28 @@ def examine(codex_bin: str | None) -> Findings:
     """
     config = AppServerConfig(codex_bin=codex_bin, request_timeout_s=_PATIENCE_S)
     pin = _pin()
-    path: Path | None = None
-    runtime = Runtime(None, None, ())
-    protocol = None
+    path = version = login = protocol = None
     problems: list[Problem] = []
     try:
         path = find_executable(config)
-        runtime = _asked(config)
+        version, login, wrong = _asked(config)
     except AppServerError as error:
         problems.append(Problem(line_of(error), is_fatal=True))
     else:
         protocol = _protocol(path)
-        problems += _skew(runtime.version, pin, protocol, is_installed=codex_bin is None)
-        problems += _login_problems(runtime.login, path)
-        problems += runtime.problems
+        problems += _skew(version, pin, protocol, is_installed=codex_bin is None)
+        problems += _login_problems(login, path)
+        problems += wrong
     return Findings(
         python=f"{platform.python_version()} ({platform.python_implementation()})",
         platform=f"{platform.platform()} ({platform.machine()})",
         client_version=__version__,
         pin=pin,
         runtime_path=None if path is None else str(path),
-        runtime_version=runtime.version,
-        fits_pin=None if pin is None or runtime.version is None else _pep440(runtime.version) == pin,
+        runtime_version=version,
+        fits_pin=None if pin is None or version is None else _pep440(version) == pin,
         protocol=protocol,
-        login=runtime.login,
+        login=login,
         home=os.environ.get("CODEX_HOME") or _home(),
         problems=tuple(problems),
     )
@@ -230,8 +213,12 @@ def _pep440(version: str) -> str:
     return _PRE_RELEASE.sub(lambda found: {"alpha": "a", "beta": "b", "rc": "rc"}[found[1]] + found[2], version)
 
 
-def _asked(config: AppServerConfig) -> Runtime:
+def _asked(config: AppServerConfig) -> tuple[str | None, Login | None, list[Problem]]:
     """Start the runtime and ask it.
+
+    Returns:
+        its version, e.g. ``0.169.0``; who it works as, None if it would not say; and what is wrong with its login and
+        settings.
 
     Raises:
         AppServerError: if it does not start, or does not do the handshake.
@@ -241,7 +228,7 @@ def _asked(config: AppServerConfig) -> Runtime:
     try:
         version = driver.metadata.server_version
         login = None
-        problems = []
+        problems: list[Problem] = []
         try:
             login = _login(driver.call("account/read", {}))
         except (JsonRpcError, RequestTimeoutError) as error:
@@ -251,7 +238,7 @@ def _asked(config: AppServerConfig) -> Runtime:
         except (JsonRpcError, RequestTimeoutError) as error:
             what = f"the settings cannot be read: {line_of(error)}"
             problems.append(Problem(what, "correct them; until then Codex uses its defaults"))
-        return Runtime(version, login, tuple(problems))
+        return version, login, problems
     finally:
         driver.close()
 
