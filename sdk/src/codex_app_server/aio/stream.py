@@ -94,13 +94,17 @@ class AsyncTurnStream(Generic[Output]):
             self._result = result
         return self._result
 
-    def text(self) -> AsyncGenerator[str, None]:
+    async def text(self) -> AsyncGenerator[str, None]:
         """Only the agent's words, piece by piece as they come."""
-        return self._text()
+        async for event in self:
+            if words := self._words.of(event):
+                yield words
 
-    def items(self) -> AsyncGenerator[ThreadItem, None]:
+    async def items(self) -> AsyncGenerator[ThreadItem, None]:
         """Only the items of the turn, each when it is finished: messages, commands, file changes."""
-        return self._items()
+        async for event in self:
+            if event.method == "item/completed":
+                yield event.payload.item
 
     async def __aenter__(self) -> Self:
         if self._begun is not None or self._request.is_sent or self._request.is_given_up:
@@ -152,16 +156,6 @@ class AsyncTurnStream(Generic[Output]):
         event = self._batch.pop()
         self._fold.add(event)
         return event
-
-    async def _text(self) -> AsyncGenerator[str, None]:
-        async for event in self:
-            if words := self._words.of(event):
-                yield words
-
-    async def _items(self) -> AsyncGenerator[ThreadItem, None]:
-        async for event in self:
-            if event.method == "item/completed":
-                yield event.payload.item
 
     def _opened(self) -> tuple[AsyncTurn, AsyncTurnReader]:
         if self._begun is None:

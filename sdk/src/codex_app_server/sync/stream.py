@@ -96,11 +96,15 @@ class TurnStream(Generic[Output]):
 
     def text(self) -> Generator[str, None, None]:
         """Only the agent's words, piece by piece as they come."""
-        return self._text()
+        for event in self:
+            if words := self._words.of(event):
+                yield words
 
     def items(self) -> Generator[ThreadItem, None, None]:
         """Only the items of the turn, each when it is finished: messages, commands, file changes."""
-        return self._items()
+        for event in self:
+            if event.method == "item/completed":
+                yield event.payload.item
 
     def __enter__(self) -> Self:
         if self._begun is not None or self._request.is_sent or self._request.is_given_up:
@@ -152,16 +156,6 @@ class TurnStream(Generic[Output]):
         event = self._batch.pop()
         self._fold.add(event)
         return event
-
-    def _text(self) -> Generator[str, None, None]:
-        for event in self:
-            if words := self._words.of(event):
-                yield words
-
-    def _items(self) -> Generator[ThreadItem, None, None]:
-        for event in self:
-            if event.method == "item/completed":
-                yield event.payload.item
 
     def _opened(self) -> tuple[Turn, TurnReader]:
         if self._begun is None:
