@@ -101,10 +101,9 @@ class AsyncTurn:
         self, timeout: float | None, watch: Callable[[TurnFold], Awaitable[None]] | None
     ) -> TurnResult[None]:
         """As `run`; `watch` is called with the turn so far whenever more events have come."""
-        limit = seconds(timeout, "timeout")
+        end = end_after(seconds(timeout, "timeout"))
         cursor = self._cursor()
         fold = TurnFold()
-        end = end_after(limit)
         try:
             cursor.is_active = True
             while batch := await self._driver.take(cursor, left_until(end)):

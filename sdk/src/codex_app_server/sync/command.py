@@ -81,8 +81,7 @@ class Command:
             WaitTimeoutError: if the command takes longer than `timeout`.
             EventOverflowError, JsonRpcError, TransportClosedError: as `stream`.
         """
-        limit = seconds(timeout, "timeout")
-        end = end_after(limit)
+        end = end_after(seconds(timeout, "timeout"))
         try:
             while self._read(left_until(end)):
                 self._pieces.clear()

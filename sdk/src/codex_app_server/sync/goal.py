@@ -78,8 +78,7 @@ class Goal:
             RequestTimeoutError: if the runtime does not answer when it is asked for the goal's state.
             EventOverflowError, TransportClosedError: as `stream`.
         """
-        limit = seconds(timeout, "timeout")
-        end = end_after(limit)
+        end = end_after(seconds(timeout, "timeout"))
         try:
             while not self._is_over(end) and self._read(left_until(end)):
                 self._events.clear()

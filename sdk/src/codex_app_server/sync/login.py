@@ -60,8 +60,7 @@ class Login:
             WaitTimeoutError: if the login takes longer than `timeout`.
             TransportClosedError: if the connection ends first.
         """
-        limit = seconds(timeout, "timeout")
-        end = end_after(limit)
+        end = end_after(seconds(timeout, "timeout"))
         try:
             said = self._end(end)
         except TimeoutError:
