@@ -43,9 +43,7 @@ class Text:
         """Refuse what a model cannot say."""
         deltas = [self.deltas] if isinstance(self.deltas, str) else self.deltas or []
         for piece in (self.text, *deltas):
-            if not isinstance(piece, str):
-                raise TypeError(f"a text is a str, not {piece!r}")
-            _check_unicode(piece)
+            _check_text(piece, "a text")
         seconds(self.delay_s, "delay_s")
 
     @property
@@ -69,9 +67,7 @@ class Reasoning:
     def __post_init__(self) -> None:
         """Refuse what a model cannot think."""
         for each in (*self.paragraphs, self.text):
-            if not isinstance(each, str):
-                raise TypeError(f"reasoning is a str, not {each!r}")
-            _check_unicode(each)
+            _check_text(each, "reasoning")
 
     @property
     def paragraphs(self) -> list[str]:
@@ -97,9 +93,7 @@ class ToolCall:
 
     def __post_init__(self) -> None:
         """Refuse what a model cannot say."""
-        if not isinstance(self.name, str):
-            raise TypeError(f"the name of a tool is a str, not {self.name!r}")
-        _check_unicode(self.name)
+        _check_text(self.name, "the name of a tool")
         if not isinstance(self.arguments, Mapping):
             raise TypeError(f"the arguments of {self.name} are a mapping by name, not {self.arguments!r}")
         json.dumps(dict(self.arguments), allow_nan=False)  # raises if JSON cannot say them
@@ -117,9 +111,7 @@ class Code:
 
     def __post_init__(self) -> None:
         """Refuse what a model cannot say."""
-        if not isinstance(self.javascript, str):
-            raise TypeError(f"code is a str, not {self.javascript!r}")
-        _check_unicode(self.javascript)
+        _check_text(self.javascript, "code")
 
 
 @dataclass(frozen=True)
@@ -204,8 +196,10 @@ def _is_item(value: object) -> bool:
     return isinstance(value, Text | Reasoning | ToolCall | Code)
 
 
-def _check_unicode(text: str) -> None:
-    """Refuse halves of characters: the runtime would pass over the event that has one."""
+def _check_text(text: object, what: str) -> None:
+    """Refuse what is none, and halves of characters: the runtime would pass over the event that has one."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {text!r}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
