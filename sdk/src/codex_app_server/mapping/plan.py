@@ -73,13 +73,13 @@ class Plan:
         *,
         concurrency: int,
         retries: int,
-        in_order: bool,
+        in_order: bool = False,
         thread: Mapping[str, Any] | None,
         output_type: Any,
-        timeout: float | None,
+        timeout: float | None = None,
         run: Mapping[str, Any] | None,
-        journal: str | os.PathLike[str] | None,
-        progress: Callable[[MapProgress], object] | bool | None,
+        journal: str | os.PathLike[str] | None = None,
+        progress: Callable[[MapProgress], object] | bool | None = None,
         is_keyed: bool = False,
     ) -> None:
         if isinstance(prompts, (str, bytes)):

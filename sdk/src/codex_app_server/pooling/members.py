@@ -144,18 +144,7 @@ class PoolOptions:
         """What is to be done of a single prompt."""
         from codex_app_server.mapping.plan import Plan
 
-        return Plan(
-            [prompt],
-            concurrency=1,
-            retries=retries,
-            in_order=False,
-            thread=thread,
-            output_type=output_type,
-            timeout=None,
-            run=run,
-            journal=None,
-            progress=None,
-        )
+        return Plan([prompt], concurrency=1, retries=retries, thread=thread, output_type=output_type, run=run)
 
     def _config_of(self, member: Member) -> AppServerConfig:
         if member.tenant is not None:
