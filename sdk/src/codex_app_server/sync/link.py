@@ -51,26 +51,22 @@ class Link:
         end = time.monotonic() + timeout
         try:
             self._socket = _connected(address, end, making)
+            try:
+                self._tls = _Tls(self._socket, context, address.host) if address.is_secure else None
+                self.write(websocket.outgoing())
+                while not websocket.is_open:
+                    self._socket.settimeout(max(0.001, end - time.monotonic()))
+                    self._early += self._receive()
+                self._socket.settimeout(PING_S)
+            except BaseException:
+                self._socket.close()
+                raise
         except TimeoutError:
             raise ConnectError(f"cannot connect to {address.url} within {timeout:g} s") from None
+        except EOFError:
+            raise ConnectError(f"cannot connect to {address.url}: it hung up in the handshake") from None
         except OSError as error:
             raise ConnectError(f"cannot connect to {address.url}: {error}") from error
-        try:
-            self._tls = _Tls(self._socket, context, address.host) if address.is_secure else None
-            self.write(websocket.outgoing())
-            while not websocket.is_open:
-                self._socket.settimeout(max(0.001, end - time.monotonic()))
-                self._early += self._receive()
-            self._socket.settimeout(PING_S)
-        except BaseException as error:
-            self._socket.close()
-            if isinstance(error, TimeoutError):
-                raise ConnectError(f"cannot connect to {address.url} within {timeout:g} s") from None
-            if isinstance(error, OSError):
-                raise ConnectError(f"cannot connect to {address.url}: {error}") from error
-            if isinstance(error, EOFError):
-                raise ConnectError(f"cannot connect to {address.url}: it hung up in the handshake") from None
-            raise
 
     def read(self) -> list[bytes]:
         """Wait for messages: perhaps none. For one thread.
