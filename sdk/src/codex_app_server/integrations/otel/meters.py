@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from opentelemetry.metrics import Observation, get_meter
 
@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider
 
-__all__ = ["Meters", "Waiting"]
+    from codex_app_server.integrations.otel.spans import Spans
 
-
-class Waiting(Protocol):
-    """Where something may wait for an answer."""
-
-    def waiting(self) -> Mapping[str, int]:
-        """How many do, by kind; called from any thread."""
+__all__ = ["Meters"]
 
 
 class Meters:
@@ -50,7 +45,7 @@ class Meters:
         self._waits = meter.create_histogram(
             n.QUEUE_DURATION, "s", "How long it takes to begin", explicit_bucket_boundaries_advisory=n.SECONDS
         )
-        self._clients: dict[int, weakref.ref[Waiting]] = {}
+        self._clients: dict[int, weakref.ref[Spans]] = {}
         meter.create_observable_up_down_counter(n.QUEUE_SIZE, [self._sizes], "{request}", "How many wait for an answer")
 
     @classmethod
@@ -66,7 +61,7 @@ class Meters:
                     cls._known[provider] = found
             return found
 
-    def look_at(self, client: Waiting) -> None:
+    def look_at(self, client: Spans) -> None:
         """Have it counted, as long as it is there, what waits in a client."""
         clients, key = self._clients, id(client)
         clients[key] = weakref.ref(client, lambda _: clients.pop(key, None))

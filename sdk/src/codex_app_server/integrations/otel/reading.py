@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.trace import Span
+
+    from codex_app_server.integrations.otel.spans import Spans
 
 __all__ = ["handled", "keep", "quietly", "text_of", "w3c", "word_of"]
 
@@ -21,18 +23,11 @@ _MOST_KEPT = 1024
 """How many things `keep` knows."""
 
 
-class Complaining(Protocol):
-    """What `quietly` is for."""
-
-    def complain(self, error: Exception) -> None:
-        """Say what went wrong."""
-
-
 def quietly(method: F) -> F:
     """Log what it raises."""
 
     @wraps(method)
-    def call(self: Complaining, *args: Any) -> None:
+    def call(self: Spans, *args: Any) -> None:
         try:
             method(self, *args)
         except Exception as error:

@@ -89,7 +89,7 @@ class Spans:
         meters.look_at(self)
 
     def waiting(self) -> dict[str, int]:
-        """How many requests, calls of tools and other questions wait for an answer."""
+        """How many requests, calls of tools and other questions wait for an answer; called from any thread."""
         questions = list(self._questions.values())
         tools = sum(each.span is None for each in questions)
         return {"request": len(self._requests), "tool": tools, "question": len(questions) - tools}
