@@ -125,37 +125,12 @@ class AsyncDriver(BaseDriver):
     async def call(
         self, method: str, params: Mapping[str, object] | None = None, timeout: float | None = None
     ) -> JsonValue:
-        """Call a protocol method by its name, and wait for the result.
-
-        Args:
-            method: e.g. ``model/list``.
-            params: its parameters, of JSON values; with None none are sent.
-            timeout: how long to wait for the answer, in seconds, if that is less than for any call.
-
-        Raises:
-            JsonRpcError: if the runtime answers with an error.
-            RequestTimeoutError: if that, or `AppServerConfig.request_timeout_s`, passes; it is a `TimeoutError` too.
-            TransportClosedError: if the runtime ends, or the client is or gets closed.
-            TypeError, ValueError: if `method` is no string, or JSON cannot say `params`; nothing is sent then.
-            RuntimeError: in another event loop or process, for a connection belongs to those that opened it.
-        """
+        """As the twin's `call`; a connection belongs to the event loop, too, that opened it."""
         await self.start()
         return (await self._answer(Request(method, params), self.longest(timeout))).result
 
     async def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
-        """Call a protocol method that begins a turn, and keep what happens in it.
-
-        Args:
-            request: which method; the caller can `give_up` it, whatever interrupts it in between.
-            timeout: how long to wait for the answer, in seconds; None is as long as for any call.
-
-        Returns:
-            the answer, and a cursor at the beginning of the turn, for `take`. If the call is broken off, the turn is
-            interrupted, unless somebody else has it.
-
-        Raises:
-            AppServerError: as `call`; also if the answer names no turn.
-        """
+        """As the twin's `begin`."""
         await self.start()
         response = await self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
         if response.cursor is None:
@@ -185,17 +160,7 @@ class AsyncDriver(BaseDriver):
         return self._connection.streams.listen(topic)
 
     async def take(self, cursor: Cursor, timeout: float | None = None) -> list[Event]:
-        """The next events of a log, one at least; none when all were taken.
-
-        Args:
-            cursor: of `begin` or `listen`; one task at a time may wait for it.
-            timeout: how long to wait, in seconds; None is without limit.
-
-        Raises:
-            EventOverflowError: if events are missing because nobody took them in time.
-            TransportClosedError: if the connection ended before the log did.
-            TimeoutError: if the time is up.
-        """
+        """As the twin's `take`; one task at a time may wait for a cursor."""
         while True:
             if events := self.taken(cursor):
                 # A consumer that always finds something would keep the loop to itself.
