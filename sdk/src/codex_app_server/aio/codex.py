@@ -260,8 +260,10 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
     async def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
         from codex_app_server.models.model import decode
+        from codex_app_server.request_params import params_of
 
-        return decode(ThreadListResponse, await self._call("thread/list", options))
+        params = params_of("thread/list", options, experimental_api=self._driver.config.experimental_api)
+        return decode(ThreadListResponse, await self._driver.call("thread/list", params))
 
     async def _thread(
         self, method: str, options: Mapping[str, object], own: ClientOptions | None = None
@@ -269,9 +271,3 @@ class AsyncCodex(AsyncCodexOptions, AsyncServices):
         from codex_app_server.aio.opening import opened
 
         return await opened(self._driver, method, options, own)
-
-    async def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
-        from codex_app_server.request_params import params_of
-
-        params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
-        return await self._driver.call(method, params)

@@ -265,16 +265,12 @@ class Codex(CodexOptions, Services):
     def _thread_list(self, options: Mapping[str, object]) -> ThreadListResponse:
         from codex_app_server.generated import ThreadListResponse
         from codex_app_server.models.model import decode
+        from codex_app_server.request_params import params_of
 
-        return decode(ThreadListResponse, self._call("thread/list", options))
+        params = params_of("thread/list", options, experimental_api=self._driver.config.experimental_api)
+        return decode(ThreadListResponse, self._driver.call("thread/list", params))
 
     def _thread(self, method: str, options: Mapping[str, object], own: ClientOptions | None = None) -> Thread:
         from codex_app_server.sync.opening import opened
 
         return opened(self._driver, method, options, own)
-
-    def _call(self, method: str, options: Mapping[str, object]) -> JsonValue:
-        from codex_app_server.request_params import params_of
-
-        params = params_of(method, options, experimental_api=self._driver.config.experimental_api)
-        return self._driver.call(method, params)
