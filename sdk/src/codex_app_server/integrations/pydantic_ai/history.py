@@ -36,7 +36,7 @@ __all__ = [
     "News",
     "Place",
     "answer",
-    "begun",
+    "digest_after",
     "digest_of",
     "news",
     "note",
@@ -72,10 +72,6 @@ class Mark:
     tools: str
     instructions: str
     ends_turn: bool
-
-    def to_details(self) -> dict[str, Any]:
-        """For `ModelResponse.provider_details`."""
-        return dict(vars(self))
 
     @classmethod
     def of(cls, response: ModelResponse) -> Mark | None:
@@ -127,17 +123,12 @@ def places(messages: Sequence[ModelMessage]) -> tuple[list[Place], str]:
     found: list[Place] = []
     digest = ""
     for index, message in enumerate(messages, 1):
-        digest = _digest(digest, message)
+        digest = digest_after(digest, message)
         if isinstance(message, ModelResponse):
             mark = Mark.of(message)
             if mark is not None and mark.history == digest:
                 found.append(Place(mark, index))
     return found[::-1], digest
-
-
-def begun(digest: str, response: ModelResponse) -> str:
-    """The digest of a history with one response more."""
-    return _digest(digest, response)
 
 
 def standing(messages: Sequence[ModelMessage]) -> list[str]:
@@ -212,7 +203,7 @@ def _answers(part: Any) -> bool:
     return part.part_kind == "tool-return" or (part.part_kind == "retry-prompt" and part.tool_name is not None)
 
 
-def _digest(before: str, message: ModelMessage) -> str:
+def digest_after(before: str, message: ModelMessage) -> str:
     """The digest of a history with a message more; how requests are cut into messages makes no difference."""
     for part in message.parts:
         entry = _entry(part)

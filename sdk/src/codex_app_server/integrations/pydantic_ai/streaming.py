@@ -15,7 +15,7 @@ from pydantic_ai.usage import RequestUsage
 
 from codex_app_server.errors import AppServerError
 from codex_app_server.folding import TurnFold
-from codex_app_server.integrations.pydantic_ai.history import PROVIDER, Mark, begun
+from codex_app_server.integrations.pydantic_ai.history import PROVIDER, Mark, digest_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -86,15 +86,16 @@ class CodexStreamedResponse(StreamedResponse):
         if is_final := any(item["tool"] in self.output_tools for item in conversation.calls.values()):
             conversation.stop()  # with this the framework has what it wants: the model need not hear of it
         self.provider_response_id = conversation.turn_id
-        conversation.history = begun(self.history, self.get())
-        self.provider_details = Mark(
+        conversation.history = digest_after(self.history, self.get())
+        mark = Mark(
             conversation.thread.id,
             conversation.turn_id,
             conversation.history,
             conversation.toolset,
             conversation.instructions,
             ends_turn=is_final or not conversation.has_open_turn,
-        ).to_details()
+        )
+        self.provider_details = dict(vars(mark))
         self.is_over = True
 
     def _check(self, result: TurnResult[None]) -> None:
