@@ -206,7 +206,7 @@ class Leasing:
             self.check_open()
         config = self._config_of(member)
         try:
-            codex = await _opened(config)
+            codex = await AsyncCodex(config).__aenter__()
         except Exception:
             with self._guard:
                 member.failed(time.monotonic())
@@ -280,10 +280,6 @@ class Leasing:
                     return
                 last = min(each.idle_since if each.is_idle else now for each in self._desk.tenants.values())
             await sleep(tidier, max(0.01, last + idle_timeout - now))
-
-
-async def _opened(config: AppServerConfig) -> AsyncCodex:
-    return await AsyncCodex(config).__aenter__()
 
 
 def _left(end: float | None) -> float | None:

@@ -206,7 +206,7 @@ class Leasing:
             self.check_open()
         config = self._config_of(member)
         try:
-            codex = _opened(config)
+            codex = Codex(config).__enter__()
         except Exception:
             with self._guard:
                 member.failed(time.monotonic())
@@ -280,10 +280,6 @@ class Leasing:
                     return
                 last = min(each.idle_since if each.is_idle else now for each in self._desk.tenants.values())
             sleep(tidier, max(0.01, last + idle_timeout - now))
-
-
-def _opened(config: AppServerConfig) -> Codex:
-    return Codex(config).__enter__()
 
 
 def _left(end: float | None) -> float | None:
