@@ -125,7 +125,8 @@ def scripted_server(
             server.shutdown()
             thread.join()
     for descriptor in (server.shutdown_watcher, server.shutdown_notifier) if os.name != "nt" else ():
-        os.close(descriptor)  # it leaves them open
+        if isinstance(descriptor, int):  # before 17, it leaves them open
+            os.close(descriptor)
 
 
 def greeted(connection: ServerConnection) -> None:
