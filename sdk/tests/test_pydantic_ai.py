@@ -23,6 +23,7 @@ from pydantic_ai import (
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UsageLimitExceeded, UserError
 from pydantic_ai.messages import (
     AudioUrl,
+    CompactionPart,
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
@@ -583,6 +584,21 @@ def test_any_other_history_is_put_into_a_thread(stage: Stage, change: str) -> No
         assert "Oslo." in str(stage.server.last.body["input"])
 
     stage.play(scene())
+
+
+def test_a_summary_that_a_program_puts_in_the_place_of_a_history_is_told(stage: Stage) -> None:
+    async def scene() -> None:
+        agent = Agent(model_of(stage))
+        summary = ModelRequest([CompactionPart("Somebody lives in Bergen.")])
+        first = await agent.run("Where?", message_history=[summary])
+        assert stage.server.last.said == ["A summary of what was said before:\n\nSomebody lives in Bergen.", "Where?"]
+        second = await agent.run("Sure?", message_history=first.all_messages())
+        assert marked(second.all_messages())["thread_id"] == marked(first.all_messages())["thread_id"]
+        other = [ModelRequest([CompactionPart("Nobody.")]), *first.all_messages()[1:]]
+        third = await agent.run("Sure?", message_history=other)
+        assert marked(third.all_messages())["thread_id"] != marked(first.all_messages())["thread_id"]
+
+    stage.play(scene(), Text("In Bergen."), Text("Yes."), Text("No."))
 
 
 def test_instructions_that_change_are_told(stage: Stage) -> None:

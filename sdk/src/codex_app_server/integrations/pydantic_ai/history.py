@@ -220,7 +220,7 @@ def _entry(part: Any) -> list[JsonValue] | None:
         return ["call", part.tool_name, part.tool_call_id, part.args_as_json_str()]
     if _answers(part):
         return ["output", part.tool_call_id, *(_item(each) for each in _returned(part))]
-    if part.part_kind in {"user-prompt", "retry-prompt"}:
+    if part.part_kind in {"compaction", "user-prompt", "retry-prompt"}:
         return ["said", *(_item(each) for each in _contents(part))]
     return None
 
@@ -238,6 +238,8 @@ def _contents(part: Any) -> list[Content]:
         return [TextInput(part.model_response())]
     if part.part_kind == "system-prompt":
         return [TextInput(part.content)]
+    if part.part_kind == "compaction":  # what a program has written; that of another model only it can read
+        return [TextInput(f"A summary of what was said before:\n\n{part.content}")] if part.content else []
     raise UserError(f"CodexAgentModel does not know what to tell of a part {part.part_kind!r} of a request")
 
 
