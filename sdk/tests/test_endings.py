@@ -27,6 +27,7 @@ from codex_app_server import (
     AgentMessageDeltaNotification,
     AppServerConfig,
     AsyncCodex,
+    AsyncCodexPool,
     Codex,
     EventOverflowError,
     JsonRpcError,
@@ -721,8 +722,13 @@ def test_without_an_event_loop_of_asyncio_there_is_a_reason(peer: Peer) -> None:
     for call in (codex.models, codex.__aenter__):
         with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
             call().send(None)
+    with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
+        codex.map(["So."]).__anext__().send(None)
     with pytest.raises(StopIteration):  # there is nothing to wait for
         codex.close().send(None)
+    pool = AsyncCodexPool(peer(TALKER), size=1)
+    with pytest.raises(RuntimeError, match="needs a running asyncio event loop"):
+        pool.run("So.").send(None)
 
 
 def test_where_gevent_has_patched_threads_there_is_a_reason(peer: Peer) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from codex_app_server.aio.reader import AsyncReader
-from codex_app_server.aio.waiting import new_sleeper, sleep, wake
+from codex_app_server.aio.waiting import new_sleeper, running_loop, sleep, wake
 from codex_app_server.config import config_of
 from codex_app_server.driving import (
     HURRY_S,
@@ -341,12 +341,7 @@ class AsyncDriver(BaseDriver):
             RuntimeError: if it is not where the client was started.
         """
         self._check_process()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "this client needs a running asyncio event loop; under trio, use Codex in a thread (trio.to_thread)"
-            ) from None
+        loop = running_loop()
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codex_app_server.aio.opening import AsyncStarting
+from codex_app_server.aio.waiting import running_loop
 from codex_app_server.driving import closed
 from codex_app_server.errors import AppServerError, RuntimeLostError, RuntimeStartError, TransportClosedError
 from codex_app_server.retry import is_retryable_error
@@ -136,6 +137,7 @@ def mapped(runner: Runner, plan: Plan) -> AsyncGenerator[MapOutcome[Any], None]:
 async def _outcomes(
     runner: Runner, plan: Plan, prompts: AsyncIterator[RunInput]
 ) -> AsyncGenerator[MapOutcome[Any], None]:
+    running_loop()  # without one, the tasks would be made in a loop that nobody runs
     plan.open()
     crew = _Crew(runner, plan, prompts)
     try:

@@ -8,15 +8,29 @@ from typing import TypeAlias
 
 from codex_app_server.preloading import release_imports
 
-__all__ = ["Sleeper", "guard", "new_sleeper", "sleep", "wake"]
+__all__ = ["Sleeper", "guard", "new_sleeper", "running_loop", "sleep", "wake"]
 
 Sleeper: TypeAlias = "asyncio.Future[None]"
 """One task that waits, once."""
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The loop that this task is in.
+
+    Raises:
+        RuntimeError: if there is none of asyncio's.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "this client needs a running asyncio event loop; under trio, use Codex in a thread (trio.to_thread)"
+        ) from None
+
+
 def new_sleeper() -> Sleeper:
     """Somebody who is going to wait."""
-    return asyncio.get_running_loop().create_future()
+    return running_loop().create_future()
 
 
 def wake(sleeper: Sleeper) -> None:
