@@ -185,6 +185,11 @@ def test_the_readme_works_for_a_stranger(clone: Path, dist: Path, tmp_path: Path
     linked_release(dist, clone / "dist")
     binaries = python_of(clone / ".venv").parent
     run_commands(clone / "README.md", clone, binaries, {"CODEX_RELEASE_CACHE": str(context.cache.root)})
+    (words,) = re.findall(r"^`pip (install .*?)` installs", (clone / "README.md").read_text("utf-8"), re.MULTILINE)
+    finished(binaries / "python", "-m", "venv", tmp_path / "env")
+    python = python_of(tmp_path / "env")
+    finished(python, "-m", "pip", *words.split(), cwd=clone)
+    assert PINNED in finished(python.parent / "codex", "--version").stdout
 
 
 def _first_block_only(document: Path, scratch: Path) -> Path:
