@@ -61,7 +61,12 @@ def restore(place: Place, saved: Path) -> None:
 @posix_only
 @pytest.mark.parametrize("before", [None, OLD])
 def test_a_kill_at_any_stage_leaves_the_old_version_or_the_new(
-    before: str | None, release: FakeRelease, place: Place, older: Path, tmp_path: Path
+    before: str | None,
+    release: FakeRelease,
+    place: Place,
+    older: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if before:
         release.ran("bootstrap", "--python", place.python, "--lock-file", older, source=older.parent)
@@ -72,6 +77,9 @@ def test_a_kill_at_any_stage_leaves_the_old_version_or_the_new(
     assert (whole.returncode, place.version()) == (0, NEW), whole.stderr
     changes = json.loads(whole.stdout.splitlines()[-1])
     ends = set()
+    strays = tmp_path / "temporary"
+    strays.mkdir()
+    monkeypatch.setenv("TMPDIR", str(strays))
     for number in _stages(changes):
         restore(place, saved)
         assert run_killed(number, release, place).returncode == -signal.SIGKILL
@@ -94,6 +102,7 @@ def test_a_kill_at_any_stage_leaves_the_old_version_or_the_new(
         release.ran("bootstrap", "--python", place.python)
         assert place.version() == NEW
     assert ends == {before, NEW}
+    assert not list(strays.iterdir())  # what a killed one leaves lies where the next one finds it
 
 
 def _stages(changes: list[str]) -> list[int]:

@@ -10,7 +10,6 @@ import errno
 import importlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,8 @@ __all__ = ["install"]
 _INSTALLER = b"codex-release\n"
 _PACKAGES, _SCRIPTS = 0, 1
 """The two places that things are put into."""
+_SCRATCH = "skeleton"
+"""Where hatchling works, beside what is being made: who finds what a killed process left takes that away too."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -84,7 +85,6 @@ def _replace(plan: Plan, context: Context) -> None:
     with (
         Backend(context.settings.epoch) as backend,
         staged(module, (environment.site, environment.scripts)) as stage,
-        tempfile.TemporaryDirectory(prefix="codex-bootstrap-") as scratch,
     ):
         backend.start()  # it takes as long to load as the runtime takes to be copied
         tree = context.fetcher.copied(plan.runtime, stage.new((_PACKAGES, module)))
@@ -92,7 +92,7 @@ def _replace(plan: Plan, context: Context) -> None:
         shipped = tree.without(variant.left_out)
         for path in variant.left_out:
             (tree.root / path).unlink()
-        skeleton = _skeleton(plan, shipped, variant, Path(scratch), backend)
+        skeleton = _skeleton(plan, shipped, variant, stage.new((_PACKAGES, _SCRATCH)), backend)
         dist_info, script = _write_package(plan, shipped, skeleton, stage)
         comes: list[Item] = [(_PACKAGES, module), (_SCRIPTS, script), (_PACKAGES, dist_info)]
         stage.commit(comes, [(_PACKAGES, name) for name in before if name != dist_info])
@@ -122,7 +122,7 @@ def _variant(plan: Plan, tree: RuntimeTree) -> Variant:
 def _skeleton(plan: Plan, shipped: RuntimeTree, variant: Variant, scratch: Path, backend: Backend) -> dict[str, bytes]:
     """What the wheel would hold beside the payload."""
     stage = scratch / "stage"
-    stage.mkdir()
+    stage.mkdir(parents=True)
     fill_runtime(stage, shipped.files, variant, plan.runtime, catalog=plan.catalog, workspace=plan.workspace)
     return skeleton_files(backend.build("wheel", stage, scratch / "skeleton", {"payload": "omit"}))
 
