@@ -661,6 +661,36 @@ def test_asyncio_has_nothing_to_say_of_a_close_that_is_cancelled(peer: Peer, can
     assert (ran.stdout, ran.stderr, ran.returncode) == ("fine\n", "", 0)
 
 
+ENDS_BEFORE_THE_SIGNAL = """
+import asyncio, os, sys, time
+from codex_app_server import AppServerConfig, AsyncCodex
+waitid, is_ending = os.waitid, False
+def then_it_ends(*arguments):
+    status = waitid(*arguments)
+    while is_ending and status is None and waitid(*arguments) is None:
+        time.sleep(0.001)
+    return status
+os.waitid = then_it_ends
+async def main():
+    global is_ending
+    asyncio.get_running_loop().slow_callback_duration = 10  # or asyncio complains of the wait
+    async with AsyncCodex(AppServerConfig(launch_args_override=sys.argv[1:])) as codex:
+        is_ending = True
+        transport = codex._driver._transport
+        os.kill(transport._process.get_pid(), 9)
+        transport.let_go()
+asyncio.run(main())
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="it needs os.waitid")
+def test_asyncio_has_nothing_to_say_of_a_runtime_that_ends_right_before_a_signal(peer: Peer) -> None:
+    ran = child(ENDS_BEFORE_THE_SIGNAL, *command_of(peer("greet(); wait_for_end()")))
+
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("fine\n", "", 0)
+
+
 ENDED_LOOP = """
 import asyncio, sys
 from codex_app_server import AppServerConfig, AsyncCodex

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -304,26 +305,21 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
 
 def _terminate(process: asyncio.SubprocessTransport) -> None:
-    if not _has_exited(process):
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+    _send_signal(process, "SIGTERM")
 
 
 def _kill(process: asyncio.SubprocessTransport) -> None:
-    if not _has_exited(process):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+    _send_signal(process, "SIGKILL")
 
 
-def _has_exited(process: asyncio.SubprocessTransport) -> bool:
-    """Whether it is over, as far as the system says that without being asked for good.
+def _send_signal(process: asyncio.SubprocessTransport, name: str) -> None:
+    """Send a signal to a process, unless it is over.
 
-    A signal to a process that is just over makes asyncio take its exit status where its own watcher then finds none,
-    and complains.
+    asyncio's own way asks for the exit status first. Of a process that is just over it takes that away from its own
+    watcher, which then complains that there is none.
     """
-    if sys.platform == "win32" or not hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
-        return False
-    try:
-        return os.waitid(os.P_PID, process.get_pid(), os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        if sys.platform == "win32" or not hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            process.kill() if name == "SIGKILL" else process.terminate()
+        elif os.waitid(os.P_PID, process.get_pid(), os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            os.kill(process.get_pid(), signal.Signals[name])
