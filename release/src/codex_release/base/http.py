@@ -342,6 +342,7 @@ def _connect(policy: RetryPolicy) -> httpx.Client:
 
     try:
         return httpx.Client(
+            verify=httpx.create_ssl_context(),  # once; httpx would read all certificates again for each proxy
             follow_redirects=True,  # httpx drops the Authorization header when the host changes
             timeout=httpx.Timeout(policy.read_timeout_s, connect=policy.connect_timeout_s),
             limits=httpx.Limits(max_keepalive_connections=0),  # a connection for each try, which can be cut
