@@ -258,11 +258,29 @@ class TestPatterns:
 
 class TestReadOnly:
     @pytest.mark.parametrize(
+            ("find . -name '*'", "find . -name '*'"),
+            (r"find . -name \*", 'find . -name "*"'),
+            ("echo 'a?'*", "echo 'a?b'"),
         "line",
         [
             "ls -la src",
             "cat a.txt | head -5",
             "rg -n foo src/*.py | wc -l",
+    @pytest.mark.parametrize(
+        ("pattern", "line"),
+        [
+            ("find . -name '*'", "find . -name x -delete"),
+            ('find . -name "*"', "find . -name"),
+            (r"find . -name \*", "find . -name x -delete"),
+            ("find . -name '*'", "find . -name *"),
+            ("rm 'a*'", "rm ab"),
+            ("rm 'a*'", "rm a*"),
+            ("rm 'a?'*", "rm abc"),
+        ],
+    )
+    def test_what_is_quoted_in_a_pattern_stands_for_nothing_else(self, pattern: str, line: str) -> None:
+        assert allow_commands(pattern)(asked(line)) is None
+
             "find . -name '*.py' -type f -mtime -1",
             "cd src && grep -r x . || true",
             "sed -n 1,20p a.txt",

@@ -146,8 +146,8 @@ class Pattern:
 
     A word stands for itself. ``*`` as the last word is any further words, or none. Elsewhere in a word, ``*`` and ``?``
     stand for characters of a file's name: for no ``/``, no ``-`` at the beginning of a word, as options have it, and no
-    step up (``..``). A word that the shell may expand matches the last ``*``, or the same word in the pattern; if it
-    begins with what is expanded, the last ``*`` alone.
+    step up (``..``). In quotes they are themselves, as for a shell. A word that the shell may expand matches the last
+    ``*``, or the same word in the pattern; if it begins with what is expanded, the last ``*`` alone.
 
     Args:
         text: the pattern as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
@@ -158,7 +158,7 @@ class Pattern:
     """
 
     def __init__(self, text: str) -> None:
-        words = shlex.split(text)
+        words = shlex.split(_QUOTED.sub(lambda found: found[0].translate(_AS_QUOTED), text))
         if not words:
             raise ValueError("the pattern of a command must have a word")
         _check_plain(text)
@@ -174,6 +174,9 @@ class Pattern:
 
 
 _QUOTED = re.compile(r"""'[^']*'|"(?P<double>(?:[^"\\]|\\.)*)"|\\.""", re.DOTALL)
+_AS_QUOTED, _AS_SAID = str.maketrans("*?", "\ufdd0\ufdd1"), str.maketrans("\ufdd0\ufdd1", "*?")
+"""How a pattern keeps what is quoted in it apart: by characters that no text has."""
+
 _TAME = re.compile(r"\\.|[|&;<>#]", re.DOTALL)
 """What in double quotes is only itself."""
 _MORE = re.compile(r"[|&;<>`]+|\$[\w({]|(?<!\S)#")
@@ -196,12 +199,16 @@ _EXPANDING = ("*", "?", "[", "{")
 
 
 def _fits(word: Word, pattern: str) -> bool:
-    if word.text == pattern:
-        return not (word.is_live and word.text.startswith(_EXPANDING))  # a file may be called like an option
-    if word.is_live or not re.search(r"[*?]", pattern) or ".." in re.split(r"[/\\=:]", word.text):
+    if word.is_live:
+        return word.text == pattern and not pattern.startswith(_EXPANDING)  # a file may be called like an option
+    if word.text == pattern.translate(_AS_SAID):
+        return True
+    if not re.search(r"[*?]", pattern) or ".." in re.split(r"[/\\=:]", word.text):
         return False
     if word.text.startswith("-") and not pattern.startswith("-"):
         return False
     parts = re.split(r"([*?])", pattern)
-    spelled = "".join({"*": r"[^/\\]*", "?": r"[^/\\]"}.get(part, re.escape(part)) for part in parts)
+    spelled = "".join(
+        {"*": r"[^/\\]*", "?": r"[^/\\]"}.get(part, re.escape(part.translate(_AS_SAID))) for part in parts
+    )
     return re.fullmatch(spelled, word.text, re.DOTALL) is not None

@@ -127,7 +127,8 @@ def allow_commands(*patterns: str) -> ApprovalRule:
     r"""Accept commands that match a pattern; if a line has several commands, all of them must match one.
 
     A pattern consists of words. ``git status`` is that command and nothing else, and ``ls *`` is ``ls`` with any
-    further words. Elsewhere ``*`` and ``?`` stand for characters of a file's name (see `approvals.commands.Pattern`).
+    further words. Elsewhere ``*`` and ``?`` stand for characters of a file's name, and in quotes for themselves (see
+    `approvals.commands.Pattern`).
 
     No pattern matches a line with more in it than plain commands (``$(…)``, backticks, ``>``, ``&``, ``VAR=…``,
     keywords), a command that wants more permissions than the sandbox gives, or what is typed into a running command.
