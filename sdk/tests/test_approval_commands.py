@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,6 +143,13 @@ class TestReading:
         )
         assert asked("ls", commandActions=[{"type": "unknown", "command": "rm y"}]).parts is None
         assert asked("ls", commandActions=["odd"]).parts is None
+
+    def test_a_line_of_very_many_commands_is_read_in_no_time(self) -> None:
+        lines = [f"ls {number}" for number in range(10_000)]
+        request = asked(";".join(lines), commandActions=[{"type": "listFiles", "command": line} for line in lines])
+        began = time.process_time()
+        assert read_only(request) == "accept"
+        assert time.process_time() - began < 2
 
 
 class TestPatterns:

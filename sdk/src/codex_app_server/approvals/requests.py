@@ -217,11 +217,11 @@ def _command(params: Mapping[str, JsonValue]) -> CommandApproval:
 
 def _agreed(words: tuple[tuple[Word, ...], ...] | None, actions: JsonValue) -> tuple[tuple[Word, ...], ...] | None:
     """The same, unless the runtime has read a command out of the line that is none of them."""
-    spelled = [[word.text for word in part] for part in words or ()]
+    spelled = {tuple(word.text for word in part) for part in words or ()}
     for action in actions if isinstance(actions, list) else []:
         command = str(action.get("command")) if isinstance(action, dict) else ""
-        read = [[word.text for word in part] for part in words_of(command) or ()]
-        if not (read and all(part in spelled for part in read)) and command.split() not in spelled:
+        read = {tuple(word.text for word in part) for part in words_of(command) or ()}
+        if not (read and read <= spelled) and tuple(command.split()) not in spelled:
             return None
     return words
 
