@@ -284,6 +284,37 @@ class TestPaths:
     def test_nor_is_what_windows_takes_for_one_of_these(self, tmp_path: Path, name: str) -> None:
         assert allow_paths(tmp_path)(self.asked(tmp_path / name / "config")) is None
 
+    @pytest.mark.parametrize("name", [".g\u200cit", ".GIT\u2060", ".agent\u017f"])
+    def test_nor_is_what_file_systems_without_case_take_for_one_of_these(self, tmp_path: Path, name: str) -> None:
+        assert allow_paths(tmp_path)(self.asked(tmp_path / name / "config")) is None
+
+    @pytest.mark.parametrize(
+        ("kind", "is_accepted"),
+        [
+            ({"type": "update"}, True),
+            ({"type": "delete"}, False),
+            ({"type": "erase"}, False),
+            ({"type": "update", "move_path": "b"}, False),
+        ],
+    )
+    def test_where_a_name_goes_it_is_that_of_the_link(
+        self, tmp_path: Path, kind: dict[str, JsonValue], is_accepted: bool
+    ) -> None:
+        inside = tmp_path / "in"
+        inside.mkdir()
+        (inside / "a").touch()
+        (tmp_path / "link").symlink_to(inside / "a")
+        (tmp_path / "same").symlink_to(inside)
+        if "move_path" in kind:
+            kind = {**kind, "move_path": str(inside / "b")}
+
+        def decided(path: str) -> object:
+            changes = changes_of([{"path": f"{tmp_path}/{path}", "kind": kind, "diff": ""}])
+            return allow_paths(inside)(FileChangeApproval(thread_id="t", changes=changes))
+
+        assert decided("link") == decided("link/.") == ("accept" if is_accepted else None)
+        assert decided("in/a") == decided("same/a") == "accept"
+
 
 class TestMistakes:
     def test_an_empty_path_is_not_the_current_directory(self) -> None:

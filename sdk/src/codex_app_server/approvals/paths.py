@@ -31,9 +31,20 @@ class Places:
     def __init__(self, *paths: str | os.PathLike[str]) -> None:
         self._roots = [_real(_named(path)) for path in paths]
 
-    def cover(self, path: str) -> bool:
-        """Whether a file is in there; a relative path is not."""
-        return Path(path).is_absolute() and any(_is_in(_real(path), root) for root in self._roots)
+    def cover(self, path: str, *, is_removed: bool = False) -> bool:
+        """Whether a file is in there; a relative path is not.
+
+        Args:
+            path: of the file.
+            is_removed: whether its name goes: that of a link has to be in there too, for it goes, not where it leads.
+        """
+        file = Path(path)
+        if not file.is_absolute():
+            return False
+        places = [_real(file)]
+        if is_removed:
+            places.append(str(Path(_real(file.parent), os.path.normcase(file.name))))
+        return all(any(_is_in(place, root) for root in self._roots) for place in places)
 
 
 def _named(path: object) -> str:
@@ -59,5 +70,9 @@ def _is_in(path: str, root: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """The name of the file that Windows makes of a name: without dots and spaces at its end, and a stream of it."""
-    return name.lower().partition(":")[0].rstrip(". ")
+    """What file systems may make of a name.
+
+    Windows leaves out dots and spaces at its end, and a stream of it; others fold case as Unicode does, or pass over
+    characters that show nothing.
+    """
+    return name.casefold().encode("ascii", "ignore").decode().partition(":")[0].rstrip(". ")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from codex_app_server.approvals.requests import ApprovalRequest
+    from codex_app_server.approvals.requests import ApprovalRequest, FileChange
     from codex_app_server.handlers import Decision
     from codex_app_server.protocol.messages import JsonValue
 
@@ -154,6 +154,8 @@ def _commands(patterns: Sequence[Pattern], request: ApprovalRequest) -> Decision
 def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
     """Accept changes of files that all lie in these directories, or are these files, wherever links and ``..`` lead.
 
+    A link that is deleted or moved has to lie there itself, too.
+
     Files in a directory ``.git``, ``.codex`` or ``.agents`` further down are left to the next rule, because such files
     are run, or tell agents what to do. So are changes that are not known, and a request to change anything below a
     directory.
@@ -172,8 +174,12 @@ def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
 def _changes(places: Places, request: ApprovalRequest) -> Decision | None:
     if not isinstance(request, FileChangeApproval) or not request.changes or request.grant_root is not None:
         return None
-    touched = [path for each in request.changes for path in (each.path, each.move_to) if path is not None]
-    return "accept" if all(map(places.cover, touched)) else None
+    return "accept" if all(_is_covered(each, places) for each in request.changes) else None
+
+
+def _is_covered(change: FileChange, places: Places) -> bool:
+    is_removed = change.move_to is not None or change.kind not in {"add", "update"}
+    return places.cover(change.path, is_removed=is_removed) and (change.move_to is None or places.cover(change.move_to))
 
 
 def allow_mcp_tools(*tools: str) -> ApprovalRule:
