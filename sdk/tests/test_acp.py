@@ -438,6 +438,9 @@ def test_every_kind_of_question_says_what_is_to_judge() -> None:
     gone = changes_of([{"path": "/a", "kind": {"type": "delete"}, "diff": "old\n"}])
     (piece,) = wanted(FileChangeApproval(**common, changes=gone)).content or []
     assert piece.model_dump()["new_text"] == ""
+    moved = wanted(FileChangeApproval(**common, changes=changes_of([{"path": "/a", "kind": {"move_path": "/b"}}])))
+    assert "move /a to /b" in str(moved.content)
+    assert [each.path for each in moved.locations or []] == ["/a", "/b"]
     assert "/root" in str(wanted(FileChangeApproval(**common, grant_root="/root")).title)
     assert "network" in str(wanted(PermissionsApproval(**common, permissions={"network": {}})).title)
     once = McpToolApproval(**common, server="files", tool="read", arguments={"a": 1})
@@ -447,6 +450,32 @@ def test_every_kind_of_question_says_what_is_to_judge() -> None:
     assert decided(answer, once) == "decline"  # it was not offered
     assert decided(answer, McpToolApproval(**common, can_be_remembered=True)) == "acceptForSession"
     assert {each.kind for each in options(once)} == {"allow_once", "reject_once"}
+
+
+@pytest.mark.parametrize("address", ["https://auth/x", "", "file:///x.exe", "\\\\host\\x.exe", "x.exe"])
+def test_a_login_is_opened_if_it_is_a_page_of_the_web(
+    address: str, peer: Callable[..., AppServerConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    script = f"""
+greet()
+write({{"id": read()["id"], "result": {{"loginId": "l", "authUrl": {address!r}}}}})
+write({{"id": read()["id"], "result": {{}}}})
+write({{"method": "account/login/completed", "params": {{"loginId": "l", "success": True}}}})
+wait_for_end()
+"""
+
+    async def acted() -> None:
+        async with CodexAgent(peer(script)) as agent:
+            if address.startswith("https"):
+                await agent.authenticate("chatgpt")
+                return
+            with pytest.raises(acp.RequestError, match="no address that a browser can open"):
+                await agent.authenticate("chatgpt")
+
+    asyncio.run(acted())
+    assert opened == ([address] if address.startswith("https") else [])
 
 
 def test_the_editors_servers_become_settings_of_the_thread() -> None:

@@ -129,6 +129,9 @@ class CodexAgent:
             if method_id != "chatgpt":
                 raise ValueError(f"there is no login {method_id}")
             async with await self._codex.login_chatgpt() as login:
+                # Any other address may be that of a program, which Windows runs, and the app-server may be anybody's.
+                if not login.url.startswith(("https://", "http://")):
+                    raise ValueError(f"the login has no address that a browser can open: {login.url!r}")
                 await asyncio.to_thread(webbrowser.open, login.url)
                 await login.wait(timeout=_LOGIN_S)
         return schema.AuthenticateResponse()

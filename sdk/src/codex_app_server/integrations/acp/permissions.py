@@ -27,8 +27,11 @@ def wanted(request: ApprovalRequest) -> schema.ToolCallUpdate:
     if isinstance(request, FileChangeApproval):
         call.kind = "edit"
         call.title = f"Change whatever is below {request.grant_root}" if request.grant_root else "Edit files"
-        call.locations = [schema.ToolCallLocation(path=change.path) for change in request.changes]
-        content += [piece for change in request.changes for piece in changed(change)]
+        paths = [path for change in request.changes for path in (change.path, change.move_to) if path is not None]
+        call.locations = [schema.ToolCallLocation(path=path) for path in paths]
+        for change in request.changes:
+            content += [_said(f"It wants to move {change.path} to {change.move_to}.")] if change.move_to else []
+            content += changed(change)
     elif isinstance(request, McpToolApproval):
         call.title = f"{request.server}.{request.tool}"
         call.raw_input = dict(request.arguments)
