@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -206,16 +207,23 @@ def test_a_proxy_whose_server_is_away_for_a_moment_is_asked_again(kind: str, sta
 
 
 @both
-def test_a_handshake_that_is_not_answered_again_is_not_waited_for_for_ever(kind: str) -> None:
-    def says_nothing(connection: ServerConnection) -> None:
-        while True:
+@pytest.mark.parametrize("does", ["nothing", "something else"])
+def test_a_handshake_that_is_not_answered_again_is_not_waited_for_for_ever(kind: str, does: str) -> None:
+    event = b'{"method":"news"}'
+    events = (b"\x81" + bytes([len(event)]) + event) * 10_000
+
+    def answers_nothing(connection: ServerConnection) -> None:
+        while does == "nothing":
             connection.recv()
+        with suppress(OSError):
+            while True:
+                connection.socket.sendall(events)
 
     async def scene(codex: Any) -> None:
         with pytest.raises(TransportClosedError, match="did not answer initialize within"):
             await awaited(bare(codex).client).request("model/list")
 
-    with scripted_server(_breaks_once(says_nothing)) as config:
+    with scripted_server(_breaks_once(answers_nothing)) as config:
         plays(kind, _with(config, startup_timeout_s=0.2, reconnect_timeout_s=0.1), scene)
 
 

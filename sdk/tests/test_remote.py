@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -203,6 +204,31 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(kind: str, scheme
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ConnectError, match=r"within 0\.2 s"):
             plays(kind, AppServerConfig(url=url, token="any", startup_timeout_s=0.2), runs_a_turn)
+
+
+@both
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.usefixtures("leaves_nothing")
+def test_nor_is_one_that_says_a_little_now_and_then(kind: str, scheme: str) -> None:
+    answer = b"\x16\x03\x03\x40\x00" if scheme == "wss" else b"HTTP/1.1 101 Switching Protocols\r\n"
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(answer)
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        began = time.monotonic()
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(ConnectError, match=r"within 0\.2 s"):
+            plays(kind, AppServerConfig(url=url, token="any", startup_timeout_s=0.2), runs_a_turn)
+        assert time.monotonic() - began < 2
+        dripping.join()
 
 
 def slow_token() -> str:

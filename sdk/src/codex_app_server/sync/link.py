@@ -52,10 +52,10 @@ class Link:
         try:
             self._socket = _connected(address, end, making)
             try:
-                self._tls = _Tls(self._socket, context, address.host) if address.is_secure else None
+                self._tls = _Tls(self._socket, context, address.host, end) if address.is_secure else None
                 self.write(websocket.outgoing())
                 while not websocket.is_open:
-                    self._socket.settimeout(max(0.001, end - time.monotonic()))
+                    _limit(self._socket, end)
                     self._early += self._receive()
                 self._socket.settimeout(PING_S)
             except BaseException:
@@ -127,9 +127,10 @@ class _Tls:
         connected: the socket.
         context: how; None is the default.
         host: who must be there.
+        end: until when the handshake may take.
     """
 
-    def __init__(self, connected: socket.socket, context: ssl.SSLContext | None, host: str) -> None:
+    def __init__(self, connected: socket.socket, context: ssl.SSLContext | None, host: str, end: float) -> None:
         import ssl
 
         context = context or ssl.create_default_context()
@@ -142,6 +143,7 @@ class _Tls:
                 self._object.do_handshake()
                 break
             except ssl.SSLWantReadError:
+                _limit(connected, end)
                 connected.sendall(self._out.read())
                 if not (data := connected.recv(_READ_SIZE)):
                     raise EOFError from None
@@ -166,6 +168,17 @@ class _Tls:
             return self._out.read()
 
 
+def _limit(connected: socket.socket, end: float) -> None:
+    """Have each step on a socket end by then.
+
+    Raises:
+        TimeoutError: if it is too late for any.
+    """
+    if (left := end - time.monotonic()) <= 0:
+        raise TimeoutError
+    connected.settimeout(left)
+
+
 def _connected(address: Address, end: float, making: Callable[[socket.socket], None]) -> socket.socket:
     """A socket that is connected by then, to the first of the host's addresses that takes it."""
     if address.path:
@@ -188,7 +201,7 @@ def _socket(
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         making(made)
-        made.settimeout(max(0.001, end - time.monotonic()))
+        _limit(made, end)
         made.connect(name)
     except BaseException:
         made.close()

@@ -251,7 +251,8 @@ class RemoteTransport:
         end = time.monotonic() + self._config.startup_timeout_s
         while self._session.refusal is None:
             try:
-                if not self._session.is_open and not link.is_readable(max(0.0, end - time.monotonic())):
+                left = end - time.monotonic()
+                if not self._session.is_open and (left <= 0 or not link.is_readable(left)):
                     return f"the server did not answer initialize within {self._config.startup_timeout_s:g} s"
                 messages = link.read()
                 was_heard = True
