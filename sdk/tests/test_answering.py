@@ -127,6 +127,11 @@ def test_any_id_is_answered_as_it_came(request_id: int | str) -> None:
         assert json.loads(line)["id"] == request_id
 
 
+def test_a_question_of_a_name_that_no_bytes_can_say_is_refused_all_the_same() -> None:
+    refused = json.loads(decline(asked("\ud800")))["error"]
+    assert (refused["code"], "\\ud800" in refused["message"]) == (-32601, True)
+
+
 def test_an_answer_that_the_runtime_could_not_read_declines(caplog: pytest.LogCaptureFixture) -> None:
     deep: Any = None
     for _ in range(200):

@@ -206,6 +206,13 @@ def test_decisions_of_handlers_are_shown_without_any_rules(play: Play, tmp_path:
     play(scene, ECHO, Text("So."), ECHO, handlers=handlers)
 
 
+@pytest.mark.parametrize("params", [None, 5, [], {}])
+def test_what_makes_no_sense_is_no_item(params: Any) -> None:
+    shown: list[object] = []
+    observers = Observers(on_item={"agentMessage": shown.append, AgentMessageThreadItem: shown.append})
+    assert not list(calls(observers, Notification("item/completed", params), Words()))
+
+
 def test_a_message_that_was_not_streamed_is_shown_at_once() -> None:
     shown: list[str] = []
     words = Words()

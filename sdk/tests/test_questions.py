@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codex_app_server import AsyncCodex, Codex, Handlers, TextInput
+from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers, TextInput
+from codex_app_server.aio.questions import Questions
+from codex_app_server.aio.reader import AsyncReader
 from codex_app_server.generated import CommandExecutionThreadItem, FileChangeThreadItem
+from codex_app_server.protocol.messages import ServerRequest
 from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -241,6 +244,50 @@ class TestQuestions:
                 f"mcp_servers.asker.args={json.dumps([str(server)])}",
             ],
         )
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_who_is_asked_after_the_end_says_nothing(
+    is_async: bool, peer: Callable[..., AppServerConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[object] = []
+    late = """
+greet()
+wait_for_end()
+for name in ("item/commandExecution/requestApproval", "some/day"):
+    write({"id": 1, "method": name, "params": {"command": "ls"}})
+"""
+    config = peer(late, handlers=Handlers(command_approval=asked.append))
+
+    async def opened() -> None:
+        async with AsyncCodex(config):
+            pass
+
+    if is_async:
+        asyncio.run(opened())
+    else:
+        Codex(config).close()
+    assert not asked
+    assert not caplog.records
+
+
+def test_who_is_asked_in_the_moment_of_the_end_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[bytes] = []
+
+    async def ended() -> None:
+        config = AppServerConfig(handlers=Handlers(command_approval=lambda _: "accept"))
+        reader = AsyncReader(config)
+        monkeypatch.setattr(reader.transport, "send", sent.append)
+        questions = Questions(reader)
+        questions.ask(ServerRequest(1, "item/commandExecution/requestApproval", {"command": "ls"}))
+        questions.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(ended())
+    assert not sent
+    assert not caplog.records
 
 
 def test_any_number_of_questions_may_be_open_at_a_time(codex_binary: Path, tmp_path: Path) -> None:

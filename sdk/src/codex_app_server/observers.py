@@ -135,7 +135,7 @@ def calls(observers: Observers, event: Notification, words: Words) -> Iterator[C
         if observers.on_error is not None:
             yield Call("on_error", observers.on_error, event.payload)
     elif method == "item/completed" and observers.on_item:
-        item: Any = event.payload.item
+        item: Any = getattr(event.payload, "item", None)
         kind = getattr(item, "type", None)
         for wanted, function in observers.on_item.items():
             if kind == wanted if isinstance(wanted, str) else isinstance(item, wanted):

@@ -54,6 +54,8 @@ class Questions:
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; to be called on the loop. Never blocks, never raises."""
+        if self._is_closed:
+            return
         try:
             if request.method == TOOL_CALL and self._reading.tools is not None:
                 self._reading.tools.ask(request)
@@ -124,6 +126,8 @@ class Questions:
                 else:
                     called = self._workers.call(partial(function, asked))
                     if called is None:
+                        if self._is_closed:  # just now
+                            raise asyncio.CancelledError  # noqa: TRY301 - as if it came a moment later
                         return without_thread(request)
                     given, raised = await called
                 if isawaitable(given):

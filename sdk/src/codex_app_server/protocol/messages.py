@@ -260,8 +260,9 @@ def encode_result(request_id: RequestId, result: JsonValue) -> bytes:
 
 
 def encode_error(request_id: RequestId, code: int, message: str) -> bytes:
-    """The refusal of a server's request, as a line."""
-    return _reply(request_id, {"error": {"code": code, "message": message}})
+    """The refusal of a server's request, as a line, whatever is in the message: what no bytes can say is spelled."""
+    sayable = message.encode(errors="backslashreplace").decode()
+    return _reply(request_id, {"error": {"code": code, "message": sayable}})
 
 
 def _reply(request_id: RequestId, outcome: dict[str, object]) -> bytes:

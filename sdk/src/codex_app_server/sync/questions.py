@@ -45,10 +45,13 @@ class Questions:
         self._reading = reading
         self._send = reading.replying(reading.transport.send)
         self._workers = Workers("codex-app-server handler")
+        self._is_closed = False
         self.open: dict[int | str, ServerRequest] = {}
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
+        if self._is_closed:
+            return
         send, handlers, approving, open_ = self._send, self._reading.handlers, self._reading.approving, self.open
         try:
             if request.method == TOOL_CALL and self._reading.tools is not None:
@@ -69,6 +72,7 @@ class Questions:
 
         Never blocks and takes no lock. May be called again, and from anywhere.
         """
+        self._is_closed = True
         self._workers.close()
         if self._reading.tools is not None:
             self._reading.tools.close()
