@@ -82,8 +82,12 @@ def looked_at(path: Path) -> tuple[str, bool]:
 
 
 def is_proposed(version: str) -> bool:
-    """Whether there is, or ever was, a pull request for a version; a branch alone is what a broken-off run left."""
-    return bool(json.loads(_ran("gh", "pr", "list", "--head", branch(version), "--state", "all", "--json", "number")))
+    """Whether there is, or ever was, a pull request for a version; a branch alone is what a broken-off run left.
+
+    That somebody's fork has a branch of this name, says nothing.
+    """
+    words = ("--head", branch(version), "--state", "all", "--limit", "100", "--json", "isCrossRepository")
+    return not all(each["isCrossRepository"] for each in json.loads(_ran("gh", "pr", "list", *words)))
 
 
 def branch(version: str) -> str:

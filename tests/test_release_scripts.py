@@ -71,7 +71,8 @@ elif words[:1] == ["api"] and "/git/matching-refs/tags/" in words[1]:
 elif words[:1] == ["api"] and "/commits/tags/" in words[1]:
     print(json.dumps({"sha": known["tags"][words[1].rpartition("/")[2]]}))
 elif words[:2] == ["pr", "list"]:
-    print(json.dumps([{"number": n} for n, each in enumerate(known["pulls"]) if each["head"] == option("--head")]))
+    shown = [each for each in known["pulls"] if each["head"] == option("--head")]
+    print(json.dumps([{"isCrossRepository": each.get("fork", False)} for each in shown]))
 elif words[:2] == ["pr", "create"]:
     if os.environ.get("GH_FAILS_ON") == "pr":
         sys.exit("HTTP 502: Bad Gateway")
@@ -388,6 +389,18 @@ def test_a_version_is_proposed_once(gh: Path, clone: Path, tmp_path: Path) -> No
     assert len(pulls(gh)) == 1
     found.write_text(json.dumps({"pinned": "2.0.0", "version": "2.0.0", "is_new": False}), encoding="utf-8")
     assert finished(*looked, cwd=clone).stdout == "version=\n"
+
+
+def test_a_branch_of_that_name_in_somebodys_fork_keeps_no_version_from_being_proposed(
+    gh: Path, clone: Path, tmp_path: Path
+) -> None:
+    pulled = {"releases": {}, "tags": {}, "pulls": [{"head": "bump/codex-2.0.0", "fork": True}]}
+    gh.with_name("gh-state.json").write_text(json.dumps(pulled), encoding="utf-8")
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps({"pinned": "1.0.0", "version": "2.0.0", "is_new": True}), encoding="utf-8")
+    assert finished(sys.executable, BUMP, "is-new", found, cwd=clone).stdout == "version=2.0.0\n"
+    proposed(clone)
+    assert len(pulls(gh)) == 2
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"version": "2.0.0"}'])
