@@ -3,7 +3,7 @@
 
     python scripts/github_release.py begin V --ref REF --default REF     whether it may begin there
     python scripts/github_release.py publish DIST
-    python scripts/github_release.py previous DIR       the report of the release before, if there is one, into DIR
+    python scripts/github_release.py previous DIR --version V     the report of the release before, if there is one
 
 It is a draft until everything is there, so nobody meets half of it; a file that is there already is not sent again. A
 file there with other bytes is refused: a release that is out does not change. Its tag is ``v`` and the version of the
@@ -34,9 +34,9 @@ SUMS = "SHA256SUMS"
 CLIENT = "codex_app_server_sdk-"
 TIMEOUT_S = 1200
 FAILED = {
-    "begin": "the release does not begin: {}",
-    "previous": "the release before this one cannot be asked for: {}; run it again",
-    "publish": "the release is not complete: {}; run it again",
+    "begin": "the release does not begin",
+    "previous": "the release before this one cannot be asked for",
+    "publish": "the release is not complete",
 }
 
 
@@ -53,7 +53,7 @@ def main() -> int:
     publishing.add_argument("--commit", default="HEAD", help="what to tag if the tag is not there yet")
     looking = commands.add_parser("previous", help="get the report of the release before")
     looking.add_argument("directory", type=Path, metavar="DIR", help="where it goes")
-    looking.add_argument("--version", default="", metavar="V", help="the release that is being made, which is not it")
+    looking.add_argument("--version", required=True, metavar="V", help="the release that is being made")
     arguments = parser.parse_args()
     try:
         if arguments.command == "begin":
@@ -68,7 +68,8 @@ def main() -> int:
     except (subprocess.SubprocessError, OSError, ValueError) as error:
         complaint = getattr(error, "stderr", None) or error
         said = " ".join(str(complaint).split())
-        sys.stderr.write(f"github_release.py: {FAILED[arguments.command].format(said)}\n")
+        remedy = "; run it again" if isinstance(error, subprocess.SubprocessError) else ""
+        sys.stderr.write(f"github_release.py: {FAILED[arguments.command]}: {said}{remedy}\n")
         return 1
     return 0
 
@@ -81,7 +82,7 @@ def begin(tag: str, ref: str, default: str) -> None:
     """
     if ref not in {default, f"refs/tags/{tag}"}:
         raise ValueError(f"{tag} is released from its tag or from {default}, not from {ref}")
-    for each in dict.fromkeys((tag, as_published(tag))):
+    for each in filter(None, dict.fromkeys((tag, as_published(tag)))):
         _require_untagged_elsewhere(each, "HEAD")
     print(f"{tag} may begin on {ref}")
 
@@ -89,12 +90,13 @@ def begin(tag: str, ref: str, default: str) -> None:
 def as_published(tag: str) -> str:
     """The tag that `publish` makes, for one that spells the version otherwise: ``v1.2.0a3`` for ``v1.2.0-alpha.3``.
 
-    Without this, that it is at another commit would be found when everything is on the index.
+    Without this, that it is at another commit would be found when everything is on the index. What names no version has
+    none; the lock refuses it in a better sentence.
     """
     try:
         return f"v{Version(tag.replace('rust-v', ''))}"
-    except InvalidVersion:  # the lock refuses it in a better sentence
-        return tag
+    except InvalidVersion:
+        return ""
 
 
 def collected(dist: Path, scratch: Path) -> list[Path]:
@@ -117,20 +119,28 @@ def collected(dist: Path, scratch: Path) -> list[Path]:
 
 
 def get_previous(directory: Path, version: str) -> None:
-    """Get the report of the newest release other than a version's; nothing if there is none, or it has no report."""
+    """Get the report of the newest release that comes before a version; nothing if there is none, or no report of it.
+
+    There may be later ones: an older client can be released again.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    words = ("--exclude-drafts", "--exclude-pre-releases", "--limit", "20", "--json", "tagName")
-    tags = [each["tagName"] for each in json.loads(_ran("gh", "release", "list", *words))]
-    others = [tag for tag in tags if tag.removeprefix("v") != version.removeprefix("v")]
-    if not others:
+    before = max((tag for tag in stable_tags() if Version(tag) < Version(version)), key=Version, default=None)
+    if before is None:
         print("there is no release before")
         return
-    assets = json.loads(_ran("gh", "release", "view", others[0], "--json", "assets"))["assets"]
+    assets = json.loads(_ran("gh", "release", "view", before, "--json", "assets"))["assets"]
     if PREVIOUS not in [each["name"] for each in assets]:
-        print(f"{others[0]} has no {PREVIOUS}")
+        print(f"{before} has no {PREVIOUS}")
         return
-    _ran("gh", "release", "download", others[0], "--pattern", PREVIOUS, "--dir", str(directory), "--clobber")
-    print(f"{others[0]} is the release before")
+    _ran("gh", "release", "download", before, "--pattern", PREVIOUS, "--dir", str(directory), "--clobber")
+    print(f"{before} is the release before")
+
+
+def stable_tags() -> list[str]:
+    """The tags of our releases that everybody sees, without the pre-releases."""
+    words = ("--exclude-drafts", "--exclude-pre-releases", "--limit", "100", "--json", "tagName")
+    tags = [each["tagName"] for each in json.loads(_ran("gh", "release", "list", *words))]
+    return [tag for tag in tags if as_published(tag) == tag]
 
 
 def tag_of(files: list[Path]) -> str:
@@ -186,13 +196,18 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
         if asset is not None and path.name not in REPORT:
             digest = asset.get("digest")
             if digest != f"sha256:{_sha256(path)}":
-                raise ValueError(f"its {path.name} has the digest {digest}, ours is sha256:{_sha256(path)}")
+                raise ValueError(
+                    f"its {path.name} has the digest {digest}, ours is sha256:{_sha256(path)}; find out whose that is, "
+                    f"and run it again without it: gh release delete-asset {tag} {path.name}"
+                )
             print(f"{path.name}: is there")
             continue
         print(f"{path.name}: sent")
         _ran("gh", "release", "upload", tag, str(path), "--clobber")
     if release["isDraft"]:
-        _ran("gh", "release", "edit", tag, "--draft=false")
+        # A draft may be of a run on another commit. What comes last is the latest to GitHub, unless it is told.
+        is_old = any(Version(other) > Version(tag) for other in stable_tags())
+        _ran("gh", "release", "edit", tag, "--draft=false", "--target", sha, *(["--latest=false"] if is_old else []))
     print(f"{tag} is complete")
 
 

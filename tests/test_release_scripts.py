@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -64,7 +65,10 @@ elif words[:2] == ["release", "upload"]:
     assets.append({"name": path.name, "state": "uploaded", "digest": f"sha256:{digest}"})
 elif words[:2] == ["release", "edit"]:
     known["releases"][words[2]]["isDraft"] = "--draft=false" not in words
-    known["tags"].setdefault(words[2], known["releases"][words[2]]["target"])
+    target = option("--target") if "--target" in words else known["releases"][words[2]]["target"]
+    known["tags"].setdefault(words[2], target)
+    if "--latest=false" not in words and not known["releases"][words[2]]["isPrerelease"]:
+        known["latest"] = words[2]
 elif words[:1] == ["api"] and "/git/matching-refs/tags/" in words[1]:
     beginning = words[1].rpartition("/")[2]
     print(json.dumps([{"ref": f"refs/tags/{tag}"} for tag in known["tags"] if tag.startswith(beginning)]))
@@ -140,7 +144,7 @@ def test_a_release_has_files_digests_bills_of_materials_and_the_report(gh: Path,
     created, *_, shown = (call for call in calls_of(gh) if call[1] in {"create", "upload", "edit"})
     assert created[:4] == ["release", "create", TAG, "--draft"]
     assert created[5] == finished("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip()
-    assert shown == ["release", "edit", TAG, "--draft=false"]
+    assert shown == ["release", "edit", TAG, "--draft=false", "--target", created[5]]
 
 
 def test_the_tag_is_the_version_of_the_client(gh: Path, dist: Path) -> None:
@@ -148,10 +152,8 @@ def test_the_tag_is_the_version_of_the_client(gh: Path, dist: Path) -> None:
         (dist / name).rename(dist / name.replace("0.169.0", "0.169.0.post1"))
     released(dist)
     assert [call[2] for call in calls_of(gh) if call[1] == "create"] == [f"{TAG}.post1"]
-    into = dist.parent / "previous"
-    words = (sys.executable, RELEASE, "previous", into, "--version")
-    assert finished(*words, "0.169.0.post1", cwd=ROOT).stdout == "there is no release before\n"
-    assert finished(*words, "0.169.0.post2", cwd=ROOT).stdout == f"{TAG}.post1 is the release before\n"
+    assert previous("0.169.0.post1", dist.parent) == "there is no release before\n"
+    assert previous("0.169.0.post2", dist.parent) == f"{TAG}.post1 is the release before\n"
 
 
 def test_the_digests_are_those_that_sha256sum_checks(dist: Path, tmp_path: Path) -> None:
@@ -193,7 +195,9 @@ def test_a_release_with_other_bytes_is_refused(gh: Path, dist: Path) -> None:
     released(dist)
     before = assets(gh)
     (dist / "codex_app_server_sdk-0.169.0.tar.gz").write_bytes(b"other")
-    assert "its codex_app_server_sdk-0.169.0.tar.gz has the digest sha256:" in released(dist, code=1).stderr
+    said = released(dist, code=1).stderr
+    assert "its codex_app_server_sdk-0.169.0.tar.gz has the digest sha256:" in said
+    assert said.endswith(f" without it: gh release delete-asset {TAG} codex_app_server_sdk-0.169.0.tar.gz\n")
     assert assets(gh) == before
 
 
@@ -206,24 +210,61 @@ def test_what_is_no_release_is_refused_before_github_is_asked(gh: Path, dist: Pa
     assert calls_of(gh) == []
 
 
-def test_the_report_of_the_release_before_is_that_of_another_version(gh: Path, dist: Path, tmp_path: Path) -> None:
+def previous(version: str, into: Path) -> str:
+    """What is said of the release before a version."""
+    return finished(sys.executable, RELEASE, "previous", into, "--version", version, cwd=ROOT).stdout
+
+
+def test_the_report_of_the_release_before_is_that_of_the_newest_earlier_version(
+    gh: Path, dist: Path, tmp_path: Path
+) -> None:
     into = tmp_path / "previous"
-    words = (sys.executable, RELEASE, "previous", into, "--version")
-    assert finished(*words, "0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    assert previous("0.169.0", into) == "there is no release before\n"
     released(dist)
-    assert finished(*words, "v0.169.0", cwd=ROOT).stdout == "there is no release before\n"
+    assert previous("v0.169.0", into) == "there is no release before\n"
     assert list(into.iterdir()) == []
-    assert finished(*words, "0.170.0", cwd=ROOT).stdout == f"{TAG} is the release before\n"
+    assert previous("0.170.0", into) == f"{TAG} is the release before\n"
     assert (into / "release.json").read_text(encoding="utf-8") == TAG
+    renamed(dist, "0.100.0")  # released again, after the newer one
+    released(dist)
+    assert previous("0.170.0", into) == f"{TAG} is the release before\n"
+    assert previous("0.100.0.post1", into) == "v0.100.0 is the release before\n"
+
+
+def renamed(dist: Path, version: str) -> None:
+    """Make a built release that of another version."""
+    for path in list(dist.iterdir()):
+        path.rename(dist / re.sub(r"-0\.[^-]+?(?=-|\.tar)", f"-{version}", path.name))
 
 
 def test_a_pre_release_is_never_shown_as_the_latest(gh: Path, dist: Path, tmp_path: Path) -> None:
-    for path in list(dist.iterdir()):
-        path.rename(dist / path.name.replace("0.169.0", "0.170.0a1"))
+    renamed(dist, "0.170.0a1")
     released(dist)
     assert json.loads(gh.with_name("gh-state.json").read_text("utf-8"))["releases"]["v0.170.0a1"]["isPrerelease"]
-    words = (sys.executable, RELEASE, "previous", tmp_path, "--version", "0.170.0")
-    assert finished(*words, cwd=ROOT).stdout == "there is no release before\n"
+    assert previous("0.170.0", tmp_path) == "there is no release before\n"
+
+
+def test_an_older_release_is_not_shown_as_the_latest_because_it_comes_last(gh: Path, dist: Path) -> None:
+    released(dist)
+    assert state(gh)["latest"] == TAG
+    renamed(dist, "0.168.0.post1")
+    released(dist)
+    assert state(gh)["latest"] == TAG
+    renamed(dist, "0.169.0.post1")
+    released(dist)
+    assert state(gh)["latest"] == f"{TAG}.post1"
+
+
+def test_the_tag_is_at_the_commit_of_the_run_that_completes_the_release(gh: Path, dist: Path) -> None:
+    """A run that breaks off leaves a draft, and may have been of another commit."""
+    released(dist, code=1, GH_FAILS_ON="SHA256SUMS")
+    known = json.loads(gh.with_name("gh-state.json").read_text(encoding="utf-8"))
+    known["releases"][TAG]["target"] = "0" * 40
+    gh.with_name("gh-state.json").write_text(json.dumps(known), encoding="utf-8")
+    released(dist)
+    assert json.loads(gh.with_name("gh-state.json").read_text(encoding="utf-8"))["tags"] == {
+        TAG: finished("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip()
+    }
 
 
 def tagged(gh: Path, **tags: str) -> None:
@@ -237,7 +278,9 @@ def test_a_release_whose_tag_is_at_another_commit_is_refused(gh: Path, dist: Pat
     tagged(gh, v0_169_0_post1=before)
     released(dist)  # a tag that only begins like it
     tagged(gh, v0_169_0=before)
-    assert f"the tag {TAG} is at {before}, and these files are made from " in released(dist, code=1).stderr
+    said = released(dist, code=1).stderr
+    assert f"the tag {TAG} is at {before}, and these files are made from " in said
+    assert said.endswith(": they need another one\n")  # to run it again would change nothing
     assert state(gh)["releases"] == {}
     tagged(gh, v0_169_0=finished("git", "rev-parse", "HEAD", cwd=ROOT).stdout.strip())
     released(dist)
