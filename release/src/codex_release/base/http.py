@@ -373,7 +373,7 @@ def _broken(url: str, error: httpx.TransportError) -> Exception:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return HttpError(
                 f"the certificate of {error.request.url.host} is not trusted: {cause.verify_message}",
-                remedy="name your CA file in SSL_CERT_FILE",
+                remedy="look whether this machine's clock is right, and name your CA file in SSL_CERT_FILE",
             )
     return TransientError(shown_text(str(error)) or type(error).__name__)
 
