@@ -27,15 +27,16 @@ from programs import PINNED, ROOT, codex_release, finished
 from recording import RecordedProgress, connected, direct
 
 from codex_release.base.digests import FileDigest
-from codex_release.base.errors import DiskError, SourceError
+from codex_release.base.errors import DiskError, LockError, SourceError
 from codex_release.cli import main
 from codex_release.commands import bump
 from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget
 from codex_release.facts.settings import Settings
+from codex_release.facts.signatures import VERIFIED, Signature
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.pin.move import notes, with_version
-from codex_release.pin.observation import observed
+from codex_release.pin.observation import hold, observed
 from codex_release.pin.undo import undone_on_failure
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
@@ -161,6 +162,30 @@ def test_the_notes_show_sizes_of_what_is_shipped_and_what_is_out_of_the_ordinary
     assert "voice" not in text
     assert text.startswith("# Codex 0.163.0 to 0.169.0\n")
     assert text.endswith("\n## Protocol\n\n### Can break users\n")
+
+
+def test_an_archive_that_was_packed_anew_is_no_other_release() -> None:
+    files = {"bin/codex": 1}
+    remedy = f"its files are the locked ones; write the lock anew with: codex-release lock {NEW}$"
+    with pytest.raises(LockError, match=rf"^npm now serves codex\.tgz with sha256 .*, the lock says .*, {remedy}"):
+        hold(lock_of(NEW, files, 100), lock_of(NEW, files, 101), RecordedProgress())
+    hold(lock_of(NEW, files), lock_of(NEW, files), RecordedProgress())
+
+
+def test_the_notes_say_what_nobody_vouches_for_any_more() -> None:
+    """Upstream's releases appear on GitHub and on npm at different times, and may be for fewer platforms."""
+    (triple, other), archive = CATALOG.triples[:2], LockedArchive("codex.tgz", FileDigest(1, "0" * 64))
+    before = LockedTarget({"github": archive, "npm": archive}, {}, Signature(VERIFIED))
+    old, new = Lock(OLD, {triple: before, other: before}), Lock(NEW, {triple: LockedTarget({"npm": archive}, {})})
+    text = notes(old, new, "", CATALOG.layout)
+    assert f"- `{other}` is no platform any more.\n" in text
+    assert (
+        f"- `{triple}` could not be had from github, as before; compare it later: `codex-release lock --check`.\n"
+        in text
+    )
+    assert f"- The Sigstore signature of `{triple}` is unknown; it was verified.\n" in text
+    assert "had from npm" not in text
+    assert "Worth a look" not in notes(old, replace(old, version=NEW), "", CATALOG.layout)
 
 
 def test_what_was_inferred_comes_first_among_what_is_worth_a_look() -> None:

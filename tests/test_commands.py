@@ -78,6 +78,17 @@ def test_lock_check_names_the_file_and_both_digests(release: FakeRelease) -> Non
     assert "codex-resources/bwrap" in line
     assert pinned in line
     assert line.count("sha256 ") == 1
+    assert line.endswith("; find out from upstream which bytes are right, and release nothing until then")
+    told = f"WARNING: {LINUX} of {VERSION} had other files when it was locked; find out from upstream why before"
+    assert told in release.ran("lock", VERSION).err
+    assert "had other files" not in release.ran("lock", VERSION).err  # what is locked now, it has
+    release.lock_file.write_text(release.lock_file.read_text("utf-8").replace(VERSION, "0.168.0"), encoding="utf-8")
+    assert "had other files" not in release.ran("lock", VERSION).err
+
+
+def test_a_version_that_is_not_locked_is_not_brought_to_be_compared(release: FakeRelease, tmp_path: Path) -> None:
+    line = release.refused("lock", "0.168.0", "--check", source=tmp_path)
+    assert line == f"the lock knows {VERSION}, not 0.168.0; pin it with: codex-release lock 0.168.0"
 
 
 def test_sources_that_disagree_about_a_file_are_refused(release: FakeRelease, tmp_path: Path) -> None:
@@ -98,7 +109,9 @@ def test_sources_that_disagree_about_a_file_are_refused(release: FakeRelease, tm
 def test_a_target_that_nobody_serves_is_no_lock(release: FakeRelease) -> None:
     before = release.lock_file.read_bytes()
     packed(release, LINUX).unlink()
-    assert LINUX in release.refused("lock", VERSION)
+    line = release.refused("lock", VERSION)
+    assert LINUX in line
+    assert line.endswith("or Codex is not built for it any more, say so in release/targets.toml")
     assert release.lock_file.read_bytes() == before
 
 

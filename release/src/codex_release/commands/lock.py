@@ -39,11 +39,20 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     version = context.version(arguments.version)
     # Before gigabytes are downloaded to be held against it.
     before = context.lock if arguments.check or context.lock_file.is_file() else None
+    if arguments.check:
+        for target in context.catalog.targets:
+            context.lock.require(version, target)
     fresh = observed(version, context.catalog.targets, context)
     if arguments.check:
         hold(context.lock, fresh, context.progress)
     else:
         if before is not None:
+            for triple, now in fresh.targets.items() if before.version == version else ():
+                if triple in before.targets and before.targets[triple].files != now.files:
+                    context.progress.note(
+                        f"WARNING: {triple} of {version} had other files when it was locked; "
+                        "find out from upstream why before you keep this lock"
+                    )
             fresh = fresh.merged(before)
         fresh.write(context.lock_file)
     rows = []

@@ -213,7 +213,12 @@ class Lock:
 
 
 def compare_files(
-    expected: Mapping[str, FileDigest], found: Mapping[str, FileDigest], *, expected_by: str, found_in: str
+    expected: Mapping[str, FileDigest],
+    found: Mapping[str, FileDigest],
+    *,
+    expected_by: str,
+    found_in: str,
+    remedy: str | None = None,
 ) -> None:
     """Hold the files of a tree against what they must be.
 
@@ -222,6 +227,7 @@ def compare_files(
         found: what each file is.
         expected_by: who says so, for the message, e.g. ``the lock``.
         found_in: where the files are from, for the message, e.g. an archive's name.
+        remedy: what to do if they are not.
 
     Raises:
         LockError: naming the first file that differs with both digests, is missing, or should not be there.
@@ -231,12 +237,13 @@ def compare_files(
         if want == have:
             continue
         if have is None:
-            raise LockError(f"{found_in} lacks {path}, which {expected_by} has")
+            raise LockError(f"{found_in} lacks {path}, which {expected_by} has", remedy=remedy)
         if want is None:
-            raise LockError(f"{found_in} has {path}, which {expected_by} does not know")
+            raise LockError(f"{found_in} has {path}, which {expected_by} does not know", remedy=remedy)
         raise LockError(
             f"{path} of {found_in} has sha256 {have.sha256} ({have.size} bytes), "
-            f"but {expected_by} says {want.sha256} ({want.size} bytes)"
+            f"but {expected_by} says {want.sha256} ({want.size} bytes)",
+            remedy=remedy,
         )
 
 

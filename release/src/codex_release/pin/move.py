@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from codex_release.base.words import byte_count
-from codex_release.facts.signatures import in_words
+from codex_release.facts.signatures import VERIFIED, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +50,9 @@ def notes(old: Lock, new: Lock, protocol: str, layout: Layout, remarks: Sequence
         remarks: what somebody should look at besides.
     """
     lines = [f"# Codex {old.version} to {new.version}", "", "## Sizes", "", *_sizes(old, new, layout)]
+    gone = {f"`{triple}` is no platform any more." for triple in old.targets.keys() - new.targets.keys()}
     files = {remark for triple in new.targets for remark in _remarks(triple, old, new, layout)}
-    if every := [*remarks, *sorted(files)]:
+    if every := [*remarks, *sorted(gone), *sorted(files)]:
         lines += ["", "## Worth a look", "", *(f"- {remark}" for remark in every)]
     # Its headings go below ours.
     below = re.sub(r"^(?=#+ )", "#", protocol, flags=re.MULTILINE)
@@ -81,10 +82,16 @@ def _sizes(old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
 
 
 def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]:
-    """Files that appear, vanish, are signed otherwise, or change their size beyond what a release does."""
+    """What no longer vouches for a platform; files that appear, vanish, are signed otherwise, or change their size."""
     if triple not in old.targets:
         return
-    before, after = (layout.payload(lock.targets[triple].files) for lock in (old, new))
+    was_locked, locked = old.targets[triple], new.targets[triple]
+    for source in was_locked.archives.keys() - locked.archives.keys():
+        yield f"`{triple}` could not be had from {source}, as before; compare it later: `codex-release lock --check`."
+    signatures = [each.signature.state if each.signature else "unknown" for each in (was_locked, locked)]
+    if signatures[0] == VERIFIED != signatures[1]:
+        yield f"The Sigstore signature of `{triple}` is {signatures[1]}; it was {VERIFIED}."
+    before, after = (layout.payload(each.files) for each in (was_locked, locked))
     for path in after.keys() - before.keys():
         yield f"`{triple}` has `{path}` now ({byte_count(after[path].size)})."
     for path in before.keys() - after.keys():
@@ -93,7 +100,7 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
         was, now = before[path].size, after[path].size
         if max(was, now) >= _TENFOLD * max(1, min(was, now)):
             yield f"`{path}` of `{triple}` has {byte_count(now)} instead of {byte_count(was)}."
-        signed, signs = (lock.targets[triple].code_signatures.get(path) for lock in (old, new))
+        signed, signs = (each.code_signatures.get(path) for each in (was_locked, locked))
         if signed and signed != signs:
             yield f"`{path}` of `{triple}` is {signs or 'nothing that can be signed'}; it was {signed}."
 

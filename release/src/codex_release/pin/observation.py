@@ -32,6 +32,7 @@ __all__ = ["hold", "observed"]
 
 _PUBLISHERS = ("github", "npm")
 """Whose archives are recorded: a directory is where a copy lies, not who publishes it."""
+_ASK_UPSTREAM = "find out from upstream which bytes are right, and release nothing until then"
 
 
 def observed(version: ReleaseVersion, targets: Sequence[Target], context: Context) -> Lock:
@@ -64,10 +65,15 @@ def _observe(runtime: Runtime, context: Context) -> LockedTarget:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{triple}: {failures[-1]}")
     if not served:
-        raise LockError(f"no source serves {runtime}", problems=failures)
+        raise LockError(
+            f"no source serves {runtime}",
+            problems=failures,
+            remedy="wait until one does; if its archives have other names now, or Codex is not built for it any more, "
+            "say so in release/targets.toml",
+        )
     (first, (_, files, judged)), *others = served.items()
     for name, (_, found, _) in others:
-        compare_files(files, found, expected_by=first, found_in=f"{name}'s {triple}")
+        compare_files(files, found, expected_by=first, found_in=f"{name}'s {triple}", remedy=_ASK_UPSTREAM)
     archives = {
         name: LockedArchive(stored.name, stored.digest) for name, (stored, *_) in served.items() if name in _PUBLISHERS
     }
@@ -129,7 +135,7 @@ def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
         pinned = lock.targets.get(triple)
         if pinned is None:
             raise LockError(f"the lock has no {triple}")
-        compare_files(pinned.files, now.files, expected_by="the lock", found_in=triple)
+        compare_files(pinned.files, now.files, expected_by="the lock", found_in=triple, remedy=_ASK_UPSTREAM)
         if pinned.signature and pinned.signature.state == VERIFIED and now.signature != pinned.signature:
             progress.note(
                 f"{triple}: the signature that was verified when it was locked was not verified now "
@@ -148,5 +154,7 @@ def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
             if source in pinned.archives and pinned.archives[source] != archive:
                 raise LockError(
                     f"{source} now serves {archive.name} with sha256 {archive.digest.sha256}, "
-                    f"the lock says {pinned.archives[source].digest.sha256}"
+                    f"the lock says {pinned.archives[source].digest.sha256}",
+                    remedy="it was packed anew, its files are the locked ones; write the lock anew with: "
+                    f"codex-release lock {fresh.version}",
                 )
