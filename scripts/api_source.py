@@ -185,9 +185,16 @@ class Source:
         return found
 
     def room_of(self, model: str) -> str:
-        """The module of a generated model."""
+        """The module of a generated model.
+
+        Raises:
+            LookupError: if there is no such model.
+        """
         names: dict[str, str] = ast.literal_eval(_value_of(self._module("generated.registry"), "_NAMES"))
-        return next(f"generated.{room}" for room, words in names.items() if model in words.split())
+        for room, words in names.items():
+            if model in words.split():
+                return f"generated.{room}"
+        raise LookupError(f"the protocol has no model {model}")
 
     def rooms_of_methods(self) -> dict[str, tuple[Function, ...]]:
         """The generated methods of the client, by their room."""

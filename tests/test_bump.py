@@ -38,6 +38,7 @@ from codex_release.facts.versions import ReleaseVersion
 from codex_release.pin.move import notes, with_version
 from codex_release.pin.observation import hold, observed
 from codex_release.pin.undo import undone_on_failure
+from codex_release.protocol.schema import Schema, Side
 from codex_release.sources.directory import Directory
 from codex_release.sources.github import GitHub
 
@@ -129,6 +130,36 @@ def test_a_pin_that_another_process_moved_meanwhile_is_left_alone(
     line = release.refused("bump", "--version", "0.999.0")
     assert line.startswith(f"{release.lock_file} was changed by another process meanwhile; look at what is pinned now")
     assert release.lock_file.read_text("utf-8") == moved
+
+
+def test_what_the_client_has_to_follow_by_hand_can_be_kept(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is undone, nobody could mend: a model that the client names is called otherwise now."""
+    for name in ("protocol.toml", "protocol.prose.toml"):
+        shutil.copyfile(ROOT / "release" / name, release.root / "release" / name)
+    script = release.root / bump._SCRIPTS[1]
+    script.parent.mkdir()
+    script.write_text("raise LookupError('the protocol has no model `A`')\n", encoding="utf-8")
+    nothing = Schema({}, {}, {}, {})
+    monkeypatch.setattr(bump, "observed", lambda version, *_: replace(Lock.read(release.lock_file), version=version))
+    monkeypatch.setattr(bump, "runnable", lambda *_: contextlib.nullcontext(Path("codex")))
+    monkeypatch.setattr(Side, "printed_by", lambda _: Side(nothing, nothing))
+    monkeypatch.setattr(bump, "runtime_version", lambda _: "0.999.0")
+    monkeypatch.setattr(bump, "files_for", lambda *_: {"registry.py": ""})
+    before, notes_file = release.lock_file.read_bytes(), tmp_path / "notes.md"
+    words = ("bump", "--version", "0.999.0", "--notes", notes_file)
+    line = release.refused(*words)
+    assert "LookupError: the protocol has no model `A`; have all that" in line
+    assert line.endswith("mend it where --keep leaves what is written")
+    assert release.lock_file.read_bytes() == before
+    assert not notes_file.exists()
+    said = release.ran(*words, "--keep").err
+    assert Lock.read(release.lock_file).version.codex == "0.999.0"
+    told = notes_file.read_text(encoding="utf-8")
+    assert "## Worth a look\n\n- Mend what `scripts/api_reference.py` stumbles over, and run it again: `" in told
+    assert "LookupError: the protocol has no model 'A'`\n" in told
+    assert "no model 'A'" in said
 
 
 def bumped(release: FakeRelease, *words: str) -> dict[str, object]:

@@ -585,6 +585,19 @@ def test_options_of_the_clients_own_have_to_fit(
         files_for(side, NOTHING, replace(rules, **changes), "1")
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"method": "no/such"}, "no/such is not there"), ({"given": ("odd",)}, r"\w+/\w+ takes no odd")],
+)
+def test_what_a_release_has_no_more_of_a_high_level_method_is_named(
+    side: Side, rules: Rules, changes: dict[str, Any], complaint: str
+) -> None:
+    first, *others = rules.front
+    name = rf"^{first.owner}\.{first.name} does not fit the schema: {complaint}; change what \[\[front\]\]"
+    with pytest.raises(ProtocolError, match=name):
+        files_for(side, NOTHING, replace(rules, front=(replace(first, **changes), *others)), "1")
+
+
 def test_what_the_table_of_results_says_would_be_inferred_too(rules: Rules, side: Side) -> None:
     """Whichever of the entries is missing, and all of them at once."""
     asked = {**side.schema.client_requests, **side.schema.server_requests}

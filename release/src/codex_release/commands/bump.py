@@ -1,7 +1,7 @@
 """``bump``: Move the pin to a newer Codex release: lock, protocol layer, documents, and notes on what changes.
 
 Without --version, it is the release that the sources call their latest. If that is pinned already, nothing is changed.
-If bump fails or is interrupted, everything is as it was before.
+If bump fails or is interrupted, everything is as it was before, unless --keep says otherwise.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--version", metavar="V", help="the Codex release; if not given or empty, the newest stable one"
     )
     parser.add_argument("--notes", type=Path, metavar="FILE", help="write what changes into this file, as Markdown")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep what is written, for a person to mend, if a program of the checkout that tries or shows it fails",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say whether there is a newer release")
 
 
@@ -90,7 +95,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
                 f"{context.lock_file} was changed by another process meanwhile",
                 remedy="look at what is pinned now (git diff), and run this again if need be",
             )
-        summary = _bump(version, context, arguments.notes)
+        summary = _bump(version, context, arguments.notes, keep=arguments.keep)
     rows = [(f"{pinned} -> {version}", summary, str(arguments.notes or ""))]
     return Answer(("pin", "protocol", "notes"), rows, {**data, "protocol": summary})
 
@@ -109,7 +114,7 @@ def _newest(context: Context) -> ReleaseVersion:
     return max(found)
 
 
-def _bump(version: ReleaseVersion, context: Context, notes_file: Path | None) -> str:
+def _bump(version: ReleaseVersion, context: Context, notes_file: Path | None, *, keep: bool) -> str:
     """Do it, and write the notes if they are asked for; what changes in the protocol, in one line."""
     workspace = context.workspace
     rules, host = Rules.load(workspace.protocol_file), context.catalog.host()
@@ -132,13 +137,19 @@ def _bump(version: ReleaseVersion, context: Context, notes_file: Path | None) ->
             text = document.read_text(encoding="utf-8")
             if (changed := with_version(text, before.version, version)) != text:
                 write_text(document, changed)
-        for script in _SCRIPTS:
-            _run_script(workspace.root / script, context)
         remarks = [
             f"Nothing but the names says that `{method}` gives a `{result}`: "
             "look at the entry in `release/protocol.toml`."
             for method, result in guesses.items()
         ]
+        for script in _SCRIPTS:
+            try:
+                _run_script(workspace.root / script, context)
+            except ProtocolError as error:
+                if not keep:
+                    raise
+                said = error.what.replace("`", "'")
+                remarks.append(f"Mend what `{script}` stumbles over, and run it again: `{said}`")
         changes = compared(old, new, rules)
         if notes_file:  # of a pin that has moved already, nobody could get them any more
             protocol = as_markdown(before.version.codex, version.codex, changes)
@@ -172,7 +183,8 @@ def _run_script(script: Path, context: Context) -> None:
         [sys.executable, script],
         timeout_s=_SCRIPT_S,
         error=ProtocolError,
-        remedy="run it by hand in an environment that python3 scripts/dev.py setup makes",
+        remedy="have all that python3 scripts/dev.py setup installs; or, if the client has to follow the new protocol, "
+        "mend it where --keep leaves what is written",
         name=str(script),
         cwd=context.workspace.root,
     )

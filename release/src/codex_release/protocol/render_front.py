@@ -153,7 +153,11 @@ class _Front:
         options = self.layer.options.of(request.params) if request else []
         missing = set(front.given) - {each.wire for each in options}
         if request is None or not request.params or missing:
-            raise ProtocolError(f"the method {front.name} in release/protocol.toml does not fit the schema's")
+            why = f"takes no {', '.join(sorted(missing))}" if request and request.params else "is not there"
+            raise ProtocolError(
+                f"{front.owner}.{front.name} does not fit the schema: {front.method} {why}",
+                remedy="change what [[front]] in release/protocol.toml says of it, and the client's own code with that",
+            )
         own, kept = self._own(front), [each for each in options if each.wire not in front.given]
         if taken := {each.name for each in kept} & {*front.arguments, *(each.name for each in own)}:
             raise ProtocolError(
