@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,6 +38,10 @@ def test_what_can_be_retried() -> None:
     assert not is_retryable_error(ValueError())
     assert not is_retryable_error(rpc_error(-32000, "something else", None, method="x"))
     assert is_retryable_error(rpc_error(-32001, "Server overloaded; retry later.", None, method="x"))
+    deep: Any = "serverOverloaded"
+    for _ in range(10_000):
+        deep = [deep]
+    assert is_retryable_error(rpc_error(-32050, "slow down", deep, method="x"))
 
 
 def test_a_busy_server_is_asked_again() -> None:

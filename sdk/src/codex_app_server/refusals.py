@@ -84,8 +84,13 @@ def _kind(code: int, message: str, data: JsonValue, method: str) -> type[JsonRpc
 
 def _says_overloaded(data: JsonValue) -> bool:
     """Whether an error's data say that the runtime is overloaded, at any depth and in either spelling."""
-    if isinstance(data, str):
-        return data in _OVERLOADED
-    if isinstance(data, dict):
-        return any(key in _OVERLOADED or _says_overloaded(value) for key, value in data.items())
-    return isinstance(data, list) and any(map(_says_overloaded, data))
+    left = [data]
+    while left:
+        each = left.pop()
+        if isinstance(each, str) and each in _OVERLOADED:
+            return True
+        if isinstance(each, dict):
+            left += [*each, *each.values()]
+        elif isinstance(each, list):
+            left += each
+    return False
