@@ -1,6 +1,6 @@
 """Whether a file lies in one of some directories, wherever links and ``..`` lead.
 
-Paths are looked up on this machine, which is the runtime's as well.
+Paths are looked up on this machine; with a runtime on another one, that says nothing.
 """
 
 from __future__ import annotations

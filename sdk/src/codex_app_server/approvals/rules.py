@@ -154,7 +154,8 @@ def _commands(patterns: Sequence[Pattern], request: ApprovalRequest) -> Decision
 def allow_paths(*paths: str | os.PathLike[str]) -> ApprovalRule:
     """Accept changes of files that all lie in these directories, or are these files, wherever links and ``..`` lead.
 
-    A link that is deleted or moved has to lie there itself, too.
+    A link that is deleted or moved has to lie there itself, too. Links are looked up on this machine, so the rule is
+    none for a runtime on another one.
 
     Files in a directory ``.git``, ``.codex`` or ``.agents`` further down are left to the next rule, because such files
     are run, or tell agents what to do. So are changes that are not known, and a request to change anything below a
