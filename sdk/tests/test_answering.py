@@ -147,9 +147,24 @@ def test_who_is_not_asked_any_more_has_decided_nothing(rules: Any, caplog: pytes
     decisions: list[object] = []
     approving.watchers.append(decisions.append)
     steps = consult(asked(COMMAND, {"command": "ls"}), Handlers(command_approval=lambda _: True), approving)
+    assert steps is not None
     next(steps)
     steps.close()
     assert (decisions, caplog.records) == ([], [])
+
+
+def test_each_question_is_about_what_was_said_before_it() -> None:
+    approving = Approving([approve_all])
+
+    def steps_after(path: str | None) -> Any:
+        if path is not None:
+            change: Any = {"path": path, "kind": {"type": "add"}, "diff": ""}
+            approving.note({"turnId": "u", "item": {"type": "fileChange", "id": "i", "changes": [change]}})
+        return consult(asked("item/fileChange/requestApproval", {"turnId": "u", "itemId": "i"}), Handlers(), approving)
+
+    steps = [steps_after(path) for path in ("/a", "/b", None)]
+    requests: list[Any] = [next(each)[1] for each in steps]
+    assert [[change.path for change in request.changes] for request in requests] == [["/a"], ["/b"], []]
 
 
 @pytest.mark.parametrize("error", [ValueError("oh"), GeneratorExit("oh")], ids=lambda error: type(error).__name__)
@@ -159,6 +174,7 @@ def test_what_was_raised_is_told_with_the_decision(asks: str, error: BaseExcepti
     decisions: list[ApprovalDecision] = []
     approving.watchers.append(decisions.append)
     steps = consult(asked(COMMAND, {"command": "ls"}), Handlers(command_approval=lambda _: True), approving)
+    assert steps is not None
     next(steps)
     with pytest.raises(StopIteration) as ended:
         steps.send((None, error))

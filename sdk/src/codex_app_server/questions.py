@@ -28,7 +28,6 @@ __all__ = [
     "decline",
     "failed",
     "handler_of",
-    "is_for_rules",
     "question",
     "without_thread",
 ]
@@ -113,19 +112,28 @@ _RULES = {
 }
 
 
-def is_for_rules(request: ServerRequest, approving: Approving | None) -> bool:
-    """Whether such questions are for rules, or are shown to observers when they are decided."""
-    return approving is not None and approving.read(request) is not None
-
-
-def consult(request: ServerRequest, handlers: Handlers, approving: Approving | None) -> Steps:
+def consult(request: ServerRequest, handlers: Handlers, approving: Approving | None) -> Steps | None:
     """Find an answer: yields the functions to call, one after another, with their argument; returns the data to send.
 
-    The rules of `AppServerConfig.approvals` are asked first. What none of them decides goes to the handler for it.
+    The rules of `AppServerConfig.approvals` are asked first. What none of them decides goes to the handler for it. What
+    is asked is read at once, for who reads the runtime's output to call this: what it says next may be about another
+    question.
+
+    Returns:
+        None if nobody is to be asked.
     """
-    wanted = raised = None
+    wanted = None if approving is None else approving.read(request)
+    if wanted is None and handler_of(request, handlers) is None:
+        return None
+    return _consulted(request, handlers, approving, wanted)
+
+
+def _consulted(
+    request: ServerRequest, handlers: Handlers, approving: Approving | None, wanted: ApprovalRequest | None
+) -> Steps:
+    raised = None
     try:
-        if approving is not None and (wanted := approving.read(request)) is not None:
+        if approving is not None and wanted is not None:
             from codex_app_server.approvals.deciding import decide
             from codex_app_server.approvals.rules import wire
 

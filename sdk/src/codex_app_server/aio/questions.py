@@ -17,8 +17,6 @@ from codex_app_server.questions import (
     consult,
     decline,
     failed,
-    handler_of,
-    is_for_rules,
     without_thread,
 )
 from codex_app_server.workers import Workers
@@ -61,12 +59,12 @@ class Questions:
                 self._reading.tools.ask(request)
                 return
             handlers, approving = self._reading.handlers, self._reading.approving
-            if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
+            if (steps := consult(request, handlers, approving)) is None:
                 self._send(decline(request))
                 return
             self._loop = asyncio.get_running_loop()
             self.open[request.id] = request
-            task = self._loop.create_task(self._consult(request, consult(request, handlers, approving)))
+            task = self._loop.create_task(self._consult(request, steps))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         except Exception as error:

@@ -56,14 +56,19 @@ class Approving:
                 self._changes.popitem(last=False)
 
     def read(self, asked: ServerRequest) -> ApprovalRequest | None:
-        """The request for approval that a question is, if it is one."""
+        """The request for approval that a question is, if it is one; the changes of an item are those of one question.
+
+        A second one about the same item is about changes that are not known, unless it has begun again.
+        """
         params = asked.params if isinstance(asked.params, dict) else {}
-        return request_of(asked, self._changes.get(_named(params.get("turnId"), params.get("itemId"))))
+        named = _named(params.get("turnId"), params.get("itemId"))
+        wanted = request_of(asked, self._changes.get(named))
+        if isinstance(wanted, FileChangeApproval):
+            self._changes.pop(named, None)
+        return wanted
 
     def tell(self, decision: ApprovalDecision) -> None:
         """Show everybody what was decided."""
-        if isinstance(decision.request, FileChangeApproval):
-            self._changes.pop(_named(decision.request.turn_id, decision.request.item_id), None)
         for watcher in list(self.watchers):
             watcher(decision)
 

@@ -15,8 +15,6 @@ from codex_app_server.questions import (
     consult,
     decline,
     failed,
-    handler_of,
-    is_for_rules,
     without_thread,
 )
 from codex_app_server.workers import Workers
@@ -57,11 +55,11 @@ class Questions:
             if request.method == TOOL_CALL and self._reading.tools is not None:
                 self._reading.tools.ask(request)
                 return
-            if not is_for_rules(request, approving) and handler_of(request, handlers) is None:
+            if (steps := consult(request, handlers, approving)) is None:
                 send(decline(request))
                 return
             open_[request.id] = request
-            if not self._workers.put(lambda: _consult(request, consult(request, handlers, approving), send, open_)):
+            if not self._workers.put(lambda: _consult(request, steps, send, open_)):
                 open_.pop(request.id, None)
                 send(without_thread(request))
         except Exception as error:
