@@ -17,6 +17,7 @@ from codex_release.facts.lock import Lock
 
 __all__ = [
     "PINNED",
+    "PUBLISHED",
     "codex_release",
     "environment_with",
     "finished",
@@ -29,8 +30,9 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
-PINNED = str(Lock.read(ROOT / "release" / "runtime.lock.toml").version)
-"""The Codex release that the lock pins."""
+_LOCKED = Lock.read(ROOT / "release" / "runtime.lock.toml").version
+PINNED, PUBLISHED = _LOCKED.codex, _LOCKED.pep440
+"""The Codex release that the lock pins, which may be a pre-release: as Codex writes it, and as packages do."""
 
 
 _BUNDLED = """

@@ -18,7 +18,7 @@ import archives
 import pytest
 from fake_release import FakeRelease
 from installations import MODULE, Place, bare_environment
-from programs import PINNED, ROOT, codex_release, environment_with, finished, interpreter
+from programs import PUBLISHED, ROOT, codex_release, environment_with, finished, interpreter
 
 from codex_release.base.digests import file_digest
 from codex_release.bootstrap import (
@@ -334,7 +334,7 @@ class TestVersions:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert required_runtime_version() == PINNED
+        assert required_runtime_version() == PUBLISHED
 
 
 ASKING = "from codex_release.bootstrap import required_runtime_version as v; print(v({}))"
@@ -377,8 +377,8 @@ class TestTheCheckout:
         below = release.root / "sdk"
         assert finished(place.python, "-c", ASKING.format(""), cwd=below, env=toolkit).stdout.strip() == OLD
         named = ASKING.format(f"checkout={str(ROOT / 'sdk')!r}")
-        assert finished(place.python, "-c", named, cwd=below, env=toolkit).stdout.strip() == PINNED
-        assert finished(place.python, "-c", named, cwd=elsewhere, env=toolkit).stdout.strip() == PINNED
+        assert finished(place.python, "-c", named, cwd=below, env=toolkit).stdout.strip() == PUBLISHED
+        assert finished(place.python, "-c", named, cwd=elsewhere, env=toolkit).stdout.strip() == PUBLISHED
 
     def test_if_there_is_none_says_so(self, place: Place, toolkit: dict[str, str], elsewhere: Path) -> None:
         said = finished(place.python, "-c", ASKING.format(""), cwd=elsewhere, env=toolkit, code=1).stderr
@@ -393,7 +393,7 @@ class TestTheCheckout:
     ) -> None:
         named = ASKING.format(f"checkout={str(ROOT)!r}")
         code = f"import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); {named}"
-        assert finished(place.python, "-c", code, cwd=tmp_path, env=toolkit).stdout.strip() == PINNED
+        assert finished(place.python, "-c", code, cwd=tmp_path, env=toolkit).stdout.strip() == PUBLISHED
 
 
 class TestRefusals:

@@ -249,7 +249,7 @@ def test_no_command_of_a_document_names_a_version_that_a_bump_would_leave_behind
             r"^(?:codex|codex-release|pip|python3?|uvx?) .*$", document.read_text("utf-8"), re.MULTILINE
         )
         for command in commands:
-            versions = re.findall(r"(?<![\w.=])0\.\d+\.\d+(?![\w.])", command)
+            versions = re.findall(r"(?<![\w.=])\d+\.\d+\.\d+(?:-[a-z]+\.\d+)?(?![\w.])", command)
             assert len(set(versions)) == len(versions), command
             if "protocol-diff" not in command:
                 assert set(versions) <= {PINNED}, command

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from command_line import AtTerminal, home_of
 from needs import needs
-from programs import PINNED, ROOT, finished, python_of, uv_pip_install
+from programs import PINNED, PUBLISHED, ROOT, finished, python_of, uv_pip_install
 
 import codex_app_server
 from codex_app_server.testing import ModelServer, Text
@@ -318,7 +318,7 @@ class TestBootstrap:
     def test_the_first_example_installs_the_runtime_and_says_so(self, first: Outcome) -> None:
         assert first.returncode == 0
         assert first.stdout.startswith("Hello")
-        assert f"installing codex-cli-bin {PINNED}" in first.stderr
+        assert f"installing codex-cli-bin {PUBLISHED}" in first.stderr
 
     def test_what_is_there_is_left_alone_and_costs_nothing(self, python: Path, elsewhere: Path) -> None:
         program = f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); import _bootstrap; print(*sys.modules)"
@@ -361,7 +361,7 @@ class TestBootstrap:
         shutil.copytree(ROOT / "release" / "src", tmp_path / "toolkit", ignore=shutil.ignore_patterns("__pycache__"))
         ran = run(python, SCRIPTS[1], "--embedded", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "toolkit")})
         assert (ran.returncode, ran.stdout) == (0, "Hello, nice to meet you!\nGoodbye, until next time.\n"), ran.stderr
-        assert f"installing codex-cli-bin {PINNED}" in ran.stderr
+        assert f"installing codex-cli-bin {PUBLISHED}" in ran.stderr
 
 
 class TestWhoAnswers:

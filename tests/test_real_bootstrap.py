@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from installations import MODULE, Place, bare_environment
-from programs import PINNED as VERSION
-from programs import ROOT, codex_release, environment_with, finished
+from programs import PINNED, ROOT, codex_release, environment_with, finished
+from programs import PUBLISHED as VERSION
 
 from codex_release.bootstrap import ensure_runtime_package_installed
 from codex_release.context import Context
@@ -31,8 +31,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Place:
 
 def test_codex_runs_from_its_script_and_as_a_module(place: Place, tmp_path: Path) -> None:
     home = {"CODEX_HOME": str(tmp_path)}
-    assert VERSION in finished(place.scripts / "codex", "--version", env=home).stdout
-    assert VERSION in finished(place.python, "-m", MODULE, "--version", env=home).stdout
+    assert PINNED in finished(place.scripts / "codex", "--version", env=home).stdout
+    assert PINNED in finished(place.python, "-m", MODULE, "--version", env=home).stdout
     assert place.version() == VERSION
 
 
@@ -65,7 +65,7 @@ def test_pip_takes_it_away_again(tmp_path: Path) -> None:
     root = Place(tmp_path / "env", python, Path(), Path())
     before = root.everything()
     ensure_runtime_package_installed(python)
-    assert VERSION in finished(python.parent / "codex", "--version", env={"CODEX_HOME": str(tmp_path)}).stdout
+    assert PINNED in finished(python.parent / "codex", "--version", env={"CODEX_HOME": str(tmp_path)}).stdout
     listed = json.loads(finished(python, "-m", "pip", "list", "--format", "json").stdout)
     assert {"name": "codex-cli-bin", "version": VERSION} in listed
     finished(python, "-m", "pip", "uninstall", "-q", "-y", "codex-cli-bin")

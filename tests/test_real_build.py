@@ -19,8 +19,8 @@ import installer
 import installer.destinations
 import installer.sources
 import pytest
-from programs import PINNED as VERSION
-from programs import ROOT, codex_release, environment_with, finished, python_of, uv_pip_install
+from programs import PINNED, ROOT, codex_release, environment_with, finished, python_of, uv_pip_install
+from programs import PUBLISHED as VERSION
 
 from codex_release.base.digests import file_digest
 from codex_release.facts.targets import Catalog
@@ -197,8 +197,8 @@ def test_installers_install_it_and_it_runs(
     python = environment_with(tmp_path / "env", None)
     install(tmp_path / "env", host_wheel)
     home = {"CODEX_HOME": str(tmp_path)}
-    assert VERSION in finished(python.parent / "codex", "--version", env=home).stdout
-    assert VERSION in finished(python, "-m", "codex_cli_bin", "--version", env=home).stdout
+    assert PINNED in finished(python.parent / "codex", "--version", env=home).stdout
+    assert PINNED in finished(python, "-m", "codex_cli_bin", "--version", env=home).stdout
     code = (
         "import codex_cli_bin as c; p = c.bundled_package_dir();"
         "print(c.PACKAGE_NAME, c.__version__, c.bundled_codex_path().relative_to(p), c.bundled_path_dir().name)"

@@ -23,7 +23,7 @@ from archives import CATALOG
 from filelock import FileLock
 from needs import needs
 from packaging.specifiers import SpecifierSet
-from programs import PINNED, codex_release, finished
+from programs import PINNED, PUBLISHED, codex_release, finished
 from ruamel.yaml import YAML
 from workflow_graph import WORKFLOWS, Job, Step, Workflow, expressions
 
@@ -369,7 +369,7 @@ def test_the_first_thing_a_release_does_is_to_look_where_it_begins() -> None:
 
 
 def test_the_tag_of_a_release_is_the_version_of_the_client_and_the_runtime_is_the_locked_one() -> None:
-    assert {(entry["runtime"], entry["client"]) for entry in planned()} == {(PINNED, f"{PINNED}.post1")}
+    assert {(entry["runtime"], entry["client"]) for entry in planned()} == {(PINNED, f"{PUBLISHED}.post1")}
     named = [command for job in RELEASE.jobs.values() for command in job.commands]
     for option, value in {"--runtime-version": "$RUNTIME", "verify-index": "$RUNTIME"}.items():
         used = [command[command.index(option) + 1] for command in named if option in command]

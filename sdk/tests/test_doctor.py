@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import home_of, running, said
-from programs import PINNED
+from programs import PINNED, PUBLISHED
 
 from codex_app_server.cli.doctor import _pep440, as_text, examine
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, OLDER
@@ -100,10 +100,10 @@ def test_a_runtime_that_does_not_start_is_an_error_with_its_words(codex_binary: 
 @pytest.fixture
 def pinned(tmp_path: Path) -> dict[str, str]:
     """The environment of an installation that is pinned to the locked release."""
-    directory = tmp_path / "site" / f"codex_app_server_sdk-{PINNED}.dist-info"
+    directory = tmp_path / "site" / f"codex_app_server_sdk-{PUBLISHED}.dist-info"
     directory.mkdir(parents=True)
-    lines = ["Metadata-Version: 2.4", "Name: codex-app-server-sdk", f"Version: {PINNED}"]
-    lines += ["Requires-Dist: pydantic<3,>=2.7", f"Requires-Dist: codex-cli-bin=={PINNED}", ""]
+    lines = ["Metadata-Version: 2.4", "Name: codex-app-server-sdk", f"Version: {PUBLISHED}"]
+    lines += ["Requires-Dist: pydantic<3,>=2.7", f"Requires-Dist: codex-cli-bin=={PUBLISHED}", ""]
     (directory / "METADATA").write_text("\n".join(lines), encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(directory.parent), os.environ.get("PYTHONPATH")]))
     return {"PYTHONPATH": path}
@@ -113,11 +113,11 @@ def test_the_pin_of_a_release_is_held_to_the_runtime(
     codex_binary: Path, home: dict[str, str], pinned: dict[str, str]
 ) -> None:
     ran = said("doctor", "--codex-bin", codex_binary, env={**home, **pinned})
-    assert f"client    {PINNED}, pinned to codex-cli-bin=={PINNED}, as found" in ran.stdout
+    assert f"client    {PUBLISHED}, pinned to codex-cli-bin=={PUBLISHED}, as found" in ran.stdout
 
     metadata = next(Path(pinned["PYTHONPATH"].split(os.pathsep)[0]).glob("*/METADATA"))
     metadata.write_text(
-        metadata.read_text(encoding="utf-8").replace(f"bin=={PINNED}", "bin==0.170.0a3"), encoding="utf-8"
+        metadata.read_text(encoding="utf-8").replace(f"bin=={PUBLISHED}", "bin==0.170.0a3"), encoding="utf-8"
     )
     ran = said("doctor", "--codex-bin", codex_binary, env={**home, **pinned})
     assert f"warning: the runtime is {PINNED}, but this client is made for 0.170.0a3; without --codex-bin" in ran.stdout
