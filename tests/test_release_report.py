@@ -363,6 +363,26 @@ class TestComparison:
         assert "bin/codex-gone7 Bgone" in since
         assert "codex-package.json" not in since
 
+    def test_a_platform_that_is_dropped_leaves_nothing_but_the_word_of_it(
+        self, release: FakeRelease, tmp_path: Path
+    ) -> None:
+        dropped, out = "aarch64-pc-windows-msvc", tmp_path / "out"
+        both = ("--target", LINUX, "--target", dropped)
+        release.ran("build", "--runtime-only", *both, "--out", out)
+        shutil.copyfile(out / "release.json", tmp_path / "release.json")
+        facts = release.root / "release" / "targets.toml"
+        tables = re.compile(rf"^\[targets\.{dropped}\]\n(?:[^\[].*)?(?:\n(?!\[).*)*", re.MULTILINE)
+        facts.write_text(tables.sub("", facts.read_text(encoding="utf-8")), encoding="utf-8")
+        release.ran("build", "--runtime-only", *both[:2], "--out", out, "--previous", tmp_path / "release.json")
+        assert [path.name for path in out.glob("*.whl") if "win" in path.name] == []
+        assert {each.target for each in read_report(out).origins} == {*CATALOG.triples} - {dropped}
+        text = parsed(out).text
+        assert "4 of 5 platforms not built" in text
+        since = text[text.index("0.169.0 and 0.169.0") : text.index("Inside the wheels")]
+        assert re.search(rf"{dropped}the whole file[\d.]+ k?Bgone", since)
+        assert re.search(r"bin/codex\.exe[\d.]+ k?Bgone", since)
+        assert "darwin" not in since  # which is only not built here
+
     def test_a_wheel_whose_tags_moved_is_compared_with_the_only_one_there_was(self) -> None:
         now = BuiltFile("b", "codex-cli-bin", "wheel", 20, "1", target="t", tags=("py3-none-macosx_12_0_arm64",))
         old = replace(now, name="a", size=10, tags=("py3-none-macosx_11_0_arm64",))

@@ -39,7 +39,7 @@ from codex_release.wheels.payload import Payload
 from codex_release.wheels.stage import fill_runtime, fill_sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from codex_release.base.digests import FileDigest
@@ -159,19 +159,22 @@ def _made(
     for artifact in made:
         part = artifact.target or _CLIENT
         parts[part] = (*parts.get(part, ()), artifact)
-    _put(parts, scratch, request.out)
+    _put(parts, scratch, request.out, {*context.catalog.triples, _CLIENT})
     return parts
 
 
-def _put(made: Mapping[str, tuple[Artifact, ...]], scratch: Path, out: Path) -> None:
-    """Move what was made to the output, with the note of it; files of earlier builds that it supersedes go."""
+def _put(made: Mapping[str, tuple[Artifact, ...]], scratch: Path, out: Path, known: Collection[str]) -> None:
+    """Move what was made to the output, with the note of it.
+
+    Files of earlier builds that it supersedes go, and those of parts that are not known any more.
+    """
     comes = {each.name: scratch / each.name for listed in made.values() for each in listed}
     what = f"{', '.join(comes)} cannot be moved to {out}, which is as it was"
     remedy = "close what uses those files, look whether the directory may be written, and build again"
     # Two builds may share a directory: each finds what the other has noted.
     with system_errors_as(BuildError, what, remedy), exclusive(out, _SWITCH):
         record = BuildRecord.read(out)
-        parts = {**record.parts, **made}
+        parts = {part: listed for part, listed in {**record.parts, **made}.items() if part in known}
         kept = {each.name for listed in parts.values() for each in listed}
         gone = [each.name for listed in record.parts.values() for each in listed if each.name not in kept]
         put_alone(out, _SWITCH, {**comes, RECORD: BuildRecord(parts).dumps()}, gone)

@@ -254,6 +254,12 @@ def _since(report: ReleaseReport) -> Html:
             rows += [_since_row(each.path, each.size, None) for each in gone.values()]
         if rows:
             groups.append((label(file, now), rows))
+    platforms = {each.target for each in report.origins} | {"", *(each.target for each in now)}
+    for file in previous.files:
+        if report.origins and file.target not in platforms:
+            rows = [_since_row("the whole file", file.size, None, whole=True)] if file.size else []
+            rows += [_since_row(each.path, each.size, None) for each in file.components]
+            groups.append((label(file, previous.files), rows))
     columns = {"File": None, "Before": "number", "Now": "number", "Change": "number"}
     shown = table(f"{previous.version} and {report.version}", columns, groups) if groups else nothing
     return section(

@@ -202,7 +202,8 @@ class ReportStore:
             repository=self.catalog.github.repository,
         )
         locked = self.lock if self.lock and self.lock.version == version else None
-        return replace(fresh, previous=previous or fresh.previous, origins=origins_of(locked))
+        origins = tuple(each for each in origins_of(locked) if each.target in self.catalog.triples)
+        return replace(fresh, previous=previous or fresh.previous, origins=origins)
 
     def _section(self, files: tuple[BuiltFile, ...], seconds: float | None) -> BuildSection:
         return BuildSection(
