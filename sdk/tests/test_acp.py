@@ -435,6 +435,7 @@ def test_every_kind_of_question_says_what_is_to_judge() -> None:
     assert "x.org" in str(said.content)
     assert '{"network": true}' in str(said.content)
     assert wanted(CommandApproval(**common, command="cat", kind="writeStdin")).title == "Type into: cat"
+    assert wanted(CommandApproval(**common, command="cat", kind="newKind")).title == "newKind: cat"
     gone = changes_of([{"path": "/a", "kind": {"type": "delete"}, "diff": "old\n"}])
     (piece,) = wanted(FileChangeApproval(**common, changes=gone)).content or []
     assert piece.model_dump()["new_text"] == ""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import AtTerminal, home_of, running
 from command_line import command as codex_command
 
-from codex_app_server.approvals.asking import change_lines, told_changes
-from codex_app_server.approvals.requests import changes_of
-from codex_app_server.terminal import lines_of, shortened, visible
+from codex_app_server.approvals.asking import AskOnTerminal, change_lines, told_changes
+from codex_app_server.approvals.requests import CommandApproval, changes_of
+from codex_app_server.terminal import Terminal, lines_of, shortened, visible
 from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from codex_app_server.protocol.messages import JsonValue
 
@@ -178,6 +179,33 @@ def test_agents_text_cannot_turn_the_direction_of_writing(
     assert "safe \\u202etxt.exe\\u2066 \\u061cאבגד" in run.shown
 
 
+class Asked(Terminal):
+    """Keeps what is asked, and says no."""
+
+    can_ask = True
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def ask(self, lines: Iterable[str], question: str) -> str:
+        self.lines = list(lines)
+        return "n"
+
+
+@pytest.mark.parametrize(
+    ("said", "first", "last"),
+    [
+        ({}, "Codex wants to run a command:", "    rm x"),
+        ({"kind": "newKind"}, "Codex wants to run a command (newKind):", "    rm x"),
+        ({"reason": "z" * 5_000}, "Codex wants to run a command:", "Codex wants to run a command: the 2 lines above"),
+    ],
+)
+def test_a_question_says_what_it_is_about(said: dict[str, Any], first: str, last: str) -> None:
+    asked = Asked()
+    assert AskOnTerminal(asked)(CommandApproval(thread_id="t", command="rm x", **said)) == "decline"
+    assert (asked.lines[0], asked.lines[-1]) == (first, last)
+
+
 class TestWords:
     def test_characters_that_cannot_be_seen_are_spelled(self) -> None:
         assert visible("a\x1b[2J\r\n\u202eb\x7f é ✓ 日本\xa0x") == "a\\x1b[2J\\r\\n\\u202eb\\x7f é ✓ 日本\\xa0x"
@@ -197,6 +225,11 @@ class TestWords:
         assert lines_of("ls" + " " * 5_000 + "; rm x") == ["ls (5000 spaces) ; rm x"]
         assert shortened("\n" * 300 + "rm x\n \ny") == "rm x ⏎ y"
         assert lines_of("") == []
+
+    def test_nor_do_they_in_any_other_line(self) -> None:
+        shown = io.StringIO()
+        Terminal(io.StringIO(), io.StringIO(), shown).note("  because: x" + " " * 5_000 + "y")
+        assert shown.getvalue() == "  because: x (5000 spaces) y\n"
 
     def test_long_lines_are_cut(self) -> None:
         assert shortened("a\nb") == "a ⏎ b"

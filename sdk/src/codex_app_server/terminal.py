@@ -105,7 +105,7 @@ class Terminal:
     def _note(self, lines: Iterable[str]) -> None:
         if self._is_in_line and self._stdout.isatty() and self._stderr.isatty():
             self._write("\n")
-        self._stderr.writelines(f"{visible(line)}\n" for line in lines)
+        self._stderr.writelines(f"{_filled(visible(line))}\n" for line in lines)
         self._stderr.flush()
 
     def _write(self, text: str) -> None:
@@ -157,8 +157,13 @@ def lines_of(text: str) -> list[str]:
         if is_blank and len(found) > _FEW_BLANK:
             lines.append(f"({len(found)} blank lines)")
         else:
-            lines += [_BLANKS.sub(lambda spaces: f" ({len(spaces[0])} spaces) ", line) for line in found]
+            lines += map(_filled, found)
     return lines
+
+
+def _filled(line: str) -> str:
+    """A line in which long blanks are said instead of shown."""
+    return _BLANKS.sub(lambda spaces: f" ({len(spaces[0])} spaces) ", line)
 
 
 def shortened(text: str) -> str:

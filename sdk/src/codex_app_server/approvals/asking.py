@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AskOnTerminal", "ask_on_terminal", "change_lines", "told_changes"]
 
 _QUESTION = "Allow it? [y]es, [a]lways in this session, [N]o:"
-_PAGE = 20
+_PAGE, _WIDTH = 20, 80
 
 
 class AskOnTerminal:
@@ -46,7 +46,7 @@ class AskOnTerminal:
             return "decline"
         because = [f"  because: {request.reason}"] if request.reason else []
         shown = [f"Codex wants to {wish}:", *lines, *because]
-        if len(shown) > _PAGE:  # its beginning may be out of sight
+        if sum(1 + len(line) // _WIDTH for line in shown) > _PAGE:  # its beginning may be out of sight
             shown.append(f"Codex wants to {wish}: the {len(shown) - 1} lines above")
         answer = terminal.ask(shown, _QUESTION)
         if answer in {"y", "yes"}:
@@ -83,7 +83,8 @@ def _shown_command(request: CommandApproval) -> tuple[str, str, list[str]]:
         context = request.params.get("networkApprovalContext")
         wish = f"connect to {request.network} ({context.get('protocol') if isinstance(context, dict) else ''})"
     else:
-        wish = {"writeStdin": "type into a running command"}.get(request.kind, "run a command")
+        known = {"command": "run a command", "writeStdin": "type into a running command"}
+        wish = known.get(request.kind, f"run a command ({request.kind})")
     lines = [f"    {line}" for line in lines_of(request.command)]
     if request.cwd is not None:
         lines.append(f"  in {request.cwd}")

@@ -59,7 +59,8 @@ class CommandApproval(_Request):
     Attributes:
         command: the whole command line, with the shell that runs it.
         cwd: the directory to run it in.
-        kind: ``command``, or ``writeStdin`` if something is to be typed into a running command.
+        kind: ``command``, or ``writeStdin`` if something is to be typed into a running command, or another word of the
+            runtime.
         permissions: the permissions that it wants beyond the sandbox, as the runtime says them.
         network: the host that it wants to connect to, if that is what is asked.
     """

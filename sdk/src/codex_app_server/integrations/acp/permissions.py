@@ -37,7 +37,8 @@ def wanted(request: ApprovalRequest) -> schema.ToolCallUpdate:
         call.raw_input = dict(request.arguments)
     elif isinstance(request, CommandApproval):
         call.kind = "execute"
-        call.title = request.command if request.kind == "command" else f"Type into: {request.command}"
+        known = {"command": request.command, "writeStdin": f"Type into: {request.command}"}
+        call.title = known.get(request.kind, f"{request.kind}: {request.command}")
         call.raw_input = {"command": request.command, "cwd": request.cwd}
         content += [_said(f"It wants to connect to {request.network}.")] if request.network else []
         content += [_said(f"It wants: {json.dumps(request.permissions)}")] if request.permissions else []
