@@ -1,4 +1,4 @@
-"""The pages of ``model/list``, gathered to one answer."""
+"""The pages of lists: of ``model/list`` gathered to one answer, and of all of them to the last."""
 
 from __future__ import annotations
 
@@ -57,3 +57,19 @@ for last in ({"data": ["a"]}, {"data": [], "nextCursor": "99"}):
 wait_for_end()
 """
     scripted(scene, PAGES + script)
+
+
+def test_a_page_that_leads_to_itself_is_the_last(scripted: Callable[..., None]) -> None:
+    async def scene(codex: Any) -> None:
+        assert [thread.id async for thread in codex.threads()] == ["t"]
+        thread = await codex.thread_start()
+        assert [turn.id async for turn in thread.turns()] == ["t", "t"]
+        assert [server.id for server in await codex.mcp_servers()] == ["t", "t"]
+
+    script = """
+greet()
+page = {"data": [{"id": "t"}], "thread": {"id": "t"}, "nextCursor": "same"}
+while (request := read()) is not None:
+    write({"id": request["id"], "result": page})
+"""
+    scripted(scene, script)

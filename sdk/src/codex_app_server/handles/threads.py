@@ -83,11 +83,17 @@ def list_params(
     return params
 
 
-def page_of(answer: JsonValue) -> tuple[Sequence[JsonValue], str | None]:
-    """What a page of a list has, and the cursor of the next one."""
+def page_of(answer: JsonValue, asked: str = "") -> tuple[Sequence[JsonValue], str | None]:
+    """What a page of a list has, and the cursor of the next one.
+
+    Args:
+        answer: the page.
+        asked: the cursor that it was asked for with; a page that leads to itself is the last.
+    """
     if not isinstance(answer, dict) or not isinstance(data := answer.get("data"), list):
         return [], None
-    return data, text_of(answer, "nextCursor") or None  # an empty one would ask for the first page again
+    following = text_of(answer, "nextCursor") or None  # an empty one would ask for the first page again
+    return data, None if following == asked else following
 
 
 def with_all(answer: JsonValue, found: list[JsonValue]) -> JsonValue:

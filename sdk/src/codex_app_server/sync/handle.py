@@ -133,7 +133,7 @@ class Handle:
                 if has_no_turns_yet(error.message):
                     return
                 raise
-            found, cursor = page_of(answer)
+            found, cursor = page_of(answer, cursor)
             params["cursor"] = cursor
             for each in found:
                 yield decode(TurnInfo, each)

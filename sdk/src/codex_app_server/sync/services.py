@@ -60,7 +60,7 @@ class Services:
         seen: set[str] = set()
         cursor: str | None = ""
         while cursor is not None:
-            found, cursor = page_of(self._driver.call("thread/list", params))
+            found, cursor = page_of(self._driver.call("thread/list", params), cursor)
             params["cursor"] = cursor
             for each in found:
                 thread = listed(self._driver, each)
@@ -247,7 +247,7 @@ class Services:
         params: dict[str, JsonValue] = {}
         cursor: str | None = ""
         while cursor is not None:
-            found, cursor = page_of(self._driver.call("mcpServerStatus/list", params))
+            found, cursor = page_of(self._driver.call("mcpServerStatus/list", params), cursor)
             params = {"cursor": cursor}
             servers += [decode(McpServerStatus, each) for each in found]
         return servers
