@@ -15,6 +15,7 @@ from fake_release import FakeRelease
 from faulty_index import Upload, status
 from loopback import Loopback, Reply, Request
 from publishing import ANYBODY, SmallRelease, Window, sign, stage_window
+from static_index import Entry, StaticIndex
 from verdicts import praised_once
 
 from codex_release.base.digests import FileDigest, file_digest
@@ -282,6 +283,20 @@ def test_a_client_alone_needs_all_runtime_wheels_of_the_lock_on_the_index(
     assert "has no wheel for" in said.err
     assert "nothing is uploaded to http" in said.err.splitlines()[-1]
     assert shown.proxy.diary == []
+
+
+def test_a_client_alone_does_not_take_runtime_wheels_that_are_yanked(
+    here: FakeRelease, small_release: SmallRelease, tmp_path: Path
+) -> None:
+    def yank(entry: Entry) -> Entry:
+        return {**entry, "yanked": "it crashes"} if "win_" in entry["filename"] else entry
+
+    here.ran("build", "--client-only", "--sdk-version", f"{archives.VERSION}.post1", "--out", tmp_path / "dist")
+    with Loopback(StaticIndex(small_release.dist, yank)) as server:
+        words = ("--repository-url", f"{server.url}/legacy/", "--index-url", f"{server.url}/simple/")
+        said = here.ran("publish", tmp_path / "dist", *words, code=1).err
+    assert said.count("is not taken, it is yanked: it crashes\n") == 2
+    assert "x86_64-pc-windows-msvc has no wheel for any platform" in said
 
 
 def test_without_yes_the_plan_is_shown_and_nothing_is_done(here: FakeRelease, shown: Window) -> None:

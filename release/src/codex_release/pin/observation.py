@@ -68,8 +68,8 @@ def _observe(runtime: Runtime, context: Context) -> LockedTarget:
         raise LockError(
             f"no source serves {runtime}",
             problems=failures,
-            remedy="wait until one does; if its archives have other names now, or Codex is not built for it any more, "
-            "say so in release/targets.toml",
+            remedy="wait until one does; if archives have other names or another layout now, or Codex is not built for "
+            "it any more, say so in release/targets.toml",
         )
     (first, (_, files, judged)), *others = served.items()
     for name, (_, found, _) in others:

@@ -50,6 +50,11 @@ def prepare(directory: Path, context: Context, inventory: Inventory) -> Plan:
             version = context.lock.version
             there = index.files_of(catalog.distribution, version.pep440)
             index.web.progress.note(f"{directory} has no runtime wheels: taking those of {version} on {index.url}")
+            for each in there:
+                if each.yanked is not None:
+                    index.web.progress.note(
+                        f"{each.name} is not taken, it is yanked: {each.yanked or 'nobody says why'}"
+                    )
             brought = [index.download(each, Path(scratch)) for each in there if each.yanked is None]
             verdicts += check_files(brought, context, of_this_checkout=False)
         return prepare_checked(verdicts, catalog, inventory)
