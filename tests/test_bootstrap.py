@@ -318,9 +318,12 @@ class TestVersions:
         self, release: FakeRelease, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         said = release.refused("bootstrap", "--python", place.python, "--runtime-version", OLD)
-        assert said == f"the lock knows {NEW}, not {OLD}; pin it with: codex-release lock {OLD}"
+        assert said == (
+            f"the lock knows {NEW}, not {OLD}; check out what pins it, or name another lock: "
+            f"codex-release lock {OLD} --lock-file FILE writes one"
+        )
         monkeypatch.chdir(release.root)
-        with pytest.raises(RuntimeSetupError, match="pin it with"):
+        with pytest.raises(RuntimeSetupError, match="check out what pins it"):
             ensure_runtime_package_installed(place.python, runtime_version=OLD)
         assert place.version() is None
 

@@ -88,7 +88,10 @@ def test_lock_check_names_the_file_and_both_digests(release: FakeRelease) -> Non
 
 def test_a_version_that_is_not_locked_is_not_brought_to_be_compared(release: FakeRelease, tmp_path: Path) -> None:
     line = release.refused("lock", "0.168.0", "--check", source=tmp_path)
-    assert line == f"the lock knows {VERSION}, not 0.168.0; pin it with: codex-release lock 0.168.0"
+    assert line.startswith(f"the lock knows {VERSION}, not 0.168.0; check out what pins it, or name another lock: ")
+    line = release.refused("lock", "0.999.0", "--check", source=tmp_path)
+    told = "update the checkout, or move its pin with: codex-release bump --version 0.999.0"
+    assert line == f"the lock knows {VERSION}, not 0.999.0; {told}"
 
 
 def test_sources_that_disagree_about_a_file_are_refused(release: FakeRelease, tmp_path: Path) -> None:
@@ -294,7 +297,7 @@ def test_build_all_makes_a_complete_release(release: FakeRelease, tmp_path: Path
 def test_build_refuses_a_version_the_lock_does_not_know(release: FakeRelease, tmp_path: Path) -> None:
     line = release.refused("build", "--runtime-version", "0.170.0", "--out", tmp_path / "dist")
     assert "the lock knows" in line
-    assert "codex-release lock 0.170.0" in line
+    assert line.endswith("move its pin with: codex-release bump --version 0.170.0")
     assert not (tmp_path / "dist").exists()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import LockError
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import add
 from codex_release.facts.versions import ReleaseVersion, client_version
@@ -32,11 +31,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         StageError: if the directory is in use or the metadata cannot be pinned.
     """
     version = ReleaseVersion.parse(arguments.version)
-    if version != context.lock.version:
-        raise LockError(
-            f"the lock knows {context.lock.version}, not {version}; a client is only pinned to a locked runtime",
-            remedy=f"pin it with: codex-release lock {version}",
-        )
+    context.lock.require_version(version)
     own_version = client_version(arguments.sdk_version, version)
     with staging(arguments.staging_dir, "stage-sdk") as stage:
         fill_sdk(stage, version, sdk_version=own_version, catalog=context.catalog, workspace=context.workspace)

@@ -113,13 +113,30 @@ class Lock:
         Raises:
             LockError: if it knows another version, or not this target.
         """
-        if version != self.version:
-            what = f"the lock knows {self.version}, not {version}"
-        elif target.triple not in self.targets:
-            what = f"the lock of {self.version} has no {target.triple}"
-        else:
-            return self.targets[target.triple]
-        raise LockError(what, remedy=f"pin it with: codex-release lock {version}")
+        self.require_version(version)
+        if target.triple not in self.targets:
+            raise LockError(
+                f"the lock of {self.version} has no {target.triple}",
+                remedy=f"pin it with: codex-release lock {version}",
+            )
+        return self.targets[target.triple]
+
+    def require_version(self, version: ReleaseVersion) -> None:
+        """Insist on the version that it pins.
+
+        Raises:
+            LockError: if that is another one.
+        """
+        if version == self.version:
+            return
+        # The lock alone would leave the client behind, with the protocol layer of another release.
+        newer = f"update the checkout, or move its pin with: codex-release bump --version {version}"
+        older = (
+            f"check out what pins it, or name another lock: codex-release lock {version} --lock-file FILE writes one"
+        )
+        raise LockError(
+            f"the lock knows {self.version}, not {version}", remedy=newer if version > self.version else older
+        )
 
     def merged(self, older: Lock) -> Lock:
         """The same lock with what sources that did not answer this time had told an older lock.

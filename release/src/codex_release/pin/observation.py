@@ -129,8 +129,7 @@ def hold(lock: Lock, fresh: Lock, progress: Progress) -> None:
     Raises:
         LockError: naming the target and the first difference.
     """
-    if lock.version != fresh.version:
-        raise LockError(f"the lock knows {lock.version}, not {fresh.version}")
+    lock.require_version(fresh.version)
     for triple, now in fresh.targets.items():
         pinned = lock.targets.get(triple)
         if pinned is None:
