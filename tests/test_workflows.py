@@ -379,6 +379,13 @@ def test_the_tag_of_a_release_is_the_version_of_the_client_and_the_runtime_is_th
     assert sorted(clients) == ["$CLIENT", "$CLIENT", "$VERSION"]
 
 
+def test_a_client_is_built_when_its_protocol_layer_is_proved_to_be_that_of_its_runtime() -> None:
+    """A lock that was written alone would have it released with the layer of another one."""
+    proof, build = [step.commands[0] for step in RELEASE.jobs["client"].steps if step.script][1:]
+    assert proof[1:] == ["scripts/update_sdk_artifacts.py", "generate-types", "--check"]
+    assert "build" in build
+
+
 def test_what_is_verified_rehearsed_and_published_are_the_bytes_that_were_built() -> None:
     """Artifacts are the only way from job to job; followed here from who makes one to who takes it."""
     made = {name: artifacts(job, "upload") for name, job in RELEASE.jobs.items()}
