@@ -238,7 +238,11 @@ def test_check_names_what_differs_and_writes_nothing(checkout: Path, codex_binar
     (generated / "methods" / "turns.py").unlink()
     command = ("generate-types", "--repo", checkout, "--codex", codex_binary)
 
-    said = codex_release(*command, "--check", code=1).stdout
+    ran = codex_release(*command, "--check", code=1)
+    said = ran.stdout
+    assert ran.stderr.startswith(
+        f"codex-release: 3 files of {generated} are not what the runtime's schema leads to; write"
+    )
     assert [line.split()[0] for line in said.splitlines()] == ["differs"] * 3
     assert all(path in said for path in ("turns.py", "old.py", str(Path("methods", "turns.py"))))
     assert (generated / "old.py").exists()

@@ -556,6 +556,8 @@ def directory(codex_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_an_older_release_is_fetched_without_the_lock_and_compared_with_the_pinned_one(directory: Path) -> None:
     ended = codex_release("protocol-diff", "0.163.0", "--fail-on-breaking", code=1)
     assert "WARNING: UNLOCKED: 0.163.0" in ended.stderr
+    assert " of which can break users" in ended.stderr.splitlines()[-1]
+    assert ended.stderr.endswith("; see what is said of each, or leave --fail-on-breaking out\n")
     assert 'breaking  value removed  ReviewDelivery  "detached"  sent: review/start  passing it is refused' in (
         ended.stdout.splitlines()
     )

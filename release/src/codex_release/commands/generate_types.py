@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import UsageError
+from codex_release.base.words import by_number, counted
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import runnable
 from codex_release.protocol import older
@@ -43,7 +44,13 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
     verb = "differs" if arguments.check else "written"
     shown = [(verb, str(directory / path)) for path in changed] or [("unchanged", str(directory))]
     data = {"directory": str(directory), "files": list(files), "changed": changed}
-    return Answer(("state", "path"), shown, data, title="Protocol layer", ok=not (arguments.check and changed))
+    problem = (
+        f"{counted(len(changed), 'file')} of {directory} {by_number(len(changed), 'is', 'are')} not what the runtime's "
+        "schema leads to; write the layer with codex-release generate-types, or move the pin with codex-release bump"
+        if arguments.check and changed
+        else ""
+    )
+    return Answer(("state", "path"), shown, data, title="Protocol layer", ok=not problem, problem=problem)
 
 
 def _executable(named: Path | None, context: Context) -> AbstractContextManager[Path]:

@@ -59,12 +59,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         )
     changes = compared(old, new, rules)
     labels = str(names[0]), str(names[1])
+    breaks = arguments.fail_on_breaking and any(each.verdict.is_breaking for each in changes)
     return Answer(
         COLUMNS,
         as_rows(changes),
         as_data(*labels, changes),
         title=f"Protocol of Codex, {labels[0]} to {labels[1]}: {headline(changes)}",
-        ok=not (arguments.fail_on_breaking and any(each.verdict.is_breaking for each in changes)),
+        ok=not breaks,
+        problem=f"{headline(changes)}; see what is said of each, or leave --fail-on-breaking out" if breaks else "",
         document=as_markdown(*labels, changes) if arguments.markdown else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codex_release.base.errors import UsageError
+from codex_release.base.errors import UsageError, first_of
 from codex_release.base.words import by_number, counted
 from codex_release.check.release import distributions_in
 from codex_release.commands.answer import Answer
@@ -65,12 +65,19 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,
     )
-    failed = f"{len(found.problems)} of {counted(len(found.findings), 'check')} of Codex {version} on {index.url}"
+    data = found.data()
+    count, problems = len(found.problems), data["problems"]
+    failed = f"{count} of {counted(len(found.findings), 'check')} of Codex {version} on {index.url}"
+    remedy = (
+        "caches may hold older pages for a quarter of an hour, so verify it again then; if it stays so, see under "
+        "'When a publication breaks off' in release/MAINTAINING.md"
+    )
     return Answer(
         ("subject", "asked", "seen"),
         found.rows(),
-        found.data(),
+        data,
         title=f"Codex {version} on {index.url}",
         ok=found.ok,
-        problem="" if found.ok else f"{failed} {by_number(len(found.problems), 'fails', 'fail')}",
+        problem="" if found.ok else f"{failed} {by_number(count, 'fails', 'fail')}: {first_of(problems)}; {remedy}",
+        problems=problems,
     )
