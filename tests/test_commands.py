@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -15,9 +16,11 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import archives
 import pytest
@@ -28,10 +31,14 @@ from publishing import SmallRelease
 from until import until
 
 from codex_release import cli
+from codex_release.base.errors import DiskError
 from codex_release.building import builder
 from codex_release.check.release import distributions_in
 from codex_release.commands import fetch
-from codex_release.facts.lock import Lock
+from codex_release.commands.options import runnable
+from codex_release.context import Context
+from codex_release.facts.lock import Lock, LockedTarget, Runtime
+from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching import fetcher
 
 VERSION = archives.VERSION
@@ -746,7 +753,7 @@ def test_a_cache_that_cannot_be_locked_is_not_the_fault_of_a_source(release: Fak
     shutil.rmtree(locks, ignore_errors=True)
     locks.parent.mkdir(parents=True, exist_ok=True)
     locks.write_bytes(b"")
-    for words in (("fetch",), ("build", "--out", tmp_path / "dist")):
+    for words in (("fetch",), ("build", "--out", tmp_path / "dist"), ("lock", "--check")):
         line = release.refused(*words)
         assert line.startswith("the directory locks cannot be made in the cache ")
         assert "no source serves" not in line
@@ -765,6 +772,22 @@ def test_a_full_disk_is_not_the_fault_of_a_source(release: FakeRelease, monkeypa
     line = release.refused("fetch")
     assert f"cannot be written: {os.strerror(errno.ENOSPC)}; make room there" in line
     assert "no source serves" not in line
+
+
+def _full(*_: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_temporary_directory_is_named(release: FakeRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = os.strerror(errno.ENOSPC)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: contextlib.nullcontext(SimpleNamespace(write=_full)))
+    line = release.refused("lock", "--check")
+    assert line == f"a file in {tempfile.gettempdir()} cannot be written: {lost}; make room there"
+    context, target = SimpleNamespace(fetcher=SimpleNamespace(copied=_full)), archives.CATALOG.target(LINUX)
+    runtime = Runtime(ReleaseVersion.parse(VERSION), target, LockedTarget({}, {}))
+    told = rf"^{VERSION} for {LINUX} cannot be copied to .*: {lost}; make room there$"
+    with pytest.raises(DiskError, match=told), runnable(cast(Context, context), runtime):
+        pass
 
 
 def test_a_cached_tree_that_cannot_be_read_is_not_taken_for_damaged(

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codex_release.base.errors import ReleaseError, UsageError
+from codex_release.base.errors import DiskError, ReleaseError, UsageError, system_errors_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -135,5 +135,6 @@ def runnable(context: Context, runtime: Runtime) -> Iterator[Path]:
         warn_unlocked(context, runtime.version)
     with tempfile.TemporaryDirectory(prefix="codex-runtime-") as scratch:
         # A tree in the cache has no executable bits, and is not to get any.
-        tree = context.fetcher.copied(runtime, Path(scratch))
+        with system_errors_as(DiskError, f"{runtime} cannot be copied to {scratch}", "make room there"):
+            tree = context.fetcher.copied(runtime, Path(scratch))
         yield tree.root / runtime.target.fill(context.catalog.layout.entrypoint)

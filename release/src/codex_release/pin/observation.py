@@ -11,7 +11,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
-from codex_release.base.errors import InspectError, LockError, ReleaseError, SignatureError
+from codex_release.base.errors import (
+    DiskError,
+    InspectError,
+    LockError,
+    ReleaseError,
+    SignatureError,
+    system_errors_as,
+)
 from codex_release.facts.lock import Lock, LockedArchive, LockedTarget, Runtime, compare_files
 from codex_release.facts.signatures import ABSENT, VERIFIED, CodeSignature, Signature
 from codex_release.fetching.download import StoredArchive, download
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from codex_release.context import Context
     from codex_release.facts.targets import CodeSigning, Target
     from codex_release.facts.versions import ReleaseVersion
+    from codex_release.runtime.archive import Writer
 
 __all__ = ["hold", "observed"]
 
@@ -61,6 +69,8 @@ def _observe(runtime: Runtime, context: Context) -> LockedTarget:
             sink = _Judged(context.catalog.code_signing)
             stored = download(archive, context.cache, context.web)
             served[source.name] = stored, context.fetcher.read(stored, sink, runtime), sink
+        except DiskError:
+            raise  # no source can help that
         except ReleaseError as error:
             failures.append(f"{source.name}: {error}")
             context.progress.note(f"{triple}: {failures[-1]}")
@@ -95,10 +105,10 @@ class _Judged:
         self._refusals: list[ReleaseError] = []
 
     @contextlib.contextmanager
-    def create(self, path: str, size: int | None) -> Iterator[IO[bytes]]:  # noqa: ARG002 - the disk does not ask
+    def create(self, path: str, size: int | None) -> Iterator[Writer]:  # noqa: ARG002 - the disk does not ask
         """Begin a file."""
         with tempfile.TemporaryFile(prefix="codex-lock-") as file:
-            yield file
+            yield _Unnamed(file)
             try:
                 found = examine(Span(file, path, 0, file.tell()), self._trust)
             except (InspectError, SignatureError) as error:
@@ -111,6 +121,17 @@ class _Judged:
         if self._refusals:
             raise self._refusals[0]
         return self._found
+
+
+class _Unnamed:
+    """A temporary file to write; what goes wrong here is no fault of whoever serves what is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, chunk: bytes, /) -> None:
+        with system_errors_as(DiskError, f"a file in {tempfile.gettempdir()} cannot be written", "make room there"):
+            self._file.write(chunk)
 
 
 def _signed(runtime: Runtime, files: Mapping[str, FileDigest], served: Collection[str], context: Context) -> Signature:
