@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def main() -> None:
 
     cluster = Cluster()
     try:
-        start(cluster, include_dashboard=False)
+        start(cluster, include_dashboard=False, include_log_monitor=False, no_monitor=True)
         node = start(cluster)
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         with ModelServer(default=answer) as model:
@@ -131,7 +132,7 @@ def without_the_client(directory: Path) -> str:
     shadow.mkdir(parents=True)
     lacks = "raise ModuleNotFoundError(\"No module named 'codex_app_server'\", name='codex_app_server')\n"
     (shadow / "__init__.py").write_text(lacks, encoding="utf-8")
-    environment = {"env_vars": {"PYTHONPATH": str(shadow.parent)}}
+    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join([str(shadow.parent), os.environ["PYTHONPATH"]])}}
     with RayPool(workers=1, actor_options={"runtime_env": environment}) as pool:
         try:
             next(pool.map(["a"]))

@@ -27,9 +27,13 @@ PROGRAM = Path(__file__).parent / "ray_cluster.py"
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray has no clusters of several nodes there")
 def test_nothing_is_lost_with_a_node(codex_binary: Path, tmp_path: Path) -> None:
     ray_directory = tempfile.mkdtemp(prefix="r", dir="/tmp")  # the paths of its sockets may be no longer
+    lean = tmp_path / "lean"
+    lean.mkdir()
+    # Each of Ray's dozen of processes loads jsonschema, which would load this and take a second for it.
+    (lean / "rfc3987_syntax.py").write_text("raise ImportError\n", encoding="utf-8")
     surroundings = {
         **os.environ,
-        "PYTHONPATH": SOURCE,
+        "PYTHONPATH": os.pathsep.join([SOURCE, str(lean)]),
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_TMPDIR": ray_directory,
         "RAY_USAGE_STATS_ENABLED": "0",
