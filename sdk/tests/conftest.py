@@ -73,6 +73,7 @@ def little_to_do(
     monkeypatch.chdir(tmp_path_factory.getbasetemp())
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
     if "codex_binary" in request.fixturenames:
+        monkeypatch.setenv("SSL_CERT_DIR", str(one_certificate.parent))  # in which no more are found
         databases = request.getfixturevalue("databases")
 
         def new_home() -> Path:
