@@ -50,57 +50,50 @@ def play(codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path) ->
 
 @at_terminal
 class TestAnswers:
-    @pytest.mark.parametrize(
-        ("typed", "happens"),
-        [
-            ("y\n", True),
-            ("YES\n", True),
-            ("a\n", True),
-            ("n\n", False),
-            ("\n", False),
-            ("yup\n", False),
-            ("\x04", False),
-        ],
-    )
-    def test_a_command_runs_after_a_clear_yes_alone(
-        self, play: Play, tmp_path: Path, typed: str, happens: bool
-    ) -> None:
-        run = play(command("touch made"))
-        run.wait_for(QUESTION)
-        assert "Codex wants to run a command:\n" in run.shown
-        assert "touch made" in run.shown
-        assert f"\n  in {tmp_path}\n  because: It is needed.\n" in run.shown
-        run.type(typed)
+    def test_a_command_runs_after_a_clear_yes_alone(self, play: Play, tmp_path: Path) -> None:
+        typed = {"y\n": True, "n\n": False, "YES\n": True, "\x04": False, "a\n": True, "\n": False, "yup\n": False}
+        run = play(*(command(f"touch made-{number}") for number in range(len(typed))))
+        for number, answer in enumerate(typed):
+            run.wait_for(QUESTION)
+            asked = run.shown.rpartition("Codex wants to run a command:\n")[2]
+            assert f"touch made-{number}" in asked
+            assert f"\n  in {tmp_path}\n  because: It is needed.\n" in asked
+            run.type(answer)
         assert run.end() == 0
         assert run.shown.endswith("Well.\n")
-        assert (tmp_path / "made").exists() is happens
-        assert ("  declined\n" in run.shown) is not happens
+        _, *ran = f"\n{run.shown}".split("\n$ ")
+        for number, (shown, happens) in enumerate(zip(ran, typed.values(), strict=True)):
+            assert (tmp_path / f"made-{number}").exists() is happens
+            assert ("  declined" in shown.splitlines()) is not happens
 
-    @pytest.mark.parametrize(("typed", "happens"), [("y\n", True), ("n\n", False)])
-    def test_files_are_changed_after_a_yes_alone(self, play: Play, tmp_path: Path, typed: str, happens: bool) -> None:
-        run = play(ToolCall("exec_command", {"cmd": f"apply_patch <<'EOF'\n{PATCH}EOF\n"}))
-        run.wait_for(QUESTION)
-        assert f"Codex wants to change files:\n    add {tmp_path / 'made'}\n      hello\n" in run.shown
-        run.type(typed)
+    def test_files_are_changed_after_a_yes_alone(self, play: Play, tmp_path: Path) -> None:
+        run = play(*[ToolCall("exec_command", {"cmd": f"apply_patch <<'EOF'\n{PATCH}EOF\n"})] * 2)
+        for answer in ("n\n", "y\n"):
+            run.wait_for(QUESTION)
+            asked = run.shown.rpartition("Codex wants to change files:\n")[2]
+            assert asked.startswith(f"    add {tmp_path / 'made'}\n      hello\n")
+            assert not (tmp_path / "made").exists()
+            run.type(answer)
         assert run.end() == 0
-        assert (tmp_path / "made").exists() is happens
+        assert (tmp_path / "made").exists()
 
-    @pytest.mark.parametrize(
-        ("typed", "granted"), [("y\n", '"scope":"turn"'), ("a\n", '"scope":"session"'), ("n\n", None)]
-    )
     def test_permissions_are_granted_for_the_turn_or_the_session(
-        self, play: Play, codex_model_server: ModelServer, typed: str, granted: str | None
+        self, play: Play, codex_model_server: ModelServer
     ) -> None:
         wish = {"reason": "To look it up.", "permissions": {"network": {"enabled": True}}}
-        run = play(ToolCall("request_permissions", wish))
-        run.wait_for(QUESTION)
-        assert 'Codex wants to have more permissions:\n    {"network": {"enabled": true}}\n' in run.shown
-        assert "\n  because: To look it up.\n" in run.shown
-        run.type(typed)
+        granted = {"n\n": None, "y\n": '"scope":"turn"', "a\n": '"scope":"session"'}
+        run = play(*[ToolCall("request_permissions", wish)] * len(granted))
+        for answer in granted:
+            run.wait_for(QUESTION)
+            asked = run.shown.rpartition("Codex wants to have more permissions:\n")[2]
+            assert asked.startswith('    {"network": {"enabled": true}}\n')
+            assert "\n  because: To look it up.\n" in asked
+            run.type(answer)
         assert run.end() == 0
-        told = str(codex_model_server.requests[-1].tool_outputs)
-        assert ('"enabled":true' in told) is (granted is not None)
-        assert granted is None or granted in told
+        outputs = codex_model_server.requests[-1].tool_outputs.values()
+        for told, scope in zip(map(str, outputs), granted.values(), strict=True):
+            assert ('"enabled":true' in told) is (scope is not None)
+            assert scope is None or scope in told
 
     def test_always_is_not_asked_again(self, play: Play, tmp_path: Path) -> None:
         run = play(command("touch made"), command("touch made"))
