@@ -1,4 +1,4 @@
-"""Running the commands of the client in tests, as processes of their own, also at a terminal."""
+"""Running the commands of the client in tests: as processes of their own, also at a terminal, and in this one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 from until import until
+
+from codex_app_server.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codex_app_server.testing import ModelServer
 
-__all__ = ["AtTerminal", "command", "home_of", "running", "said"]
+__all__ = ["AtTerminal", "command", "home_of", "running", "said", "told"]
 
 TIMEOUT_S = 60.0
 
@@ -29,20 +34,46 @@ def command(*words: str | Path) -> list[str]:
 
 
 def said(
-    *words: str | Path, env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0, cwd: Path | None = None
+    *words: str | Path, env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """What a command says; it must end with the exit code, and never with a traceback."""
     ran = subprocess.run(
         command(*words),
         input=stdin,
         env={**os.environ, **(env or {})},
-        cwd=cwd,
         capture_output=True,
         encoding="utf-8",
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert ran.returncode == code, f"{words}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return _ended_well(ran, code)
+
+
+def told(
+    *words: str | Path, env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """The same of a command in this process, where nothing has to be loaded for it."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        files = [stack.enter_context(TemporaryFile("w+", encoding="utf-8")) for _ in range(3)]
+        for name, file in zip(("stdin", "stdout", "stderr"), files, strict=True):
+            patch.setattr(sys, name, file)
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        files[0].write(stdin)
+        files[0].seek(0)
+        try:
+            ended = main([*map(str, words)])
+        except SystemExit as end:  # words that make no sense
+            ended = int(end.code or 0)
+        for file in files:
+            file.seek(0)
+        _, out, err = (file.read() for file in files)
+    return _ended_well(subprocess.CompletedProcess(words, ended, out, err), code)
+
+
+def _ended_well(ran: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
+    assert ran.returncode == code, f"{ran.args}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     assert "Traceback" not in ran.stderr
     return ran
 

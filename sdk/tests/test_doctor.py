@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 
 import pytest
-from command_line import home_of, running, said
+from command_line import home_of, running, said, told
 from programs import PINNED, PUBLISHED
 
 from codex_app_server.cli.doctor import _pep440, as_text, examine
@@ -36,7 +36,7 @@ def test_a_sound_installation(codex_binary: Path, codex_model_server: ModelServe
 
 def test_the_same_for_a_program(codex_binary: Path, codex_model_server: ModelServer) -> None:
     env = home_of(codex_model_server)
-    found = json.loads(said("doctor", "--json", "--codex-bin", codex_binary, env=env).stdout)
+    found = json.loads(told("doctor", "--json", "--codex-bin", codex_binary, env=env).stdout)
     assert found["is_usable"] is True
     assert found["runtime_path"] == str(codex_binary)
     assert found["runtime_version"] == PINNED
@@ -51,15 +51,15 @@ def test_the_same_for_a_program(codex_binary: Path, codex_model_server: ModelSer
 
 
 def test_nobody_is_logged_in(codex_binary: Path, home: dict[str, str]) -> None:
-    ran = said("doctor", "--codex-bin", codex_binary, env=home)
+    ran = told("doctor", "--codex-bin", codex_binary, env=home)
     assert "login     none\n" in ran.stdout
     assert ran.stdout.endswith(f"warning: nobody is logged in; log in with: {codex_binary} login\n")
 
 
 def test_of_a_login_the_kind_is_shown_and_no_secret(codex_binary: Path, home: dict[str, str]) -> None:
     (Path(home["CODEX_HOME"]) / "auth.json").write_text(json.dumps({"OPENAI_API_KEY": SECRET}), encoding="utf-8")
-    text = said("doctor", "--codex-bin", codex_binary, env=home).stdout
-    found = said("doctor", "--json", "--codex-bin", codex_binary, env=home).stdout
+    text = told("doctor", "--codex-bin", codex_binary, env=home).stdout
+    found = told("doctor", "--json", "--codex-bin", codex_binary, env=home).stdout
     assert "login     apiKey\n" in text
     assert json.loads(found)["login"]["account"] == "apiKey"
     assert SECRET not in text + found
@@ -68,7 +68,7 @@ def test_of_a_login_the_kind_is_shown_and_no_secret(codex_binary: Path, home: di
 def test_broken_settings_are_a_warning(codex_binary: Path, home: dict[str, str]) -> None:
     config = Path(home["CODEX_HOME"]) / "config.toml"
     config.write_text("x = [", encoding="utf-8")
-    ran = said("doctor", "--codex-bin", codex_binary, env=home)
+    ran = told("doctor", "--codex-bin", codex_binary, env=home)
     (line,) = (line for line in ran.stdout.splitlines() if line.startswith("warning: the settings"))
     assert line.startswith("warning: the settings cannot be read: ")
     assert str(config) in line
@@ -78,7 +78,7 @@ def test_broken_settings_are_a_warning(codex_binary: Path, home: dict[str, str])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_no_runtime_is_an_error(tmp_path: Path, as_json: bool) -> None:
     words = ["doctor", "--codex-bin", str(tmp_path / "nothing"), *(["--json"] if as_json else [])]
-    ran = said(*words, code=1)
+    ran = told(*words, code=1)
     if as_json:
         found = json.loads(ran.stdout)
         assert found["is_usable"] is False
@@ -91,7 +91,7 @@ def test_no_runtime_is_an_error(tmp_path: Path, as_json: bool) -> None:
 
 
 def test_a_runtime_that_does_not_start_is_an_error_with_its_words(codex_binary: Path, tmp_path: Path) -> None:
-    ran = said("doctor", "--codex-bin", codex_binary, env={"CODEX_HOME": str(tmp_path / "none")}, code=1)
+    ran = told("doctor", "--codex-bin", codex_binary, env={"CODEX_HOME": str(tmp_path / "none")}, code=1)
     (line,) = (line for line in ran.stdout.splitlines() if line.startswith("error: "))
     assert "exited with code 1; it said: Error: CODEX_HOME points to" in line
     assert "backtrace" not in line

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import TIMEOUT_S, command, home_of, running, said
+from command_line import TIMEOUT_S, command, home_of, running, said, told
 from until import until
 
 from codex_app_server.testing import Failure, ModelServer, Text, ToolCall
@@ -90,7 +90,7 @@ def test_a_pipe_that_somebody_has_set_to_non_blocking_is_read_to_its_end(codex_b
 
 def test_options_reach_the_turn(codex_binary: Path, codex_model_server: ModelServer, tmp_path: Path) -> None:
     words = ["-C", str(tmp_path), "--model", "gpt-5-mini", "--sandbox", "read-only"]
-    ran = said("run", "go", *words, "--codex-bin", codex_binary, env=home_of(codex_model_server))
+    ran = told("run", "go", *words, "--codex-bin", codex_binary, env=home_of(codex_model_server))
     body = codex_model_server.requests[0].body
     assert body["model"] == "gpt-5-mini"
     assert str(tmp_path) in json.dumps(body["input"])
@@ -108,7 +108,7 @@ def test_commands_and_file_changes_are_a_line_each(
         Text("All done."),
     )
     words = ["-C", str(tmp_path), "--codex-bin", str(codex_binary)]
-    ran = said("run", "go", *words, env=home_of(codex_model_server, UNSANDBOXED))
+    ran = told("run", "go", *words, env=home_of(codex_model_server, UNSANDBOXED))
     assert ran.stdout == "All done.\n"
     ran_command, its_end, files = ran.stderr.splitlines()
     assert ran_command.startswith("$ ")
@@ -124,7 +124,7 @@ def test_where_nobody_can_be_asked_the_answer_is_no(
 ) -> None:
     codex_model_server.add(escalated("touch made"), Text("A pity."))
     words = ["-C", str(tmp_path), "--codex-bin", str(codex_binary), *(["--json"] if as_json else [])]
-    ran = said("run", "go", *words, env=home_of(codex_model_server, 'approval_policy = "on-request"'), stdin="y\n")
+    ran = told("run", "go", *words, env=home_of(codex_model_server, 'approval_policy = "on-request"'), stdin="y\n")
     (line,) = (line for line in ran.stderr.splitlines() if "declined, " in line)
     assert "nobody can be asked: to run a command: " in line
     assert "touch made" in line
@@ -133,14 +133,14 @@ def test_where_nobody_can_be_asked_the_answer_is_no(
 
 def test_a_failed_turn_is_one_line_and_exit_code_1(codex_binary: Path, codex_model_server: ModelServer) -> None:
     codex_model_server.add(Failure(400, "no such model"))
-    ran = said("run", "go", "--codex-bin", codex_binary, env=home_of(codex_model_server), code=1)
+    ran = told("run", "go", "--codex-bin", codex_binary, env=home_of(codex_model_server), code=1)
     (line,) = ran.stderr.splitlines()
     assert line.startswith("error: the turn failed: ")
     assert "no such model" in line
 
 
 def test_no_runtime_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
-    ran = said("run", "go", "--codex-bin", tmp_path / "nothing", code=1)
+    ran = told("run", "go", "--codex-bin", tmp_path / "nothing", code=1)
     assert ran.stdout == ""
     (line,) = ran.stderr.splitlines()
     assert line.startswith("error: codex_bin ")
@@ -158,7 +158,7 @@ def test_no_runtime_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     ],
 )
 def test_words_that_make_no_sense_are_exit_code_2(words: list[str], complaint: str) -> None:
-    assert complaint in said(*words, code=2).stderr
+    assert complaint in told(*words, code=2).stderr
 
 
 def test_when_nobody_reads_any_more_it_ends_quietly(codex_binary: Path, codex_model_server: ModelServer) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from command_line import command, home_of, said
+from command_line import command, home_of, told
 from until import until
 
 from codex_app_server import AppServerConfig, Codex
@@ -92,7 +92,7 @@ def test_a_socket_in_the_file_system_needs_no_token(codex_binary: Path, tmp_path
         assert line(process) == url
         with Codex(AppServerConfig(url=url)) as codex:
             assert codex.metadata.server_version
-        more = said("serve", "--codex-bin", codex_binary, "--listen", url, env=home_of(model), code=1)
+        more = told("serve", "--codex-bin", codex_binary, "--listen", url, env=home_of(model), code=1)
         assert (more.stdout, more.stderr) == ("", f"error: another program listens at {url} already\n")
         (server,) = psutil.Process(process.pid).children()
         process.kill()  # the socket stays
@@ -119,11 +119,11 @@ def test_what_it_cannot_do_is_said_in_a_line(codex_binary: Path, tmp_path: Path)
         url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
         with ModelServer() as model:
             words = ("--codex-bin", codex_binary, "--listen", url)
-            assert said("serve", *words, env=home_of(model), code=1).stderr.startswith("error: ")
-    assert "speaks no TLS itself" in said("serve", "--listen", "wss://127.0.0.1:1", code=2).stderr
+            assert told("serve", *words, env=home_of(model), code=1).stderr.startswith("error: ")
+    assert "speaks no TLS itself" in told("serve", "--listen", "wss://127.0.0.1:1", code=2).stderr
     open_to_all = tmp_path / "token"
     open_to_all.write_text("secret")
     open_to_all.chmod(0o644)
     if sys.platform != "win32":
-        found = said("serve", "--codex-bin", codex_binary, "--token-file", open_to_all, code=1).stderr
+        found = told("serve", "--codex-bin", codex_binary, "--token-file", open_to_all, code=1).stderr
         assert "may be read by others" in found

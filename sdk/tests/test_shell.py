@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command_line import TIMEOUT_S, command, home_of, running, said
+from command_line import TIMEOUT_S, command, home_of, running, said, told
 
 from codex_app_server import __version__
 from codex_app_server.cli import main
@@ -40,26 +40,26 @@ def test_it_says_its_version() -> None:
 
 def test_a_thread_is_listed_and_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
     env, bin_ = home_of(model), ("--codex-bin", codex_binary)
-    assert said("threads", *bin_, env=env).stdout == ""
+    assert told("threads", *bin_, env=env).stdout == ""
     model.add(Text("One."), Text("Two."), Text("Three."))
-    assert said("run", "The first words", "-C", tmp_path, *bin_, env=env).stdout == "One.\n"
+    assert told("run", "The first words", "-C", tmp_path, *bin_, env=env).stdout == "One.\n"
     (line,) = said("threads", "-C", tmp_path, *bin_, env=env).stdout.splitlines()
     thread_id = line.split()[0]
     assert line.endswith("The first words")
     assert said("resume", thread_id, "More", "-C", tmp_path, *bin_, env=env).stdout == "Two.\n"
-    assert said("resume", "And more", "-C", tmp_path, *bin_, env=env).stdout == "Three.\n"
+    assert told("resume", "And more", "-C", tmp_path, *bin_, env=env).stdout == "Three.\n"
     assert [text for text in model.requests[-1].texts if "ore" in text] == ["More", "And more"]
-    (listed,) = map(json.loads, said("threads", "--json", *bin_, env=env).stdout.splitlines())
+    (listed,) = map(json.loads, told("threads", "--json", *bin_, env=env).stdout.splitlines())
     assert (listed["id"], listed["preview"]) == (thread_id, "The first words")
-    assert said("threads", "--search", "nothing like it", *bin_, env=env).stdout == ""
-    assert said("threads", "--limit", "0", *bin_, env=env).stdout == ""
+    assert told("threads", "--search", "nothing like it", *bin_, env=env).stdout == ""
+    assert told("threads", "--limit", "0", *bin_, env=env).stdout == ""
     assert not running(codex_binary)
 
 
 def test_where_no_thread_was_begun_none_is_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
-    ran = said("resume", "More", "-C", tmp_path, "--codex-bin", codex_binary, env=home_of(model), code=1)
+    ran = told("resume", "More", "-C", tmp_path, "--codex-bin", codex_binary, env=home_of(model), code=1)
     assert ran.stderr == "error: no thread was begun in this directory\n"
-    ran = said("resume", "no-such-thread", "More", "--codex-bin", codex_binary, env=home_of(model), code=1)
+    ran = told("resume", "no-such-thread", "More", "--codex-bin", codex_binary, env=home_of(model), code=1)
     assert ran.stderr.startswith("error: ")
 
 
@@ -68,9 +68,9 @@ def test_an_answer_fits_a_schema(model: ModelServer, codex_binary: Path, tmp_pat
     schema.write_text(json.dumps(SCHEMA))
     words = ("run", "How many?", "--output-schema", schema, "--codex-bin", codex_binary)
     model.add(Text('{"n": 3}'), Text("three"))
-    assert json.loads(said(*words, env=home_of(model)).stdout) == {"n": 3}
+    assert json.loads(told(*words, env=home_of(model)).stdout) == {"n": 3}
     assert model.requests[0].body["text"]["format"]["schema"] == SCHEMA
-    assert said(*words, env=home_of(model), code=1).stderr.endswith("error: the answer is no JSON\n")
+    assert told(*words, env=home_of(model), code=1).stderr.endswith("error: the answer is no JSON\n")
 
 
 @pytest.mark.parametrize(("text", "words"), [("{", "is no JSON"), ("[]", "is no object"), (None, "cannot be read")])
@@ -78,7 +78,7 @@ def test_a_schema_that_is_none_is_refused(tmp_path: Path, text: str | None, word
     schema = tmp_path / "schema.json"
     if text is not None:
         schema.write_text(text)
-    assert words in said("run", "x", "--output-schema", schema, code=2).stderr
+    assert words in told("run", "x", "--output-schema", schema, code=2).stderr
 
 
 def test_changes_are_reviewed(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ class TestExec:
     [("threads", "--limit", "-1"), ("exec", "--timeout", "-1", "ls"), ("review", "--base", "main", "--commit", "a")],
 )
 def test_words_that_make_no_sense_are_refused(words: tuple[str, ...]) -> None:
-    assert "usage: " in said(*words, code=2).stderr
+    assert "usage: " in told(*words, code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_help_says_what_a_command_is_for_and_how_its_words_stand(
     ],
 )
 def test_words_that_the_runtime_cannot_be_told_are_refused(words: tuple[str | bytes, ...]) -> None:
-    ran = said(*map(os.fsdecode, words), code=2)
+    ran = told(*map(os.fsdecode, words), code=2)
     assert r"'\udcff' is no Unicode" in ran.stderr
 
 
@@ -177,8 +177,8 @@ def test_a_directory_that_the_runtime_cannot_be_told_is_refused(tmp_path: Path) 
         directory.mkdir()
     except OSError:
         return  # names are Unicode on this system too
-    assert "is no Unicode" in said("threads", "-C", directory, code=2).stderr
+    assert "is no Unicode" in told("threads", "-C", directory, code=2).stderr
 
 
 def test_a_limit_may_be_beyond_all_numbers_of_threads(model: ModelServer, codex_binary: Path) -> None:
-    assert said("threads", "--limit", "9" * 30, "--codex-bin", codex_binary, env=home_of(model)).stdout == ""
+    assert told("threads", "--limit", "9" * 30, "--codex-bin", codex_binary, env=home_of(model)).stdout == ""
