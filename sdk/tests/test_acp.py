@@ -139,29 +139,28 @@ def test_a_prompt_is_a_turn_and_its_words_come_as_they_are_said(play: Callable[.
     play(scene, [Reasoning("I think."), Text("Hello there.")])
 
 
-@pytest.mark.parametrize(
-    ("answer", "runs"), [("accept", True), ("acceptForSession", True), ("decline", False), ("x", False)]
-)
-def test_what_leaves_the_sandbox_is_asked_about(
-    play: Callable[..., None], tmp_path: Path, answer: str, runs: bool
-) -> None:
+def test_what_leaves_the_sandbox_is_asked_about(play: Callable[..., None], tmp_path: Path) -> None:
     made = tmp_path / "made"
     arguments = {"cmd": f"touch {made}", "sandbox_permissions": "require_escalated", "justification": "It is needed."}
+    answers = {"decline": False, "accept": True, "x": False, "acceptForSession": True}
 
     async def scene(agent: Any, editor: Editor, model: ModelServer) -> None:
-        editor.answer = answer
         session = await begun(agent, tmp_path)
         await agent.set_session_mode(session_id=session, mode_id="read-only")
-        assert (await prompted(agent, session)).stop_reason == "end_turn"
-        (question,) = editor.questions
-        assert "touch" in str(question.title)
-        assert "It is needed." in str(question.content)
-        assert made.exists() is runs
-        (call,) = editor.said("tool_call")
-        assert call.tool_call_id == question.tool_call_id
-        assert editor.said("tool_call_update")[-1].status == ("completed" if runs else "failed")
+        for editor.answer, runs in answers.items():
+            assert (await prompted(agent, session)).stop_reason == "end_turn"
+            (question,) = editor.questions
+            assert "touch" in str(question.title)
+            assert "It is needed." in str(question.content)
+            assert made.exists() is runs
+            (call,) = editor.said("tool_call")
+            assert call.tool_call_id == question.tool_call_id
+            assert editor.said("tool_call_update")[-1].status == ("completed" if runs else "failed")
+            made.unlink(missing_ok=True)
+            editor.questions.clear()
+            editor.updates.clear()
 
-    play(scene, ToolCall("exec_command", arguments), Text("Well."))
+    play(scene, *[ToolCall("exec_command", arguments), Text("Well.")] * len(answers))
 
 
 def test_a_cancelled_prompt_ends_as_cancelled_and_the_next_one_works(play: Callable[..., None], tmp_path: Path) -> None:

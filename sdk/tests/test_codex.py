@@ -324,12 +324,14 @@ class TestInputs:
 
         play(scene)
 
-    @pytest.mark.parametrize("wrong", [b"text", 5, None, {"text": "a"}, [TextInput("a"), b"b"], [["a"]]])
-    def test_turn_takes_inputs_only(self, play: Callable[..., None], wrong: Any) -> None:
+    def test_turn_takes_inputs_only(self, play: Callable[..., None]) -> None:
+        wrongs: list[Any] = [b"text", 5, None, {"text": "a"}, [TextInput("a"), b"b"], [["a"]]]
+
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start()
-            with pytest.raises(TypeError, match="an input is made of"):
-                await thread.turn(wrong)
+            for wrong in wrongs:
+                with pytest.raises(TypeError, match="an input is made of"):
+                    await thread.turn(wrong)
             assert not model.requests
 
         play(scene)

@@ -254,23 +254,20 @@ def test_what_the_callers_iterator_raises_and_the_end_of_the_connection_end_it(p
     play(scene, default=echo)
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
+def test_wrong_options_are_refused_at_once(play: Callable[..., None]) -> None:
+    wrongs: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"concurrency": 0}, ValueError, "concurrency must be 1 or more, not 0"),
         ({"retries": True}, TypeError, "retries must be a whole number"),
         ({"run": {"retries": -1}}, ValueError, "retries of run must be 0 or more, not -1"),
         ({"run": {"retries": 1}}, TypeError, "needs output_type or output_schema"),
         ({"run": {"timeout": 60}}, TypeError, "timeout is an option of map itself, not of run"),
         ({"prompts": "one"}, TypeError, "prompts must be several, not one string"),
-    ],
-)
-def test_wrong_options_are_refused_at_once(
-    play: Callable[..., None], options: dict[str, Any], error: type[Exception], words: str
-) -> None:
+    ]
+
     async def scene(codex: Any, _: ModelServer) -> None:
-        with pytest.raises(error, match=words):
-            bare(codex).map(**{"prompts": ["a"], **options})
+        for options, error, words in wrongs:
+            with pytest.raises(error, match=words):
+                bare(codex).map(**{"prompts": ["a"], **options})
 
     play(scene)
 

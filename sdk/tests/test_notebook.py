@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,9 @@ class Cell:
 @pytest.fixture(scope="module")
 def cells(codex_binary: Path) -> dict[str, Cell]:
     """All cells, run in one kernel."""
-    from watched_notebook import Watched
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "rfc3987_syntax", None)  # compiles two seconds of grammars, and checks nothing here
+        from watched_notebook import Watched
 
     with ModelServer(*(answer for _, answers in CELLS.values() for answer in answers)) as model:
         prelude = PRELUDE.format(binary=str(codex_binary), env=dict(model.config().env or {}))

@@ -95,15 +95,14 @@ def test_the_first_rule_that_decides_does(play: Play, tmp_path: Path, mode: str)
     play(scene, *map(command, lines), approvals=rules, mode=mode)
 
 
-@pytest.mark.parametrize(
-    "line", ["mkdir one; mkdir two", "mkdir one && $(mkdir two)", "mkdir one > two", "X=1 mkdir one"]
-)
-def test_a_line_with_more_in_it_is_not_allowed(play: Play, tmp_path: Path, line: str) -> None:
+def test_a_line_with_more_in_it_is_not_allowed(play: Play, tmp_path: Path) -> None:
+    lines = ["mkdir one; mkdir two", "mkdir one && $(mkdir two)", "mkdir one > two", "X=1 mkdir one"]
+
     async def scene(codex: Any, model: ModelServer) -> None:
-        assert statuses(await run(codex, tmp_path)) == ["declined"]
+        assert statuses(await run(codex, tmp_path)) == ["declined"] * len(lines)
         assert not list(tmp_path.iterdir())
 
-    play(scene, command(line), approvals=[allow_commands("mkdir one"), read_only])
+    play(scene, *map(command, lines), approvals=[allow_commands("mkdir one"), read_only])
 
 
 def test_a_shell_of_the_models_own_is_none(play: Play, tmp_path: Path) -> None:

@@ -65,29 +65,27 @@ def command(line: str) -> ToolCall:
 class TestQuestions:
     """Whether a command may run, and what else a program is asked."""
 
-    @pytest.mark.parametrize(
-        ("answer", "happens"), [("accept", True), ("decline", False), (None, False), ("yes please", False)]
-    )
-    def test_a_command_runs_if_and_only_if_it_is_accepted(
-        self, play: Callable[..., None], tmp_path: Path, answer: str | None, happens: bool
-    ) -> None:
+    def test_a_command_runs_if_and_only_if_it_is_accepted(self, play: Callable[..., None], tmp_path: Path) -> None:
+        answers = ["decline", "accept", None, "yes please"]
         asked: list[Any] = []
 
         def decide(request: Any) -> Any:
             asked.append(request)
-            return answer
+            return answers[len(asked) - 1]
 
         async def scene(codex: Any, _: ModelServer) -> None:
             thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
-            result = await thread.run("touch it")
-            assert (tmp_path / "made").exists() is happens
-            (request,) = asked
-            assert request.thread_id == thread.id
-            assert "touch made" in request.command
-            (item,) = (each for each in result.items if isinstance(each, CommandExecutionThreadItem))
-            assert (item.status == "completed") is happens
+            result = await thread.run("touch them")
+            items = [each for each in result.items if isinstance(each, CommandExecutionThreadItem)]
+            for number, (answer, request, item) in enumerate(zip(answers, asked, items, strict=True)):
+                happens = answer == "accept"
+                assert (tmp_path / f"made-{number}").exists() is happens
+                assert request.thread_id == thread.id
+                assert f"touch made-{number}" in request.command
+                assert (item.status == "completed") is happens
 
-        play(scene, command("touch made"), handlers=Handlers(command_approval=decide))
+        calls = [command(f"touch made-{number}") for number in range(len(answers))]
+        play(scene, *calls, handlers=Handlers(command_approval=decide))
 
     @pytest.mark.parametrize("handlers", [None, Handlers()])
     def test_what_nobody_handles_is_declined_with_one_line_in_the_log(
@@ -164,34 +162,38 @@ class TestQuestions:
         handlers = Handlers(tool_call=answer_later if is_async else answer)
         play(scene, ToolCall("times_seven", {"a": 6}), handlers=handlers, experimental_api=True)
 
-    @pytest.mark.parametrize(("answer", "happens"), [("accept", True), ("decline", False)])
-    def test_files_change_if_and_only_if_that_is_accepted(
-        self, play: Callable[..., None], tmp_path: Path, answer: Any, happens: bool
-    ) -> None:
+    def test_files_change_if_and_only_if_that_is_accepted(self, play: Callable[..., None], tmp_path: Path) -> None:
+        answers: list[Any] = ["accept", "decline"]
+
         async def scene(codex: Any, _: ModelServer) -> None:
             thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="workspace-write")
-            result = await thread.run("patch it")
-            assert (tmp_path / "made.txt").exists() is happens
-            (item,) = (each for each in result.items if isinstance(each, FileChangeThreadItem))
-            assert (item.status == "completed") is happens
+            for happens in (False, True):
+                result = await thread.run("patch it")
+                assert (tmp_path / "made.txt").exists() is happens
+                (item,) = (each for each in result.items if isinstance(each, FileChangeThreadItem))
+                assert (item.status == "completed") is happens
 
-        play(scene, command(PATCH), handlers=Handlers(file_change_approval=lambda _: answer))
+        patches = command(PATCH), Text("A pity."), command(PATCH)
+        play(scene, *patches, handlers=Handlers(file_change_approval=lambda _: answers.pop()))
 
-    @pytest.mark.parametrize("granted", [True, False])
-    def test_a_tool_gets_the_permissions_it_is_granted(self, play: Callable[..., None], granted: bool) -> None:
+    def test_a_tool_gets_the_permissions_it_is_granted(self, play: Callable[..., None]) -> None:
+        answers: list[Any] = [{"permissions": {"network": {"enabled": True}}}, None]
+
         def decide(request: Any) -> Any:
             assert request.permissions.network.enabled
-            return {"permissions": {"network": {"enabled": True}}} if granted else None
+            return answers.pop()
 
         async def scene(codex: Any, model: ModelServer) -> None:
             thread = await codex.thread_start(approval_policy="on-request")
             await thread.run("ask for the network")
-            (output,) = model.requests[1].tool_outputs.values()
-            assert ("network" in json.loads(output)["permissions"] and '"enabled":true' in output) is granted
+            outputs = model.requests[2].tool_outputs.values()
+            for output, granted in zip(outputs, (False, True), strict=True):
+                assert ("network" in json.loads(output)["permissions"] and '"enabled":true' in output) is granted
 
         wish = ToolCall("request_permissions", {"reason": "to look", "permissions": {"network": {"enabled": True}}})
         play(
             scene,
+            wish,
             wish,
             handlers=Handlers(permissions_approval=decide),
             experimental_api=True,
