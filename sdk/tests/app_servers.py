@@ -1,4 +1,4 @@
-"""Remote app-servers in tests: a real one with a token, a scripted one, and either kind of client to them."""
+"""Remote app-servers in tests: a real one with a token, a scripted one, and what stands between."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import select
 import socket
 import threading
 from collections import deque
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from awaited import awaited
+from awaited import connected
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from codex_app_server import AppServerConfig, AsyncCodex, Codex
+from codex_app_server import AppServerConfig
 from codex_app_server.remote.serving import AppServer, write_token
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -30,23 +30,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.testing import ModelServer
 
-__all__ = ["KINDS", "Relay", "Remote", "connected", "free_port", "greeted", "scripted_server"]
-
-KINDS = ["threads", "asyncio"]
-
-
-@asynccontextmanager
-async def connected(kind: str, config: AppServerConfig) -> AsyncIterator[Any]:
-    """A client of either kind, both used with awaits."""
-    if kind == "asyncio":
-        async with AsyncCodex(config) as codex:
-            yield codex
-        return
-    client = await asyncio.to_thread(Codex, config)
-    try:
-        yield awaited(client)
-    finally:
-        await asyncio.to_thread(client.close)
+__all__ = ["Relay", "Remote", "free_port", "greeted", "plays", "scripted_server"]
 
 
 class Remote:
@@ -82,6 +66,16 @@ class Remote:
     def close(self) -> None:
         """End it."""
         self.server.close()
+
+
+def plays(kind: str, config: AppServerConfig, scene: Callable[[Any], Any]) -> None:
+    """Play a scene with a client of that kind."""
+
+    async def acted() -> None:
+        async with connected(kind, config) as codex:
+            await asyncio.wait_for(scene(codex), 60)
+
+    asyncio.run(acted())
 
 
 def free_port() -> int:

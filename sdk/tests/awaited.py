@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
-from codex_app_server import AppServerClient, Codex, CodexPool, Command, Goal, Login, Thread, Turn
+from codex_app_server import AppServerClient, AsyncCodex, Codex, CodexPool, Command, Goal, Login, Thread, Turn
 
-__all__ = ["Awaited", "awaited", "bare", "stepwise"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from codex_app_server import AppServerConfig
+
+__all__ = ["KINDS", "Awaited", "awaited", "bare", "connected", "each", "outcomes_of", "stepwise"]
+
+KINDS = ["threads", "asyncio"]
 
 _WRAPPED = (AppServerClient, Codex, CodexPool, Command, Goal, Login, Thread, Turn)
 _ITERATORS = {"stream", "threads", "turns"}
@@ -54,6 +62,30 @@ def awaited(result: object) -> Any:
 def bare(result: Any) -> Any:
     """What stands behind the awaits, of either kind of client."""
     return getattr(result, "_wrapped", result)
+
+
+@asynccontextmanager
+async def connected(kind: str, config: AppServerConfig) -> AsyncIterator[Any]:
+    """A client of either kind, both used with awaits."""
+    if kind == "asyncio":
+        async with AsyncCodex(config) as codex:
+            yield codex
+        return
+    client = await asyncio.to_thread(Codex, config)
+    try:
+        yield awaited(client)
+    finally:
+        await asyncio.to_thread(client.close)
+
+
+def each(iterator: Any) -> Any:
+    """What a loop goes over, of either kind of client."""
+    return iterator if hasattr(iterator, "__anext__") else stepwise(iterator)
+
+
+def outcomes_of(client: Any, *arguments: Any, **options: Any) -> Any:
+    """What `map` gives of a client or a pool of either kind."""
+    return each(bare(client).map(*arguments, **options))
 
 
 async def stepwise(iterator: Any) -> Any:

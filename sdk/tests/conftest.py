@@ -11,20 +11,19 @@ import shutil
 import sys
 import textwrap
 import threading
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import certifi
 import psutil
 import pytest
-from awaited import awaited
+from awaited import KINDS, connected
 
-from codex_app_server import AppServerConfig, AsyncCodex, Codex
+from codex_app_server import AppServerConfig, Codex
 from codex_app_server.testing import ModelServer, Text, server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from codex_app_server.testing import ToolMode
 
@@ -117,26 +116,14 @@ def peer(tmp_path: Path) -> Callable[..., AppServerConfig]:
     return make
 
 
-@pytest.fixture(params=["threads", "asyncio"])
+@pytest.fixture(params=KINDS)
 def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., None]:
     """Plays a scene with a client of either kind, on the real binary and an embedded model."""
-
-    @asynccontextmanager
-    async def opened(config: AppServerConfig) -> AsyncIterator[Any]:
-        if request.param == "asyncio":
-            async with AsyncCodex(config) as codex:
-                yield codex
-            return
-        client = await asyncio.to_thread(Codex, config)
-        try:
-            yield awaited(client)
-        finally:
-            await asyncio.to_thread(client.close)
 
     def run(scene: Any, *answers: Any, default: Any = _DONE, mode: ToolMode = "direct", **options: Any) -> None:
         async def acted() -> None:
             with ModelServer(*answers, default=default, mode=mode) as model:
-                async with opened(model.config(codex_bin=codex_binary, **options)) as codex:
+                async with connected(request.param, model.config(codex_bin=codex_binary, **options)) as codex:
                     await asyncio.wait_for(scene(codex, model), 60)
 
         asyncio.run(acted())
@@ -144,22 +131,14 @@ def play(request: pytest.FixtureRequest, codex_binary: Path) -> Callable[..., No
     return run
 
 
-@pytest.fixture(params=["threads", "asyncio"])
+@pytest.fixture(params=KINDS)
 def scripted(request: pytest.FixtureRequest, peer: Callable[..., AppServerConfig]) -> Callable[..., None]:
     """Plays a scene with a client of either kind, and an app-server that does what a script says."""
 
     def run(scene: Any, script: str, **options: Any) -> None:
         async def acted() -> None:
-            config = peer(script, **options)
-            if request.param == "asyncio":
-                async with AsyncCodex(config) as codex:
-                    await asyncio.wait_for(scene(codex), 20)
-                return
-            client = await asyncio.to_thread(Codex, config)
-            try:
-                await asyncio.wait_for(scene(awaited(client)), 20)
-            finally:
-                await asyncio.to_thread(client.close)
+            async with connected(request.param, peer(script, **options)) as codex:
+                await asyncio.wait_for(scene(codex), 60)
 
         asyncio.run(acted())
 

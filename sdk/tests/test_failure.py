@@ -16,7 +16,7 @@ from awaited import awaited, bare
 from until import until_it_holds
 
 import codex_app_server
-from codex_app_server import AppServerConfig, AsyncCodex, Codex, RequestTimeoutError, TextInput, TransportClosedError
+from codex_app_server import AppServerConfig, Codex, RequestTimeoutError, TextInput, TransportClosedError
 from codex_app_server.sync.waiting import _slept_in_slices, new_sleeper, wake
 
 if TYPE_CHECKING:
@@ -42,26 +42,10 @@ def completed():
 """
 
 
-@pytest.fixture(params=["threads", "asyncio"])
-def play(request: pytest.FixtureRequest, peer: Peer) -> Callable[..., None]:
-    """Plays a scene with a client of either kind, whose runtime does what a script says."""
-
-    def run(script: str, scene: Any, **options: object) -> None:
-        async def acted() -> None:
-            config = peer(TURN + script, **options)
-            if request.param == "asyncio":
-                async with AsyncCodex(config) as codex:
-                    await asyncio.wait_for(scene(codex), 60)
-                return
-            client = await asyncio.to_thread(Codex, config)
-            try:
-                await asyncio.wait_for(scene(awaited(client)), 60)
-            finally:
-                await asyncio.to_thread(client.close)
-
-        asyncio.run(acted())
-
-    return run
+@pytest.fixture
+def play(scripted: Callable[..., None]) -> Callable[..., None]:
+    """Plays a scene with a client of either kind, whose runtime begins a turn and then does what a script says."""
+    return lambda script, scene: scripted(scene, TURN + script)
 
 
 def test_a_runtime_that_dies_in_a_turn_says_why(play: Callable[..., None]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
-from awaited import awaited
+from awaited import KINDS, awaited, bare, connected
 from until import until
 
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, Handlers, TransportClosedError
@@ -37,7 +37,7 @@ while (request := read()) is not None:
 """
 
 
-@pytest.fixture(params=["threads", "asyncio"])
+@pytest.fixture(params=KINDS)
 def answers(request: pytest.FixtureRequest, peer: Peer) -> Callable[..., list[Any]]:
     """What the runtime is answered to questions with these ids, by a client of either kind."""
 
@@ -45,14 +45,9 @@ def answers(request: pytest.FixtureRequest, peer: Peer) -> Callable[..., list[An
         config = peer(ASKING, handlers=Handlers(command_approval=handler))
 
         async def acted() -> Any:
-            if request.param == "asyncio":
-                async with AsyncCodex(config) as later:
-                    return await asyncio.wait_for(later.client.request("ask", {"ids": json.dumps(ids)}), 60)
-            codex = await asyncio.to_thread(Codex, config)
-            try:
-                return await asyncio.wait_for(awaited(codex.client).request("ask", {"ids": json.dumps(ids)}), 60)
-            finally:
-                await asyncio.to_thread(codex.close)
+            async with connected(request.param, config) as codex:
+                asking = awaited(bare(codex).client).request("ask", {"ids": json.dumps(ids)})
+                return await asyncio.wait_for(asking, 60)
 
         said: list[Any] = asyncio.run(acted())
         return said

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from awaited import bare
+from awaited import bare, outcomes_of
 from pydantic import AfterValidator, BaseModel
 
 import codex_app_server
@@ -26,7 +26,7 @@ from codex_app_server.mapping.outcomes import MapOutcome
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
@@ -34,17 +34,6 @@ pytestmark = pytest.mark.usefixtures("leaves_nothing")
 @dataclass
 class Number:
     value: int
-
-
-async def each(codex: Any, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
-    """The outcomes of `map`, whichever client it is of."""
-    mapped = bare(codex).map(*arguments, **options)
-    if hasattr(mapped, "__aiter__"):
-        async for outcome in mapped:
-            yield outcome
-        return
-    while (outcome := await asyncio.to_thread(next, mapped, None)) is not None:
-        yield outcome
 
 
 def said(request: Any) -> str:
@@ -60,10 +49,10 @@ def test_each_prompt_has_its_outcome_in_order_if_that_is_asked_for(play: Callabl
 
     async def scene(codex: Any, _: ModelServer) -> None:
         prompts = [f"p{number}" for number in range(12)]
-        outcomes = [outcome async for outcome in each(codex, iter(prompts), concurrency=4)]
+        outcomes = [outcome async for outcome in outcomes_of(codex, iter(prompts), concurrency=4)]
         assert sorted(outcome.index for outcome in outcomes) == list(range(12))
         assert all(outcome.unwrap().final_response == f"you said p{outcome.index}" for outcome in outcomes)
-        ordered = [outcome async for outcome in each(codex, prompts, in_order=True, progress=told.append)]
+        ordered = [outcome async for outcome in outcomes_of(codex, prompts, in_order=True, progress=told.append)]
         assert [outcome.prompt for outcome in ordered] == prompts
         assert told[-1] == MapProgress(12, 0, 12)
 
@@ -79,7 +68,7 @@ def test_no_more_than_so_many_run_at_a_time_and_prompts_are_taken_as_there_is_ro
             yield f"p{number}"
 
     async def scene(codex: Any, model: ModelServer) -> None:
-        outcomes = each(codex, prompts(), concurrency=3)
+        outcomes = outcomes_of(codex, prompts(), concurrency=3)
         await anext(outcomes)
         await asyncio.sleep(0.5)  # nobody takes: it does not run ahead
         assert len(taken) <= 12
@@ -99,7 +88,7 @@ def test_what_was_busy_is_tried_again_and_what_fails_is_an_outcome(play: Callabl
         return Failure(503) if tries[said(request)] == 1 else Text("fine")
 
     async def scene(codex: Any, _: ModelServer) -> None:
-        outcomes = {outcome.prompt: outcome async for outcome in each(codex, ["busy", "wrong"])}
+        outcomes = {outcome.prompt: outcome async for outcome in outcomes_of(codex, ["busy", "wrong"])}
         assert outcomes["busy"].unwrap().text == "fine"
         assert (outcomes["busy"].attempts, outcomes["wrong"].attempts) == (2, 1)
         with pytest.raises(TurnFailedError, match="wrong"):
@@ -113,7 +102,8 @@ def test_a_prompt_that_cannot_be_sent_is_an_outcome_and_the_others_go_on(
 ) -> None:
     async def scene(codex: Any, _: ModelServer) -> None:
         prompts = ["a", "b\ud800", "c"]
-        outcomes = [outcome async for outcome in each(codex, prompts, in_order=True, journal=tmp_path / "done.jsonl")]
+        listed = outcomes_of(codex, prompts, in_order=True, journal=tmp_path / "done.jsonl")
+        outcomes = [outcome async for outcome in listed]
         assert [outcome.error is None for outcome in outcomes] == [True, False, True]
         with pytest.raises(ValueError, match="which is no Unicode"):
             outcomes[1].unwrap()
@@ -130,8 +120,8 @@ def test_outputs_are_of_the_type_that_is_asked_for(play: Callable[..., None]) ->
         assert outcomes["good"].unwrap().output == Number(7)
         assert isinstance(outcomes["bad"].error, OutputValidationError)
 
-    def each_of(codex: Any) -> AsyncIterator[Any]:
-        return each(codex, ["good", "bad"], output_type=Number, retries=0)
+    def each_of(codex: Any) -> Any:
+        return outcomes_of(codex, ["good", "bad"], output_type=Number, retries=0)
 
     play(scene, default=answer)
 
@@ -145,13 +135,13 @@ def test_how_often_a_reply_is_asked_for_again_may_be_set_apart(play: Callable[..
         ):
             tries.clear()
             before = len(model.requests)
-            (outcome,) = [outcome async for outcome in each(codex, ["a"], output_type=Number, **options)]
+            (outcome,) = [outcome async for outcome in outcomes_of(codex, ["a"], output_type=Number, **options)]
             assert isinstance(outcome.error, OutputValidationError)
             assert (outcome.attempts, len(model.requests) - before) == (attempts, asked)
         tries.append("not busy")
         schema = {"output_schema": {"type": "object"}, "retries": 1}
         before = len(model.requests)
-        (outcome,) = [outcome async for outcome in each(codex, ["a"], retries=0, run=schema)]
+        (outcome,) = [outcome async for outcome in outcomes_of(codex, ["a"], retries=0, run=schema)]
         assert isinstance(outcome.error, OutputValidationError)
         assert len(model.requests) - before == 2
 
@@ -171,20 +161,20 @@ def test_a_journal_has_what_is_done_and_the_rest_is_run(play: Callable[..., None
 
     async def scene(codex: Any, model: ModelServer) -> None:
         options: dict[str, Any] = {"journal": journal, "output_type": Number, "in_order": True}
-        first = [outcome async for outcome in each(codex, ["a", "b", "a", "c"], **options)]
+        first = [outcome async for outcome in outcomes_of(codex, ["a", "b", "a", "c"], **options)]
         assert [outcome.error is None for outcome in first] == [True, True, True, False]
         broken.clear()
         asked = len(model.requests)
         with journal.open("ab") as file:
             file.write(b'{"key": "half of a li')  # what a kill leaves
-        again = [outcome async for outcome in each(codex, ["c", "a", "d", "b", "a"], **options)]
+        again = [outcome async for outcome in outcomes_of(codex, ["c", "a", "d", "b", "a"], **options)]
         assert [outcome.is_reused for outcome in again] == [False, True, False, True, True]
         assert [outcome.unwrap().output for outcome in again] == [Number(7)] * 5
         assert len(model.requests) == asked + 2
         same = {**options, "timeout": 60.0, "thread": {"observers": Observers()}}
-        assert [outcome.is_reused async for outcome in each(codex, ["a"], **same)] == [True]
+        assert [outcome.is_reused async for outcome in outcomes_of(codex, ["a"], **same)] == [True]
         other = {**options, "output_type": None}
-        assert not [outcome async for outcome in each(codex, ["a"], **other) if outcome.is_reused]
+        assert not [outcome async for outcome in outcomes_of(codex, ["a"], **other) if outcome.is_reused]
         read = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
         assert [line["prompt"][0]["text"] for line in read if "error" in line] == ["c"]
 
@@ -205,11 +195,11 @@ def test_a_journal_gives_back_what_the_replies_were_read_as(play: Callable[..., 
     async def scene(codex: Any, model: ModelServer) -> None:
         for is_reused in (False, True, True):
             options: dict[str, Any] = {"journal": tmp_path / "journal.jsonl", "output_type": Price}
-            (outcome,) = [outcome async for outcome in each(codex, ["What is it?"], **options)]
+            (outcome,) = [outcome async for outcome in outcomes_of(codex, ["What is it?"], **options)]
             price = outcome.unwrap().output
             assert (price.cents, price.unit, outcome.is_reused) == (500, EURO, is_reused)
         lone = {"journal": tmp_path / "lone.jsonl", "run": {"output_schema": {"type": "object"}}}
-        (outcome,) = [outcome async for outcome in each(codex, ["half a letter"], **lone)]
+        (outcome,) = [outcome async for outcome in outcomes_of(codex, ["half a letter"], **lone)]
         assert outcome.unwrap().output == {"half": "\ud800"}
 
     def answer(request: Any) -> Text:
@@ -244,11 +234,11 @@ def test_what_the_callers_iterator_raises_and_the_end_of_the_connection_end_it(p
 
     async def scene(codex: Any, _: ModelServer) -> None:
         with pytest.raises(KeyError, match="mine"):
-            async for _ in each(codex, prompts()):
+            async for _ in outcomes_of(codex, prompts()):
                 pass
         await codex.close()
         with pytest.raises(TransportClosedError):
-            async for _ in each(codex, ["a", "b"]):
+            async for _ in outcomes_of(codex, ["a", "b"]):
                 pass
 
     play(scene, default=echo)

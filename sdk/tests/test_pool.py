@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from awaited import awaited, bare
+from awaited import awaited, bare, outcomes_of
 from until import until_it_holds
 
 from codex_app_server import (
@@ -93,19 +93,8 @@ async def lent(pool: Any, **options: Any) -> AsyncIterator[Any]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
-async def each(pool: Any, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
-    """The outcomes of `map` of either kind."""
-    mapped = bare(pool).map(*arguments, **options)
-    if hasattr(mapped, "__aiter__"):
-        async for outcome in mapped:
-            yield outcome
-        return
-    while (outcome := await asyncio.to_thread(next, mapped, None)) is not None:
-        yield outcome
-
-
 async def _outcomes(pool: Any, *arguments: Any, **options: Any) -> list[Any]:
-    return [outcome async for outcome in each(pool, *arguments, **options)]
+    return [outcome async for outcome in outcomes_of(pool, *arguments, **options)]
 
 
 def runtimes(pool: Any) -> list[psutil.Process]:
@@ -277,7 +266,7 @@ def test_turns_of_a_runtime_that_is_killed_fail_or_run_again_as_the_option_says(
 
     async def scene(pool: Any) -> None:
         async def collect() -> list[Any]:
-            return [outcome async for outcome in each(pool, list("abcdef"), concurrency=4)]
+            return [outcome async for outcome in outcomes_of(pool, list("abcdef"), concurrency=4)]
 
         collecting = asyncio.ensure_future(collect())
         await asyncio.to_thread(model.wait_for_requests, 4)
@@ -403,9 +392,9 @@ def test_map_of_a_pool_has_order_journal_and_progress(
     async def scene(pool: Any) -> None:
         prompts = [f"p{number}" for number in range(9)]
         options: dict[str, Any] = {"concurrency": 6, "in_order": True, "journal": journal}
-        outcomes = [outcome async for outcome in each(pool, prompts, **options)]
+        outcomes = [outcome async for outcome in outcomes_of(pool, prompts, **options)]
         assert [outcome.unwrap().text for outcome in outcomes] == [f"you said {prompt}" for prompt in prompts]
-        again = [outcome async for outcome in each(pool, [*prompts, "new"], **options)]
+        again = [outcome async for outcome in outcomes_of(pool, [*prompts, "new"], **options)]
         assert [outcome.is_reused for outcome in again] == [True] * 9 + [False]
         mapped = bare(pool).map(prompts)
         if hasattr(mapped, "__aiter__"):

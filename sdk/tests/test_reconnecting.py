@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from app_servers import KINDS, Relay, Remote, connected, greeted, scripted_server
-from awaited import awaited, bare
+from app_servers import Relay, Remote, greeted, plays, scripted_server
+from awaited import KINDS, awaited, bare, connected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_server import PIECE, Server, check, scripted
@@ -65,14 +65,6 @@ def remote(model: ModelServer, codex_binary: Path, tmp_path_factory: pytest.Temp
 def relay(remote: Remote) -> Iterator[Relay]:
     with Relay(remote.url) as relay:
         yield relay
-
-
-def plays(kind: str, config: AppServerConfig, scene: Callable[[Any], Any]) -> None:
-    async def acted() -> None:
-        async with connected(kind, config) as codex:
-            await asyncio.wait_for(scene(codex), 60)
-
-    asyncio.run(acted())
 
 
 # A small server, and a break at any byte.

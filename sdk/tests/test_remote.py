@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from app_servers import KINDS, Remote, connected, free_port, greeted, scripted_server
-from awaited import awaited, bare
+from app_servers import Remote, free_port, greeted, plays, scripted_server
+from awaited import KINDS, awaited, bare, connected
 from until import until
 
 from codex_app_server import (
@@ -59,14 +59,6 @@ def remote(model: ModelServer, codex_binary: Path, tmp_path_factory: pytest.Temp
     remote = Remote(model, codex_binary, tmp_path_factory.mktemp("remote"))
     yield remote
     remote.close()
-
-
-def plays(kind: str, config: AppServerConfig, scene: Any) -> None:
-    async def acted() -> None:
-        async with connected(kind, config) as codex:
-            await asyncio.wait_for(scene(codex), 30)
-
-    asyncio.run(acted())
 
 
 def client_of(codex: Any) -> Any:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from awaited import bare, stepwise
+from awaited import bare, each
 from until import until_it_holds
 
 from codex_app_server import (
@@ -49,11 +49,6 @@ async def followed(thread: Any, *given: Any, **options: Any) -> AsyncIterator[An
         await asyncio.to_thread(stream.__exit__, type(error), error, error.__traceback__)
         raise
     await asyncio.to_thread(stream.__exit__, None, None, None)
-
-
-def each(view: Any) -> Any:
-    """What a loop goes over, of either kind."""
-    return view if hasattr(view, "__anext__") else stepwise(view)
 
 
 async def read(thread: Any, begun: Callable[[Any], Any], **options: Any) -> Any:
