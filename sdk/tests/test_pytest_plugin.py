@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,8 @@ def project(tmp_path: Path) -> Path:
 def pytest_says(python: str | Path, project: Path, *words: str, code: int = 0) -> str:
     env = {"PYTEST_ADDOPTS": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     # What else is installed beside the client is not there at its users', and imports what it likes.
-    others = ("logfire", "pytest_logfire", "langsmith_plugin")
-    words = ("-q", "-W", "error", *(word for name in others for word in ("-p", f"no:{name}")), *words)
+    plugins = {plugin.name for plugin in entry_points(group="pytest11")} - {"codex_app_server.pytest_plugin"}
+    words = ("-q", "-W", "error", *(word for name in sorted(plugins) for word in ("-p", f"no:{name}")), *words)
     words = ("-p", "no:cacheprovider", *words)
     return finished(python, "-m", "pytest", *words, cwd=project, env=env, code=code).stdout
 
