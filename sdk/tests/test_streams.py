@@ -115,6 +115,19 @@ def test_early_events_that_turn_out_to_be_nobodys_are_dropped() -> None:
     assert not taken(opened(streams, "strange"))
 
 
+def test_early_events_that_are_nobodys_are_dropped_though_turns_begin_all_the_time() -> None:
+    streams = Streams(LIMITS)
+    streams.announcing.add(1)
+    for number in range(2, 9):
+        deliver(streams, delta(f"strange {number}"), delta(f"own {number}", "early"))
+        streams.announcing.add(number)  # there is always one
+        streams.announcing.remove(number - 1)
+        assert [event.params for event in taken(opened(streams, f"own {number}"))] == [
+            {"turnId": f"own {number}", "delta": "early"}
+        ]
+        assert not streams._unannounced
+
+
 def test_who_joins_a_turn_gets_it_from_its_beginning() -> None:
     streams = Streams(LIMITS)
     first = opened(streams, "one")

@@ -3,8 +3,8 @@
 The rules:
 
 - A turn's log begins with the turn: the turn is announced by the answer to the request that starts it, and where its
-  first events come before that answer, they are kept while such a request is open. Those that then turn out to be
-  nobody's are dropped. A request that joined a running turn gets the same log.
+  first events come before that answer, they are kept while a request is open that was open then. Those that by then
+  turn out to be nobody's are dropped. A request that joined a running turn gets the same log.
 - Beside that anybody may listen to a turn, a thread, a login or a process, or to everything, from when they ask on.
 - A log ends with the last event of what it is about (`LAST`), that one included.
 - A log lives as long as somebody holds it; events for it are dropped when nobody does.
@@ -77,7 +77,7 @@ class Streams:
 
     def __init__(self, bounds: Bounds) -> None:
         self.orders: deque[Callable[[], None]] = deque()
-        self.announcing: set[int | str] = set()
+        self.announcing: set[int] = set()
         self.begun: Callable[[JsonValue], None] | None = None
         self.gone: Callable[[JsonValue], None] | None = None
         self.telling: Callable[[Notification, str | None], None] | None = None
@@ -85,7 +85,7 @@ class Streams:
         # Not a `WeakValueDictionary`: looking into one takes twice as long, and its callbacks run anywhere.
         self._turns: dict[str, weakref.ref[Log]] = {}
         self._heads = Heads(TOLD)
-        self._unannounced: dict[str, Log] = {}
+        self._unannounced: dict[str, tuple[Log, int]] = {}  # and the latest request that was open when it began
         self._listening: dict[Topic, list[weakref.ref[Cursor]]] = {}
 
     def obey(self) -> None:
@@ -106,10 +106,14 @@ class Streams:
             log = self.owned(turn_id)
             is_joined = log is not None
             if log is None:
-                log = self._unannounced.pop(turn_id, None) or self._log(turn_id)
+                early = self._unannounced.pop(turn_id, None)
+                log = self._log(turn_id) if early is None else early[0]
                 self._own(turn_id, log)
-        if not self.announcing:
-            self._unannounced.clear()
+        # Where turns begin all the time, some request is always open; it is not about a turn that began before it.
+        oldest = min(self.announcing, default=None)
+        for unknown, (_, latest) in list(self._unannounced.items()):
+            if oldest is None or latest < oldest:
+                del self._unannounced[unknown]
         return (log.cursor() if log is not None else None), is_joined
 
     def listen(self, topic: Topic) -> Cursor:
@@ -205,7 +209,10 @@ class Streams:
         Returns:
             the params of the event that is missing.
         """
-        log = None if turn_id is None else self.owned(turn_id) or self._unannounced.get(turn_id)
+        if turn_id is None:
+            return None
+        if (log := self.owned(turn_id)) is None and (early := self._unannounced.get(turn_id)) is not None:
+            log = early[0]
         if log is None or log.is_begun or log.is_ending:
             return None
         if not isinstance(params, dict) or params.get("willRetry") is not False:
@@ -244,12 +251,12 @@ class Streams:
         self._turns[turn_id] = reference
 
     def _of_unannounced(self, turn_id: str) -> Log | None:
-        if not self.announcing:
+        latest = max(self.announcing, default=None)
+        if latest is None:
             return None
-        log = self._unannounced.get(turn_id)
-        if log is None:
-            log = self._unannounced[turn_id] = self._log(turn_id)
-        return log
+        if (early := self._unannounced.get(turn_id)) is None:
+            early = self._unannounced[turn_id] = self._log(turn_id), latest
+        return early[0]
 
     def _tell(self, event: Notification, size: int, turn_id: str | None, touched: list[Log]) -> None:
         for topic in [*_topics(event.params, turn_id), EVERYTHING]:
