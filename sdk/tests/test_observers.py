@@ -228,6 +228,14 @@ def test_a_message_that_was_not_streamed_is_shown_at_once() -> None:
     assert shown == ["Hel", "lo", "there"]
 
 
+def test_messages_of_turns_that_were_interrupted_are_not_kept_in_mind() -> None:
+    words = Words()
+    for turn in ("one", "two"):
+        words.of(Notification("item/agentMessage/delta", {"turnId": turn, "itemId": "1", "delta": "Hel"}))
+    words.of(Notification("turn/completed", {"turn": {"id": "one", "status": "interrupted"}}))
+    assert words._streamed == {("two", "1")}
+
+
 class TestMistakes:
     def test_observers_are_functions(self) -> None:
         with pytest.raises(TypeError, match="on_text must be a function"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codex_app_server.protocol.streams import turn_of
+
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import Notification
 
@@ -29,4 +31,7 @@ class Words:
             is_news = item.get("type") == "agentMessage" and message not in self._streamed
             self._streamed.discard(message)
             return text if is_news and isinstance(text := item.get("text"), str) else ""
+        if event.method == "turn/completed" and self._streamed:  # what was interrupted is not finished any more
+            ended = turn_of(params)
+            self._streamed = {message for message in self._streamed if message[0] != ended}
         return ""
