@@ -141,9 +141,14 @@ def test_tasks_have_a_thread_each_or_one_for_all(
     """At once, or one after another."""
 
     async def scene(codex: AsyncCodex, server: ModelServer) -> None:
+        before = (await codex.client.thread_loaded_list()).data
         reports = await hand_over(codex, ("One", "Two"), persistent=persistent)
         assert [each["answer"] for each in reports] == ["One", "Two"]
         assert sorted(len(each.said) for each in server.requests[-2:]) == ([1, 2] if persistent else [1, 1])
+        loaded = [each for each in (await codex.client.thread_loaded_list()).data if each not in before]
+        answers = [await codex.client.thread_unsubscribe(thread_id=each) for each in loaded]
+        followed = [answer for answer in answers if answer.status == "unsubscribed"]
+        assert len(followed) == persistent  # a task's own is left by then
 
     play(scene, *[lambda asked: Text(asked.said[-1])] * 2)
 

@@ -16,11 +16,18 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from awaited import bare, outcomes_of
+from awaited import awaited, bare, outcomes_of
 from pydantic import AfterValidator, BaseModel
 
 import codex_app_server
-from codex_app_server import Codex, MapProgress, Observers, OutputValidationError, TransportClosedError, TurnFailedError
+from codex_app_server import (
+    Codex,
+    MapProgress,
+    Observers,
+    OutputValidationError,
+    TransportClosedError,
+    TurnFailedError,
+)
 from codex_app_server.mapping.journal import Journal
 from codex_app_server.mapping.outcomes import MapOutcome
 from codex_app_server.testing import Failure, ModelServer, Text
@@ -109,6 +116,23 @@ def test_a_prompt_that_cannot_be_sent_is_an_outcome_and_the_others_go_on(
             outcomes[1].unwrap()
 
     play(scene, default=echo)
+
+
+def test_a_thread_that_nobody_can_go_on_with_is_left_when_its_prompt_is_done(play: Callable[..., None]) -> None:
+    async def scene(codex: Any, _: ModelServer) -> None:
+        async def is_left(outcome: MapOutcome[Any]) -> bool:
+            result = outcome.result or outcome.error.result  # type: ignore[union-attr]  # one of them
+            answer = await awaited(codex.client).thread_unsubscribe(thread_id=result.thread_id)
+            return bool(answer.status != "unsubscribed")
+
+        async for outcome in outcomes_of(codex, ["one", "two", "three"], run={"output_schema": {"type": "object"}}):
+            assert isinstance(outcome.error, [TurnFailedError, OutputValidationError, type(None)][outcome.index])
+            assert await is_left(outcome)
+        async for outcome in outcomes_of(codex, ["four"], thread={"ephemeral": False}):
+            assert not await is_left(outcome)
+
+    answers = {"one": Failure(400, "wrong"), "three": Text("{}")}
+    play(scene, default=lambda request: answers.get(said(request), Text("no JSON")))
 
 
 def test_outputs_are_of_the_type_that_is_asked_for(play: Callable[..., None]) -> None:

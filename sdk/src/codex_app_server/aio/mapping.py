@@ -55,8 +55,7 @@ class OneClient:
         end = end_after(plan.timeout)
         thread = await AsyncStarting(self._codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
         options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
-        result: RunResult[Any] = await thread.run(job.outcome.prompt, **options)
-        return result
+        return await thread._run_only(job.outcome.prompt, **options)  # noqa: SLF001 - its own
 
     def check(self) -> None:
         """Raise if the connection is over."""
@@ -107,8 +106,7 @@ class Pooled:
                 thread = await AsyncStarting(place.codex._driver, left_until(end)).thread_start(**plan.thread)  # noqa: SLF001 - its own
                 may_go_on = may_go_on and self._again
                 options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
-                result: RunResult[Any] = await thread.run(job.outcome.prompt, **options)
-                return result
+                return await thread._run_only(job.outcome.prompt, **options)  # noqa: SLF001 - its own
             except TransportClosedError as error:
                 if self._leasing.is_closed:
                     raise

@@ -143,7 +143,8 @@ class Delegate:
         return await asyncio.wait_for(self._codex.thread_start(**self._options), left_until(end))
 
     async def _done(self, thread: AsyncThread, task: str, end: float | None) -> RunResult[Any]:
-        result: RunResult[Any] = await thread.run(task, timeout=left_until(end), **self._run)
+        run: Any = thread.run if self._is_persistent else thread._run_only  # noqa: SLF001 - its own
+        result: RunResult[Any] = await run(task, timeout=left_until(end), **self._run)
         return result
 
 

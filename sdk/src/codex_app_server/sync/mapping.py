@@ -72,8 +72,7 @@ class OneClient:
         began(_nothing)
         thread._on_turn = told(began)  # noqa: SLF001 - its own
         options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
-        result: RunResult[Any] = thread.run(job.outcome.prompt, **options)
-        return result
+        return thread._run_only(job.outcome.prompt, **options)  # noqa: SLF001 - its own
 
     def check(self) -> None:
         """Raise if the connection is over."""
@@ -130,8 +129,7 @@ class Pooled:
                 thread._on_turn = told(began)  # noqa: SLF001 - its own
                 may_go_on = may_go_on and self._again
                 options = plan.run if end is None else {**plan.run, "timeout": left_until(end)}
-                result: RunResult[Any] = thread.run(job.outcome.prompt, **options)
-                return result
+                return thread._run_only(job.outcome.prompt, **options)  # noqa: SLF001 - its own
             except TransportClosedError as error:
                 if self._leasing.is_closed:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from codex_app_server.errors import TurnFailedError
+from codex_app_server.errors import OutputValidationError, TurnFailedError
 from codex_app_server.generated.front import ThreadOptions
 from codex_app_server.handles.threads import known_from
 from codex_app_server.inputs import input_items
@@ -97,6 +97,25 @@ class Thread(ThreadOptions, Handle):
     def _repr_markdown_(self) -> str:
         """For notebooks."""
         return f"**thread** `{self._id}`"
+
+    def _run_only(self, prompt: RunInput, **options: Any) -> RunResult[Any]:
+        """Run the only turn of this thread, which nobody goes on with if it is ephemeral, and be done with it then.
+
+        The runtime keeps in memory what somebody follows.
+        """
+        is_over = False
+        try:
+            result: RunResult[Any] = self.run(prompt, **options)
+            is_over = True
+        except (TurnFailedError, OutputValidationError):  # any other error may come before the end of the turn
+            is_over = True
+            raise
+        finally:
+            if is_over and self._known.get("ephemeral") is True:
+                if (tools := self._driver.reading.tools) is not None:
+                    tools.toolbox.put(self._id, None)
+                self._driver.post(Request("thread/unsubscribe", {"threadId": self._id}))
+        return result
 
     def _fork(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
         from codex_app_server.sync.opening import opened
