@@ -10,6 +10,8 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,9 +29,11 @@ from codex_app_server import (
     OutputValidationError,
     TransportClosedError,
     TurnFailedError,
+    WaitTimeoutError,
 )
 from codex_app_server.mapping.journal import Journal
 from codex_app_server.mapping.outcomes import MapOutcome
+from codex_app_server.mapping.plan import Plan
 from codex_app_server.testing import Failure, ModelServer, Text
 
 if TYPE_CHECKING:
@@ -116,6 +120,29 @@ def test_a_prompt_that_cannot_be_sent_is_an_outcome_and_the_others_go_on(
             outcomes[1].unwrap()
 
     play(scene, default=echo)
+
+
+def test_an_outcome_that_failed_keeps_where_it_did_and_not_what_was_said() -> None:
+    class Said:
+        """What a turn has said: weak references take no list."""
+
+    held: list[weakref.ref[Said]] = []
+
+    def run() -> None:
+        said = Said()
+        held.append(weakref.ref(said))
+        try:
+            time.sleep(-1)
+        except ValueError:
+            raise WaitTimeoutError("too late") from None
+
+    plan = Plan(["one"], concurrency=1, retries=0, thread=None, output_type=None, run=None)
+    try:
+        run()
+    except WaitTimeoutError as error:
+        outcome = plan.failed(plan.job("one"), error, 1)
+    assert held[0]() is None
+    assert "in run\n" in "".join(traceback.format_exception(outcome.error))
 
 
 def test_a_thread_that_nobody_can_go_on_with_is_left_when_its_prompt_is_done(play: Callable[..., None]) -> None:

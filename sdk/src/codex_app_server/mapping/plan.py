@@ -151,6 +151,7 @@ class Plan:
 
     def failed(self, job: Job, error: Exception, attempts: int) -> MapOutcome[Any]:
         """A prompt has none, for good."""
+        _let_go(error)
         return self._noted(job, replace(job.outcome, error=error, attempts=attempts))
 
     def ready(self, outcome: MapOutcome[Any]) -> Iterator[MapOutcome[Any]]:
@@ -177,6 +178,15 @@ class Plan:
         if self._journal is not None:
             self._journal.add(job.key, outcome)
         return outcome
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Keep where an error came from, but not what the functions there held: all that was said in its turn."""
+    from traceback import clear_frames
+
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _teller(
