@@ -522,6 +522,28 @@ def test_a_history_that_diverges_goes_on_in_a_fork(stage: Stage, *, model_is_new
     stage.play(scene(), *map(Text, "1234"))
 
 
+def test_a_conversation_that_is_one_too_many_is_left_and_goes_on_in_a_fork(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_app_server.integrations.pydantic_ai.model._MOST", 1)
+
+    def weather() -> str:
+        """Say how the weather is."""
+        return "rain"
+
+    async def scene() -> None:
+        agent = Agent(model_of(stage), tools=[weather])
+        first, second = [(await agent.run(words)).all_messages() for words in ("One", "Two")]
+        threads = [marked(messages)["thread_id"] for messages in (first, second)]
+        assert [stage.codex._driver.toolbox.of(each) is not None for each in threads] == [False, True]
+        answers = [await stage.codex.client.thread_unsubscribe(thread_id=each) for each in threads]
+        assert [answer.status == "unsubscribed" for answer in answers] == [False, True]
+        assert (await agent.run("Three", message_history=first)).output == "3"
+        assert stage.server.last.said == ["One", "Three"]
+
+    stage.play(scene(), Text("1"), Text("2"), Text("3"))
+
+
 def test_a_fork_collects_calls_too(stage: Stage) -> None:
     async def scene() -> None:
         model = model_of(stage)

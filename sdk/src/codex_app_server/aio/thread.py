@@ -112,10 +112,14 @@ class AsyncThread(AsyncThreadOptions, AsyncHandle):
             raise
         finally:
             if is_over and self._known.get("ephemeral") is True:
-                if (tools := self._driver.reading.tools) is not None:
-                    tools.toolbox.put(self._id, None)
-                await self._driver.post(Request("thread/unsubscribe", {"threadId": self._id}))
+                await self._leave()
         return result
+
+    async def _leave(self) -> None:
+        """Follow this thread no more: no turn runs in it, and nobody has another handle of it."""
+        if (tools := self._driver.reading.tools) is not None:
+            tools.toolbox.put(self._id, None)
+        await self._driver.post(Request("thread/unsubscribe", {"threadId": self._id}))
 
     async def _fork(self, options: Mapping[str, object], own: ClientOptions) -> AsyncThread:
         from codex_app_server.aio.opening import opened

@@ -112,10 +112,14 @@ class Thread(ThreadOptions, Handle):
             raise
         finally:
             if is_over and self._known.get("ephemeral") is True:
-                if (tools := self._driver.reading.tools) is not None:
-                    tools.toolbox.put(self._id, None)
-                self._driver.post(Request("thread/unsubscribe", {"threadId": self._id}))
+                self._leave()
         return result
+
+    def _leave(self) -> None:
+        """Follow this thread no more: no turn runs in it, and nobody has another handle of it."""
+        if (tools := self._driver.reading.tools) is not None:
+            tools.toolbox.put(self._id, None)
+        self._driver.post(Request("thread/unsubscribe", {"threadId": self._id}))
 
     def _fork(self, options: Mapping[str, object], own: ClientOptions) -> Thread:
         from codex_app_server.sync.opening import opened

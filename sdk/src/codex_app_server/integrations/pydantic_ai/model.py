@@ -252,7 +252,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
         conversation.thread = await self._codex.thread_start(model=self._model, experimental_raw_events=True, **own)
         conversation.is_raw = True
         conversation.instructions = digest_of(instructions)
-        self._remember(conversation)
+        await self._remember(conversation)
         return conversation, 0
 
     async def _fork(self, conversation: Conversation, mark: history.Mark) -> bool:
@@ -266,7 +266,7 @@ class CodexAgentModel(Model["AsyncCodex"]):
         except InvalidRequestError:  # it is not stored, or not any more
             return False
         conversation.instructions = mark.instructions
-        self._remember(conversation)
+        await self._remember(conversation)
         return True
 
     def _conversation(self, tools: Sequence[ToolDefinition]) -> Conversation:
@@ -275,12 +275,16 @@ class CodexAgentModel(Model["AsyncCodex"]):
         except ValueError as error:
             raise UserError(str(error)) from error
 
-    def _remember(self, conversation: Conversation) -> None:
+    async def _remember(self, conversation: Conversation) -> None:
+        """Go on with it in later requests; of the oldest one, here and in the runtime, nothing need be kept."""
         conversation.is_busy = True
         self._conversations[conversation.thread.id] = conversation
         while len(self._conversations) > _MOST and not (oldest := next(iter(self._conversations.values()))).is_busy:
-            oldest.stop()
             del self._conversations[oldest.thread.id]
+            if oldest.has_open_turn:
+                oldest.stop()
+            else:
+                await oldest.thread._leave()  # noqa: SLF001 - its own
 
     def _left(self, conversation: Conversation, *, is_over: bool) -> None:
         """A request is done with; a thread whose response was not taken whole is nobody's any more."""
