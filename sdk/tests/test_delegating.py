@@ -156,9 +156,9 @@ def test_tasks_have_a_thread_each_or_one_for_all(
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"timeout": 0.5}, "not done within 0.5 s, and was stopped"),
+        ({"timeout": 1.5}, "not done within 1.5 s, and was stopped"),
         ({"limits": Limits(seconds=0.5)}, "seconds"),
-        ({"timeout": 0.5, "persistent": True}, "not done within 0.5 s, and was stopped"),
+        ({"timeout": 1.5, "persistent": True}, "not done within 1.5 s, and was stopped"),
     ],
     ids=["timeout", "limits", "in one thread"],
 )
