@@ -184,8 +184,10 @@ def _let_go(error: BaseException | None) -> None:
     """Keep where an error came from, but not what the functions there held: all that was said in its turn."""
     from traceback import clear_frames
 
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # somebody's may lead back to itself
         clear_frames(error.__traceback__)
+        seen.append(error)
         error = error.__cause__ or error.__context__
 
 
