@@ -363,6 +363,24 @@ class TestThreads:
 
         play(scene)
 
+    def test_no_turn_begins_in_a_thread_that_was_left_and_is_not_resumed(self, play: Callable[..., None]) -> None:
+        """The runtime would say nothing of it, and whoever waits for it would wait for ever."""
+
+        async def scene(codex: Any, model: ModelServer) -> None:
+            thread = await codex.thread_start()
+            await thread.run("first")
+            await awaited(codex.client).thread_unsubscribe(thread_id=thread.id)
+            for begin in (thread.run, thread.turn):
+                with pytest.raises(AppServerError, match=f"has left the thread {thread.id} "):
+                    await begin("nobody hears it")
+            with pytest.raises(AppServerError, match=f"has left the thread {thread.id} "):
+                await thread.review()
+            assert len(model.requests) == 1
+            resumed = await codex.thread_resume(thread.id)
+            assert (await resumed.run("second")).status == (await thread.run("third")).status == "completed"
+
+        play(scene)
+
     def test_a_model_of_the_parameters_will_do(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
             client = awaited(codex.client)

@@ -23,6 +23,7 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from codex_app_server.protocol.framing import LineSplitter
+from codex_app_server.protocol.leaving import LeftThreads
 from codex_app_server.protocol.log import Topic
 from codex_app_server.protocol.messages import (
     ErrorResponse,
@@ -100,6 +101,7 @@ class Connection:
         self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
         self._stops = Stops()
+        self._left = LeftThreads()
         self.received_bytes = 0
         """How much has been received that no step has come to."""
 
@@ -114,7 +116,9 @@ class Connection:
         Raises:
             TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`), or it is longer than
                 `most_bytes`; nothing is open then.
+            AppServerError: if it begins a turn of a thread that was left; likewise.
         """
+        self._left.check(request)
         if request.method == "turn/interrupt" and request.interrupts is None:
             request.interrupts = self.streams.owned(request.param("turnId") or "")
         if self.tracing is not None:
@@ -299,6 +303,8 @@ class Connection:
         room = self._pacing.probed() if is_probe else self._pacing.answered(request.id)
         if room := room + self._probe():
             progress.replies.append(room)
+        if isinstance(answer, Response) and not request.is_given_up:
+            self._left.answered(request, answer.result)
         log = request.interrupts
         if log is not None and not self._is_stopped(request, log, answer, progress):
             return

@@ -1,0 +1,45 @@
+"""Which threads a client has left: the runtime tells it nothing more of them, so no turn there would end for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codex_app_server.protocol.messages import JsonValue
+    from codex_app_server.protocol.request import Request
+
+__all__ = ["LeftThreads"]
+
+_MOST = 1000
+"""How many are kept in mind; whoever goes on by mistake with one that it has left does so soon."""
+
+
+class LeftThreads:
+    """The threads that were left, and not resumed since."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def check(self, request: Request) -> None:
+        """Refuse to begin a turn that nobody would hear of.
+
+        Raises:
+            AppServerError: if its thread was left.
+        """
+        if request.announces_turn and request.thread_id in self._ids:
+            from codex_app_server.errors import AppServerError
+
+            raise AppServerError(
+                f"this client has left the thread {request.thread_id} (thread/unsubscribe), and would hear nothing of "
+                f"a turn there; go on with thread_resume({request.thread_id!r})"
+            )
+
+    def answered(self, request: Request, result: JsonValue) -> None:
+        """Keep in mind what an answer means for a thread."""
+        if request.method == "thread/unsubscribe":
+            self._ids[request.thread_id] = None
+            if len(self._ids) > _MOST:
+                del self._ids[next(iter(self._ids))]
+        elif request.method == "thread/resume" and isinstance(result, dict):
+            thread = result.get("thread")
+            self._ids.pop(str(thread.get("id")) if isinstance(thread, dict) else request.thread_id, None)
