@@ -17,8 +17,10 @@ from until import until
 
 import codex_app_server
 from codex_app_server import (
+    ApprovalRequest,
     AppServerClient,
     AppServerConfig,
+    FileChangeApproval,
     InitializeResult,
     JsonRpcError,
     RequestTimeoutError,
@@ -311,6 +313,40 @@ def test_a_change_of_files_with_an_odd_name_is_no_end_and_its_question_is_left_t
         assert await awaited(bare(codex).client).request("m") == {}
 
     scripted(scene, script, approvals=[allow_paths(".")])
+
+
+def test_a_question_that_is_put_again_while_it_is_open_is_one(scripted: Callable[..., None]) -> None:
+    """So does a runtime, where a thread is resumed: a second one would be about changes that are not known."""
+    script = """
+    greet()
+    change = {"path": "x", "kind": {"type": "add"}, "diff": ""}
+    item = {"type": "fileChange", "id": "i", "changes": [change]}
+    asked = {"threadId": "t", "turnId": "u", "itemId": "i"}
+    call = read()
+    write({"method": "item/started", "params": {"threadId": "t", "turnId": "u", "item": item}})
+    for number in (1, 1, 2):
+        write({"id": number, "method": "item/fileChange/requestApproval", "params": asked})
+    write({"id": call["id"], "result": {}})
+    answers = [read() for _ in range(3)]
+    answers.remove(call := next(each for each in answers if "method" in each))
+    write({"id": call["id"], "result": sorted(answers, key=lambda each: each["id"])})
+    wait_for_end()
+    """
+    may_end = threading.Event()
+
+    def decided(request: ApprovalRequest) -> bool:
+        assert isinstance(request, FileChangeApproval)
+        may_end.wait(10)
+        return bool(request.changes)
+
+    async def scene(codex: Any) -> None:
+        client = awaited(bare(codex).client)
+        await client.request("m")
+        may_end.set()
+        answers = [(each["id"], each["result"]["decision"]) for each in await client.request("n")]
+        assert answers == [(1, "accept"), (2, "decline")]
+
+    scripted(scene, script, approvals=[decided])
 
 
 def test_large_messages_go_through_both_ways(peer: Peer) -> None:

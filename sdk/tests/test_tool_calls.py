@@ -631,6 +631,38 @@ def test_who_a_thread_works_for_is_asked_again_if_the_runtime_was_busy() -> None
     assert said == [False, True, True]
 
 
+def test_a_call_that_is_asked_for_again_meanwhile_is_called_once() -> None:
+    """So does a runtime, where a thread is resumed."""
+    said: list[Any] = []
+    called: list[str] = []
+
+    async def scene() -> None:
+        may_end = asyncio.Event()
+
+        @tool(name="weather")
+        async def slow(city: str) -> str:
+            called.append(city)
+            await may_end.wait()
+            return "sunny"
+
+        toolbox = Toolbox()
+        toolbox.put("child", tools_of([slow]))
+        executor = Executor(toolbox, lambda data: said.append(json.loads(data)["id"]), Handlers, lambda _: None)
+        executor.ask(asked())
+        executor.ask(asked())
+        executor.ask(asked()._replace(id=2))
+        while len(called) < 2:
+            await asyncio.sleep(0)
+        may_end.set()
+        while len(said) < 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        executor.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+    assert (called, said) == (["Rome"] * 2, [1, 2])
+
+
 def test_a_turn_that_ends_while_that_is_asked_ends_the_call(caplog: pytest.LogCaptureFixture) -> None:
     said: list[Any] = []
 

@@ -207,6 +207,8 @@ class Reading(ABC):
             self.questions = self._new_questions()
             if self.ending is not None:  # it may have come before this was there
                 self.questions.close()
+        if self.questions.open.get(request.id) == request:  # its thread was resumed meanwhile
+            return
         if self.tracing is None:
             self.questions.ask(request)
         else:

@@ -136,6 +136,8 @@ class Executor:
         thread_id, turn_id, call_id, tool = (str(asked.get(name) or "") for name in _NAMES)
         space = asked.get("namespace")
         context = ToolContext(thread_id, turn_id, call_id, tool, space if isinstance(space, str) else None)
+        if any(each.request == request for each in self._of_turns.get(turn_id, ())):  # its thread was resumed meanwhile
+            return
         call = _Call(request, context, asked.get("arguments"))
         self._of_turns[context.turn_id].add(call)
         call.task = self._task(self._see_to(call))
