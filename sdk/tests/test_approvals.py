@@ -224,6 +224,12 @@ class TestWords:
         Terminal(io.StringIO(), io.StringIO(), shown).note("  because: x" + " " * 5_000 + "y")
         assert shown.getvalue() == "  because: x (5000 spaces) y\n"
 
+    def test_a_diff_is_shown_as_it_is_set_in(self) -> None:
+        shown = io.StringIO()
+        (_, *lines) = change_lines(changes_of([{"path": "a", "kind": {"type": "add"}, "diff": " " * 39 + "x\n"}]))
+        Terminal(io.StringIO(), io.StringIO(), shown).note(*lines)
+        assert shown.getvalue() == " " * 45 + "x\n"
+
     def test_long_lines_are_cut(self) -> None:
         assert shortened("a\nb") == "a ⏎ b"
         assert shortened("x" * 300) == "x" * 99 + "…"

@@ -32,6 +32,7 @@ _UNSEEN = re.compile(
 """What counts as printable and shows nothing: fillers, blanks, joiners and selectors of variants."""
 
 _BLANKS = re.compile(r" {40,}")
+_BLANKS_WITHIN = re.compile(r"(?<=[^ ]) {40,}")
 _SHORT = 100
 _FEW_BLANK = 3
 _PIECE_BYTES = 1 << 16
@@ -105,7 +106,8 @@ class Terminal:
     def _note(self, lines: Iterable[str]) -> None:
         if self._is_in_line and self._stdout.isatty() and self._stderr.isatty():
             self._write("\n")
-        self._stderr.writelines(f"{_filled(visible(line))}\n" for line in lines)
+        # How far a line is set in, was judged before it was set in further.
+        self._stderr.writelines(f"{_filled(visible(line), _BLANKS_WITHIN)}\n" for line in lines)
         self._stderr.flush()
 
     def _write(self, text: str) -> None:
@@ -161,9 +163,9 @@ def lines_of(text: str) -> list[str]:
     return lines
 
 
-def _filled(line: str) -> str:
+def _filled(line: str, blanks: re.Pattern[str] = _BLANKS) -> str:
     """A line in which long blanks are said instead of shown."""
-    return _BLANKS.sub(lambda spaces: f" ({len(spaces[0])} spaces) ", line)
+    return blanks.sub(lambda spaces: f" ({len(spaces[0])} spaces) ", line)
 
 
 def shortened(text: str) -> str:
