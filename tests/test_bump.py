@@ -210,12 +210,9 @@ def test_the_notes_say_what_nobody_vouches_for_any_more() -> None:
     old, new = Lock(OLD, {triple: before, other: before}), Lock(NEW, {triple: LockedTarget({"npm": archive}, {})})
     text = notes(old, new, "", CATALOG.layout)
     assert f"- `{other}` is no platform any more.\n" in text
-    assert (
-        f"- `{triple}` could not be had from github, as before; compare it later: `codex-release lock --check`.\n"
-        in text
-    )
+    assert f"- `{triple}` is not locked from github any more; compare it later: `codex-release lock --check`.\n" in text
     assert f"- The Sigstore signature of `{triple}` is unknown; it was verified.\n" in text
-    assert "had from npm" not in text
+    assert "locked from npm" not in text
     assert "Worth a look" not in notes(old, replace(old, version=NEW), "", CATALOG.layout)
 
 

@@ -87,7 +87,7 @@ def _remarks(triple: str, old: Lock, new: Lock, layout: Layout) -> Iterator[str]
         return
     was_locked, locked = old.targets[triple], new.targets[triple]
     for source in was_locked.archives.keys() - locked.archives.keys():
-        yield f"`{triple}` could not be had from {source}, as before; compare it later: `codex-release lock --check`."
+        yield f"`{triple}` is not locked from {source} any more; compare it later: `codex-release lock --check`."
     signatures = [each.signature.state if each.signature else "unknown" for each in (was_locked, locked)]
     if signatures[0] == VERIFIED != signatures[1]:
         yield f"The Sigstore signature of `{triple}` is {signatures[1]}; it was {VERIFIED}."
