@@ -379,11 +379,14 @@ def test_in_code_a_call_may_outlive_its_turn(stage: Stage) -> None:
         finally:
             stopped.set()
 
+    @tool
+    async def until_it_began() -> bool:
+        return await asyncio.to_thread(began.wait, 20)
+
     async def scene() -> None:
-        code = Code("tools.long({}); await new Promise((go) => setTimeout(go, 100)); text('left')")
-        (said,) = await stage.outputs([long], code, mode="code")
-        assert said.endswith("left")
-        assert began.is_set()
+        code = Code("tools.long({}); text(`left, ${await tools.until_it_began({})}`)")
+        (said,) = await stage.outputs([long, until_it_began], code, mode="code")
+        assert said.endswith("left, true")
         assert await asyncio.to_thread(stopped.wait, 20)
 
     stage.play(scene())

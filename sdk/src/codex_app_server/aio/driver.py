@@ -131,6 +131,8 @@ class AsyncDriver(BaseDriver):
 
     async def begin(self, request: Request, timeout: float | None) -> tuple[JsonValue, Cursor]:
         """As the twin's `begin`."""
+        if (refusal := self._connection.left.refusal(request)) is not None:
+            raise AppServerError(refusal)
         await self.start()
         response = await self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
         if response.cursor is None:

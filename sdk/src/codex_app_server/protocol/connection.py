@@ -85,6 +85,8 @@ class Connection:
 
     def __init__(self, bounds: Bounds, longest_line: int, event: type[Notification] = Notification) -> None:
         self.streams = Streams(bounds)
+        self.left = LeftThreads()
+        """The threads of which nothing is said any more."""
         self.most_bytes: int | None = None
         """How long a request may be, in bytes, where that is limited."""
         self.skipped_lines = 0
@@ -101,7 +103,6 @@ class Connection:
         self._pacing = Pacing()
         self._open: dict[RequestId, Request] = {}
         self._stops = Stops()
-        self._left = LeftThreads()
         self.received_bytes = 0
         """How much has been received that no step has come to."""
 
@@ -116,9 +117,7 @@ class Connection:
         Raises:
             TypeError, ValueError: if JSON cannot say its parameters (see `encode_request`), or it is longer than
                 `most_bytes`; nothing is open then.
-            AppServerError: if it begins a turn of a thread that was left; likewise.
         """
-        self._left.check(request)
         if request.method == "turn/interrupt" and request.interrupts is None:
             request.interrupts = self.streams.owned(request.param("turnId") or "")
         if self.tracing is not None:
@@ -304,7 +303,7 @@ class Connection:
         if room := room + self._probe():
             progress.replies.append(room)
         if isinstance(answer, Response) and not request.is_given_up:
-            self._left.answered(request, answer.result)
+            self.left.answered(request, answer.result)
         log = request.interrupts
         if log is not None and not self._is_stopped(request, log, answer, progress):
             return

@@ -20,19 +20,14 @@ class LeftThreads:
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
-    def check(self, request: Request) -> None:
-        """Refuse to begin a turn that nobody would hear of.
-
-        Raises:
-            AppServerError: if its thread was left.
-        """
-        if request.announces_turn and request.thread_id in self._ids:
-            from codex_app_server.errors import AppServerError
-
-            raise AppServerError(
-                f"this client has left the thread {request.thread_id} (thread/unsubscribe), and would hear nothing of "
-                f"a turn there; go on with thread_resume({request.thread_id!r})"
-            )
+    def refusal(self, request: Request) -> str | None:
+        """Why a request is not to be sent: nobody would hear of the turn that it begins; None if it may be."""
+        if not request.announces_turn or request.thread_id not in self._ids:
+            return None
+        return (
+            f"this client has left the thread {request.thread_id} (thread/unsubscribe), and would hear nothing of a "
+            f"turn there; go on with thread_resume({request.thread_id!r})"
+        )
 
     def answered(self, request: Request, result: JsonValue) -> None:
         """Keep in mind what an answer means for a thread."""

@@ -126,8 +126,10 @@ class Driver(BaseDriver):
             interrupted, unless somebody else has it.
 
         Raises:
-            AppServerError: as `call`; also if the answer names no turn.
+            AppServerError: as `call`; also if the answer names no turn, or the client has left the thread.
         """
+        if (refusal := self._connection.left.refusal(request)) is not None:
+            raise AppServerError(refusal)
         response = self._answer(request, self._config.request_timeout_s if timeout is None else timeout)
         if response.cursor is None:
             raise AppServerError(f"the answer to {request.method} names no turn")
