@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -217,6 +217,7 @@ def messages(draw: st.DrawFn) -> tuple[str, object]:
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
+@example(("TurnDiffUpdatedNotification", {"turn_id": "named as in Python"}))
 def test_whatever_the_runtime_says_is_decoded_and_kept(message: tuple[str, object]) -> None:
     name, value = message
     decoded = decode(name, value)

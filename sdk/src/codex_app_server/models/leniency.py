@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic_core import SchemaValidator, core_schema
 
@@ -10,30 +10,44 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import CoreSchema
 
-__all__ = ["lenient_validator", "made_of"]
+    from codex_app_server.protocol.messages import JsonValue
+
+__all__ = ["Lenient"]
 
 _T = TypeVar("_T", bound="BaseModel")
 
 
-def lenient_validator(cls: type[BaseModel]) -> SchemaValidator:
-    """A validator of a model's fields that takes anything for each of them, and None for those that are missing."""
-    schema: Any = cls.__pydantic_core_schema__
-    while schema["type"] != "model-fields":
-        schema = schema["schema"]
-    fields = {
-        name: core_schema.model_field(_tolerant(field["schema"]), validation_alias=field.get("validation_alias"))
-        for name, field in schema["fields"].items()
-    }
-    return SchemaValidator(core_schema.model_fields_schema(fields, extra_behavior="allow"))
+class Lenient(Generic[_T]):
+    """Makes a model of any object: takes anything for each of its fields, and None for those that are missing.
 
+    Args:
+        cls: the model.
+        context: of the validation.
+    """
 
-def made_of(cls: type[_T], found: tuple[Any, Any, Any]) -> _T:
-    """A model of what such a validator has found: its fields, what else there is, and which of them were there."""
-    model = cls.__new__(cls)
-    names = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__")
-    for name, part in (*zip(names, found, strict=True), ("__pydantic_private__", None)):
-        object.__setattr__(model, name, part)
-    return model
+    def __init__(self, cls: type[_T], context: object) -> None:
+        self._cls = cls
+        self._context = context
+        self._wires = {name: field.alias or name for name, field in cls.model_fields.items()}
+        schema: Any = cls.__pydantic_core_schema__
+        while schema["type"] != "model-fields":
+            schema = schema["schema"]
+        fields = {
+            name: core_schema.model_field(_tolerant(field["schema"]), validation_alias=field.get("validation_alias"))
+            for name, field in schema["fields"].items()
+        }
+        self._validator = SchemaValidator(core_schema.model_fields_schema(fields, extra_behavior="allow"))
+
+    def read(self, value: dict[str, JsonValue]) -> _T:
+        """A model of what an object has: its fields, what else there is, and which of them were there."""
+        fields, more, given = self._validator.validate_python(value, context=self._context)
+        # What else there is counts as given as well, and may be called as a field is in Python that is missing.
+        given -= {name for name in more if self._wires.get(name, name) not in value}
+        model = self._cls.__new__(self._cls)
+        parts = {"__dict__": fields, "__pydantic_extra__": more, "__pydantic_fields_set__": given}
+        for name, part in {**parts, "__pydantic_private__": None}.items():
+            object.__setattr__(model, name, part)
+        return model
 
 
 def _tolerant(schema: Any) -> CoreSchema:

@@ -23,13 +23,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import core_schema
 
 from codex_app_server.generated.registry import ROOMS
 from codex_app_server.models.describing import Docstring, SignatureOfFields
 from codex_app_server.models.entries import Entry, is_value, parse_entry, parse_field
 from codex_app_server.models.field_types import type_of
-from codex_app_server.models.leniency import lenient_validator, made_of
+from codex_app_server.models.leniency import Lenient
 from codex_app_server.models.variants import EnumKind, Kind, OpenWord, UnionKind, Word
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class _ModelKind(Kind):
 
     def __init__(self, cls: type[Model]) -> None:
         self._cls = cls
-        self._lenient: SchemaValidator | None = None
+        self._lenient: Lenient[Model] | None = None
         validate = self._validate = cls.__pydantic_validator__.validate_python
         renamed = {name for name, field in cls.model_fields.items() if field.alias not in (None, name)}
 
@@ -245,8 +245,8 @@ class _ModelKind(Kind):
         if type(value) is not dict:
             return value
         if self._lenient is None:
-            self._lenient = lenient_validator(self._cls)
-        return made_of(self._cls, self._lenient.validate_python(value, context=_DECODING))
+            self._lenient = Lenient(self._cls, _DECODING)
+        return self._lenient.read(value)
 
 
 class _ShapeKind(Kind):
