@@ -261,6 +261,8 @@ class TestPatterns:
             ("find . -name '*'", "find . -name '*'"),
             (r"find . -name \*", 'find . -name "*"'),
             ("echo 'a?'*", "echo 'a?b'"),
+            ("git add 'src/[id].tsx'", "git add 'src/[id].tsx'"),
+            ("git add src/[id].tsx", "git add src/[id].tsx"),
         ],
     )
     def test_a_pattern_is_quoted_as_in_a_shell(self, pattern: str, line: str) -> None:
@@ -276,6 +278,8 @@ class TestPatterns:
             ("rm 'a*'", "rm ab"),
             ("rm 'a*'", "rm a*"),
             ("rm 'a?'*", "rm abc"),
+            ("rm 'a[bc]'", "rm a[bc]"),
+            ("cat '~/x'", "cat ~/x"),
         ],
     )
     def test_what_is_quoted_in_a_pattern_stands_for_nothing_else(self, pattern: str, line: str) -> None:

@@ -147,7 +147,7 @@ class Pattern:
     A word stands for itself. ``*`` as the last word is any further words, or none. Elsewhere in a word, ``*`` and ``?``
     stand for characters of a file's name: for no ``/``, no ``-`` at the beginning of a word, as options have it, and no
     step up (``..``). In quotes they are themselves, as for a shell. A word that the shell may expand matches the last
-    ``*``, or the same word in the pattern; if it begins with what is expanded, the last ``*`` alone.
+    ``*``, or the same word in the pattern, quoted nowhere; if it begins with what is expanded, the last ``*`` alone.
 
     Args:
         text: the pattern as it is typed, e.g. ``git status`` or ``pytest tests/*.py``.
@@ -174,8 +174,9 @@ class Pattern:
 
 
 _QUOTED = re.compile(r"""'[^']*'|"(?P<double>(?:[^"\\]|\\.)*)"|\\.""", re.DOTALL)
-_AS_QUOTED, _AS_SAID = str.maketrans("*?", "\ufdd0\ufdd1"), str.maketrans("\ufdd0\ufdd1", "*?")
-"""How a pattern keeps what is quoted in it apart: by characters that no text has."""
+_LIVE, _APART = "~*?[]^", "\ufdd0\ufdd1\ufdd2\ufdd3\ufdd4\ufdd5"
+_AS_QUOTED, _AS_SAID = str.maketrans(_LIVE, _APART), str.maketrans(_APART, _LIVE)
+"""How a pattern keeps apart what is quoted in it and a shell would expand: by characters that no text has."""
 
 _TAME = re.compile(r"\\.|[|&;<>#]", re.DOTALL)
 """What in double quotes is only itself."""
