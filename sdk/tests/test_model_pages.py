@@ -59,17 +59,21 @@ wait_for_end()
     scripted(scene, PAGES + script)
 
 
-def test_a_page_that_leads_to_itself_is_the_last(scripted: Callable[..., None]) -> None:
+@pytest.mark.parametrize("others", [[], ["another"]])
+def test_a_page_that_leads_back_is_the_last(scripted: Callable[..., None], others: list[str]) -> None:
     async def scene(codex: Any) -> None:
         assert [thread.id async for thread in codex.threads()] == ["t"]
         thread = await codex.thread_start()
-        assert [turn.id async for turn in thread.turns()] == ["t", "t"]
-        assert [server.id for server in await codex.mcp_servers()] == ["t", "t"]
+        pages = ["t", "t", *("t" for _ in others)]
+        assert [turn.id async for turn in thread.turns()] == pages
+        assert [server.id for server in await codex.mcp_servers()] == pages
 
-    script = """
+    script = f"""
 greet()
-page = {"data": [{"id": "t"}], "thread": {"id": "t"}, "nextCursor": "same"}
+following = dict(zip(cursors := ["same", *{others}], [*cursors[1:], "same"]))
 while (request := read()) is not None:
-    write({"id": request["id"], "result": page})
+    cursor = following.get(request["params"].get("cursor"), "same")
+    page = {{"data": [{{"id": "t"}}], "thread": {{"id": "t"}}, "nextCursor": cursor}}
+    write({{"id": request["id"], "result": page}})
 """
     scripted(scene, script)

@@ -57,10 +57,11 @@ class AsyncServices:
 
         params = list_params(cwd, archived=archived, search=search)
         params["limit"] = PAGE
+        pages: set[str] = set()
         seen: set[str] = set()
         cursor: str | None = ""
         while cursor is not None:
-            found, cursor = page_of(await self._driver.call("thread/list", params), cursor)
+            found, cursor = page_of(await self._driver.call("thread/list", params), pages)
             params["cursor"] = cursor
             for each in found:
                 thread = listed(self._driver, each)
@@ -245,9 +246,10 @@ class AsyncServices:
 
         servers: list[McpServerStatus] = []
         params: dict[str, JsonValue] = {}
+        pages: set[str] = set()
         cursor: str | None = ""
         while cursor is not None:
-            found, cursor = page_of(await self._driver.call("mcpServerStatus/list", params), cursor)
+            found, cursor = page_of(await self._driver.call("mcpServerStatus/list", params), pages)
             params = {"cursor": cursor}
             servers += [decode(McpServerStatus, each) for each in found]
         return servers

@@ -83,17 +83,21 @@ def list_params(
     return params
 
 
-def page_of(answer: JsonValue, asked: str = "") -> tuple[Sequence[JsonValue], str | None]:
+def page_of(answer: JsonValue, pages: set[str] | None = None) -> tuple[Sequence[JsonValue], str | None]:
     """What a page of a list has, and the cursor of the next one.
 
     Args:
         answer: the page.
-        asked: the cursor that it was asked for with; a page that leads to itself is the last.
+        pages: the cursors of the list so far, to which this adds one; a page that leads back to one is the last.
     """
     if not isinstance(answer, dict) or not isinstance(data := answer.get("data"), list):
         return [], None
     following = text_of(answer, "nextCursor") or None  # an empty one would ask for the first page again
-    return data, None if following == asked else following
+    if following is not None and pages is not None:
+        if following in pages:
+            return data, None
+        pages.add(following)
+    return data, following
 
 
 def with_all(answer: JsonValue, found: list[JsonValue]) -> JsonValue:

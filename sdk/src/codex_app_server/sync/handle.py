@@ -125,6 +125,7 @@ class Handle:
             "limit": PAGE,
             "sortDirection": "desc" if newest_first else "asc",
         }
+        pages: set[str] = set()
         cursor: str | None = ""
         while cursor is not None:
             try:
@@ -133,7 +134,7 @@ class Handle:
                 if has_no_turns_yet(error.message):
                     return
                 raise
-            found, cursor = page_of(answer, cursor)
+            found, cursor = page_of(answer, pages)
             params["cursor"] = cursor
             for each in found:
                 yield decode(TurnInfo, each)
