@@ -196,10 +196,12 @@ def publish(tag: str, files: list[Path], commit: str) -> None:
         if asset is not None and path.name not in REPORT:
             digest = asset.get("digest")
             if digest != f"sha256:{_sha256(path)}":
-                raise ValueError(
-                    f"its {path.name} has the digest {digest}, ours is sha256:{_sha256(path)}; find out whose that is, "
-                    f"and run it again without it: gh release delete-asset {tag} {path.name}"
+                remedy = (
+                    f"find out whose that is, and run it again without it: gh release delete-asset {tag} {path.name}"
+                    if release["isDraft"]
+                    else "it is out and does not change; make a post release"
                 )
+                raise ValueError(f"its {path.name} has the digest {digest}, ours is sha256:{_sha256(path)}; {remedy}")
             print(f"{path.name}: is there")
             continue
         print(f"{path.name}: sent")

@@ -191,13 +191,22 @@ def test_a_complete_release_is_left_alone_but_for_its_report(gh: Path, dist: Pat
     assert [call[1] for call in calls_of(gh)].count("create") == 1
 
 
-def test_a_release_with_other_bytes_is_refused(gh: Path, dist: Path) -> None:
+@pytest.mark.parametrize("is_out", [True, False])
+def test_a_release_with_other_bytes_is_refused(gh: Path, dist: Path, is_out: bool) -> None:
     released(dist)
+    if not is_out:
+        known = state(gh)
+        known["releases"][TAG]["isDraft"] = True  # type: ignore[index]  # that is how it looks
+        gh.with_name("gh-state.json").write_text(json.dumps(known), encoding="utf-8")
     before = assets(gh)
     (dist / "codex_app_server_sdk-0.169.0.tar.gz").write_bytes(b"other")
     said = released(dist, code=1).stderr
     assert "its codex_app_server_sdk-0.169.0.tar.gz has the digest sha256:" in said
-    assert said.endswith(f" without it: gh release delete-asset {TAG} codex_app_server_sdk-0.169.0.tar.gz\n")
+    remedies = {
+        True: "; it is out and does not change; make a post release\n",
+        False: f" without it: gh release delete-asset {TAG} codex_app_server_sdk-0.169.0.tar.gz\n",
+    }
+    assert said.endswith(remedies[is_out])
     assert assets(gh) == before
 
 
