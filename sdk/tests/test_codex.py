@@ -381,6 +381,20 @@ class TestThreads:
 
         play(scene)
 
+    def test_a_turn_that_runs_in_a_thread_that_is_left_fails_and_says_why(self, play: Callable[..., None]) -> None:
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start()
+            turn = await thread.turn("this takes longer than anybody waits")
+            await awaited(codex.client).thread_unsubscribe(thread_id=thread.id)
+
+            result = await turn.run()
+
+            assert (result.status, result.turn_id) == ("failed", turn.id)
+            assert f"has left the thread {thread.id} " in result.failure
+            assert (await codex.thread_resume(thread.id)).id == thread.id
+
+        play(scene, Text("too late", delay_s=30))
+
     def test_a_model_of_the_parameters_will_do(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
             client = awaited(codex.client)

@@ -130,6 +130,33 @@ def test_one_that_has_begun_or_is_tried_again_goes_on(before: bytes) -> None:
     assert not answer.cursor.log.is_complete
 
 
+LEFT = b'{"id":2,"result":{"status":"unsubscribed"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("begun", "over"),
+    [
+        ((ANNOUNCED, LEFT), True),
+        ((LEFT, ANNOUNCED), True),
+        ((b'{"id":1,"result":{"turn":{"id":"r"},"reviewThreadId":"a"}}\n', LEFT), True),
+        ((b'{"id":1,"result":{"turn":{"id":"r"},"reviewThreadId":"b"}}\n', LEFT), False),
+    ],
+    ids=["before", "meanwhile", "a review", "a review apart"],
+)
+def test_a_turn_in_a_thread_that_was_left_is_over(begun: tuple[bytes, bytes], over: bool) -> None:
+    """The runtime tells nothing more of it."""
+    connection = conversation()
+    turn, _ = connection.ask("turn/start", {"threadId": "a"}, announces_turn=True)
+    connection.ask("thread/unsubscribe", {"threadId": "a"})
+
+    for line in begun:
+        receive(connection, line)
+
+    assert isinstance(turn.answer, Response)
+    assert turn.answer.cursor is not None
+    assert turn.answer.cursor.log.is_complete == over
+
+
 def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:
     connection = conversation()
     request, _ = connection.ask("turn/start", {"threadId": "t"}, announces_turn=True)

@@ -20,14 +20,20 @@ class LeftThreads:
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
+    def __contains__(self, thread_id: str) -> bool:
+        """Whether a thread was left."""
+        return thread_id in self._ids
+
+    def why(self, thread_id: str) -> str:
+        """Why nothing is said of a turn in a thread that was left, and what to do."""
+        return (
+            f"this client has left the thread {thread_id} (thread/unsubscribe), and hears nothing of turns there; "
+            f"go on with thread_resume({thread_id!r})"
+        )
+
     def refusal(self, request: Request) -> str | None:
         """Why a request is not to be sent: nobody would hear of the turn that it begins; None if it may be."""
-        if not request.announces_turn or request.thread_id not in self._ids:
-            return None
-        return (
-            f"this client has left the thread {request.thread_id} (thread/unsubscribe), and would hear nothing of a "
-            f"turn there; go on with thread_resume({request.thread_id!r})"
-        )
+        return self.why(request.thread_id) if request.announces_turn and request.thread_id in self else None
 
     def answered(self, request: Request, result: JsonValue) -> None:
         """Keep in mind what an answer means for a thread."""

@@ -91,6 +91,7 @@ class Log:
         is_ending: whether the last entry was appended.
         is_begun: whether anything was said but that it failed.
         is_left: whether a consumer gave up before that.
+        thread_id: of a turn that somebody has begun, the thread.
         waiting: who is to be woken when there is more; how, the drivers know.
         told: the entries that say what came of it, parsed, in their order; they are kept.
         heads: for `heads`.
@@ -114,6 +115,7 @@ class Log:
         "is_complete",
         "is_ending",
         "is_left",
+        "thread_id",
         "told",
         "topic",
         "waiting",
@@ -124,6 +126,7 @@ class Log:
         self.is_begun = False
         self.is_complete = False
         self.is_left = False
+        self.thread_id = ""
         self.waiting: deque[Any] = deque()
         self.told: list[Notification] = []
         self.heads: list[bytes] = []

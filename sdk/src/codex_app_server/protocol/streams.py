@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["EVERYTHING", "GONE", "LAST", "TOLD", "Streams", "turn_of"]
+__all__ = ["EVERYTHING", "GONE", "LAST", "TOLD", "Streams", "thread_of", "turn_of"]
 
 EVERYTHING = Topic("", "")
 
@@ -58,6 +58,12 @@ def turn_of(params: JsonValue) -> str | None:
     found = params.get("turnId")
     if found is None and isinstance(turn := params.get("turn"), dict):
         found = turn.get("id")
+    return found if isinstance(found, str) else None
+
+
+def thread_of(result: JsonValue) -> str | None:
+    """The id of the thread of the turn that a result announces, if that says it: a review may have its own."""
+    found = result.get("reviewThreadId") if isinstance(result, dict) else None
     return found if isinstance(found, str) else None
 
 
@@ -217,9 +223,16 @@ class Streams:
             return None
         if not isinstance(params, dict) or params.get("willRetry") is not False:
             return None
-        how: dict[str, JsonValue] = {"status": "failed", "error": params.get("error")}
-        turn: dict[str, JsonValue] = {"id": turn_id, "items": [], "itemsView": "notLoaded", **how}
-        return {"threadId": params.get("threadId"), "turn": turn}
+        return _failed(params.get("threadId"), turn_id, params.get("error"))
+
+    def cut_short(self, thread_id: str, why: str) -> list[JsonValue]:
+        """The params of the events that end all turns of a thread of which nothing more will be heard."""
+        logs = [log for reference in self._turns.values() if (log := reference()) is not None]
+        return [
+            _failed(thread_id, log.topic.id, {"message": why})
+            for log in logs
+            if log.thread_id == thread_id and not log.is_ending
+        ]
 
     def prune(self) -> None:
         """Forget who does not listen any more, or has heard all there is."""
@@ -281,6 +294,12 @@ class Streams:
             if not found:
                 del self._listening[topic]
         return [cursor for cursor, _ in found]
+
+
+def _failed(thread_id: JsonValue, turn_id: str, error: JsonValue) -> dict[str, JsonValue]:
+    """The params of the event that ends a turn, where the runtime does not say it."""
+    turn: dict[str, JsonValue] = {"id": turn_id, "items": [], "itemsView": "notLoaded"}
+    return {"threadId": thread_id, "turn": {**turn, "status": "failed", "error": error}}
 
 
 def _topics(params: JsonValue, turn_id: str | None) -> list[Topic]:
