@@ -138,6 +138,33 @@ class TestQuestions:
 
         play(scene, command("touch made"))
 
+    def test_who_is_asked_in_an_interrupted_turn_is_cancelled(
+        self, play: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A dialogue that nobody needs to answer any more can be closed; and nothing is logged as a failure."""
+        is_asked, is_cancelled = threading.Event(), threading.Event()
+
+        async def think(_: Any) -> Any:
+            is_asked.set()
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                is_cancelled.set()
+                raise
+
+        async def scene(codex: Any, _: ModelServer) -> None:
+            thread = await codex.thread_start(cwd=tmp_path, approval_policy="untrusted", sandbox="danger-full-access")
+            turn = await thread.turn("touch it")
+            assert await asyncio.to_thread(is_asked.wait, 20)
+            await turn.interrupt()
+            assert (await turn.run()).status == "interrupted"
+            assert await asyncio.to_thread(is_cancelled.wait, 20)
+            assert (await thread.run("and now?")).status == "completed"
+
+        play(scene, command("touch made"), handlers=Handlers(command_approval=think))
+        assert not (tmp_path / "made").exists()
+        assert not caplog.records
+
     @pytest.mark.parametrize("is_async", [False, True])
     def test_a_python_function_is_a_tool(self, play: Callable[..., None], is_async: bool) -> None:
         def answer(request: Any) -> str:

@@ -199,6 +199,8 @@ class Reading(ABC):
         self._stir(progress.touched)
         for question in progress.questions:
             self._ask(question)
+        if progress.resolved and self.questions is not None:
+            self.questions.resolved(progress.resolved)
         if progress.ended and self.tools is not None:
             self.tools.turns_ended(progress.ended)
 

@@ -39,7 +39,7 @@ class Handlers:
     A function may be plain or async. It is called with the question, as a model, and returns the protocol's answer: as
     a model, as a mapping with the same content, or in the short form that is named below. Approvals, and what an MCP
     server asks, may be answered with `True` and `False`. A question is declined if it has no function, or if the
-    function returns None or raises, which is logged.
+    function returns None or raises, which is logged. An async one is cancelled once no answer is needed any more.
 
     Attributes:
         command_approval: whether a command may run (``item/commandExecution/requestApproval``). In short:

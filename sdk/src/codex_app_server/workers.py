@@ -94,6 +94,8 @@ class Workers:
                 outcome.set_result((value, error))
 
         def run() -> None:
+            if outcome.cancelled():  # nobody wants it any more
+                return
             value: _T | None = None
             raised: BaseException | None = None
             try:

@@ -24,7 +24,7 @@ from codex_app_server.workers import Workers
 if TYPE_CHECKING:
     from codex_app_server.approvals.deciding import Steps
     from codex_app_server.driving import Reading
-    from codex_app_server.protocol.messages import ServerRequest
+    from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
 __all__ = ["Questions"]
 
@@ -44,7 +44,8 @@ class Questions:
         self._send = reading.replying(reading.transport.send)
         self.open: dict[int | str, ServerRequest] = {}
         self._workers = Workers("codex-app-server handler")
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+        # By what each answers; the loop itself holds tasks weakly.
+        self._tasks: dict[asyncio.Task[None], ServerRequest] = {}
         self._cancelled: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -65,10 +66,16 @@ class Questions:
             self._loop = asyncio.get_running_loop()
             self.open[request.id] = request
             task = self._loop.create_task(self._consult(request, steps))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = request
+            task.add_done_callback(self._tasks.pop)
         except Exception as error:
             self._send(failed(request, error))
+
+    def resolved(self, request_ids: list[JsonValue]) -> None:
+        """Cancel what the runtime does not ask any more; on the loop. A plain function that runs already goes on."""
+        for task, request in self._tasks.items():
+            if request.id in request_ids and self.open.pop(request.id, None) is not None:
+                task.cancel()
 
     def close(self) -> None:
         """Cancel what is being asked; a plain function that runs already goes on, and its answer finds nobody.
@@ -87,7 +94,7 @@ class Questions:
                 self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        for task in self._tasks - self._cancelled - {self._closer}:  # once each, for they may be cleaning up
+        for task in self._tasks.keys() - self._cancelled - {self._closer}:  # once each, for they may be cleaning up
             self._cancelled.add(task)
             task.cancel()
 
@@ -96,12 +103,12 @@ class Questions:
         try:
             data = await self._answer(request, steps)
         except BaseException as error:
-            # Only `close` cancels a question: whatever else looks like it comes from the handler itself.
+            # `close` and `resolved` cancel a question: whatever else looks like it comes from the handler itself.
             if self._is_closed or not loop.is_running():
                 if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                     raise
                 return
-            data = failed(request, error)
+            data = failed(request, error) if request.id in self.open else decline(request)
         self.open.pop(request.id, None)
         if not self._is_closed:
             self._send(data)
@@ -131,6 +138,6 @@ class Questions:
                 if isawaitable(given):
                     given = await given
             except BaseException as error:
-                if self._is_closed or not asyncio.get_running_loop().is_running():
+                if self._is_closed or not asyncio.get_running_loop().is_running() or request.id not in self.open:
                     raise
                 raised = error

@@ -42,7 +42,7 @@ from codex_app_server.protocol.streams import LAST, Streams, thread_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.log import Bounds, Log
-    from codex_app_server.protocol.messages import Message, RequestId
+    from codex_app_server.protocol.messages import JsonValue, Message, RequestId
     from codex_app_server.telemetry import Tracing
 
 __all__ = ["Connection", "Progress"]
@@ -64,6 +64,7 @@ class Progress(NamedTuple):
         touched: the logs that have more now.
         replies: bytes to send on, of the conversation's own accord.
         ended: the turns that are over, after all that was asked in them.
+        resolved: what the server asked and does not want to know any more, by its ids.
     """
 
     answered: list[Request]
@@ -72,6 +73,7 @@ class Progress(NamedTuple):
     touched: list[Log]
     replies: list[bytes]
     ended: list[str]
+    resolved: list[JsonValue]
 
 
 class Connection:
@@ -224,7 +226,7 @@ class Connection:
 
     def advance(self) -> Progress:
         """Read what was received."""
-        progress = Progress([], [], [], [], [], [])
+        progress = Progress([], [], [], [], [], [], [])
         self.streams.obey()
         lines, self._lines = self._lines, []
         may_have_ids, self._may_have_ids, self.received_bytes = self._may_have_ids, False, 0
@@ -262,6 +264,8 @@ class Connection:
                 self._went_on(turn_id, message.method, progress)
             if turn_id is not None and message.method in LAST["turn"]:
                 progress.ended.append(turn_id)
+            if message.method == "serverRequest/resolved" and isinstance(message.params, dict):
+                progress.resolved.append(message.params.get("requestId"))
             if message.method == "error" and (end := self.streams.stillborn(message.params, turn_id)) is not None:
                 self._heard(b"", self._event("turn/completed", end), progress)
         elif isinstance(message, Response | ErrorResponse):

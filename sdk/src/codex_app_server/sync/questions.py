@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.approvals.deciding import Steps
     from codex_app_server.driving import Reading
-    from codex_app_server.protocol.messages import ServerRequest
+    from codex_app_server.protocol.messages import JsonValue, ServerRequest
 
 __all__ = ["Questions"]
 
@@ -44,26 +44,32 @@ class Questions:
         self._send = reading.replying(reading.transport.send)
         self._workers = Workers("codex-app-server handler")
         self._is_closed = False
-        self.open: dict[int | str, ServerRequest] = {}
+        self._asking = _Asking(self._send)
+        self.open = self._asking.open
 
     def ask(self, request: ServerRequest) -> None:
         """Have a question answered, or decline it; for the one thread that reads. Never blocks, never raises."""
         if self._is_closed:
             return
-        send, handlers, approving, open_ = self._send, self._reading.handlers, self._reading.approving, self.open
+        asking, handlers, approving = self._asking, self._reading.handlers, self._reading.approving
         try:
             if request.method == TOOL_CALL and self._reading.tools is not None:
                 self._reading.tools.ask(request)
                 return
             if (steps := consult(request, handlers, approving)) is None:
-                send(decline(request))
+                self._send(decline(request))
                 return
-            open_[request.id] = request
-            if not self._workers.put(lambda: _consult(request, steps, send, open_)):
-                open_.pop(request.id, None)
-                send(without_thread(request))
+            self.open[request.id] = request
+            if not self._workers.put(lambda: asking.consult(request, steps)):
+                self.open.pop(request.id, None)
+                self._send(without_thread(request))
         except Exception as error:
-            send(failed(request, error))
+            self._send(failed(request, error))
+
+    def resolved(self, request_ids: list[JsonValue]) -> None:
+        """Cancel what the runtime does not ask any more; a plain function that runs already goes on."""
+        for request_id in [each for each in list(self.open) if each in request_ids]:
+            self._asking.cancel(request_id)
 
     def close(self) -> None:
         """Give up the questions that wait; whose handler runs already, its answer finds nobody.
@@ -76,43 +82,70 @@ class Questions:
             self._reading.tools.close()
 
 
-def _consult(
-    request: ServerRequest, steps: Steps, send: Callable[[bytes], None], open_: dict[int | str, ServerRequest]
-) -> None:
-    try:
-        data = _answer(steps)
-    except BaseException as error:
-        data = failed(request, error)
-    open_.pop(request.id, None)
-    with contextlib.suppress(Exception):  # the connection is over
-        send(data)
+class _Asking:
+    """What the threads know of the questions: not the client, which can be collected meanwhile.
 
+    Args:
+        send: takes an answer.
 
-def _answer(steps: Steps) -> bytes:
-    """Call the functions one after another."""
-    given: object = None
-    raised: BaseException | None = None
-    is_begun = False
-    while True:
+    Attributes:
+        open: the questions that wait for one.
+    """
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self.open: dict[int | str, ServerRequest] = {}
+        self._send = send
+        self._cancels: dict[int | str, Callable[[], object]] = {}
+
+    def cancel(self, request_id: int | str) -> None:
+        """A question needs no answer any more."""
+        self.open.pop(request_id, None)
+        if (cancel := self._cancels.get(request_id)) is not None:
+            with contextlib.suppress(RuntimeError):  # the handler's loop is closed just now
+                cancel()
+
+    def consult(self, request: ServerRequest, steps: Steps) -> None:
+        """Find an answer, and send it."""
         try:
-            function, asked = steps.send((given, raised)) if is_begun else next(steps)
-        except StopIteration as end:
-            data: bytes = end.value
-            return data
-        is_begun, given, raised = True, None, None
-        try:
-            given = function(asked)
-            if isawaitable(given):
-                given = _awaited(given)
+            data = self._answer(request, steps)
         except BaseException as error:
-            raised = error
+            data = failed(request, error)
+        self.open.pop(request.id, None)
+        with contextlib.suppress(Exception):  # the connection is over
+            self._send(data)
 
+    def _answer(self, request: ServerRequest, steps: Steps) -> bytes:
+        """Call the functions one after another, for as long as the answer matters."""
+        given: object = None
+        raised: BaseException | None = None
+        is_begun = False
+        while request.id in self.open:
+            try:
+                function, asked = steps.send((given, raised)) if is_begun else next(steps)
+            except StopIteration as end:
+                data: bytes = end.value
+                return data
+            is_begun, given, raised = True, None, None
+            try:
+                given = function(asked)
+                if isawaitable(given):
+                    given = self._awaited(given, request.id)
+            except BaseException as error:
+                raised = error
+        return decline(request)
 
-def _awaited(given: Awaitable[object]) -> object:
-    """The result of an async handler, in an event loop of its own."""
-    import asyncio
+    def _awaited(self, given: Awaitable[object], request_id: int | str) -> object:
+        """The result of an async handler, in an event loop of its own."""
+        import asyncio
 
-    async def wait() -> object:
-        return await given
+        async def wait() -> object:
+            loop, task = asyncio.get_running_loop(), asyncio.ensure_future(given)
+            self._cancels[request_id] = lambda: loop.call_soon_threadsafe(task.cancel)
+            try:
+                if request_id not in self.open:  # just now
+                    task.cancel()
+                return await task
+            finally:
+                del self._cancels[request_id]
 
-    return asyncio.run(wait())
+        return asyncio.run(wait())
