@@ -456,6 +456,6 @@ def test_what_runs_a_new_codex_may_write_nothing_and_what_writes_runs_none() -> 
         assert set(BUMP.jobs[name].permissions.values()) == {"read"}
     assert [command[1:3] for command in BUMP.jobs["propose"].commands] == [["scripts/propose_bump.py", "propose"]]
     assert BUMP.jobs["bump"].raw["if"] == "needs.look.outputs.version != ''"
-    assert BUMP.jobs["propose"].raw["if"] == "always() && needs.bump.result == 'success'"
+    assert BUMP.jobs["propose"].raw["if"] == "${{ !cancelled() && needs.bump.result == 'success' }}"
     assert artifacts(BUMP.jobs["bump"], "upload") == artifacts(BUMP.jobs["propose"], "download") == ["bump"]
     assert "workflow_dispatch" in CI.raw["on"], "the bump starts it on its branch"
