@@ -16,7 +16,10 @@ from codex_app_server.aio.questions import Questions
 from codex_app_server.aio.reader import AsyncReader
 from codex_app_server.generated import CommandExecutionThreadItem, FileChangeThreadItem
 from codex_app_server.protocol.messages import ServerRequest
+from codex_app_server.sync.questions import Questions as ThreadQuestions
+from codex_app_server.sync.reader import Reader
 from codex_app_server.testing import ModelServer, Text, ToolCall
+from codex_app_server.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,6 +319,22 @@ def test_who_is_asked_in_the_moment_of_the_end_says_nothing(
 
     asyncio.run(ended())
     assert not sent
+    assert not caplog.records
+
+
+def test_a_thread_that_asks_in_the_moment_of_the_end_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[bytes] = []
+    reader = Reader(AppServerConfig(handlers=Handlers(command_approval=lambda _: "accept")))
+    monkeypatch.setattr(reader.transport, "send", sent.append)
+    questions = ThreadQuestions(reader)
+    monkeypatch.setattr(Workers, "put", lambda *_: questions.close())
+
+    questions.ask(ServerRequest(1, "item/commandExecution/requestApproval", {"command": "ls"}))
+
+    assert not sent
+    assert not questions.open
     assert not caplog.records
 
 

@@ -62,7 +62,8 @@ class Questions:
             self.open[request.id] = request
             if not self._workers.put(lambda: asking.consult(request, steps)):
                 self.open.pop(request.id, None)
-                self._send(without_thread(request))
+                if not self._is_closed:  # just now
+                    self._send(without_thread(request))
         except Exception as error:
             self._send(failed(request, error))
 
