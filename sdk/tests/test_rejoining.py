@@ -13,6 +13,7 @@ from small_server import PIECE, Server, check, scripted
 
 from codex_app_server.protocol.messages import LOST
 from codex_app_server.protocol.rejoining.known import Known
+from codex_app_server.protocol.rejoining.questions import Questions
 from codex_app_server.protocol.rejoining.session import Session
 
 
@@ -389,6 +390,25 @@ def test_what_a_question_is_settled_with_may_have_any_members() -> None:
     server.put({"method": "serverRequest/resolved", "params": {"threadId": "t0", "requestId": 0, "method": "x"}})
     client.take(2)
     assert client.events[-1]["params"] == {"threadId": "t0", "requestId": "1/0", "method": "x"}
+
+
+@pytest.mark.parametrize("connections", [0, 1])
+def test_what_waits_for_an_answer_when_its_turn_is_over_still_gets_it_and_keeps_its_name(connections: int) -> None:
+    """In code mode the runtime goes on asking for it; after an interruption it says that it does not."""
+    questions = Questions()
+    for _ in range(connections):
+        questions.lost()
+    for number in (0, 1):
+        questions.asked(number, "item/commandExecution/requestApproval", {"threadId": "t", "turnId": "u"}, b"line")
+    names = [f"{connections}/{number}" if connections else number for number in (0, 1)]
+
+    questions.turn_ended("u")
+
+    answer = json.dumps({"id": names[0]}, separators=(",", ":")).encode()[:-1] + b',"result":{}}'
+    assert questions.answered(answer) == b'{"id":0,"result":{}}'
+    assert questions.answered(answer) == b"", "it has one answer"
+    assert [questions.resolved(number) for number in (0, 1)] == names
+    assert not questions._open
 
 
 def test_a_review_in_a_thread_without_a_readable_name_is_begun_all_the_same() -> None:

@@ -27,9 +27,10 @@ class _Question:
         id: what it is called here, as on the wire.
         remote_id: what the server calls it on this connection; None until it asks it there.
         answer: this client's, once there is one.
+        is_late: whether its turn is over: in code mode, what a turn has begun may still be asked for then.
     """
 
-    __slots__ = ("answer", "id", "method", "params", "remote_id")
+    __slots__ = ("answer", "id", "is_late", "method", "params", "remote_id")
 
     def __init__(self, own_id: bytes, remote_id: bytes, method: str, params: JsonValue) -> None:
         self.id = own_id
@@ -37,6 +38,7 @@ class _Question:
         self.method = method
         self.params = params
         self.answer: bytes | None = None
+        self.is_late = False
 
     def of(self, member: str) -> str | None:
         """A member of its params."""
@@ -64,10 +66,9 @@ class Questions:
                     return b"", b""
                 known.remote_id = remote_id
                 return b"", self._addressed(known)
-        own_id = remote_id
+        own_id = json.dumps(self._own_id(request_id)).encode()
         if self._connections:
-            own_id = json.dumps(f"{self._connections}/{request_id}").encode()
-            line = json.dumps({"method": method, "id": f"{self._connections}/{request_id}", "params": params}).encode()
+            line = json.dumps({"method": method, "id": self._own_id(request_id), "params": params}).encode()
         self._open[own_id] = _Question(own_id, remote_id, method, params)
         return line, b""
 
@@ -80,7 +81,7 @@ class Questions:
         if question is None:  # it was settled otherwise
             return b""
         question.answer = line[found.end() :]
-        if question.of("threadId") is None:  # nobody will say that it is settled, and it is not asked again
+        if question.of("threadId") is None or question.is_late:  # perhaps nobody will say that it is settled
             del self._open[question.id]
         return self._addressed(question)
 
@@ -92,19 +93,25 @@ class Questions:
                 del self._open[question.id]
                 own_id: RequestId = json.loads(question.id)
                 return own_id
-        return request_id
+        return self._own_id(request_id)
 
     def turn_ended(self, turn_id: str) -> None:
-        """A turn is over, and with it what was asked in it."""
+        """A turn is over, and with it what was asked in it, unless that waits for an answer on this connection."""
         for question in list(self._open.values()):
             if question.of("turnId") == turn_id:
-                del self._open[question.id]
+                question.is_late = True
+                if question.answer is not None or question.remote_id is None:
+                    del self._open[question.id]
 
     def lost(self) -> None:
         """The connection broke: no question can be answered before it is asked again."""
         self._connections += 1
         for question in self._open.values():
             question.remote_id = None
+
+    def _own_id(self, request_id: RequestId) -> RequestId:
+        """What a question is called here that is asked now."""
+        return f"{self._connections}/{request_id}" if self._connections else request_id
 
     @staticmethod
     def _addressed(question: _Question) -> bytes:
