@@ -18,6 +18,7 @@ import pytest
 
 from codex_release.base.digests import Digest
 from codex_release.base.errors import CacheError
+from codex_release.base.locking import held
 from codex_release.fetching.cache import Cache
 
 if TYPE_CHECKING:
@@ -108,9 +109,8 @@ def age(path: Path, days: float) -> None:
 
 
 def contents(cache: Cache) -> set[str]:
-    """Everything in the cache but the locks, which are small and stay."""
-    found = {path.relative_to(cache.root).as_posix() for path in cache.root.rglob("*") if path.is_file()}
-    return {path for path in found if not path.startswith("locks/")}
+    """Everything in the cache; of a lock that nobody holds, nothing is left."""
+    return {path.relative_to(cache.root).as_posix() for path in cache.root.rglob("*") if path.is_file()}
 
 
 class TestAddresses:
@@ -566,8 +566,5 @@ def test_pruning_takes_the_locks_and_the_scratch_that_a_kill_left(cache: Cache) 
 
 def acquires(cache: Cache, name: str) -> bool:
     """Whether a lock is free."""
-    lock = cache._lock(name)
-    if not cache._acquire(lock, waits=False):
-        return False
-    lock.release()
-    return True
+    with held(cache.root / "locks" / f"{name}.lock", waits=False) as is_held:
+        return is_held

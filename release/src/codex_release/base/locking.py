@@ -6,15 +6,48 @@ when its maker is killed, and everybody would wait for a process that is gone.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from filelock import BaseFileLock
 
-__all__ = ["acquire", "lock_file"]
+__all__ = ["acquire", "held", "lock_file"]
+
+
+@contextlib.contextmanager
+def held(path: Path, *, waits: bool = True, on_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
+    """A block that holds the lock of a file, and leaves no file behind; the system frees that of a process that dies.
+
+    Args:
+        path: the file, in a directory that is there.
+        waits: for whoever holds it, however long.
+        on_wait: called once if that is somebody else.
+
+    Yields:
+        whether it is held, as it always is by who waits.
+
+    Raises:
+        OSError: if it cannot be made, or its file system has no locks.
+    """
+    lock = lock_file(path)
+    is_held = acquire(lock, waits=False)
+    if not is_held and waits:
+        on_wait()
+        is_held = acquire(lock, waits=True)
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            if sys.platform != "win32":  # there, releasing it deletes it
+                with contextlib.suppress(OSError):  # one that stays is taken again
+                    path.unlink()  # while it is held: who waits sees that it is gone, and begins anew
+            lock.release()
 
 
 def lock_file(path: Path, *, stays: bool = False) -> BaseFileLock:

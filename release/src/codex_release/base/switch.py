@@ -18,13 +18,12 @@ import json
 import os
 import re
 import secrets
-import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree, replace, write_text
-from codex_release.base.locking import acquire, lock_file
+from codex_release.base.locking import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -196,17 +195,8 @@ def exclusive(directory: Path, name: str, on_wait: Callable[[], None] = lambda: 
         OSError: if the directory cannot be written, or its file system has no locks.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f".{name}.lock"
-    lock = lock_file(path)
-    if not acquire(lock, waits=False):
-        on_wait()
-        acquire(lock, waits=True)
-    try:
+    with held(directory / f".{name}.lock", on_wait=on_wait):
         yield
-    finally:
-        if sys.platform != "win32":  # there, releasing it deletes it
-            path.unlink(missing_ok=True)  # while it is held: who waits sees that it is gone, and begins anew
-        lock.release()
 
 
 @contextlib.contextmanager

@@ -23,17 +23,15 @@ import stat
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_release.base.atomic import remove_tree, replace, write_text
 from codex_release.base.errors import CacheError, system_errors_as
-from codex_release.base.locking import acquire, lock_file
+from codex_release.base.locking import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from filelock import BaseFileLock
+    from pathlib import Path
 
     from codex_release.base.digests import Digest
 
@@ -120,16 +118,13 @@ class Cache:
     def scratch_tree(self) -> Iterator[Path]:
         """A new empty directory to fill; it vanishes at the end of the block unless `adopt_tree` gave it an address."""
         scratch = self._directory("trees") / f".{secrets.token_hex(8)}"
-        try:
-            with self.exclusive(scratch.name):
-                with self.usable(f"{scratch} cannot be made"):
-                    scratch.mkdir(mode=0o700)
-                try:
-                    yield scratch
-                finally:
-                    remove_tree(scratch)
-        finally:
-            self._forget_lock(scratch.name)
+        with self.exclusive(scratch.name):
+            with self.usable(f"{scratch} cannot be made"):
+                scratch.mkdir(mode=0o700)
+            try:
+                yield scratch
+            finally:
+                remove_tree(scratch)
 
     def adopt_tree(self, scratch: Path, key: str) -> Path:
         """Give a filled scratch directory its address; if there is such a tree already, that one stays."""
@@ -171,14 +166,8 @@ class Cache:
             name: what is going to be filled.
             on_wait: called once if somebody else holds it.
         """
-        lock = self._lock(name)
-        if not self._acquire(lock, waits=False):
-            on_wait()
-            self._acquire(lock, waits=True)
-        try:
+        with self._held(self._lock(name), on_wait=on_wait):
             yield
-        finally:
-            lock.release()
 
     def entries(self) -> list[CacheEntry]:
         """Everything in the cache, oldest use first."""
@@ -222,59 +211,40 @@ class Cache:
             if not path.name.startswith(".") and not (address and _is(stat.S_ISREG, self.archive(address))):
                 self.drop(path)
         for path in self._listed("locks"):
-            self._remove_lock(path)
+            with self.usable(f"{path} cannot be deleted"):
+                _make_way(path, stat.S_ISREG)
+            with contextlib.suppress(CacheError), self._held(path, waits=False):
+                pass  # it goes at the end of the block, unless a process holds it
         return gone
-
-    def _remove_lock(self, path: Path) -> None:
-        """Delete a lock file that nobody holds; who opened it just now finds that it is gone, and begins anew."""
-        with self.usable(f"{path} cannot be deleted"):
-            _make_way(path, stat.S_ISREG)
-        lock = lock_file(path)
-        with contextlib.suppress(OSError, CacheError):
-            if self._acquire(lock, waits=False):
-                try:
-                    if sys.platform != "win32":  # there, an open file cannot be deleted
-                        path.unlink(missing_ok=True)
-                finally:
-                    lock.release()
-                if sys.platform == "win32":
-                    path.unlink(missing_ok=True)
-
-    def _forget_lock(self, name: str) -> None:
-        """Delete the lock file of a name that is never used again; with others that would part those who wait."""
-        with contextlib.suppress(OSError):
-            Path(self._lock(name).lock_file).unlink()
 
     def _remove(self, path: Path, limit: float) -> bool:
         """Delete something, unless a process is filling it or used it since it was listed."""
-        lock = self._lock(path.name)
-        if not self._acquire(lock, waits=False):
-            return False
-        try:
-            if path.lstat().st_mtime >= limit:
+        with self._held(self._lock(path.name), waits=False) as is_held:
+            try:
+                if not is_held or path.lstat().st_mtime >= limit:
+                    return False
+                self.drop(path)
+            except FileNotFoundError:
                 return False
-            self.drop(path)
-        except FileNotFoundError:
-            return False
-        except CacheError as error:
-            # Windows does not delete what a process has open: it is in use.
-            if sys.platform == "win32" and isinstance(error.__cause__, PermissionError):
-                return False
-            raise
-        finally:
-            lock.release()
+            except CacheError as error:
+                # Windows does not delete what a process has open: it is in use.
+                if sys.platform == "win32" and isinstance(error.__cause__, PermissionError):
+                    return False
+                raise
         return True
 
-    def _lock(self, name: str) -> BaseFileLock:
-        path = self._directory("locks") / f"{_safe(name)}.lock"
-        if path.is_symlink():
-            self.drop(path)
-        return lock_file(path)
+    def _lock(self, name: str) -> Path:
+        return self._directory("locks") / f"{_safe(name)}.lock"
 
-    def _acquire(self, lock: BaseFileLock, *, waits: bool) -> bool:
-        """Whether a lock is held now."""
-        with self.usable(f"{lock.lock_file} cannot be locked"):
-            return acquire(lock, waits=waits)
+    @contextlib.contextmanager
+    def _held(self, lock: Path, *, waits: bool = True, on_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
+        """As `locking.held`."""
+        if lock.is_symlink():
+            self.drop(lock)
+        with contextlib.ExitStack() as stack:
+            with self.usable(f"{lock} cannot be locked"):
+                is_held = stack.enter_context(held(lock, waits=waits, on_wait=on_wait))
+            yield is_held
 
     def _directory(self, kind: str) -> Path:
         """One of the directories below the root, made if it is not there.
