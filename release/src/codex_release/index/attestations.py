@@ -34,26 +34,21 @@ def attested_by(provenance: bytes, name: str, sha256: str) -> str:
     if not attestations:
         raise VerifyError("its provenance holds no attestation")
     for each in attestations:
-        _hold(each, name, sha256)
+        hold_attestation(each, name, sha256)
     return ", ".join(publishers)
 
 
-def hold_attestation(attestation: bytes, name: str, sha256: str) -> None:
-    """Hold one attestation, as it lies beside a file that is going to be uploaded, against the file.
+def hold_attestation(attestation: Table, name: str, sha256: str) -> None:
+    """Hold one attestation against the file that it lies beside, by what was signed: a statement of in-toto's.
 
     Args:
-        attestation: the attestation object, JSON.
+        attestation: the attestation object.
         name: the file's name.
         sha256: of its bytes, in hex.
 
     Raises:
         VerifyError: if it cannot be understood, or speaks of another file or other bytes.
     """
-    _hold(read_json(attestation, "its attestation", VerifyError), name, sha256)
-
-
-def _hold(attestation: Table, name: str, sha256: str) -> None:
-    """Read what was signed: a statement of in-toto's, as JSON in base64."""
     envelope = attestation.table("envelope")
     try:
         statement = base64.b64decode(envelope.text("statement"), validate=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codex_release.base.digests import file_digests
 from codex_release.base.errors import VerifyError
+from codex_release.base.table import Table, read_json
 from codex_release.base.words import byte_count
 from codex_release.check.release import FileVerdict, check_files, distributions_in, problems_of
 from codex_release.facts.versions import identity
@@ -87,9 +88,9 @@ def _attested(file: Candidate) -> Iterator[str]:
             yield f"{file.attestation.name}: {error}; sign {file.name} anew, or remove the attestations"
 
 
-def _small(path: Path) -> bytes:
+def _small(path: Path) -> Table:
     with path.open("rb") as opened:
         content = opened.read(_MOST_ATTESTATION + 1)
     if len(content) > _MOST_ATTESTATION:
         raise VerifyError(f"it has more than {byte_count(_MOST_ATTESTATION)}")
-    return content
+    return read_json(content, "its attestation", VerifyError)
