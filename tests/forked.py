@@ -59,7 +59,8 @@ _PRELOADED: dict[str, tuple[str, ...]] = {
 WORKER = "codex_release.base.worker.python_argv"
 """What `Programs.worker` takes the place of."""
 _OPTIONS = {
-    "capture_output", "check", "cwd", "encoding", "env", "errors", "stderr", "stdin", "stdout", "text", "timeout",
+    "capture_output", "check", "cwd", "encoding", "env", "errors", "input", "stderr", "stdin", "stdout", "text",
+    "timeout",
 }  # fmt: skip
 _OF_THE_START = ("PYTHON", "LC_", "LANG", "LD_", "COVERAGE_")
 """The variables that an interpreter looks at when it starts."""
@@ -163,6 +164,7 @@ def _can_be_forked(argv: Any, options: dict[str, Any], at_start: dict[str, str])
         and _words(argv)[0] in _PRELOADED
         and options.keys() <= _OPTIONS
         and options.get("stdin") in {None, subprocess.DEVNULL}
+        and options.get("input") is None
         and all(options.get(name) in {None, *_SPECIAL} for name in ("stdout", "stderr"))
         and _at_start(env) == at_start
     )

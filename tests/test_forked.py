@@ -1,4 +1,4 @@
-"""Workers as forks: what becomes of the one becomes of the other."""
+"""Programs and workers as forks: what tests start is one, and what becomes of the one becomes of the other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from forked import Programs
+from programs import codex_release
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")]
 
@@ -36,6 +37,12 @@ def started(programs: Programs) -> tuple[subprocess.Popen[str], psutil.Process]:
     (address,) = (word for word in argv if word.endswith("/forks"))
     theirs = [each for each in psutil.process_iter(["cmdline"]) if address in (each.info["cmdline"] or ())]
     return process, max((each for each in theirs if each.pid != process.pid), key=lambda each: len(each.parents()))
+
+
+def test_what_tests_run_is_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    codex_release("matrix")
+    monkeypatch.delattr("forked._run")  # by which all else is started
+    codex_release("matrix")
 
 
 def test_a_stand_in_that_is_killed_takes_its_fork_along(programs: Programs) -> None:
