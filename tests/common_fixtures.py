@@ -21,7 +21,7 @@ from typing import Any, cast
 import pytest
 from fake_release import FakeRelease, Unheard
 from filelock import FileLock
-from forked import WORKER, Programs
+from forked import STARTED, Programs
 from needs import needs
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
@@ -30,7 +30,6 @@ from publishing import SmallRelease
 from rich.console import Console
 
 from codex_release.base.http import Web
-from codex_release.base.programs import python_argv
 from codex_release.base.progress import Lines
 from codex_release.context import Context
 from codex_release.facts.settings import Settings
@@ -48,7 +47,8 @@ def _programs_start_in_a_moment() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         programs = Programs(Path(directory))
         patch.setattr(subprocess, "run", programs.run)
-        patch.setattr(WORKER, programs.worker)
+        for place, argv in programs.stand_ins().items():
+            patch.setattr(place, argv)
         yield
         programs.close()
 
@@ -67,7 +67,8 @@ def usual_signals() -> Iterator[None]:
 def started_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs import all they use, as they do for everybody."""
     monkeypatch.setattr(subprocess, "run", RUN)
-    monkeypatch.setattr(WORKER, python_argv)
+    for place, argv in STARTED.items():
+        monkeypatch.setattr(place, argv)
 
 
 @pytest.fixture(scope="session")

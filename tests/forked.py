@@ -2,9 +2,8 @@
 
 `Programs.run` takes the place of `subprocess.run` for ``python -m MODULE …`` of this interpreter, if it knows the
 module: the program has a process, arguments, an environment, a directory and an exit code of its own, and only the
-seconds in which it would import are saved. `Programs.worker` does the same for the processes in which the toolkit has
-others work, be it used here or by such a program. It needs POSIX. Whatever is asked for in another way is started as
-ever.
+seconds in which it would import are saved. `Programs.stand_ins` do the same for the processes that the toolkit itself
+starts, be it used here or by such a program. It needs POSIX. Whatever is asked for in another way is started as ever.
 
 As a script, it is the process that forks: ``python forked.py SOCKET``, which ends with the process that started it.
 """
@@ -30,13 +29,14 @@ import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from codex_release.base import worker
-from codex_release.base.programs import python_argv
+from codex_release.base import programs as usual
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-__all__ = ["WORKER", "Programs"]
+    _Argv = Callable[..., list[str]]
+
+__all__ = ["STARTED", "Programs"]
 
 _TOOLKIT = ("codex_release.cli", "codex_release.commands.*", "codex_release.context")
 _HATCHLING = ("hatchling.build", "hatchling.builders.wheel", "hatchling.builders.sdist", "hatchling.metadata.core")
@@ -47,17 +47,24 @@ _PIP = (
     "pip._internal.resolution.resolvelib.resolver",
 )
 _CONTENTS = ("check_wheel_contents.checker", "click", "wheel_filename")
+_DEVPI = ("devpi_server.init", "devpi_server.main")
 _TWINE = ("twine.cli", "twine.commands.check", "twine.commands.upload", "rich._emoji_codes")
 _PRELOADED: dict[str, tuple[str, ...]] = {
     "codex_release": _TOOLKIT,
     str(Path(__file__).with_name("killed_at.py")): _TOOLKIT,
     "codex_release.base.worker": ("codex_release.base.worker", *_PIP, *_CONTENTS, *_TWINE),
     "codex_release.wheels.backend": ("codex_release.wheels.backend", "build", *_HATCHLING),
+    "codex_release.rehearse.index_server": ("codex_release.rehearse.index_server", *_DEVPI),
     "pip": _PIP,
     "twine": _TWINE,
 }
-WORKER = "codex_release.base.worker.python_argv"
-"""What `Programs.worker` takes the place of."""
+STARTED: Mapping[str, _Argv] = {
+    "codex_release.base.worker.python_argv": usual.python_argv,
+    "codex_release.index.configured.module_argv": usual.module_argv,
+    "codex_release.publish.upload.module_argv": usual.module_argv,
+    "codex_release.rehearse.local_index.python_argv": usual.python_argv,
+}
+"""What says how a program of ours is started, by the places where `Programs.stand_ins` take its place."""
 _OPTIONS = {
     "capture_output", "check", "cwd", "encoding", "env", "errors", "input", "stderr", "stdin", "stdout", "text",
     "timeout",
@@ -81,7 +88,6 @@ class Programs:
         self._alive: socket.socket | None = None
         self._environ = dict(os.environ)  # a test may have changed it by the time that the process is started
         self._at_start = _at_start(self._environ)
-        self._worker = _worker_at(self._address)
 
     def close(self) -> None:
         """End the process that forks."""
@@ -115,10 +121,9 @@ class Programs:
             ran.check_returncode()
         return ran
 
-    def worker(self, module: str, *words: str) -> list[str]:
-        """What `codex_release.base.programs.python_argv` does."""
-        self._start()
-        return self._worker(module, *words)
+    def stand_ins(self) -> dict[str, _Argv]:
+        """What to put into the places of `STARTED`."""
+        return _stand_ins(self._address, self._start)
 
     def _ended(self, argv: Any, options: dict[str, Any], given: list[int], stack: contextlib.ExitStack) -> int:
         """Let the program run to its end; its exit code, as `subprocess` counts."""
@@ -170,17 +175,23 @@ def _can_be_forked(argv: Any, options: dict[str, Any], at_start: dict[str, str])
     )
 
 
-def _worker_at(address: str) -> Callable[..., list[str]]:
-    """What gives the arguments that run a worker as a fork of the process at an address."""
+def _stand_ins(address: str, start: Callable[[], object] = lambda: None) -> dict[str, _Argv]:
+    """For each place of `STARTED` what gives the arguments that run a fork of the process at an address."""
     at_start = _at_start(os.environ)
 
-    def arguments(module: str, *words: str) -> list[str]:
-        if _at_start(os.environ) != at_start:
-            return python_argv(module, *words)
-        order = {"words": [module, *words], "path": [each for each in sys.path if each]}
-        return [sys.executable, "-I", "-S", str(Path(__file__).with_name("standin.py")), address, json.dumps(order)]
+    def stand_in(place: str) -> _Argv:
+        def argv(module: str, *words: str) -> list[str]:
+            if _at_start(os.environ) != at_start:
+                return STARTED[place](module, *words)
+            start()
+            order: dict[str, Any] = {"words": [module, *words]}
+            if STARTED[place] is usual.python_argv:
+                order["path"] = [each for each in sys.path if each]
+            return [sys.executable, "-I", "-S", str(Path(__file__).with_name("standin.py")), address, json.dumps(order)]
 
-    return arguments
+        return argv
+
+    return {place: stand_in(place) for place in STARTED}
 
 
 _SPECIAL = (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)
@@ -218,7 +229,9 @@ def _serve(address: str) -> None:
         os.setsid()
         alive = socket.socket(fileno=os.dup(0))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        setattr(worker, "python_argv", _worker_at(address))  # noqa: B010 - it is no name that `worker` gives to others
+        for place, argv in _stand_ins(address).items():
+            module, _, name = place.rpartition(".")
+            setattr(importlib.import_module(module), name, argv)
         _until_left(listener, alive)
 
 
@@ -303,6 +316,9 @@ def _become(order: dict[str, Any], given: list[int]) -> None:
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
     os.umask(order["umask"])
+    if "PYTHONIOENCODING" in order["env"]:
+        encoding, _, errors = order["env"]["PYTHONIOENCODING"].partition(":")
+        sys.stdout = open(1, "w", encoding=encoding or None, errors=errors or None, closefd=False)  # noqa: SIM115
     name, *words = sys.argv = order["words"]
     try:
         if "path" in order:

@@ -25,9 +25,14 @@ def programs() -> Iterator[Programs]:
         made.close()
 
 
+def worker(programs: Programs) -> list[str]:
+    """The words that start one which builds."""
+    return programs.stand_ins()["codex_release.base.worker.python_argv"]("codex_release.wheels.backend", "0")
+
+
 def started(programs: Programs) -> tuple[subprocess.Popen[str], psutil.Process]:
     """A stand-in, and the fork it stands for, which answers already."""
-    argv = programs.worker("codex_release.wheels.backend", "0")
+    argv = worker(programs)
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
     assert process.stdin is not None
     assert process.stdout is not None
@@ -64,7 +69,7 @@ def test_a_stand_in_ends_as_its_fork_does(programs: Programs) -> None:
 
 def test_one_that_is_killed_at_any_moment_harms_no_other(programs: Programs) -> None:
     for number in range(12):
-        argv = programs.worker("codex_release.wheels.backend", "0")
+        argv = worker(programs)
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as killed:
             with pytest.raises(subprocess.TimeoutExpired):
                 killed.wait(0.005 * number)

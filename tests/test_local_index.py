@@ -23,7 +23,7 @@ from codex_release.base.errors import RehearsalError
 from codex_release.rehearse import local_index as room
 from codex_release.rehearse.local_index import IndexStage, LocalIndex, local_index
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.index, pytest.mark.usefixtures("started_from_nothing")]
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="it needs POSIX")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from io import BufferedReader
 
-__all__ = ["Ran", "answer", "found", "on_path", "printed", "python_argv", "run", "said_last"]
+__all__ = ["Ran", "answer", "found", "module_argv", "on_path", "printed", "python_argv", "run", "said_last"]
 
 _LONGEST = 400
 """How much of what a program said last a message holds, in characters."""
@@ -233,3 +233,8 @@ def python_argv(module: str, *words: str) -> list[str]:
     """
     code = f"import sys; sys.path[:] = sys.argv[1].split(chr(10)); from {module} import main; main()"
     return [sys.executable, "-c", code, "\n".join(each for each in sys.path if each), *words]
+
+
+def module_argv(module: str, *words: str) -> list[str]:
+    """The arguments that run a module of this environment as ``python -m`` does."""
+    return [sys.executable, "-m", module, *words]

@@ -10,19 +10,17 @@ import configparser
 import contextlib
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PackageIndexError, SourceError
-from codex_release.base.programs import answer, run
+from codex_release.base.programs import answer, module_argv, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["PipSettings", "pip_settings"]
 
-_PIP = (sys.executable, "-m", "pip")
 _TIMEOUT_S = 60.0
 _SAYING = {"PYTHONIOENCODING": "utf-8:surrogateescape"}
 """Has pip say names of files so that they can be read, whatever the system's encoding is."""
@@ -75,7 +73,7 @@ def pip_settings() -> PipSettings:
 def _asked(*words: str) -> str:
     """What ``pip config`` answers."""
     try:
-        return answer([*_PIP, "config", *words], timeout_s=_TIMEOUT_S, environ={**os.environ, **_SAYING})
+        return answer(module_argv("pip", "config", *words), timeout_s=_TIMEOUT_S, environ={**os.environ, **_SAYING})
     except SourceError as error:
         raise PackageIndexError(
             f"pip does not say how it is configured: {error.what}", remedy="install pip into the toolkit's environment"
@@ -127,7 +125,7 @@ def _asked_first(project: str) -> str:
     """Where pip, left to itself, looks first: what ``pip -vv index versions`` lists before it searches."""
     # It fails if the project is not there yet, and has said by then what is wanted.
     words = ["-vv", "index", "--retries", "0", "--timeout", "10", "versions", project]
-    ran = run([*_PIP, *words], timeout_s=_TIMEOUT_S, error=PackageIndexError, name="pip")
+    ran = run(module_argv("pip", *words), timeout_s=_TIMEOUT_S, error=PackageIndexError, name="pip")
     listed = re.search(
         r"location\(s\) to search for versions of .*?^\s*\* (https?://\S+)", ran.text, re.MULTILINE | re.DOTALL
     )

@@ -7,13 +7,12 @@ deadline, one file at a time. Whether a failed upload arrived all the same is fo
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PublishError
-from codex_release.base.programs import run, said_last
+from codex_release.base.programs import module_argv, run, said_last
 from codex_release.base.shown import shown_text
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Uploader:
         if self.attested and file.attestation:
             words += ["--attestations", str(file.attestation)]
         ran = run(
-            [sys.executable, "-m", "twine", "--no-color", "upload", *words, str(file.path)],
+            module_argv("twine", "--no-color", "upload", *words, str(file.path)),
             timeout_s=self.start_s + file.digest.size / self.slowest,
             error=PublishError,
             name="twine",
