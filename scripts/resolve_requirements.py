@@ -31,7 +31,7 @@ HEAD = f"# Written from {{name}}.in by `python3 scripts/dev.py requirements`, wh
 NOT_ASKED_FOR = dict.fromkeys(("bench-peer", "peers"), ("openai-codex-cli-bin",))
 """Packages that a file leaves out though it depends on them; such a file is installed without dependencies."""
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 _SYSTEMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
 _MACHINES = ("x86_64", "aarch64", "arm64", "AMD64", "ARM64")
 ENVIRONMENTS = [

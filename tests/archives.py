@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import executables
-import zstandard
 
 from codex_release.facts.targets import Catalog
+from codex_release.runtime import archive
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.runtime.tree import Expected, stream_tree
 
@@ -306,7 +306,9 @@ def gzipped(data: bytes) -> bytes:
 
 def zstd(data: bytes) -> bytes:
     """A zstd file with a checksum, as the ``zstd`` program writes it."""
-    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+    library: Any = archive.zstd
+    compressed: bytes = library.compress(data, options={library.CompressionParameter.checksum_flag: 1})
+    return compressed
 
 
 # --- Writing zip

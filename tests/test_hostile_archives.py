@@ -770,9 +770,9 @@ def test_an_archive_that_is_not_there_is_no_damaged_one(tmp_path: Path) -> None:
 
 
 def test_zstd_without_its_package_says_what_to_do(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "zstandard", None)
+    monkeypatch.setattr(archive, "zstd", None)
     made = archives.single_zst(LINUX)
-    with pytest.raises(ArchiveError, match=r"the package zstandard is not installed; use the \.tar\.gz or \.zip"):
+    with pytest.raises(ArchiveError, match=r"nor the package backports.zstd is there; use the \.tar\.gz or \.zip"):
         unpack(place.archive(made.data), made.name, place.into, lambda name: name)
 
 

@@ -22,7 +22,7 @@ from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from codex_release.base.digests import CHUNK, FileDigest
 from codex_release.base.errors import ArchiveError, DiskError, system_errors_as
@@ -51,8 +51,8 @@ def _optional(module: str) -> ModuleType | None:
 
 # Windows on ARM has no wheel of isal; the standard library's gzip stands in.
 igzip, isal_zlib = _optional("isal.igzip"), _optional("isal.isal_zlib")
-# Python 3.10 for Windows on ARM has no wheel of zstandard.
-zstandard = _optional("zstandard")
+# The standard library has it from Python 3.14 on, if that was built with it.
+zstd = _optional("compression.zstd") or _optional("backports.zstd")
 
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -64,7 +64,7 @@ _DAMAGED = (
     OverflowError,
     NotImplementedError,  # what zipfile does not know
     *((isal_zlib.error,) if isal_zlib else ()),
-    *((zstandard.ZstdError,) if zstandard else ()),
+    *((zstd.ZstdError,) if zstd else ()),
 )
 
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -74,8 +74,6 @@ _ZIP_READ = 2 << 20
 _ZIP_END = 22
 _CHUNKS_BEHIND = 8
 """How many chunks may wait to be hashed while more are read and written."""
-_ZSTD_STEP = 256
-"""How much of a zstd file is decompressed at a time; it may become 30 000 times as much."""
 
 
 class Writer(Protocol):
@@ -188,15 +186,13 @@ def _entries(path: Path, name: str, stack: contextlib.ExitStack, rules: EntryRul
     if head.startswith(b"PK"):
         return _zip_entries(stack.enter_context(_ZipFile(path)), name, rules, stack)
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        if zstandard is None:
+        if zstd is None:
             raise ArchiveError(
-                "zstd archives cannot be read here: the package zstandard is not installed",
+                "zstd archives cannot be read here: neither this Python's compression.zstd nor the package "
+                "backports.zstd is there",
                 remedy="use the .tar.gz or .zip archive of the release",
             )
-        new = zstandard.ZstdDecompressor
-        return iter(
-            [Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(_ZstdFile(path.open("rb"), new), rules))]
-        )
+        return iter([Entry(name.removesuffix(".zst"), "file", None, lambda: _Counted(zstd.open(path), rules))])
     if looks_executable(head):
         return iter([Entry(name, "file", path.stat().st_size, lambda: _Counted(path.open("rb"), rules))])
     if not head:
@@ -234,7 +230,7 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
 class _Counted:
     """A stream whose every byte counts against the limits."""
 
-    def __init__(self, stream: IO[bytes] | _ZstdFile, rules: EntryRules) -> None:
+    def __init__(self, stream: IO[bytes], rules: EntryRules) -> None:
         self._stream = stream
         self._rules = rules
 
@@ -286,35 +282,3 @@ class _ZipFile(io.FileIO):
         if whence == io.SEEK_SET and offset < 0:
             raise ValueError("its directory does not fit into it")
         return super().seek(offset, whence)
-
-
-class _ZstdFile:
-    """A zstd file, frame after frame: the package's own reader takes a frame that was cut short for a whole one."""
-
-    def __init__(self, file: IO[bytes], decompressor: Callable[[], Any]) -> None:
-        self._file = file
-        self._decompressor = decompressor
-        self._frame = decompressor().decompressobj()
-        self._waiting = self._ready = b""
-
-    def close(self) -> None:
-        self._file.close()
-
-    def read(self, size: int, /) -> bytes:
-        while not self._ready and self._advance():
-            pass
-        chunk, self._ready = self._ready[:size], self._ready[size:]
-        return chunk
-
-    def _advance(self) -> bool:
-        """Decompress a little more; whether there was more."""
-        data = self._waiting or self._file.read(_ZSTD_STEP)
-        if self._frame.eof:
-            if not data:
-                return False
-            self._frame = self._decompressor().decompressobj()
-        if not data:
-            raise EOFError("its last frame is cut short")
-        self._ready = self._frame.decompress(data)
-        self._waiting = self._frame.unused_data
-        return True
