@@ -19,7 +19,7 @@ from codex_release.check.contents import (
     record_problems,
     size_problems,
 )
-from codex_release.check.sources import Project, project_problems
+from codex_release.check.sources import Measure, Project, project_problems
 from codex_release.runtime.archive import DirectorySink, stream
 from codex_release.wheels.stage import sdk_texts
 from codex_release.wheels.wheel_file import WheelFile, read_headers
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from codex_release.facts.lock import Lock
-    from codex_release.facts.targets import Catalog
-    from codex_release.facts.workspace import Workspace
 
 __all__ = ["check_client_sdist", "check_client_wheel"]
 
@@ -42,44 +39,34 @@ _LICENSES = ("LICENSE",)
 """The names of the files with its license's text."""
 
 
-def check_client_wheel(
-    wheel: WheelFile, catalog: Catalog, lock: Lock | None, project: Project | None
-) -> tuple[list[str], str | None]:
+def check_client_wheel(wheel: WheelFile, measure: Measure) -> tuple[list[str], str | None]:
     """The problems of the client's wheel beside those of any, and the runtime version it is pinned to."""
     contents, damaged = read_contents(wheel)
     problems = damaged + record_problems(wheel, contents)
-    problems += metadata_problems(wheel.metadata, catalog.license, _LICENSES)
-    problems += project_problems(wheel, project, contents, catalog, _LICENSES)
+    problems += metadata_problems(wheel.metadata, measure.catalog.license, _LICENSES)
+    problems += project_problems(wheel, measure, contents, _LICENSES)
     if wheel.wheel.get("Root-Is-Purelib") != "true":
         problems.append("WHEEL does not say Root-Is-Purelib: true, though it is for any platform")
     if {tag.platform for tag in wheel.tags} != {"any"}:
         problems.append("it is not for any platform")
-    return _with_pin(problems, wheel.metadata, catalog, lock)
+    return _with_pin(problems, wheel.metadata, measure)
 
 
-def check_client_sdist(
-    path: Path,
-    version: Version,
-    catalog: Catalog,
-    lock: Lock | None,
-    project: Project | None,
-    workspace: Workspace | None,
-) -> tuple[list[str], str | None]:
+def check_client_sdist(path: Path, name: str, version: Version, measure: Measure) -> tuple[list[str], str | None]:
     """The problems of the client's sdist, and the runtime version it is pinned to.
 
     Args:
         path: the sdist.
-        version: what its name says.
-        catalog: the data file.
-        lock: what the pin must be; `None` to judge the sdist by itself.
-        project: the checkout's, if it must be of this one.
-        workspace: the checkout, likewise.
+        name: the project that its name says.
+        version: likewise.
+        measure: what it is held against.
 
     Raises:
         CheckError: if the checkout's project cannot be read.
         StageError: if it cannot be staged.
     """
-    problems = size_problems(path, catalog.client, catalog)
+    catalog, workspace = measure.catalog, measure.workspace
+    problems, project = size_problems(path, name, catalog), measure.project(name)
     with tempfile.TemporaryDirectory(prefix="codex-check-") as scratch:
         try:
             found = stream(path, path.name, DirectorySink(Path(scratch)), str)
@@ -90,12 +77,12 @@ def check_client_sdist(
         if f"{top}/PKG-INFO" not in found:
             return [*problems, f"it has no {top}/PKG-INFO"], None
         metadata = read_headers((Path(scratch) / top / "PKG-INFO").read_bytes())
-        problems += name_problems("PKG-INFO", metadata, catalog.client, version)
+        problems += name_problems("PKG-INFO", metadata, name, version)
         problems += metadata_problems(metadata, catalog.license, _LICENSES)
         if project is not None:
             problems += _sdist_problems(Path(scratch) / top, found, project)
             problems += project.metadata_problems(metadata, catalog.distribution)
-    problems, pinned = _with_pin(problems, metadata, catalog, lock)
+    problems, pinned = _with_pin(problems, metadata, measure)
     if workspace is not None and pinned is not None:
         # What is built from it follows from these, whatever PKG-INFO says.
         with system_errors_as(CheckError, f"{workspace.sdk} cannot be read", "let it be read"):
@@ -125,15 +112,13 @@ def _sdist_problems(directory: Path, found: Mapping[str, FileDigest], project: P
     return problems
 
 
-def _with_pin(
-    problems: list[str], metadata: Message, catalog: Catalog, lock: Lock | None
-) -> tuple[list[str], str | None]:
+def _with_pin(problems: list[str], metadata: Message, measure: Measure) -> tuple[list[str], str | None]:
     """The problems with those of the pin, and the runtime version (PEP 440) that it names, exactly and always."""
     try:
         requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
     except InvalidRequirement as error:
         return [*problems, f"a dependency cannot be understood: {error}"], None
-    project = catalog.distribution
+    project, lock = measure.catalog.distribution, measure.lock
     pins = [each for each in requirements if canonicalize_name(each.name) == project]
     specifiers = list(pins[0].specifier) if len(pins) == 1 else []
     odd = len(specifiers) != 1 or specifiers[0].operator != "==" or "*" in specifiers[0].version

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from codex_release.base.digests import FileDigest, digested
-from codex_release.base.errors import ArchiveError
+from codex_release.base.errors import ArchiveError, CheckError
 from codex_release.runtime.entries import EntryRules
 from codex_release.wheels.record import record_hash
 from codex_release.wheels.wheel_file import DAMAGED, WheelFile, told
@@ -161,7 +161,13 @@ def metadata_problems(metadata: Message, expression: str, texts: Iterable[str]) 
 
 
 def size_problems(path: Path, project: str, catalog: Catalog) -> list[str]:
-    """Whether a file of a project is larger than the index takes."""
+    """Whether a file of a project is larger than the index takes.
+
+    Raises:
+        CheckError: if there is no such project in a release.
+    """
+    if project not in catalog.size_limits:
+        raise CheckError(f"{project} is no project of this release", remedy=f"check {', '.join(catalog.size_limits)}")
     size, limit = path.stat().st_size, catalog.size_limits[project]
     if size <= limit:
         return []

@@ -16,7 +16,7 @@ from codex_release.check.client import check_client_sdist, check_client_wheel
 from codex_release.check.contents import entry_problems, identity_problems, size_problems
 from codex_release.check.metadata import MetadataCheck
 from codex_release.check.runtime import Assembled, Coverage, check_runtime
-from codex_release.check.sources import Project, form_problems
+from codex_release.check.sources import Measure, form_problems
 from codex_release.facts.versions import identity
 from codex_release.wheels.wheel_file import WheelFile
 
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
     from codex_release.check.running import Run
     from codex_release.context import Context
-    from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
-    from codex_release.facts.workspace import Workspace
 
 __all__ = [
     "FileVerdict",
@@ -105,14 +103,14 @@ def check_files(
         pool, aside = ThreadPoolExecutor(context.jobs), ThreadPoolExecutor(1)
         for each in (pool, aside):
             stack.callback(each.shutdown, cancel_futures=True)
-        judge = _Judge(
+        measure = Measure(
             context.catalog,
             None if unlocked else context.lock,
             context.settings.environ if runs else None,
             context.workspace if of_this_checkout else None,
         )
         said = aside.map(metadata.problems, paths)
-        found = pool.map(lambda path: judge.verdict(path, (known or {}).get(path.name)), paths)
+        found = pool.map(lambda path: _verdict(path, measure, (known or {}).get(path.name)), paths)
         return [
             replace(verdict, problems=(*verdict.problems, *more)) for verdict, more in zip(found, said, strict=True)
         ]
@@ -171,65 +169,35 @@ def require_passed(verdicts: Sequence[FileVerdict], catalog: Catalog | None = No
         raise CheckError("the built files do not pass the check", problems=problems)
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """What files are held against.
+def _verdict(path: Path, measure: Measure, known: Assembled | None) -> FileVerdict:
+    """What is found about one file."""
+    try:
+        if not path.is_file():
+            raise CheckError(f"{path} is no file")
+        if path.name.endswith(_SDIST):
+            return _sdist_verdict(path, measure)
+        with WheelFile.open(path) as wheel:
+            problems = size_problems(path, wheel.distribution, measure.catalog)
+            if broken := entry_problems(wheel):  # nothing of it is unpacked then
+                return FileVerdict(path, (*problems, *broken))
+            problems += identity_problems(wheel) + form_problems(wheel)
+            if wheel.distribution == measure.catalog.distribution:
+                # What something speaks against is not run.
+                judged_by = replace(measure, environ=None) if problems else measure
+                found, coverage = check_runtime(wheel, judged_by, known)
+                return FileVerdict(path, (*problems, *found), coverage=coverage)
+            found, pin = check_client_wheel(wheel, measure)
+            return FileVerdict(path, (*problems, *found), pin=pin)
+    except ReleaseError as error:
+        return FileVerdict(path, (str(error),))
 
-    Attributes:
-        catalog: the data file.
-        lock: what payloads and pins must be; `None` to judge the files by themselves.
-        environ: to run locked runtimes with, where that can be; `None` runs nothing.
-        workspace: the checkout that their own files and metadata must come from; `None` if they may be of another.
-    """
 
-    catalog: Catalog
-    lock: Lock | None
-    environ: Mapping[str, str] | None
-    workspace: Workspace | None
-
-    def verdict(self, path: Path, known: Assembled | None) -> FileVerdict:
-        """What is found about one file."""
-        try:
-            if not path.is_file():
-                raise CheckError(f"{path} is no file")
-            if path.name.endswith(_SDIST):
-                return self._sdist(path)
-            with WheelFile.open(path) as wheel:
-                project = self._project(wheel.distribution)
-                problems = size_problems(path, wheel.distribution, self.catalog)
-                if broken := entry_problems(wheel):  # nothing of it is unpacked then
-                    return FileVerdict(path, (*problems, *broken))
-                problems += identity_problems(wheel) + form_problems(wheel)
-                if wheel.distribution == self.catalog.distribution:
-                    environ = None if problems else self.environ  # what something speaks against is not run
-                    found, coverage = check_runtime(wheel, self.catalog, self.lock, known, environ, project)
-                    return FileVerdict(path, (*problems, *found), coverage=coverage)
-                found, pin = check_client_wheel(wheel, self.catalog, self.lock, project)
-                return FileVerdict(path, (*problems, *found), pin=pin)
-        except ReleaseError as error:
-            return FileVerdict(path, (str(error),))
-
-    def _sdist(self, path: Path) -> FileVerdict:
-        try:
-            name, version = parse_sdist_filename(path.name)
-        except InvalidSdistFilename as error:
-            raise CheckError(f"{path} does not have an sdist's name: {error}") from error
-        if name == self.catalog.distribution:
-            raise CheckError(f"{name} is wheels only: an sdist of it would hold the executables of one platform")
-        project = self._project(name)
-        problems, pin = check_client_sdist(path, version, self.catalog, self.lock, project, self.workspace)
-        return FileVerdict(path, tuple(problems), pin=pin)
-
-    def _project(self, name: str) -> Project | None:
-        """The checkout's project of a distribution; None if there is no checkout."""
-        if name not in self.catalog.size_limits:
-            raise CheckError(
-                f"{name} is no project of this release", remedy=f"check {', '.join(self.catalog.size_limits)}"
-            )
-        if self.workspace is None:
-            return None
-        licenses = {"LICENSE": self.workspace.license}
-        if name != self.catalog.distribution:
-            return Project.read(self.workspace.sdk, licenses)
-        licenses |= {f"LICENSE.{work.name}": self.workspace.license_of(work.name) for work in self.catalog.works}
-        return Project.read(self.workspace.runtime_template, licenses)
+def _sdist_verdict(path: Path, measure: Measure) -> FileVerdict:
+    try:
+        name, version = parse_sdist_filename(path.name)
+    except InvalidSdistFilename as error:
+        raise CheckError(f"{path} does not have an sdist's name: {error}") from error
+    if name == measure.catalog.distribution:
+        raise CheckError(f"{name} is wheels only: an sdist of it would hold the executables of one platform")
+    problems, pin = check_client_sdist(path, name, version, measure)
+    return FileVerdict(path, tuple(problems), pin=pin)

@@ -16,7 +16,7 @@ from codex_release.base.errors import CheckError, InspectError, LockError, Relea
 from codex_release.base.table import read_json
 from codex_release.check.contents import Contents, metadata_problems, read_contents, record_problems
 from codex_release.check.running import Run, run_entrypoint
-from codex_release.check.sources import Project, project_problems
+from codex_release.check.sources import Measure, project_problems
 from codex_release.facts.lock import Lock, LockedTarget, compare_files
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.runtime.codesign import examine
@@ -73,25 +73,15 @@ class Assembled:
     inspection: Inspection
 
 
-def check_runtime(
-    wheel: WheelFile,
-    catalog: Catalog,
-    lock: Lock | None,
-    known: Assembled | None,
-    environ: Mapping[str, str] | None,
-    project: Project | None,
-) -> tuple[list[str], Coverage | None]:
+def check_runtime(wheel: WheelFile, measure: Measure, known: Assembled | None) -> tuple[list[str], Coverage | None]:
     """The problems of a runtime wheel beside those of any, and what it contributes to its release if that can be told.
 
     Args:
         wheel: the wheel.
-        catalog: the data file.
-        lock: what the payload must be; `None` to judge the wheel by itself.
+        measure: what it is held against.
         known: of a wheel that this process just assembled, so that its payload need not be unpacked again; else `None`.
-        environ: what the runtime sees of this process's environment when it is run, where that can be and once it is
-            proven to be the locked one; `None` runs nothing.
-        project: the template that its own files and metadata must come from; `None` if that is not known.
     """
+    catalog, lock, environ = measure.catalog, measure.lock, measure.environ
     problems = _sbom_problems(wheel, catalog) + _mode_problems(wheel, catalog)
     if wheel.wheel.get("Root-Is-Purelib") != "false":
         problems.append("WHEEL does not say Root-Is-Purelib: false, so the wheel would pass as pure Python")
@@ -112,7 +102,7 @@ def check_runtime(
             texts = ["LICENSE", *(f"LICENSE.{work.name}" for work in works)]
             problems += metadata_problems(wheel.metadata, catalog.license_of(works), texts)
             others = [*paths.values(), f"{wheel.dist_info}sboms/{SBOM}"]
-            problems += project_problems(wheel, project, contents, catalog, texts, *others)
+            problems += project_problems(wheel, measure, contents, texts, *others)
             if lock is not None:
                 problems += _lock_problems(wheel, target, catalog, lock, contents)
                 if environ is not None and known is None and catalog.asks and not problems:

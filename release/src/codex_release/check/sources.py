@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
+    from codex_release.facts.lock import Lock
     from codex_release.facts.targets import Catalog
+    from codex_release.facts.workspace import Workspace
 
-__all__ = ["Project", "form_problems", "project_problems"]
+__all__ = ["Measure", "Project", "form_problems", "project_problems"]
 
 _METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt")
 """What each wheel's metadata directory has beside its license; a runtime's has a bill of materials too."""
@@ -125,24 +127,47 @@ class Project:
         return [] if stated == self.entry_points else ["entry_points.txt is not what the checkout's project leads to"]
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What files are held against.
+
+    Attributes:
+        catalog: the data file.
+        lock: what payloads and pins must be; `None` to judge the files by themselves.
+        environ: what a locked runtime sees of this process's environment when it is run, where that can be; `None` runs
+            nothing.
+        workspace: the checkout that their own files and metadata must come from; `None` if they may be of another.
+    """
+
+    catalog: Catalog
+    lock: Lock | None
+    environ: Mapping[str, str] | None
+    workspace: Workspace | None
+
+    def project(self, name: str) -> Project | None:
+        """The checkout's project of a distribution; None if there is no checkout."""
+        if self.workspace is None:
+            return None
+        licenses = {"LICENSE": self.workspace.license}
+        if name != self.catalog.distribution:
+            return Project.read(self.workspace.sdk, licenses)
+        licenses |= {f"LICENSE.{work.name}": self.workspace.license_of(work.name) for work in self.catalog.works}
+        return Project.read(self.workspace.runtime_template, licenses)
+
+
 def project_problems(
-    wheel: WheelFile,
-    project: Project | None,
-    contents: Mapping[str, FileDigest],
-    catalog: Catalog,
-    texts: Iterable[str],
-    *others: str,
+    wheel: WheelFile, measure: Measure, contents: Mapping[str, FileDigest], texts: Iterable[str], *others: str
 ) -> list[str]:
     """What a wheel has that does not belong there, and where it is not what the checkout's project leads to.
 
     Args:
         wheel: the wheel.
-        project: the checkout's; without it, what lies in a package passes.
+        measure: what it is held against; without a checkout, what lies in a package passes.
         contents: what each file of the wheel is.
-        catalog: the data file.
         texts: the names of the files with the texts of its licenses, all of which it must have.
         others: what it has beside those, the project's own files and `_METADATA`.
     """
+    project = measure.project(wheel.distribution)
     licenses = {f"{wheel.dist_info}licenses/{name}": name for name in texts}
     known = {*others, *licenses, *(wheel.dist_info + name for name in _METADATA), *(project.files if project else ())}
     missing = [f"{name} is missing" for name in licenses if name not in contents]
@@ -160,7 +185,7 @@ def project_problems(
     return [
         *found,
         *project.differing(contents),
-        *project.metadata_problems(wheel.metadata, catalog.distribution),
+        *project.metadata_problems(wheel.metadata, measure.catalog.distribution),
         *project.entry_point_problems(entry_points),
     ]
 
