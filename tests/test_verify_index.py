@@ -27,7 +27,6 @@ from codex_release.base.http import Web
 from codex_release.facts.targets import Catalog
 from codex_release.index.attestations import attested_by
 from codex_release.index.client import PackageIndex
-from codex_release.index.configured import PipSettings
 from codex_release.rehearse.local_index import IndexStage, LocalIndex
 from codex_release.verify import trial
 from codex_release.verify.files import OurFile, file_findings
@@ -363,5 +362,5 @@ def test_a_catalog_without_systems_is_a_finding_for_each_target() -> None:
     client = OurFile(Path(CLIENT), FileDigest(1, "ab" * 32), b"")
     with contextlib.closing(Web(Silent())) as web:
         index = PackageIndex("https://index.example/simple/", web)
-        found = resolution_findings([client], ("runtime", "client"), catalog, index, PipSettings())
+        found = resolution_findings([client], ("runtime", "client"), catalog, index)
     assert [each.problem for each in found] == ["release/targets.toml names none of its systems"] * len(targets)

@@ -54,13 +54,14 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
         raise UsageError(f"{arguments.dist} is no directory", remedy="name the directory of the published files")
     version = context.version(arguments.version)
     settings = pip_settings()
-    index = PackageIndex(arguments.index_url or settings.first_index(context.catalog.distribution), context.web)
+    index = PackageIndex(
+        arguments.index_url or settings.first_index(context.catalog.distribution), context.web, settings
+    )
     found = verify(
         context,
         version,
         client_version(arguments.sdk_version, version),
         index,
-        settings,
         files=distributions_in(arguments.dist) if arguments.dist else (),
         attestations_required=arguments.require_attestations,
         installs=not arguments.no_install,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import netrc
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from codex_release.base.http import MOST_FILE, HttpError, Web
 from codex_release.base.paths import unsafe_name
 from codex_release.base.shown import shown_url
 from codex_release.facts.versions import identity
+from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.listing import ListedFile, parse_html, parse_json
 
 if TYPE_CHECKING:
@@ -40,13 +42,14 @@ class PackageIndex:
     Args:
         simple_url: the root of its simple API.
         web: the HTTP client.
+        settings: how pip reaches it; asked of pip when that is wanted, if not given.
 
     Attributes:
         url: the root of its simple API, with a slash at the end and without credentials.
         full_url: the same with them, for other programs; never to be shown.
     """
 
-    def __init__(self, simple_url: str, web: Web) -> None:
+    def __init__(self, simple_url: str, web: Web, settings: PipSettings | None = None) -> None:
         try:
             parts = urlsplit(simple_url)
             port = parts.port
@@ -65,12 +68,18 @@ class PackageIndex:
         self.url = urlunsplit(bare)
         self.full_url = urlunsplit(bare._replace(netloc=parts.netloc))
         self.web = web
+        self._settings = settings
         self._origin = _origin(bare)
         self._authorization = _authorization(parts)
 
     def __repr__(self) -> str:
         """The index without its credentials."""
         return f"PackageIndex({self.url!r})"
+
+    @cached_property
+    def settings(self) -> PipSettings:
+        """How pip reaches it."""
+        return self._settings or pip_settings()
 
     def page(self, project: str) -> str:
         """The URL of a project's page, without credentials."""

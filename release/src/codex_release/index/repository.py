@@ -95,7 +95,8 @@ def simple_index(repository: Repository, index_url: str | None, web: Web, projec
         return PackageIndex(index_url, web)
     if repository.url is None:
         if repository.name == _DEFAULT:
-            return PackageIndex(pip_settings().first_index(project), web)
+            settings = pip_settings()
+            return PackageIndex(settings.first_index(project), web, settings)
         raise PackageIndexError(f"the simple API of {repository} is not known", remedy="name its root with --index-url")
     tried = []
     for url in _guesses(repository.url):

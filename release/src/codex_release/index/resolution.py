@@ -26,7 +26,6 @@ from codex_release.base.errors import PackageIndexError
 from codex_release.base.shown import shown_text
 from codex_release.base.table import Table
 from codex_release.base.worker import Worker
-from codex_release.index.configured import PipSettings, pip_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,15 +137,12 @@ class Expectation:
         return ""
 
 
-def resolve(
-    index: PackageIndex, questions: Sequence[Question], settings: PipSettings | None = None
-) -> tuple[Resolution, ...]:
+def resolve(index: PackageIndex, questions: Sequence[Question]) -> tuple[Resolution, ...]:
     """Ask pip.
 
     Args:
         index: the only index that is asked.
         questions: what to resolve.
-        settings: how pip is configured; asked of it if not given.
 
     Returns:
         an answer to each question, in their order.
@@ -156,23 +152,20 @@ def resolve(
     """
     if not questions:
         return ()
-    settings = settings or pip_settings()
-    answers = list(_asked(index, questions, settings, _FROM_RANGES))
+    answers = list(_asked(index, questions, _FROM_RANGES))
     # An index may answer no such requests: plainly, then.
     again = [number for number, each in enumerate(answers) if each.reason and not _NOTHING_FITS.search(each.reason)]
-    for number, answer in zip(again, _asked(index, [questions[each] for each in again], settings), strict=True):
+    for number, answer in zip(again, _asked(index, [questions[each] for each in again]), strict=True):
         answers[number] = answer
     return tuple(answers)
 
 
-def _asked(
-    index: PackageIndex, questions: Sequence[Question], settings: PipSettings, *features: str
-) -> tuple[Resolution, ...]:
+def _asked(index: PackageIndex, questions: Sequence[Question], *features: str) -> tuple[Resolution, ...]:
     """One process with pip, and its answers: it may carry features over, so all of its questions ask for the same."""
     answers = []
     # The index is told by the environment: its URL may hold a password, which is in no list of processes then.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    environ |= pip_environ(index, settings)
+    environ |= pip_environ(index)
     with (
         tempfile.TemporaryDirectory(prefix="codex-resolve-") as scratch,
         Worker("codex_release.base.worker", timeout_s=_TIMEOUT_S, environ=environ) as pip,
@@ -189,11 +182,11 @@ def _asked(
     return tuple(answers)
 
 
-def pip_environ(index: PackageIndex, settings: PipSettings) -> dict[str, str]:
+def pip_environ(index: PackageIndex) -> dict[str, str]:
     """The environment for pip: this index and no configuration but the means of transport."""
     if urlsplit(index.url).hostname in _LOOPBACK:  # not through a proxy
         return {**_PIP_ALONE, "PIP_INDEX_URL": index.full_url, "NO_PROXY": "*", "no_proxy": "*"}
-    kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in settings.transport.items()}
+    kept = {f"PIP_{name.replace('-', '_').upper()}": value for name, value in index.settings.transport.items()}
     return {**_PIP_ALONE, **kept, "PIP_INDEX_URL": index.full_url}
 
 

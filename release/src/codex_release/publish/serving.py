@@ -6,18 +6,16 @@ An index answers an upload before it lists the file, and caches may hold an olde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from codex_release.base.errors import PackageIndexError, PublishError
 from codex_release.base.http import HttpError
 from codex_release.base.words import counted
-from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.resolution import Expectation, Question, ResolvedFile, resolve
 from codex_release.publish.plan import CLASH, PRESENT, Candidate, PlannedFile, planned_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from codex_release.base.digests import FileDigest
     from codex_release.index.client import PackageIndex
@@ -48,18 +46,11 @@ class Inventory:
 
     Args:
         index: the index.
-        configured: tells how pip is configured, once that is wanted.
     """
 
-    def __init__(self, index: PackageIndex, configured: Callable[[], PipSettings] = pip_settings) -> None:
+    def __init__(self, index: PackageIndex) -> None:
         self.index = index
-        self._configured = configured
         self._known: dict[str, FileDigest] = {}
-
-    @cached_property
-    def pip(self) -> PipSettings:
-        """How pip is configured."""
-        return self._configured()
 
     def read(
         self, files: Iterable[Candidate]
@@ -181,7 +172,7 @@ def _lacking(inventory: Inventory, files: Sequence[Candidate]) -> str:
 
 def _unresolved(inventory: Inventory, expectations: Sequence[Expectation]) -> str:
     """What pip answers otherwise than it must, the first of it; empty if nothing."""
-    answers = resolve(inventory.index, [each.question for each in expectations], inventory.pip)
+    answers = resolve(inventory.index, [each.question for each in expectations])
     for each, answer in zip(expectations, answers, strict=True):
         if problem := each.wrong(answer):
             return f"{each.question}: {problem}"

@@ -148,13 +148,13 @@ class _Run:
             say("devpi-server on loopback")
         web = server.web(context.progress)
         stack.callback(web.close)
-        index = PackageIndex(stage.simple_url, web)
+        index = PackageIndex(stage.simple_url, web, PipSettings())
         if is_host:
             with self._step("bring the client's dependencies") as say:
                 trial = Trial.begin(scratch / "env", context.settings.environ)
                 say(counted(self._bring_dependencies(trial, dependencies, scratch / "dependencies"), "wheel"))
         with self._step("publish") as say:
-            inventory = Inventory(index, PipSettings)
+            inventory = Inventory(index)
             plan = prepare_checked(verdicts, self._narrowed.catalog, inventory)
             self._publish = publish(plan, inventory, self._uploader(stage), _WAITING)
             if self._publish.problem:
@@ -230,7 +230,6 @@ class _Run:
             self._context.lock.version,
             self._client,
             index,
-            PipSettings(),
             files=[each.path for each in verdicts],
             are_checked=True,
             installs=False,  # what follows does so, as a user would
@@ -246,7 +245,7 @@ class _Run:
     def _try(self, trial: Trial, index: PackageIndex) -> None:
         """Do what a stranger does who has read one line of the client's page."""
         with self._step("install") as say:
-            installed = trial.install([self._context.catalog.client], pip_environ(index, PipSettings()))
+            installed = trial.install([self._context.catalog.client], pip_environ(index))
             elsewhere = [
                 each.project for each in installed if not each.url.startswith(index.url.partition("/root/")[0])
             ]

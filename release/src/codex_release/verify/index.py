@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from codex_release.context import Context
     from codex_release.index.client import PackageIndex
-    from codex_release.index.configured import PipSettings
     from codex_release.index.listing import ListedFile
 
 __all__ = ["verify"]
@@ -40,7 +39,6 @@ def verify(
     version: ReleaseVersion,
     client_version: str,
     index: PackageIndex,
-    settings: PipSettings,
     *,
     files: Sequence[Path] = (),
     are_checked: bool = False,
@@ -55,7 +53,6 @@ def verify(
         version: the runtime.
         client_version: the client's version (PEP 440), if no files tell it.
         index: the only index that is asked.
-        settings: how pip reaches it.
         files: the files that were published; of a project that has none of them, what the index has is downloaded and
             held against the lock.
         are_checked: whether `check` has passed these files already.
@@ -89,12 +86,12 @@ def verify(
             findings += [finding for found in looked for finding in found]
     context.progress.note(f"asking pip what it chooses from {index.url}")
     runtime_pin, client_pin = (f"{project}=={pinned}" for project, pinned in pins.items())
-    findings += resolution_findings(ours, (runtime_pin, client_pin), catalog, index, settings)
+    findings += resolution_findings(ours, (runtime_pin, client_pin), catalog, index)
     if installs and any(each.problem for each in findings):
         why = "nothing is installed, because of the problems above"
         findings.append(Finding("this machine", "not asked", note=why))
     elif installs:
-        findings += _installation(client_pin, ours, context, version, index, settings)
+        findings += _installation(client_pin, ours, context, version, index)
     return Verification(version.codex, index.url, tuple(findings), time.monotonic() - begun)
 
 
@@ -142,7 +139,6 @@ def _installation(
     context: Context,
     version: ReleaseVersion,
     index: PackageIndex,
-    settings: PipSettings,
 ) -> list[Finding]:
     """Install the client into a fresh environment, and ask it and its runtime who they are."""
     try:
@@ -153,7 +149,7 @@ def _installation(
     with tempfile.TemporaryDirectory(prefix="codex-verify-", ignore_cleanup_errors=True) as scratch:
         try:
             trial = Trial.begin(Path(scratch, "env"), context.settings.environ)
-            installed = trial.install([requirement], pip_environ(index, settings))
+            installed = trial.install([requirement], pip_environ(index))
         except TrialError as error:
             return [Finding("this machine", "installs", problem=str(error))]
         note = ", ".join(f"{each.project} {each.version}" for each in installed)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from codex_release.facts.targets import Catalog
     from codex_release.index.client import PackageIndex
-    from codex_release.index.configured import PipSettings
     from codex_release.verify.files import OurFile
 
 __all__ = ["accepted", "resolution_findings", "right_wheel"]
@@ -38,7 +37,6 @@ def resolution_findings(
     pins: tuple[str, str],
     catalog: Catalog,
     index: PackageIndex,
-    settings: PipSettings,
 ) -> list[Finding]:
     """Ask pip on all systems of the catalog's targets, and on those that no target is for.
 
@@ -47,7 +45,6 @@ def resolution_findings(
         pins: what to resolve, of the runtime and of the client, e.g. ``codex-cli-bin==0.169.0``.
         catalog: the data file.
         index: the only index that is asked.
-        settings: how pip reaches it.
     """
     taken: dict[str, ResolvedFile] = {}
     runtimes: dict[str, frozenset[str]] = {}
@@ -77,7 +74,7 @@ def resolution_findings(
         for _, requirement, system, files in asked
         for python in pythons
     ]
-    answers = iter(resolve(index, [each.question for each in expected], settings))
+    answers = iter(resolve(index, [each.question for each in expected]))
     wrong = iter([each.wrong(answer) for each, answer in zip(expected, answers, strict=True)])
     for subject, _, _, files in asked:
         question = "resolves" if files else "resolves to nothing"
