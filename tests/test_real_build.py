@@ -23,6 +23,7 @@ from programs import PINNED, ROOT, codex_release, environment_with, finished, py
 from programs import PUBLISHED as VERSION
 
 from codex_release.base.digests import file_digest
+from codex_release.check.metadata import _metadata_copy
 from codex_release.facts.targets import Catalog
 
 RUNTIMES = {
@@ -250,6 +251,15 @@ PIP_UNSUPPORTED = (
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
+@pytest.fixture(scope="session")
+def unladen(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runtime wheels by their names and with their metadata, which is all that a resolver goes by."""
+    directory = tmp_path_factory.mktemp("unladen")
+    for wheel in dist.glob("codex_cli_bin-*.whl"):
+        assert _metadata_copy(wheel, directory)
+    return directory
+
+
 def _pip_would_take(dist: Path, python: str, *platforms: str) -> str | None:
     """The wheel that pip resolves for a platform, or `None`."""
     flags = [word for platform in platforms for word in ("--platform", platform)]
@@ -291,24 +301,24 @@ def _pip_would_take(dist: Path, python: str, *platforms: str) -> str | None:
 
 
 @pytest.mark.parametrize("platform", PIP_PLATFORMS)
-def test_pip_resolves_the_right_wheel_for_every_python(platform: str, dist: Path) -> None:
+def test_pip_resolves_the_right_wheel_for_every_python(platform: str, unladen: Path) -> None:
     """The tags name none, so the oldest and the newest tell of all."""
     for python in (PYTHONS[0], PYTHONS[-1]):
-        taken = _pip_would_take(dist, python, platform)
+        taken = _pip_would_take(unladen, python, platform)
         assert taken is not None, (platform, python)
         assert taken.endswith(PIP_PLATFORMS[platform])
 
 
-def test_pip_prefers_the_wheel_with_everything_on_a_newer_glibc(dist: Path) -> None:
+def test_pip_prefers_the_wheel_with_everything_on_a_newer_glibc(unladen: Path) -> None:
     platforms = ("manylinux_2_28_aarch64", "manylinux_2_18_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
-    taken = _pip_would_take(dist, "3.12", *platforms)
+    taken = _pip_would_take(unladen, "3.12", *platforms)
     assert taken is not None
     assert taken.endswith("manylinux_2_18_aarch64.whl")
 
 
 @pytest.mark.parametrize("platform", PIP_UNSUPPORTED)
-def test_pip_resolves_nothing_where_codex_cannot_run(platform: str, dist: Path) -> None:
-    assert _pip_would_take(dist, "3.12", platform) is None
+def test_pip_resolves_nothing_where_codex_cannot_run(platform: str, unladen: Path) -> None:
+    assert _pip_would_take(unladen, "3.12", platform) is None
 
 
 def test_pip_downloads_the_wheel_it_resolves(dist: Path, tmp_path: Path) -> None:
@@ -350,15 +360,15 @@ UV_PLATFORMS = {
 
 
 @pytest.mark.parametrize("platform", UV_PLATFORMS)
-def test_uv_resolves_the_right_wheel_for_every_python(platform: str, dist: Path, tmp_path: Path) -> None:
+def test_uv_resolves_the_right_wheel_for_every_python(platform: str, unladen: Path, tmp_path: Path) -> None:
     for python in PYTHONS:
-        taken = _uv_would_take(dist, python, platform, tmp_path)
+        taken = _uv_would_take(unladen, python, platform, tmp_path)
         assert taken is not None, python
         assert taken.endswith(UV_PLATFORMS[platform])
 
 
-def test_uv_resolves_nothing_where_codex_cannot_run(dist: Path, tmp_path: Path) -> None:
-    assert _uv_would_take(dist, "3.12", "riscv64-unknown-linux", tmp_path) is None
+def test_uv_resolves_nothing_where_codex_cannot_run(unladen: Path, tmp_path: Path) -> None:
+    assert _uv_would_take(unladen, "3.12", "riscv64-unknown-linux", tmp_path) is None
 
 
 def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str | None:
@@ -406,8 +416,8 @@ def _uv_would_take(dist: Path, python: str, platform: str, scratch: Path) -> str
 )
 def test_executables_are_those_of_openais_own_wheels(triple: str, platform: str, tmp_path: Path) -> None:
     """What is fetched is; that a wheel holds it, byte for byte, is what `check` looks at."""
-    words = ("--unlocked", "--source", "npm", "--target", triple, "--out", tmp_path / "ours")
-    codex_release("fetch", "--runtime-version", "0.163.0", *words)
+    words = ("--unlocked", "--source", "npm", "--target", triple, "--json")
+    (ours,) = json.loads(codex_release("fetch", "--runtime-version", "0.163.0", *words).stdout)
     pip = (sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "theirs")
     finished(*pip, "--only-binary", ":all:", "--platform", platform, "openai-codex-cli-bin==0.163.0")
     (wheel,) = (tmp_path / "theirs").glob("*.whl")
@@ -415,7 +425,7 @@ def test_executables_are_those_of_openais_own_wheels(triple: str, platform: str,
     executables = {name for name in theirs if "/bin/" in name or "/codex-path/" in name or name.endswith(".exe")}
     assert any(name.startswith("codex_cli_bin/bin/codex") for name in executables)
     for name in executables:
-        path = tmp_path / "ours" / triple / name.partition("/")[2]
+        path = Path(ours["path"]) / name.partition("/")[2]
         digest = base64.urlsafe_b64encode(bytes.fromhex(file_digest(path).sha256)).decode().rstrip("=")
         assert theirs[name] == f"sha256={digest}"
 
