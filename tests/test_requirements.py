@@ -15,6 +15,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -143,14 +144,14 @@ class Pip:
 @needs("index")
 def pip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pip:
     """The pip that the oldest supported Python brought first, in it; and the one that we pin, in the tests' Python."""
-    directory = tmp_path_factory.mktemp(request.param) / "env"
     if request.param == "oldest":
-        python = environment_with(directory, "3.10", f"pip=={OLDEST_PIP}")
+        python = environment_with(tmp_path_factory.mktemp("oldest") / "env", "3.10", f"pip=={OLDEST_PIP}")
+        version = OLDEST_PIP
     else:
-        (pinned,) = (each for each in pins("release") if each.requirement.name == "pip")
-        python = environment_with(directory, None, str(pinned.requirement))
-    said = finished(python, "-m", "pip", "--version").stdout
-    return Pip(python, said.split()[1])
+        python = Path(sys.executable)
+        (version,) = (each.version for each in pins("release") if each.requirement.name == "pip")
+    assert finished(python, "-m", "pip", "--version").stdout.split()[1] == version
+    return Pip(python, version)
 
 
 @pytest.fixture(scope="module")
