@@ -1,8 +1,8 @@
 """Runs many short programs at once, each in a process, a directory and an environment of its own: a script.
 
 ``python side_by_side.py MODULE`` reads a JSON list of programs from stdin, ``{"text", "cwd", "env"}``, and writes what
-each printed, a traceback included. The module is imported once, and the processes are forks where there is such a
-thing, so what a client takes to import is paid for once. It knows of no client itself.
+each printed, a traceback included. The module and all its names are imported once, and the processes are forks where
+there is such a thing, so what a client takes to import is paid for once. It knows of no client itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def results(programs: list[dict[str, Any]], directory: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    importlib.import_module(sys.argv[1])
+    client = importlib.import_module(sys.argv[1])
+    for name in getattr(client, "__all__", ()):
+        getattr(client, name)  # which may import it only now
     given = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as scratch:
         waves = [results(given[start : start + AT_ONCE], Path(scratch)) for start in range(0, len(given), AT_ONCE)]
