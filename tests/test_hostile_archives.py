@@ -453,11 +453,11 @@ OTHERS = {
     "text": Hostile(lambda: b"<html>404</html>", "is neither a gzipped tar, a zip, a zstd file nor an executable"),
     "one byte": Hostile(lambda: b"\x1f", "is neither a gzipped tar, a zip, a zstd file nor an executable"),
     "tar that is not compressed": Hostile(lambda: tar(tar_entry("bin/codex")), "is neither a gzipped tar"),
-    "zstd cut in half": Hostile(lambda: zstd(noise(9_000))[:4_000], "its last frame is cut short"),
-    "zstd without its last byte": Hostile(lambda: zstd(noise(9_000))[:-1], "its last frame is cut short"),
-    "zstd of four bytes": Hostile(lambda: zstd(b"")[:4], "its last frame is cut short"),
+    "zstd cut in half": Hostile(lambda: zstd(noise(9_000))[:4_000], "ended before the end-of-stream marker"),
+    "zstd without its last byte": Hostile(lambda: zstd(noise(9_000))[:-1], "ended before the end-of-stream marker"),
+    "zstd of four bytes": Hostile(lambda: zstd(b"")[:4], "ended before the end-of-stream marker"),
     "zstd with a second frame cut short": Hostile(
-        lambda: zstd(noise(9_000)) + zstd(noise(9_000))[:-1], "its last frame is cut short"
+        lambda: zstd(noise(9_000)) + zstd(noise(9_000))[:-1], "ended before the end-of-stream marker"
     ),
     "zstd with garbage behind it": Hostile(lambda: zstd(noise(9_000)) + b"garbage", "is damaged"),
     "zstd with a wrong checksum": Hostile(lambda: flipped(zstd(noise(9_000)), -1), "checksum"),
@@ -770,8 +770,8 @@ def test_an_archive_that_is_not_there_is_no_damaged_one(tmp_path: Path) -> None:
 
 
 def test_zstd_without_its_package_says_what_to_do(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "zstd", None)
     made = archives.single_zst(LINUX)
+    monkeypatch.setattr(archive, "zstd", None)
     with pytest.raises(ArchiveError, match=r"nor the package backports.zstd is there; use the \.tar\.gz or \.zip"):
         unpack(place.archive(made.data), made.name, place.into, lambda name: name)
 

@@ -111,7 +111,7 @@ def test_the_pins_keep_to_the_bounds_of_our_own_packages(project: str, name: str
                 found = [
                     pin.version
                     for pin in pins(name)
-                    if pin.requirement.name == wanted.name and pin.holds_for(environment)
+                    if pin.requirement.name == canonicalize_name(wanted.name) and pin.holds_for(environment)
                 ]
                 assert found, f"{wanted} with {environment}"
                 assert all(version in wanted.specifier for version in found)
