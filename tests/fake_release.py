@@ -83,7 +83,7 @@ class FakeRelease:
         """The same; pip will be asked about it for one Python only, which is quicker."""
         facts = self.root / "release" / "targets.toml"
         text = facts.read_text(encoding="utf-8")
-        everyone = 'pythons = ["3.10", "3.11", "3.12", "3.13", "3.14"]'
+        everyone = 'pythons = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]'
         assert everyone in text
         facts.write_text(text.replace(everyone, 'pythons = ["3.12"]'), encoding="utf-8")
         return self

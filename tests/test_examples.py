@@ -285,6 +285,8 @@ def outcome(python: Path, elsewhere: Path) -> Iterator[Callable[[str, str], Outc
 def test_an_example_prints_what_it_is_about(outcome: Callable[[str, str], Outcome], folder: str, kind: str) -> None:
     if (folder, kind) == ("33_langgraph", "async") and sys.version_info < (3, 11):
         pytest.skip("LangGraph's writer does not work with asyncio before Python 3.11")
+    if folder in {"31_ray", "33_langgraph"} and sys.version_info >= (3, 15):
+        pytest.skip("there are no wheels of it for this Python")
     ran = outcome(folder, kind)
     assert (ran.returncode, ran.stderr) == (0, "")
     found = re.fullmatch(SAID[folder], ran.stdout.strip())

@@ -476,7 +476,7 @@ def test_pip_finds_the_wheel_of_each_platform_and_says_its_digest(shown: Window)
         "macosx_14_0_arm64": "codex_cli_bin-0.169.0-py3-none-macosx_11_0_arm64",
         "win_arm64": "codex_cli_bin-0.169.0-py3-none-win_arm64",
     }
-    questions = [Question(RUNTIME, (platform,), python) for platform in platforms for python in ("3.10", "3.14")]
+    questions = [Question(RUNTIME, (platform,), python) for platform in platforms for python in ("3.10", "3.15")]
     with shown.inventory() as inventory:
         answers = resolve(inventory.index, questions)
         listing = inventory.index.listing("codex-cli-bin")

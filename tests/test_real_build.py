@@ -248,7 +248,7 @@ PIP_UNSUPPORTED = (
     "win32",
     "musllinux_1_1_armv7l",
 )
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 
 @pytest.fixture(scope="session")

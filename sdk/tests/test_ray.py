@@ -25,6 +25,7 @@ PROGRAM = Path(__file__).parent / "ray_cluster.py"
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray has no clusters of several nodes there")
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="it has no wheels for this Python")
 def test_nothing_is_lost_with_a_node(codex_binary: Path, tmp_path: Path) -> None:
     ray_directory = tempfile.mkdtemp(prefix="r", dir="/tmp")  # the paths of its sockets may be no longer
     lean = tmp_path / "lean"
