@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 from programs import finished
-from until import until
+from until import has_ended, until
 
 from codex_release.base.errors import RehearsalError
 from codex_release.rehearse import local_index as room
@@ -121,7 +121,7 @@ def test_it_ends_with_the_program_that_holds_it(tmp_path: Path, end: Callable[[s
         end(holder)
         holder.wait(timeout=30)
     # The server must not outlive the program that started it.
-    until(lambda: not psutil.pid_exists(server) or psutil.Process(server).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: has_ended(server))
 
 
 def test_a_port_that_another_program_took_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

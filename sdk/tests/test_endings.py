@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from awaited import awaited, bare
-from until import until, until_it_holds
+from until import has_ended, until, until_it_holds
 
 import codex_app_server
 from codex_app_server import (
@@ -458,7 +458,7 @@ def test_a_finalizer_that_runs_when_the_interpreter_ends_waits_for_nobody(peer: 
     process, *said = ran.stdout.splitlines()
     assert said == ["nothing can be waited for any more: the interpreter is ending", "True"], ran.stderr
     assert (ran.stderr, ran.returncode) == ("", 0)
-    until(lambda: not psutil.pid_exists(int(process)), 5)
+    until(lambda: has_ended(int(process)), 5)
 
 
 def test_the_interpreter_ends_when_what_is_loaded_ahead_is_loaded() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from command_line import command, home_of, told
-from until import until
+from until import has_ended, until
 
 from codex_app_server import AppServerConfig, Codex
 from codex_app_server.remote.serving import AppServer
@@ -56,7 +56,7 @@ def test_it_says_where_it_is_and_ends_with_the_command(codex_binary: Path, endin
         (server,) = psutil.Process(process.pid).children()
         process.send_signal(number)
         assert process.wait(30) == 0
-        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        until(lambda: has_ended(server.pid))
         assert not token_file.exists()
     signal.signal(number, before)
 
@@ -82,7 +82,7 @@ def test_it_leaves_nobody_behind_when_it_is_killed(codex_binary: Path) -> None:
         assert line(process)
         (server,) = psutil.Process(process.pid).children()
         process.kill()
-        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        until(lambda: has_ended(server.pid))
 
 
 @posix
@@ -97,7 +97,7 @@ def test_a_socket_in_the_file_system_needs_no_token(codex_binary: Path, tmp_path
         (server,) = psutil.Process(process.pid).children()
         process.kill()  # the socket stays
         server.kill()
-        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+        until(lambda: has_ended(server.pid))
         with served(model, "--codex-bin", codex_binary, "--listen", url) as another:
             assert line(another) == url
             with Codex(AppServerConfig(url=url)) as codex:

@@ -6,10 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["until", "until_it_holds"]
+__all__ = ["has_ended", "until", "until_it_holds"]
 
 _POLL_S = 0.01
 
@@ -28,3 +30,11 @@ async def until_it_holds(condition: Callable[[], object], seconds: float = 60.0)
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {seconds:.0f} s"
         await asyncio.sleep(_POLL_S)
+
+
+def has_ended(process_id: int) -> bool:
+    """Whether a process has ended, also one that nobody waits for, as an orphan in a container has nobody who does."""
+    try:
+        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
