@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from programs import ROOT, environment_with, finished, uv_pip_install
 from resolve_requirements import APART, DIRECTORY, read
@@ -50,7 +51,7 @@ def test_what_is_tried_is_what_is_promised(project: str) -> None:
     promised = [*table.texts("dependencies"), *(text for extra in EXTRAS[project] for text in extras.texts(extra))]
     for requirement in map(Requirement, promised):
         (bound,) = (each.version for each in requirement.specifier if each.operator in {">=", "=="})
-        assert Version(tried[requirement.name]) == Version(bound), requirement
+        assert Version(tried[canonicalize_name(requirement.name)]) == Version(bound), requirement
 
 
 @pytest.mark.index
