@@ -246,6 +246,8 @@ def resolved(pip: Pip, index: Loopback, asked: Path, *words: str) -> subprocess.
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_published_since_changes_nothing(name: str, pip: Pip, went_on: Loopback, tmp_path: Path) -> None:
     asked = asked_of(went_on, name, tmp_path / "asked.txt")
+    if name in {"dev", "extras"} and pip.python == Path(sys.executable) and sys.version_info >= (3, 15):
+        pytest.skip("agent-client-protocol does not want this Python yet, which pip heeds, and uv does not")
     ran = resolved(pip, went_on, asked, *(["--no-deps"] if name in NOT_ASKED_FOR else []))
     assert ran.returncode == 0, f"pip {pip.version}: {ran.stdout}{ran.stderr}"
     wanted = {
