@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 from itertools import pairwise
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -155,6 +156,58 @@ def test_a_turn_in_a_thread_that_was_left_is_over(begun: tuple[bytes, bytes], ov
     assert isinstance(turn.answer, Response)
     assert turn.answer.cursor is not None
     assert turn.answer.cursor.log.is_complete == over
+
+
+def test_who_joins_a_turn_again_once_its_thread_is_resumed_hears_the_rest() -> None:
+    connection = conversation()
+    first, _ = connection.ask("turn/start", {"threadId": "a"}, announces_turn=True)
+    connection.ask("thread/unsubscribe", {"threadId": "a"})
+    piece = b'{"method":"item/agentMessage/delta","params":{"threadId":"a","turnId":"%s","delta":"x"}}\n'
+    turn_id = json.loads(ANNOUNCED)["result"]["turn"]["id"].encode()
+    for line in (ANNOUNCED, piece % turn_id, LEFT):
+        receive(connection, line)
+    connection.ask("thread/resume", {"threadId": "a"})
+    receive(connection, b'{"id":3,"result":{"thread":{"id":"a"}}}\n')
+
+    again, _ = connection.ask("turn/start", {"threadId": "a"}, announces_turn=True)
+    receive(connection, ANNOUNCED.replace(b'"id":1', b'"id":4') + piece % turn_id)
+
+    assert isinstance(first.answer, Response)
+    assert isinstance(again.answer, Response)
+    assert first.answer.cursor is not None
+    assert again.answer.cursor is not None
+    assert first.answer.cursor.log.is_complete
+    assert not again.answer.cursor.log.is_complete
+    assert not again.answer.is_joined
+    assert len(again.answer.cursor.take(9)) == 1
+
+
+def test_a_turn_is_announced_before_it_is_over_to_telemetry_too() -> None:
+    connection = conversation()
+    told: list[str] = []
+    connection.streams.telling = lambda event, _: told.append(event.method)
+    connection.ask("turn/start", {"threadId": "a"}, announces_turn=True)
+    connection.ask("thread/unsubscribe", {"threadId": "a"})
+    tracing = Mock()
+    tracing.on_response = lambda request: told.append(request.method)
+    connection.tracing = tracing
+
+    receive(connection, LEFT + ANNOUNCED)
+
+    assert told == ["thread/unsubscribe", "turn/start", "turn/completed"]
+
+
+def test_a_thread_is_left_whether_or_not_anybody_still_waits_to_hear_so() -> None:
+    connection = conversation()
+    turn, _ = connection.ask("turn/start", {"threadId": "a"}, announces_turn=True)
+    leaving, _ = connection.ask("thread/unsubscribe", {"threadId": "a"})
+    connection.give_up(leaving)
+
+    receive(connection, ANNOUNCED + LEFT)
+
+    assert isinstance(turn.answer, Response)
+    assert turn.answer.cursor is not None
+    assert turn.answer.cursor.log.is_complete
 
 
 def test_a_turn_that_is_announced_to_nobody_is_interrupted() -> None:

@@ -38,7 +38,7 @@ from codex_app_server.protocol.pacing import PROBE, Pacing
 from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.rescue import rescue
 from codex_app_server.protocol.stopping import Stops
-from codex_app_server.protocol.streams import LAST, Streams, thread_of
+from codex_app_server.protocol.streams import LAST, Streams, thread_of, turn_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.log import Bounds, Log
@@ -306,23 +306,23 @@ class Connection:
         room = self._pacing.probed() if is_probe else self._pacing.answered(request.id)
         if room := room + self._probe():
             progress.replies.append(room)
-        if isinstance(answer, Response) and not request.is_given_up:
-            self.left.answered(request, answer.result)
-            self._cut_short(request.thread_id, progress)
+        thread_id, result = request.thread_id, None
+        if isinstance(answer, Response):
+            result = answer.result
+            self.left.answered(request, result)
         log = request.interrupts
         if log is not None and not self._is_stopped(request, log, answer, progress):
             return
         if request.announces_turn:
             self.streams.announcing.discard(request.id)
-            result = answer.result if isinstance(answer, Response) else None
             cursor, is_joined = self.streams.announced(result)
             if isinstance(answer, Response):
                 answer = answer._replace(cursor=cursor, is_joined=is_joined)
             if cursor is not None:
                 cursor.is_active = True  # whoever has it is about to read, however late
-                cursor.log.thread_id = thread_id = thread_of(result) or request.thread_id
-                self._cut_short(thread_id, progress)
+                cursor.log.thread_id = thread_id = thread_of(result) or thread_id
         self._settle(request, answer, progress)
+        self._cut_short(thread_id, progress)  # a turn is announced before it is over
         if (process_id := request.param("processId")) is not None and request.method == "command/exec":
             self.streams.finish(Topic("process", process_id), progress.touched)  # who saw the end finds the answer
 
@@ -330,6 +330,7 @@ class Connection:
         """End the turns of a thread that was left, of which nothing more will be heard."""
         for end in self.streams.cut_short(thread_id, self.left.why(thread_id)) if thread_id in self.left else ():
             self._heard(b"", self._event("turn/completed", end), progress)
+            self.streams.disown(turn_of(end) or "")
 
     def _settle(self, request: Request, answer: Response | ErrorResponse | Junk, progress: Progress) -> None:
         request.answer = answer

@@ -234,6 +234,12 @@ class Streams:
             if log.thread_id == thread_id and not log.is_ending
         ]
 
+    def disown(self, turn_id: str) -> None:
+        """A turn is over for whoever has it: who joins it once its thread is resumed hears the rest anew."""
+        if (log := self.owned(turn_id)) is not None:
+            self._heads.forget(log.heads)
+        self._turns.pop(turn_id, None)
+
     def prune(self) -> None:
         """Forget who does not listen any more, or has heard all there is."""
         for topic in list(self._listening):
