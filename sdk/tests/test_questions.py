@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -319,6 +320,37 @@ def test_who_is_asked_in_the_moment_of_the_end_says_nothing(
 
     asyncio.run(ended())
     assert not sent
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_is_settled_elsewhere_is_declined_once_whatever_its_rule_makes_of_that(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_begun: bool
+) -> None:
+    """Telemetry waits for that answer; and nobody else is asked."""
+    sent: list[bytes] = []
+    asked: list[object] = []
+
+    async def obstinate(_: object) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+
+    async def settled() -> None:
+        handlers = Handlers(command_approval=asked.append)
+        reader = AsyncReader(AppServerConfig(approvals=[obstinate], handlers=handlers))
+        monkeypatch.setattr(reader.transport, "send", sent.append)
+        questions = Questions(reader)
+        questions.ask(ServerRequest(1, "item/commandExecution/requestApproval", {"command": "ls"}))
+        await asyncio.sleep(0)
+        if not is_begun:
+            questions.ask(ServerRequest(2, "item/commandExecution/requestApproval", {"command": "ls"}))
+        questions.resolved([2 - is_begun])
+        await asyncio.sleep(0.01)
+        assert [json.loads(data)["id"] for data in sent] == [2 - is_begun]
+        questions.close()
+
+    asyncio.run(settled())
+    assert not asked
     assert not caplog.records
 
 

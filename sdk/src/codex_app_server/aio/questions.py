@@ -76,6 +76,7 @@ class Questions:
         for task, request in self._tasks.items():
             if request.id in request_ids and self.open.pop(request.id, None) is not None:
                 task.cancel()
+                self._send(decline(request))  # at once: a task that has not begun never does
 
     def close(self) -> None:
         """Cancel what is being asked; a plain function that runs already goes on, and its answer finds nobody.
@@ -103,22 +104,21 @@ class Questions:
         try:
             data = await self._answer(request, steps)
         except BaseException as error:
-            # `close` and `resolved` cancel a question: whatever else looks like it comes from the handler itself.
+            # Only `close` ends a question so: whatever else looks like it comes from the handler itself.
             if self._is_closed or not loop.is_running():
                 if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                     raise
                 return
-            data = failed(request, error) if request.id in self.open else decline(request)
-        self.open.pop(request.id, None)
-        if not self._is_closed:
+            data = failed(request, error)
+        if self.open.pop(request.id, None) is not None and not self._is_closed:
             self._send(data)
 
     async def _answer(self, request: ServerRequest, steps: Steps) -> bytes:
-        """Call the functions one after another: async ones here, plain ones in a thread."""
+        """Call the functions one after another, for as long as the answer matters: plain ones in a thread."""
         given: object = None
         raised: BaseException | None = None
         is_begun = False
-        while True:
+        while request.id in self.open:
             try:
                 function, asked = steps.send((given, raised)) if is_begun else next(steps)
             except StopIteration as end:
@@ -138,6 +138,7 @@ class Questions:
                 if isawaitable(given):
                     given = await given
             except BaseException as error:
-                if self._is_closed or not asyncio.get_running_loop().is_running() or request.id not in self.open:
+                if self._is_closed or not asyncio.get_running_loop().is_running():
                     raise
                 raised = error
+        return decline(request)

@@ -100,7 +100,9 @@ class _Asking:
 
     def cancel(self, request_id: int | str) -> None:
         """A question needs no answer any more."""
-        self.open.pop(request_id, None)
+        if (request := self.open.pop(request_id, None)) is None:  # it has just been answered
+            return
+        self._reply(decline(request))
         if (cancel := self._cancels.get(request_id)) is not None:
             with contextlib.suppress(RuntimeError):  # the handler's loop is closed just now
                 cancel()
@@ -111,7 +113,10 @@ class _Asking:
             data = self._answer(request, steps)
         except BaseException as error:
             data = failed(request, error)
-        self.open.pop(request.id, None)
+        if self.open.pop(request.id, None) is not None:
+            self._reply(data)
+
+    def _reply(self, data: bytes) -> None:
         with contextlib.suppress(Exception):  # the connection is over
             self._send(data)
 
