@@ -384,6 +384,7 @@ class TestThreads:
     def test_a_turn_that_runs_in_a_thread_that_is_left_fails_and_says_why(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
             thread = await codex.thread_start()
+            await thread.run("this is stored, so that the thread can be resumed")
             turn = await thread.turn("this takes longer than anybody waits")
             await awaited(codex.client).thread_unsubscribe(thread_id=thread.id)
 
@@ -393,7 +394,7 @@ class TestThreads:
             assert f"has left the thread {thread.id} " in result.failure
             assert (await codex.thread_resume(thread.id)).id == thread.id
 
-        play(scene, Text("too late", delay_s=30))
+        play(scene, Text("soon"), Text("too late", delay_s=30))
 
     def test_a_model_of_the_parameters_will_do(self, play: Callable[..., None]) -> None:
         async def scene(codex: Any, _: ModelServer) -> None:
