@@ -9,9 +9,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from awaited import bare
 from until import until_it_holds
 
-from codex_app_server import ApprovalDecision, AppServerConfig, Handlers, Observers, allow_commands, decline_all
+from codex_app_server import (
+    ApprovalDecision,
+    AppServerConfig,
+    Handlers,
+    JsonRpcError,
+    Observers,
+    allow_commands,
+    decline_all,
+)
 from codex_app_server.events import Notification
 from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem, ErrorNotification
 from codex_app_server.generated.items import TABLE  # type: ignore[attr-defined]  # it is for the models alone
@@ -204,6 +213,39 @@ def test_decisions_of_handlers_are_shown_without_any_rules(play: Play, tmp_path:
 
     handlers = Handlers(command_approval=lambda request: True)
     play(scene, ECHO, Text("So."), ECHO, handlers=handlers)
+
+
+def test_a_decision_that_is_made_before_its_turn_is_there_is_shown_too(scripted: Play) -> None:
+    """A turn's first question can be answered before who began the turn has read that it began."""
+    script = """
+    def ask(number, turn):
+        asked = {"threadId": "t", "turnId": turn, "itemId": "i", "command": "ls"}
+        write({"id": number, "method": "item/commandExecution/requestApproval", "params": asked})
+        assert read() == {"id": number, "result": {"decision": "decline"}}
+
+    greet()
+    write({"id": read()["id"], "result": {"thread": {"id": "t"}}})
+    write({"id": read()["id"], "error": {"code": -32600, "message": "not now"}})
+    request = read()
+    ask(1, "u")
+    ask(2, "of somebody else")
+    write({"id": request["id"], "result": {"turn": {"id": "u"}}})
+    ask(3, "u")
+    turn = {"id": "u", "status": "completed", "items": []}
+    write({"method": "turn/completed", "params": {"threadId": "t", "turn": turn}})
+    wait_for_end()
+    """
+
+    async def scene(codex: Any) -> None:
+        log = Log()
+        thread = await codex.thread_start()
+        with pytest.raises(JsonRpcError, match="not now"):
+            await thread.run("go", observers=log.observers)
+        await thread.run("go", observers=log.observers)
+        assert log.decisions == [("", "decline")] * 2
+        assert bare(codex)._driver.reading.approving.watchers == []
+
+    scripted(scene, script)
 
 
 @pytest.mark.parametrize("params", [None, 5, [], {}])

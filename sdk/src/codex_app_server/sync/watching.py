@@ -68,6 +68,7 @@ class Watching:
         if own.stall_timeout is not None:
             meters.append(Meter(Limits(stall_timeout=own.stall_timeout), "run"))
         self._meters = [each for each in meters if each is not None]
+        self._observing: list[Observing] = []
         self._is_admitted = False
 
     def admit(self) -> None:
@@ -83,6 +84,8 @@ class Watching:
     def start(self, request: Request, limit: float | None) -> Cursor:
         """Begin a turn as `Driver.begin` does, but within what the limits leave for it; raises as `held`."""
         limit = self._driver.config.request_timeout_s if limit is None else limit
+        # before the turn is there: something may be decided in it before the answer to this is read
+        self._observing = [Observing(self._driver, each) for each in self._observers]
         _, cursor = self.held(lambda longest: self._driver.begin(request, longest), limit)
         return cursor
 
@@ -113,11 +116,17 @@ class Watching:
             self._is_admitted = False
             for meter in self._meters:
                 meter.add("turns", -1)
+        for each in self._taken():
+            each.give_up()
 
     def begin(self, log: Log) -> TurnWatch:
-        """Watch a turn, to its end."""
+        """Watch a turn that was started, to its end."""
         self._is_admitted = False
-        return TurnWatch(self._driver, self._thread_id, log, self._observers, self._meters)
+        return TurnWatch(self._driver, self._thread_id, log, self._taken(), self._meters)
+
+    def _taken(self) -> list[Observing]:
+        taken, self._observing = self._observing, []
+        return taken
 
 
 class TurnWatch:
@@ -127,7 +136,7 @@ class TurnWatch:
         driver: of the client.
         thread_id: of the turn's thread.
         log: of the turn.
-        observers: who is shown its events.
+        observing: who is shown its events.
         meters: what it is held to.
     """
 
@@ -136,7 +145,7 @@ class TurnWatch:
         driver: Driver,
         thread_id: str,
         log: Log,
-        observers: Sequence[Observers],
+        observing: Sequence[Observing],
         meters: Sequence[Meter],
     ) -> None:
         self._driver = driver
@@ -146,7 +155,9 @@ class TurnWatch:
         self._failure: Exception | None = None
         self._consumers: list[weakref.ref[Cursor]] = []
         self._has_given_up = False
-        self._observing = [Observing(driver, log.cursor(), each, log.topic.id) for each in observers]
+        self._observing = observing
+        for each in observing:
+            each.begin(log.cursor(), log.topic.id)
         self._limiting = None
         if meters:
             self._cursor = log.cursor()
@@ -231,30 +242,40 @@ class TurnWatch:
 class Observing:
     """One `Observers`, being shown what happens; it does not keep a client alive that nobody has any more.
 
+    What is decided is kept for it from now on; it is shown that, and all else, from `begin` on.
+
     Args:
         driver: of the client.
-        cursor: where to read it.
         observers: who is shown it.
-        turn_id: whose decisions are shown; those of all turns if not given.
     """
 
-    def __init__(self, driver: Driver, cursor: Cursor, observers: Observers, turn_id: str | None = None) -> None:
+    def __init__(self, driver: Driver, observers: Observers) -> None:
         self._driver = weakref.ref(driver)
-        self._cursor = cursor
         self._observers = observers
-        self._turn_id = turn_id
         self._decisions: list[ApprovalDecision] = []
         if observers.on_decision is not None:
-            driver.reading.approve_with().watchers.append(self._decided)
+            driver.reading.approve_with().watchers.append(self._decisions.append)
+
+    def begin(self, cursor: Cursor, turn_id: str | None = None) -> None:
+        """Show what happens.
+
+        Args:
+            cursor: where to read it.
+            turn_id: whose decisions are shown; those of all turns if not given.
+        """
+        self._cursor = cursor
+        self._turn_id = turn_id
         self._aside = Aside(self._observe, "observing")
+
+    def give_up(self) -> None:
+        """There is nothing to show any more."""
+        driver = self._driver()
+        if driver is not None and self._observers.on_decision is not None:
+            driver.reading.approve_with().watchers.remove(self._decisions.append)
 
     def wait(self, timeout: float) -> None:
         """Wait until all there was has been shown, so many seconds at most."""
         self._aside.wait(timeout)
-
-    def _decided(self, decision: ApprovalDecision) -> None:
-        if self._turn_id in {None, decision.request.turn_id}:
-            self._decisions.append(decision)
 
     def _observe(self) -> None:
         caller, words = Caller(), Words()
@@ -271,7 +292,7 @@ class Observing:
         finally:
             caller.call(self._decision_calls())
             caller.close()
-            self._forget()
+            self.give_up()
 
     def _next(self) -> list[Event] | None:
         """What comes next, perhaps nothing; None at the end."""
@@ -285,16 +306,15 @@ class Observing:
 
     def _decision_calls(self) -> list[Call]:
         made: list[Call] = []
-        while self._decisions and self._observers.on_decision is not None:
-            made.append(Call("on_decision", self._observers.on_decision, self._decisions.pop(0)))
+        while self._decisions and (function := self._observers.on_decision) is not None:
+            decision = self._decisions.pop(0)
+            if self._turn_id in {None, decision.request.turn_id}:
+                made.append(Call("on_decision", function, decision))
         return made
-
-    def _forget(self) -> None:
-        driver = self._driver()
-        if driver is not None and self._observers.on_decision is not None:
-            driver.reading.approve_with().watchers.remove(self._decided)
 
 
 def observe_everything(driver: Driver, observers: Observers) -> Observing:
     """Show observers all that the runtime tells from now on."""
-    return Observing(driver, driver.listen(EVERYTHING), observers)
+    observing = Observing(driver, observers)
+    observing.begin(driver.listen(EVERYTHING))
+    return observing
