@@ -61,7 +61,8 @@ class Buffer:
             larger[: self.size] = self._map[: self.size]
             self._map.close()
             self._map = larger
-        self._map[self.size : end] = chunk
+        # Not by a slice, which would hold the GIL while the system clears the pages, and everybody would wait for that.
+        ctypes.memmove((ctypes.c_char * len(chunk)).from_buffer(self._map, self.size), chunk, len(chunk))
         self.size = end
 
     def seek(self, offset: int, /) -> None:
