@@ -164,7 +164,10 @@ def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | N
     with entry.open() as source, create() if create else contextlib.nullcontext() as writer:
         while chunk := source.read(CHUNK):
             size += len(chunk)
-            hashing.append(beside.submit(sha256.update, chunk))
+            if size < CHUNK:  # all of a small file: to hand it over would take longer
+                sha256.update(chunk)
+            else:
+                hashing.append(beside.submit(sha256.update, chunk))
             if len(hashing) > _CHUNKS_BEHIND:
                 hashing.popleft().result()
             if writer:

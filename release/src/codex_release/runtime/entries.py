@@ -149,6 +149,8 @@ class EntryRules:
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             ancestor = "/".join(parts[:depth])
+            if depth < len(parts) and self._kinds.get(ancestor) == "directory":
+                continue  # as for an entry before
             for folded in _foldings(ancestor):
                 spelled = self._spelling.setdefault(folded, ancestor)
                 if spelled != ancestor:

@@ -8,9 +8,11 @@ same stage gives the same bytes on any machine, whatever zlib its Python has.
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,14 +113,15 @@ def repack_sdist(sdist: Path, out: Path, *, epoch: int) -> tuple[Path, FileDiges
     plain = io.BytesIO()
     try:
         with (
-            tarfile.open(sdist, "r:gz") as there,
+            # Whole: the order of the names is not that of the archive, and gzip goes back only to its beginning.
+            tarfile.open(fileobj=io.BytesIO(gzip.decompress(sdist.read_bytes())), mode="r:") as there,
             tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT, encoding="utf-8") as here,
         ):
             for each in sorted((each for each in there if each.isfile()), key=lambda each: each.name):
                 entry = tarfile.TarInfo(each.name)
                 entry.size, entry.mtime = each.size, epoch
                 here.addfile(entry, there.extractfile(each))
-    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise BuildError(f"the sdist {sdist} cannot be written anew: {error}") from error
     packed = bytes(deflate.gzip_compress(plain.getvalue(), LEVEL))
     with scratch_file(out / sdist.name) as scratch:
