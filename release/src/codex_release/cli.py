@@ -8,7 +8,9 @@ job sends it.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -72,6 +74,7 @@ def main(argv: Sequence[str] | None = None, *, script: Path | None = None) -> in
     Returns:
         the exit code.
     """
+    atexit.register(gc.freeze)  # or the interpreter looks through all that was loaded before it ends
     _make_streams_writable()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
