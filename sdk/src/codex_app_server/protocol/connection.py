@@ -38,7 +38,7 @@ from codex_app_server.protocol.pacing import PROBE, Pacing
 from codex_app_server.protocol.request import Request
 from codex_app_server.protocol.rescue import rescue
 from codex_app_server.protocol.stopping import Stops
-from codex_app_server.protocol.streams import LAST, Streams, thread_of, turn_of
+from codex_app_server.protocol.streams import LAST, Streams, review_thread_of, turn_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.log import Bounds, Log
@@ -320,7 +320,7 @@ class Connection:
                 answer = answer._replace(cursor=cursor, is_joined=is_joined)
             if cursor is not None:
                 cursor.is_active = True  # whoever has it is about to read, however late
-                cursor.log.thread_id = thread_id = thread_of(result) or thread_id
+                cursor.log.thread_id = thread_id = review_thread_of(result) or thread_id
         self._settle(request, answer, progress)
         self._cut_short(thread_id, progress)  # a turn is announced before it is over
         if (process_id := request.param("processId")) is not None and request.method == "command/exec":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from codex_app_server.protocol.messages import JsonValue, Notification
 
-__all__ = ["EVERYTHING", "GONE", "LAST", "TOLD", "Streams", "thread_of", "turn_of"]
+__all__ = ["EVERYTHING", "GONE", "LAST", "TOLD", "Streams", "review_thread_of", "turn_of"]
 
 EVERYTHING = Topic("", "")
 
@@ -61,7 +61,7 @@ def turn_of(params: JsonValue) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def thread_of(result: JsonValue) -> str | None:
+def review_thread_of(result: JsonValue) -> str | None:
     """The id of the thread of the turn that a result announces, if that says it: a review may have its own."""
     found = result.get("reviewThreadId") if isinstance(result, dict) else None
     return found if isinstance(found, str) else None

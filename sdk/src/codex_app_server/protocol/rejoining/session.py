@@ -38,7 +38,7 @@ from codex_app_server.protocol.rejoining.known import Known
 from codex_app_server.protocol.rejoining.progress import piece_head
 from codex_app_server.protocol.rejoining.questions import Questions
 from codex_app_server.protocol.rejoining.unanswered import Call, unknown
-from codex_app_server.protocol.streams import GONE, turn_of
+from codex_app_server.protocol.streams import GONE, review_thread_of, turn_of
 
 if TYPE_CHECKING:
     from codex_app_server.protocol.messages import JsonValue, RequestId
@@ -227,8 +227,7 @@ class Session:
         elif call.method in _LEAVES and thread_id is not None:
             self._forget(thread_id)
         elif call.method in _BEGINS:
-            review = result.get("reviewThreadId")
-            thread = self._known.thread(review if review and isinstance(review, str) else thread_id or "")
+            thread = self._known.thread(review_thread_of(result) or thread_id or "")
             if (turn_id := turn_of(result)) is not None:
                 thread.turn(turn_id)
             if thread.id in self._apart and thread.id not in self._joins:
