@@ -185,3 +185,11 @@ class TestDeflater:
             waiter.join(0.1)
         waiter.join(5)
         assert ended == [True]
+
+    def test_what_comes_to_a_closed_one_is_refused(self) -> None:
+        with Deflater(1) as deflater:
+            buffer = filled(deflater.buffer(len(NOISE)), NOISE)
+        with pytest.raises(CancelledError):  # a result would never come
+            deflater.submit(buffer)
+        with pytest.raises(ValueError, match="closed"):
+            buffer.capacity  # noqa: B018

@@ -120,9 +120,15 @@ class Deflater:
         """Have a filled buffer compressed, the largest of those that wait first.
 
         The result takes memory until it is given to `release`.
+
+        Raises:
+            CancelledError: if the pool is closed: no thread may be left that would take it.
         """
         task = _Task(buffer, store)
         with self._changed:
+            if self._closing:
+                self.discard(buffer)
+                raise CancelledError
             self._claim(buffer, buffer.size)  # which may not have been known before
             bisect.insort(self._waiting, task, key=lambda each: -each.buffer.size)
             self._changed.notify_all()
