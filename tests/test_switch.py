@@ -84,6 +84,24 @@ def test_whichever_cannot_be_moved_all_is_as_it_was(number: int, place: Path, mo
     assert state(place) == OLD
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_signal_in_the_moment_of_any_move_leaves_all_as_it_was(
+    number: int, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = [0]
+
+    def interrupted(source: Path, destination: Path) -> None:
+        replace(source, destination)
+        count[0] += 1
+        if count[0] == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(switch, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put_together(place, "test", NEW, ["gone"])
+    assert state(place) == OLD
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -70,7 +70,8 @@ class Switch:
             self._move(comes, goes, moved)
         except BaseException:
             for source, destination in reversed(moved):
-                replace(destination, source)
+                if os.path.lexists(destination) and not os.path.lexists(source):  # the last may not have come about
+                    replace(destination, source)
             self._note.unlink(missing_ok=True)
             raise
         self._note.unlink()
@@ -114,7 +115,7 @@ class Switch:
         return self.places[0] / self.name / _NOTE
 
     def _move(self, comes: Sequence[Item], goes: Sequence[Item], moved: list[tuple[Path, Path]]) -> None:
-        """Rename what has not been renamed yet; `moved` is told each, from where to where."""
+        """Rename what has not been renamed yet; `moved` is told each before, from where to where."""
         if comes and not os.path.lexists(self.new(comes[-1])):
             return  # all of it was done; what has such a name now has come since
         for item in comes[:-1]:
@@ -271,5 +272,5 @@ def _leads_out(name: str) -> bool:
 
 def _rename(source: Path, destination: Path, moved: list[tuple[Path, Path]]) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
+    moved.append((source, destination))  # before it is: a signal that comes meanwhile is told right after it
     replace(source, destination)
-    moved.append((source, destination))
