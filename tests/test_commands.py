@@ -40,6 +40,7 @@ from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedTarget, Runtime
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching import fetcher
+from codex_release.fetching.cache import Cache
 
 VERSION = archives.VERSION
 TRIPLES = archives.CATALOG.triples
@@ -329,8 +330,8 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.slow
-def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:
+def _pinned(release: FakeRelease) -> tuple[Path, bytes]:
+    """Pin an archive too, as npm's; where an empty cache would have it, and its bytes."""
     served = (release.archives / f"codex-package-{LINUX}.tar.gz").read_bytes()
     sha256 = hashlib.sha256(served).hexdigest()
     pin = f'npm = {{name = "codex.tgz", size = {len(served)}, sha256 = "{sha256}"}}'
@@ -339,6 +340,29 @@ def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, 
     release.ran("cache", "clear")
     cached = Path(os.environ["CODEX_RELEASE_CACHE"]) / "archives" / sha256
     cached.parent.mkdir(parents=True, exist_ok=True)
+    return cached, served
+
+
+def test_an_archive_that_is_cleared_away_once_it_is_found_is_brought_again(
+    release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached, served = _pinned(release)
+    cached.write_bytes(served)
+    find = Cache.find_archive
+
+    def find_and_clear(cache: Cache, sha256: str) -> Path | None:
+        path = find(cache, sha256)
+        cache.clear()
+        return path
+
+    monkeypatch.setattr(Cache, "find_archive", find_and_clear)
+    assert "damaged" not in release.ran("fetch", "--target", LINUX).err
+    assert not cached.exists()
+
+
+@pytest.mark.slow
+def test_a_build_writes_no_tree_and_mends_a_damaged_cache(release: FakeRelease, tmp_path: Path) -> None:
+    cached, served = _pinned(release)
     cached.write_bytes(served[:-20])
     said = release.ran("build", "--target", LINUX, "--out", tmp_path / "first")
     assert "a damaged cache entry is dropped" in said.err

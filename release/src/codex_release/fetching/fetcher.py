@@ -97,6 +97,8 @@ class Fetcher:
                 try:
                     return use(StoredArchive(path, pinned.name, source, pinned.digest))
                 except ReleaseError as error:
+                    if self.cache.find_archive(pinned.digest.sha256) is None:
+                        continue  # a process that makes room took it away before it was opened
                     if file_digest(path) == pinned.digest:
                         raise  # it is what it should be, so the failure lies elsewhere
                     self._drop(path, str(error))
