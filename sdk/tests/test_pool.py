@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+import threading
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -30,6 +32,7 @@ from codex_app_server import (
     is_retryable_error,
 )
 from codex_app_server.pooling.desk import Desk, Member, Place
+from codex_app_server.pooling.homes import Homes
 from codex_app_server.testing import ModelServer, Text
 
 if TYPE_CHECKING:
@@ -492,3 +495,25 @@ def test_a_pool_whose_close_is_broken_off_keeps_its_homes_until_it_is_closed(cod
 
     with ModelServer() as model:
         asyncio.run(scene(model.config(codex_bin=codex_binary)))
+
+
+def test_homes_that_are_made_at_once_are_in_one_directory_and_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads may be the first to need a runtime; no home, with a login in it, is left behind."""
+    homes, make = Homes(None), tempfile.mkdtemp
+    made: list[str] = []
+
+    def mkdtemp(prefix: str) -> str:
+        made.append(make(prefix=prefix))
+        if len(made) == 1:
+            other.start()
+            other.join(0.1)  # so that it comes between, if it can
+        return made[-1]
+
+    other = threading.Thread(target=homes.member, args=(AppServerConfig(), 1))
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    homes.member(AppServerConfig(), 0)
+    other.join()
+    (directory,) = map(Path, made)
+    assert sorted(each.name for each in directory.iterdir()) == ["member-0", "member-1"]
+    homes.remove()
+    assert not directory.exists()

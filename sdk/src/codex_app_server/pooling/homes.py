@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -57,6 +58,8 @@ class Homes:
         self._given = None if directory is None else Path(directory).absolute()
         self._made: Path | None = None
         self._remover: weakref.finalize[[Path, int], Homes] | None = None
+        # Held while the directory is made, for two runtimes may be started at once; a signal handler may come again.
+        self._making = threading.RLock()
 
     def member(self, config: AppServerConfig, number: int) -> AppServerConfig:
         """A configuration with a home for a member of this number."""
@@ -86,13 +89,14 @@ class Homes:
 
     def _directory(self, name: str, role: str) -> Path:
         """A private directory; it is made if it is not there."""
-        if self._made is None:
-            if self._given is None:
-                self._made = Path(tempfile.mkdtemp(prefix="codex-pool-"))
-                self._remover = weakref.finalize(self, _remove, self._made, os.getpid())
-            else:
-                self._given.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-                self._made = self._given
+        with self._making:
+            if self._made is None:
+                if self._given is None:
+                    self._made = Path(tempfile.mkdtemp(prefix="codex-pool-"))
+                    self._remover = weakref.finalize(self, _remove, self._made, os.getpid())
+                else:
+                    self._given.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+                    self._made = self._given
         directory = self._made / name / role
         for each in (directory.parent, directory):
             each.mkdir(mode=_PRIVATE, exist_ok=True)
