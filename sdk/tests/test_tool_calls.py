@@ -711,3 +711,44 @@ def test_what_is_called_after_the_end_is_not(twin: str) -> None:
 
     asyncio.run(scene())
     assert called == []
+
+
+def test_tools_that_a_thread_is_given_while_its_parent_is_looked_for_are_its_tools(
+    scripted: Callable[..., None],
+) -> None:
+    """A call may come before its thread is resumed here, and what is asked about that be answered after it was."""
+    script = """
+    def call(number):
+        asked = {"threadId": "t", "turnId": "u", "callId": str(number), "tool": "ping", "arguments": {}}
+        write({"id": number, "method": "item/tool/call", "params": asked})
+
+    def pinged(number):
+        said = read()
+        assert said["id"] == number and said["result"]["success"], said
+
+    greet()
+    start = read()
+    call(1)
+    look = read()
+    assert look["method"] == "thread/read", look
+    write({"id": start["id"], "result": {"thread": {"id": "s"}}})
+    write({"id": read()["id"], "result": {"thread": {"id": "t"}}})
+    last = read()
+    write({"id": look["id"], "result": {"thread": {"id": "t"}}})
+    pinged(1)
+    call(2)
+    pinged(2)
+    write({"id": last["id"], "result": {"data": []}})
+    wait_for_end()
+    """
+
+    def ping() -> str:
+        """Say that this is here."""
+        return "pong"
+
+    async def scene(codex: Any) -> None:
+        await codex.thread_start(tools=[ping])
+        await codex.thread_resume("t", tools=[ping])
+        await codex.models()
+
+    scripted(scene, script, experimental_api=True)

@@ -294,9 +294,7 @@ class Executor:
                 break
             if (tools := self._toolbox.of(asked)) is not None:
                 break
-        tools = tools or {}
-        self._toolbox.put(thread_id, tools)
-        return tools
+        return self._toolbox.found(thread_id, tools or {})
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)

@@ -108,6 +108,10 @@ class Toolbox:
             self._of_threads[thread_id] = tools
         return before
 
+    def found(self, thread_id: str, tools: Tools) -> Tools:
+        """A thread of which nothing was known has these tools, unless it was given others meanwhile; which it has."""
+        return self._of_threads.setdefault(thread_id, tools)
+
     def forget(self, params: JsonValue) -> None:
         """A thread is gone, as ``thread/closed`` and its like say; who opens it again gives it its tools again."""
         if isinstance(params, dict):
