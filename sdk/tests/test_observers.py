@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ from codex_app_server import (
     allow_commands,
     decline_all,
 )
+from codex_app_server.approvals import deciding
+from codex_app_server.approvals.deciding import Approving
 from codex_app_server.events import Notification
 from codex_app_server.generated import AgentMessageThreadItem, CommandExecutionThreadItem, ErrorNotification
 from codex_app_server.generated.items import TABLE  # type: ignore[attr-defined]  # it is for the models alone
@@ -28,6 +31,7 @@ from codex_app_server.models.entries import parse_entry
 from codex_app_server.models.model import UnknownObject
 from codex_app_server.observers import _WORDS, calls
 from codex_app_server.streaming import Words
+from codex_app_server.sync.reader import Reader
 from codex_app_server.testing import TOOL_MODES, Failure, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -246,6 +250,22 @@ def test_a_decision_that_is_made_before_its_turn_is_there_is_shown_too(scripted:
         assert bare(codex)._driver.reading.approving.watchers == []
 
     scripted(scene, script)
+
+
+def test_two_threads_that_are_the_first_to_observe_are_shown_decisions_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    class Late(Approving):
+        def __init__(self, *rules: Any) -> None:
+            super().__init__(*rules)
+            both.wait()
+
+    monkeypatch.setattr(deciding, "Approving", Late)
+    reader = Reader(AppServerConfig())
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: reader.approve_with(), range(2))
+    assert first is second is reader.approving
+    assert reader.connection.streams.begun == first.note
 
 
 @pytest.mark.parametrize("params", [None, 5, [], {}])

@@ -111,6 +111,7 @@ class Reading(ABC):
     transport: Any
     questions: Any = None
     tools: Any = None
+    approving: Approving | None = None
 
     def __init__(self, config: AppServerConfig) -> None:
         bounds = Bounds(config.max_buffered_events, config.max_buffered_bytes)
@@ -123,7 +124,6 @@ class Reading(ABC):
             from codex_app_server.limits import Meter
 
             self.meter = Meter(config.limits, "client")
-        self.approving: Approving | None = None
         if config.approvals:
             self.approve_with(config.approvals)
         self.ending: Ending | None = None
@@ -157,12 +157,12 @@ class Reading(ABC):
 
     def approve_with(self, rules: Sequence[ApprovalRule] = ()) -> Approving:
         """Have approvals decided by rules, and what these leave by the handlers; all of it can be watched then."""
-        if self.approving is None:
+        if (found := self.approving) is None:
             from codex_app_server.approvals.deciding import Approving
 
-            self.approving = Approving(rules)
-            self.connection.streams.begun = self.approving.note
-        return self.approving
+            found = vars(self).setdefault("approving", Approving(rules))  # one step, so that two threads get the same
+            self.connection.streams.begun = found.note
+        return found
 
     def replying(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """The way of answers to questions: the same, past telemetry if there is any."""
