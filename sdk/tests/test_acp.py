@@ -323,6 +323,32 @@ def test_a_session_that_is_closed_ends_its_prompt_and_is_heard_of_no_more(codex_
     asyncio.run(asyncio.wait_for(scene(), 60))
 
 
+def test_what_a_thread_waits_for_when_it_is_opened_is_asked_too(
+    peer: Callable[..., AppServerConfig], tmp_path: Path
+) -> None:
+    """A server asks again who joins a thread in which it waits for an answer: with its own answer to that."""
+    config = peer("""
+    asked = {"threadId": "t", "turnId": "u", "itemId": "i", "command": "ls"}
+    greet()
+    request = read()
+    question = {"id": 1, "method": "item/commandExecution/requestApproval", "params": asked}
+    write(json.dumps({"id": request["id"], "result": {"thread": {"id": "t"}}}) + "\\n" + json.dumps(question))
+    models, answer = sorted([read(), read()], key=lambda said: "method" not in said)
+    assert answer == {"id": 1, "result": {"decision": "accept"}}, answer
+    write({"id": models["id"], "result": {"data": []}})
+    wait_for_end()
+    """)
+
+    async def scene() -> None:
+        editor = Editor()
+        editor.answer = "accept"
+        async with CodexAgent(config) as agent:
+            agent.on_connect(editor)  # type: ignore[arg-type]
+            await agent.resume_session("t", str(tmp_path))
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
 def test_a_mode_that_is_chosen_while_a_prompt_begins_is_not_forgotten() -> None:
     settings = Settings({}, [], is_new=True)
     settings.choose_mode("full-access")

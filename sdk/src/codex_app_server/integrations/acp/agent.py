@@ -75,6 +75,7 @@ class CodexAgent:
         self._has_roots = config.experimental_api
         self._editor: acp.Client | None = None
         self._sessions: dict[str, Session] = {}
+        self._resumed: set[str] = set()  # those that are about to be sessions
         self._models: Sequence[Model] | None = None
 
     async def __aenter__(self) -> Self:
@@ -272,7 +273,7 @@ class CodexAgent:
         """Nothing else is taken notice of."""
 
     async def _asked(self, request: ApprovalRequest) -> Decision | None:
-        if request.thread_id not in self._sessions or self._editor is None:
+        if request.thread_id not in {*self._sessions, *self._resumed} or self._editor is None:
             return None
         try:
             answer = await self._editor.request_permission(
@@ -291,7 +292,11 @@ class CodexAgent:
     async def _resume(self, session_id: str, opening: dict[str, Any]) -> Session:
         if (session := self._sessions.get(session_id)) is not None:
             await session.cancel()
-        return await self._open(await self._codex.thread_resume(session_id, **opening))
+        self._resumed.add(session_id)  # before it is: what it waits for is asked at once
+        try:
+            return await self._open(await self._codex.thread_resume(session_id, **opening))
+        finally:
+            self._resumed.discard(session_id)
 
     async def _open(self, thread: AsyncThread, *, is_new: bool = False) -> Session:
         if self._models is None:
