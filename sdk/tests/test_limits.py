@@ -17,6 +17,7 @@ from awaited import awaited, bare
 from codex_app_server import (
     AppServerConfig,
     AppServerError,
+    Handlers,
     InvalidRequestError,
     LimitExceededError,
     Limits,
@@ -200,6 +201,26 @@ write({"id": request["id"], "result": {}})
 write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "interrupted"}}})
 wait_for_end()
 """
+
+
+def test_what_is_silent_after_an_answer_is_so_since_the_answer(scripted: Play) -> None:
+    script = """
+    about = {"threadId": "t", "turnId": "u", "itemId": "i"}
+    write({"id": 1, "method": "item/commandExecution/requestApproval", "params": about})
+    read()
+    time.sleep(1.1)
+    write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "completed"}}})
+    wait_for_end()
+    """
+
+    async def later(_: object) -> bool:
+        await asyncio.sleep(1.2)
+        return True
+
+    async def scene(codex: Any) -> None:
+        assert (await (await codex.thread_start()).run("go", stall_timeout=2)).is_completed
+
+    scripted(scene, BEGINS + textwrap.dedent(script), handlers=Handlers(command_approval=later))
 
 
 def test_a_runtime_that_does_not_stop_is_left(scripted: Play, monkeypatch: pytest.MonkeyPatch) -> None:

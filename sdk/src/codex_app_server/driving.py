@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 import weakref
 from abc import ABC, abstractmethod
@@ -26,6 +27,7 @@ from codex_app_server.protocol.handshake import initialize_params
 from codex_app_server.protocol.log import Bounds
 from codex_app_server.protocol.messages import LOST, LOST_DATA, ErrorResponse, Junk
 from codex_app_server.protocol.request import Request
+from codex_app_server.protocol.streams import turn_of
 from codex_app_server.refusals import rpc_error, start_error
 from codex_app_server.suggesting import checked
 
@@ -174,6 +176,11 @@ class Reading(ABC):
             return False
         asked = [request.params for request in list(self.questions.open.values())]
         return any(isinstance(params, dict) and params.get("turnId") == turn_id for params in asked)
+
+    def answered(self, request: ServerRequest) -> None:
+        """A question is about to wait for no answer any more: what its turn is silent from here on is its own."""
+        if (log := self.connection.streams.owned(turn_of(request.params) or "")) is not None:
+            log.asked_until = time.monotonic()
 
     def taken(self, cursor: Cursor) -> list[Event]:
         """The next events of what is there for a consumer, without waiting."""

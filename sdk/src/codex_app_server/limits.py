@@ -220,9 +220,9 @@ class TurnMeter:
         else:
             self._calls.discard(item.get("id"))
 
-    def heard(self, now: float) -> None:
-        """Something happened just now, or this program is being asked."""
-        self._heard = now
+    def heard(self, last: float) -> None:
+        """When something happened last, or this program was being asked."""
+        self._heard = max(self._heard, last)
 
     def excess(self, now: float) -> Excess | None:
         """What is exceeded, if anything is."""

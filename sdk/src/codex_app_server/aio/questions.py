@@ -74,7 +74,7 @@ class Questions:
     def resolved(self, request_ids: list[JsonValue]) -> None:
         """Cancel what the runtime does not ask any more; on the loop. A plain function that runs already goes on."""
         for task, request in self._tasks.items():
-            if request.id in request_ids and self.open.pop(request.id, None) is not None:
+            if request.id in request_ids and self._settle(request):
                 task.cancel()
                 self._send(decline(request))  # at once: a task that has not begun never does
 
@@ -99,6 +99,11 @@ class Questions:
             self._cancelled.add(task)
             task.cancel()
 
+    def _settle(self, request: ServerRequest) -> bool:
+        """A question needs no answer any more; False if it had needed none."""
+        self._reading.answered(request)
+        return self.open.pop(request.id, None) is not None
+
     async def _consult(self, request: ServerRequest, steps: Steps) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -110,7 +115,7 @@ class Questions:
                     raise
                 return
             data = failed(request, error)
-        if self.open.pop(request.id, None) is not None and not self._is_closed:
+        if self._settle(request) and not self._is_closed:
             self._send(data)
 
     async def _answer(self, request: ServerRequest, steps: Steps) -> bytes:

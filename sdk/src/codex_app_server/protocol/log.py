@@ -92,6 +92,7 @@ class Log:
         is_begun: whether anything was said but that it failed.
         is_left: whether a consumer gave up before that.
         thread_id: of a turn that somebody has begun, the thread.
+        asked_until: when this program answered the last question of a turn, by a clock of the drivers.
         waiting: who is to be woken when there is more; how, the drivers know.
         told: the entries that say what came of it, parsed, in their order; they are kept.
         heads: for `heads`.
@@ -110,6 +111,7 @@ class Log:
         "_numbers",
         "_size",
         "_tail",
+        "asked_until",
         "heads",
         "is_begun",
         "is_complete",
@@ -127,6 +129,7 @@ class Log:
         self.is_complete = False
         self.is_left = False
         self.thread_id = ""
+        self.asked_until = 0.0
         self.waiting: deque[Any] = deque()
         self.told: list[Notification] = []
         self.heads: list[bytes] = []

@@ -44,7 +44,7 @@ class Questions:
         self._send = reading.replying(reading.transport.send)
         self._workers = Workers("codex-app-server handler")
         self._is_closed = False
-        self._asking = _Asking(self._send)
+        self._asking = _Asking(self._send, reading.answered)
         self.open = self._asking.open
 
     def ask(self, request: ServerRequest) -> None:
@@ -88,19 +88,22 @@ class _Asking:
 
     Args:
         send: takes an answer.
+        answered: is told of a question before it waits for an answer no more.
 
     Attributes:
         open: the questions that wait for one.
     """
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], answered: Callable[[ServerRequest], None]) -> None:
         self.open: dict[int | str, ServerRequest] = {}
         self._send = send
+        self._answered = answered
         self._cancels: dict[int | str, Callable[[], object]] = {}
 
     def cancel(self, request_id: int | str) -> None:
         """A question needs no answer any more."""
-        if (request := self.open.pop(request_id, None)) is None:  # it has just been answered
+        request = self.open.get(request_id)
+        if request is None or not self._settle(request):  # it has just been answered
             return
         self._reply(decline(request))
         if (cancel := self._cancels.get(request_id)) is not None:
@@ -113,8 +116,13 @@ class _Asking:
             data = self._answer(request, steps)
         except BaseException as error:
             data = failed(request, error)
-        if self.open.pop(request.id, None) is not None:
+        if self._settle(request):
             self._reply(data)
+
+    def _settle(self, request: ServerRequest) -> bool:
+        """A question needs no answer any more; False if it had needed none."""
+        self._answered(request)
+        return self.open.pop(request.id, None) is not None
 
     def _reply(self, data: bytes) -> None:
         with contextlib.suppress(Exception):  # the connection is over

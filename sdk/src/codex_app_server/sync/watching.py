@@ -206,8 +206,8 @@ class TurnWatch:
                     self._cursor = self._log.cursor()
                     batch = [*self._log.told]
                 now = time.monotonic()
-                if not is_quiet or driver.reading.is_asking(self._log.topic.id):
-                    meter.heard(now)
+                is_asking = driver.reading.is_asking(self._log.topic.id)  # before when it ended is looked at
+                meter.heard(now if is_asking or not is_quiet else self._log.asked_until)
                 for event in batch:
                     meter.add(event)
                 self._excess = meter.excess(now)
