@@ -203,18 +203,19 @@ wait_for_end()
 """
 
 
+@pytest.mark.slow
 def test_what_is_silent_after_an_answer_is_so_since_the_answer(scripted: Play) -> None:
     script = """
     about = {"threadId": "t", "turnId": "u", "itemId": "i"}
     write({"id": 1, "method": "item/commandExecution/requestApproval", "params": about})
     read()
-    time.sleep(1.1)
+    time.sleep(0.7)
     write({"method": "turn/completed", "params": {"threadId": "t", "turn": {"id": "u", "status": "completed"}}})
     wait_for_end()
     """
 
     async def later(_: object) -> bool:
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.8)
         return True
 
     async def scene(codex: Any) -> None:
