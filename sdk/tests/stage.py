@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from until import until_it_holds
 
 from codex_app_server import AsyncCodex
 from codex_app_server.testing import ModelServer
@@ -14,9 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+    import pytest
+
     from codex_app_server.testing import Answer, ModelRequest, ToolMode
 
-__all__ = ["Stage", "set_up", "status_of_the_next_turn"]
+__all__ = ["MUCH_S", "Stage", "set_up", "status_of_the_next_turn"]
+
+MUCH_S = 20.0
+"""More than a busy machine takes to begin a turn, in seconds."""
 
 
 @dataclass
@@ -41,6 +49,24 @@ class Stage:
             self.server.assert_used_up()
         finally:
             self.server._answers.clear()  # so that the next one is not told what this one has left
+
+    def taking_much(self, answer: Answer, patch: pytest.MonkeyPatch) -> Callable[[ModelRequest], Answer]:
+        """An answer that takes `MUCH_S` on a clock that leaps, once somebody waits for what the turn says.
+
+        So a time runs out in the midst of the turn, and never before it, however busy the machine is.
+        """
+
+        async def waited_for() -> None:
+            streams = self.codex._driver._connection.streams
+            await until_it_holds(lambda: any(log.waiting for log in streams.logs() if log.topic.kind == "turn"))
+
+        def leaping(_: ModelRequest) -> Answer:
+            asyncio.run_coroutine_threadsafe(waited_for(), self.loop).result(60)
+            clock = time.monotonic
+            patch.setattr(time, "monotonic", lambda: clock() + MUCH_S)
+            return answer
+
+        return leaping
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
-from stage import Stage, set_up, status_of_the_next_turn
+from stage import MUCH_S, Stage, set_up, status_of_the_next_turn
 
 from codex_app_server import (
     AppServerConfig,
@@ -156,23 +156,22 @@ def test_tasks_have_a_thread_each_or_one_for_all(
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"timeout": 1.5}, "not done within 1.5 s, and was stopped"),
-        ({"limits": Limits(seconds=0.5)}, "seconds"),
-        ({"timeout": 1.5, "persistent": True}, "not done within 1.5 s, and was stopped"),
+        ({"timeout": MUCH_S}, "not done within 20 s, and was stopped"),
+        ({"limits": Limits(seconds=MUCH_S)}, "seconds"),
+        ({"timeout": MUCH_S, "persistent": True}, "not done within 20 s, and was stopped"),
     ],
     ids=["timeout", "limits", "in one thread"],
 )
 def test_a_task_that_takes_too_much_is_stopped_and_the_agent_is_told(
-    hand_over: Callable[..., Any], play: Callable[..., None], options: Any, why: str
+    hand_over: Callable[..., Any], stage: Stage, monkeypatch: pytest.MonkeyPatch, options: Any, why: str
 ) -> None:
-    async def scene(codex: AsyncCodex, server: ModelServer) -> None:
+    async def scene(codex: AsyncCodex) -> None:
         subscription = codex.client.subscribe()
         (report,) = await hand_over(codex, ("Count",), **options)
         assert why in report["failure"]
-        del server
         assert await status_of_the_next_turn(subscription) == "interrupted"
 
-    play(scene, SLOW)
+    stage.play(scene(stage.codex), stage.taking_much(SLOW, monkeypatch))
 
 
 def test_a_task_that_fails_is_told(hand_over: Callable[..., Any], play: Callable[..., None]) -> None:

@@ -42,7 +42,7 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 from pydantic_ai.usage import UsageLimits
-from stage import Stage, set_up, status_of_the_next_turn
+from stage import MUCH_S, Stage, set_up, status_of_the_next_turn
 from typing_extensions import NotRequired, TypedDict
 
 from codex_app_server import AsyncCodex
@@ -685,14 +685,16 @@ def test_settings_are_heeded_or_it_is_said_that_they_are_not(stage: Stage) -> No
     stage.play(scene(), Text("1"), Text("2"))
 
 
-def test_a_response_that_takes_too_long_is_an_error_and_stops_the_turn(stage: Stage) -> None:
+def test_a_response_that_takes_too_long_is_an_error_and_stops_the_turn(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scene() -> None:
         subscription = stage.codex.client.subscribe()
         with pytest.raises(ModelAPIError, match="no response in time"):
-            await Agent(model_of(stage, settings={"timeout": 0.3})).run("Go")
+            await Agent(model_of(stage, settings={"timeout": MUCH_S})).run("Go")
         assert await status_of_the_next_turn(subscription) == "interrupted"
 
-    stage.play(scene(), SLOW)
+    stage.play(scene(), stage.taking_much(SLOW, monkeypatch))
 
 
 def test_a_runtime_that_does_not_answer_is_an_error_in_time() -> None:
