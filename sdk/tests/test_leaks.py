@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ from until import until
 from codex_app_server import AppServerConfig, AsyncCodex, Codex, preloading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Peer = Callable[..., AppServerConfig]
 
@@ -188,3 +189,15 @@ def test_turns_that_took_too_long_leave_nothing(peer: Peer) -> None:
         assert not connection._open
         connection.streams.obey()
         assert not connection.streams._turns
+
+
+@pytest.fixture
+def left_by_another() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+
+
+@pytest.mark.usefixtures("left_by_another", "leaves_nothing")
+def test_what_another_test_has_left_may_end_meanwhile(left_by_another: subprocess.Popen[bytes]) -> None:
+    left_by_another.communicate(b"\n")
+    assert left_by_another.returncode == 0
