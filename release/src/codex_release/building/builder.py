@@ -298,10 +298,11 @@ class _Build:
         """
         unlocked, fetcher = self.request.unlocked, self.context.fetcher
         runtime = self.context.runtime(self.request.version, payload.target, unlocked=unlocked)
+        alone = len(self.inputs.keys() - {_CLIENT}) == 1
 
         def read(stored: StoredArchive) -> tuple[Mapping[str, FileDigest], Runtime]:
             payload.release()  # what an archive before this one left
-            files = self.context.catalog.layout.payload(fetcher.read(stored, payload, runtime))
+            files = self.context.catalog.layout.payload(fetcher.read(stored, payload, runtime, alone=alone))
             found = LockedTarget({stored.source: LockedArchive(stored.name, stored.digest)}, files)
             return files, replace(runtime, known=runtime.known or found)
 

@@ -117,13 +117,14 @@ class Fetcher:
             remedy="mend one of them, or bring the archive here and name its directory with --source DIR",
         )
 
-    def read(self, stored: StoredArchive, sink: Sink, runtime: Runtime) -> dict[str, FileDigest]:
+    def read(self, stored: StoredArchive, sink: Sink, runtime: Runtime, *, alone: bool = True) -> dict[str, FileDigest]:
         """Read an archive as a tree, and hold every file of it against the lock.
 
         Args:
             stored: the archive.
             sink: where the files go; they are proved once this returns, not before.
             runtime: what it should be.
+            alone: see `archive.stream`.
 
         Returns:
             what every file is, those included that are left out of trees.
@@ -133,7 +134,8 @@ class Fetcher:
         """
         # The archive's lock keeps a process that makes room from taking it away meanwhile.
         with self.cache.exclusive(stored.digest.sha256):
-            files = stream_tree(stored.path, stored.name, sink, Expected(self.layout, runtime.target, runtime.version))
+            expected = Expected(self.layout, runtime.target, runtime.version)
+            files = stream_tree(stored.path, stored.name, sink, expected, alone=alone)
         if runtime.known is not None:
             name = f"{stored.name} from {stored.source}"
             compare_files(runtime.known.files, files, expected_by="the lock", found_in=name)

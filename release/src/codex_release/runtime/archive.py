@@ -74,6 +74,8 @@ _ZIP_READ = 2 << 20
 _ZIP_END = 22
 _CHUNKS_BEHIND = 8
 """How many chunks may wait to be hashed while more are read and written."""
+_CACHED = 256 << 10
+"""What is inflated, hashed and written by one core in turn, in bytes: its second-level cache still has it each time."""
 
 
 class Writer(Protocol):
@@ -114,6 +116,7 @@ def stream(
     *,
     skip: Callable[[str], bool] = lambda _: False,
     limits: Limits | None = None,
+    alone: bool = True,
 ) -> dict[str, FileDigest]:
     """Read an archive from front to back.
 
@@ -124,6 +127,7 @@ def stream(
         place: for an entry's path, its path in the tree, or `None` to drop it.
         skip: for a path in the tree, whether its bytes are only read and hashed, not given to the sink.
         limits: how much the archive may hold.
+        alone: whether cores are free: one more hashes then what this one reads.
 
     Returns:
         what each file of the tree is, the skipped ones included.
@@ -138,7 +142,7 @@ def stream(
         rules = EntryRules(name, compressed, limits)
         tree_rules = EntryRules(f"the tree of {name}", compressed, limits)
         with contextlib.ExitStack() as stack:
-            beside = stack.enter_context(ThreadPoolExecutor(1))
+            beside = stack.enter_context(ThreadPoolExecutor(1)) if alone else None
             for entry in _entries(path, name, stack, rules):
                 admitted = rules.admit(entry.name, entry.kind, entry.size)
                 target = place(admitted) if entry.kind == "file" else None
@@ -157,14 +161,16 @@ def stream(
     return found
 
 
-def _copy(entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None, beside: Executor) -> FileDigest:
-    """Read an entry to its end, and write it if there is a place for it; `beside` hashes it meanwhile, in order."""
+def _copy(
+    entry: Entry, create: Callable[[], AbstractContextManager[Writer]] | None, beside: Executor | None
+) -> FileDigest:
+    """Read an entry to its end, and write it if there is a place for it; `beside` may hash it meanwhile, in order."""
     sha256, size = hashlib.sha256(), 0
     hashing: deque[Future[None]] = deque()
     with entry.open() as source, create() if create else contextlib.nullcontext() as writer:
-        while chunk := source.read(CHUNK):
+        while chunk := source.read(CHUNK if beside else _CACHED):
             size += len(chunk)
-            if size < CHUNK:  # all of a small file: to hand it over would take longer
+            if beside is None or size < CHUNK:  # all of a small file: to hand it over would take longer
                 sha256.update(chunk)
             else:
                 hashing.append(beside.submit(sha256.update, chunk))

@@ -110,7 +110,9 @@ class Expected:
                 raise ArchiveError(f"{name} is of {what} {claimed!r}, not {value!r}")
 
 
-def stream_tree(archive: Path, name: str, sink: Sink, expected: Expected) -> dict[str, FileDigest]:
+def stream_tree(
+    archive: Path, name: str, sink: Sink, expected: Expected, *, alone: bool = True
+) -> dict[str, FileDigest]:
     """Read an archive as a tree, whatever its own layout is.
 
     Args:
@@ -118,6 +120,7 @@ def stream_tree(archive: Path, name: str, sink: Sink, expected: Expected) -> dic
         name: its name at its source.
         sink: where the tree's files go; excluded ones do not.
         expected: what the tree has to be.
+        alone: see `archive.stream`.
 
     Returns:
         what each file is, those included that the layout excludes from trees.
@@ -127,7 +130,7 @@ def stream_tree(archive: Path, name: str, sink: Sink, expected: Expected) -> dic
     """
     layout = expected.layout
     watched = _Watched(sink, layout.descriptor)
-    files = stream(archive, name, watched, expected.place, skip=layout.is_excluded)
+    files = stream(archive, name, watched, expected.place, skip=layout.is_excluded, alone=alone)
     if layout.descriptor not in files and expected.entrypoint in files:
         files[layout.descriptor] = _describe(watched, files, expected, name)
     expected.require(files, lambda: bytes(watched.content), name)
