@@ -21,6 +21,7 @@ from typing import IO
 import dev_commands as dev
 import dev_environment
 import pytest
+from fake_programs import fake_program
 from programs import ROOT, finished, interpreter, python_of
 from resolve_requirements import read
 
@@ -305,11 +306,13 @@ def test_the_words_for_the_tests_go_to_pytest(
 ) -> None:
     calls: list[list[str]] = []
 
-    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None, behind: tuple[str, ...] = ()) -> int:
+        assert behind == (("in memory",) if arguments[1] == "pytest" and dev.PARALLEL[0] in arguments else ())
         calls.append(list(arguments))
         return 0
 
     monkeypatch.setattr(dev, "set_up", lambda *_: Path("python"))
+    monkeypatch.setattr(dev, "in_memory", lambda *_: ("in memory",))
     monkeypatch.setattr(dev, "run", run)
     monkeypatch.setattr(sys, "argv", ["dev.py", "test", *words])
     assert dev.main() == 0
@@ -323,7 +326,7 @@ def test_what_linters_and_type_checks_say_comes_behind_the_tests_and_counts_as_m
 ) -> None:
     checks_ran = threading.Event()
 
-    def run(python: Path, *arguments: str, output: IO[bytes] | None = None) -> int:
+    def run(python: Path, *arguments: str, output: IO[bytes] | None = None, behind: tuple[str, ...] = ()) -> int:
         if arguments[1] == "pytest":
             assert checks_ran.wait(30)  # they are no later than the tests
             os.write(1, b"tests\n")
@@ -342,6 +345,28 @@ def test_what_linters_and_type_checks_say_comes_behind_the_tests_and_counts_as_m
     lines = capfdbinary.readouterr().out.decode().splitlines()
     assert lines[:4] == ["tests", "ruff said so", "ruff said so", "mypy said so"]
     assert lines[4:] == (["dev.py: mypy found problems"] if failing == "mypy" else [])
+
+
+def test_temporary_files_in_memory_are_seen_by_nobody_else_and_go_with_the_program(tmp_path: Path) -> None:
+    behind = dev.in_memory(Path(sys.executable), str(tmp_path))
+    if not behind:
+        pytest.skip("only root may mount, and only where 18 GiB of memory are free")
+    program = "import pathlib, tempfile; file = tempfile.mkstemp()[1]; print(file, pathlib.Path(file).exists())"
+    path, there = finished(*behind, sys.executable, "-c", program).stdout.split()
+    assert (Path(path).parent, there) == (tmp_path, "True")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lacking", ["memory", "the program", "the right"])
+def test_where_that_cannot_be_temporary_files_are_where_they_always_are(
+    lacking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "MEMORY", 1 << 60 if lacking == "memory" else 1)
+    if lacking == "the right":
+        fake_program(tmp_path, "unshare", "sys.exit('unshare: unshare failed: Operation not permitted')")
+    if lacking != "memory":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert dev.in_memory(Path(sys.executable), str(tmp_path)) == ()
 
 
 def test_fast_leaves_out_every_kind_of_test_that_there_is() -> None:
