@@ -97,6 +97,23 @@ class TestRefusals:
         assert "reinstall" not in said
 
 
+def test_windows_is_told_all_32_bits_of_an_exit_code(place: Place) -> None:
+    """Where a number is too long for its C, Python ends with -1 instead: a crash looked like any other failure."""
+    code = f"""
+import os, subprocess
+from {MODULE} import __main__ as program
+program.os = type("Windows", (), {{"name": "nt", "stat": os.stat}})
+for code in (0, 3, 0x7fffffff, 0xc0000005, 0xffffffff):
+    subprocess.call = lambda argv: code
+    try:
+        program.main()
+    except SystemExit as end:
+        print(end.code)
+"""
+    told = finished(place.python, "-c", code).stdout.split()
+    assert told == ["0", "3", str(0x7FFFFFFF), str(0xC0000005 - (1 << 32)), "-1"]
+
+
 @posix_only
 class TestLinkedFiles:
     """Installers that link, sandboxes and build systems: every file leads to a store where nothing lies beside it."""

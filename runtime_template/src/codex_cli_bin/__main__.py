@@ -16,6 +16,7 @@ from codex_cli_bin import bundled_codex_path
 __all__ = ["main"]
 
 _CANNOT_RUN, _NOT_FOUND = 126, 127
+_SIGN = 1 << 31
 
 
 def main() -> NoReturn:
@@ -37,7 +38,10 @@ def _run(argv: list[str]) -> NoReturn:
         os.execv(argv[0], argv)  # noqa: S606 - the very point: no shell, no second process
     # Windows has no exec. Ctrl-C reaches every process of the console: Codex decides what it means, not Python.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.exit(subprocess.call(argv))
+    code = subprocess.call(argv)
+    # Of a crash, or of Ctrl-C, it has the highest of 32 bits set. Older Pythons end with -1 where a number does not fit
+    # into a C long, which has a sign there; with the sign, the bits are the same.
+    sys.exit(code if code < _SIGN else code - 2 * _SIGN)
 
 
 def _refuse(line: str, code: int) -> NoReturn:
