@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from fake_programs import calls_of, fake_npm, fake_program
 from recording import told
 
 from codex_release.base.errors import SourceError
+from codex_release.sources import npm_config
 from codex_release.sources.npm_config import NpmConfig, parse_npmrc
 
 if TYPE_CHECKING:
@@ -82,6 +84,15 @@ class TestWhichRegistry:
     def test_variables_are_put_in(self, project: Path, home: Path) -> None:
         (home / ".npmrc").write_text("registry=https://${NAME}.example/${MISSING?}${KEPT}")
         assert self.registry(project, NAME="mirror") == "https://mirror.example/${KEPT}"
+
+    @pytest.mark.parametrize(("system", "expected"), [("win32", "mirror"), ("linux", "${Name}")])
+    def test_a_variable_has_no_case_on_windows(
+        self, system: str, expected: str, project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There, a process is told the names of its variables in capitals, however they were set."""
+        monkeypatch.setattr(npm_config, "sys", SimpleNamespace(platform=system))
+        (home / ".npmrc").write_text("//host.example/:_authToken=${Name}")
+        assert NpmConfig.load({"NAME": "mirror"}, project).values["//host.example/:_authToken"] == expected
 
     def test_an_empty_variable_counts_as_not_set(self, project: Path, home: Path) -> None:
         (home / ".npmrc").write_text("registry=https://user.example")

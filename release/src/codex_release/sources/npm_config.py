@@ -145,9 +145,13 @@ def _unquoted(text: str) -> str:
 
 def _expanded(text: str, environ: Mapping[str, str]) -> str:
     """Text with ``${VAR}`` replaced; a variable that is not set stays as it is, ``${VAR?}`` becomes nothing then."""
-    return re.sub(
-        r"\$\{([^${}?]+)(\?)?\}", lambda match: environ.get(match[1], "" if match[2] else f"${{{match[1]}}}"), text
-    )
+
+    def value(match: re.Match[str]) -> str:
+        # Names have no case on Windows, and `os.environ` says them in capitals there.
+        name = match[1].upper() if sys.platform == "win32" else match[1]
+        return environ.get(name, "" if match[2] else match[0])
+
+    return re.sub(r"\$\{([^${}?]+)(\?)?\}", value, text)
 
 
 def _key(name: str) -> str:
