@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import tempfile
 import threading
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -31,6 +33,7 @@ from codex_app_server import (
     WaitTimeoutError,
     is_retryable_error,
 )
+from codex_app_server.pooling import homes as room
 from codex_app_server.pooling.desk import Desk, Member, Place
 from codex_app_server.pooling.homes import Homes
 from codex_app_server.testing import ModelServer, Text
@@ -517,3 +520,29 @@ def test_homes_that_are_made_at_once_are_in_one_directory_and_go_with_it(monkeyp
     assert sorted(each.name for each in directory.iterdir()) == ["member-0", "member-1"]
     homes.remove()
     assert not directory.exists()
+
+
+def test_what_may_not_be_written_goes_with_the_homes_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git makes such files, and a tenant may clone something."""
+    unlink = os.unlink
+
+    def deleted(path: str, *, dir_fd: int | None = None) -> None:
+        if not os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode & stat.S_IWRITE:
+            raise PermissionError(13, "Access is denied", path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(room, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(os, "unlink", deleted)
+    made = Homes(None)
+    work = Path(str(made.tenant(AppServerConfig(), "somebody").cwd))
+    (work / "objects").mkdir()
+    (work / "objects" / "pack").touch(0o444)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(0o444)
+    with suppress(OSError):  # not everybody may make one on Windows
+        (work / "link").symlink_to(elsewhere)
+    made.remove()
+    assert not work.parents[1].exists()
+    assert not elsewhere.stat().st_mode & stat.S_IWRITE

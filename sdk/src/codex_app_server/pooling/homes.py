@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
+import sys
 import tempfile
 import threading
 import weakref
@@ -104,5 +106,12 @@ class Homes:
 
 
 def _remove(directory: Path, process_id: int) -> None:
-    if os.getpid() == process_id:
-        shutil.rmtree(directory, ignore_errors=True)
+    if os.getpid() != process_id:
+        return
+    if sys.platform == "win32":  # which deletes no file that may not be written, as those of git are
+        for parent, _, names in os.walk(directory):
+            for file in (Path(parent, name) for name in names):
+                if not file.is_symlink():
+                    with suppress(OSError):
+                        file.chmod(stat.S_IWRITE)
+    shutil.rmtree(directory, ignore_errors=True)
