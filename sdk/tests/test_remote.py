@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -34,6 +35,7 @@ from codex_app_server import (
     jwt_token,
 )
 from codex_app_server.protocol.framing import MOST_BYTES
+from codex_app_server.remote import serving
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.serving import AppServer, write_token
 from codex_app_server.testing import ModelServer, Text, ToolCall
@@ -75,6 +77,33 @@ async def runs_a_turn(codex: Any) -> None:
 def test_the_same_codex_stands_on_a_websocket(kind: str, remote: Remote) -> None:
     plays(kind, remote.config(), runs_a_turn)
     assert remote.server.process.poll() is None  # to close is to hang up
+
+
+def test_ctrl_c_is_for_who_waits_for_a_server_on_windows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, it goes to every program of the console, and ends no wait for a process."""
+    start, wait = subprocess.Popen, subprocess.Popen.wait
+    started: list[int] = []
+    waits: list[float | None] = []
+
+    def popen(*words: Any, creationflags: int, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(creationflags)
+        return start(*words, **options)
+
+    def waited(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        waits.append(timeout)
+        return wait(self, timeout)
+
+    program = "import sys, time; print('listening on: ws://127.0.0.1:1', file=sys.stderr, flush=True); time.sleep(0.5)"
+    (tmp_path / "app-server").write_text(program)
+    monkeypatch.setattr(serving, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(serving, "CREATION_FLAGS", no_window := 0x08000000)
+    monkeypatch.setattr(subprocess.Popen, "wait", waited)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with AppServer(AppServerConfig(codex_bin=sys.executable, cwd=tmp_path), "ws://127.0.0.1:0", None) as server:
+        assert server.wait() == 0
+    assert started == [no_window]
+    assert len(waits) > 1
+    assert None not in waits
 
 
 unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no such sockets for Python")

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
-from codex_app_server.ending import MOMENT, SIGNAL_GRACE, describe_exit, last_lines
+from codex_app_server.ending import CREATION_FLAGS, MOMENT, SIGNAL_GRACE, describe_exit, last_lines
 from codex_app_server.errors import RuntimeStartError
 from codex_app_server.remote.address import Address
 from codex_app_server.runtime import find_executable, launch_environment
@@ -34,6 +34,8 @@ __all__ = ["AppServer", "write_token"]
 
 _LISTENING = re.compile(rb"listening on: (\S+)")
 _POLL_S = 0.02
+_SLICE_S = 0.1
+"""How long a wait goes on at a time on Windows, in seconds: Ctrl-C cannot end it there, but is heard between two."""
 _TOKEN_BYTES = 32
 _KEPT_BYTES = 8 * 1024
 
@@ -104,6 +106,7 @@ class AppServer:
                 stderr=subprocess.PIPE,
                 cwd=config.cwd,
                 env=launch_environment(config),
+                creationflags=CREATION_FLAGS,
                 start_new_session=True,  # Ctrl-C is for who started it, who then ends it
                 preexec_fn=_tie if is_tied and sys.platform == "linux" else None,  # noqa: PLW1509 - no other threads
             )
@@ -119,7 +122,11 @@ class AppServer:
 
     def wait(self) -> int:
         """Wait for its end; its exit code."""
-        code = self.process.wait()
+        patience = _SLICE_S if sys.platform == "win32" else None
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(patience)
+                break
         self._drainer.join(SIGNAL_GRACE)
         return code
 
