@@ -6,11 +6,13 @@ import errno
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from codex_release.base import switch
+from codex_release.base import atomic, switch
 from codex_release.base.atomic import replace
 from codex_release.base.switch import exclusive, put_together
 
@@ -135,6 +137,33 @@ def test_a_directory_that_only_looks_like_a_stage_is_left_alone(name: str, place
     before = state(place)
     put_together(place, "test", {"other": b"other"})
     assert state(place) == {**before, "other": "other"}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_note_that_windows_does_not_let_go_of_at_once_is_deleted_a_little_later(
+    fails: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virus scanner may look at it: what was done would look broken off, and what was taken back would be done."""
+    delete, held = Path.unlink, iter([True, True])
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "note.json" and next(held, False):
+            raise PermissionError(13, "The process cannot access the file", str(self))
+        delete(self, missing_ok)
+
+    def refuse(source: Path, destination: Path) -> None:
+        if fails and source.parent.name == "new":
+            raise OSError(errno.EIO, "it is refused")
+        replace(source, destination)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr(switch, "replace", refuse)
+    monkeypatch.setattr(atomic, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(atomic, "time", SimpleNamespace(sleep=lambda _: None))
+    with pytest.raises(OSError, match="it is refused") if fails else nullcontext():
+        put_together(place, "test", NEW, ["gone"])
+    assert state(place) == (OLD if fails else AFTER)
+    assert not next(held, False)
 
 
 @pytest.mark.parametrize("name", ["../important", "/important", "", ".", "rooms/../../important", "\0"])

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["remove_tree", "replace", "scratch_file", "write_bytes", "write_text"]
+__all__ = ["remove_tree", "replace", "scratch_file", "unlink", "write_bytes", "write_text"]
 
 _WINDOWS_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 
@@ -28,14 +28,23 @@ def replace(source: Path, destination: Path) -> None:
 
     On Windows a virus scanner may hold a fresh file for a moment; the rename is tried again for about 1.5 s.
     """
+    _patiently(lambda: source.replace(destination))
+
+
+def unlink(path: Path) -> None:
+    """Delete a file, on Windows with the same patience; nothing happens if it is not there."""
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def _patiently(step: Callable[[], object]) -> None:
     for delay in _WINDOWS_RETRY_S if sys.platform == "win32" else ():
         try:
-            source.replace(destination)
+            step()
         except PermissionError:
             time.sleep(delay)
         else:
             return
-    source.replace(destination)
+    step()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from codex_release.base.atomic import remove_tree, replace, write_text
+from codex_release.base.atomic import remove_tree, replace, unlink, write_text
 from codex_release.base.locking import held
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class Switch:
             for source, destination in reversed(moved):
                 if os.path.lexists(destination) and not os.path.lexists(source):  # the last may not have come about
                     replace(destination, source)
-            self._note.unlink(missing_ok=True)
+            unlink(self._note)
             raise
-        self._note.unlink()
+        unlink(self._note)
 
     def finish(self) -> bool:
         """Do what a process that died had begun, if its stage was complete.
