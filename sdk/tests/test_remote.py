@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from asyncio.trsock import TransportSocket
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,13 @@ from codex_app_server import (
     TransportClosedError,
     jwt_token,
 )
+from codex_app_server.aio import link as aio_link
+from codex_app_server.aio.link import Link
 from codex_app_server.protocol.framing import MOST_BYTES
 from codex_app_server.remote import serving
 from codex_app_server.remote.address import Address
 from codex_app_server.remote.serving import AppServer, write_token
+from codex_app_server.remote.websocket import WebSocket
 from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
@@ -104,6 +108,31 @@ def test_ctrl_c_is_for_who_waits_for_a_server_on_windows_too(tmp_path: Path, mon
     assert started == [no_window]
     assert len(waits) > 1
     assert None not in waits
+
+
+def test_who_has_lost_its_loop_hangs_up_on_windows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, the number of a socket is none of a file."""
+    reasons: list[str] = []
+
+    async def scene() -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            websocket = WebSocket(Address.read("ws://127.0.0.1:1"), None, MOST_BYTES)
+            link = Link(websocket, lambda _: None, reasons.append)
+            link._opened.set_result(None)
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
+            with monkeypatch.context() as patched:
+                patched.setattr(aio_link, "sys", SimpleNamespace(platform="win32"))
+                patched.setattr(TransportSocket, "fileno", lambda _: 1 << 30)
+                link.forget()
+            theirs.settimeout(5)
+            while theirs.recv(1024):  # first what asks to be taken in
+                pass
+            transport.abort()
+            await asyncio.sleep(0)
+
+    asyncio.run(scene())
+    assert len(reasons) == 1
 
 
 unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no such sockets for Python")

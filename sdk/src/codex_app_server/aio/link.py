@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
+import sys
 from typing import TYPE_CHECKING, cast
 
 from codex_app_server.ending import PING_S
@@ -90,6 +92,10 @@ class Link(asyncio.Protocol):
         """Keep nothing of it open, in a forked child, and where its loop is not there any more."""
         inner = self._transport.get_extra_info("socket") if self._transport is not None else None
         if inner is None or inner.fileno() < 0:
+            return
+        if sys.platform == "win32":  # where nobody forks, and the number of a socket is none of a file
+            with contextlib.suppress(OSError):  # it has ended by itself
+                inner.shutdown(socket.SHUT_RDWR)
             return
         # The loop may close the descriptor once more: it is replaced.
         with contextlib.suppress(OSError), open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - costs an import
