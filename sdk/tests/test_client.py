@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from asyncio.selector_events import BaseSelectorEventLoop
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from codex_app_server import (
     ApprovalRequest,
     AppServerClient,
     AppServerConfig,
+    AsyncAppServerClient,
     FileChangeApproval,
     InitializeResult,
     JsonRpcError,
@@ -216,6 +218,22 @@ def test_a_file_that_is_no_program(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeStartError, match=r"cannot start .*codex: "):
         AppServerClient(AppServerConfig(codex_bin=program))
+
+
+def test_an_event_loop_that_starts_no_processes_is_named() -> None:
+    """The selector event loop does not on Windows, and it says no word of it."""
+
+    async def scene() -> None:
+        config = AppServerConfig(launch_args_override=[sys.executable])
+        async with AsyncAppServerClient(config):
+            pass
+
+    loop = BaseSelectorEventLoop()  # what Windows has of it
+    try:
+        with pytest.raises(RuntimeStartError, match="this event loop starts no processes; on Windows run asyncio's"):
+            loop.run_until_complete(scene())
+    finally:
+        loop.close()
 
 
 def test_a_failure_to_start_a_thread_leaves_nothing(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:

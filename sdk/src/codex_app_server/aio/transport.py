@@ -80,7 +80,7 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
 
         Raises:
             RuntimeNotFoundError: if there is none.
-            RuntimeStartError: if the operating system does not start it.
+            RuntimeStartError: if the operating system does not start it, or the event loop starts no processes.
         """
         command, cwd, env = launch_command(self._config), self._config.cwd, launch_environment(self._config)
         open_here.add(self)
@@ -108,6 +108,11 @@ class AsyncStdioTransport(asyncio.SubprocessProtocol):
         except OSError as error:
             where = f" in {os.fspath(cwd)}" if cwd is not None else ""
             raise RuntimeStartError(f"cannot start {command[0]}{where}: {error}") from error
+        except NotImplementedError as error:  # it says no word
+            raise RuntimeStartError(
+                f"cannot start {command[0]}: this event loop starts no processes; on Windows run asyncio's default, "
+                "the proactor event loop, or use Codex, which needs none"
+            ) from error
 
     def give_up(self) -> None:
         """Its start is not wanted any more; that takes no time to wait for, and is never broken off in the midst."""
