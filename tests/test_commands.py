@@ -868,6 +868,20 @@ def test_a_reader_that_leaves_early_is_no_error(words: list[str], unbuffered: st
         assert process.returncode == 1
 
 
+@pytest.mark.parametrize(("system", "error"), [("win32", BrokenPipeError), ("linux", DiskError)])
+def test_windows_may_call_it_an_invalid_argument_that_a_reader_has_left(
+    system: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(cli, "sys", SimpleNamespace(platform=system, stdout=Left()))
+    monkeypatch.setattr(cli, "_let_go_of", lambda _: None)
+    with pytest.raises(error), cli._answering():
+        pass
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_answer_that_cannot_be_written_is_a_failure_and_a_complaint_is_one_all_the_same(

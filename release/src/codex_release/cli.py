@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import errno
 import gc
 import importlib
 import io
@@ -151,6 +152,8 @@ def _answering() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL:
+            raise BrokenPipeError from error  # which is what Windows may call an invalid argument
         _let_go_of(sys.stdout)
         raise DiskError(
             f"the answer cannot be written to standard output: {error.strerror or error}",
