@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import pytest
@@ -20,7 +21,7 @@ from codex_release.base.errors import DiskError, DownloadError, PackageIndexErro
 from codex_release.base.http import HttpError, Web
 from codex_release.base.patience import RetryPolicy
 from codex_release.base.worker import Worker
-from codex_release.index import resolution
+from codex_release.index import client, resolution
 from codex_release.index.client import PackageIndex
 from codex_release.index.configured import PipSettings, pip_settings
 from codex_release.index.listing import ListedFile, parse_html, parse_json
@@ -316,6 +317,30 @@ def test_a_netrc_file_has_credentials_too(web: Web, tmp_path: Path, monkeypatch:
         PackageIndex(server.url, web).listing("thing")
         if sys.version_info >= (3, 11):  # before, the system's encoding may have that
             assert "authorization" not in server.requests[1].headers
+
+
+@pytest.mark.parametrize(
+    ("system", "names", "sent"),
+    [
+        ("win32", ["_netrc"], "Basic X25ldHJjOnB3"),
+        ("win32", ["_netrc", ".netrc"], "Basic Lm5ldHJjOnB3"),
+        ("win32", [], None),
+        ("linux", ["_netrc"], None),
+    ],
+)
+def test_windows_has_another_name_for_a_netrc_file(
+    system: str, names: list[str], sent: str | None, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip finds it: who has both has the one with the dot."""
+    monkeypatch.setattr(client, "sys", SimpleNamespace(platform=system))
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    for name in names:
+        (tmp_path / name).write_text(f"machine 127.0.0.1 login {name} password pw\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    with Loopback(lambda _: Reply(404)) as server:
+        PackageIndex(server.url, web).listing("thing")
+        assert server.requests[0].headers.get("authorization") == sent
 
 
 # --- Which index

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import netrc
+import sys
 from functools import cached_property
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -23,7 +25,6 @@ from codex_release.index.listing import ListedFile, parse_html, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 __all__ = ["PackageIndex"]
@@ -196,8 +197,18 @@ def _authorization(parts: SplitResult) -> dict[str, str]:
     if parts.username is None:
         # Without such a file, or with one that nobody can read, without credentials.
         with contextlib.suppress(OSError, UnicodeDecodeError, netrc.NetrcParseError):
-            found = netrc.netrc().authenticators(parts.hostname or "")
+            found = netrc.netrc(_other_netrc()).authenticators(parts.hostname or "")
             user, password = (found[0], found[2] or "") if found else ("", "")
     if not user and not password:
         return {}
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _other_netrc() -> Path | None:
+    """The netrc file under the name that it often has on Windows, where pip knows it too; `None` for the usual one."""
+    if sys.platform == "win32":
+        with contextlib.suppress(RuntimeError):  # a user without a home
+            home = Path.home()
+            if not (home / ".netrc").exists() and (home / "_netrc").exists():
+                return home / "_netrc"
+    return None
