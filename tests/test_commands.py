@@ -922,6 +922,31 @@ def test_a_path_that_the_output_cannot_show_is_written_as_an_escape(
         assert shown in printed.getvalue()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that no file has there")
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_what_a_terminal_would_obey_reaches_it_as_an_escape(
+    is_terminal: bool,
+    release: FakeRelease,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    odd = tmp_path / "\x1b]0;mine\x07\u202e"
+    odd.mkdir()
+    shutil.copyfile(shutil.which("true") or "/bin/true", odd / "\x1b[2Jcodex")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert cli.main(["inspect", str(odd), "--repo", str(release.root)]) == 0
+    assert cli.main(["check", str(odd), "--repo", str(release.root)]) == 1
+    with pytest.raises(SystemExit):
+        cli.main(["matrix", odd.name])
+    said = capsys.readouterr()
+    assert "\\x1b[2Jcodex" in said.out
+    assert "\\x1b]0;mine\\x07\\u202e holds no wheel" in said.err
+    assert "unrecognized arguments: \\x1b]0;mine\\x07\\u202e" in said.err
+    assert not re.search("\x1b]|\x1b\\[2J|\x07|\u202e", said.out + said.err)
+
+
 @pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
 def test_a_stream_that_is_closed_leads_nowhere(
     closed: str, release: FakeRelease, monkeypatch: pytest.MonkeyPatch

@@ -50,6 +50,10 @@ class TestLines:
         assert lines_of(log)[0] == "codex.tgz (3.0 MB, 2.0 MB are here)"
         assert lines_of(log)[1].startswith("codex.tgz: 1.0 MB in ")
 
+    def test_what_a_terminal_would_obey_is_an_escape(self, log: Console) -> None:
+        Lines(log).note("\x1b[2Jcodex.tgz: [b]damaged")
+        assert lines_of(log) == ["\\x1b[2Jcodex.tgz: [b]damaged"]
+
     def test_an_unknown_size_is_left_out(self, log: Console) -> None:
         with Lines(log).transfer("codex.tgz", None):
             pass

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from codex_release.base.errors import DiskError, ReleaseError
+from codex_release.base.shown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -192,6 +193,13 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that complains in a line that can be seen, whatever the words are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
+
+
 class _Version(argparse.Action):
     """``--version``, which is looked up only when it is asked for."""
 
@@ -204,7 +212,7 @@ class _Version(argparse.Action):
 
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """A parser that knows all commands by name, and the arguments of the wanted one."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="codex-release",
         description="Turns a Codex release into verified Python wheels.",
         epilog=_listed(),
@@ -270,4 +278,4 @@ def _complain(text: str, problems: Sequence[str]) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))

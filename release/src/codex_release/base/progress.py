@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich import progress as shown
 
+from codex_release.base.shown import visible
 from codex_release.base.words import byte_count
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """One line."""
-        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._console.print(visible(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class Bars:
@@ -76,7 +77,7 @@ class Bars:
         with self._guard:
             if not self._bars.tasks:
                 self._bars.start()
-            task = self._bars.add_task(what, total=total, completed=done)
+            task = self._bars.add_task(visible(what), total=total, completed=done)
         try:
             yield partial(self._bars.advance, task)
         finally:
@@ -87,7 +88,7 @@ class Bars:
 
     def note(self, text: str) -> None:
         """One line above the bars."""
-        self._bars.console.print(text, markup=False, emoji=False, highlight=False)
+        self._bars.console.print(visible(text), markup=False, emoji=False, highlight=False)
 
 
 def progress_for(console: Console) -> Progress:

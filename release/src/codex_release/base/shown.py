@@ -1,4 +1,4 @@
-"""Text fit for messages: one line, and without what gives access.
+"""Text fit for messages: one line, without what gives access, and without what a terminal obeys.
 
 It must not load anything: what only wants to complain should not wait for the web's libraries.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["is_web_url", "shown_text", "shown_url"]
+__all__ = ["is_web_url", "shown_text", "shown_url", "visible"]
+
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, ends a line or turns the direction of writing."""
 
 
 def is_web_url(text: str) -> bool:
@@ -41,3 +44,12 @@ def shown_url(url: str) -> str:
 def shown_text(text: str) -> str:
     """What another program said, as one line fit for messages: the URLs in it as `shown_url` gives them."""
     return re.sub(r"https?://[^\s\"'<>]+", lambda match: shown_url(match[0]), " ".join(text.split()))
+
+
+def visible(text: str) -> str:
+    r"""A text in which escapes stand for what a terminal would obey; the name of a file may be made of that.
+
+    >>> visible("\x1b[2Jcodex\n")
+    '\\x1b[2Jcodex\\n'
+    """
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from codex_release.base.shown import visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -51,12 +53,12 @@ def show(answer: Answer, *, as_json: bool) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=answer.title or None, title_justify="left")
+        table = Table(title=Text(visible(answer.title), "table.title") if answer.title else None, title_justify="left")
         for column in answer.columns:
             table.add_column(column, overflow="fold", justify="right" if column in {"size", "seconds"} else "left")
         for row in answer.rows:
-            table.add_row(*map(Text, row))  # a bracket in a cell is no markup
+            table.add_row(*(Text(visible(cell)) for cell in row))  # a bracket in a cell is no markup
         Console().print(table)
     else:
         for row in answer.rows:
-            sys.stdout.write("  ".join(row).rstrip() + "\n")
+            sys.stdout.write("  ".join(map(visible, row)).rstrip() + "\n")
