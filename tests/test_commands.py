@@ -556,6 +556,13 @@ def test_staging_into_a_used_directory_is_refused(release: FakeRelease, tmp_path
     assert [path.name for path in (tmp_path / "stage").iterdir()] == ["mine"]
 
 
+def test_staging_into_a_link_that_leads_in_a_circle_is_refused(release: FakeRelease, tmp_path: Path) -> None:
+    (tmp_path / "stage").symlink_to("stage")
+    line = release.refused("stage-sdk", tmp_path / "stage", "--runtime-version", VERSION)
+    assert line == f"{tmp_path / 'stage'} is a link that leads in a circle; name a new directory"
+    assert (tmp_path / "stage").is_symlink()
+
+
 @pytest.mark.parametrize(
     "before",
     [

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomlkit
@@ -28,7 +29,6 @@ from codex_release.wheels.sbom import sbom_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from codex_release.base.digests import FileDigest
     from codex_release.facts.lock import Runtime
@@ -60,7 +60,9 @@ def staging(directory: Path, command: str) -> Iterator[Path]:
     Raises:
         StageError: if something else is there, or something cannot be read or written.
     """
-    place = directory.resolve()
+    place = Path(os.path.realpath(directory))  # unlike resolve(), which fails at a loop before Python 3.13
+    if place.is_symlink():
+        raise StageError(f"{directory} is a link that leads in a circle", remedy="name a new directory")
     # Whose name another stage's cannot begin with: what is left of a broken one goes by that.
     name = f"codex-release-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]}"
     with system_errors_as(StageError, f"{directory} cannot be staged"):
