@@ -685,6 +685,14 @@ def test_the_cache_lists_prunes_and_clears(release: FakeRelease) -> None:
     assert not json.loads(release.ran("cache", "list", "--json").out)
 
 
+def test_days_are_for_what_is_pruned(release: FakeRelease) -> None:
+    release.ran("fetch", "--target", LINUX)
+    for action in ("list", "clear"):
+        line = release.refused("cache", action, "--days", "1", code=2)
+        assert line == f"cache {action} takes no --days; leave it out, or prune the cache"
+    assert len(json.loads(release.ran("cache", "list", "--json").out)) == 1
+
+
 # --- the program
 
 

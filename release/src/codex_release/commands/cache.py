@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from codex_release.base.errors import UsageError
 from codex_release.base.words import byte_count
 from codex_release.commands.answer import Answer
 from codex_release.commands.options import length_of_time
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from codex_release.fetching.cache import CacheEntry
 
 _DAY_S = 86_400
+_DAYS = 30.0
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -28,19 +30,25 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--days",
         type=length_of_time,
-        default=30.0,
         metavar="N",
-        help="with prune: how many days something must be unused to be deleted (default: 30)",
+        help=f"with prune: how many days something must be unused to be deleted (default: {_DAYS:g})",
     )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> Answer:
-    """List, prune or clear."""
-    cache = context.cache
+    """List, prune or clear.
+
+    Raises:
+        UsageError: if a number of days was given for what does not go by it.
+        CacheError: if the cache cannot be used.
+    """
+    if arguments.days is not None and arguments.action != "prune":
+        raise UsageError(f"cache {arguments.action} takes no --days", remedy="leave it out, or prune the cache")
+    cache, days = context.cache, _DAYS if arguments.days is None else arguments.days
     if arguments.action == "list":
         entries, verb = cache.entries(), "holds"
     elif arguments.action == "prune":
-        entries, verb = cache.prune(unused_for_s=arguments.days * _DAY_S), "lost"
+        entries, verb = cache.prune(unused_for_s=days * _DAY_S), "lost"
     else:
         entries, verb = cache.clear(), "lost"
     rows = [(entry.kind, entry.path.name, byte_count(entry.size), _moment(entry)) for entry in entries]
