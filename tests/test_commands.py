@@ -40,7 +40,7 @@ from codex_release.context import Context
 from codex_release.facts.lock import Lock, LockedTarget, Runtime
 from codex_release.facts.versions import ReleaseVersion
 from codex_release.fetching import fetcher
-from codex_release.fetching.cache import Cache
+from codex_release.fetching.cache import Cache, CacheEntry
 
 VERSION = archives.VERSION
 TRIPLES = archives.CATALOG.triples
@@ -691,6 +691,15 @@ def test_days_are_for_what_is_pruned(release: FakeRelease) -> None:
         line = release.refused("cache", action, "--days", "1", code=2)
         assert line == f"cache {action} takes no --days; leave it out, or prune the cache"
     assert len(json.loads(release.ran("cache", "list", "--json").out)) == 1
+
+
+@pytest.mark.parametrize("used", [4e11, -1e11, 1e20])
+def test_a_cache_entry_of_a_year_that_no_calendar_has_is_listed(
+    used: float, release: FakeRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems can say that a file was changed in the year 14645."""
+    monkeypatch.setattr(Cache, "entries", lambda _: [CacheEntry("archives", Path("x"), 1, used)])
+    assert release.ran("cache", "list").out == "archives  x  1 B  -\n"
 
 
 # --- the program

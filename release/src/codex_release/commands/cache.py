@@ -58,4 +58,7 @@ def run(arguments: argparse.Namespace, context: Context) -> Answer:
 
 
 def _moment(entry: CacheEntry) -> str:
-    return datetime.fromtimestamp(entry.used).astimezone().strftime("%Y-%m-%d %H:%M")
+    try:
+        return datetime.fromtimestamp(entry.used).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # a file system may have years that no calendar here has
+        return "-"
