@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -158,15 +159,22 @@ def tag_of(files: list[Path]) -> str:
 
 
 def sboms(files: list[Path]) -> dict[str, bytes]:
-    """The bills of materials (PEP 770) of wheels, named after their wheel."""
+    """The bills of materials (PEP 770) of wheels, named after their wheel.
+
+    Raises:
+        ValueError: if a wheel is damaged.
+    """
     found = {}
     for path in files:
         if path.suffix != ".whl":
             continue
-        with zipfile.ZipFile(path) as wheel:
-            for name in wheel.namelist():
-                if ".dist-info/sboms/" in name:
-                    found[f"{path.stem}.cdx.json"] = wheel.read(name)
+        try:
+            with zipfile.ZipFile(path) as wheel:
+                for name in wheel.namelist():
+                    if ".dist-info/sboms/" in name:
+                        found[f"{path.stem}.cdx.json"] = wheel.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{path} is damaged: {error}; bring it here once more") from error
     return found
 
 

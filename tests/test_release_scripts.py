@@ -213,6 +213,14 @@ def test_a_release_with_other_bytes_is_refused(gh: Path, dist: Path, is_out: boo
 def test_what_is_no_release_is_refused_before_github_is_asked(gh: Path, dist: Path) -> None:
     (dist / "release.json").unlink()
     assert "lacks release.json" in released(dist, code=1).stderr
+    (dist / "release.json").touch()
+    whole = (dist / WHEEL).read_bytes()
+    for damaged in (whole[:-20], whole[:1] + b"x" + whole[2:]):
+        (dist / WHEEL).write_bytes(damaged)
+        line = released(dist, code=1).stderr
+        assert line.startswith(f"github_release.py: the release is not complete: {dist / WHEEL} is damaged: ")
+        assert line.endswith("; bring it here once more\n")
+        assert line.count("\n") == 1
     for path in dist.iterdir():
         path.unlink()
     assert "has no distributions" in released(dist, code=1).stderr
