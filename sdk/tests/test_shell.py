@@ -67,18 +67,30 @@ def test_an_answer_fits_a_schema(model: ModelServer, codex_binary: Path, tmp_pat
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(SCHEMA))
     words = ("run", "How many?", "--output-schema", schema, "--codex-bin", codex_binary)
-    model.add(Text('{"n": 3}'), Text("three"))
+    model.add(Text('{"n": 3}'), Text("three"), Text("[" * 100_000))
     assert json.loads(told(*words, env=home_of(model)).stdout) == {"n": 3}
     assert model.requests[0].body["text"]["format"]["schema"] == SCHEMA
-    assert told(*words, env=home_of(model), code=1).stderr.endswith("error: the answer is no JSON\n")
+    for _ in range(2):
+        assert told(*words, env=home_of(model), code=1).stderr.endswith("error: the answer is no JSON\n")
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "is no JSON"), ("[]", "is no object"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "is no JSON"), ("[" * 100_000, "is no JSON"), ("[]", "is no object"), (None, "cannot be read")],
+    ids=["cut", "deep", "array", "none"],
+)
 def test_a_schema_that_is_none_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
     schema = tmp_path / "schema.json"
     if text is not None:
         schema.write_text(text)
     assert words in told("run", "x", "--output-schema", schema, code=2).stderr
+
+
+def test_what_a_terminal_would_obey_is_complained_of_as_an_escape() -> None:
+    for words in (("exec", "-C", "\x1b[2J", "--", "true"), ("threads", "--limit", "\x1b[2J"), ("threads", "\x1b[2J")):
+        said = told(*words, code=2).stderr
+        assert "\\x1b[2J" in said
+        assert "\x1b" not in said
 
 
 def test_changes_are_reviewed(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from codex_app_server._version import __version__
 from codex_app_server.cli import interrupts
@@ -197,8 +197,15 @@ _COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that complains in a line that can be seen, whatever the words are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="codex-app-server-sdk", description="Use Codex from a terminal.")
+    parser = _Parser(prog="codex-app-server-sdk", description="Use Codex from a terminal.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -305,7 +312,7 @@ def _schema(word: str) -> object:
         schema = json.loads(Path(word).read_bytes())
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{word} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{word} is no JSON: {error}") from None
     if not isinstance(schema, dict):
         raise argparse.ArgumentTypeError(f"{word} is no JSON schema: it is no object")

@@ -105,7 +105,7 @@ def _thread(codex: Codex, options: RunOptions) -> Thread | None:
 def _is_json(text: str | None) -> bool:
     try:
         json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
