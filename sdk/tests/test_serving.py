@@ -120,6 +120,8 @@ def test_what_it_cannot_do_is_said_in_a_line(codex_binary: Path, tmp_path: Path)
         with ModelServer() as model:
             words = ("--codex-bin", codex_binary, "--listen", url)
             assert told("serve", *words, env=home_of(model), code=1).stderr.startswith("error: ")
+            words = ("--codex-bin", codex_binary, "--listen", "ws://localhost:0")
+            assert "expected `ws://IP:PORT`" in told("serve", *words, env=home_of(model), code=1).stderr
     assert "speaks no TLS itself" in told("serve", "--listen", "wss://127.0.0.1:1", code=2).stderr
     open_to_all = tmp_path / "token"
     open_to_all.write_text("secret")

@@ -161,7 +161,8 @@ class AppServer:
         while time.monotonic() < end:
             if (code := self.process.poll()) is not None:
                 self._drainer.join(SIGNAL_GRACE)
-                lines = [line for line in self.stderr_tail if line.startswith("Error: ")]
+                # In capitals if it could not listen, without if it does not understand the address.
+                lines = [line for line in self.stderr_tail if line.lower().startswith("error: ")]
                 raise RuntimeStartError("\n".join(lines) or describe_exit(code))
             if path and _socket_at(path) not in {None, before} and _is_listened_at(path):
                 return self.url
