@@ -192,5 +192,19 @@ def test_a_directory_that_the_runtime_cannot_be_told_is_refused(tmp_path: Path) 
     assert "is no Unicode" in told("threads", "-C", directory, code=2).stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="words are Unicode there")
+@pytest.mark.slow
+def test_words_in_utf_8_are_understood_where_the_encoding_is_ascii(
+    model: ModelServer, codex_binary: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "Köln"
+    directory.mkdir()
+    env = {**home_of(model), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+    said("run", "Grüße ☃", "-C", directory, "--codex-bin", codex_binary, env=env)
+    assert "Grüße ☃" in model.requests[0].texts
+    words = ("exec", "-C", directory, "--sandbox", "danger-full-access", "--codex-bin", codex_binary)
+    assert said(*words, "--", "sh", "-c", 'pwd; echo "$0"', "☃", env=env).stdout == f"{directory}\n☃\n"
+
+
 def test_a_limit_may_be_beyond_all_numbers_of_threads(model: ModelServer, codex_binary: Path) -> None:
     assert told("threads", "--limit", "9" * 30, "--codex-bin", codex_binary, env=home_of(model)).stdout == ""

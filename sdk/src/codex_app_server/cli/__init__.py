@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.command == "resume" and options.prompt is None:
         options.thread, options.prompt = "", options.thread  # one word: the last thread of this directory
-    given = _all_of_stdin() if options.prompt == "-" else options.prompt.encode(errors="replace")
+    given = _all_of_stdin() if options.prompt == "-" else _meant(options.prompt).encode(errors="replace")
     options.prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
     if not options.prompt:
         sys.stderr.write("error: the prompt is empty\n")
@@ -114,7 +114,15 @@ def _all_of_stdin() -> bytes:
 
 def _replaced(word: str | None) -> str | None:
     """The same in Unicode, which is all that can be sent."""
-    return None if word is None else word.encode(errors="replace").decode()
+    return None if word is None else _meant(word).encode(errors="replace").decode()
+
+
+def _meant(word: str) -> str:
+    """The same in Unicode, if its bytes are UTF-8: where the system's encoding is ASCII, Python does not read them."""
+    try:
+        return word.encode(errors="surrogateescape").decode()
+    except UnicodeError:
+        return word
 
 
 def _threads(options: argparse.Namespace) -> int:
@@ -281,12 +289,13 @@ def _count(word: str) -> int:
 
 
 def _unicode(word: str) -> str:
-    """The same, if the runtime can be told it."""
+    """The same in Unicode, if the runtime can be told it."""
+    meant = _meant(word)
     try:
-        word.encode()
+        meant.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"{word!a} is no Unicode, which is all that Codex takes") from None
-    return word
+    return meant
 
 
 def _seconds(word: str) -> float:
@@ -327,7 +336,8 @@ def _directory(word: str) -> Path:
 
 
 def _directory_in_unicode(word: str) -> Path:
-    return _directory(_unicode(word))
+    _unicode(word)
+    return Path(_unicode(str(_directory(word))))
 
 
 def _complete_streams() -> None:
