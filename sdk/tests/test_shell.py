@@ -192,6 +192,21 @@ def test_a_directory_that_the_runtime_cannot_be_told_is_refused(tmp_path: Path) 
     assert "is no Unicode" in told("threads", "-C", directory, code=2).stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_where_the_directory_cannot_be_told_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the runtime, a command there would never get an answer."""
+    directory = tmp_path / os.fsdecode(b"\xff")
+    try:
+        directory.mkdir()
+    except OSError:
+        return  # names are Unicode on this system too
+    monkeypatch.chdir(directory)
+    for words in (("exec", "--", "true"), ("resume", "go on")):
+        line = told(*words, code=1).stderr
+        assert line.startswith(f"error: the current directory {str(directory)!a} is no Unicode")
+        assert line.endswith("; go to another one, or name one with -C\n")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="words are Unicode there")
 @pytest.mark.slow
 def test_words_in_utf_8_are_understood_where_the_encoding_is_ascii(

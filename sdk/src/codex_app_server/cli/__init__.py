@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.command == "resume" and options.prompt is None:
         options.thread, options.prompt = "", options.thread  # one word: the last thread of this directory
+        options.directory = options.directory or _here()
     given = _all_of_stdin() if options.prompt == "-" else _meant(options.prompt).encode(errors="replace")
     options.prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
     if not options.prompt:
@@ -157,6 +158,8 @@ def _review(options: argparse.Namespace) -> int:
 def _exec(options: argparse.Namespace) -> int:
     from codex_app_server.cli.more import execute
 
+    if options.directory is None:
+        _here()  # or the runtime would never answer
     return execute(
         options.argv,
         codex_bin=options.codex_bin,
@@ -338,6 +341,14 @@ def _directory(word: str) -> Path:
 def _directory_in_unicode(word: str) -> Path:
     _unicode(word)
     return Path(_unicode(str(_directory(word))))
+
+
+def _here() -> Path:
+    """The current directory, in Unicode."""
+    try:
+        return _directory_in_unicode("")
+    except argparse.ArgumentTypeError as error:
+        raise AppServerError(f"the current directory {error}; go to another one, or name one with -C") from None
 
 
 def _complete_streams() -> None:

@@ -10,7 +10,6 @@ import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_app_server.approvals.asking import AskOnTerminal, told_changes
@@ -24,6 +23,7 @@ from codex_app_server.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from codex_app_server.events import Notification
     from codex_app_server.protocol.messages import JsonValue
@@ -95,7 +95,7 @@ def _thread(codex: Codex, options: RunOptions) -> Thread | None:
         return codex.thread_start(**ways)
     thread_id = options.thread_id
     if not thread_id:
-        last = codex.thread_last(cwd=options.cwd or Path.cwd())
+        last = codex.thread_last(cwd=options.cwd)
         if last is None:
             return None
         thread_id = last.id
