@@ -631,6 +631,22 @@ def test_inspect_refuses_what_is_no_executable(release: FakeRelease, tmp_path: P
     assert "does not exist" in release.refused("inspect", tmp_path / "missing", code=2)
 
 
+def test_inspect_does_not_pass_over_a_directory_that_it_cannot_read(
+    release: FakeRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.ran("fetch", "--target", ARM_LINUX, "--out", tmp_path)
+    closed, scandir = str(tmp_path / ARM_LINUX / "codex-path"), os.scandir
+
+    def as_nobody(path: Any = ".") -> Any:  # root may read everything
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", as_nobody)
+    line = release.refused("inspect", tmp_path / ARM_LINUX)
+    assert line == f"{closed} cannot be looked into: Permission denied; let it be read, or name what is in it"
+
+
 def test_what_may_be_waited_for_for_ever_is_not_opened(release: FakeRelease, tmp_path: Path) -> None:
     assert "is neither a file nor a directory" in release.refused("inspect", os.devnull, code=2)
     words = ("stage-runtime", tmp_path / "stage", os.devnull, "--runtime-version", VERSION)

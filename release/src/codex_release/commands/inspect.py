@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from codex_release.base.errors import InspectError
 from codex_release.commands.answer import Answer
@@ -81,11 +82,19 @@ def _directory(path: Path, scratch: Path) -> Path | None:
 
 def _executables(root: Path) -> dict[str, Executable]:
     """Every executable below a directory, by its path in the runtime tree if there is one."""
-    files = {file.relative_to(root).as_posix(): file for file in sorted(root.rglob("*")) if file.is_file()}
+    paths = sorted(Path(where, name) for where, _, names in os.walk(root, onerror=_unread) for name in names)
+    files = {file.relative_to(root).as_posix(): file for file in paths if file.is_file()}
     found = {name: read_executable(file) for name, file in files.items() if begins_as_executable(file)}
     tops = [name.removesuffix(".exe").removesuffix("bin/codex") for name in found if _ENTRYPOINT.search(name)]
     top = tops[0] if len(tops) == 1 else ""
     return {name.removeprefix(top): each for name, each in found.items()}
+
+
+def _unread(error: OSError) -> NoReturn:
+    """What lies in a directory that cannot be read is not nothing."""
+    raise InspectError(
+        f"{error.filename} cannot be looked into: {error.strerror}", remedy="let it be read, or name what is in it"
+    ) from error
 
 
 def _target(executables: dict[str, Executable], catalog: Catalog) -> Target | None:
