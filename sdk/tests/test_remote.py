@@ -7,6 +7,8 @@ import dataclasses
 import gc
 import json
 import logging
+import os
+import re
 import shutil
 import socket
 import ssl
@@ -16,6 +18,7 @@ import threading
 import time
 from asyncio.trsock import TransportSocket
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +49,6 @@ from codex_app_server.testing import ModelServer, Text, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from websockets.sync.server import ServerConnection
 
@@ -589,6 +591,21 @@ def test_a_token_is_not_shown() -> None:
     with pytest.raises(TypeError, match="token must be") as caught:
         AppServerConfig(url="ws://127.0.0.1:1", token=b"hush")  # type: ignore[arg-type]  # that is what is tested
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_token_that_cannot_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one would be kept as it is by the next who starts, and no server takes it."""
+
+    def full(descriptor: int, *_: object, **__: object) -> Any:
+        os.close(descriptor)
+        return Path("/dev/full").open("w", encoding="ascii")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    path = tmp_path / "token"
+    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{path}'")):
+        write_token(path)
+    assert not path.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")

@@ -53,8 +53,12 @@ def write_token(path: Path) -> None:
         if os.name != "nt" and path.stat().st_mode & 0o077:
             raise ValueError(f"{path} may be read by others: chmod 600, or name one that does not exist yet") from None
         return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(_TOKEN_BYTES) + "\n")
+    except OSError as error:
+        path.unlink()  # a part of a token would be kept as one
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 class AppServer:
