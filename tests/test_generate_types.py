@@ -692,6 +692,9 @@ def test_a_file_of_older_messages_with_a_mistake_is_refused(tmp_path: Path) -> N
         ('{"type": [1]}', r"X\.type\[0\] is 1, not a text"),
         ('{"anyOf": [{"const": "a"}]}', r"X\.anyOf\[0\]\.const is nothing that is known of schemas.*"),
         ('{"patternProperties": {}}', r"X\.patternProperties is nothing that is known of schemas.*"),
+        ('{"type": "string", "nullable": true}', r"X\.nullable is nothing that is known of schemas.*"),
+        ('{"$ref": "#/a", "properties": {}}', r"X\.properties stands beside a \$ref, for both to hold.*"),
+        ('{"oneOf": [{"$ref": "#/a", "type": "object"}]}', r"X\.oneOf\[0\]\.type stands beside a \$ref.*"),
     ],
 )
 def test_an_older_definition_that_is_no_schema_is_refused_with_its_place(

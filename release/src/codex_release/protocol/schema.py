@@ -24,8 +24,19 @@ _DEFINITIONS = "codex_app_server_protocol.schemas.json"
 _MESSAGES = ("ClientRequest", "ServerRequest", "ServerNotification")
 _V2 = "v2"
 _PROSE = frozenset({"$schema", "title", "description"})
-_UNKNOWN = ("const", "not", "if", "patternProperties", "prefixItems", "dependentSchemas", "unevaluatedProperties")
+_UNKNOWN = (
+    "const",
+    "not",
+    "if",
+    "nullable",
+    "patternProperties",
+    "prefixItems",
+    "dependentSchemas",
+    "unevaluatedProperties",
+)
 """What JSON schemas may say beside what is read here, and what they would be taken for less than they are without."""
+_NOT_BESIDE_REF = ("type", "enum", "properties", "additionalProperties", "items", "allOf", "anyOf", "oneOf")
+"""What a reference may have beside it in newer drafts, for both to hold; only one of the two would be read."""
 _TIMEOUT_S = 120.0
 
 
@@ -169,9 +180,7 @@ def read_schema(table: Table, key: str) -> Any:
 
 def _require_parts(schema: Table) -> None:
     """Refuse a schema with a part of another kind than it has to be, or that nobody here knows."""
-    for key in _UNKNOWN:
-        if key in schema:
-            schema.refuse(key, "is nothing that is known of schemas; the generator has to learn it")
+    _require_known(schema)
     for key in ("oneOf", "anyOf", "allOf"):
         for each in schema.tables(key) if key in schema else ():
             _require_parts(each)
@@ -190,3 +199,13 @@ def _require_parts(schema: Table) -> None:
     are_plain = isinstance(values, list) and not any(isinstance(each, (dict, list)) for each in values)
     if "enum" in schema and not (values and are_plain):
         schema.refuse("enum", "is no array of words and numbers")
+
+
+def _require_known(schema: Table) -> None:
+    """Refuse what would be passed over in silence."""
+    for key in _UNKNOWN:
+        if key in schema:
+            schema.refuse(key, "is nothing that is known of schemas; the generator has to learn it")
+    for key in _NOT_BESIDE_REF if "$ref" in schema else ():
+        if key in schema:
+            schema.refuse(key, "stands beside a $ref, for both to hold; the generator has to learn it")
