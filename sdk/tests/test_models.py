@@ -46,6 +46,7 @@ from codex_app_server.generated import (
     TurnStatus,
     WorkspaceWriteSandboxPolicy,
 )
+from codex_app_server.generated import turns as generated_turns
 from codex_app_server.generated.registry import CLIENT_REQUESTS, NOTIFICATIONS, ROOMS, SERVER_REQUESTS
 from codex_app_server.models.model import Model, TaggedModel, UnionModel, UnknownObject, decode, load
 from codex_app_server.models.variants import UnionKind
@@ -329,6 +330,27 @@ def test_what_was_not_known_can_be_sent_back() -> None:
 
 def test_a_default_that_is_an_enum_is_its_member() -> None:
     assert load("ExternalSandboxSandboxPolicy")().network_access is load("NetworkAccess").restricted
+
+
+def newer(monkeypatch: pytest.MonkeyPatch, **entries: str) -> None:
+    """What a newer schema may say, in a room that is there; what is made of it stays, so its name is for one test."""
+    for name, entry in entries.items():
+        monkeypatch.setitem(ROOMS, name, "turns")
+        monkeypatch.setitem(generated_turns.TABLE, name, entry)
+
+
+def test_a_default_that_is_an_object_is_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer(
+        monkeypatch,
+        DefaultsProbe="""model
+            map: dict[str] = {"a": "b"}
+            policy: SandboxPolicy = {"type": "readOnly", "networkAccess": true}
+        """,
+    )
+    for probe in (load("DefaultsProbe")(), decode("DefaultsProbe", {}), decode("DefaultsProbe", {"map": 1})):
+        assert isinstance(probe.policy, ReadOnlySandboxPolicy)
+        assert probe.policy.network_access is True
+    assert load("DefaultsProbe")().map == {"a": "b"}
 
 
 # --- as classes

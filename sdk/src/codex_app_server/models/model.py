@@ -386,8 +386,9 @@ def _model(name: str, module: str, entry: Entry) -> type[Model]:
         if part.is_required:
             fields[part.name] = (_annotation(part.type), Field(alias=alias))
         else:
-            # A string may stand for a member of an enum, whose class is not to be made before it is needed.
-            is_lazy = isinstance(part.default, (str, list)) and part.name != entry.tag
+            # A string may stand for a member of an enum and an object for a model, whose class is not to be made before
+            # it is needed.
+            is_lazy = isinstance(part.default, (str, list, dict)) and part.name != entry.tag
             more: dict[str, Any] = {"validate_default": True} if is_lazy else {}
             fields[part.name] = (_annotation(part.type), Field(part.default, alias=alias, **more))
     base = load(entry.more) if entry.more else TaggedModel if entry.tag else Model
