@@ -487,6 +487,11 @@ def test_two_unions_that_are_options_of_each_other_are_an_error(rules: Rules) ->
             | {"List": {"type": "array", "items": ref("Json")}},
             "(Json refers to List refers to Json|List refers to Json refers to List), without",
         ),
+        (
+            {"Not": obj("not", **{"not": ref("Rule")})}
+            | {"Rule": {"anyOf": [{"type": "string"}, {"type": "array", "items": ref("Rule")}, ref("Not")]}},
+            "Rule refers to Rule, without an object in between",
+        ),
     ],
 )
 def test_an_alias_without_an_end_is_refused(rules: Rules, definitions: dict[str, Any], complaint: str) -> None:

@@ -19,7 +19,7 @@ from codex_release.protocol.render_methods import render_methods
 from codex_release.protocol.render_models import render_names, render_rooms
 from codex_release.protocol.render_tables import render_events, render_prose, render_registry
 from codex_release.protocol.rules import Rules, result_lines
-from codex_release.protocol.shapes import Alias, names_of
+from codex_release.protocol.shapes import Alias, ShapeUnion, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +67,11 @@ def files_for(side: Side, older: Side, rules: Rules, version: str) -> dict[str, 
 
 
 def _require_ends(definitions: Mapping[str, Definition]) -> None:
-    """Refuse aliases that lead back to themselves: what they stand for is written out, and would have no end."""
-    aliases = {name: set(names_of(each)) for name, each in definitions.items() if isinstance(each, Alias)}
+    """Refuse aliases that lead back to themselves: what they stand for is written out, and would have no end.
+
+    A union by shape is one too, for the client makes a ``Union`` of its options.
+    """
+    aliases = {name: set(names_of(each)) for name, each in definitions.items() if isinstance(each, (Alias, ShapeUnion))}
     try:
         TopologicalSorter({name: names & aliases.keys() for name, names in aliases.items()}).prepare()
     except CycleError as error:
