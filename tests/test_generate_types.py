@@ -721,6 +721,11 @@ def test_an_older_definition_that_is_no_schema_is_refused_with_its_place(
     [
         (Schema({"A": obj("b", b=ref("B"))}, {}, {}, {}), "A refers to B, which has no definition"),
         (Schema({"R": obj("")}, {"do": ref("B")}, {}, {}), "the parameters of do have no definition"),
+        (
+            Schema({"R": obj("")}, {"do": obj("a", a={"type": "string"})}, {}, {}),
+            "the parameters of do have no definition",
+        ),
+        (Schema({"R": obj("")}, {"do": True}, {}, {}), "the parameters of do have no definition"),
         (Schema({}, {}, {}, {"told": ref("B")}), "the parameters of told have no definition"),
         (Schema({"A": {"type": "object", "properties": {"b": {"items": False, "type": "array"}}}}, {}, {}, {}), "AB"),
     ],

@@ -92,7 +92,7 @@ def normalise(side: Side, rules: Rules) -> Protocol:
         return tuple(
             Message(
                 method,
-                _required_params(method, params, marked) if params_name(params) or not may_take_nothing else "",
+                "" if may_take_nothing and _is_nothing(params) else _required_params(method, params, marked),
                 gives.get(method, ""),
                 is_experimental=method not in without,
             )
@@ -106,6 +106,10 @@ def normalise(side: Side, rules: Rules) -> Protocol:
         notifications=messages(schema.notifications, stable.notifications, {}),
         guesses=guesses,
     )
+
+
+def _is_nothing(params: Any) -> bool:
+    return params is None or (isinstance(params, dict) and params.get("type") == "null")
 
 
 def _required_params(method: str, params: Any, definitions: Mapping[str, Definition]) -> str:
