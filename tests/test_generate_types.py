@@ -781,6 +781,14 @@ def test_what_would_be_no_python_is_refused_with_its_line_and_never_written(rule
         files_for(side, NOTHING, replace(without_front(rules), client_options={}, prose=prose), "1")
 
 
+def test_an_option_that_is_called_self_is_refused_and_never_written(side: Side, rules: Rules) -> None:
+    params = side.schema.definitions["TurnStartParams"]
+    odd = {**params, "properties": {**params["properties"], "self": {"type": "string"}}}
+    schema = replace(side.schema, definitions={**side.schema.definitions, "TurnStartParams": odd})
+    with pytest.raises(ProtocolError, match=r"front\.py would be no Python \(duplicate argument 'self'.*schema"):
+        files_for(Side(schema, side.stable), NOTHING, rules, "1")
+
+
 def test_a_high_level_method_may_say_one_sentence_alone(side: Side, rules: Rules) -> None:
     short = replace(rules, front=tuple(replace(each, about="Do it.") for each in rules.front))
     assert '"""Do it.\n\n' in files_for(side, NOTHING, short, "1")["front.py"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -84,7 +83,7 @@ def _require_ends(definitions: Mapping[str, Definition]) -> None:
 def _require_python(path: str, text: str) -> None:
     """Refuse what nothing could import: a word of the rules' files, or of the schema, cannot stand where it is put."""
     try:
-        ast.parse(text)
+        compile(text, path, "exec", dont_inherit=True)  # what only parses may still name an argument twice
     except (SyntaxError, ValueError) as error:  # the latter of a NUL
         line = text.splitlines()[(getattr(error, "lineno", None) or 1) - 1].strip()
         raise ProtocolError(
