@@ -78,6 +78,12 @@ def test_what_was_not_said_is_none() -> None:
     assert result.failure == "not ended"
 
 
+def test_what_a_newer_runtime_says_in_another_type_is_kept_and_spoils_nothing() -> None:
+    result: Any = folded(status="failed", error="no more", durationMs="2.1 s")
+    assert (result.duration_ms, result.duration) == ("2.1 s", None)
+    assert (result.error, result.failure) == ("no more", "failed: no more")
+
+
 def test_results_are_equal_by_their_values_whether_looked_at_or_not() -> None:
     assert folded() == folded()
     assert looked_at(folded()) == folded()

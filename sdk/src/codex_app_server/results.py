@@ -206,7 +206,8 @@ class TurnResult(Generic[Output]):
     @property
     def duration(self) -> float | None:
         """How long the turn took, in seconds, if the runtime said it."""
-        return None if self.duration_ms is None else self.duration_ms / 1000
+        said = self._plain("duration_ms")
+        return said / 1000 if isinstance(said, (int, float)) else None
 
     def cost(self, prices: Prices) -> float | None:
         """The cost of the turn, in the currency of the prices; None if the runtime did not count its tokens."""
@@ -249,7 +250,7 @@ class TurnResult(Generic[Output]):
         if self.is_completed:
             return None
         error = self._plain("error")
-        message = error.get("message") if isinstance(error, dict) else None
+        message = error.get("message") if isinstance(error, dict) else error
         status = self._how_it_ended()
         return f"{status}: {message}" if isinstance(message, str) else status
 
