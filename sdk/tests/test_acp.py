@@ -414,6 +414,15 @@ def test_what_a_command_writes_is_shown_while_it_grows_and_in_bounds() -> None:
     assert "[…]" in texts[-1]
 
 
+def test_tokens_that_are_no_number_are_not_told() -> None:
+    said: Any = {"last": {"totalTokens": {"text": 5}}, "modelContextWindow": 9}
+    event = Notification("thread/tokenUsage/updated", {"threadId": "t", "tokenUsage": said})
+    assert told(event) == []
+    said["last"] = {"totalTokens": 5}
+    (update,) = told(event)
+    assert (update.used, update.size) == (5, 9)
+
+
 def test_what_a_command_only_reads_is_a_hint_of_its_kind() -> None:
     actions = [{"type": "read", "path": "/a"}, {"type": "read", "path": "/b"}]
     begun, over = told(

@@ -488,6 +488,16 @@ def test_what_is_streamed_makes_no_spans_and_is_not_looked_at(play: Play, seen: 
     assert not seen.named("agentMessage")
 
 
+def test_an_exit_code_that_is_no_number_leaves_the_span_of_its_command(seen: Seen) -> None:
+    tracing = seen.telemetry.tracing()
+    tracing.on_request(Request("turn/start", {"threadId": "t"}, announces_turn=True))
+    tracing.on_event(Notification("turn/started", {"threadId": "t", "turn": {"id": "u"}}), "u")
+    item: Any = {"type": "commandExecution", "id": "i", "status": "inProgress"}
+    tracing.on_event(Notification("item/started", {"item": item}), "u")
+    tracing.on_event(Notification("item/completed", {"item": {**item, "exitCode": {"signal": 9}}}), "u")
+    assert seen.one("execute_tool exec_command").end_time
+
+
 def test_a_span_costs_little_beyond_what_the_sdk_takes() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)

@@ -241,8 +241,9 @@ def _entry(step: Any) -> schema.PlanEntry:
 def _usage(usage: Any) -> Iterator[Update]:
     last = usage.get("last") if isinstance(usage, dict) else None
     size = usage.get("modelContextWindow") if isinstance(usage, dict) else None
-    if isinstance(last, dict) and isinstance(size, int):
-        yield schema.UsageUpdate(session_update="usage_update", used=int(last.get("totalTokens") or 0), size=size)
+    used = last.get("totalTokens") if isinstance(last, dict) else None
+    if isinstance(used, (int, float)) and isinstance(size, int):
+        yield schema.UsageUpdate(session_update="usage_update", used=int(used), size=size)
 
 
 def _text(params: Mapping[str, Any], name: str) -> str | None:

@@ -76,8 +76,8 @@ class Item:
         if said is not None:
             is_bad = said.get("status") in {"failed", "declined"} or said.get("success") is False
             error = str(said.get("status") if said.get("status") != "completed" else "failed") if is_bad else ""
-            if code := said.get("exitCode"):
-                span.set_attribute(n.EXIT_CODE, int(str(code)))
+            if isinstance(code := said.get("exitCode"), int) and code:
+                span.set_attribute(n.EXIT_CODE, code)
             if turn.texts is not None:
                 if said.get("type") == "agentMessage":
                     turn.texts.append(str(said.get("text")))
