@@ -336,7 +336,7 @@ def newer(monkeypatch: pytest.MonkeyPatch, **entries: str) -> None:
     """What a newer schema may say, in a room that is there; what is made of it stays, so its name is for one test."""
     for name, entry in entries.items():
         monkeypatch.setitem(ROOMS, name, "turns")
-        monkeypatch.setitem(generated_turns.TABLE, name, entry)
+        monkeypatch.setitem(vars(generated_turns)["TABLE"], name, entry)
 
 
 def test_a_default_that_is_an_object_is_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +347,8 @@ def test_a_default_that_is_an_object_is_its_model(monkeypatch: pytest.MonkeyPatc
             policy: SandboxPolicy = {"type": "readOnly", "networkAccess": true}
         """,
     )
-    for probe in (load("DefaultsProbe")(), decode("DefaultsProbe", {}), decode("DefaultsProbe", {"map": 1})):
+    given: list[Any] = [load("DefaultsProbe")(), decode("DefaultsProbe", {}), decode("DefaultsProbe", {"map": 1})]
+    for probe in given:
         assert isinstance(probe.policy, ReadOnlySandboxPolicy)
         assert probe.policy.network_access is True
     assert load("DefaultsProbe")().map == {"a": "b"}

@@ -207,19 +207,20 @@ def test_a_hundred_calls_run_at_once(stage: Stage, kind: str, mode: ToolMode) ->
 def test_a_tool_that_wants_to_be_called_by_few_is(stage: Stage, kind: str) -> None:
     alive: list[int] = []
     most: list[int] = []
+    two = threading.Barrier(2, timeout=30)
 
     @tool(name="count", concurrency=2)
     def plain(number: int) -> None:
         alive.append(number)
         most.append(len(alive))
-        time.sleep(0.01)
+        two.wait()
         alive.remove(number)
 
     @tool(name="count", concurrency=2)
     async def in_loop(number: int) -> None:
         alive.append(number)
         most.append(len(alive))
-        await asyncio.sleep(0.01)
+        await asyncio.to_thread(two.wait)
         alive.remove(number)
 
     async def scene() -> None:
