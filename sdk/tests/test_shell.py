@@ -38,7 +38,9 @@ def test_it_says_its_version() -> None:
     assert said("--version").stdout == f"codex-app-server-sdk {__version__}\n"
 
 
-def test_a_thread_is_listed_and_gone_on_with(model: ModelServer, codex_binary: Path, tmp_path: Path) -> None:
+def test_a_thread_is_listed_and_gone_on_with(
+    model: ModelServer, codex_binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     env, bin_ = home_of(model), ("--codex-bin", codex_binary)
     assert told("threads", *bin_, env=env).stdout == ""
     model.add(Text("One."), Text("Two."), Text("Three."))
@@ -52,6 +54,10 @@ def test_a_thread_is_listed_and_gone_on_with(model: ModelServer, codex_binary: P
     (listed,) = map(json.loads, told("threads", "--json", *bin_, env=env).stdout.splitlines())
     assert (listed["id"], listed["preview"]) == (thread_id, "The first words")
     assert told("threads", "--search", "nothing like it", *bin_, env=env).stdout == ""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for words in (["More"], ["", "More"]):  # an empty id is none: that of a script that has not set it
+        assert told("resume", *words, *bin_, env=env, code=1).stderr.endswith("begun in this directory\n")
     assert told("threads", "--limit", "0", *bin_, env=env).stdout == ""
     assert not running(codex_binary)
 

@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.command == "resume" and options.prompt is None:
         options.thread, options.prompt = "", options.thread  # one word: the last thread of this directory
+    if options.command == "resume" and not options.thread:
         options.directory = options.directory or _here()
     given = _all_of_stdin() if options.prompt == "-" else _meant(options.prompt).encode(errors="replace")
     options.prompt = given.decode("utf-8-sig", errors="replace").strip()  # what is not Unicode cannot be sent
