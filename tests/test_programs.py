@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from fake_programs import calls_of, fake_program
@@ -223,3 +224,17 @@ class TestFinding:
         (tmp_path / "gh.exe").touch()
         monkeypatch.chdir(tmp_path)
         assert on_path("gh", ["", str(tmp_path / "bin")]) is None
+
+
+def test_a_program_that_ctrl_c_ends_has_ended_before_we_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def communicate(self, *_: object, **__: object) -> NoReturn:
+            vars(self)["_sigint_wait_secs"] = 0  # as after a real one, so that leaving its block does not wait
+            started.append(self)
+            raise KeyboardInterrupt
+
+    started: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run([sys.executable, "-c", "import time; time.sleep(60)"], timeout_s=60, error=CheckError)
+    assert started[0].returncode is not None

@@ -154,6 +154,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 timeout=_KILLING_S,
             )
     process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_KILLING_S)  # Popen itself does not after Ctrl-C: it would outlive us for a moment
 
 
 def _tree_killer() -> str | None:
@@ -201,7 +203,7 @@ def printed(argv: Sequence[str], *, silence_s: float) -> Generator[bytes, None, 
                     yield chunk
                 process.wait()
             except BaseException:
-                process.kill()
+                _end(process)
                 raise
         complaints.seek(0)
         ran = Ran(_name(argv), process.returncode, b"", complaints.read(), silence_s)
